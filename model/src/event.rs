@@ -1,0 +1,363 @@
+//! What the engine says, in one record of 256 bytes: a head and a body whose type the head names.
+//!
+//! ```text
+//! offset  size  field       unit
+//!      0     8  seq         the input that caused it
+//!      8     4  ordinal     its place among the events of that input, from 0
+//!     12     1  kind        EventKind
+//!     13     3  reserved    zero
+//!     16     8  ts          the engine's time, UTC nanoseconds
+//!     24     8  request_id  the request it answers, or 0
+//!     32     4  principal   whose request
+//!     36     4  session     by which connection
+//!     40     4  account     or AccountId::NONE
+//!     44     4  instrument  or InstrumentId::NONE
+//!     48   208  body        Execution, Position, ... ; zero-padded
+//! ```
+
+use crate::command::SetLimits;
+use crate::ids::{AccountId, ClientOrderId, InstrumentId, OrderId, PrincipalId, SessionId};
+use crate::instrument::Instrument;
+use crate::reject::{Reject, RejectReason};
+use crate::units::{Lots, Money, SeqNo, Ticks, UnixNanos};
+use bytemuck::{Pod, Zeroable};
+
+wire_enum!(
+    /// What an [`EventRecord`] tells.
+    EventKind {
+        /// An order changed: [`Execution`] (FIX 8).
+        Execution = 1 => "execution",
+        /// A cancel or replace was refused: [`Execution`] of the order as it stands, with the reason (FIX 9).
+        CancelReject = 2 => "cancel_reject",
+        /// A position changed: [`Position`].
+        Position = 3 => "position",
+        /// An account's cash changed: [`Account`].
+        Account = 4 => "account",
+        /// An instrument was defined: [`Instrument`].
+        Instrument = 5 => "instrument",
+        /// An account's limits were set: [`SetLimits`].
+        Limits = 6 => "limits",
+        /// An administrative command was done or refused: [`Ack`].
+        Ack = 7 => "ack",
+        /// A kill switch changed: [`Ack`] whose `value` is 1 when engaged.
+        KillSwitch = 8 => "kill_switch",
+    }
+);
+
+wire_enum!(
+    /// Why an execution report was sent (FIX tag 150).
+    ExecType {
+        /// The venue has the order.
+        New = 1 => "new",
+        /// Some of it, or the last of it, was executed.
+        Trade = 2 => "trade",
+        /// It was canceled.
+        Canceled = 3 => "canceled",
+        /// Price or quantity changed.
+        Replaced = 4 => "replaced",
+        /// It was refused.
+        Rejected = 5 => "rejected",
+        /// Its time ended.
+        Expired = 6 => "expired",
+        /// It passed the gate and is on its way to the venue.
+        PendingNew = 7 => "pending_new",
+        /// A cancel is on its way to the venue.
+        PendingCancel = 8 => "pending_cancel",
+        /// A replace is on its way to the venue.
+        PendingReplace = 9 => "pending_replace",
+    }
+);
+
+wire_enum!(
+    /// Where an order stands (FIX tag 39).
+    OrdStatus {
+        /// At the venue, nothing executed.
+        New = 1 => "new",
+        /// At the venue, some executed.
+        PartiallyFilled = 2 => "partially_filled",
+        /// All executed.
+        Filled = 3 => "filled",
+        /// Canceled.
+        Canceled = 4 => "canceled",
+        /// Refused.
+        Rejected = 5 => "rejected",
+        /// Its time ended.
+        Expired = 6 => "expired",
+        /// On its way to the venue.
+        PendingNew = 7 => "pending_new",
+        /// A cancel is under way.
+        PendingCancel = 8 => "pending_cancel",
+        /// A replace is under way.
+        PendingReplace = 9 => "pending_replace",
+    }
+);
+
+impl OrdStatus {
+    /// True if nothing can happen to the order any more.
+    #[inline]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Filled | Self::Canceled | Self::Rejected | Self::Expired)
+    }
+}
+
+wire_enum!(
+    /// Which side of a trade an order was on (FIX tag 851).
+    Liquidity {
+        /// It rested.
+        Maker = 1 => "maker",
+        /// It took.
+        Taker = 2 => "taker",
+    }
+);
+
+wire_enum!(
+    /// Why an order was canceled without being refused.
+    CancelReason {
+        /// Its owner asked.
+        User = 1 => "user",
+        /// The rest of an immediate-or-cancel order.
+        Ioc = 2 => "ioc",
+        /// A fill-or-kill order that could not be filled.
+        Fok = 3 => "fok",
+        /// A market order met an empty book.
+        NoLiquidity = 4 => "no_liquidity",
+        /// A kill switch was engaged.
+        KillSwitch = 5 => "kill_switch",
+        /// Its session closed.
+        Disconnect = 6 => "disconnect",
+        /// An operator's mass cancel.
+        MassCancel = 7 => "mass_cancel",
+    }
+);
+
+/// One order as it stands after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Execution {
+    /// Sum of price x quantity over all executions, in ticks x lots. AvgPx is this over `cum_qty`.
+    pub cum_ticks_lots: i128,
+    /// The fee of this execution; negative is a rebate.
+    pub fee: Money,
+    /// The limit that refused it, in the unit that `reject_reason` names.
+    pub reject_limit: i128,
+    /// The value that was refused.
+    pub reject_value: i128,
+    /// The client's name for the order.
+    pub client_order_id: ClientOrderId,
+    /// The engine's number for the order; 0 if it was refused before it got one.
+    pub order_id: OrderId,
+    /// OrderQty.
+    pub qty: Lots,
+    /// CumQty.
+    pub cum_qty: Lots,
+    /// LeavesQty.
+    pub leaves_qty: Lots,
+    /// LastQty: executed, or canceled, by this event.
+    pub last_qty: Lots,
+    /// LastPx.
+    pub last_price: Ticks,
+    /// Limit price; 0 for market orders.
+    pub price: Ticks,
+    /// Why: the sequence number of the market event that caused the fill, or 0.
+    pub cause_seq: SeqNo,
+    /// An [`ExecType`] on the wire.
+    pub exec_type: u8,
+    /// An [`OrdStatus`] on the wire.
+    pub ord_status: u8,
+    /// A [`crate::Side`] on the wire.
+    pub side: u8,
+    /// A [`crate::command::OrderType`] on the wire.
+    pub order_type: u8,
+    /// A [`crate::command::TimeInForce`] on the wire.
+    pub time_in_force: u8,
+    /// A [`Liquidity`] on the wire, or 0.
+    pub liquidity: u8,
+    /// A [`RejectReason`] on the wire, or 0.
+    pub reject_reason: u8,
+    /// A [`CancelReason`] on the wire, or 0.
+    pub cancel_reason: u8,
+    /// Lots displayed ahead in the queue when the order came to rest.
+    pub queue_ahead_at_entry: Lots,
+    /// Zero.
+    pub reserved: [u8; 24],
+}
+
+/// A position of one account in one instrument after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Position {
+    /// What the open position cost (above 0 long, below 0 short), in money.
+    pub cost: Money,
+    /// Realised profit and loss before fees since the account opened.
+    pub realised: Money,
+    /// Fees paid since the account opened; negative is rebates.
+    pub fees: Money,
+    /// Lots held; below 0 is short.
+    pub qty: i64,
+    /// Lots bought since the account opened.
+    pub bought: Lots,
+    /// Lots sold since the account opened.
+    pub sold: Lots,
+    /// Zero.
+    pub reserved: [u8; 8],
+}
+
+/// An account's cash after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Account {
+    /// Cash.
+    pub cash: Money,
+    /// Deposits less withdrawals.
+    pub deposits: Money,
+    /// Realised profit and loss over all instruments, before fees.
+    pub realised: Money,
+    /// Fees over all instruments.
+    pub fees: Money,
+    /// The currency of all of them.
+    pub currency: crate::ids::Code,
+    /// Zero.
+    pub reserved: [u8; 8],
+}
+
+/// The answer to an administrative command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Ack {
+    /// The limit that refused it.
+    pub reject_limit: i128,
+    /// The value that was refused.
+    pub reject_value: i128,
+    /// What the command says it returns: orders canceled, the instrument's id.
+    pub value: u64,
+    /// The [`crate::command::CommandKind`] that is answered.
+    pub command_kind: u8,
+    /// A [`RejectReason`] on the wire, or 0 if it was done.
+    pub reject_reason: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+/// An event as it travels; the layout is in the head of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C, align(16))]
+pub struct EventRecord {
+    /// The input that caused it.
+    pub seq: SeqNo,
+    /// Its place among the events of that input.
+    pub ordinal: u32,
+    /// An [`EventKind`] on the wire.
+    pub kind: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+    /// The engine's time.
+    pub ts: UnixNanos,
+    /// The request it answers, or 0.
+    pub request_id: u64,
+    /// Whose request.
+    pub principal: PrincipalId,
+    /// By which connection.
+    pub session: SessionId,
+    /// The account, or [`AccountId::NONE`].
+    pub account: AccountId,
+    /// The instrument, or [`InstrumentId::NONE`].
+    pub instrument: InstrumentId,
+    /// The body's bytes.
+    pub body: [u8; 208],
+}
+
+const _: () = assert!(size_of::<EventRecord>() == 256);
+const _: () = assert!(size_of::<Execution>() == 208);
+
+/// An event as one matches on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// See [`EventKind::Execution`].
+    Execution(Execution),
+    /// See [`EventKind::CancelReject`].
+    CancelReject(Execution),
+    /// See [`EventKind::Position`].
+    Position(Position),
+    /// See [`EventKind::Account`].
+    Account(Account),
+    /// See [`EventKind::Instrument`].
+    Instrument(Instrument),
+    /// See [`EventKind::Limits`].
+    Limits(SetLimits),
+    /// See [`EventKind::Ack`].
+    Ack(Ack),
+    /// See [`EventKind::KillSwitch`].
+    KillSwitch(Ack),
+}
+
+impl Event {
+    /// The event's kind.
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::Execution(_) => EventKind::Execution,
+            Self::CancelReject(_) => EventKind::CancelReject,
+            Self::Position(_) => EventKind::Position,
+            Self::Account(_) => EventKind::Account,
+            Self::Instrument(_) => EventKind::Instrument,
+            Self::Limits(_) => EventKind::Limits,
+            Self::Ack(_) => EventKind::Ack,
+            Self::KillSwitch(_) => EventKind::KillSwitch,
+        }
+    }
+}
+
+impl EventRecord {
+    /// Frames `event`; the head is the caller's to fill.
+    #[inline]
+    pub fn new(event: &Event) -> Self {
+        let mut record = Self::zeroed();
+        record.kind = event.kind().wire();
+        record.account = AccountId::NONE;
+        record.instrument = InstrumentId::NONE;
+        let bytes: &[u8] = match event {
+            Event::Execution(body) | Event::CancelReject(body) => bytemuck::bytes_of(body),
+            Event::Position(body) => bytemuck::bytes_of(body),
+            Event::Account(body) => bytemuck::bytes_of(body),
+            Event::Instrument(body) => bytemuck::bytes_of(body),
+            Event::Limits(body) => bytemuck::bytes_of(body),
+            Event::Ack(body) | Event::KillSwitch(body) => bytemuck::bytes_of(body),
+        };
+        record.body[..bytes.len()].copy_from_slice(bytes);
+        record
+    }
+
+    fn body<T: Pod>(&self) -> T {
+        bytemuck::pod_read_unaligned(&self.body[..size_of::<T>()])
+    }
+
+    /// The event inside, or `None` if its kind is not assigned.
+    #[inline]
+    pub fn event(&self) -> Option<Event> {
+        Some(match EventKind::from_wire(self.kind)? {
+            EventKind::Execution => Event::Execution(self.body()),
+            EventKind::CancelReject => Event::CancelReject(self.body()),
+            EventKind::Position => Event::Position(self.body()),
+            EventKind::Account => Event::Account(self.body()),
+            EventKind::Instrument => Event::Instrument(self.body()),
+            EventKind::Limits => Event::Limits(self.body()),
+            EventKind::Ack => Event::Ack(self.body()),
+            EventKind::KillSwitch => Event::KillSwitch(self.body()),
+        })
+    }
+}
+
+impl Execution {
+    /// The refusal this report carries, if it is one.
+    pub fn reject(&self) -> Option<Reject> {
+        RejectReason::from_wire(self.reject_reason)
+            .map(|reason| Reject::new(reason, self.reject_limit, self.reject_value))
+    }
+}
+
+impl Ack {
+    /// The refusal this answer carries, if it is one.
+    pub fn reject(&self) -> Option<Reject> {
+        RejectReason::from_wire(self.reject_reason)
+            .map(|reason| Reject::new(reason, self.reject_limit, self.reject_value))
+    }
+}

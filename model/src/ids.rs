@@ -1,0 +1,180 @@
+//! Identifiers: small integers that index tables, and the fixed-width texts that people see.
+
+use bytemuck::{Pod, Zeroable};
+use core::fmt;
+
+macro_rules! id {
+    ($(#[$meta:meta])* $name:ident($inner:ty)) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+        #[repr(transparent)]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            /// The id as an index into a table.
+            #[inline]
+            pub const fn index(self) -> usize { self.0 as usize }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { self.0.fmt(f) }
+        }
+    };
+}
+
+id!(
+    /// An instrument; given densely from 0 by the engine as instruments are defined.
+    InstrumentId(u32)
+);
+id!(
+    /// A trading account; chosen by the operator, below [`AccountId::COUNT_MAX`].
+    AccountId(u32)
+);
+id!(
+    /// Whoever acts: a person, a strategy, an agent. The gateway maps people to principals.
+    PrincipalId(u32)
+);
+id!(
+    /// One connection of a client; 0 is the operator's own.
+    SessionId(u32)
+);
+id!(
+    /// The engine's number for an order, from 1, never reused.
+    OrderId(u64)
+);
+
+impl InstrumentId {
+    /// Instruments one engine can hold. All of Nasdaq's are about 11,000.
+    pub const COUNT_MAX: usize = 16_384;
+    /// Stands for "no instrument" or "all instruments", as the field says.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+impl AccountId {
+    /// Accounts one engine can hold: each has dense tables by instrument, so the bound keeps memory in sight.
+    pub const COUNT_MAX: usize = 4_096;
+    /// Stands for "no account" or "all accounts", as the field says.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// Why a text cannot be an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextIdError {
+    /// Nothing was given.
+    #[error("{what} is empty")]
+    Empty {
+        /// The field.
+        what: &'static str,
+    },
+    /// More bytes than the field holds.
+    #[error("{what} has {len} bytes, at most {max} are allowed")]
+    TooLong {
+        /// The field.
+        what: &'static str,
+        /// Bytes given.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// A byte that is not printable ASCII.
+    #[error("{what} has byte 0x{byte:02x} at {at}; only printable ASCII without spaces is allowed")]
+    Byte {
+        /// The field.
+        what: &'static str,
+        /// The offending byte.
+        byte: u8,
+        /// Its offset.
+        at: usize,
+    },
+}
+
+fn copy_text<const N: usize>(
+    what: &'static str,
+    text: &str,
+    max: usize,
+) -> Result<[u8; N], TextIdError> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
+        return Err(TextIdError::Empty { what });
+    }
+    if bytes.len() > max {
+        return Err(TextIdError::TooLong { what, len: bytes.len(), max });
+    }
+    if let Some(at) = bytes.iter().position(|b| !b.is_ascii_graphic()) {
+        return Err(TextIdError::Byte { what, byte: bytes[at], at });
+    }
+    let mut out = [0; N];
+    out[..bytes.len()].copy_from_slice(bytes);
+    Ok(out)
+}
+
+fn text_of(bytes: &[u8]) -> &str {
+    let len = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    core::str::from_utf8(&bytes[..len]).unwrap_or("?")
+}
+
+macro_rules! text_id {
+    ($(#[$meta:meta])* $name:ident, $what:literal, $size:literal, $max:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+        #[repr(transparent)]
+        pub struct $name(pub [u8; $size]);
+
+        impl $name {
+            /// Bytes a text may have; the rest of the field is zero.
+            pub const LEN_MAX: usize = $max;
+            /// No text.
+            pub const EMPTY: Self = Self([0; $size]);
+
+            /// Takes printable ASCII of 1 to `LEN_MAX` bytes.
+            ///
+            /// # Errors
+            /// [`TextIdError`] names the field, the byte and the limit.
+            pub fn new(text: &str) -> Result<Self, TextIdError> {
+                copy_text($what, text, Self::LEN_MAX).map(Self)
+            }
+
+            /// The text, without padding.
+            pub fn as_str(&self) -> &str { text_of(&self.0) }
+
+            /// True if there is no text.
+            #[inline]
+            pub fn is_empty(&self) -> bool { self.0[0] == 0 }
+
+            /// True if the bytes are a text that [`Self::new`] would accept, zero-padded.
+            ///
+            /// Records that come from outside are checked with it before they are believed.
+            pub fn is_valid(&self) -> bool {
+                let len = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
+                len > 0
+                    && len <= Self::LEN_MAX
+                    && self.0[..len].iter().all(u8::is_ascii_graphic)
+                    && self.0[len..].iter().all(|&b| b == 0)
+            }
+        }
+
+        impl Default for $name { fn default() -> Self { Self::EMPTY } }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, "{:?}", self.as_str()) }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.as_str()) }
+        }
+    };
+}
+
+text_id!(
+    /// A client's own name for its order (FIX ClOrdID, tag 11); unique per account and trading day.
+    ClientOrderId, "client_order_id", 40, 36
+);
+text_id!(
+    /// An instrument's symbol as its venue writes it.
+    Symbol, "symbol", 24, 24
+);
+text_id!(
+    /// A venue, currency or other short code.
+    Code, "code", 8, 8
+);

@@ -1,0 +1,190 @@
+//! What a feed says, in one 64-byte record: the input of books, and the larger part of the journal.
+//!
+//! ```text
+//! offset  size  field         unit
+//!      0     1  kind          MarketEventKind
+//!      1     1  side          1 buy, 2 sell, 0 none
+//!      2     2  flags         FLAG_*
+//!      4     4  channel_id    the feed's own number for the instrument (ITCH stock locate)
+//!      8     8  ts_event      exchange time, UTC nanoseconds
+//!     16     8  ts_recv       time the engine's host received it, UTC nanoseconds
+//!     24     8  order_ref     exchange order reference
+//!     32     8  price         ticks of the instrument
+//!     40     8  qty           lots of the instrument
+//!     48     8  aux           Replace: new order reference; trades: match number
+//!     56     8  feed_seq      number of the message in the feed, from 1
+//! ```
+
+use crate::ids::Symbol;
+use crate::units::{Lots, Ticks, UnixNanos};
+use bytemuck::{Pod, Zeroable};
+
+wire_enum!(
+    /// Which way an order or position goes (FIX tag 54).
+    Side {
+        /// To buy; a bid.
+        Buy = 1 => "buy",
+        /// To sell; an offer.
+        Sell = 2 => "sell",
+    }
+);
+
+impl Side {
+    /// The other side.
+    #[inline]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// 0 for buy, 1 for sell: an index into a pair.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self as usize - 1
+    }
+}
+
+wire_enum!(
+    /// What a [`MarketEvent`] means for the book.
+    MarketEventKind {
+        /// A new displayed order: `order_ref`, `side`, `price`, `qty`.
+        Add = 1 => "add",
+        /// `qty` lots of `order_ref` executed at its own price; `aux` is the match number.
+        Execute = 2 => "execute",
+        /// `qty` lots of `order_ref` executed at `price`, which differs from its own; `FLAG_NON_PRINTABLE` if not for the tape.
+        ExecuteAtPrice = 3 => "execute_at_price",
+        /// `qty` lots taken off `order_ref` by its owner.
+        Reduce = 4 => "reduce",
+        /// `order_ref` leaves the book.
+        Delete = 5 => "delete",
+        /// `order_ref` is replaced by order `aux` with `price` and `qty`, on the same side, at the back of the queue.
+        Replace = 6 => "replace",
+        /// A trade against an order that was not displayed: `price`, `qty`; the book does not change.
+        Trade = 7 => "trade",
+        /// An auction trade: `price`, `qty`; the book does not change.
+        Cross = 8 => "cross",
+        /// The instrument's trading status is now `flags & STATUS_MASK`.
+        Status = 9 => "status",
+        /// All orders of the instrument leave the book (feed reset).
+        Clear = 10 => "clear",
+        /// The instrument behind `channel_id`: see [`Definition`].
+        Definition = 11 => "definition",
+        /// Best bid or offer without orders behind it: the whole `side` is now `qty` at `price` (L1 feeds).
+        Quote = 12 => "quote",
+        /// One price level of an L2 feed: `side`, `price`, `qty` (0 removes it), `aux` orders.
+        Level = 13 => "level",
+        /// The feed lost messages that it could not recover: books of the feed are stale until cleared.
+        Gap = 14 => "gap",
+        /// System-wide state of the feed, in `flags`: `SYSTEM_*`.
+        System = 15 => "system",
+        /// `order_ref` now has `price` and `qty`; it keeps its place only if the price stays and the quantity shrinks.
+        Modify = 16 => "modify",
+        /// `qty` lots of `order_ref` were executed; the change of the book follows as an event of its own (DBN).
+        Fill = 17 => "fill",
+    }
+);
+
+/// The execution is not to be printed: it is counted in a cross later.
+pub const FLAG_NON_PRINTABLE: u16 = 0x0100;
+/// The low byte of `flags` in [`MarketEventKind::Status`]: a [`TradingStatus`].
+pub const STATUS_MASK: u16 = 0x00ff;
+
+wire_enum!(
+    /// Whether an instrument trades (ITCH 5.0 section 1.2.2).
+    TradingStatus {
+        /// Continuous trading.
+        Trading = 1 => "trading",
+        /// No trading on any venue.
+        Halted = 2 => "halted",
+        /// No trading on this venue.
+        Paused = 3 => "paused",
+        /// Orders are taken, none is executed.
+        QuotationOnly = 4 => "quotation_only",
+    }
+);
+
+/// One message of a feed; the layout is in the head of this module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct MarketEvent {
+    /// A [`MarketEventKind`] on the wire.
+    pub kind: u8,
+    /// A [`Side`] on the wire, or 0.
+    pub side: u8,
+    /// `FLAG_*`, or the value that `kind` names.
+    pub flags: u16,
+    /// The feed's own number for the instrument.
+    pub channel_id: u32,
+    /// Exchange time.
+    pub ts_event: UnixNanos,
+    /// Receive time; the engine takes the later of this and its own last time.
+    pub ts_recv: UnixNanos,
+    /// Exchange order reference.
+    pub order_ref: u64,
+    /// Price in ticks.
+    pub price: Ticks,
+    /// Quantity in lots.
+    pub qty: Lots,
+    /// New order reference or match number.
+    pub aux: u64,
+    /// Number of the message in the feed, from 1.
+    pub feed_seq: u64,
+}
+
+/// A [`MarketEvent`] of kind [`MarketEventKind::Definition`], seen with its own fields.
+///
+/// Feeds send it before the first event of an instrument, so that a journal explains itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Definition {
+    /// [`MarketEventKind::Definition`] on the wire.
+    pub kind: u8,
+    /// Digits to print after the point of a price.
+    pub price_scale: u8,
+    /// Zero.
+    pub flags: u16,
+    /// The feed's number that the symbol is bound to.
+    pub channel_id: u32,
+    /// Exchange time.
+    pub ts_event: UnixNanos,
+    /// Receive time.
+    pub ts_recv: UnixNanos,
+    /// The symbol, as the venue writes it.
+    pub symbol: Symbol,
+    /// What one tick of this feed's prices is worth, in 1e-9.
+    pub tick_size_nano: i64,
+    /// What one lot of this feed's quantities is, in 1e-9.
+    pub lot_size_nano: i64,
+}
+
+const _: () = assert!(size_of::<MarketEvent>() == 64);
+const _: () = assert!(size_of::<Definition>() == 64);
+
+impl Definition {
+    /// The record as it travels.
+    #[inline]
+    pub fn into_event(self) -> MarketEvent {
+        bytemuck::cast(self)
+    }
+}
+
+impl MarketEvent {
+    /// The kind, or `None` if the number is not assigned.
+    #[inline]
+    pub const fn kind(&self) -> Option<MarketEventKind> {
+        MarketEventKind::from_wire(self.kind)
+    }
+
+    /// The side, or `None` if there is none.
+    #[inline]
+    pub const fn side(&self) -> Option<Side> {
+        Side::from_wire(self.side)
+    }
+
+    /// The record as a [`Definition`], if it is one.
+    pub fn definition(&self) -> Option<Definition> {
+        (self.kind == MarketEventKind::Definition.wire()).then(|| bytemuck::cast(*self))
+    }
+}

@@ -1,0 +1,108 @@
+//! Why the engine said no. A reject is data: a reason that a client can match on, the limit and the value.
+
+use core::fmt;
+
+wire_enum!(
+    /// Every reason for which an order or command is refused, banded by who refuses:
+    /// 1.. the request itself, 40.. the order's state, 80.. risk, 160.. the venue.
+    RejectReason {
+        /// The instrument is not defined. `value`: its id.
+        UnknownInstrument = 1 => "unknown_instrument",
+        /// The account is not open. `value`: its id.
+        UnknownAccount = 2 => "unknown_account",
+        /// `client_order_id` is missing or not printable ASCII.
+        BadClientOrderId = 3 => "bad_client_order_id",
+        /// The account has used this `client_order_id` today for another order.
+        DuplicateClientOrderId = 4 => "duplicate_client_order_id",
+        /// A field has a value that is not assigned, or one that its type of order may not have. `value`: as sent.
+        BadField = 5 => "bad_field",
+        /// The price is not a multiple of the tick. `limit`: ticks per step; `value`: price in ticks.
+        Tick = 6 => "tick",
+        /// The quantity is not a multiple of the lot. `limit`: lots per step; `value`: lots.
+        Lot = 7 => "lot",
+        /// The quantity is zero. `value`: 0.
+        ZeroQuantity = 8 => "zero_quantity",
+        /// The price is zero or below. `value`: ticks.
+        BadPrice = 9 => "bad_price",
+        /// A table of the engine is full. `limit`: its size.
+        CapacityExceeded = 10 => "capacity_exceeded",
+        /// The definition is not acceptable.
+        BadInstrument = 11 => "bad_instrument",
+        /// The account is open already. `value`: its id.
+        DuplicateAccount = 12 => "duplicate_account",
+        /// The symbol is defined already with other terms. `value`: its instrument id.
+        DuplicateSymbol = 13 => "duplicate_symbol",
+        /// An amount does not fit the engine's integers.
+        Overflow = 14 => "overflow",
+        /// The command is not known to this version. `value`: its kind.
+        UnknownCommand = 15 => "unknown_command",
+        /// The account's currency is not the instrument's.
+        CurrencyMismatch = 16 => "currency_mismatch",
+        /// The order's own end lies in the past. `limit`: now; `value`: its expiry.
+        Expired = 17 => "expired",
+
+        /// No such order, or not this account's. `value`: order id.
+        UnknownOrder = 40 => "unknown_order",
+        /// The order is filled, canceled, expired or rejected. `value`: order id.
+        TooLateToCancel = 41 => "too_late_to_cancel",
+        /// A cancel or replace of the order is under way. `value`: order id.
+        PendingCancelOrReplace = 42 => "pending_cancel_or_replace",
+        /// A replace asks for no more than what is executed. `limit`: executed lots; `value`: lots asked for.
+        QuantityBelowExecuted = 43 => "qty_below_executed",
+
+        /// The account has no limits, so it may not trade.
+        NoLimits = 80 => "no_limits",
+        /// A kill switch is engaged. `value`: 0 firm, 1 account.
+        KillSwitch = 81 => "kill_switch",
+        /// More lots than one order may have.
+        MaxOrderQuantity = 82 => "max_order_qty",
+        /// More notional than one order may have (money units).
+        MaxOrderNotional = 83 => "max_order_notional",
+        /// The price is too far from the reference. `limit`: the bound in ticks; `value`: price in ticks.
+        PriceCollar = 84 => "price_collar",
+        /// There is no reference price to check against.
+        NoReferencePrice = 85 => "no_reference_price",
+        /// Cash and credit do not cover every open order (money units).
+        BuyingPower = 86 => "buying_power",
+        /// The position, with every open order executed, would pass its limit (lots).
+        PositionLimit = 87 => "position_limit",
+        /// Too many messages. `limit`: a second; `value`: tokens left, 0.
+        MessageRate = 88 => "message_rate",
+        /// Too many open orders.
+        MaxOpenOrders = 89 => "max_open_orders",
+
+        /// The instrument is halted, paused or closed. `value`: its status.
+        NotTrading = 160 => "not_trading",
+    }
+);
+
+/// A refusal: the reason, the limit that was met and the value that met it, in the units the reason names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Reject {
+    /// Why.
+    pub reason: RejectReason,
+    /// The limit in force.
+    pub limit: i128,
+    /// The value that passed it.
+    pub value: i128,
+}
+
+impl Reject {
+    /// A refusal with its figures.
+    #[inline]
+    pub const fn new(reason: RejectReason, limit: i128, value: i128) -> Self {
+        Self { reason, limit, value }
+    }
+
+    /// A refusal about one thing, where no limit is involved.
+    #[inline]
+    pub const fn of(reason: RejectReason, value: i128) -> Self {
+        Self { reason, limit: 0, value }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: limit={} value={}", self.reason, self.limit, self.value)
+    }
+}
