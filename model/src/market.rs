@@ -86,6 +86,19 @@ wire_enum!(
     }
 );
 
+/// [`MarketEventKind::System`]: the feed's first message of the day.
+pub const SYSTEM_START_OF_MESSAGES: u16 = 1;
+/// [`MarketEventKind::System`]: orders are accepted from now on.
+pub const SYSTEM_START_OF_SYSTEM_HOURS: u16 = 2;
+/// [`MarketEventKind::System`]: regular market hours begin.
+pub const SYSTEM_START_OF_MARKET_HOURS: u16 = 3;
+/// [`MarketEventKind::System`]: regular market hours end.
+pub const SYSTEM_END_OF_MARKET_HOURS: u16 = 4;
+/// [`MarketEventKind::System`]: no order is accepted any more.
+pub const SYSTEM_END_OF_SYSTEM_HOURS: u16 = 5;
+/// [`MarketEventKind::System`]: the feed's last message of the day.
+pub const SYSTEM_END_OF_MESSAGES: u16 = 6;
+
 /// The execution is not to be printed: it is counted in a cross later.
 pub const FLAG_NON_PRINTABLE: u16 = 0x0100;
 /// The low byte of `flags` in [`MarketEventKind::Status`]: a [`TradingStatus`].
