@@ -2,8 +2,11 @@
 
 use crate::units::{Lots, NANO, Ticks};
 
-/// Characters a decimal text may have: sign, 19 digits, point, 9 digits.
+/// Characters a decimal text may have: more than any value in range needs, zeros in front and behind included.
 pub const TEXT_LEN_MAX: usize = 32;
+
+/// Digits before the point that matter: 64 bits of 1e-9 hold ten, and 128 bits must not overflow on the way there.
+const WHOLE_DIGITS_MAX: usize = 10;
 
 /// Why a decimal text was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +16,7 @@ pub enum DecimalError {
     #[error("'{0}' is not a decimal number such as 12 or 12.34")]
     Syntax(String),
     /// More than nine digits after the point, or beyond what 64 bits of 1e-9 hold.
-    #[error("{0} is out of range: at most 9 decimals and |value| below 9223372036")]
+    #[error("{0} is out of range: at most 9 decimals, and at most 9223372036.854775807")]
     Range(String),
     /// A price between two ticks.
     #[error("{value} is not a multiple of the tick {tick}")]
@@ -60,8 +63,9 @@ pub fn parse_nano(text: &str) -> Result<i64, DecimalError> {
     if !well_formed {
         return Err(DecimalError::Syntax(shorten(text)));
     }
+    let whole = whole.trim_start_matches('0');
     let significant = fraction.trim_end_matches('0');
-    if significant.len() > 9 {
+    if whole.len() > WHOLE_DIGITS_MAX || significant.len() > 9 {
         return Err(DecimalError::Range(text.to_string()));
     }
     let mut nano: i128 = 0;
