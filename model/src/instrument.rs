@@ -2,7 +2,7 @@
 
 use crate::decimal::{self, DecimalError};
 use crate::ids::{Code, Symbol};
-use crate::units::{Lots, Money, NANO, Ticks};
+use crate::units::{Lots, MONEY_PER_UNIT, Money, NANO, Ticks};
 use bytemuck::{Pod, Zeroable};
 
 wire_enum!(
@@ -30,6 +30,10 @@ pub mod venue_kind {
 /// The largest fee rate: all of the notional, in 1e-8.
 const FEE_E8_MAX: i64 = 100_000_000;
 
+/// The largest worth of one tick of one lot: a thousand million of the currency is far beyond any contract
+/// and leaves 37 bits of `ticks x lots` before a notional overflows.
+const MONEY_PER_TICK_LOT_MAX: i128 = 1_000_000_000 * MONEY_PER_UNIT;
+
 /// An instrument: 128 bytes, the same in memory, on rings and on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -56,8 +60,6 @@ pub struct Instrument {
     pub maker_fee_e8: i64,
     /// Fee on notional when taking, in 1e-8.
     pub taker_fee_e8: i64,
-    /// What one tick of one lot is worth, in [`Money`] units; derived by [`Self::checked`], 0 before.
-    pub money_per_tick_lot: i64,
     /// An [`AssetClass`] on the wire.
     pub asset_class: u8,
     /// A [`venue_kind`].
@@ -67,7 +69,11 @@ pub struct Instrument {
     /// Digits to print after the point of a quantity, at least.
     pub qty_scale: u8,
     /// Zero.
-    pub reserved: [u8; 12],
+    pub reserved: [u8; 4],
+    /// What one tick of one lot is worth, in [`Money`] units; derived by [`Self::checked`], 0 before.
+    ///
+    /// 64 bits would not do: one tick of an E-mini S&P future is 12.50 USD, 1.25e19 units.
+    pub money_per_tick_lot: i128,
 }
 
 const _: () = assert!(size_of::<Instrument>() == 128);
@@ -97,12 +103,12 @@ impl Instrument {
             order_lot: Lots(1),
             maker_fee_e8: 0,
             taker_fee_e8: 0,
-            money_per_tick_lot: 0,
             asset_class: AssetClass::Equity.wire(),
             venue_kind: venue_kind::PAPER,
             price_scale: 4,
             qty_scale: 0,
-            reserved: [0; 12],
+            reserved: [0; 4],
+            money_per_tick_lot: 0,
         }
     }
 
@@ -139,19 +145,20 @@ impl Instrument {
         check(
             per_one.is_some(),
             "tick_size x lot_size x multiplier",
-            "a whole number of 1e-18 of the currency, below 9.2",
+            "a whole number of 1e-18 of the currency, at most 1,000,000,000",
         )?;
         self.money_per_tick_lot = per_one.unwrap_or_default();
-        self.reserved = [0; 12];
+        self.reserved = [0; 4];
         Ok(self)
     }
 
-    fn money_of_one(&self) -> Option<i64> {
+    fn money_of_one(&self) -> Option<i128> {
         let product = i128::from(self.tick_size_nano)
             .checked_mul(i128::from(self.lot_size_nano))?
             .checked_mul(i128::from(self.multiplier_nano))?;
         let whole = product % i128::from(NANO) == 0;
-        i64::try_from(product / i128::from(NANO)).ok().filter(|&v| whole && v > 0)
+        Some(product / i128::from(NANO))
+            .filter(|v| whole && (1..=MONEY_PER_TICK_LOT_MAX).contains(v))
     }
 
     /// `price x qty` as money, or `None` if it does not fit. The instrument must be [`Self::checked`].
@@ -163,7 +170,7 @@ impl Instrument {
     /// The money that a sum of `ticks x lots` stands for. The instrument must be [`Self::checked`].
     #[inline]
     pub fn value_of(&self, ticks_lots: i128) -> Option<Money> {
-        ticks_lots.checked_mul(i128::from(self.money_per_tick_lot)).map(Money)
+        ticks_lots.checked_mul(self.money_per_tick_lot).map(Money)
     }
 
     /// The step an order's price must be a multiple of, at that price.
