@@ -8,6 +8,11 @@
 //! This crate does no I/O, reads no clock, draws no random number and knows no float.
 //! Start reading at [`market`], [`command`] and [`event`].
 
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "records travel and rest as they lie in memory: little-endian; other machines would need conversion"
+);
+
 /// Declares an enum with fixed wire values, a checked conversion from them, and its FIX-like name.
 macro_rules! wire_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $value:literal => $text:literal,)+ }) => {
