@@ -1,0 +1,171 @@
+//! The layout of every record, field by field. A change here breaks journals, rings and shared memory: it needs
+//! a new format version, not a new number in this file.
+
+use std::mem::{align_of, offset_of, size_of};
+use tidegate_model::command::{
+    CancelOrder, CommandRecord, Configure, KillSwitch, MassCancel, NewOrder, OpenAccount,
+    ReplaceOrder, SetLimits, Transfer,
+};
+use tidegate_model::event::{Account, Ack, EventRecord, Execution, Position};
+use tidegate_model::market::{Definition, MarketEvent};
+use tidegate_model::{Instrument, PublicUpdate, StateHash};
+
+/// Size of the field that `_get` returns; never called.
+fn field_size<T, F>(_get: fn(&T) -> F) -> usize {
+    size_of::<F>()
+}
+
+/// Checks size, alignment and the offset of every field; the listed fields must tile the record without a hole,
+/// so a field that was forgotten here fails too.
+macro_rules! layout {
+    ($record:ty, size $size:literal, align $align:literal, { $($offset:literal $field:ident,)+ }) => {{
+        let name = stringify!($record);
+        assert_eq!(size_of::<$record>(), $size, "size of {name}");
+        assert_eq!(align_of::<$record>(), $align, "alignment of {name}");
+        let mut next = 0;
+        $(
+            let offset = offset_of!($record, $field);
+            assert_eq!(offset, $offset, "offset of {name}::{}", stringify!($field));
+            assert_eq!(offset, next, "{name}: a hole or an unlisted field before {}", stringify!($field));
+            next = offset + field_size(|record: &$record| record.$field);
+        )+
+        assert_eq!(next, $size, "{name}: an unlisted field at the end");
+    }};
+}
+
+#[test]
+fn market_records() {
+    layout!(MarketEvent, size 64, align 8, {
+        0 kind, 1 side, 2 flags, 4 channel_id, 8 ts_event, 16 ts_recv, 24 order_ref, 32 price, 40 qty,
+        48 aux, 56 feed_seq,
+    });
+    layout!(Definition, size 64, align 8, {
+        0 kind, 1 price_scale, 2 flags, 4 channel_id, 8 ts_event, 16 ts_recv, 24 symbol,
+        48 tick_size_nano, 56 lot_size_nano,
+    });
+    layout!(PublicUpdate, size 56, align 8, {
+        0 seq, 8 ts_event, 16 ts, 24 instrument, 28 kind, 29 side, 30 reserved, 32 price, 40 qty,
+        48 orders, 52 reserved_tail,
+    });
+}
+
+#[test]
+fn command_records() {
+    layout!(CommandRecord, size 160, align 16, {
+        0 kind, 1 reserved, 8 ts_recv, 16 request_id, 24 principal, 28 session, 32 body,
+    });
+    layout!(NewOrder, size 72, align 8, {
+        0 client_order_id, 40 account, 44 instrument, 48 side, 49 order_type, 50 time_in_force, 51 flags,
+        52 reserved, 56 qty, 64 price,
+    });
+    layout!(CancelOrder, size 56, align 8, {
+        0 client_order_id, 40 order_id, 48 account, 52 reserved,
+    });
+    layout!(ReplaceOrder, size 72, align 8, {
+        0 client_order_id, 40 order_id, 48 account, 52 reserved, 56 qty, 64 price,
+    });
+    layout!(MassCancel, size 16, align 4, { 0 account, 4 instrument, 8 side, 9 reserved, });
+    layout!(OpenAccount, size 16, align 4, { 0 account, 4 reserved, 8 currency, });
+    layout!(Transfer, size 32, align 16, { 0 amount, 16 account, 20 reserved, });
+    layout!(SetLimits, size 80, align 16, {
+        0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
+        52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
+    });
+    layout!(KillSwitch, size 8, align 4, { 0 account, 4 engaged, 5 reserved, });
+    layout!(Configure, size 16, align 8, { 0 paper_latency_ns, 8 orders_max, 12 book_orders_max, });
+    layout!(Instrument, size 128, align 16, {
+        0 symbol, 24 venue, 32 currency, 40 tick_size_nano, 48 lot_size_nano, 56 multiplier_nano,
+        64 order_tick, 72 order_tick_from, 80 order_lot, 88 maker_fee_e8, 96 taker_fee_e8,
+        104 asset_class, 105 venue_kind, 106 price_scale, 107 qty_scale, 108 reserved,
+        112 money_per_tick_lot,
+    });
+}
+
+#[test]
+fn event_records() {
+    layout!(EventRecord, size 256, align 16, {
+        0 seq, 8 ordinal, 12 kind, 13 reserved, 16 ts, 24 request_id, 32 principal, 36 session,
+        40 account, 44 instrument, 48 body,
+    });
+    layout!(Execution, size 208, align 16, {
+        0 cum_ticks_lots, 16 fee, 32 reject_limit, 48 reject_value, 64 client_order_id, 104 order_id,
+        112 qty, 120 cum_qty, 128 leaves_qty, 136 last_qty, 144 last_price, 152 price, 160 cause_seq,
+        168 exec_type, 169 ord_status, 170 side, 171 order_type, 172 time_in_force, 173 liquidity,
+        174 reject_reason, 175 cancel_reason, 176 queue_ahead_at_entry, 184 reserved,
+    });
+    layout!(Position, size 80, align 16, {
+        0 cost, 16 realised, 32 fees, 48 qty, 56 bought, 64 sold, 72 reserved,
+    });
+    layout!(Account, size 80, align 16, {
+        0 cash, 16 deposits, 32 realised, 48 fees, 64 currency, 72 reserved,
+    });
+    layout!(Ack, size 48, align 16, {
+        0 reject_limit, 16 reject_value, 32 value, 40 command_kind, 41 reject_reason, 42 reserved,
+    });
+    assert_eq!(size_of::<StateHash>(), 8);
+}
+
+/// The rows `offset size field` of the table in the head of a module.
+fn documented_rows(source: &str) -> Vec<(usize, usize, String)> {
+    source
+        .lines()
+        .take_while(|line| line.starts_with("//!"))
+        .filter_map(|line| {
+            let mut words = line.trim_start_matches("//!").split_whitespace();
+            let offset = words.next()?.parse().ok()?;
+            let size = words.next()?.parse().ok()?;
+            Some((offset, size, words.next()?.to_string()))
+        })
+        .collect()
+}
+
+#[test]
+fn tables_in_the_documentation_are_true() {
+    macro_rules! rows {
+        ($record:ty: $($field:ident)+) => {
+            vec![$((
+                offset_of!($record, $field),
+                field_size(|record: &$record| record.$field),
+                stringify!($field).to_string(),
+            ),)+]
+        };
+    }
+    assert_eq!(
+        documented_rows(include_str!("../src/market.rs")),
+        rows!(MarketEvent: kind side flags channel_id ts_event ts_recv order_ref price qty aux feed_seq),
+    );
+    assert_eq!(
+        documented_rows(include_str!("../src/command.rs")),
+        rows!(CommandRecord: kind reserved ts_recv request_id principal session body),
+    );
+    assert_eq!(
+        documented_rows(include_str!("../src/event.rs")),
+        rows!(EventRecord: seq ordinal kind reserved ts request_id principal session account instrument body),
+    );
+}
+
+#[test]
+fn bodies_fit_their_records() {
+    let bodies = [
+        size_of::<NewOrder>(),
+        size_of::<CancelOrder>(),
+        size_of::<ReplaceOrder>(),
+        size_of::<MassCancel>(),
+        size_of::<Instrument>(),
+        size_of::<OpenAccount>(),
+        size_of::<Transfer>(),
+        size_of::<SetLimits>(),
+        size_of::<KillSwitch>(),
+        size_of::<Configure>(),
+    ];
+    assert!(bodies.iter().all(|&size| size <= 128), "{bodies:?}");
+    let bodies = [
+        size_of::<Execution>(),
+        size_of::<Position>(),
+        size_of::<Account>(),
+        size_of::<Instrument>(),
+        size_of::<SetLimits>(),
+        size_of::<Ack>(),
+    ];
+    assert!(bodies.iter().all(|&size| size <= 208), "{bodies:?}");
+}

@@ -1,0 +1,359 @@
+//! Records keep what is put into them, and their bytes are those of every version before.
+//!
+//! `golden/v1.txt` is kept for ever. A new format gets a file of its own beside it.
+
+use bytemuck::{bytes_of, pod_read_unaligned};
+use proptest::prelude::*;
+use tidegate_model::command::{
+    CancelOrder, CommandKind, Configure, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel,
+    NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
+};
+use tidegate_model::event::{
+    Account, Ack, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position,
+};
+use tidegate_model::ids::Code;
+use tidegate_model::market::{Definition, MarketEventKind};
+use tidegate_model::{
+    AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId,
+    Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind, PublicUpdate, Reject, RejectReason,
+    SeqNo, SessionId, Side, Symbol, Ticks, UnixNanos,
+};
+
+/// 30 December 2019, 09:35:00 in New York.
+const TS: u64 = 1_577_716_500_000_000_000;
+
+fn client_order_id() -> ClientOrderId {
+    ClientOrderId::new("mm-000001").expect("a valid id")
+}
+
+fn instrument() -> Instrument {
+    let symbol = Symbol::new("AAPL").expect("a valid symbol");
+    let mut instrument = Instrument::us_equity(symbol);
+    instrument.maker_fee_e8 = -2_000;
+    instrument.taker_fee_e8 = 3_000;
+    instrument.checked().expect("a valid instrument")
+}
+
+fn limits() -> SetLimits {
+    SetLimits {
+        max_order_notional: Money(1),
+        credit: Money(-2),
+        max_order_qty: Lots(3),
+        max_position: Lots(4),
+        price_collar_bp: 5,
+        max_open_orders: 6,
+        messages_per_sec: 7,
+        message_burst: 8,
+        account: AccountId(9),
+        reserved: [0; 12],
+    }
+}
+
+fn commands() -> Vec<Command> {
+    let account = AccountId(1);
+    vec![
+        Command::NewOrder(NewOrder {
+            client_order_id: client_order_id(),
+            account,
+            instrument: InstrumentId(2),
+            side: Side::Buy.wire(),
+            order_type: OrderType::Limit.wire(),
+            time_in_force: TimeInForce::Day.wire(),
+            flags: FLAG_CANCEL_ON_DISCONNECT,
+            reserved: [0; 4],
+            qty: Lots(300),
+            price: Ticks(2_891_200),
+        }),
+        Command::CancelOrder(CancelOrder {
+            client_order_id: client_order_id(),
+            order_id: OrderId(77),
+            account,
+            reserved: [0; 4],
+        }),
+        Command::ReplaceOrder(ReplaceOrder {
+            client_order_id: client_order_id(),
+            order_id: OrderId(77),
+            account,
+            reserved: [0; 4],
+            qty: Lots(200),
+            price: Ticks(-5),
+        }),
+        Command::MassCancel(MassCancel {
+            account,
+            instrument: InstrumentId::NONE,
+            side: Side::Sell.wire(),
+            reserved: [0; 7],
+        }),
+        Command::DefineInstrument(instrument()),
+        Command::OpenAccount(OpenAccount {
+            account,
+            reserved: [0; 4],
+            currency: Code::new("USD").expect("a valid code"),
+        }),
+        Command::Transfer(Transfer { amount: Money(-1), account, reserved: [0; 12] }),
+        Command::SetLimits(limits()),
+        Command::KillSwitch(KillSwitch { account: AccountId::NONE, engaged: 1, reserved: [0; 3] }),
+        Command::Configure(Configure {
+            paper_latency_ns: 250_000,
+            orders_max: 1 << 16,
+            book_orders_max: 1 << 20,
+        }),
+        Command::SessionClosed,
+        Command::Time,
+        Command::DayRoll,
+    ]
+}
+
+fn command_record(command: Command) -> CommandRecord {
+    let mut record = CommandRecord::new(command).from_session(PrincipalId(11), SessionId(12), 13);
+    record.ts_recv = UnixNanos(TS);
+    record
+}
+
+fn events() -> Vec<Event> {
+    let execution = Execution {
+        cum_ticks_lots: 867_360_000,
+        fee: Money(-3),
+        reject_limit: 0,
+        reject_value: 0,
+        client_order_id: client_order_id(),
+        order_id: OrderId(77),
+        qty: Lots(500),
+        cum_qty: Lots(300),
+        leaves_qty: Lots(200),
+        last_qty: Lots(300),
+        last_price: Ticks(2_891_200),
+        price: Ticks(2_891_300),
+        cause_seq: SeqNo(41),
+        exec_type: ExecType::Trade.wire(),
+        ord_status: OrdStatus::PartiallyFilled.wire(),
+        side: Side::Buy.wire(),
+        order_type: OrderType::Limit.wire(),
+        time_in_force: TimeInForce::Gtc.wire(),
+        liquidity: Liquidity::Maker.wire(),
+        reject_reason: 0,
+        cancel_reason: 0,
+        queue_ahead_at_entry: Lots(1_200),
+        reserved: [0; 24],
+    };
+    let refused = Execution {
+        reject_limit: -1,
+        reject_value: 77,
+        reject_reason: RejectReason::UnknownOrder.wire(),
+        ..execution
+    };
+    let ack = Ack {
+        reject_limit: 1,
+        reject_value: -2,
+        value: 3,
+        command_kind: CommandKind::Transfer.wire(),
+        reject_reason: RejectReason::BuyingPower.wire(),
+        reserved: [0; 6],
+    };
+    vec![
+        Event::Execution(execution),
+        Event::CancelReject(refused),
+        Event::Position(Position {
+            cost: Money(1 << 100),
+            realised: Money(-1),
+            fees: Money(2),
+            qty: -300,
+            bought: Lots(4),
+            sold: Lots(304),
+            reserved: [0; 8],
+        }),
+        Event::Account(Account {
+            cash: Money(1),
+            deposits: Money(2),
+            realised: Money(-3),
+            fees: Money(4),
+            currency: Code::new("USD").expect("a valid code"),
+            reserved: [0; 8],
+        }),
+        Event::Instrument(instrument()),
+        Event::Limits(limits()),
+        Event::Ack(ack),
+        Event::KillSwitch(Ack { reject_reason: 0, ..ack }),
+    ]
+}
+
+fn event_record(event: &Event) -> EventRecord {
+    EventRecord {
+        seq: SeqNo(42),
+        ordinal: 1,
+        ts: UnixNanos(TS),
+        request_id: 13,
+        principal: PrincipalId(11),
+        session: SessionId(12),
+        account: AccountId(1),
+        ..EventRecord::new(event)
+    }
+}
+
+fn definition() -> Definition {
+    Definition {
+        kind: MarketEventKind::Definition.wire(),
+        price_scale: 4,
+        flags: 0,
+        channel_id: 13,
+        ts_event: UnixNanos(TS),
+        ts_recv: UnixNanos(TS + 1),
+        symbol: Symbol::new("AAPL").expect("a valid symbol"),
+        tick_size_nano: 100_000,
+        lot_size_nano: 1_000_000_000,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One line `name hex` for each kind of record.
+fn golden_lines() -> String {
+    let mut lines = String::new();
+    let mut line = |name: String, bytes: &[u8]| {
+        lines += &format!("{name} {}\n", hex(bytes));
+    };
+    for kind in MarketEventKind::ALL {
+        let event = MarketEvent {
+            kind: kind.wire(),
+            side: Side::Sell.wire(),
+            flags: 0x0102,
+            channel_id: 13,
+            ts_event: UnixNanos(TS),
+            ts_recv: UnixNanos(TS + 1),
+            order_ref: 0x0102_0304_0506_0708,
+            price: Ticks(-2),
+            qty: Lots(300),
+            aux: 5,
+            feed_seq: 6,
+        };
+        line(format!("market.{kind}"), bytes_of(&event));
+    }
+    line("definition".to_string(), bytes_of(&definition()));
+    for kind in PublicKind::ALL {
+        let update = PublicUpdate {
+            seq: SeqNo(42),
+            ts_event: UnixNanos(TS),
+            ts: UnixNanos(TS + 1),
+            instrument: InstrumentId(2),
+            kind: kind.wire(),
+            side: Side::Buy.wire(),
+            reserved: [0; 2],
+            price: Ticks(2_891_200),
+            qty: Lots(300),
+            orders: 4,
+            reserved_tail: [0; 4],
+        };
+        line(format!("public.{kind}"), bytes_of(&update));
+    }
+    for command in commands() {
+        let record = command_record(command);
+        let kind = CommandKind::from_wire(record.kind).expect("a known kind");
+        line(format!("command.{kind}"), bytes_of(&record));
+    }
+    for event in events() {
+        line(format!("event.{}", event.kind()), bytes_of(&event_record(&event)));
+    }
+    lines
+}
+
+#[test]
+fn bytes_are_those_of_version_1() {
+    let golden = include_str!("golden/v1.txt");
+    let lines = golden_lines();
+    for (new, old) in lines.lines().zip(golden.lines()) {
+        assert_eq!(new, old, "a record changed: journals on disk would not be read any more");
+    }
+    assert_eq!(lines.lines().count(), golden.lines().count(), "every record has its golden line");
+}
+
+#[test]
+fn every_kind_round_trips() {
+    let kinds: Vec<_> = commands()
+        .into_iter()
+        .map(|command| {
+            let record = command_record(command);
+            assert_eq!(record.command(), Some(command));
+            assert_eq!(record.principal, PrincipalId(11));
+            assert_eq!(record.session, SessionId(12));
+            assert_eq!(record.request_id, 13);
+            record.kind
+        })
+        .collect();
+    let all: Vec<_> = CommandKind::ALL.iter().map(|kind| kind.wire()).collect();
+    assert_eq!(kinds, all, "each kind of command is tried");
+
+    let kinds: Vec<_> = events()
+        .iter()
+        .map(|event| {
+            let record = event_record(event);
+            assert_eq!(record.event(), Some(*event));
+            assert_eq!(record.kind, event.kind().wire());
+            assert_eq!(EventRecord::new(event).instrument, InstrumentId::NONE);
+            assert_eq!(EventRecord::new(event).account, AccountId::NONE);
+            record.kind
+        })
+        .collect();
+    let all: Vec<_> = EventKind::ALL.iter().map(|kind| kind.wire()).collect();
+    assert_eq!(kinds, all, "each kind of event is tried");
+}
+
+#[test]
+fn a_definition_travels_as_a_market_event() {
+    let event = definition().into_event();
+    assert_eq!(event.kind(), Some(MarketEventKind::Definition));
+    assert_eq!(event.channel_id, 13);
+    assert_eq!(event.ts_event, UnixNanos(TS));
+    assert_eq!(event.definition(), Some(definition()));
+    assert_eq!(MarketEvent::default().definition(), None);
+    assert_eq!(MarketEvent::default().kind(), None);
+    assert_eq!(MarketEvent::default().side(), None);
+}
+
+#[test]
+fn refusals_come_out_as_they_went_in() {
+    let refused = |event: &Event| match event {
+        Event::Execution(body) | Event::CancelReject(body) => body.reject(),
+        Event::Ack(body) | Event::KillSwitch(body) => body.reject(),
+        _ => None,
+    };
+    let rejects: Vec<_> = events().iter().map(refused).collect();
+    assert_eq!(rejects[0], None);
+    assert_eq!(rejects[1], Some(Reject::new(RejectReason::UnknownOrder, -1, 77)));
+    assert_eq!(rejects[6], Some(Reject::new(RejectReason::BuyingPower, 1, -2)));
+    assert_eq!(rejects[7], None);
+}
+
+proptest! {
+    /// Whatever bytes arrive: a command or none, never a panic; what is read out goes back in unchanged.
+    #[test]
+    fn any_command_bytes(bytes in proptest::collection::vec(any::<u8>(), 160), kind: u8) {
+        let mut record: CommandRecord = pod_read_unaligned(&bytes);
+        record.kind = kind;
+        let Some(command) = record.command() else {
+            prop_assert_eq!(CommandKind::from_wire(kind), None);
+            return Ok(());
+        };
+        let again = CommandRecord::new(command);
+        prop_assert_eq!(again.kind, kind);
+        prop_assert_eq!(again.command(), Some(command));
+        let used = again.body.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        prop_assert_eq!(&again.body[..used], &record.body[..used]);
+    }
+
+    #[test]
+    fn any_event_bytes(bytes in proptest::collection::vec(any::<u8>(), 256), kind: u8) {
+        let mut record: EventRecord = pod_read_unaligned(&bytes);
+        record.kind = kind;
+        let Some(event) = record.event() else {
+            prop_assert_eq!(EventKind::from_wire(kind), None);
+            return Ok(());
+        };
+        prop_assert_eq!(event.kind().wire(), kind);
+        let again = EventRecord::new(&event);
+        prop_assert_eq!(again.event(), Some(event));
+        let used = again.body.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        prop_assert_eq!(&again.body[..used], &record.body[..used]);
+    }
+}
