@@ -1,0 +1,43 @@
+# `make` alone lists what one can do. A line `target: ## text` is that list's source.
+
+CARGO ?= cargo
+# Arguments of the command that `make run` starts, e.g. make run ARGS="--seconds 60"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-deep bench fmt lint doc clean
+
+help: ## List the targets (this text)
+	@echo "Tidegate: make TARGET"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-12s%s\n' "$$name" "$$text"; done
+
+setup: ## Check what building needs and install what is missing (run and test do this themselves)
+	@scripts/setup.sh
+
+run: setup ## Build and start the demo: feed, engine, journal, gRPC edge, two strategies (ARGS="--seconds 60")
+	$(CARGO) build --locked --release -p tidegate -p tidegate-examples
+	$(CARGO) run --locked --release --quiet -p tidegate --bin tidegate -- demo $(ARGS)
+
+test: ## Format, clippy, every test, doc tests, documentation: what must pass before a commit is shared
+	@scripts/setup.sh --test
+	@scripts/test.sh
+
+test-deep: ## Fuzzing (nightly Rust), long property runs, kill loops (FUZZ_SECONDS=120 PROPTEST_CASES=20000)
+	@scripts/setup.sh --test --deep
+	@scripts/test-deep.sh
+
+bench: setup ## Run the criterion benches (ARGS="itch" runs those whose name contains itch)
+	$(CARGO) bench --locked --workspace --benches -- $(ARGS)
+
+fmt: ## Format every crate in place
+	$(CARGO) fmt --all
+
+lint: ## Clippy on everything with warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+doc: ## Build the API documentation of every crate, without dependencies
+	$(CARGO) doc --locked --workspace --no-deps
+
+clean: ## Remove everything that was built
+	$(CARGO) clean

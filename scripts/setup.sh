@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Checks what building needs, installs what is missing where it may, and says what and why.
+#   --test   also what `make test` needs (rustfmt, clippy)
+#   --deep   also what `make test-deep` needs (nightly Rust, cargo-fuzz)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+want_test=no
+want_deep=no
+for argument in "$@"; do
+    case "$argument" in
+        --test) want_test=yes ;;
+        --deep) want_deep=yes ;;
+        *) echo "setup: unknown argument '$argument'; allowed: --test, --deep" >&2; exit 2 ;;
+    esac
+done
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+# apt PACKAGE...: installs with the rights we have, or fails and prints the command to type.
+apt() {
+    local become=()
+    if ! command -v apt-get >/dev/null; then
+        fail "no apt-get here; install the equivalents of: $*"
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+            become=(sudo -n)
+        else
+            fail "no right to install packages; please run: sudo apt-get install -y $*"
+        fi
+    fi
+    "${become[@]}" apt-get update -qq || say "the package lists could not be refreshed; trying with the old ones"
+    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -y -qq "$@" \
+        || fail "apt-get could not install: $*"
+}
+
+# Rust: never installed behind the user's back; a version that is too old would fail later and less clearly.
+if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    fail "cargo is in ~/.cargo/bin but not on the PATH; please run: . ~/.cargo/env"
+fi
+command -v cargo >/dev/null || fail "cargo is missing; install stable Rust from https://rustup.rs and try again"
+need=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+have=$(rustc --version | cut -d' ' -f2 | cut -d- -f1)
+if [ "$(printf '%s\n%s\n' "$need" "$have" | sort -V | head -n1)" != "$need" ]; then
+    fail "Rust $have is too old, $need is needed; please run: rustup update stable"
+fi
+
+# A C compiler and linker: zstd, which reads .zst recordings, is C; Rust links through cc as well.
+if ! command -v cc >/dev/null; then
+    say "installing a C compiler (gcc, libc6-dev): Rust links with it and the zstd library is written in C"
+    apt gcc libc6-dev
+fi
+if ! printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null; then
+    say "installing the C library's headers (libc6-dev): cc is here but cannot build a program"
+    apt gcc libc6-dev
+fi
+
+# component NAME COMMAND: a part of the Rust toolchain.
+component() {
+    if cargo "$2" --version >/dev/null 2>&1; then return; fi
+    command -v rustup >/dev/null || fail "cargo $2 is missing; install the toolchain's component $1"
+    say "installing $1 with rustup: make test runs cargo $2"
+    rustup component add "$1"
+}
+
+if [ "$want_test" = yes ]; then
+    component rustfmt fmt
+    component clippy clippy
+    cargo nextest --version >/dev/null 2>&1 \
+        || say "cargo-nextest is not here: the tests run with cargo test, one crate after the other"
+fi
+
+if [ "$want_deep" = yes ]; then
+    command -v rustup >/dev/null || fail "rustup is missing; fuzzing needs the nightly toolchain beside the stable one"
+    if ! rustup run nightly rustc --version >/dev/null 2>&1; then
+        say "installing nightly Rust: cargo-fuzz needs its sanitizers"
+        rustup toolchain install nightly --profile minimal
+    fi
+    # libFuzzer is C++.
+    if ! printf 'int main() { return 0; }\n' | c++ -x c++ -o /dev/null - 2>/dev/null; then
+        say "installing a C++ compiler (g++): libFuzzer is written in C++"
+        apt g++
+    fi
+    if ! cargo fuzz --version >/dev/null 2>&1; then
+        say "installing cargo-fuzz: it builds and runs the fuzz targets"
+        cargo install cargo-fuzz --locked
+    fi
+fi
