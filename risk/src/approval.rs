@@ -1,0 +1,54 @@
+//! The proof that an order went through the gate.
+
+use crate::exposure::OrderExposure;
+
+/// A `T` that passed every control. Venues and the order store accept nothing else.
+///
+/// The fields are private and the constructor is this crate's own, so the only way to one is a check
+/// of [`crate::Risk`]. It is neither `Clone` nor `Copy`: one check, one approval.
+///
+/// ```compile_fail,E0451
+/// // Nobody else can write one down ...
+/// let forged = tidegate_risk::RiskApproved { body: 1, exposure: todo!() };
+/// ```
+///
+/// ```compile_fail,E0624
+/// // ... or call its constructor ...
+/// let forged = tidegate_risk::RiskApproved::approve(1, todo!());
+/// ```
+///
+/// ```compile_fail,E0599
+/// // ... or copy the one that was given.
+/// fn twice(approved: tidegate_risk::RiskApproved<u8>) -> [tidegate_risk::RiskApproved<u8>; 2] {
+///     [approved.clone(), approved]
+/// }
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct RiskApproved<T> {
+    body: T,
+    exposure: OrderExposure,
+}
+
+impl<T> RiskApproved<T> {
+    pub(crate) const fn approve(body: T, exposure: OrderExposure) -> Self {
+        Self { body, exposure }
+    }
+
+    /// What was approved.
+    #[inline]
+    pub const fn get(&self) -> &T {
+        &self.body
+    }
+
+    /// What the order ties up from now on, priced as the controls priced it.
+    #[inline]
+    pub const fn exposure(&self) -> &OrderExposure {
+        &self.exposure
+    }
+
+    /// What was approved, without the proof.
+    #[inline]
+    pub fn into_inner(self) -> T {
+        self.body
+    }
+}

@@ -1,0 +1,165 @@
+//! What an account has at stake in one instrument: open orders and the position, both at once.
+
+use tidegate_model::Ticks;
+use tidegate_model::hash::hash_words;
+use tidegate_model::{
+    AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side,
+};
+
+/// The most money that one account may have open, or hold, on one side of one instrument: 1.3e15 units
+/// of currency. With it no sum over [`InstrumentId::COUNT_MAX`] instruments can overflow an `i128`.
+pub const PAIR_MONEY_MAX: Money = Money(1 << 110);
+
+const TAG_PAIR: u64 = 0x7269_736b_7061_6972;
+
+/// What one open order ties up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderExposure {
+    /// Whose order.
+    pub account: AccountId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Which way.
+    pub side: Side,
+    /// LeavesQty; while a replace is under way the larger of before and after.
+    pub qty: Lots,
+    /// The dearest that `qty` may cost, at least 0; see [`crate::collar::Collar::exposure_price`].
+    pub notional: Money,
+}
+
+impl OrderExposure {
+    /// The exposure of `qty` lots at `price`.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`] if the notional is above [`PAIR_MONEY_MAX`].
+    #[inline]
+    pub fn of(
+        account: AccountId,
+        instrument: InstrumentId,
+        side: Side,
+        qty: Lots,
+        price: Ticks,
+        terms: &Instrument,
+    ) -> Result<Self, Reject> {
+        let notional = bounded_notional(price, qty, terms.money_per_tick_lot)?;
+        Ok(Self { account, instrument, side, qty, notional })
+    }
+}
+
+/// `|price| x qty` in money, at most [`PAIR_MONEY_MAX`].
+///
+/// # Errors
+/// [`RejectReason::Overflow`] with the bound as its limit.
+#[inline]
+pub fn bounded_notional(
+    price: Ticks,
+    qty: Lots,
+    money_per_tick_lot: i128,
+) -> Result<Money, Reject> {
+    let overflow = || Reject::new(RejectReason::Overflow, PAIR_MONEY_MAX.0, i128::MAX);
+    // 63 bits times 64 bits: always fits.
+    let ticks_lots = u128::from(price.0.unsigned_abs()) * u128::from(qty.0);
+    let per_one = money_per_tick_lot.unsigned_abs();
+    // Shares need 64 bits on either side, where one multiplication does.
+    let notional = match (u64::try_from(ticks_lots), u64::try_from(per_one)) {
+        (Ok(ticks_lots), Ok(per_one)) => u128::from(ticks_lots) * u128::from(per_one),
+        _ => ticks_lots.checked_mul(per_one).ok_or_else(overflow)?,
+    };
+    if notional > PAIR_MONEY_MAX.0 as u128 { Err(overflow()) } else { Ok(Money(notional as i128)) }
+}
+
+/// The counters of one (account, instrument).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairExposure {
+    /// Lots of open orders, by [`Side::index`].
+    pub open_qty: [Lots; 2],
+    /// Money that the open orders may cost at most, by [`Side::index`].
+    pub open_notional: [Money; 2],
+    /// Lots held; below 0 is short.
+    pub position: i64,
+    /// What the position cost; above 0 long, below 0 short.
+    pub cost: Money,
+}
+
+impl PairExposure {
+    /// The money the pair ties up if every order of the worse side executes and none of the other.
+    ///
+    /// `max(long cost + open buys, short cost + open sells)`: orders of both sides cannot both increase
+    /// the position, so the larger counts and the smaller is free.
+    #[inline]
+    pub fn committed(&self) -> Money {
+        let [buys, sells] = self.open_notional;
+        let long = self.cost.0.max(0) + buys.0;
+        let short = (-self.cost.0).max(0) + sells.0;
+        Money(long.max(short))
+    }
+
+    /// Lots held on `side` (long for buy) if every open order of that side executes and none of the other.
+    #[inline]
+    pub fn worst_position(&self, side: Side) -> i128 {
+        let held = i128::from(self.position);
+        let toward = if side == Side::Buy { held } else { -held };
+        toward + i128::from(self.open_qty[side.index()].0)
+    }
+
+    /// The counters with `removed` taken out and `added` put in.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`] if a counter would not fit.
+    ///
+    /// # Panics
+    /// If `removed` is more than is open: it was never put in.
+    #[inline]
+    pub(crate) fn with(
+        mut self,
+        removed: Option<&OrderExposure>,
+        added: Option<&OrderExposure>,
+    ) -> Result<Self, Reject> {
+        if let Some(order) = removed {
+            let side = order.side.index();
+            let qty = self.open_qty[side].checked_sub(order.qty);
+            self.open_qty[side] = qty.expect("an order leaves with no more lots than it brought");
+            let notional = Money(self.open_notional[side].0 - order.notional.0);
+            assert!(notional >= Money::ZERO, "an order leaves with no more money than it brought");
+            self.open_notional[side] = notional;
+        }
+        if let Some(order) = added {
+            let side = order.side.index();
+            let full = |limit: i128| Reject::new(RejectReason::Overflow, limit, i128::MAX);
+            assert!(order.notional >= Money::ZERO, "a notional is an amount, not a direction");
+            self.open_qty[side] = self.open_qty[side]
+                .checked_add(order.qty)
+                .ok_or_else(|| full(i128::from(u64::MAX)))?;
+            self.open_notional[side] = self.open_notional[side]
+                .checked_add(order.notional)
+                .filter(|sum| *sum <= PAIR_MONEY_MAX)
+                .ok_or_else(|| full(PAIR_MONEY_MAX.0))?;
+        }
+        Ok(self)
+    }
+
+    /// The canonical hash; 0 if the pair holds nothing, so that a used-up pair equals one never used.
+    #[inline]
+    pub(crate) fn hash(&self, account: AccountId, instrument: InstrumentId) -> u64 {
+        if *self == Self::default() {
+            return 0;
+        }
+        let [buy_qty, sell_qty] = self.open_qty;
+        let [buys, sells] = self.open_notional;
+        hash_words(
+            TAG_PAIR,
+            &[
+                u64::from(account.0) << 32 | u64::from(instrument.0),
+                buy_qty.0,
+                sell_qty.0,
+                buys.0 as u64,
+                (buys.0 >> 64) as u64,
+                sells.0 as u64,
+                (sells.0 >> 64) as u64,
+                self.position as u64,
+                self.cost.0 as u64,
+                (self.cost.0 >> 64) as u64,
+            ],
+        )
+    }
+}

@@ -1,0 +1,596 @@
+//! The gate itself: the controls in the order in which they are asked, and the books they are asked of.
+//!
+//! A new order or a replace is asked, and the first no is the answer:
+//!
+//! 1. the account is open and has limits,
+//! 2. no kill switch,
+//! 3. message rate,
+//! 4. terms: side, type, tick, lot,
+//! 5. order quantity,
+//! 6. price collar,
+//! 7. order notional,
+//! 8. position with every open order executed,
+//! 9. number of open orders,
+//! 10. buying power with every open order executed.
+//!
+//! **A cancel is never refused.** It takes a message token like any other message, so that a storm of
+//! cancels slows the orders that follow, but it passes without one: it only ever reduces risk.
+
+use crate::approval::RiskApproved;
+use crate::collar::Collar;
+use crate::exposure::{OrderExposure, PAIR_MONEY_MAX, PairExposure, bounded_notional};
+use crate::limits::{check_limits, hash_limits};
+use crate::pairs::PairTable;
+use crate::rate::TokenBucket;
+use crate::terms::{Terms, check_price, check_qty, check_terms};
+use tidegate_model::command::{NewOrder, ReplaceOrder, SetLimits};
+use tidegate_model::hash::hash_words;
+use tidegate_model::{
+    AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side, StateHash, Ticks,
+    UnixNanos,
+};
+
+const TAG_ACCOUNT: u64 = 0x7269_736b_6163_6374;
+const TAG_FIRM_KILL: u64 = 0x7269_736b_6b69_6c6c;
+
+/// What an order is checked against that risk does not own.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderContext<'a> {
+    /// The engine's time.
+    pub now: UnixNanos,
+    /// The order's instrument; must be [`Instrument::checked`].
+    pub instrument: &'a Instrument,
+    /// Last trade, else mid. `None`, or not above 0, is no reference.
+    pub reference: Option<Ticks>,
+    /// Cash and positions at cost, from the order management: net deposits + realised - fees.
+    pub equity_at_cost: Money,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct AccountRisk {
+    opened: bool,
+    killed: bool,
+    has_limits: bool,
+    open_orders: u32,
+    bucket: TokenBucket,
+    /// Sum of [`PairExposure::committed`] over the account's instruments.
+    committed: Money,
+    limits: SetLimits,
+    /// This record's term of the state hash as it was last entered.
+    hash: u64,
+    limits_hash: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    account: AccountId,
+    instrument: InstrumentId,
+    exposure: PairExposure,
+    committed: Money,
+    hash: u64,
+}
+
+/// What the controls are asked about one order: a new one, or one with its new price and quantity.
+struct Question<'a> {
+    account: AccountId,
+    instrument: InstrumentId,
+    terms: Terms,
+    /// Lots it would leave open.
+    leaves: Lots,
+    /// What the order ties up already, if it is being replaced.
+    current: Option<&'a OrderExposure>,
+}
+
+/// Every limit, kill switch, message budget and exposure.
+#[derive(Debug)]
+pub struct Risk {
+    accounts: Vec<AccountRisk>,
+    pairs: PairTable<Pair>,
+    instruments: Vec<bool>,
+    firm_killed: bool,
+    hash: StateHash,
+    /// Refusals by [`RejectReason::wire`].
+    rejects: [u64; 256],
+    approvals: u64,
+}
+
+impl Risk {
+    /// No account, no instrument, no kill switch engaged.
+    pub fn new() -> Self {
+        Self {
+            accounts: Vec::new(),
+            pairs: PairTable::new(),
+            instruments: Vec::new(),
+            firm_killed: false,
+            hash: StateHash::default(),
+            rejects: [0; 256],
+            approvals: 0,
+        }
+    }
+
+    /// Lets risk know of an account. It has no limits yet, so nothing of it passes.
+    ///
+    /// # Errors
+    /// [`RejectReason::DuplicateAccount`], or [`RejectReason::CapacityExceeded`] for an id that is not
+    /// below [`AccountId::COUNT_MAX`].
+    pub fn open_account(&mut self, account: AccountId) -> Result<(), Reject> {
+        if self.account(account).is_ok() {
+            return Err(Reject::of(RejectReason::DuplicateAccount, i128::from(account.0)));
+        }
+        self.pairs.open_account(account)?;
+        if self.accounts.len() <= account.index() {
+            self.accounts.resize(account.index() + 1, AccountRisk::default());
+        }
+        self.accounts[account.index()].opened = true;
+        self.rehash_account(account);
+        Ok(())
+    }
+
+    /// Lets risk know of an instrument; once more is no change.
+    ///
+    /// # Errors
+    /// [`RejectReason::CapacityExceeded`] for an id that is not below [`InstrumentId::COUNT_MAX`].
+    pub fn define_instrument(&mut self, instrument: InstrumentId) -> Result<(), Reject> {
+        if instrument.index() >= InstrumentId::COUNT_MAX {
+            return Err(Reject::new(
+                RejectReason::CapacityExceeded,
+                InstrumentId::COUNT_MAX as i128,
+                i128::from(instrument.0),
+            ));
+        }
+        if self.instruments.len() <= instrument.index() {
+            self.instruments.resize(instrument.index() + 1, false);
+        }
+        self.instruments[instrument.index()] = true;
+        Ok(())
+    }
+
+    /// Puts limits in force, in place of all that were. Tokens left in the message bucket stay as they are.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`], or [`RejectReason::BadField`] for an amount below 0.
+    pub fn set_limits(&mut self, limits: &SetLimits) -> Result<(), Reject> {
+        self.account(limits.account)?;
+        check_limits(limits)?;
+        let account = &mut self.accounts[limits.account.index()];
+        if account.has_limits {
+            account.bucket.resize(limits.messages_per_sec, limits.message_burst);
+            self.hash.remove(account.limits_hash);
+        } else {
+            account.bucket = TokenBucket::full(limits.messages_per_sec, limits.message_burst);
+        }
+        account.limits = *limits;
+        account.has_limits = true;
+        account.limits_hash = hash_limits(limits);
+        self.hash.add(account.limits_hash);
+        self.rehash_account(limits.account);
+        Ok(())
+    }
+
+    /// The limits in force, if the account has any.
+    pub fn limits(&self, account: AccountId) -> Option<&SetLimits> {
+        self.account(account).ok().filter(|a| a.has_limits).map(|a| &a.limits)
+    }
+
+    /// Engages or releases the kill switch of one account, or with [`AccountId::NONE`] of the firm.
+    ///
+    /// While one is engaged no new order and no replace passes; cancels do. What is open is the engine's
+    /// to cancel. Engaging one that is engaged is no change.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`].
+    pub fn kill(&mut self, scope: AccountId, engaged: bool) -> Result<(), Reject> {
+        if scope != AccountId::NONE {
+            self.account(scope)?;
+            self.accounts[scope.index()].killed = engaged;
+            self.rehash_account(scope);
+        } else if self.firm_killed != engaged {
+            self.firm_killed = engaged;
+            let record = hash_firm_kill();
+            if engaged { self.hash.add(record) } else { self.hash.remove(record) }
+        }
+        Ok(())
+    }
+
+    /// True if a kill switch stops `account`: its own or the firm's.
+    /// With [`AccountId::NONE`]: whether the firm's is engaged.
+    pub fn is_killed(&self, account: AccountId) -> bool {
+        self.firm_killed || self.account(account).is_ok_and(|a| a.killed)
+    }
+
+    /// Takes a message token for a request that does not reach [`Self::check_new`] or
+    /// [`Self::check_replace`], which take theirs themselves.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`], [`RejectReason::NoLimits`], [`RejectReason::MessageRate`].
+    #[inline]
+    pub fn check_message(&mut self, now: UnixNanos, account: AccountId) -> Result<(), Reject> {
+        let answer = self.take_token(now, account);
+        self.counted(answer)
+    }
+
+    /// Takes a message token for a cancel, or what is left of one. Never refuses: see the head of this module.
+    #[inline]
+    pub fn count_cancel(&mut self, now: UnixNanos, account: AccountId) {
+        if self.account(account).is_ok_and(|a| a.has_limits) {
+            self.accounts[account.index()].bucket.drain(now);
+            self.rehash_account(account);
+        }
+    }
+
+    /// Asks every control about a new order. It is counted as open only with [`Self::order_opened`].
+    ///
+    /// # Errors
+    /// The first no, in the order that the head of this module gives, with its limit and its value.
+    #[inline]
+    pub fn check_new(
+        &mut self,
+        order: NewOrder,
+        context: &OrderContext<'_>,
+    ) -> Result<RiskApproved<NewOrder>, Reject> {
+        let answer = self.approve_new(&order, context);
+        self.counted(answer).map(|exposure| RiskApproved::approve(order, exposure))
+    }
+
+    /// Asks every control about new terms of an open order: as a new order, with what it ties up now
+    /// (`current`) taken out. `cum_qty` is what it has executed; `replace.qty` includes it.
+    ///
+    /// Until the venue has answered the order may trade on either terms: count the larger of both open,
+    /// with [`Self::order_changed`].
+    ///
+    /// # Errors
+    /// As [`Self::check_new`], and [`RejectReason::QuantityBelowExecuted`].
+    #[inline]
+    pub fn check_replace(
+        &mut self,
+        replace: ReplaceOrder,
+        current: &OrderExposure,
+        cum_qty: Lots,
+        context: &OrderContext<'_>,
+    ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
+        let answer = self.approve_replace(&replace, current, cum_qty, context);
+        self.counted(answer).map(|exposure| RiskApproved::approve(replace, exposure))
+    }
+
+    fn approve_new(
+        &mut self,
+        order: &NewOrder,
+        context: &OrderContext<'_>,
+    ) -> Result<OrderExposure, Reject> {
+        self.admit_message(context.now, order.account)?;
+        let terms = check_terms(order, context.instrument)?;
+        let (account, instrument) = (order.account, order.instrument);
+        self.ask(
+            &Question { account, instrument, terms, leaves: terms.qty, current: None },
+            context,
+        )
+    }
+
+    fn approve_replace(
+        &mut self,
+        replace: &ReplaceOrder,
+        current: &OrderExposure,
+        cum_qty: Lots,
+        context: &OrderContext<'_>,
+    ) -> Result<OrderExposure, Reject> {
+        self.admit_message(context.now, current.account)?;
+        check_qty(replace.qty, context.instrument)?;
+        check_price(replace.price, context.instrument)?;
+        let leaves = replace.qty.checked_sub(cum_qty).filter(|leaves| *leaves > Lots::ZERO);
+        let leaves = leaves.ok_or(Reject::new(
+            RejectReason::QuantityBelowExecuted,
+            i128::from(cum_qty.0),
+            i128::from(replace.qty.0),
+        ))?;
+        let terms =
+            Terms { side: current.side, limit_price: Some(replace.price), qty: replace.qty };
+        let (account, instrument) = (current.account, current.instrument);
+        self.ask(&Question { account, instrument, terms, leaves, current: Some(current) }, context)
+    }
+
+    /// Controls 1 to 3.
+    #[inline]
+    fn admit_message(&mut self, now: UnixNanos, account: AccountId) -> Result<(), Reject> {
+        let state = self.account(account)?;
+        if !state.has_limits {
+            return Err(Reject::of(RejectReason::NoLimits, i128::from(account.0)));
+        }
+        if self.firm_killed {
+            return Err(Reject::of(RejectReason::KillSwitch, 0));
+        }
+        if state.killed {
+            return Err(Reject::of(RejectReason::KillSwitch, 1));
+        }
+        self.take_token(now, account)
+    }
+
+    #[inline]
+    fn take_token(&mut self, now: UnixNanos, account: AccountId) -> Result<(), Reject> {
+        if !self.account(account)?.has_limits {
+            return Err(Reject::of(RejectReason::NoLimits, i128::from(account.0)));
+        }
+        let bucket = &mut self.accounts[account.index()].bucket;
+        let taken = bucket.take(now);
+        let (per_sec, tokens) = (bucket.per_sec(), bucket.tokens());
+        self.rehash_account(account);
+        if taken {
+            return Ok(());
+        }
+        Err(Reject::new(RejectReason::MessageRate, i128::from(per_sec), i128::from(tokens)))
+    }
+
+    /// Controls 5 to 10.
+    #[inline]
+    fn ask(
+        &mut self,
+        question: &Question<'_>,
+        context: &OrderContext<'_>,
+    ) -> Result<OrderExposure, Reject> {
+        let Question { account, instrument, terms, leaves, current } = *question;
+        if !self.instruments.get(instrument.index()).is_some_and(|defined| *defined) {
+            return Err(Reject::of(RejectReason::UnknownInstrument, i128::from(instrument.0)));
+        }
+        let state = &self.accounts[account.index()];
+        let limits = &state.limits;
+        let side = terms.side;
+
+        at_most(
+            RejectReason::MaxOrderQuantity,
+            i128::from(limits.max_order_qty.0),
+            i128::from(terms.qty.0),
+        )?;
+
+        let collar = Collar::around(context.reference, limits.price_collar_bp)?;
+        if let Some(price) = terms.limit_price {
+            collar.check(side, price)?;
+        }
+        let price = collar.exposure_price(side, terms.limit_price)?;
+
+        let money_per_tick_lot = context.instrument.money_per_tick_lot;
+        let order_notional = bounded_notional(price, terms.qty, money_per_tick_lot)?;
+        at_most(RejectReason::MaxOrderNotional, limits.max_order_notional.0, order_notional.0)?;
+
+        let notional = if leaves == terms.qty {
+            order_notional
+        } else {
+            bounded_notional(price, leaves, money_per_tick_lot)?
+        };
+        let added = OrderExposure { account, instrument, side, qty: leaves, notional };
+        let slot = self.pairs.find(account, instrument);
+        let (pair, committed) = slot.map_or((PairExposure::default(), Money::ZERO), |slot| {
+            let pair = self.pairs.get(slot);
+            (pair.exposure, pair.committed)
+        });
+        let after = pair.with(current, Some(&added))?;
+
+        // Positions are counted in 64 bits with a sign, whatever the limit says.
+        let position_max = i128::from(limits.max_position.0).min(i128::from(i64::MAX));
+        at_most(RejectReason::PositionLimit, position_max, after.worst_position(side))?;
+
+        if current.is_none() {
+            let open_orders = i128::from(state.open_orders) + 1;
+            at_most(RejectReason::MaxOpenOrders, i128::from(limits.max_open_orders), open_orders)?;
+        }
+
+        // With every order of its side executed the position is still not past zero: it only reduces.
+        let only_reduces = after.worst_position(side) <= 0;
+        if !only_reduces {
+            let total = state.committed.0 - committed.0 + after.committed().0;
+            let available = context
+                .equity_at_cost
+                .checked_add(limits.credit)
+                .ok_or(Reject::new(RejectReason::Overflow, i128::MAX, limits.credit.0))?;
+            at_most(RejectReason::BuyingPower, available.0, total)?;
+        }
+
+        if slot.is_none() {
+            self.open_pair(account, instrument)?;
+        }
+        Ok(added)
+    }
+
+    /// Makes the record of a pair, so that counting an approved order cannot fail.
+    #[cold]
+    fn open_pair(&mut self, account: AccountId, instrument: InstrumentId) -> Result<(), Reject> {
+        let pair = Pair {
+            account,
+            instrument,
+            exposure: PairExposure::default(),
+            committed: Money::ZERO,
+            hash: 0,
+        };
+        self.pairs.find_or_insert(account, instrument, || pair).map(|_| ())
+    }
+
+    /// Counts an approved order as open.
+    ///
+    /// # Panics
+    /// If it was not approved here, or what it ties up overflows.
+    pub fn order_opened(&mut self, order: &OrderExposure) {
+        self.change_pair(order.account, order.instrument, |pair| pair.with(None, Some(order)));
+        let account = &mut self.accounts[order.account.index()];
+        account.open_orders = account
+            .open_orders
+            .checked_add(1)
+            .expect("the order store holds fewer than 2^32 orders");
+        self.rehash_account(order.account);
+    }
+
+    /// Counts `after` in place of `before`: a fill, a replace asked for, answered or refused.
+    ///
+    /// # Panics
+    /// If `before` is not what was counted.
+    pub fn order_changed(&mut self, before: &OrderExposure, after: &OrderExposure) {
+        assert_eq!(before.account, after.account, "an order stays with its account");
+        assert_eq!(before.instrument, after.instrument, "an order stays with its instrument");
+        assert_eq!(before.side, after.side, "an order stays on its side");
+        self.change_pair(before.account, before.instrument, |pair| {
+            pair.with(Some(before), Some(after))
+        });
+    }
+
+    /// Takes an order out that is filled, canceled, expired or rejected; `order` is as last counted.
+    ///
+    /// # Panics
+    /// If it was not counted as open.
+    pub fn order_closed(&mut self, order: &OrderExposure) {
+        self.change_pair(order.account, order.instrument, |pair| pair.with(Some(order), None));
+        let account = &mut self.accounts[order.account.index()];
+        account.open_orders =
+            account.open_orders.checked_sub(1).expect("an order closes once, after it opened");
+        self.rehash_account(order.account);
+    }
+
+    /// Takes over a position as the order management has it after a fill.
+    ///
+    /// # Panics
+    /// If account or instrument never passed the gate, or `cost` is beyond [`PAIR_MONEY_MAX`].
+    pub fn position_changed(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        qty: i64,
+        cost: Money,
+    ) {
+        let magnitude = cost.0.unsigned_abs();
+        assert!(magnitude <= PAIR_MONEY_MAX.0 as u128, "the order management bounds what it books");
+        self.change_pair(account, instrument, |pair| {
+            Ok(PairExposure { position: qty, cost, ..pair })
+        });
+    }
+
+    #[inline]
+    fn change_pair(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        change: impl FnOnce(PairExposure) -> Result<PairExposure, Reject>,
+    ) {
+        let slot = self.pairs.find(account, instrument);
+        let slot = slot.expect("an order is counted after it was approved");
+        let pair = self.pairs.get_mut(slot);
+        pair.exposure = change(pair.exposure).expect("what is counted was checked for overflow");
+
+        let committed = pair.exposure.committed();
+        let account_state = &mut self.accounts[account.index()];
+        account_state.committed.0 += committed.0 - pair.committed.0;
+        assert!(account_state.committed >= Money::ZERO, "a sum of amounts is not below zero");
+        pair.committed = committed;
+
+        self.hash.remove(pair.hash);
+        pair.hash = pair.exposure.hash(account, instrument);
+        self.hash.add(pair.hash);
+    }
+
+    /// What the pair has open and holds; all zero if it was never used.
+    pub fn exposure(&self, account: AccountId, instrument: InstrumentId) -> PairExposure {
+        self.pairs
+            .find(account, instrument)
+            .map_or(PairExposure::default(), |slot| self.pairs.get(slot).exposure)
+    }
+
+    /// Open orders of the account; 0 if it is unknown.
+    pub fn open_orders(&self, account: AccountId) -> u32 {
+        self.account(account).map_or(0, |a| a.open_orders)
+    }
+
+    /// The money that the account's open orders and positions tie up, as [`PairExposure::committed`] counts
+    /// it, summed over its instruments; 0 if it is unknown.
+    pub fn committed(&self, account: AccountId) -> Money {
+        self.account(account).map_or(Money::ZERO, |a| a.committed)
+    }
+
+    /// How often `reason` was the answer, since the engine started. A figure for people: not in the hash.
+    pub fn rejects(&self, reason: RejectReason) -> u64 {
+        self.rejects[usize::from(reason.wire())]
+    }
+
+    /// How often the answer was yes, since the engine started. A figure for people: not in the hash.
+    pub const fn approvals(&self) -> u64 {
+        self.approvals
+    }
+
+    /// The hash of everything that shapes an answer, kept up with every change.
+    #[inline]
+    pub const fn hash(&self) -> StateHash {
+        self.hash
+    }
+
+    /// The same hash, computed anew from every record; for tests and audits, linear in their number.
+    pub fn hash_from_scratch(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        for (index, account) in self.accounts.iter().enumerate().filter(|(_, a)| a.opened) {
+            hash.add(hash_account(AccountId(index as u32), account));
+            if account.has_limits {
+                hash.add(hash_limits(&account.limits));
+            }
+        }
+        for pair in self.pairs.records() {
+            hash.add(pair.exposure.hash(pair.account, pair.instrument));
+        }
+        if self.firm_killed {
+            hash.add(hash_firm_kill());
+        }
+        hash
+    }
+
+    #[inline]
+    fn account(&self, account: AccountId) -> Result<&AccountRisk, Reject> {
+        self.accounts
+            .get(account.index())
+            .filter(|a| a.opened)
+            .ok_or(Reject::of(RejectReason::UnknownAccount, i128::from(account.0)))
+    }
+
+    #[inline]
+    fn rehash_account(&mut self, account: AccountId) {
+        let state = &mut self.accounts[account.index()];
+        self.hash.remove(state.hash);
+        state.hash = hash_account(account, state);
+        self.hash.add(state.hash);
+    }
+
+    #[inline]
+    fn counted<T>(&mut self, answer: Result<T, Reject>) -> Result<T, Reject> {
+        match &answer {
+            Ok(_) => self.approvals = self.approvals.wrapping_add(1),
+            Err(reject) => {
+                let count = &mut self.rejects[usize::from(reject.reason.wire())];
+                *count = count.wrapping_add(1);
+            }
+        }
+        answer
+    }
+}
+
+impl Default for Risk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[inline]
+fn at_most(reason: RejectReason, limit: i128, value: i128) -> Result<(), Reject> {
+    if value <= limit { Ok(()) } else { Err(Reject::new(reason, limit, value)) }
+}
+
+#[inline]
+fn hash_account(account: AccountId, state: &AccountRisk) -> u64 {
+    let [level, refilled_at] = state.bucket.words();
+    let flags = u64::from(state.killed) | u64::from(state.has_limits) << 1;
+    hash_words(
+        TAG_ACCOUNT,
+        &[u64::from(account.0) << 32 | u64::from(state.open_orders), flags, level, refilled_at],
+    )
+}
+
+fn hash_firm_kill() -> u64 {
+    hash_words(TAG_FIRM_KILL, &[1])
+}
+
+const _: () = assert!(
+    PAIR_MONEY_MAX.0.leading_zeros() > InstrumentId::COUNT_MAX.trailing_zeros() + 2,
+    "the sum over all instruments, both sides, must fit"
+);
+
+const _: () = assert!(Side::Buy.index() == 0 && Side::Sell.index() == 1, "indexes of a pair");
