@@ -1,1 +1,36 @@
-//! Placeholder.
+//! The protocol of the edge, and a Rust client of it. Sidecars, adapters and examples depend on this crate and on no
+//! other of the project.
+//!
+//! * [`proto`]: messages and services generated from `proto/tidegate/v1/*.proto`, which are the documentation.
+//! * [`Client`]: a connection with typed calls.
+//! * [`OrderSession`]: a two-way session, split into a sending and a hearing half.
+//! * [`EventStream`]: every event of the engine, resumed by itself after a disconnect, without gap or repeat.
+//! * [`PriceGrid`]: an instrument's prices and quantities as integers, for those who compute with them.
+//!
+//! Nothing here decides anything about an order, and nothing here retries one: an order whose outcome is unknown is
+//! reported as such.
+//!
+//! Start reading at [`Client::connect`].
+
+mod client;
+mod error;
+mod events;
+mod grid;
+mod session;
+
+/// Generated from `proto/tidegate/v1/*.proto`.
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod proto {
+    tonic::include_proto!("tidegate.v1");
+
+    /// The compiled `.proto` files, for servers that offer reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/tidegate_v1.bin"));
+}
+
+pub use client::{Client, OrderRef};
+pub use error::ClientError;
+pub use events::{EventFilter, EventStream};
+pub use grid::PriceGrid;
+pub use session::{OrderEvents, OrderSender, OrderSession};
+pub use tonic::{Status, Streaming};

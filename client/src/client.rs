@@ -1,0 +1,282 @@
+//! A connection to the edge, with typed calls.
+
+use crate::ClientError;
+use crate::events::{EventFilter, EventStream};
+use crate::proto::account_service_client::AccountServiceClient;
+use crate::proto::admin_service_client::AdminServiceClient;
+use crate::proto::event_service_client::EventServiceClient;
+use crate::proto::market_data_service_client::MarketDataServiceClient;
+use crate::proto::order_event::Event as Heard;
+use crate::proto::order_service_client::OrderServiceClient;
+use crate::proto::{self, EventPosition, OrderEvent, OrderReport};
+use crate::session::{OUTGOING_MAX, OrderEvents, OrderSender, OrderSession};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status, Streaming};
+
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often an idle connection is probed, so that a dead server is noticed.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Adds the token to every request.
+#[derive(Clone, Debug)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+type Service = InterceptedService<Channel, Bearer>;
+pub(crate) type Events = EventServiceClient<Service>;
+
+/// Names one order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderRef {
+    /// By the engine's number.
+    Id(u64),
+    /// By the client's own name.
+    ClientId(String),
+}
+
+/// A connection to the edge; clones share it. It reconnects by itself when used after a disconnect.
+#[derive(Clone, Debug)]
+pub struct Client {
+    channel: Channel,
+    bearer: Bearer,
+}
+
+macro_rules! unary {
+    ($(#[$meta:meta])* $name:ident($request:ident) -> $response:ident, $service:ident) => {
+        $(#[$meta])*
+        ///
+        /// # Errors
+        /// [`ClientError::Call`].
+        pub async fn $name(
+            &self,
+            request: proto::$request,
+        ) -> Result<proto::$response, ClientError> {
+            let answer = self.$service().$name(request).await;
+            Ok(answer.map_err(ClientError::call(stringify!($name)))?.into_inner())
+        }
+    };
+}
+
+macro_rules! report {
+    ($(#[$meta:meta])* $short:ident => $name:ident($request:ident)) => {
+        $(#[$meta])*
+        ///
+        /// # Errors
+        /// [`ClientError::Call`]; see [`ClientError::outcome_unknown`].
+        pub async fn $short(
+            &self,
+            request: proto::$request,
+        ) -> Result<OrderReport, ClientError> {
+            let answer = self.order_service().$name(request).await;
+            let answer = answer.map_err(ClientError::call(stringify!($name)))?.into_inner();
+            answer.report.ok_or(ClientError::Protocol { call: stringify!($name), part: "report" })
+        }
+    };
+}
+
+macro_rules! stream {
+    ($(#[$meta:meta])* $name:ident($request:ident) -> $item:ident) => {
+        $(#[$meta])*
+        ///
+        /// # Errors
+        /// [`ClientError::Call`].
+        pub async fn $name(
+            &self,
+            request: proto::$request,
+        ) -> Result<Streaming<proto::$item>, ClientError> {
+            let answer = self.market_data_service().$name(request).await;
+            Ok(answer.map_err(ClientError::call(stringify!($name)))?.into_inner())
+        }
+    };
+}
+
+impl Client {
+    /// Connects to `addr`, e.g. `http://127.0.0.1:50051` (`http://` may be left out), with the token for calls that
+    /// change something; without one, only reading is possible, if the server allows it.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`], [`ClientError::Connect`], [`ClientError::Token`].
+    pub async fn connect(addr: &str, token: Option<&str>) -> Result<Self, ClientError> {
+        let url = if addr.contains("://") { addr.to_string() } else { format!("http://{addr}") };
+        let endpoint = Endpoint::from_shared(url)
+            .map_err(|source| ClientError::Address { addr: addr.to_string(), source })?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_while_idle(true);
+        let bearer = token
+            .map(|token| format!("Bearer {token}").parse().map_err(|_| ClientError::Token))
+            .transpose()?;
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|source| ClientError::Connect { addr: addr.to_string(), source })?;
+        Ok(Self { channel, bearer: Bearer(bearer) })
+    }
+
+    fn order_service(&self) -> OrderServiceClient<Service> {
+        OrderServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn event_service(&self) -> Events {
+        EventServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    fn market_data_service(&self) -> MarketDataServiceClient<Service> {
+        MarketDataServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    fn account_service(&self) -> AccountServiceClient<Service> {
+        AccountServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    fn admin_service(&self) -> AdminServiceClient<Service> {
+        AdminServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    report!(
+        /// Sends one order and waits for the engine's first word on it; a refusal is in `report.reject`.
+        submit => submit_order(SubmitOrderRequest)
+    );
+    report!(
+        /// Asks to cancel one order and waits for the first answer.
+        cancel => cancel_order(CancelOrderRequest)
+    );
+    report!(
+        /// Asks to change one order and waits for the first answer.
+        replace => replace_order(ReplaceOrderRequest)
+    );
+    unary!(
+        /// Cancels every open order in scope.
+        mass_cancel(MassCancelRequest) -> MassCancelResponse, order_service
+    );
+
+    /// Opens a session with a ring into the engine of its own.
+    ///
+    /// # Errors
+    /// [`ClientError::Call`], among others with `ResourceExhausted` when all sessions are taken.
+    pub async fn order_session(&self) -> Result<OrderSession, ClientError> {
+        const CALL: &str = "OrderSession";
+        let (requests, outgoing) = mpsc::channel(OUTGOING_MAX);
+        let answer = self.order_service().order_session(ReceiverStream::new(outgoing)).await;
+        let mut incoming = answer.map_err(ClientError::call(CALL))?.into_inner();
+        match incoming.message().await.map_err(ClientError::call(CALL))? {
+            Some(OrderEvent { event: Some(Heard::Opened(opened)) }) => {
+                let (sender, events) = (OrderSender::new(requests), OrderEvents::new(incoming));
+                Ok(OrderSession { opened, sender, events })
+            }
+            _ => Err(ClientError::Protocol { call: CALL, part: "SessionOpened" }),
+        }
+    }
+
+    /// Every event after `after` (from the first, if absent) that passes `filter`, then live; see [`EventStream`].
+    pub fn events(&self, after: Option<EventPosition>, filter: EventFilter) -> EventStream {
+        EventStream::new(self, after, filter)
+    }
+
+    stream!(
+        /// Trades as they happen.
+        trades(TradesRequest) -> Trade
+    );
+    stream!(
+        /// Best bid and offer, on change.
+        quotes(QuotesRequest) -> Quote
+    );
+    stream!(
+        /// A snapshot of each book, then deltas.
+        books(BooksRequest) -> BookUpdate
+    );
+    unary!(
+        /// The book of one symbol now.
+        get_book(GetBookRequest) -> Book, market_data_service
+    );
+    unary!(
+        /// One page of instruments.
+        list_instruments(ListInstrumentsRequest) -> ListInstrumentsResponse, market_data_service
+    );
+
+    /// All instruments, page after page.
+    ///
+    /// # Errors
+    /// [`ClientError::Call`].
+    pub async fn instruments(&self) -> Result<Vec<proto::Instrument>, ClientError> {
+        let mut all = Vec::new();
+        let mut request = proto::ListInstrumentsRequest::default();
+        loop {
+            let page = self.list_instruments(request.clone()).await?;
+            all.extend(page.instruments);
+            if page.next_page_token.is_empty() {
+                return Ok(all);
+            }
+            request.page_token = page.next_page_token;
+        }
+    }
+
+    unary!(
+        /// One account's cash.
+        get_account(GetAccountRequest) -> GetAccountResponse, account_service
+    );
+    unary!(
+        /// All accounts.
+        list_accounts(ListAccountsRequest) -> ListAccountsResponse, account_service
+    );
+    unary!(
+        /// Positions with realised and unrealised profit and loss.
+        list_positions(ListPositionsRequest) -> ListPositionsResponse, account_service
+    );
+    unary!(
+        /// One page of orders.
+        list_orders(ListOrdersRequest) -> ListOrdersResponse, account_service
+    );
+    unary!(
+        /// One order as it stands.
+        get_order(GetOrderRequest) -> GetOrderResponse, account_service
+    );
+    unary!(
+        /// Defines an instrument.
+        define_instrument(DefineInstrumentRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Opens an account.
+        open_account(OpenAccountRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Pays cash into or out of an account.
+        transfer(TransferRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Sets every limit of one account.
+        set_limits(SetLimitsRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// The limits of one account.
+        get_limits(GetLimitsRequest) -> GetLimitsResponse, admin_service
+    );
+    unary!(
+        /// Engages or releases a kill switch.
+        kill_switch(KillSwitchRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Ends the trading day.
+        day_roll(DayRollRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Where engine and edge stand.
+        get_status(GetStatusRequest) -> GetStatusResponse, admin_service
+    );
+}

@@ -1,0 +1,72 @@
+//! What can go wrong between a client and the edge.
+
+use tonic::Status;
+
+/// Why a call failed. A refusal by the engine's rules is not among them: it is data in the answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is not one.
+    #[error("'{addr}' is not an address such as http://127.0.0.1:50051: {source}")]
+    Address {
+        /// As given.
+        addr: String,
+        /// What is wrong with it.
+        source: tonic::transport::Error,
+    },
+    /// Nobody answers there.
+    #[error("cannot connect to {addr}: {source}; is `tidegate run` up, and listening there?")]
+    Connect {
+        /// Where.
+        addr: String,
+        /// What happened.
+        source: tonic::transport::Error,
+    },
+    /// The token has characters that a header cannot carry.
+    #[error("the token has characters other than printable ASCII")]
+    Token,
+    /// The edge refused or failed the call.
+    #[error("{call}: {} ({:?})", status.message(), status.code())]
+    Call {
+        /// The call.
+        call: &'static str,
+        /// The edge's answer.
+        status: Box<Status>,
+    },
+    /// The answer lacks a part that it always has.
+    #[error("{call}: the answer has no {part}; server and client disagree on the protocol")]
+    Protocol {
+        /// The call.
+        call: &'static str,
+        /// What is missing.
+        part: &'static str,
+    },
+    /// The session is over: what is sent would go nowhere.
+    #[error("the order session is closed")]
+    SessionClosed,
+    /// A decimal text cannot be read in the instrument's units.
+    #[error(transparent)]
+    Decimal(#[from] tidegate_model::DecimalError),
+}
+
+impl ClientError {
+    pub(crate) fn call(call: &'static str) -> impl FnOnce(Status) -> Self {
+        move |status| Self::Call { call, status: Box::new(status) }
+    }
+
+    /// The gRPC code, if the edge answered at all.
+    pub fn code(&self) -> Option<tonic::Code> {
+        match self {
+            Self::Call { status, .. } => Some(status.code()),
+            _ => None,
+        }
+    }
+
+    /// True if the request may or may not have been carried out, and the caller must find out.
+    pub fn outcome_unknown(&self) -> bool {
+        use tonic::Code::{Cancelled, DeadlineExceeded, Internal, Unavailable, Unknown};
+        self.code().is_some_and(|code| {
+            matches!(code, Cancelled | DeadlineExceeded | Internal | Unavailable | Unknown)
+        })
+    }
+}
