@@ -1,6 +1,14 @@
 //! The proof that an order went through the gate.
 
 use crate::exposure::OrderExposure;
+use tidegate_model::Ticks;
+
+/// How the controls counted what they approved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    pub exposure: OrderExposure,
+    pub price: Ticks,
+}
 
 /// A `T` that passed every control. Venues and the order store accept nothing else.
 ///
@@ -9,7 +17,7 @@ use crate::exposure::OrderExposure;
 ///
 /// ```compile_fail,E0451
 /// // Nobody else can write one down ...
-/// let forged = tidegate_risk::RiskApproved { body: 1, exposure: todo!() };
+/// let forged = tidegate_risk::RiskApproved { body: 1, exposure: todo!(), exposure_price: todo!() };
 /// ```
 ///
 /// ```compile_fail,E0624
@@ -27,11 +35,12 @@ use crate::exposure::OrderExposure;
 pub struct RiskApproved<T> {
     body: T,
     exposure: OrderExposure,
+    exposure_price: Ticks,
 }
 
 impl<T> RiskApproved<T> {
-    pub(crate) const fn approve(body: T, exposure: OrderExposure) -> Self {
-        Self { body, exposure }
+    pub(crate) const fn approve(body: T, counted: Counted) -> Self {
+        Self { body, exposure: counted.exposure, exposure_price: counted.price }
     }
 
     /// What was approved.
@@ -44,6 +53,12 @@ impl<T> RiskApproved<T> {
     #[inline]
     pub const fn exposure(&self) -> &OrderExposure {
         &self.exposure
+    }
+
+    /// The price that [`Self::exposure`] counts each lot at, in ticks.
+    #[inline]
+    pub const fn exposure_price(&self) -> Ticks {
+        self.exposure_price
     }
 
     /// What was approved, without the proof.

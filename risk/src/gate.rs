@@ -16,7 +16,7 @@
 //! **A cancel is never refused.** It takes a message token like any other message, so that a storm of
 //! cancels slows the orders that follow, but it passes without one: it only ever reduces risk.
 
-use crate::approval::RiskApproved;
+use crate::approval::{Counted, RiskApproved};
 use crate::collar::Collar;
 use crate::exposure::{OrderExposure, PAIR_MONEY_MAX, PairExposure, bounded_notional};
 use crate::limits::{check_limits, hash_limits};
@@ -229,7 +229,7 @@ impl Risk {
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<NewOrder>, Reject> {
         let answer = self.approve_new(&order, context);
-        self.counted(answer).map(|exposure| RiskApproved::approve(order, exposure))
+        self.counted(answer).map(|counted| RiskApproved::approve(order, counted))
     }
 
     /// Asks every control about new terms of an open order: as a new order, with what it ties up now
@@ -249,14 +249,14 @@ impl Risk {
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
         let answer = self.approve_replace(&replace, current, cum_qty, context);
-        self.counted(answer).map(|exposure| RiskApproved::approve(replace, exposure))
+        self.counted(answer).map(|counted| RiskApproved::approve(replace, counted))
     }
 
     fn approve_new(
         &mut self,
         order: &NewOrder,
         context: &OrderContext<'_>,
-    ) -> Result<OrderExposure, Reject> {
+    ) -> Result<Counted, Reject> {
         self.admit_message(context.now, order.account)?;
         let terms = check_terms(order, context.instrument)?;
         let (account, instrument) = (order.account, order.instrument);
@@ -272,7 +272,7 @@ impl Risk {
         current: &OrderExposure,
         cum_qty: Lots,
         context: &OrderContext<'_>,
-    ) -> Result<OrderExposure, Reject> {
+    ) -> Result<Counted, Reject> {
         self.admit_message(context.now, current.account)?;
         check_qty(replace.qty, context.instrument)?;
         check_price(replace.price, context.instrument)?;
@@ -325,7 +325,7 @@ impl Risk {
         &mut self,
         question: &Question<'_>,
         context: &OrderContext<'_>,
-    ) -> Result<OrderExposure, Reject> {
+    ) -> Result<Counted, Reject> {
         let Question { account, instrument, terms, leaves, current } = *question;
         if !self.instruments.get(instrument.index()).is_some_and(|defined| *defined) {
             return Err(Reject::of(RejectReason::UnknownInstrument, i128::from(instrument.0)));
@@ -386,7 +386,7 @@ impl Risk {
         if slot.is_none() {
             self.open_pair(account, instrument)?;
         }
-        Ok(added)
+        Ok(Counted { exposure: added, price })
     }
 
     /// Makes the record of a pair, so that counting an approved order cannot fail.

@@ -1,0 +1,546 @@
+//! The order management as the engine sees it.
+//!
+//! ```text
+//! check_client_order_id -> risk.check_new -> admit -> risk.order_opened      PendingNew
+//! accepted | rejected                                                        New | Rejected
+//! fill ...                                                                   PartiallyFilled, Filled
+//! cancel_requested -> canceled | cancel_rejected
+//! check_replaceable -> risk.check_replace -> replace_requested -> replaced | replace_rejected
+//! expired
+//! ```
+//!
+//! Around each step that changes what an order ties up the engine tells risk:
+//! `let before = oms.exposure(slot);`, the step, `oms.recount(&mut risk, slot, &before)`.
+
+use crate::account::AccountRecord;
+use crate::fee::{fee, rate_e8};
+use crate::ledger::{Booking, Ledger};
+use crate::lifecycle::{OrdEvent, next_status};
+use crate::order::{Order, OrderSlot, PendingReplace, Requester};
+use crate::orders::Orders;
+use crate::position::{Trade, trade_value, unrealised};
+use bytemuck::Zeroable;
+use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, TimeInForce};
+use tidegate_model::event::{Account, Execution, Liquidity, OrdStatus, Position};
+use tidegate_model::ids::Code;
+use tidegate_model::{
+    AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, RejectReason,
+    Side, StateHash, Ticks, UnixNanos,
+};
+use tidegate_risk::exposure::bounded_notional;
+use tidegate_risk::{OrderExposure, Risk, RiskApproved};
+
+pub use crate::orders::ORDERS_MAX;
+
+/// What an execution did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Where the order stands after it.
+    pub status: OrdStatus,
+    /// LastQty.
+    pub qty: Lots,
+    /// LastPx.
+    pub price: Ticks,
+    /// Rested or took.
+    pub liquidity: Liquidity,
+    /// Its fee; below 0 is a rebate.
+    pub fee: Money,
+    /// What it did to position and cash.
+    pub booking: Booking,
+}
+
+/// Every order of the day, every position, all cash.
+#[derive(Debug)]
+pub struct Oms {
+    orders: Orders,
+    ledger: Ledger,
+}
+
+impl Oms {
+    /// Empty, with room for `orders_max` orders open or kept for the day.
+    ///
+    /// # Errors
+    /// [`RejectReason::BadField`] if `orders_max` is not a power of two up to [`ORDERS_MAX`].
+    pub fn new(orders_max: u32) -> Result<Self, Reject> {
+        Ok(Self { orders: Orders::new(orders_max)?, ledger: Ledger::new() })
+    }
+
+    /// Opens an account without cash.
+    ///
+    /// # Errors
+    /// [`RejectReason::DuplicateAccount`]; [`RejectReason::CapacityExceeded`] for an id that is not below
+    /// [`AccountId::COUNT_MAX`]; [`RejectReason::BadField`] if `currency` is no code.
+    pub fn open_account(&mut self, account: AccountId, currency: Code) -> Result<(), Reject> {
+        self.ledger.open_account(account, currency)?;
+        self.orders.open_account(account);
+        Ok(())
+    }
+
+    /// Pays cash in (above 0) or out (below 0). It is the operator's to know whether cash may go below zero.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`] or [`RejectReason::Overflow`]; then nothing is paid.
+    pub fn transfer(&mut self, account: AccountId, amount: Money) -> Result<(), Reject> {
+        self.ledger.transfer(account, amount)
+    }
+
+    /// Lets an instrument pass that is priced in the account's currency.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`] or [`RejectReason::CurrencyMismatch`].
+    #[inline]
+    pub fn check_currency(&self, account: AccountId, terms: &Instrument) -> Result<(), Reject> {
+        if self.ledger.account(account)?.account.currency == terms.currency {
+            return Ok(());
+        }
+        Err(Reject::of(RejectReason::CurrencyMismatch, i128::from(account.0)))
+    }
+
+    /// Lets a client's name pass that the account has not used since the day began, and for whose order
+    /// there is room. To be asked before risk, so that a repeated message is answered as what it is.
+    ///
+    /// # Errors
+    /// [`RejectReason::BadClientOrderId`]; [`RejectReason::DuplicateClientOrderId`] with the number of the
+    /// order that bears it; [`RejectReason::CapacityExceeded`].
+    #[inline]
+    pub fn check_client_order_id(
+        &self,
+        account: AccountId,
+        client_order_id: &ClientOrderId,
+    ) -> Result<(), Reject> {
+        self.orders.check_name(account, client_order_id)
+    }
+
+    /// Keeps an approved order, as PendingNew, under the next number.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`], and as [`Self::check_client_order_id`].
+    ///
+    /// # Panics
+    /// If the approved order has values that the gate refuses.
+    pub fn admit(
+        &mut self,
+        approved: &RiskApproved<NewOrder>,
+        who: Requester,
+        now: UnixNanos,
+        instrument: &Instrument,
+    ) -> Result<OrderSlot, Reject> {
+        let new = approved.get();
+        self.ledger.account(new.account)?;
+        self.orders.admit(Order {
+            order_id: OrderId(0),
+            client_order_id: new.client_order_id,
+            account: new.account,
+            instrument: new.instrument,
+            side: Side::from_wire(new.side).expect("the gate knows the side"),
+            order_type: OrderType::from_wire(new.order_type).expect("the gate knows the type"),
+            time_in_force: TimeInForce::from_wire(new.time_in_force)
+                .expect("the gate knows the time in force"),
+            flags: new.flags,
+            status: OrdStatus::PendingNew,
+            acknowledged: false,
+            qty: new.qty,
+            price: new.price,
+            cum_qty: Lots::ZERO,
+            cum_ticks_lots: 0,
+            queue_ahead_at_entry: Lots::ZERO,
+            exposure_price: approved.exposure_price(),
+            replace: None,
+            who,
+            entered_at: now,
+            money_per_tick_lot: instrument.money_per_tick_lot,
+            entry_hash: 0,
+            hash: 0,
+        })
+    }
+
+    /// The order of an account by its number or, where that is 0, by the client's name.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownOrder`], also for an order of another account.
+    #[inline]
+    pub fn find(
+        &self,
+        account: AccountId,
+        order_id: OrderId,
+        client_order_id: &ClientOrderId,
+    ) -> Result<OrderSlot, Reject> {
+        let slot = if order_id.0 == 0 {
+            self.orders.by_name(account, client_order_id)
+        } else {
+            self.orders.by_id(order_id).filter(|slot| self.order(*slot).account == account)
+        };
+        slot.ok_or(Reject::of(RejectReason::UnknownOrder, i128::from(order_id.0)))
+    }
+
+    /// The order at `slot`.
+    #[inline]
+    pub fn order(&self, slot: OrderSlot) -> &Order {
+        self.orders.get(slot)
+    }
+
+    /// The venue has the order.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`]: [`RejectReason::TooLateToCancel`] for an order at its end,
+    /// [`RejectReason::PendingCancelOrReplace`] for one to which this cannot happen now. Nothing is changed.
+    pub fn accepted(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::Accept, |order| order.acknowledged = true)
+    }
+
+    /// The venue refuses the order.
+    ///
+    /// # Errors
+    /// As [`Self::accepted`].
+    pub fn rejected(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::Reject, |order| order.replace = None)
+    }
+
+    /// The order came to rest behind `queue_ahead` displayed lots.
+    pub fn rested(&mut self, slot: OrderSlot, queue_ahead: Lots) {
+        self.orders.update(slot, |order| order.queue_ahead_at_entry = queue_ahead);
+    }
+
+    /// `qty` lots of the order are executed at `price`: books order, position, cash and fee.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`] or [`RejectReason::CapacityExceeded`] if it cannot be booked,
+    /// [`RejectReason::TooLateToCancel`] if the order is at its end. Nothing is changed.
+    ///
+    /// # Panics
+    /// If `qty` is 0 or more than the order leaves open: a venue of ours would have invented it.
+    pub fn fill(
+        &mut self,
+        slot: OrderSlot,
+        qty: Lots,
+        price: Ticks,
+        liquidity: Liquidity,
+        instrument: &Instrument,
+    ) -> Result<Fill, Reject> {
+        let order = *self.orders.get(slot);
+        if !order.is_open() {
+            return Err(refusal(&order));
+        }
+        let leaves = order.leaves_qty();
+        assert!(qty > Lots::ZERO, "an execution executes something");
+        assert!(qty <= leaves, "an execution takes no more than is open");
+        let event = if qty == leaves { OrdEvent::Fill } else { OrdEvent::PartialFill };
+        let status = next_status(order.status, event, order.standing());
+        let status = status.ok_or_else(|| refusal(&order))?;
+
+        let overflow = || Reject::of(RejectReason::Overflow, i128::from(price.0));
+        let ticks_lots = i128::from(price.0).checked_mul(i128::from(qty.0)).ok_or_else(overflow)?;
+        let cum_ticks_lots = order.cum_ticks_lots.checked_add(ticks_lots).ok_or_else(overflow)?;
+        let notional = Money(trade_value(price, qty, instrument)?.0.abs());
+        let fee = fee(notional, rate_e8(instrument, liquidity));
+        let trade = Trade { side: order.side, qty, price, fee };
+        let booking = self.ledger.book(order.account, order.instrument, &trade, instrument)?;
+
+        self.orders.update(slot, |order| {
+            order.acknowledged = true;
+            order.cum_qty.0 += qty.0;
+            order.cum_ticks_lots = cum_ticks_lots;
+            order.status = status;
+            if status.is_final() {
+                order.replace = None;
+            }
+        });
+        Ok(Fill { status, qty, price, liquidity, fee, booking })
+    }
+
+    /// A cancel of the order goes to the venue.
+    ///
+    /// An order whose replace is under way may be canceled; one whose cancel is under way may not be again.
+    ///
+    /// # Errors
+    /// [`RejectReason::TooLateToCancel`] or [`RejectReason::PendingCancelOrReplace`]; nothing is changed.
+    pub fn cancel_requested(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::RequestCancel, |_| ())
+    }
+
+    /// The order is canceled, whether that was asked for or not.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    pub fn canceled(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::Cancel, |order| order.replace = None)
+    }
+
+    /// The venue refuses the cancel: the order stands where it stood.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    pub fn cancel_rejected(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::RejectCancel, |_| ())
+    }
+
+    /// Lets an order pass that may be replaced now; to be asked before risk.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`], and [`RejectReason::BadField`] for a market order, which has no price.
+    pub fn check_replaceable(&self, slot: OrderSlot) -> Result<(), Reject> {
+        let order = self.order(slot);
+        if order.order_type == OrderType::Market {
+            let order_type = i128::from(order.order_type.wire());
+            return Err(Reject::of(RejectReason::BadField, order_type));
+        }
+        next_status(order.status, OrdEvent::RequestReplace, order.standing())
+            .map(|_| ())
+            .ok_or_else(|| refusal(order))
+    }
+
+    /// An approved replace of the order goes to the venue.
+    ///
+    /// # Errors
+    /// As [`Self::check_replaceable`].
+    ///
+    /// # Panics
+    /// If what was approved is another order's.
+    pub fn replace_requested(
+        &mut self,
+        slot: OrderSlot,
+        approved: &RiskApproved<ReplaceOrder>,
+        who: Requester,
+    ) -> Result<OrdStatus, Reject> {
+        self.check_replaceable(slot)?;
+        let order = self.order(slot);
+        let exposure = approved.exposure();
+        assert_eq!(exposure.account, order.account, "approved for this order");
+        assert_eq!(exposure.instrument, order.instrument, "approved for this order");
+        assert_eq!(exposure.side, order.side, "approved for this order");
+        let terms = approved.get();
+        let (qty, price) = (terms.qty, terms.price);
+        let exposure_price = approved.exposure_price();
+        self.step(slot, OrdEvent::RequestReplace, |order| {
+            order.replace = Some(PendingReplace { qty, price, exposure_price, who });
+        })
+    }
+
+    /// The venue has replaced the order: the terms asked for are in force.
+    ///
+    /// # Errors
+    /// [`RejectReason::QuantityBelowExecuted`] if fills have overtaken it: refuse it with
+    /// [`Self::replace_rejected`]. Else as [`Self::cancel_requested`].
+    pub fn replaced(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        let order = self.order(slot);
+        if let Some(terms) = order.replace.filter(|terms| terms.qty <= order.cum_qty) {
+            return Err(Reject::new(
+                RejectReason::QuantityBelowExecuted,
+                i128::from(order.cum_qty.0),
+                i128::from(terms.qty.0),
+            ));
+        }
+        self.step(slot, OrdEvent::Replace, |order| {
+            let terms = order.replace.take().expect("the life cycle asks for one");
+            order.qty = terms.qty;
+            order.price = terms.price;
+            order.exposure_price = terms.exposure_price;
+        })
+    }
+
+    /// The venue refuses the replace: the order stands as it was.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    pub fn replace_rejected(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::RejectReplace, |order| order.replace = None)
+    }
+
+    /// The order's time ends.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    pub fn expired(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::Expire, |order| order.replace = None)
+    }
+
+    #[inline]
+    fn step(
+        &mut self,
+        slot: OrderSlot,
+        event: OrdEvent,
+        change: impl FnOnce(&mut Order),
+    ) -> Result<OrdStatus, Reject> {
+        let order = self.orders.get(slot);
+        let status = next_status(order.status, event, order.standing());
+        let status = status.ok_or_else(|| refusal(order))?;
+        self.orders.update(slot, |order| {
+            change(order);
+            order.status = status;
+        });
+        Ok(status)
+    }
+
+    /// What the order ties up now; nothing once it is at its end. While a replace is under way, the larger of
+    /// either terms, in lots and in money.
+    #[inline]
+    pub fn exposure(&self, slot: OrderSlot) -> OrderExposure {
+        let order = self.order(slot);
+        let mut exposure = OrderExposure {
+            account: order.account,
+            instrument: order.instrument,
+            side: order.side,
+            qty: Lots::ZERO,
+            notional: Money::ZERO,
+        };
+        if !order.is_open() {
+            return exposure;
+        }
+        let mut widen = |qty: Lots, price: Ticks| {
+            let notional = bounded_notional(price, qty, order.money_per_tick_lot);
+            let notional = notional.expect("the gate bounds what it approves");
+            exposure.qty = exposure.qty.max(qty);
+            exposure.notional = exposure.notional.max(notional);
+        };
+        widen(order.leaves_qty(), order.exposure_price);
+        if let Some(terms) = order.replace {
+            let leaves = terms.qty.0.saturating_sub(order.cum_qty.0);
+            widen(Lots(leaves), terms.exposure_price);
+        }
+        exposure
+    }
+
+    /// Tells risk what the order ties up now, given what it did `before` a step.
+    #[inline]
+    pub fn recount(&self, risk: &mut Risk, slot: OrderSlot, before: &OrderExposure) {
+        if self.order(slot).is_open() {
+            risk.order_changed(before, &self.exposure(slot));
+        } else {
+            risk.order_closed(before);
+        }
+    }
+
+    /// The execution report of the order as it stands. The caller adds what the event says: `exec_type`,
+    /// `last_qty`, `last_price`, `fee`, `liquidity`, the reasons and `cause_seq`, which are 0 here.
+    #[inline]
+    pub fn execution(&self, slot: OrderSlot) -> Execution {
+        let order = self.order(slot);
+        Execution {
+            cum_ticks_lots: order.cum_ticks_lots,
+            client_order_id: order.client_order_id,
+            order_id: order.order_id,
+            qty: order.qty,
+            cum_qty: order.cum_qty,
+            leaves_qty: order.leaves_qty(),
+            price: order.price,
+            ord_status: order.status.wire(),
+            side: order.side.wire(),
+            order_type: order.order_type.wire(),
+            time_in_force: order.time_in_force.wire(),
+            queue_ahead_at_entry: order.queue_ahead_at_entry,
+            ..Execution::zeroed()
+        }
+    }
+
+    /// The open order that was entered first, of one account or with [`AccountId::NONE`] of all.
+    #[inline]
+    pub fn first_open(&self, scope: AccountId) -> Option<OrderSlot> {
+        self.orders.first_open(scope)
+    }
+
+    /// The open order entered next after `slot`. A loop that closes orders takes this step first:
+    ///
+    /// ```text
+    /// let mut walk = oms.first_open(scope);
+    /// while let Some(slot) = walk {
+    ///     walk = oms.next_open(scope, slot);
+    ///     oms.canceled(slot)?;
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// If `slot` is not open.
+    #[inline]
+    pub fn next_open(&self, scope: AccountId, slot: OrderSlot) -> Option<OrderSlot> {
+        self.orders.next_open(scope, slot)
+    }
+
+    /// Every open order of one account, or with [`AccountId::NONE`] of all, in the order of entry.
+    pub fn open_orders(&self, scope: AccountId) -> impl Iterator<Item = (OrderSlot, &Order)> {
+        core::iter::successors(self.first_open(scope), move |slot| self.next_open(scope, *slot))
+            .map(|slot| (slot, self.order(slot)))
+    }
+
+    /// How many orders are open.
+    pub const fn open_count(&self) -> u32 {
+        self.orders.open_count()
+    }
+
+    /// How many orders are kept: open, or at their end since the day began.
+    pub const fn kept_count(&self) -> u32 {
+        self.orders.kept_count()
+    }
+
+    /// The trading day ends: forgets every order at its end, so that slots and clients' names may be used
+    /// again. The engine has expired DAY orders before.
+    pub fn day_roll(&mut self) {
+        self.orders.forget_finished();
+    }
+
+    /// The account, as an event tells it.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`].
+    #[inline]
+    pub fn account(&self, account: AccountId) -> Result<&Account, Reject> {
+        self.ledger.account(account).map(|record| &record.account)
+    }
+
+    /// Cash and positions at cost: what buying power is measured against. 0 if the account is unknown.
+    #[inline]
+    pub fn equity_at_cost(&self, account: AccountId) -> Money {
+        self.ledger.account(account).map_or(Money::ZERO, AccountRecord::equity_at_cost)
+    }
+
+    /// The position, as an event tells it; all zero if there never was one.
+    #[inline]
+    pub fn position(&self, account: AccountId, instrument: InstrumentId) -> &Position {
+        self.ledger.position(account, instrument)
+    }
+
+    /// Unrealised profit and loss of a position at `mark`, before fees.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`].
+    pub fn unrealised(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        mark: Ticks,
+        terms: &Instrument,
+    ) -> Result<Money, Reject> {
+        unrealised(self.position(account, instrument), mark, terms)
+    }
+
+    /// Every account, by rising id.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.ledger.accounts().map(|(id, record)| (id, &record.account))
+    }
+
+    /// Every position an account ever had, by rising instrument.
+    pub fn positions(&self, account: AccountId) -> impl Iterator<Item = (InstrumentId, &Position)> {
+        self.ledger.positions(account)
+    }
+
+    /// The hash of every order, position and account, kept up with every change.
+    #[inline]
+    pub fn hash(&self) -> StateHash {
+        self.orders.hash().combined(self.ledger.hash())
+    }
+
+    /// The same hash, computed anew from every record; for tests and audits, linear in their number.
+    pub fn hash_from_scratch(&self) -> StateHash {
+        self.orders.hash_from_scratch().combined(self.ledger.hash_from_scratch())
+    }
+}
+
+/// Why a step cannot happen to an order.
+#[cold]
+fn refusal(order: &Order) -> Reject {
+    let reason = if order.status.is_final() {
+        RejectReason::TooLateToCancel
+    } else {
+        RejectReason::PendingCancelOrReplace
+    };
+    Reject::of(reason, i128::from(order.order_id.0))
+}

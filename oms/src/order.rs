@@ -1,0 +1,176 @@
+//! One order: what was asked, what became of it.
+
+use crate::lifecycle::Standing;
+use tidegate_model::command::{OrderType, TimeInForce};
+use tidegate_model::event::OrdStatus;
+use tidegate_model::hash::hash_words;
+use tidegate_model::{
+    AccountId, ClientOrderId, InstrumentId, Lots, OrderId, PrincipalId, SessionId, Side, Ticks,
+    UnixNanos,
+};
+
+const TAG_ORDER: u64 = 0x6f6d_736f_7264_6572;
+const TAG_ORDER_ENTRY: u64 = 0x6f6d_7365_6e74_7279;
+
+/// Where an order is kept: good from [`crate::Oms::admit`] until the trading day ends after its own end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OrderSlot(pub(crate) u32);
+
+impl OrderSlot {
+    /// The slot as an index below `orders_max`, for tables beside the order store.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Who asked, and where the answer goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requester {
+    /// Who.
+    pub principal: PrincipalId,
+    /// By which connection.
+    pub session: SessionId,
+    /// The session's own number for the request.
+    pub request_id: u64,
+}
+
+/// New terms that the venue has not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingReplace {
+    /// New OrderQty, the executed part included.
+    pub qty: Lots,
+    /// New limit price.
+    pub price: Ticks,
+    /// The price that the gate counted the new terms at.
+    pub exposure_price: Ticks,
+    /// Who asked for it.
+    pub who: Requester,
+}
+
+/// An order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The engine's number for it.
+    pub order_id: OrderId,
+    /// The client's name for it.
+    pub client_order_id: ClientOrderId,
+    /// The account it trades for.
+    pub account: AccountId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// How it is priced.
+    pub order_type: OrderType,
+    /// How long it lives.
+    pub time_in_force: TimeInForce,
+    /// `FLAG_*` of [`tidegate_model::command`].
+    pub flags: u8,
+    /// Where it stands.
+    pub status: OrdStatus,
+    /// The venue has accepted it or executed some of it.
+    pub acknowledged: bool,
+    /// OrderQty.
+    pub qty: Lots,
+    /// Limit price; 0 for market orders.
+    pub price: Ticks,
+    /// CumQty.
+    pub cum_qty: Lots,
+    /// Sum of price x quantity over all executions, in ticks x lots.
+    pub cum_ticks_lots: i128,
+    /// Lots displayed ahead in the queue when it came to rest.
+    pub queue_ahead_at_entry: Lots,
+    /// The price that the gate counts each open lot at.
+    pub exposure_price: Ticks,
+    /// New terms on their way.
+    pub replace: Option<PendingReplace>,
+    /// Who entered it.
+    pub who: Requester,
+    /// When it was admitted, on event time.
+    pub entered_at: UnixNanos,
+    /// From its instrument: what one tick of one lot is worth.
+    pub(crate) money_per_tick_lot: i128,
+    /// The hash of the fields that never change.
+    pub(crate) entry_hash: u64,
+    /// This record's term of the state hash as it was last entered.
+    pub(crate) hash: u64,
+}
+
+impl Order {
+    /// LeavesQty: what may still be executed. 0 once the order is at its end.
+    #[inline]
+    pub fn leaves_qty(&self) -> Lots {
+        if self.status.is_final() { Lots::ZERO } else { Lots(self.qty.0 - self.cum_qty.0) }
+    }
+
+    /// True while something may still happen to it.
+    #[inline]
+    pub const fn is_open(&self) -> bool {
+        !self.status.is_final()
+    }
+
+    /// What the life cycle asks beside the status.
+    #[inline]
+    pub const fn standing(&self) -> Standing {
+        Standing {
+            acknowledged: self.acknowledged,
+            executed: self.cum_qty.0 > 0,
+            replacing: self.replace.is_some(),
+        }
+    }
+
+    pub(crate) fn hash_entry(&self) -> u64 {
+        let mut words = [0; 11];
+        for (word, bytes) in words.iter_mut().zip(self.client_order_id.0.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+        }
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        words[5] = self.order_id.0;
+        words[6] = pair(self.account.0, self.instrument.0);
+        words[7] = u64::from(u32::from_le_bytes([
+            self.side.wire(),
+            self.order_type.wire(),
+            self.time_in_force.wire(),
+            self.flags,
+        ]));
+        words[8] = pair(self.who.principal.0, self.who.session.0);
+        words[9] = self.who.request_id;
+        words[10] = self.entered_at.0;
+        hash_words(TAG_ORDER_ENTRY, &words)
+    }
+
+    /// The canonical hash of the order as it stands.
+    #[inline]
+    pub(crate) fn hash_now(&self) -> u64 {
+        let state = u64::from(self.status.wire()) | u64::from(self.acknowledged) << 8;
+        let live = hash_words(
+            TAG_ORDER,
+            &[
+                self.entry_hash,
+                state,
+                self.qty.0,
+                self.price.0 as u64,
+                self.cum_qty.0,
+                self.cum_ticks_lots as u64,
+                (self.cum_ticks_lots >> 64) as u64,
+                self.queue_ahead_at_entry.0,
+                self.exposure_price.0 as u64,
+            ],
+        );
+        let Some(replace) = self.replace else { return live };
+        let who = replace.who;
+        hash_words(
+            live,
+            &[
+                replace.qty.0,
+                replace.price.0 as u64,
+                replace.exposure_price.0 as u64,
+                u64::from(who.principal.0) << 32 | u64::from(who.session.0),
+                who.request_id,
+            ],
+        )
+    }
+}
+
+const _: () = assert!(size_of::<ClientOrderId>() == 40, "five words of the entry hash");

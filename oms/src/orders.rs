@@ -1,0 +1,327 @@
+//! The order store: where orders are kept, found by number or name, and walked in the order of entry.
+//!
+//! An order's slot is its number masked to the size of the store, so that a number is found without any
+//! table. Numbers whose slot is still taken (an order that outlived its day) are passed over: numbers rise
+//! and never repeat, but they need not be dense.
+
+use crate::client_ids::{ClientIds, Probe};
+use crate::order::{Order, OrderSlot};
+use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
+
+/// Orders that a store can be made for: with 256 bytes and more for each, some 2 GiB.
+pub const ORDERS_MAX: u32 = 1 << 22;
+
+/// No slot, in a link.
+const NONE: u32 = u32::MAX;
+
+/// The two lists that every open order is in.
+const LIST_ALL: usize = 0;
+const LIST_ACCOUNT: usize = 1;
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    before: u32,
+    after: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+impl Ends {
+    const EMPTY: Self = Self { first: NONE, last: NONE };
+}
+
+#[derive(Debug)]
+pub struct Orders {
+    /// By slot. Grows, within its reserved room, until the first lap of numbers is done.
+    records: Vec<Order>,
+    /// By slot: places in the two lists of open orders.
+    links: Vec<[Link; 2]>,
+    /// One bit a slot: an order is kept there.
+    kept: Vec<u64>,
+    kept_count: u32,
+    open_count: u32,
+    next_id: u64,
+    mask: u64,
+    client_ids: ClientIds,
+    all: Ends,
+    by_account: Vec<Ends>,
+    hash: StateHash,
+}
+
+impl Orders {
+    pub fn new(orders_max: u32) -> Result<Self, Reject> {
+        if !orders_max.is_power_of_two() || orders_max > ORDERS_MAX {
+            return Err(Reject::new(
+                RejectReason::BadField,
+                i128::from(ORDERS_MAX),
+                i128::from(orders_max),
+            ));
+        }
+        let count = orders_max as usize;
+        Ok(Self {
+            records: Vec::with_capacity(count),
+            links: Vec::with_capacity(count),
+            kept: vec![0; count.div_ceil(64)],
+            kept_count: 0,
+            open_count: 0,
+            next_id: 1,
+            mask: u64::from(orders_max) - 1,
+            client_ids: ClientIds::new(count),
+            all: Ends::EMPTY,
+            by_account: Vec::new(),
+            hash: StateHash::default(),
+        })
+    }
+
+    pub fn open_account(&mut self, account: AccountId) {
+        if self.by_account.len() <= account.index() {
+            self.by_account.resize(account.index() + 1, Ends::EMPTY);
+        }
+    }
+
+    pub const fn hash(&self) -> StateHash {
+        self.hash
+    }
+
+    pub const fn open_count(&self) -> u32 {
+        self.open_count
+    }
+
+    pub const fn kept_count(&self) -> u32 {
+        self.kept_count
+    }
+
+    const fn orders_max(&self) -> u64 {
+        self.mask + 1
+    }
+
+    #[inline]
+    pub fn get(&self, slot: OrderSlot) -> &Order {
+        &self.records[slot.index()]
+    }
+
+    /// The order of a number, if it is kept.
+    #[inline]
+    pub fn by_id(&self, id: OrderId) -> Option<OrderSlot> {
+        let slot = OrderSlot((id.0.checked_sub(1)? & self.mask) as u32);
+        (self.is_kept(slot) && self.get(slot).order_id == id).then_some(slot)
+    }
+
+    /// The order of a name, if it is kept.
+    #[inline]
+    pub fn by_name(&self, account: AccountId, name: &ClientOrderId) -> Option<OrderSlot> {
+        match self.probe(account, name, ClientIds::hash(account, name)) {
+            Probe::Taken(slot) => Some(slot),
+            Probe::Free(_) | Probe::Full => None,
+        }
+    }
+
+    #[inline]
+    fn probe(&self, account: AccountId, name: &ClientOrderId, hash: u64) -> Probe {
+        self.client_ids.probe(hash, |slot| {
+            let order = self.get(slot);
+            order.account == account && order.client_order_id == *name
+        })
+    }
+
+    /// Lets a name pass that the account has not used today, if there is room for its order.
+    #[inline]
+    pub fn check_name(&self, account: AccountId, name: &ClientOrderId) -> Result<(), Reject> {
+        self.place_of_name(account, name).map(|_| ())
+    }
+
+    #[inline]
+    fn place_of_name(
+        &self,
+        account: AccountId,
+        name: &ClientOrderId,
+    ) -> Result<(usize, u64), Reject> {
+        if !name.is_valid() {
+            return Err(Reject::of(RejectReason::BadClientOrderId, 0));
+        }
+        let full = || {
+            let limit = i128::from(self.orders_max());
+            Reject::new(RejectReason::CapacityExceeded, limit, i128::from(self.kept_count))
+        };
+        let hash = ClientIds::hash(account, name);
+        match self.probe(account, name, hash) {
+            Probe::Taken(slot) => {
+                let order_id = i128::from(self.get(slot).order_id.0);
+                Err(Reject::of(RejectReason::DuplicateClientOrderId, order_id))
+            }
+            Probe::Free(_) if u64::from(self.kept_count) == self.orders_max() => Err(full()),
+            Probe::Free(at) => Ok((at, hash)),
+            Probe::Full => Err(full()),
+        }
+    }
+
+    /// Keeps a new order, numbers it and puts it at the end of the open ones.
+    #[inline]
+    pub fn admit(&mut self, mut order: Order) -> Result<OrderSlot, Reject> {
+        assert!(order.is_open(), "an order is admitted before it ends");
+        let (at, name_hash) = self.place_of_name(order.account, &order.client_order_id)?;
+        let id = self.free_id();
+        let slot = OrderSlot(((id - 1) & self.mask) as u32);
+        order.order_id = OrderId(id);
+        order.entry_hash = order.hash_entry();
+        order.hash = order.hash_now();
+        self.hash.add(order.hash);
+
+        let link = Link { before: NONE, after: NONE };
+        if slot.index() < self.records.len() {
+            self.records[slot.index()] = order;
+            self.links[slot.index()] = [link; 2];
+        } else {
+            assert!(slot.index() == self.records.len(), "the first lap of numbers is dense");
+            self.records.push(order);
+            self.links.push([link; 2]);
+        }
+        self.kept[slot.index() / 64] |= 1 << (slot.index() % 64);
+        self.kept_count += 1;
+        self.next_id = id + 1;
+        self.client_ids.insert(at, name_hash, slot);
+        self.link(LIST_ALL, slot);
+        self.link(LIST_ACCOUNT, slot);
+        self.open_count += 1;
+        Ok(slot)
+    }
+
+    /// The next number whose slot is free; there is one.
+    #[inline]
+    fn free_id(&self) -> u64 {
+        let words = self.kept.len() as u64;
+        let mut id = self.next_id;
+        // Every word at most once, and the first one's head again at the end.
+        for _ in 0..=words {
+            let slot = (id - 1) & self.mask;
+            let word = self.kept[(slot / 64) as usize];
+            let free_above = !word >> (slot % 64);
+            let in_word = free_above.trailing_zeros() as u64;
+            if in_word < 64 && slot + in_word <= self.mask {
+                return id + in_word;
+            }
+            // On to the next word, or around to the first.
+            id += (64 - slot % 64).min(self.mask + 1 - slot);
+        }
+        unreachable!("the store has room: its count of kept orders is below its size");
+    }
+
+    #[inline]
+    fn is_kept(&self, slot: OrderSlot) -> bool {
+        self.kept[slot.index() / 64] >> (slot.index() % 64) & 1 == 1
+    }
+
+    /// Changes an order; one that comes to its end leaves the lists of open orders.
+    #[inline]
+    pub fn update(&mut self, slot: OrderSlot, change: impl FnOnce(&mut Order)) {
+        let order = &mut self.records[slot.index()];
+        let was_open = order.is_open();
+        change(order);
+        assert!(order.cum_qty <= order.qty, "no order executes more than it asked for");
+        self.hash.remove(order.hash);
+        order.hash = order.hash_now();
+        self.hash.add(order.hash);
+        if was_open && order.status.is_final() {
+            self.unlink(LIST_ALL, slot);
+            self.unlink(LIST_ACCOUNT, slot);
+            self.open_count -= 1;
+        }
+    }
+
+    #[inline]
+    fn ends(&mut self, list: usize, slot: OrderSlot) -> &mut Ends {
+        match list {
+            LIST_ALL => &mut self.all,
+            _ => &mut self.by_account[self.records[slot.index()].account.index()],
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, list: usize, slot: OrderSlot) {
+        let ends = self.ends(list, slot);
+        let before = ends.last;
+        ends.last = slot.0;
+        if before == NONE {
+            ends.first = slot.0;
+        } else {
+            self.links[before as usize][list].after = slot.0;
+        }
+        self.links[slot.index()][list] = Link { before, after: NONE };
+    }
+
+    #[inline]
+    fn unlink(&mut self, list: usize, slot: OrderSlot) {
+        let Link { before, after } = self.links[slot.index()][list];
+        match before {
+            NONE => self.ends(list, slot).first = after,
+            before => self.links[before as usize][list].after = after,
+        }
+        match after {
+            NONE => self.ends(list, slot).last = before,
+            after => self.links[after as usize][list].before = before,
+        }
+    }
+
+    /// The open order that was entered first, of one account or with [`AccountId::NONE`] of all.
+    #[inline]
+    pub fn first_open(&self, scope: AccountId) -> Option<OrderSlot> {
+        let ends = match scope {
+            AccountId::NONE => &self.all,
+            account => self.by_account.get(account.index())?,
+        };
+        (ends.first != NONE).then_some(OrderSlot(ends.first))
+    }
+
+    /// The open order entered next after `slot`, which must be open.
+    #[inline]
+    pub fn next_open(&self, scope: AccountId, slot: OrderSlot) -> Option<OrderSlot> {
+        assert!(self.get(slot).is_open(), "the walk takes its next step before it closes an order");
+        let list = if scope == AccountId::NONE { LIST_ALL } else { LIST_ACCOUNT };
+        let after = self.links[slot.index()][list].after;
+        (after != NONE).then_some(OrderSlot(after))
+    }
+
+    /// Every kept order, by slot.
+    pub fn kept(&self) -> impl Iterator<Item = (OrderSlot, &Order)> {
+        let slots = (0..self.records.len() as u32).map(OrderSlot);
+        slots.filter(|slot| self.is_kept(*slot)).map(|slot| (slot, self.get(slot)))
+    }
+
+    /// Forgets every order that is at its end, and its name.
+    pub fn forget_finished(&mut self) {
+        self.client_ids.clear();
+        for index in 0..self.records.len() {
+            let slot = OrderSlot(index as u32);
+            if !self.is_kept(slot) {
+                continue;
+            }
+            let order = *self.get(slot);
+            if order.status.is_final() {
+                self.kept[index / 64] &= !(1 << (index % 64));
+                self.kept_count -= 1;
+                self.hash.remove(order.hash);
+                continue;
+            }
+            let hash = ClientIds::hash(order.account, &order.client_order_id);
+            let place = self.probe(order.account, &order.client_order_id, hash);
+            let Probe::Free(at) = place else {
+                unreachable!("names that had room together have room apart")
+            };
+            self.client_ids.insert(at, hash, slot);
+        }
+    }
+
+    /// The hash computed anew from every kept order.
+    pub fn hash_from_scratch(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        for (_, order) in self.kept() {
+            let fresh = Order { entry_hash: order.hash_entry(), ..*order };
+            hash.add(fresh.hash_now());
+        }
+        hash
+    }
+}
