@@ -1,1 +1,53 @@
-//! Placeholder.
+//! The journal: every input of the engine, in order, on disk before it is applied.
+//!
+//! A journal is a directory of append-only segments `00000000000000000001.tgj`, `...02.tgj`, ... One [`Writer`]
+//! appends frames into a memory-mapped segment that was allocated and faulted in beforehand; any number of
+//! [`Reader`]s walk the frames, in the same process or another. The frame is laid out in [`frame`], the segment's
+//! header in [`header`].
+//!
+//! # What survives what
+//!
+//! [`Writer::append`] gives the `process` level: once it returns, the record is in the page cache and survives a
+//! crash or `kill -9` of the process. It does **not** survive loss of power until [`Syncer::sync`] has returned a
+//! sequence number at or above it. No append waits for a disk.
+//!
+//! # Invariants
+//!
+//! * **One writer.** `DIR/LOCK` is held for as long as a [`Writer`] lives.
+//! * **Nothing is overwritten.** A sealed segment is never opened for writing again; recovery only clears the torn
+//!   end of the last segment, seals it, and begins a new one.
+//! * **Nothing is skipped.** Damage before the last record is a typed error that names file and offset.
+//! * The append allocates nothing and makes no system call, except where a segment is full.
+//! * Readers never map a file: a file that shrinks under a map kills the process with SIGBUS, a short read does not.
+//!
+//! Start reading at [`frame`], then [`writer`] and [`reader`].
+
+#[cfg(not(target_endian = "little"))]
+compile_error!(
+    "records travel as they lie in memory; the journal supports little-endian machines only"
+);
+
+mod crc;
+mod directory;
+pub mod error;
+pub mod frame;
+pub mod header;
+mod mapped;
+mod prepare;
+pub mod reader;
+pub mod recovery;
+mod scan;
+pub mod syncer;
+pub mod verify;
+pub mod watermark;
+pub mod writer;
+
+pub use error::{Damage, JournalError};
+pub use frame::{Checkpoint, Seal, SealReason};
+pub use header::SegmentHeader;
+pub use reader::{Reader, Record, Torn};
+pub use recovery::Recovery;
+pub use syncer::Syncer;
+pub use verify::{Report, verify};
+pub use watermark::{Position, Watermark};
+pub use writer::{Config, Writer};

@@ -1,0 +1,178 @@
+//! A segment in memory: allocated on disk, mapped, faulted in, and written to in order.
+// Allowed here: stores into a shared mapping, and the two system calls that std and memmap2 do not offer, need `unsafe`.
+#![allow(unsafe_code)]
+
+use crate::crc::{self, Payload};
+use crate::error::JournalError;
+use crate::frame::{FRAME_HEADER_LEN, SEAL_FRAME_LEN, commit_word, frame_len, head_of};
+use crate::header::{FIRST_CRC_AT, FIRST_SEQ_AT, SEGMENT_HEADER_LEN, SegmentHeader, first_crc};
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidegate_model::SeqNo;
+
+/// The smallest page that Linux uses on the machines we run on.
+const PAGE_LEN: usize = 4096;
+
+/// Allocates `len` bytes of disk for `file`, so that no later store can meet a full disk.
+///
+/// # Errors
+/// [`JournalError::NoSpace`] if the disk, the quota or the file size limit does not allow it.
+pub(crate) fn allocate(file: &File, len: u64, path: &Path) -> Result<(), JournalError> {
+    let size = libc::off_t::try_from(len).unwrap_or(libc::off_t::MAX);
+    // SAFETY: the descriptor is open for as long as `file` lives; the call touches no memory of ours.
+    let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) };
+    match code {
+        0 => Ok(()),
+        libc::ENOSPC | libc::EDQUOT | libc::EFBIG => {
+            Err(JournalError::NoSpace { path: path.to_path_buf(), needed_bytes: len })
+        }
+        code => Err(JournalError::io("allocate", path)(std::io::Error::from_raw_os_error(code))),
+    }
+}
+
+/// A segment's file, mapped for writing.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    map: MmapRaw,
+    header: SegmentHeader,
+}
+
+impl Mapping {
+    /// Maps `file`, which has been allocated with `header.segment_len` bytes.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] if the system refuses the map.
+    pub(crate) fn new(
+        file: &File,
+        header: SegmentHeader,
+        path: &Path,
+    ) -> Result<Self, JournalError> {
+        let len = usize::try_from(header.segment_len).expect("bounded by SEGMENT_LEN_MAX");
+        let map =
+            MmapOptions::new().len(len).map_raw(file).map_err(JournalError::io("map", path))?;
+        Ok(Self { map, header })
+    }
+
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
+    /// Makes the pages of `offset..offset + len` present and writable, so that a store there does not fault.
+    ///
+    /// Harmless beside a writer: the content stays as it is.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`] if the system has no memory or no disk for them.
+    pub(crate) fn warm(&self, offset: u64, len: u64, path: &Path) -> Result<(), JournalError> {
+        let begin = (usize::try_from(offset).unwrap_or(usize::MAX)).min(self.map.len());
+        let begin = begin - begin % PAGE_LEN;
+        let len = (usize::try_from(len).unwrap_or(usize::MAX)).min(self.map.len() - begin);
+        if len == 0 {
+            return Ok(());
+        }
+        match self.map.advise_range(Advice::PopulateWrite, begin, len) {
+            // A kernel before 5.14 does not know it; faults are then met by the writer.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            other => other.map_err(JournalError::io("fault in", path)),
+        }
+    }
+}
+
+/// Where the next frame goes.
+///
+/// **Invariant**: `base + pos` to `base + end` lies in `map`, behind every frame written so far, and `pos` is a
+/// multiple of 8. Without a map both are 0.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    base: *mut u8,
+    pos: usize,
+    end: usize,
+    instruction: bool,
+    map: Option<Arc<Mapping>>,
+}
+
+// SAFETY: `base` points into `map`, which may be used from any thread; only the one cursor stores through it.
+unsafe impl Send for Cursor {}
+
+impl Cursor {
+    /// A cursor without a segment: it has room for nothing.
+    pub(crate) fn nowhere() -> Self {
+        let instruction = crc::has_instruction();
+        Self { base: std::ptr::null_mut(), pos: 0, end: 0, instruction, map: None }
+    }
+
+    /// Brings `map` into use: its first record will be `first`.
+    ///
+    /// # Panics
+    /// If it is in use already; a mapping is handed out once.
+    pub(crate) fn begin(map: Arc<Mapping>, first: SeqNo) -> Self {
+        assert!(map.header.first_seq.is_none(), "a segment comes into use once");
+        let base = map.map.as_mut_ptr();
+        let len = map.map.len();
+        assert!(len > SEGMENT_HEADER_LEN + SEAL_FRAME_LEN, "a segment has room for its seal");
+        let crc = first_crc(&map.header.encode(), first);
+        // SAFETY: the header lies at the beginning of the map, which is aligned to a page; nobody else writes.
+        unsafe {
+            base.add(FIRST_CRC_AT).cast::<u32>().write(crc);
+            AtomicU64::from_ptr(base.add(FIRST_SEQ_AT).cast()).store(first.0, Ordering::Release);
+        }
+        Self {
+            base,
+            pos: SEGMENT_HEADER_LEN,
+            end: len - SEAL_FRAME_LEN,
+            instruction: crc::has_instruction(),
+            map: Some(map),
+        }
+    }
+
+    /// Bytes from the beginning of the segment to the next frame.
+    #[inline]
+    pub(crate) fn offset(&self) -> u64 {
+        self.pos as u64
+    }
+
+    pub(crate) fn map(&self) -> Option<&Arc<Mapping>> {
+        self.map.as_ref()
+    }
+
+    /// Writes one frame, or returns false if the segment has no room for it.
+    ///
+    /// The caller has checked that the payload has at most [`crate::frame::PAYLOAD_LEN_MAX`] bytes.
+    #[inline]
+    pub(crate) fn put<P: Payload + ?Sized>(&mut self, kind: u8, seq: u64, payload: &P) -> bool {
+        let payload_len = payload.as_bytes().len();
+        let len = frame_len(payload_len);
+        if len > self.end - self.pos {
+            return false;
+        }
+        let head = head_of(payload_len as u16, kind);
+        // SAFETY: `len` bytes from `pos` lie in the map and are aligned to 8, by the invariant and the check above;
+        // no other reference to them exists, since readers go through the file. The CRC instruction was detected.
+        unsafe {
+            let frame = self.base.add(self.pos).cast::<u64>();
+            let body = frame.add(FRAME_HEADER_LEN / 8);
+            let crc = crc::copy_frame(body, payload, head, seq, self.instruction);
+            frame.add(1).write(seq);
+            // Whoever sees this word sees the rest of the frame.
+            AtomicU64::from_ptr(frame).store(commit_word(crc, head), Ordering::Release);
+        }
+        self.pos += len;
+        true
+    }
+
+    /// The segment, to be put away.
+    pub(crate) fn into_map(self) -> Option<Arc<Mapping>> {
+        self.map
+    }
+
+    /// Lets the seal into the room that is kept for it.
+    pub(crate) fn open_reserve(&mut self) {
+        if self.map.is_some() {
+            self.end += SEAL_FRAME_LEN;
+        }
+    }
+}
