@@ -93,6 +93,8 @@ fn order_tick_widens_at_one_dollar() {
     check("1.0001", None);
     check("1.01", Some(10_100));
     check("-0.0001", Some(-1));
+    assert_eq!(share.order_tick_at(Ticks(9_999)), Ticks(1));
+    assert_eq!(share.order_tick_at(Ticks(10_000)), Ticks(100));
     assert_eq!(share.parse_price("1.0001"), Ok(Ticks(10_001)), "feeds may name any tick");
 }
 
