@@ -36,6 +36,17 @@ apt() {
         || fail "apt-get could not install: $*"
 }
 
+# builds COMPILER LANGUAGE: true if a small program can be compiled and linked, headers included.
+builds() {
+    local program code=0
+    command -v "$1" >/dev/null || return 1
+    program=$(mktemp)
+    printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' \
+        | "$1" -x "$2" -o "$program" - 2>/dev/null || code=1
+    rm -f "$program"
+    return "$code"
+}
+
 # Rust: never installed behind the user's back; a version that is too old would fail later and less clearly.
 if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
     fail "cargo is in ~/.cargo/bin but not on the PATH; please run: . ~/.cargo/env"
@@ -48,13 +59,10 @@ if [ "$(printf '%s\n%s\n' "$need" "$have" | sort -V | head -n1)" != "$need" ]; t
 fi
 
 # A C compiler and linker: zstd, which reads .zst recordings, is C; Rust links through cc as well.
-if ! command -v cc >/dev/null; then
-    say "installing a C compiler (gcc, libc6-dev): Rust links with it and the zstd library is written in C"
+if ! builds cc c; then
+    say "installing a C compiler and headers (gcc, libc6-dev): Rust links with it and the zstd library is written in C"
     apt gcc libc6-dev
-fi
-if ! printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null; then
-    say "installing the C library's headers (libc6-dev): cc is here but cannot build a program"
-    apt gcc libc6-dev
+    builds cc c || fail "cc still cannot build a program; please look at: cc --version"
 fi
 
 # component NAME COMMAND: a part of the Rust toolchain.
@@ -79,9 +87,10 @@ if [ "$want_deep" = yes ]; then
         rustup toolchain install nightly --profile minimal
     fi
     # libFuzzer is C++.
-    if ! printf 'int main() { return 0; }\n' | c++ -x c++ -o /dev/null - 2>/dev/null; then
+    if ! builds c++ c++; then
         say "installing a C++ compiler (g++): libFuzzer is written in C++"
         apt g++
+        builds c++ c++ || fail "c++ still cannot build a program; please look at: c++ --version"
     fi
     if ! cargo fuzz --version >/dev/null 2>&1; then
         say "installing cargo-fuzz: it builds and runs the fuzz targets"
