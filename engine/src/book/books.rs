@@ -1,0 +1,732 @@
+//! Every instrument's L3 book, and what each event does to it.
+
+use super::index::RefIndex;
+use super::ladder::{Grid, Ladder, Queue, Spot};
+use super::{
+    BookError, BookLimits, BookObserver, BookOrder, Cause, Level, PRIORITY_MAX, Slot,
+    TAG_INSTRUMENT_SHIFT, TAG_PRIORITY_SHIFT, TAG_SIDE_SHIFT, TAG_TAKEN, level_hash, order_hash,
+    order_identity_hash, pack_tag,
+};
+use tidegate_model::{InstrumentId, Lots, MarketEvent, MarketEventKind, Side, StateHash, Ticks};
+
+/// A resting order: half a cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(super) struct Record {
+    price: i64,
+    qty: u64,
+    /// Priority, instrument, side and mark: see [`pack_tag`].
+    tag: u64,
+    /// Slot of the order before it in its queue, 0 is none.
+    prev: u32,
+    /// Slot of the order after it, 0 is none; of a free slot, the next free one.
+    pub(super) next: u32,
+}
+
+const _: () = assert!(size_of::<Record>() == 32);
+
+impl Record {
+    #[inline]
+    fn side(&self) -> Side {
+        if self.tag >> TAG_SIDE_SHIFT & 1 == 0 { Side::Buy } else { Side::Sell }
+    }
+
+    #[inline]
+    fn instrument(&self) -> InstrumentId {
+        let mask = (1 << (TAG_PRIORITY_SHIFT - TAG_INSTRUMENT_SHIFT)) - 1;
+        InstrumentId((self.tag >> TAG_INSTRUMENT_SHIFT & mask) as u32)
+    }
+
+    #[inline]
+    fn priority(&self) -> u64 {
+        self.tag >> TAG_PRIORITY_SHIFT
+    }
+
+    #[inline]
+    pub(super) fn seen(&self, order_ref: u64) -> BookOrder {
+        BookOrder {
+            order_ref,
+            instrument: self.instrument(),
+            side: self.side(),
+            price: Ticks(self.price),
+            qty: Lots(self.qty),
+            priority: self.priority(),
+            taken: self.tag & TAG_TAKEN != 0,
+        }
+    }
+}
+
+/// One instrument's book.
+#[derive(Debug)]
+pub(super) struct Book {
+    /// Sum of the hashes of what it holds.
+    hash: StateHash,
+    /// Priority of the next order to arrive.
+    next_priority: u64,
+    /// Orders it holds.
+    orders: u32,
+    /// Levels without orders it holds; never together with orders.
+    aggregates: u32,
+    pub(super) grid: Grid,
+    /// Bids, offers.
+    pub(super) ladders: [Ladder; 2],
+}
+
+/// All books of the engine's feeds.
+///
+/// The books say nothing about time and nothing about symbols: the caller maps a feed's channel to an
+/// [`InstrumentId`], and counts the events that are refused.
+#[derive(Debug)]
+pub struct Books {
+    limits: BookLimits,
+    books: Vec<Option<Box<Book>>>,
+    /// Resting orders by slot. Slot 0 is no order: what would be written to the neighbour of the first or last of a queue
+    /// lands there, which saves a branch that real flow makes unpredictable.
+    pub(super) records: Vec<Record>,
+    /// Order references by slot.
+    pub(super) refs: Vec<u64>,
+    /// The free slot to be used next, 0 is none.
+    free: u32,
+    index: RefIndex,
+    orders: u32,
+    aggregates: u32,
+}
+
+impl Books {
+    /// Empty books within `limits`.
+    ///
+    /// # Panics
+    /// If `limits.orders_max` is 0 or above [`BookLimits::ORDERS_CEILING`].
+    pub fn new(limits: BookLimits) -> Self {
+        assert!(limits.orders_max > 0, "orders_max is at least 1");
+        assert!(limits.orders_max <= BookLimits::ORDERS_CEILING, "orders_max is at most 2^28");
+        let slots = limits.orders_max as usize + 1;
+        let mut records = Vec::with_capacity(slots);
+        records.push(Record::default());
+        let mut refs = Vec::with_capacity(slots);
+        refs.push(0);
+        Self {
+            limits,
+            books: Vec::new(),
+            records,
+            refs,
+            free: 0,
+            index: RefIndex::new(&limits),
+            orders: 0,
+            aggregates: 0,
+        }
+    }
+
+    /// Opens the book of `instrument`, whose usual prices are multiples of `stride` ticks (its order tick).
+    ///
+    /// Any other price is right too, only slower. Defining an instrument again changes nothing.
+    ///
+    /// # Errors
+    /// [`BookError::BadDefinition`].
+    pub fn define(&mut self, instrument: InstrumentId, stride: Ticks) -> Result<(), BookError> {
+        let id_fits = instrument.index() < InstrumentId::COUNT_MAX;
+        if !id_fits || !(1..=Grid::STRIDE_MAX).contains(&stride.0) {
+            return Err(BookError::BadDefinition { instrument, stride });
+        }
+        if self.books.len() <= instrument.index() {
+            self.books.resize_with(instrument.index() + 1, || None);
+        }
+        self.books[instrument.index()].get_or_insert_with(|| {
+            Box::new(Book {
+                hash: StateHash::default(),
+                next_priority: 1,
+                orders: 0,
+                aggregates: 0,
+                grid: Grid::new(stride.0),
+                ladders: [Ladder::new(Side::Buy), Ladder::new(Side::Sell)],
+            })
+        });
+        Ok(())
+    }
+
+    /// Applies one event of the feed to the book of `instrument`, and tells `observer` what changed.
+    ///
+    /// Kinds that say nothing about the book (trades, status, definitions, gaps) change nothing.
+    ///
+    /// # Errors
+    /// A [`BookError`] if the event contradicts the book or a limit is reached; nothing has changed then, and
+    /// the observer was told nothing.
+    #[inline]
+    pub fn apply<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        const ADD: u8 = MarketEventKind::Add.wire();
+        const EXECUTE: u8 = MarketEventKind::Execute.wire();
+        const EXECUTE_AT_PRICE: u8 = MarketEventKind::ExecuteAtPrice.wire();
+        const REDUCE: u8 = MarketEventKind::Reduce.wire();
+        const DELETE: u8 = MarketEventKind::Delete.wire();
+        const REPLACE: u8 = MarketEventKind::Replace.wire();
+        match event.kind {
+            ADD => self.add(instrument, event, observer),
+            DELETE => self.delete(instrument, event.order_ref, Cause::Canceled, observer),
+            REPLACE => self.replace(
+                instrument,
+                event.order_ref,
+                event.aux,
+                event.price,
+                event.qty,
+                observer,
+            ),
+            EXECUTE => self.take_off(instrument, event, Taking::ExecuteAtOwnPrice, observer),
+            EXECUTE_AT_PRICE => self.take_off(instrument, event, Taking::Execute, observer),
+            REDUCE => self.take_off(instrument, event, Taking::Cancel, observer),
+            _ => self.apply_rare(instrument, event, observer),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn apply_rare<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        match event.kind() {
+            Some(MarketEventKind::Modify) => self.modify(instrument, event, observer),
+            Some(MarketEventKind::Clear) => self.clear(instrument, observer),
+            Some(MarketEventKind::Quote) => self.quote(instrument, event, observer),
+            Some(MarketEventKind::Level) => {
+                let orders = u32::try_from(event.aux).unwrap_or(u32::MAX);
+                self.set_level(instrument, event, orders, observer)
+            }
+            Some(_) => Ok(()),
+            None => Err(BookError::UnknownKind { kind: event.kind }),
+        }
+    }
+
+    #[inline]
+    fn add<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let (order_ref, price, qty) = (event.order_ref, event.price, event.qty);
+        let Some(side) = event.side() else {
+            return Err(BookError::BadSide { order_ref, side: event.side });
+        };
+        if qty == Lots::ZERO {
+            return Err(BookError::ZeroQuantity { order_ref });
+        }
+        let book = book_mut(&mut self.books, instrument)?;
+        if book.aggregates != 0 {
+            return Err(BookError::MixedDepth { instrument });
+        }
+        if self.index.find(order_ref, &self.refs) != 0 {
+            return Err(BookError::DuplicateOrder { order_ref });
+        }
+        if book.next_priority > PRIORITY_MAX {
+            return Err(BookError::PriorityExhausted { instrument });
+        }
+        if self.free == 0 {
+            self.grow()?;
+        }
+        let book = book_mut(&mut self.books, instrument)?;
+        let ladder = &mut book.ladders[side.index()];
+        let spot = ladder.enter(&book.grid, price);
+        if ladder.queue(spot).qty.checked_add(qty.0).is_none() {
+            // A sum that overflows is not 0: the queue was there before.
+            return Err(BookError::LevelOverflow { price });
+        }
+        let slot = self.free;
+        self.free = self.records[slot as usize].next;
+        self.refs[slot as usize] = order_ref;
+        self.index.insert(order_ref, slot, &self.refs);
+        self.orders += 1;
+        book.orders += 1;
+        self.rest(instrument, side, slot, spot, order_ref, price, qty, observer);
+        Ok(())
+    }
+
+    /// Puts an order into a slot and at the back of the queue at `spot`, which has room for it.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "an order's fields; called from two places")]
+    fn rest<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        slot: u32,
+        spot: Spot,
+        order_ref: u64,
+        price: Ticks,
+        qty: Lots,
+        observer: &mut O,
+    ) {
+        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let priority = book.next_priority;
+        book.next_priority += 1;
+        let ladder = &mut book.ladders[side.index()];
+        let queue = ladder.queue_mut(spot);
+        queue.qty += qty.0;
+        queue.orders += 1;
+        let prev = queue.tail;
+        queue.tail = slot;
+        queue.head = if prev == 0 { slot } else { queue.head };
+        let level = level_of(price, queue);
+        ladder.settle(spot, true);
+        self.records[prev as usize].next = slot;
+        let tag = pack_tag(instrument, side, priority);
+        let record = Record { price: price.0, qty: qty.0, tag, prev, next: 0 };
+        self.records[slot as usize] = record;
+        let identity = order_identity_hash(order_ref, instrument, side, priority);
+        book.hash.add(order_hash(identity, price, qty));
+        observer.added(Slot(slot), &record.seen(order_ref));
+        observer.level(instrument, side, level);
+    }
+
+    /// The resting order that the feed calls `order_ref`, in the book of `instrument`.
+    #[inline]
+    fn resting(
+        &self,
+        instrument: InstrumentId,
+        order_ref: u64,
+    ) -> Result<(u32, Record), BookError> {
+        let slot = self.index.find(order_ref, &self.refs);
+        if slot == 0 {
+            return Err(BookError::UnknownOrder { order_ref });
+        }
+        let record = self.records[slot as usize];
+        if record.instrument() != instrument {
+            let resting = record.instrument();
+            return Err(BookError::WrongInstrument { order_ref, resting, named: instrument });
+        }
+        Ok((slot, record))
+    }
+
+    #[inline]
+    fn delete<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        order_ref: u64,
+        cause: Cause,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let (slot, record) = self.resting(instrument, order_ref)?;
+        self.unlink(instrument, slot, &record, order_ref, cause, observer);
+        self.release(instrument, slot, order_ref);
+        Ok(())
+    }
+
+    /// Takes an order out of its queue and its hash out of the sum. It keeps its slot and its place in the index.
+    #[inline]
+    fn unlink<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        slot: u32,
+        record: &Record,
+        order_ref: u64,
+        cause: Cause,
+        observer: &mut O,
+    ) {
+        let (side, price) = (record.side(), Ticks(record.price));
+        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let identity = order_identity_hash(order_ref, instrument, side, record.priority());
+        book.hash.remove(order_hash(identity, price, Lots(record.qty)));
+        let ladder = &mut book.ladders[side.index()];
+        let spot = ladder.held(&book.grid, price);
+        let queue = ladder.queue_mut(spot);
+        queue.qty -= record.qty;
+        queue.orders -= 1;
+        queue.head = if record.prev == 0 { record.next } else { queue.head };
+        queue.tail = if record.next == 0 { record.prev } else { queue.tail };
+        let level = level_of(price, queue);
+        ladder.settle(spot, level.orders != 0);
+        self.records[record.prev as usize].next = record.next;
+        self.records[record.next as usize].prev = record.prev;
+        observer.removed(Slot(slot), &record.seen(order_ref), cause);
+        observer.level(instrument, side, level);
+    }
+
+    /// Frees the slot of an order that has left its queue.
+    #[inline]
+    fn release(&mut self, instrument: InstrumentId, slot: u32, order_ref: u64) {
+        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        book.orders -= 1;
+        self.orders -= 1;
+        self.index.remove(order_ref, &self.refs);
+        self.records[slot as usize].next = self.free;
+        self.free = slot;
+    }
+
+    #[inline]
+    fn take_off<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        taking: Taking,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let (order_ref, asked) = (event.order_ref, event.qty);
+        let (slot, record) = self.resting(instrument, order_ref)?;
+        if asked == Lots::ZERO {
+            return Err(BookError::ZeroQuantity { order_ref });
+        }
+        if asked.0 > record.qty {
+            return Err(BookError::QuantityExceeds { order_ref, resting: Lots(record.qty), asked });
+        }
+        let cause = match taking {
+            Taking::ExecuteAtOwnPrice => Cause::Executed { price: Ticks(record.price) },
+            Taking::Execute => Cause::Executed { price: event.price },
+            Taking::Cancel => Cause::Canceled,
+        };
+        if asked.0 == record.qty {
+            self.unlink(instrument, slot, &record, order_ref, cause, observer);
+            self.release(instrument, slot, order_ref);
+        } else {
+            self.shrink(instrument, slot, &record, order_ref, asked, cause, observer);
+        }
+        Ok(())
+    }
+
+    /// Takes `by` lots, fewer than it has, off an order that keeps its place.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "an order and a change of it")]
+    fn shrink<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        slot: u32,
+        record: &Record,
+        order_ref: u64,
+        by: Lots,
+        cause: Cause,
+        observer: &mut O,
+    ) {
+        let (side, price) = (record.side(), Ticks(record.price));
+        let left = Lots(record.qty - by.0);
+        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let identity = order_identity_hash(order_ref, instrument, side, record.priority());
+        book.hash.remove(order_hash(identity, price, Lots(record.qty)));
+        book.hash.add(order_hash(identity, price, left));
+        let ladder = &mut book.ladders[side.index()];
+        let spot = ladder.held(&book.grid, price);
+        let queue = ladder.queue_mut(spot);
+        queue.qty -= by.0;
+        let level = level_of(price, queue);
+        self.records[slot as usize].qty = left.0;
+        observer.reduced(Slot(slot), &record.seen(order_ref), by, cause);
+        observer.level(instrument, side, level);
+    }
+
+    #[inline]
+    fn replace<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        order_ref: u64,
+        new_ref: u64,
+        price: Ticks,
+        qty: Lots,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let (slot, record) = self.resting(instrument, order_ref)?;
+        if qty == Lots::ZERO {
+            return Err(BookError::ZeroQuantity { order_ref: new_ref });
+        }
+        if self.index.find(new_ref, &self.refs) != 0 {
+            return Err(BookError::DuplicateOrder { order_ref: new_ref });
+        }
+        self.check_room(instrument, &record, price, qty)?;
+        let cause = Cause::Replaced { order_ref: new_ref };
+        self.unlink(instrument, slot, &record, order_ref, cause, observer);
+        self.index.remove(order_ref, &self.refs);
+        self.refs[slot as usize] = new_ref;
+        self.index.insert(new_ref, slot, &self.refs);
+        self.rest_again(instrument, record.side(), slot, new_ref, price, qty, observer);
+        Ok(())
+    }
+
+    /// Whether `record` can become an order of `qty` at `price`.
+    #[inline]
+    fn check_room(
+        &self,
+        instrument: InstrumentId,
+        record: &Record,
+        price: Ticks,
+        qty: Lots,
+    ) -> Result<(), BookError> {
+        let book = self.books[instrument.index()].as_deref().expect(DEFINED);
+        if book.next_priority > PRIORITY_MAX {
+            return Err(BookError::PriorityExhausted { instrument });
+        }
+        let ladder = &book.ladders[record.side().index()];
+        let there = ladder.find(&book.grid, price).map_or(0, |spot| ladder.queue(spot).qty);
+        let own = if price.0 == record.price { record.qty } else { 0 };
+        match (there - own).checked_add(qty.0) {
+            Some(_) => Ok(()),
+            None => Err(BookError::LevelOverflow { price }),
+        }
+    }
+
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "an order's fields")]
+    fn rest_again<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        slot: u32,
+        order_ref: u64,
+        price: Ticks,
+        qty: Lots,
+        observer: &mut O,
+    ) {
+        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let spot = book.ladders[side.index()].enter(&book.grid, price);
+        self.rest(instrument, side, slot, spot, order_ref, price, qty, observer);
+    }
+
+    fn modify<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let (order_ref, price, qty) = (event.order_ref, event.price, event.qty);
+        let (slot, record) = self.resting(instrument, order_ref)?;
+        let side = record.side();
+        if event.side != 0 && event.side != side.wire() {
+            return Err(BookError::BadSide { order_ref, side: event.side });
+        }
+        if qty == Lots::ZERO {
+            return Err(BookError::ZeroQuantity { order_ref });
+        }
+        if price.0 == record.price && qty.0 <= record.qty {
+            if qty.0 < record.qty {
+                let by = Lots(record.qty - qty.0);
+                let cause = Cause::Modified;
+                self.shrink(instrument, slot, &record, order_ref, by, cause, observer);
+            }
+            return Ok(());
+        }
+        self.check_room(instrument, &record, price, qty)?;
+        let cause = Cause::Replaced { order_ref };
+        self.unlink(instrument, slot, &record, order_ref, cause, observer);
+        self.rest_again(instrument, side, slot, order_ref, price, qty, observer);
+        Ok(())
+    }
+
+    fn clear<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        book_mut(&mut self.books, instrument)?;
+        self.clear_side(instrument, Side::Buy, observer)?;
+        self.clear_side(instrument, Side::Sell, observer)
+    }
+
+    /// Empties one side, best first.
+    fn clear_side<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        loop {
+            let book = book_mut(&mut self.books, instrument)?;
+            let ladder = &book.ladders[side.index()];
+            let Some((price, queue)) = ladder.best(&book.grid) else { return Ok(()) };
+            let (head, level) = (queue.head, level_of(price, queue));
+            if head == 0 {
+                let spot = ladder.held(&book.grid, price);
+                self.put_level(instrument, side, spot, level, Lots::ZERO, 0, observer);
+            } else {
+                let order_ref = self.refs[head as usize];
+                self.delete(instrument, order_ref, Cause::Cleared, observer)?;
+            }
+        }
+    }
+
+    fn quote<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let side = self.check_aggregate(instrument, event)?;
+        let book = book_mut(&mut self.books, instrument)?;
+        let same = book.ladders[side.index()]
+            .best(&book.grid)
+            .is_some_and(|(price, _)| price == event.price);
+        let full = self.aggregates >= self.limits.aggregate_levels_max;
+        let frees = self.best(instrument, side).is_some();
+        if event.qty != Lots::ZERO && full && !frees {
+            return Err(BookError::LevelsFull { limit: self.limits.aggregate_levels_max });
+        }
+        if !(same && event.qty != Lots::ZERO && self.levels(instrument, side).count() == 1) {
+            self.clear_side(instrument, side, observer)?;
+        }
+        if event.qty == Lots::ZERO {
+            return Ok(());
+        }
+        self.set_level(instrument, event, 0, observer)
+    }
+
+    fn check_aggregate(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+    ) -> Result<Side, BookError> {
+        let Some(side) = event.side() else {
+            return Err(BookError::BadSide { order_ref: event.order_ref, side: event.side });
+        };
+        let book = book_mut(&mut self.books, instrument)?;
+        if book.orders != 0 { Err(BookError::MixedDepth { instrument }) } else { Ok(side) }
+    }
+
+    fn set_level<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        orders: u32,
+        observer: &mut O,
+    ) -> Result<(), BookError> {
+        let side = self.check_aggregate(instrument, event)?;
+        let limit = self.limits.aggregate_levels_max;
+        let full = self.aggregates >= limit;
+        let book = book_mut(&mut self.books, instrument)?;
+        let ladder = &mut book.ladders[side.index()];
+        let (price, qty) = (event.price, event.qty);
+        let spot = match ladder.find(&book.grid, price) {
+            Some(spot) => spot,
+            None if qty == Lots::ZERO => return Ok(()),
+            None if full => return Err(BookError::LevelsFull { limit }),
+            None => ladder.enter(&book.grid, price),
+        };
+        let before = level_of(price, ladder.queue(spot));
+        self.put_level(instrument, side, spot, before, qty, orders, observer);
+        Ok(())
+    }
+
+    /// Sets the level without orders at `spot`, which was `before`; a quantity of 0 takes it away.
+    #[expect(clippy::too_many_arguments, reason = "a level and its change")]
+    fn put_level<O: BookObserver>(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        spot: Spot,
+        before: Level,
+        qty: Lots,
+        orders: u32,
+        observer: &mut O,
+    ) {
+        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let held = before.qty != Lots::ZERO;
+        let holds = qty != Lots::ZERO;
+        let after = Level { price: before.price, qty, orders: if holds { orders } else { 0 } };
+        if held {
+            book.hash.remove(level_hash(instrument, side, &before));
+        }
+        if holds {
+            book.hash.add(level_hash(instrument, side, &after));
+        }
+        book.aggregates = book.aggregates - u32::from(held) + u32::from(holds);
+        self.aggregates = self.aggregates - u32::from(held) + u32::from(holds);
+        let ladder = &mut book.ladders[side.index()];
+        *ladder.queue_mut(spot) = Queue { qty: qty.0, orders: after.orders, head: 0, tail: 0 };
+        ladder.settle(spot, holds);
+        observer.level(instrument, side, after);
+    }
+
+    /// Adds a slot to the slab.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> Result<(), BookError> {
+        let slot = self.records.len() as u32;
+        if slot > self.limits.orders_max {
+            return Err(BookError::OrdersFull { limit: self.limits.orders_max });
+        }
+        self.records.push(Record::default());
+        self.refs.push(0);
+        self.free = slot;
+        Ok(())
+    }
+
+    /// Sets or clears the mark of a resting order: for whoever observes the books, who may ask for it back in [`BookOrder::taken`].
+    /// An order that loses its place loses the mark.
+    ///
+    /// # Panics
+    /// If no order ever rested in `slot`.
+    #[inline]
+    pub fn set_taken(&mut self, slot: Slot, taken: bool) {
+        let tag = &mut self.records[slot.index()].tag;
+        *tag = *tag & !TAG_TAKEN | u64::from(taken);
+    }
+
+    /// The bounds given at construction.
+    pub fn limits(&self) -> &BookLimits {
+        &self.limits
+    }
+
+    /// The sum of the hashes of all orders and levels: equal for equal books, however they came about.
+    pub fn hash(&self) -> StateHash {
+        let books = self.books.iter().flatten();
+        books.fold(StateHash::default(), |sum, book| sum.combined(book.hash))
+    }
+
+    /// The part of [`Self::hash`] that one instrument's book gives.
+    pub fn instrument_hash(&self, instrument: InstrumentId) -> StateHash {
+        self.book(instrument).map(|book| book.hash).unwrap_or_default()
+    }
+
+    /// The priority that the next order of this instrument gets; 0 if the instrument is not defined.
+    #[inline]
+    pub fn next_priority(&self, instrument: InstrumentId) -> u64 {
+        self.book(instrument).map_or(0, |book| book.next_priority)
+    }
+
+    /// Orders that rest in one book.
+    #[inline]
+    pub fn orders_count(&self, instrument: InstrumentId) -> u32 {
+        self.book(instrument).map_or(0, |book| book.orders)
+    }
+
+    /// Orders that rest in all books.
+    #[inline]
+    pub fn orders_count_total(&self) -> u32 {
+        self.orders
+    }
+
+    #[inline]
+    pub(super) fn book(&self, instrument: InstrumentId) -> Option<&Book> {
+        self.books.get(instrument.index())?.as_deref()
+    }
+
+    pub(super) fn slot_of(&self, order_ref: u64) -> Option<Slot> {
+        let slot = self.index.find(order_ref, &self.refs);
+        (slot != 0).then_some(Slot(slot))
+    }
+}
+
+/// How quantity is taken off an order.
+#[derive(Clone, Copy)]
+enum Taking {
+    ExecuteAtOwnPrice,
+    Execute,
+    Cancel,
+}
+
+const DEFINED: &str = "an order rests only in the book of a defined instrument";
+
+#[inline]
+fn book_mut(
+    books: &mut [Option<Box<Book>>],
+    instrument: InstrumentId,
+) -> Result<&mut Book, BookError> {
+    match books.get_mut(instrument.index()) {
+        Some(Some(book)) => Ok(book),
+        _ => Err(BookError::UnknownInstrument { instrument }),
+    }
+}
+
+#[inline]
+pub(super) fn level_of(price: Ticks, queue: &Queue) -> Level {
+    Level { price, qty: Lots(queue.qty), orders: queue.orders }
+}

@@ -1,0 +1,410 @@
+//! One side of one book: the queues of orders by price, and which of them is best.
+//!
+//! Prices that are multiples of the instrument's stride and near the best lie in a *window*: a ring of adjacent
+//! steps, with a bitmap of those that hold something. Entering and leaving a queue there takes no branch that depends on the
+//! flow. All other prices lie in `far`, sorted. Nothing depends on which of the two a price is in.
+//!
+//! Both sides count upwards to the best: a bid's key is its price, an offer's is the complement of its price,
+//! so that the best is the largest key and no price overflows.
+
+use tidegate_model::{Side, Ticks};
+
+/// Steps in a window; a multiple of 64 and a power of two. At one cent, 5.12: the part of a share's book where nearly all orders are.
+pub(super) const WINDOW_LEN: usize = 512;
+const WORDS: usize = WINDOW_LEN / 64;
+/// Steps above the best that a window keeps free for it to improve; the rest lies below it.
+const HEADROOM: i64 = WINDOW_LEN as i64 / 4;
+/// The window moves only this often in lookups that missed it, which bounds the cost of moving per event.
+const MISSES_PER_MOVE: u32 = 64;
+/// And only if it is off by this many steps.
+const DRIFT_MIN: i64 = WINDOW_LEN as i64 / 8;
+
+/// The orders at one price, first to last; an L2 level has none but the two sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Queue {
+    pub(super) qty: u64,
+    pub(super) orders: u32,
+    /// Slot of the first order, 0 is none.
+    pub(super) head: u32,
+    /// Slot of the last order, 0 is none.
+    pub(super) tail: u32,
+}
+
+/// A price outside the window.
+#[derive(Clone, Copy, Debug)]
+struct FarQueue {
+    key: i64,
+    queue: Queue,
+}
+
+/// The steps of an instrument's prices: from price to step number by one multiplication.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    stride: i64,
+    /// Trailing zero bits of the stride.
+    shift: u32,
+    /// Inverse of the odd part of the stride, modulo 2^64.
+    inverse: u64,
+    /// Step numbers of a window stay within plus and minus this, so that no product with the stride overflows.
+    step_max: i64,
+}
+
+impl Grid {
+    /// The largest stride.
+    pub(super) const STRIDE_MAX: i64 = 1 << 32;
+
+    /// Steps of `stride` ticks, 1 to [`Self::STRIDE_MAX`].
+    pub(super) fn new(stride: i64) -> Self {
+        assert!((1..=Self::STRIDE_MAX).contains(&stride), "strides are checked at definition");
+        let shift = stride.trailing_zeros();
+        let odd = (stride >> shift) as u64;
+        // Newton's iteration doubles the number of right bits: 3, 6, 12, 24, 48, 96.
+        let mut inverse = odd;
+        for _ in 0..5 {
+            inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
+        }
+        Self { stride, shift, inverse, step_max: i64::MAX / stride - 1 }
+    }
+
+    /// The step number of a price that is a multiple of the stride; of another, a number beyond `step_max` or a
+    /// number with `false`.
+    ///
+    /// The odd part's inverse maps multiples to their quotients, and as it is a bijection, nothing else to them.
+    #[inline]
+    fn step(&self, price: i64) -> (i64, bool) {
+        let whole = (price >> self.shift) << self.shift == price;
+        (((price >> self.shift) as u64).wrapping_mul(self.inverse) as i64, whole)
+    }
+}
+
+/// Where a queue is. Valid until the next insertion or removal in the ladder.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Spot {
+    /// In the window, at this place of the ring.
+    Near(usize),
+    /// In `far`, at this index.
+    Far(usize),
+}
+
+#[derive(Debug)]
+pub(super) struct Ladder {
+    /// 0 for bids, -1 for offers: xor with it turns prices to keys, and back.
+    flip: i64,
+    /// Key step of the first place of the window; a multiple of 64.
+    base: i64,
+    /// Bit i: word i of `words` is not 0.
+    summary: u64,
+    /// Bit i: place i of the ring holds something.
+    words: [u64; WORDS],
+    /// The ring, by key step modulo its length; allocated when the side is first used.
+    window: Option<Box<[Queue; WINDOW_LEN]>>,
+    /// Sorted by key, the best last.
+    far: Vec<FarQueue>,
+    /// Lookups that missed the window since it moved.
+    misses: u32,
+}
+
+impl Ladder {
+    pub(super) fn new(side: Side) -> Self {
+        let flip = if side == Side::Buy { 0 } else { -1 };
+        Self {
+            flip,
+            base: 0,
+            summary: 0,
+            words: [0; WORDS],
+            window: None,
+            far: Vec::new(),
+            misses: 0,
+        }
+    }
+
+    /// The place in the window of `price`, if it is one of the window's.
+    #[inline]
+    fn near(&self, grid: &Grid, price: Ticks) -> Option<usize> {
+        let (step, whole) = grid.step(price.0);
+        let step = step ^ self.flip;
+        let inside = (step.wrapping_sub(self.base) as u64) < WINDOW_LEN as u64;
+        (inside & whole & self.window.is_some()).then_some(step as usize % WINDOW_LEN)
+    }
+
+    /// The queue of a price that has one.
+    #[inline]
+    pub(super) fn find(&self, grid: &Grid, price: Ticks) -> Option<Spot> {
+        match self.near(grid, price) {
+            Some(place) => {
+                (self.words[place / 64] >> (place % 64) & 1 != 0).then_some(Spot::Near(place))
+            }
+            None => self.find_far(price).ok().map(Spot::Far),
+        }
+    }
+
+    /// The queue of a price that is known to have one.
+    #[inline]
+    pub(super) fn held(&self, grid: &Grid, price: Ticks) -> Spot {
+        match self.near(grid, price) {
+            Some(place) => Spot::Near(place),
+            None => Spot::Far(self.find_far(price).expect("an order's price has a queue")),
+        }
+    }
+
+    /// The queue of `price`, made if there is none. [`Self::settle`] must follow.
+    #[inline]
+    pub(super) fn enter(&mut self, grid: &Grid, price: Ticks) -> Spot {
+        match self.near(grid, price) {
+            Some(place) => Spot::Near(place),
+            None => self.enter_far(grid, price),
+        }
+    }
+
+    /// The queue at `spot`.
+    #[inline]
+    pub(super) fn queue(&self, spot: Spot) -> &Queue {
+        match spot {
+            Spot::Near(place) => &self.window().expect(WINDOW_HELD)[place],
+            Spot::Far(at) => &self.far[at].queue,
+        }
+    }
+
+    /// The queue at `spot`, to be changed. [`Self::settle`] must follow.
+    #[inline]
+    pub(super) fn queue_mut(&mut self, spot: Spot) -> &mut Queue {
+        match spot {
+            Spot::Near(place) => &mut self.window.as_deref_mut().expect(WINDOW_HELD)[place],
+            Spot::Far(at) => &mut self.far[at].queue,
+        }
+    }
+
+    /// Books whether the queue at `spot` holds something, after it was changed. `spot` is void if it does not.
+    #[inline]
+    pub(super) fn settle(&mut self, spot: Spot, holds: bool) {
+        match spot {
+            Spot::Near(place) => self.mark(place, holds),
+            Spot::Far(at) => {
+                if !holds {
+                    self.far.remove(at);
+                }
+            }
+        }
+    }
+
+    /// Sets or clears the bit of a place, without branches: whether a level empties is a coin toss in real flow.
+    #[inline]
+    fn mark(&mut self, place: usize, holds: bool) {
+        let index = place / 64;
+        let word = &mut self.words[index];
+        *word = *word & !(1 << (place % 64)) | u64::from(holds) << (place % 64);
+        self.summary = self.summary & !(1 << index) | u64::from(*word != 0) << index;
+    }
+
+    #[inline]
+    fn window(&self) -> Option<&[Queue; WINDOW_LEN]> {
+        self.window.as_deref()
+    }
+
+    fn find_far(&self, price: Ticks) -> Result<usize, usize> {
+        let key = price.0 ^ self.flip;
+        self.far.binary_search_by_key(&key, |far| far.key)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_far(&mut self, grid: &Grid, price: Ticks) -> Spot {
+        let (step, whole) = grid.step(price.0);
+        let usable = whole && step.unsigned_abs() < grid.step_max as u64;
+        if usable {
+            self.misses += 1;
+            if self.window.is_none() {
+                self.open_window(grid, step ^ self.flip);
+            } else if self.misses >= MISSES_PER_MOVE {
+                self.follow_best(grid);
+            }
+            if let Some(place) = self.near(grid, price) {
+                return Spot::Near(place);
+            }
+        }
+        match self.find_far(price) {
+            Ok(at) => Spot::Far(at),
+            Err(at) => {
+                let key = price.0 ^ self.flip;
+                self.far.insert(at, FarQueue { key, queue: Queue::default() });
+                Spot::Far(at)
+            }
+        }
+    }
+
+    /// The base of a window around a best price at `step`.
+    fn base_for(grid: &Grid, step: i64) -> Option<i64> {
+        let low = -grid.step_max;
+        let high = grid.step_max - WINDOW_LEN as i64;
+        if high - 128 < low {
+            return None;
+        }
+        let below = WINDOW_LEN as i64 - HEADROOM;
+        let base = step.saturating_sub(below).clamp(low + 64, high);
+        Some(base & !63)
+    }
+
+    fn open_window(&mut self, grid: &Grid, step: i64) {
+        let Some(base) = Self::base_for(grid, step) else { return };
+        let queues = vec![Queue::default(); WINDOW_LEN].into_boxed_slice();
+        self.window = Some(queues.try_into().expect("the length is the window's"));
+        self.far.reserve(64);
+        self.move_window(grid, base);
+    }
+
+    /// Moves the window to where the best is, if it has drifted.
+    fn follow_best(&mut self, grid: &Grid) {
+        self.misses = 0;
+        let Some(best) = self.best(grid).map(|(price, _)| price) else { return };
+        let step = best.0.div_euclid(grid.stride) ^ self.flip;
+        if let Some(base) = Self::base_for(grid, step)
+            && base.abs_diff(self.base) >= DRIFT_MIN as u64
+        {
+            self.move_window(grid, base);
+        }
+    }
+
+    fn move_window(&mut self, grid: &Grid, base: i64) {
+        let window = self.window.as_deref_mut().expect(WINDOW_HELD);
+        // What no longer lies in the window goes to the far list.
+        for index in 0..WORDS {
+            let mut word = self.words[index];
+            while word != 0 {
+                let place = index * 64 + word.trailing_zeros() as usize;
+                word &= word - 1;
+                let step = step_at(self.base, place);
+                if (step.wrapping_sub(base) as u64) < WINDOW_LEN as u64 {
+                    continue;
+                }
+                let queue = core::mem::take(&mut window[place]);
+                let key = ((step ^ self.flip) * grid.stride) ^ self.flip;
+                self.far.push(FarQueue { key, queue });
+                self.words[index] &= !(1 << (place % 64));
+            }
+        }
+        self.base = base;
+        // And what now does comes from there.
+        let (flip, words) = (self.flip, &mut self.words);
+        self.far.retain(|far| {
+            let (step, whole) = grid.step(far.key ^ flip);
+            let step = step ^ flip;
+            let inside = (step.wrapping_sub(base) as u64) < WINDOW_LEN as u64;
+            if inside & whole {
+                let place = step as usize % WINDOW_LEN;
+                window[place] = far.queue;
+                words[place / 64] |= 1 << (place % 64);
+            }
+            !(inside & whole)
+        });
+        self.far.sort_unstable_by_key(|far| far.key);
+        self.summary = 0;
+        for (index, word) in self.words.iter().enumerate() {
+            self.summary |= u64::from(*word != 0) << index;
+        }
+    }
+
+    /// How many places lie between the window's start and its best one.
+    #[inline]
+    fn best_near(&self) -> Option<usize> {
+        if self.summary == 0 {
+            return None;
+        }
+        // The window starts at a word's boundary: turn the ring so that its last word is on top.
+        let first = self.first_word();
+        let doubled = self.summary | self.summary << WORDS;
+        let turned = ((doubled >> first) & ((1 << WORDS) - 1)).ilog2() as usize;
+        let word = self.words[(first + turned) % WORDS];
+        Some(turned * 64 + word.ilog2() as usize)
+    }
+
+    /// The word of the window's first 64 places.
+    #[inline]
+    fn first_word(&self) -> usize {
+        (self.base as usize / 64) % WORDS
+    }
+
+    /// The best price that holds something, and its queue.
+    #[inline]
+    pub(super) fn best(&self, grid: &Grid) -> Option<(Ticks, &Queue)> {
+        match (self.best_near(), self.far.last()) {
+            (None, None) => None,
+            (Some(offset), None) => Some(self.near_at(grid, offset)),
+            (None, Some(far)) => Some((Ticks(far.key ^ self.flip), &far.queue)),
+            (Some(offset), Some(far)) => {
+                let near = self.near_at(grid, offset);
+                if near.0.0 ^ self.flip > far.key {
+                    Some(near)
+                } else {
+                    Some((Ticks(far.key ^ self.flip), &far.queue))
+                }
+            }
+        }
+    }
+
+    /// The price and queue `offset` places after the window's start.
+    #[inline]
+    fn near_at(&self, grid: &Grid, offset: usize) -> (Ticks, &Queue) {
+        let step = self.base + offset as i64;
+        let queue = &self.window().expect(WINDOW_HELD)[step as usize % WINDOW_LEN];
+        (Ticks((step ^ self.flip) * grid.stride), queue)
+    }
+
+    /// All prices that hold something, best first.
+    pub(super) fn iter<'a>(&'a self, grid: &'a Grid) -> LadderIter<'a> {
+        LadderIter { ladder: self, grid, near: self.best_near(), far: self.far.len() }
+    }
+}
+
+/// All prices of a side that hold something, best first.
+#[derive(Clone, Debug)]
+pub(super) struct LadderIter<'a> {
+    ladder: &'a Ladder,
+    grid: &'a Grid,
+    /// The next in the window, as an offset from its start.
+    near: Option<usize>,
+    /// Far queues that are left.
+    far: usize,
+}
+
+impl LadderIter<'_> {
+    /// The best place of the window below `offset`.
+    fn near_below(&self, offset: usize) -> Option<usize> {
+        let first = self.ladder.first_word();
+        let mut index = offset / 64;
+        let mut below = (1u64 << (offset % 64)) - 1;
+        loop {
+            let word = self.ladder.words[(first + index) % WORDS] & below;
+            if word != 0 {
+                return Some(index * 64 + word.ilog2() as usize);
+            }
+            index = index.checked_sub(1)?;
+            below = u64::MAX;
+        }
+    }
+}
+
+impl<'a> Iterator for LadderIter<'a> {
+    type Item = (Ticks, &'a Queue);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let far = self.far.checked_sub(1).map(|at| &self.ladder.far[at]);
+        if let Some(offset) = self.near {
+            let (price, queue) = self.ladder.near_at(self.grid, offset);
+            if far.is_none_or(|far| price.0 ^ self.ladder.flip > far.key) {
+                self.near = self.near_below(offset);
+                return Some((price, queue));
+            }
+        }
+        let far = far?;
+        self.far -= 1;
+        Some((Ticks(far.key ^ self.ladder.flip), &far.queue))
+    }
+}
+
+const WINDOW_HELD: &str = "a place in the window is given only once there is one";
+
+/// The key step that lies at `place` of the ring of a window that starts at `base`.
+#[inline]
+fn step_at(base: i64, place: usize) -> i64 {
+    base + ((place as i64).wrapping_sub(base) & (WINDOW_LEN as i64 - 1))
+}
