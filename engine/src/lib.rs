@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The engine: order books, the paper venue, the state machine, and the thread that runs it.
+//!
+//! * [`book`]: one L3 book per instrument, in flat memory.
+//! * [`core`]: the state machine. `apply(input)` reads no clock, no file and no socket; the same inputs give the
+//!   same outputs and the same state hash.
+//! * [`runtime`]: the pinned thread around it: sequence, journal, apply, publish.
+//! * [`event_log`]: the thread behind the engine that keeps every event, numbered, for streams that resume.
+//! * [`broadcast`], [`lane`]: the rings by which others listen and speak.
+//!
+//! Start reading at [`core::Core::apply`].
+
+pub mod book;
+pub mod broadcast;
+pub mod core;
+pub mod event_log;
+pub mod lane;
+pub mod replay;
+pub mod runtime;

@@ -127,6 +127,8 @@ wire_enum!(
         Disconnect = 6 => "disconnect",
         /// An operator's mass cancel.
         MassCancel = 7 => "mass_cancel",
+        /// An execution could not be booked: price and quantity pass the engine's integers.
+        CannotBook = 8 => "cannot_book",
     }
 );
 

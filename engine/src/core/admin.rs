@@ -1,0 +1,120 @@
+//! Administration: instruments, accounts, cash, limits, kill switches. Each is a journaled command.
+
+use super::output::{Output, Publisher};
+use super::{Core, ack};
+use tidegate_model::command::{
+    CommandKind, Configure, KillSwitch, OpenAccount, SetLimits, Transfer,
+};
+use tidegate_model::event::{CancelReason, Event};
+use tidegate_model::{AccountId, Instrument, InstrumentId, Reject, RejectReason};
+use tidegate_oms::Requester;
+
+impl Core {
+    /// Lists an instrument everywhere; its id.
+    pub(super) fn define<O: Output>(
+        &mut self,
+        terms: Instrument,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        let defined = self.listing.define(terms)?;
+        if defined.is_new {
+            let terms = self.listing[defined.id].instrument;
+            self.books
+                .define(defined.id, terms.order_tick)
+                .map_err(|_| Reject::of(RejectReason::BadInstrument, terms.order_tick.0.into()))?;
+            self.risk.define_instrument(defined.id)?;
+            self.paper.define_instrument();
+            publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
+        }
+        Ok(defined.id.0.into())
+    }
+
+    pub(super) fn open_account<O: Output>(
+        &mut self,
+        open: OpenAccount,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        if !open.currency.is_valid() {
+            return Err(Reject::of(RejectReason::BadField, 0));
+        }
+        self.oms.open_account(open.account, open.currency)?;
+        self.risk.open_account(open.account)?;
+        self.tell_account(open.account, who, publisher);
+        Ok(0)
+    }
+
+    pub(super) fn transfer<O: Output>(
+        &mut self,
+        transfer: Transfer,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        self.oms.transfer(transfer.account, transfer.amount)?;
+        self.tell_account(transfer.account, who, publisher);
+        Ok(0)
+    }
+
+    pub(super) fn tell_account<O: Output>(
+        &self,
+        account: AccountId,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        if let Ok(state) = self.oms.account(account) {
+            publisher.event(who, account, InstrumentId::NONE, &Event::Account(*state));
+        }
+    }
+
+    pub(super) fn set_limits<O: Output>(
+        &mut self,
+        limits: SetLimits,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        self.risk.set_limits(&limits)?;
+        publisher.event(who, limits.account, InstrumentId::NONE, &Event::Limits(limits));
+        Ok(0)
+    }
+
+    /// Blocks, or lets again, every new order in scope; engaging it cancels what is open there.
+    pub(super) fn kill_switch<O: Output>(
+        &mut self,
+        kill: KillSwitch,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let engaged = kill.engaged != 0;
+        let done = match self.risk.kill(kill.account, engaged) {
+            Ok(()) if engaged => {
+                Ok(self.cancel_where(kill.account, CancelReason::KillSwitch, publisher, |_| true))
+            }
+            Ok(()) => Ok(0),
+            Err(reject) => Err(reject),
+        };
+        let kind = CommandKind::KillSwitch.wire();
+        if done.is_ok() {
+            let told = ack(kind, Ok(u64::from(engaged)));
+            publisher.event(who, kill.account, InstrumentId::NONE, &Event::KillSwitch(told));
+        }
+        publisher.event(who, kill.account, InstrumentId::NONE, &Event::Ack(ack(kind, done)));
+    }
+
+    /// Takes over what may change while the engine runs: the latency of the paper venue. Sizes are fixed.
+    pub(super) fn configure(&mut self, configure: Configure) -> Result<u64, Reject> {
+        let same_sizes = configure.orders_max == self.configure.orders_max
+            && configure.book_orders_max == self.configure.book_orders_max;
+        if !same_sizes {
+            let limit = self.configure.orders_max.into();
+            return Err(Reject::new(
+                RejectReason::CapacityExceeded,
+                limit,
+                configure.orders_max.into(),
+            ));
+        }
+        self.configure = configure;
+        self.paper.set_latency(configure.paper_latency_ns);
+        Ok(0)
+    }
+}

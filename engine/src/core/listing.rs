@@ -1,0 +1,159 @@
+//! The instruments an engine lists: by id, by symbol, and by the feed's own number.
+
+use tidegate_model::instrument::InstrumentError;
+use tidegate_model::market::TradingStatus;
+use tidegate_model::{
+    Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, Ticks, hash::hash_words,
+};
+
+/// Numbers a feed may use for its instruments: ITCH stock locates have 16 bits.
+pub const CHANNELS_MAX: usize = 65_536;
+
+/// One instrument and what the market last said of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    /// Its terms.
+    pub instrument: Instrument,
+    /// Whether it trades.
+    pub status: TradingStatus,
+    /// Price of the last trade, if there was one.
+    pub last_trade: Option<Ticks>,
+}
+
+/// Every instrument.
+#[derive(Debug)]
+pub struct Listing {
+    listed: Vec<Listed>,
+    /// Sorted by symbol; looked up when an instrument is defined, never on the path of an order.
+    by_symbol: Vec<(Symbol, InstrumentId)>,
+    /// [`InstrumentId::NONE`] where the feed has not bound the number.
+    by_channel: Vec<InstrumentId>,
+}
+
+/// What [`Listing::define`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defined {
+    /// The instrument.
+    pub id: InstrumentId,
+    /// False if it was there with the same terms.
+    pub is_new: bool,
+}
+
+impl Listing {
+    /// No instruments yet, room for all.
+    pub fn new() -> Self {
+        Self {
+            listed: Vec::with_capacity(InstrumentId::COUNT_MAX),
+            by_symbol: Vec::with_capacity(InstrumentId::COUNT_MAX),
+            by_channel: vec![InstrumentId::NONE; CHANNELS_MAX],
+        }
+    }
+
+    /// Lists `instrument`, or confirms that it is listed with the same terms.
+    ///
+    /// # Errors
+    /// `BadInstrument` (the field is not named in a reject; [`Instrument::checked`] tells), `DuplicateSymbol` if the
+    /// symbol has other terms, `CapacityExceeded` at [`InstrumentId::COUNT_MAX`].
+    pub fn define(&mut self, instrument: Instrument) -> Result<Defined, Reject> {
+        let instrument = instrument
+            .checked()
+            .map_err(|InstrumentError { .. }| Reject::of(RejectReason::BadInstrument, 0))?;
+        match self.by_symbol.binary_search_by_key(&instrument.symbol, |entry| entry.0) {
+            Ok(at) => {
+                let id = self.by_symbol[at].1;
+                if self[id].instrument == instrument {
+                    Ok(Defined { id, is_new: false })
+                } else {
+                    Err(Reject::of(RejectReason::DuplicateSymbol, id.0.into()))
+                }
+            }
+            Err(at) => {
+                let count = self.listed.len();
+                if count == InstrumentId::COUNT_MAX {
+                    let limit = InstrumentId::COUNT_MAX as i128;
+                    return Err(Reject::new(RejectReason::CapacityExceeded, limit, limit + 1));
+                }
+                let id = InstrumentId(count as u32);
+                let status = TradingStatus::Trading;
+                self.listed.push(Listed { instrument, status, last_trade: None });
+                self.by_symbol.insert(at, (instrument.symbol, id));
+                Ok(Defined { id, is_new: true })
+            }
+        }
+    }
+
+    /// The instrument with `symbol`.
+    pub fn by_symbol(&self, symbol: &Symbol) -> Option<InstrumentId> {
+        let at = self.by_symbol.binary_search_by_key(symbol, |entry| entry.0).ok()?;
+        Some(self.by_symbol[at].1)
+    }
+
+    /// Binds the feed's number to `id`; false if the number is not below [`CHANNELS_MAX`].
+    #[must_use]
+    pub fn bind(&mut self, channel_id: u32, id: InstrumentId) -> bool {
+        match self.by_channel.get_mut(channel_id as usize) {
+            Some(bound) => {
+                *bound = id;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The instrument that the feed's number is bound to.
+    #[inline]
+    pub fn by_channel(&self, channel_id: u32) -> Option<InstrumentId> {
+        match self.by_channel.get(channel_id as usize) {
+            Some(&id) if id != InstrumentId::NONE => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The instrument, if `id` is one.
+    pub fn get(&self, id: InstrumentId) -> Option<&Listed> {
+        self.listed.get(id.index())
+    }
+
+    /// How many instruments there are; ids run from 0 to one less.
+    pub fn count(&self) -> usize {
+        self.listed.len()
+    }
+
+    /// The hash of all of it, computed from scratch.
+    pub fn hash(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        for (id, listed) in self.listed.iter().enumerate() {
+            let words: [u64; 16] = bytemuck::cast(listed.instrument);
+            let (traded, price) = listed.last_trade.map_or((0, 0), |price| (1, price.0 as u64));
+            let market = [id as u64, u64::from(listed.status.wire()), traded, price];
+            hash.add(hash_words(0x4c49_5354, &words).wrapping_add(hash_words(id as u64, &market)));
+        }
+        for (channel, id) in self.by_channel.iter().enumerate() {
+            if *id != InstrumentId::NONE {
+                hash.add(hash_words(0x4348_414e, &[channel as u64, id.0.into()]));
+            }
+        }
+        hash
+    }
+}
+
+impl Default for Listing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::ops::Index<InstrumentId> for Listing {
+    type Output = Listed;
+    #[inline]
+    fn index(&self, id: InstrumentId) -> &Listed {
+        &self.listed[id.index()]
+    }
+}
+
+impl core::ops::IndexMut<InstrumentId> for Listing {
+    #[inline]
+    fn index_mut(&mut self, id: InstrumentId) -> &mut Listed {
+        &mut self.listed[id.index()]
+    }
+}

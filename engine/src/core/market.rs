@@ -1,0 +1,340 @@
+//! Market events: to the book, to everyone, and to the paper orders they concern.
+
+use super::Core;
+use super::output::{Output, Publisher};
+use super::paper::{PaperVenue, TakenKey, is_better};
+use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
+use tidegate_model::market::{FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus};
+use tidegate_model::{
+    Instrument, InstrumentId, Lots, MarketEvent, PublicKind, PublicUpdate, Side, Symbol, Ticks,
+};
+
+impl Core {
+    /// Applies one market event.
+    #[inline]
+    pub(super) fn market<O: Output>(
+        &mut self,
+        event: &MarketEvent,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        self.counters.market_events += 1;
+        let Some(kind) = event.kind() else {
+            self.counters.unbound_events += 1;
+            return;
+        };
+        match kind {
+            MarketEventKind::Definition => return self.bind_channel(event, publisher),
+            MarketEventKind::System => return,
+            MarketEventKind::Gap => {
+                self.counters.gaps += 1;
+                return;
+            }
+            _ => {}
+        }
+        let Some(instrument) = self.listing.by_channel(event.channel_id) else {
+            self.counters.unbound_events += 1;
+            return;
+        };
+        match kind {
+            MarketEventKind::Status => self.status(instrument, event, publisher),
+            MarketEventKind::Trade | MarketEventKind::Cross => {
+                self.trade(instrument, kind, event, publisher);
+            }
+            MarketEventKind::Fill => self.fill_told_apart(instrument, event),
+            _ => self.book_event(instrument, event, publisher),
+        }
+        if !self.paper.fills.is_empty() || !self.paper.met.is_empty() {
+            self.settle_resting(instrument, publisher);
+        }
+    }
+
+    fn book_event<O: Output>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let mut listener = Listener {
+            has_resting: self.paper.has_resting(instrument),
+            has_taken: self.paper.has_taken(instrument),
+            is_printed: event.flags & FLAG_NON_PRINTABLE == 0,
+            is_feed_of_levels: matches!(
+                event.kind(),
+                Some(MarketEventKind::Level | MarketEventKind::Quote)
+            ),
+            instrument,
+            last_trade: None,
+            paper: &mut self.paper,
+            publisher,
+        };
+        let applied = self.books.apply(instrument, event, &mut listener);
+        if let Some(price) = listener.last_trade {
+            self.listing[instrument].last_trade = Some(price);
+        }
+        match applied {
+            Ok(()) => {}
+            Err(BookError::UnknownOrder { .. }) => self.counters.unknown_orders += 1,
+            Err(_) => self.counters.refused_events += 1,
+        }
+    }
+
+    /// A trade that changes no book: against an order that was not displayed, or in an auction.
+    fn trade<O: Output>(
+        &mut self,
+        instrument: InstrumentId,
+        kind: MarketEventKind,
+        event: &MarketEvent,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        if event.qty.0 == 0 {
+            return;
+        }
+        self.listing[instrument].last_trade = Some(event.price);
+        publisher.public(trade_update(instrument, 0, event.price, event.qty));
+        if kind == MarketEventKind::Trade && self.paper.has_resting(instrument) {
+            // The flow passed every price better than its own; at its own price nothing is proved.
+            for side in [Side::Buy, Side::Sell] {
+                self.paper.flow_through(instrument, side, event.price, event.qty);
+            }
+        }
+    }
+
+    /// An execution that the feed tells apart from the change of the book that follows it (DBN `F`).
+    fn fill_told_apart(&mut self, instrument: InstrumentId, event: &MarketEvent) {
+        let Some(slot) = self.books.find(event.order_ref) else { return };
+        let order = self.books.order(slot);
+        if order.instrument == instrument && self.paper.has_resting(instrument) {
+            let PriceAndPlace { price, priority } = PriceAndPlace::of(&order);
+            self.paper.flow(instrument, order.side, price, priority, event.qty);
+        }
+    }
+
+    fn status<O: Output>(
+        &mut self,
+        instrument: InstrumentId,
+        event: &MarketEvent,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let status = TradingStatus::from_wire((event.flags & STATUS_MASK) as u8);
+        let Some(status) = status else {
+            self.counters.refused_events += 1;
+            return;
+        };
+        self.listing[instrument].status = status;
+        publisher.public(PublicUpdate {
+            kind: PublicKind::Status.wire(),
+            instrument,
+            orders: status.wire().into(),
+            ..Default::default()
+        });
+    }
+
+    /// The feed binds its number to a symbol, which becomes an instrument if it is none yet.
+    ///
+    /// An instrument that is listed keeps its terms; if its prices or quantities count in other units than the
+    /// feed's, the channel stays unbound, because its integers would mean something else.
+    fn bind_channel<O: Output>(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_, O>) {
+        let Some(definition) = event.definition().filter(|d| d.symbol.is_valid()) else {
+            self.counters.unbound_events += 1;
+            return;
+        };
+        let id = match self.listing.by_symbol(&definition.symbol) {
+            Some(id) => Some(id),
+            None => self.define_from_feed(
+                definition.symbol,
+                definition.tick_size_nano,
+                definition.lot_size_nano,
+                definition.price_scale,
+                publisher,
+            ),
+        };
+        let same_units = id.is_some_and(|id| {
+            let terms = &self.listing[id].instrument;
+            terms.tick_size_nano == definition.tick_size_nano
+                && terms.lot_size_nano == definition.lot_size_nano
+        });
+        let bound = match id {
+            Some(id) if same_units => self.listing.bind(definition.channel_id, id),
+            _ => false,
+        };
+        if !bound {
+            self.counters.unbound_events += 1;
+        }
+    }
+
+    fn define_from_feed<O: Output>(
+        &mut self,
+        symbol: Symbol,
+        tick_size_nano: i64,
+        lot_size_nano: i64,
+        price_scale: u8,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Option<InstrumentId> {
+        let share = Instrument::us_equity(symbol);
+        let terms =
+            if tick_size_nano == share.tick_size_nano && lot_size_nano == share.lot_size_nano {
+                share
+            } else {
+                let (order_tick, order_tick_from) = (Ticks(1), Ticks(i64::MIN));
+                let share = Instrument { tick_size_nano, lot_size_nano, price_scale, ..share };
+                Instrument { order_tick, order_tick_from, ..share }
+            };
+        let id = self.define(terms, super::orders::NOBODY, publisher).ok()?;
+        u32::try_from(id).ok().map(InstrumentId)
+    }
+
+    /// Tells the whole book of one instrument: `Clear`, its levels from the best, `PictureEnd`.
+    pub fn publish_picture<O: Output>(&self, instrument: InstrumentId, out: &mut O) {
+        if self.listing.get(instrument).is_none() {
+            return;
+        }
+        let mut publisher = Publisher::new(out, self.seq, self.now, self.now);
+        let mark = |kind: PublicKind| PublicUpdate {
+            kind: kind.wire(),
+            instrument,
+            orders: self.listing[instrument].status.wire().into(),
+            ..Default::default()
+        };
+        publisher.public(mark(PublicKind::Clear));
+        for side in [Side::Buy, Side::Sell] {
+            for level in self.books.levels(instrument, side).take(PICTURE_LEVELS_MAX) {
+                publisher.public(level_update(instrument, side, level));
+            }
+        }
+        publisher.public(mark(PublicKind::PictureEnd));
+    }
+
+    /// What an order is measured against: the last trade, else the middle of the best bid and offer.
+    #[inline]
+    pub fn reference(&self, instrument: InstrumentId) -> Option<Ticks> {
+        let last_trade = self.listing[instrument].last_trade;
+        last_trade.or_else(|| {
+            let bid = self.books.best(instrument, Side::Buy)?.price.0;
+            let offer = self.books.best(instrument, Side::Sell)?.price.0;
+            Some(Ticks(bid.midpoint(offer)))
+        })
+    }
+}
+
+/// Levels of one side in a picture: deeper ones are of no use to a subscriber, and the broadcast must hold it.
+const PICTURE_LEVELS_MAX: usize = 4_096;
+
+struct PriceAndPlace {
+    price: Ticks,
+    priority: u64,
+}
+
+impl PriceAndPlace {
+    fn of(order: &BookOrder) -> Self {
+        Self { price: order.price, priority: order.priority }
+    }
+}
+
+fn level_update(instrument: InstrumentId, side: Side, level: Level) -> PublicUpdate {
+    PublicUpdate {
+        kind: PublicKind::Level.wire(),
+        instrument,
+        side: side.wire(),
+        price: level.price,
+        qty: level.qty,
+        orders: level.orders,
+        ..Default::default()
+    }
+}
+
+fn trade_update(instrument: InstrumentId, aggressor: u8, price: Ticks, qty: Lots) -> PublicUpdate {
+    PublicUpdate {
+        kind: PublicKind::Trade.wire(),
+        instrument,
+        side: aggressor,
+        price,
+        qty,
+        ..Default::default()
+    }
+}
+
+/// Hears what an event does to a book, and passes it to everyone and to the paper venue.
+struct Listener<'a, 'o, O: Output> {
+    instrument: InstrumentId,
+    has_resting: bool,
+    has_taken: bool,
+    is_printed: bool,
+    is_feed_of_levels: bool,
+    last_trade: Option<Ticks>,
+    paper: &'a mut PaperVenue,
+    publisher: &'a mut Publisher<'o, O>,
+}
+
+impl<O: Output> Listener<'_, '_, O> {
+    #[inline]
+    fn left(&mut self, slot: Slot, before: &BookOrder, by: Lots, cause: Cause) {
+        if let Cause::Executed { price } = cause
+            && self.is_printed
+        {
+            self.last_trade = Some(price);
+            let aggressor = before.side.opposite().wire();
+            self.publisher.public(trade_update(self.instrument, aggressor, price, by));
+        }
+        if self.has_taken && before.taken {
+            let left = Lots(before.qty.0 - by.0);
+            self.paper.taken_left(self.instrument, TakenKey::Order(slot), left);
+        }
+        if self.has_resting {
+            let PriceAndPlace { price, priority } = PriceAndPlace::of(before);
+            self.paper.ahead_reduced(self.instrument, before.side, price, priority, by);
+            if matches!(cause, Cause::Executed { .. }) && self.is_printed {
+                self.paper.flow(self.instrument, before.side, price, priority, by);
+            }
+        }
+    }
+}
+
+impl<O: Output> BookObserver for Listener<'_, '_, O> {
+    #[inline]
+    fn added(&mut self, slot: Slot, order: &BookOrder) {
+        if self.has_resting {
+            let side = order.side.opposite();
+            let met = self.paper.crossed_by(self.instrument, side, order.price, order.qty);
+            if met.0 > 0 {
+                self.paper.met.push((slot, met));
+            }
+        }
+    }
+
+    #[inline]
+    fn reduced(&mut self, slot: Slot, before: &BookOrder, by: Lots, cause: Cause) {
+        self.left(slot, before, by, cause);
+    }
+
+    #[inline]
+    fn removed(&mut self, slot: Slot, before: &BookOrder, cause: Cause) {
+        self.left(slot, before, before.qty, cause);
+    }
+
+    #[inline]
+    fn level(&mut self, instrument: InstrumentId, side: Side, level: Level) {
+        self.publisher.public(level_update(instrument, side, level));
+        if self.is_feed_of_levels {
+            // The feed told the level anew: it is refreshed.
+            if self.has_taken {
+                let what = TakenKey::Level(side, level.price);
+                self.paper.taken_left(instrument, what, Lots::ZERO);
+            }
+            if self.has_resting && level.qty.0 > 0 {
+                let ours = side.opposite();
+                let met = self.paper.crossed_by(instrument, ours, level.price, level.qty);
+                let what = TakenKey::Level(side, level.price);
+                if met.0 > 0 {
+                    // Noting it can only fail when the overlay is full; then the level may be taken twice.
+                    let _ = self.paper.take(instrument, what, met);
+                }
+            }
+        }
+    }
+}
+
+/// True if `price` is acceptable to an order on `side` with limit `limit` (none: any price is).
+#[inline]
+pub(super) fn is_acceptable(side: Side, limit: Option<Ticks>, price: Ticks) -> bool {
+    limit.is_none_or(|limit| !is_better(side, price, limit))
+}

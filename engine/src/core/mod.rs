@@ -1,0 +1,231 @@
+//! The state machine. One closed set of inputs, one `match`, no clock, no file, no socket.
+//!
+//! The way of an input:
+//!
+//! 1. the engine's time becomes the later of its own and the input's receive time;
+//! 2. requests that have reached the paper venue by then are carried out;
+//! 3. the input itself is applied: a market event to its book, then to the paper orders it concerns; a command to
+//!    the gate (`risk`), the order store (`oms`) and the venue;
+//! 4. every change is told through [`Output`], numbered within the input.
+
+mod admin;
+mod listing;
+mod market;
+mod orders;
+pub mod output;
+pub mod paper;
+mod table;
+
+use crate::book::{BookLimits, Books};
+pub use listing::{CHANNELS_MAX, Listed, Listing};
+pub use output::{Collected, NoOutput};
+use output::{Output, Publisher};
+use paper::PaperVenue;
+use tidegate_model::command::Configure;
+use tidegate_model::event::{Ack, Event};
+use tidegate_model::hash::hash_words;
+use tidegate_model::{
+    AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Reject, RejectReason, SeqNo,
+    StateHash, UnixNanos,
+};
+use tidegate_oms::{Oms, Requester};
+use tidegate_risk::Risk;
+
+/// One input of the engine.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// What a feed says.
+    Market(&'a MarketEvent),
+    /// What a session, an operator or the clock asks for.
+    Command(&'a CommandRecord),
+}
+
+/// What the state machine met that changed nothing; telemetry, not state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Market events applied or told on.
+    pub market_events: u64,
+    /// Commands.
+    pub commands: u64,
+    /// Events that name an order the book does not hold (a feed joined in mid-session has them).
+    pub unknown_orders: u64,
+    /// Events that a book refused for another reason.
+    pub refused_events: u64,
+    /// Events of a channel that no definition bound, or of an unknown kind.
+    pub unbound_events: u64,
+    /// Gaps that the feed declared.
+    pub gaps: u64,
+    /// Fills of our orders.
+    pub fills: u64,
+}
+
+/// All trading state, and the one way to change it.
+#[derive(Debug)]
+pub struct Core {
+    seq: SeqNo,
+    now: UnixNanos,
+    configure: Configure,
+    listing: Listing,
+    books: Books,
+    risk: Risk,
+    oms: Oms,
+    paper: PaperVenue,
+    /// Scratch: displayed orders that a taking order goes through.
+    walk: Vec<orders::Taking>,
+    counters: Counters,
+}
+
+impl Core {
+    /// An engine without instruments, accounts or orders, shaped by `configure`.
+    ///
+    /// Everything it will need on the path of an order is allocated here or when an instrument or account is
+    /// defined.
+    ///
+    /// # Errors
+    /// `CapacityExceeded` if `orders_max` is not a power of two that the order store can hold.
+    pub fn new(configure: Configure) -> Result<Self, Reject> {
+        let mut paper = PaperVenue::new();
+        paper.set_latency(configure.paper_latency_ns);
+        let limits = BookLimits { orders_max: configure.book_orders_max, ..Default::default() };
+        Ok(Self {
+            seq: SeqNo::ZERO,
+            now: UnixNanos::ZERO,
+            configure,
+            listing: Listing::new(),
+            books: Books::new(limits),
+            risk: Risk::new(),
+            oms: Oms::new(configure.orders_max)?,
+            paper,
+            walk: Vec::with_capacity(1_024),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Applies input number `seq` and tells what follows from it.
+    ///
+    /// # Panics
+    /// If `seq` is not the number after the last one: an input was lost or repeated, and going on would be wrong.
+    #[inline]
+    pub fn apply<O: Output>(&mut self, seq: SeqNo, input: Input<'_>, out: &mut O) {
+        assert_eq!(seq, self.seq.next(), "inputs are applied in sequence, without gap or repeat");
+        self.seq = seq;
+        let (ts_recv, ts_event) = match input {
+            Input::Market(event) => (event.ts_recv, event.ts_event),
+            Input::Command(command) => (command.ts_recv, command.ts_recv),
+        };
+        self.now = self.now.max(ts_recv);
+        let publisher = &mut Publisher::new(out, seq, self.now, ts_event);
+        if self.paper.next_due().is_some_and(|due| due <= self.now) {
+            self.carry_out_arrived(self.now, publisher);
+        }
+        match input {
+            Input::Market(event) => self.market(event, publisher),
+            Input::Command(command) => self.command(command, publisher),
+        }
+    }
+
+    fn command<O: Output>(&mut self, record: &CommandRecord, publisher: &mut Publisher<'_, O>) {
+        self.counters.commands += 1;
+        let who = Requester {
+            principal: record.principal,
+            session: record.session,
+            request_id: record.request_id,
+        };
+        let done = match record.command() {
+            Some(Command::NewOrder(order)) => return self.new_order(order, who, publisher),
+            Some(Command::CancelOrder(cancel)) => return self.cancel_order(cancel, who, publisher),
+            Some(Command::ReplaceOrder(replace)) => {
+                return self.replace_order(replace, who, publisher);
+            }
+            Some(Command::SessionClosed) => return self.session_closed(who, publisher),
+            Some(Command::Time) => return,
+            Some(Command::KillSwitch(kill)) => return self.kill_switch(kill, who, publisher),
+            Some(Command::MassCancel(mass)) => self.mass_cancel(mass, publisher),
+            Some(Command::DefineInstrument(terms)) => self.define(terms, who, publisher),
+            Some(Command::OpenAccount(open)) => self.open_account(open, who, publisher),
+            Some(Command::Transfer(transfer)) => self.transfer(transfer, who, publisher),
+            Some(Command::SetLimits(limits)) => self.set_limits(limits, who, publisher),
+            Some(Command::Configure(configure)) => self.configure(configure),
+            Some(Command::DayRoll) => self.day_roll(publisher),
+            None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
+        };
+        let ack = ack(record.kind, done);
+        publisher.event(who, AccountId::NONE, InstrumentId::NONE, &Event::Ack(ack));
+    }
+
+    /// The last input applied.
+    pub fn seq(&self) -> SeqNo {
+        self.seq
+    }
+
+    /// The engine's time: the latest receive time of all inputs.
+    pub fn now(&self) -> UnixNanos {
+        self.now
+    }
+
+    /// When the engine must be told the time at the latest: a request reaches the venue then.
+    #[inline]
+    pub fn next_due(&self) -> Option<UnixNanos> {
+        self.paper.next_due()
+    }
+
+    /// The instruments.
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The books.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Orders, accounts and positions.
+    pub fn oms(&self) -> &Oms {
+        &self.oms
+    }
+
+    /// Limits and exposures.
+    pub fn risk(&self) -> &Risk {
+        &self.risk
+    }
+
+    /// The paper venue.
+    pub fn paper(&self) -> &PaperVenue {
+        &self.paper
+    }
+
+    /// What was met that changed nothing.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The hash of the whole state. Books, orders, accounts, positions and exposures keep theirs with each
+    /// mutation; the short lists of the paper venue and the listing are hashed here.
+    pub fn state_hash(&self) -> StateHash {
+        let mut hash = self
+            .books
+            .hash()
+            .combined(self.oms.hash())
+            .combined(self.risk.hash())
+            .combined(self.paper.hash())
+            .combined(self.listing.hash());
+        hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
+        hash
+    }
+}
+
+/// The answer to a command of `kind`.
+fn ack(kind: u8, done: Result<u64, Reject>) -> Ack {
+    let (value, reject) = match done {
+        Ok(value) => (value, None),
+        Err(reject) => (0, Some(reject)),
+    };
+    Ack {
+        reject_limit: reject.map_or(0, |r| r.limit),
+        reject_value: reject.map_or(0, |r| r.value),
+        value,
+        command_kind: kind,
+        reject_reason: reject.map_or(0, |r| r.reason.wire()),
+        reserved: [0; 6],
+    }
+}

@@ -1,0 +1,588 @@
+//! The way of an order: gate, store, venue, fills; and of its cancel and replace.
+
+use super::market::is_acceptable;
+use super::output::{Output, Publisher};
+use super::paper::{Flight, Request, Resting, TakenKey};
+use super::{Core, Listed};
+use crate::book::{Level, Slot};
+use tidegate_model::command::{
+    CancelOrder, FLAG_CANCEL_ON_DISCONNECT, MassCancel, NewOrder, OrderType, ReplaceOrder,
+    TimeInForce,
+};
+use tidegate_model::event::{CancelReason, Event, ExecType, Execution, Liquidity, OrdStatus};
+use tidegate_model::market::TradingStatus;
+use tidegate_model::{
+    AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
+};
+use tidegate_oms::{Booking, OrderSlot, Requester};
+use tidegate_risk::{OrderContext, RiskApproved};
+
+/// Nobody's request: what the market or the clock caused.
+pub(super) const NOBODY: Requester = Requester {
+    principal: tidegate_model::PrincipalId(0),
+    session: tidegate_model::SessionId(0),
+    request_id: 0,
+};
+
+/// What a taking order takes from one displayed order, or from one level without orders.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taking {
+    what: TakenKey,
+    price: Ticks,
+    qty: Lots,
+}
+
+impl Core {
+    /// A new order: checked, stored, sent to the venue.
+    pub(super) fn new_order<O: Output>(
+        &mut self,
+        order: NewOrder,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        match self.admit(order, who) {
+            Ok(slot) => self.send(slot, Request::New, who, publisher),
+            Err(reject) => refuse_new(&order, reject, who, publisher),
+        }
+    }
+
+    /// The gate. The one place where an order is let in.
+    fn admit(&mut self, order: NewOrder, who: Requester) -> Result<OrderSlot, Reject> {
+        let unknown = Reject::of(RejectReason::UnknownInstrument, order.instrument.0.into());
+        let listed = self.listing.get(order.instrument).ok_or(unknown)?;
+        self.oms.check_currency(order.account, &listed.instrument)?;
+        self.oms.check_client_order_id(order.account, &order.client_order_id)?;
+        check_trading(listed)?;
+        self.paper.check_room()?;
+        let context = self.order_context(order.account, order.instrument, listed);
+        let approved: RiskApproved<NewOrder> = self.risk.check_new(order, &context)?;
+        let slot = self.oms.admit(&approved, who, self.now, &listed.instrument)?;
+        self.risk.order_opened(approved.exposure());
+        Ok(slot)
+    }
+
+    fn order_context<'l>(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        listed: &'l Listed,
+    ) -> OrderContext<'l> {
+        OrderContext {
+            now: self.now,
+            instrument: &listed.instrument,
+            reference: self.reference(instrument),
+            equity_at_cost: self.oms.equity_at_cost(account),
+        }
+    }
+
+    /// Sends a request to the venue: at once, or with the configured latency.
+    fn send<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        request: Request,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let at_once = self.paper.is_immediate() && self.paper.next_due().is_none();
+        // New orders and replaces were checked for room; a cancel that finds none overtakes what is under way.
+        if at_once || self.paper.send(self.now, slot, request, who).is_err() {
+            return self.carry_out(slot, request, who, publisher);
+        }
+        let exec_type = match request {
+            Request::New => ExecType::PendingNew,
+            Request::Cancel(_) => ExecType::PendingCancel,
+            Request::Replace => ExecType::PendingReplace,
+        };
+        self.report(slot, exec_type, who, publisher, |_| {});
+    }
+
+    /// Carries out every request that has reached the venue by `until`.
+    pub(super) fn carry_out_arrived<O: Output>(
+        &mut self,
+        until: UnixNanos,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        while let Some(Flight { order, request, who, .. }) = self.paper.arrived(until) {
+            self.carry_out(order, request, who, publisher);
+        }
+    }
+
+    fn carry_out<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        request: Request,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        match request {
+            Request::New => self.arrive(slot, who, publisher),
+            Request::Cancel(reason) => self.arrive_cancel(slot, reason, who, publisher),
+            Request::Replace => self.arrive_replace(slot, who, publisher),
+        }
+    }
+
+    /// A new order reaches the venue.
+    fn arrive<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        if self.oms.accepted(slot).is_err() {
+            // A cancel overtook it.
+            return;
+        }
+        self.report(slot, ExecType::New, who, publisher, |_| {});
+        self.execute(slot, publisher);
+    }
+
+    /// An order at the venue takes what it can, then rests or ends.
+    fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+        let order = *self.oms.order(slot);
+        let limit = (order.order_type == OrderType::Limit).then_some(order.price);
+        let wanted = order.leaves_qty();
+        let reachable = self.find_liquidity(order.instrument, order.side, limit, wanted);
+        if order.time_in_force == TimeInForce::Fok && reachable < wanted {
+            return self.end(slot, CancelReason::Fok, publisher);
+        }
+        self.take(slot, publisher);
+        let leaves = self.oms.order(slot).leaves_qty();
+        if leaves.0 == 0 {
+            return;
+        }
+        match (order.time_in_force, limit) {
+            (_, None) => self.end(slot, CancelReason::NoLiquidity, publisher),
+            (TimeInForce::Ioc | TimeInForce::Fok, _) => {
+                self.end(slot, CancelReason::Ioc, publisher);
+            }
+            (TimeInForce::Day | TimeInForce::Gtc, Some(price)) => {
+                let level = self.books.level(order.instrument, order.side, price);
+                let ahead = level.map_or(Lots::ZERO, |level| level.qty);
+                let priority = self.books.next_priority(order.instrument);
+                self.oms.rested(slot, ahead);
+                let resting = Resting { order: slot, price, priority, ahead, leaves };
+                self.paper.rest(order.instrument, order.side, resting);
+            }
+        }
+    }
+
+    /// Lists in `walk` what an order may take, best price first and first come first; returns the sum, at most
+    /// `wanted`.
+    fn find_liquidity(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        limit: Option<Ticks>,
+        wanted: Lots,
+    ) -> Lots {
+        self.walk.clear();
+        let mut found = Lots::ZERO;
+        let other = side.opposite();
+        for level in self.books.levels(instrument, other) {
+            if found == wanted || !is_acceptable(side, limit, level.price) {
+                break;
+            }
+            let Level { price, qty, .. } = level;
+            let mut offer = |what: TakenKey, displayed: Lots| {
+                let taken = self.paper.taken(instrument, what);
+                let free = Lots(displayed.0.saturating_sub(taken.0));
+                let qty = free.min(Lots(wanted.0 - found.0));
+                if qty.0 > 0 && self.walk.len() < self.walk.capacity() {
+                    self.walk.push(Taking { what, price, qty });
+                    found.0 += qty.0;
+                }
+            };
+            let mut orders = self.books.orders_at(instrument, other, price).peekable();
+            if orders.peek().is_none() {
+                offer(TakenKey::Level(other, price), qty);
+            }
+            for (at, order) in orders {
+                offer(TakenKey::Order(at), order.qty);
+            }
+        }
+        found
+    }
+
+    /// Takes what `walk` lists, and reports one fill a price level.
+    fn take<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+        let instrument = self.oms.order(slot).instrument;
+        let mut at = 0;
+        while at < self.walk.len() {
+            let price = self.walk[at].price;
+            let mut qty = Lots::ZERO;
+            while let Some(&taking) = self.walk.get(at)
+                && taking.price == price
+            {
+                // When no more can be remembered as taken, nothing more is taken.
+                if !self.note_taken(instrument, taking.what, taking.qty) {
+                    at = self.walk.len();
+                    break;
+                }
+                qty.0 += taking.qty.0;
+                at += 1;
+            }
+            if qty.0 > 0 {
+                self.fill(slot, price, qty, Liquidity::Taker, publisher);
+            }
+        }
+    }
+
+    fn note_taken(&mut self, instrument: InstrumentId, what: TakenKey, qty: Lots) -> bool {
+        let noted = self.paper.take(instrument, what, qty);
+        if let TakenKey::Order(at) = what
+            && noted
+        {
+            self.books.set_taken(at, true);
+        }
+        noted
+    }
+
+    /// Books the fills that a market event brought to resting orders.
+    pub(super) fn settle_resting<O: Output>(
+        &mut self,
+        instrument: InstrumentId,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        for at in 0..self.paper.met.len() {
+            let (met, qty): (Slot, Lots) = self.paper.met[at];
+            self.note_taken(instrument, TakenKey::Order(met), qty);
+        }
+        self.paper.met.clear();
+        for at in 0..self.paper.fills.len() {
+            let fill = self.paper.fills[at];
+            self.fill(fill.order, fill.price, fill.qty, Liquidity::Maker, publisher);
+        }
+        self.paper.fills.clear();
+    }
+
+    /// One execution: order, position, cash, exposure, and the three reports of it.
+    fn fill<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        price: Ticks,
+        qty: Lots,
+        liquidity: Liquidity,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = *self.oms.order(slot);
+        let (account, instrument, who) = (order.account, order.instrument, order.who);
+        let before = self.oms.exposure(slot);
+        let terms = &self.listing[instrument].instrument;
+        let Ok(fill) = self.oms.fill(slot, qty, price, liquidity, terms) else {
+            // Only a feed with absurd prices leads here: what cannot be counted is not traded.
+            return self.end(slot, CancelReason::CannotBook, publisher);
+        };
+        self.counters.fills += 1;
+        let Booking { position_qty, position_cost, .. } = fill.booking;
+        self.risk.position_changed(account, instrument, position_qty, position_cost);
+        self.oms.recount(&mut self.risk, slot, &before);
+        let cause_seq = match liquidity {
+            Liquidity::Maker => publisher.seq,
+            Liquidity::Taker => SeqNo::ZERO,
+        };
+        self.report(slot, ExecType::Trade, who, publisher, |execution| {
+            execution.last_price = price;
+            execution.last_qty = qty;
+            execution.fee = fill.fee;
+            execution.liquidity = liquidity.wire();
+            execution.cause_seq = cause_seq;
+        });
+        let position = *self.oms.position(account, instrument);
+        publisher.event(who, account, instrument, &Event::Position(position));
+        self.tell_account(account, who, publisher);
+    }
+
+    /// Ends an open order that is at the venue, or on its way there.
+    fn end<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        reason: CancelReason,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let who = self.oms.order(slot).who;
+        self.end_for(slot, reason, who, publisher);
+    }
+
+    fn end_for<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        reason: CancelReason,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = *self.oms.order(slot);
+        let before = self.oms.exposure(slot);
+        if self.oms.canceled(slot).is_err() {
+            return;
+        }
+        self.paper.remove(order.instrument, order.side, slot);
+        self.oms.recount(&mut self.risk, slot, &before);
+        self.report(slot, ExecType::Canceled, who, publisher, |execution| {
+            execution.last_qty = order.leaves_qty();
+            execution.cancel_reason = reason.wire();
+        });
+    }
+
+    /// A cancel is asked for. It is never refused for want of rate or by a kill switch.
+    pub(super) fn cancel_order<O: Output>(
+        &mut self,
+        cancel: CancelOrder,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        self.risk.count_cancel(self.now, cancel.account);
+        let found = self.oms.find(cancel.account, cancel.order_id, &cancel.client_order_id);
+        let asked = found.and_then(|slot| self.oms.cancel_requested(slot).map(|_| slot));
+        match asked {
+            Ok(slot) => self.send(slot, Request::Cancel(CancelReason::User), who, publisher),
+            Err(reject) => {
+                let named = (cancel.account, cancel.order_id, cancel.client_order_id);
+                self.refuse_change(found.ok(), named, reject, who, publisher);
+            }
+        }
+    }
+
+    fn arrive_cancel<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        reason: CancelReason,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = self.oms.order(slot);
+        if !order.is_open() {
+            let reject = Reject::of(RejectReason::TooLateToCancel, order.order_id.0.into());
+            return self.report_refusal(slot, reject, who, publisher);
+        }
+        self.end_for(slot, reason, who, publisher);
+    }
+
+    /// New terms are asked for: through the gate like a new order, with what the order ties up taken out.
+    pub(super) fn replace_order<O: Output>(
+        &mut self,
+        replace: ReplaceOrder,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let found = self.oms.find(replace.account, replace.order_id, &replace.client_order_id);
+        let asked = found.and_then(|slot| self.admit_replace(slot, replace, who));
+        match asked {
+            Ok(slot) => self.send(slot, Request::Replace, who, publisher),
+            Err(reject) => {
+                let named = (replace.account, replace.order_id, replace.client_order_id);
+                self.refuse_change(found.ok(), named, reject, who, publisher);
+            }
+        }
+    }
+
+    fn admit_replace(
+        &mut self,
+        slot: OrderSlot,
+        replace: ReplaceOrder,
+        who: Requester,
+    ) -> Result<OrderSlot, Reject> {
+        self.oms.check_replaceable(slot)?;
+        self.paper.check_room()?;
+        let order = self.oms.order(slot);
+        let listed = &self.listing[order.instrument];
+        check_trading(listed)?;
+        let context = self.order_context(order.account, order.instrument, listed);
+        let before = self.oms.exposure(slot);
+        let approved = self.risk.check_replace(replace, &before, order.cum_qty, &context)?;
+        self.oms.replace_requested(slot, &approved, who)?;
+        self.oms.recount(&mut self.risk, slot, &before);
+        Ok(slot)
+    }
+
+    fn arrive_replace<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let old = *self.oms.order(slot);
+        let before = self.oms.exposure(slot);
+        if let Err(reject) = self.oms.replaced(slot) {
+            if self.oms.replace_rejected(slot).is_ok() {
+                self.oms.recount(&mut self.risk, slot, &before);
+            }
+            return self.report_refusal(slot, reject, who, publisher);
+        }
+        self.oms.recount(&mut self.risk, slot, &before);
+        self.report(slot, ExecType::Replaced, who, publisher, |_| {});
+        let new = self.oms.order(slot);
+        let keeps_place = new.price == old.price && new.qty <= old.qty;
+        let leaves = new.leaves_qty();
+        if keeps_place && self.paper.reduce(old.instrument, old.side, slot, leaves) {
+            return;
+        }
+        self.paper.remove(old.instrument, old.side, slot);
+        self.execute(slot, publisher);
+    }
+
+    /// Asks the venue to cancel every open order in scope; how many there were.
+    pub(super) fn mass_cancel<O: Output>(
+        &mut self,
+        mass: MassCancel,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        let side = match mass.side {
+            0 => None,
+            wire => {
+                Some(Side::from_wire(wire).ok_or(Reject::of(RejectReason::BadField, wire.into()))?)
+            }
+        };
+        if mass.account != AccountId::NONE {
+            self.oms.account(mass.account)?;
+        }
+        Ok(self.cancel_where(mass.account, CancelReason::MassCancel, publisher, |order| {
+            (mass.instrument == InstrumentId::NONE || order.instrument == mass.instrument)
+                && side.is_none_or(|side| order.side == side)
+        }))
+    }
+
+    /// The session is gone: its orders that asked for it go as well.
+    pub(super) fn session_closed<O: Output>(
+        &mut self,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        self.cancel_where(AccountId::NONE, CancelReason::Disconnect, publisher, |order| {
+            order.who.session == who.session && order.flags & FLAG_CANCEL_ON_DISCONNECT != 0
+        });
+    }
+
+    /// Asks the venue to cancel the open orders that fit, in order of entry; those with a cancel under way are left.
+    pub(super) fn cancel_where<O: Output>(
+        &mut self,
+        scope: AccountId,
+        reason: CancelReason,
+        publisher: &mut Publisher<'_, O>,
+        fits: impl Fn(&tidegate_oms::Order) -> bool,
+    ) -> u64 {
+        let mut canceled = 0;
+        let mut next = self.oms.first_open(scope);
+        while let Some(slot) = next {
+            // Looked up before the order leaves the list.
+            next = self.oms.next_open(scope, slot);
+            if !fits(self.oms.order(slot)) {
+                continue;
+            }
+            let who = self.oms.order(slot).who;
+            if self.oms.cancel_requested(slot).is_ok() {
+                self.send(slot, Request::Cancel(reason), who, publisher);
+                canceled += 1;
+            }
+        }
+        canceled
+    }
+
+    /// The trading day ends: what is under way arrives, DAY orders expire, client order ids are free again.
+    pub(super) fn day_roll<O: Output>(
+        &mut self,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        self.carry_out_arrived(UnixNanos::MAX, publisher);
+        let mut expired = 0;
+        let mut next = self.oms.first_open(AccountId::NONE);
+        while let Some(slot) = next {
+            next = self.oms.next_open(AccountId::NONE, slot);
+            let order = *self.oms.order(slot);
+            let before = self.oms.exposure(slot);
+            if order.time_in_force != TimeInForce::Day || self.oms.expired(slot).is_err() {
+                continue;
+            }
+            self.paper.remove(order.instrument, order.side, slot);
+            self.oms.recount(&mut self.risk, slot, &before);
+            self.report(slot, ExecType::Expired, order.who, publisher, |execution| {
+                execution.last_qty = order.leaves_qty();
+            });
+            expired += 1;
+        }
+        self.oms.day_roll();
+        Ok(expired)
+    }
+
+    fn report<O: Output>(
+        &self,
+        slot: OrderSlot,
+        exec_type: ExecType,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+        fill_in: impl FnOnce(&mut Execution),
+    ) {
+        let order = self.oms.order(slot);
+        let mut execution = self.oms.execution(slot);
+        execution.exec_type = exec_type.wire();
+        fill_in(&mut execution);
+        publisher.event(who, order.account, order.instrument, &Event::Execution(execution));
+    }
+
+    fn report_refusal<O: Output>(
+        &self,
+        slot: OrderSlot,
+        reject: Reject,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = self.oms.order(slot);
+        let execution = refused(self.oms.execution(slot), reject);
+        publisher.event(who, order.account, order.instrument, &Event::CancelReject(execution));
+    }
+
+    /// Refuses a cancel or replace, of an order that may not even be known.
+    fn refuse_change<O: Output>(
+        &self,
+        slot: Option<OrderSlot>,
+        (account, order_id, client_order_id): (AccountId, OrderId, tidegate_model::ClientOrderId),
+        reject: Reject,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        if let Some(slot) = slot {
+            return self.report_refusal(slot, reject, who, publisher);
+        }
+        let nothing: Execution = bytemuck::Zeroable::zeroed();
+        let execution = refused(Execution { order_id, client_order_id, ..nothing }, reject);
+        publisher.event(who, account, InstrumentId::NONE, &Event::CancelReject(execution));
+    }
+}
+
+fn check_trading(listed: &Listed) -> Result<(), Reject> {
+    if listed.status == TradingStatus::Trading {
+        return Ok(());
+    }
+    Err(Reject::of(RejectReason::NotTrading, listed.status.wire().into()))
+}
+
+fn refused(execution: Execution, reject: Reject) -> Execution {
+    Execution {
+        reject_reason: reject.reason.wire(),
+        reject_limit: reject.limit,
+        reject_value: reject.value,
+        ..execution
+    }
+}
+
+/// Tells that a new order was refused at the gate: it has no number, and nothing of it is kept.
+fn refuse_new<O: Output>(
+    order: &NewOrder,
+    reject: Reject,
+    who: Requester,
+    publisher: &mut Publisher<'_, O>,
+) {
+    let nothing: Execution = bytemuck::Zeroable::zeroed();
+    let execution = Execution {
+        client_order_id: order.client_order_id,
+        qty: order.qty,
+        price: order.price,
+        exec_type: ExecType::Rejected.wire(),
+        ord_status: OrdStatus::Rejected.wire(),
+        side: order.side,
+        order_type: order.order_type,
+        time_in_force: order.time_in_force,
+        ..nothing
+    };
+    let event = Event::Execution(refused(execution, reject));
+    publisher.event(who, order.account, order.instrument, &event);
+}

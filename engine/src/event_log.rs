@@ -1,0 +1,268 @@
+//! The event log: every event, in order, numbered, on disk; kept by a thread behind the engine.
+//!
+//! It is a journal of its own whose frames hold [`EventRecord`]s; a frame's number counts events from 1. It is
+//! derived: what is missing after a crash, the engine sends again as it replays its inputs. Every stream of events
+//! reads it at its own pace, so a slow consumer delays nobody.
+
+use rtrb::Consumer;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tidegate_journal::frame::KIND_EVENT;
+use tidegate_journal::{Config, JournalError, Reader, Watermark, Writer};
+use tidegate_model::{EventRecord, SeqNo};
+
+/// Events between two entries of the index that finds a position: a resume reads at most this many too many.
+const INDEX_EVERY: u64 = 1_024;
+/// How long the log's thread sleeps when no event is there.
+const PARK: Duration = Duration::from_micros(100);
+/// Events taken before listeners are woken.
+const BATCH: usize = 256;
+
+/// Where an event stands: the input that caused it, and its place among that input's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPosition {
+    /// The input.
+    pub seq: SeqNo,
+    /// The place, from 0.
+    pub ordinal: u32,
+}
+
+impl EventPosition {
+    /// The position of `event`.
+    pub const fn of(event: &EventRecord) -> Self {
+        Self { seq: event.seq, ordinal: event.ordinal }
+    }
+}
+
+/// Why the event log cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventLogError {
+    /// The files.
+    #[error("the event log failed: {0}")]
+    Journal(#[from] JournalError),
+    /// A record that is no event.
+    #[error("record {number} of the event log is no event")]
+    NotAnEvent {
+        /// Its number.
+        number: u64,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start the event log's thread: {0}")]
+    Thread(std::io::Error),
+    /// The thread panicked.
+    #[error("the event log's thread stopped on a broken invariant")]
+    Panicked,
+}
+
+type Listener = Box<dyn Fn() + Send + Sync>;
+
+struct Shared {
+    dir: PathBuf,
+    watermark: Arc<Watermark>,
+    /// Positions of events 1, 1025, 2049, ... in order.
+    index: RwLock<Vec<EventPosition>>,
+    /// The number of events.
+    count: AtomicU64,
+    last: RwLock<EventPosition>,
+    listeners: RwLock<Vec<Listener>>,
+}
+
+/// A handle on the event log: clone it freely.
+#[derive(Clone)]
+pub struct EventLog(Arc<Shared>);
+
+impl std::fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EventLog({}, {} events)", self.0.dir.display(), self.count())
+    }
+}
+
+/// The one who writes; hand it to [`start`].
+#[derive(Debug)]
+pub struct EventLogWriter {
+    writer: Writer,
+    log: EventLog,
+}
+
+/// Opens the event log in `dir`, recovering what a crash left.
+///
+/// # Errors
+/// [`EventLogError`] for damage, or a file that is no event log.
+pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), EventLogError> {
+    let (writer, _) = Writer::open(dir, config)?;
+    let mut index = Vec::new();
+    let mut last = EventPosition::default();
+    let mut count = 0;
+    let mut reader = Reader::open(dir)?;
+    while let Some(record) = reader.next()? {
+        if record.kind != KIND_EVENT {
+            continue;
+        }
+        let event: EventRecord = record.pod()?;
+        last = EventPosition::of(&event);
+        if count % INDEX_EVERY == 0 {
+            index.push(last);
+        }
+        count += 1;
+    }
+    let log = EventLog(Arc::new(Shared {
+        dir: dir.to_path_buf(),
+        watermark: writer.watermark(),
+        index: RwLock::new(index),
+        count: AtomicU64::new(count),
+        last: RwLock::new(last),
+        listeners: RwLock::new(Vec::new()),
+    }));
+    Ok((EventLogWriter { writer, log: log.clone() }, log))
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct EventLogHandle {
+    thread: JoinHandle<Result<(), EventLogError>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl EventLogHandle {
+    /// Stops once the ring is empty, and seals the log. Call it after the engine has stopped.
+    ///
+    /// # Errors
+    /// What stopped the thread before.
+    pub fn stop(self) -> Result<(), EventLogError> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().unwrap_or(Err(EventLogError::Panicked))
+    }
+}
+
+/// Starts the thread that moves events from `ring` into the log.
+///
+/// # Errors
+/// [`EventLogError::Thread`].
+pub fn start(
+    mut writer: EventLogWriter,
+    mut ring: Consumer<EventRecord>,
+) -> Result<EventLogHandle, EventLogError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stop_inner = Arc::clone(&stop);
+    let run = move || {
+        loop {
+            let stopping = stop_inner.load(Ordering::Acquire);
+            let mut taken = 0;
+            while taken < BATCH
+                && let Ok(event) = ring.pop()
+            {
+                writer.append(&event)?;
+                taken += 1;
+            }
+            if taken > 0 {
+                writer.log.wake();
+            } else if stopping {
+                return Ok(writer.writer.close()?);
+            } else {
+                std::thread::sleep(PARK);
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("event-log".into()).spawn(run);
+    Ok(EventLogHandle { thread: thread.map_err(EventLogError::Thread)?, stop })
+}
+
+impl EventLogWriter {
+    fn append(&mut self, event: &EventRecord) -> Result<(), EventLogError> {
+        let shared = &self.log.0;
+        let count = shared.count.load(Ordering::Relaxed);
+        let position = EventPosition::of(event);
+        self.writer.append_pod(KIND_EVENT, SeqNo(count + 1), event)?;
+        if count % INDEX_EVERY == 0 {
+            locked(shared.index.write()).push(position);
+        }
+        *locked(shared.last.write()) = position;
+        shared.count.store(count + 1, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// A panic elsewhere does not make these plain values wrong.
+fn locked<T>(lock: Result<T, std::sync::PoisonError<T>>) -> T {
+    lock.unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl EventLog {
+    /// A cursor that gives every event after `after`; from the beginning for the default position.
+    ///
+    /// # Errors
+    /// [`EventLogError::Journal`] if the files cannot be read.
+    pub fn cursor(&self, after: EventPosition) -> Result<EventCursor, EventLogError> {
+        let mut reader = Reader::follow(&self.0.dir, Arc::clone(&self.0.watermark))?;
+        let block = {
+            let index = locked(self.0.index.read());
+            index.partition_point(|position| *position <= after)
+        };
+        // The block before may hold events after the position as well.
+        let number = (block as u64).saturating_sub(1) * INDEX_EVERY + 1;
+        if number > 1 {
+            reader.seek(SeqNo(number))?;
+        }
+        Ok(EventCursor { reader, after, number: number - 1 })
+    }
+
+    /// Where the last event stands.
+    pub fn last(&self) -> EventPosition {
+        *locked(self.0.last.read())
+    }
+
+    /// How many events there are.
+    pub fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Acquire)
+    }
+
+    /// Calls `listener` after each batch of events, on the log's thread; it must be quick.
+    pub fn on_append(&self, listener: Listener) {
+        locked(self.0.listeners.write()).push(listener);
+    }
+
+    fn wake(&self) {
+        for listener in locked(self.0.listeners.read()).iter() {
+            listener();
+        }
+    }
+}
+
+/// A place in the event log.
+#[derive(Debug)]
+pub struct EventCursor {
+    reader: Reader,
+    after: EventPosition,
+    number: u64,
+}
+
+impl EventCursor {
+    /// The next event; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`EventLogError`] for damage.
+    // Not an `Iterator`: `None` is not the end.
+    #[expect(clippy::should_implement_trait, reason = "None is not the end")]
+    pub fn next(&mut self) -> Result<Option<EventRecord>, EventLogError> {
+        while let Some(record) = self.reader.next()? {
+            if record.kind != KIND_EVENT {
+                continue;
+            }
+            self.number = record.seq.0;
+            let event: EventRecord = record.pod()?;
+            if EventPosition::of(&event) > self.after {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The number of the last event read: how far behind a reader is, is the log's count less this.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}

@@ -1,0 +1,32 @@
+//! The way into the engine: one single-producer ring of commands per session.
+
+use rtrb::{Consumer, Producer, PushError, RingBuffer};
+use tidegate_model::CommandRecord;
+
+/// Commands a lane holds: at the default rate limit of 1,000 a second, over a second of them.
+pub const LANE_CAPACITY: usize = 1_024;
+
+/// The sending end of one session's ring.
+#[derive(Debug)]
+pub struct CommandLane(Producer<CommandRecord>);
+
+impl CommandLane {
+    /// Hands `command` to the engine.
+    ///
+    /// # Errors
+    /// Gives it back if [`LANE_CAPACITY`] commands wait already: the engine is held or gone.
+    pub fn try_send(&mut self, command: CommandRecord) -> Result<(), CommandRecord> {
+        self.0.push(command).map_err(|PushError::Full(command)| command)
+    }
+
+    /// True once the engine has dropped its end.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_abandoned()
+    }
+}
+
+/// A lane's two ends.
+pub fn lane() -> (CommandLane, Consumer<CommandRecord>) {
+    let (producer, consumer) = RingBuffer::new(LANE_CAPACITY);
+    (CommandLane(producer), consumer)
+}

@@ -1,0 +1,594 @@
+//! The thread around the state machine: poll the inputs in a fixed order, and for each of them
+//!
+//! 1. **sequence**: give it the next number;
+//! 2. **journal**: append it to the mapped segment;
+//! 3. **apply**: [`Core::apply`];
+//! 4. **publish**: events to the event log's ring, public updates to the broadcast.
+//!
+//! Nothing leaves before step 2, so what anyone was told is in the journal (release level `process`).
+
+use crate::broadcast;
+use crate::core::output::Output;
+use crate::core::{Core, Input};
+use crate::event_log::EventPosition;
+use crate::replay::{ReplayError, replay};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT};
+use tidegate_journal::{Checkpoint, JournalError};
+use tidegate_model::command::Configure;
+use tidegate_model::{
+    Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo, StateHash,
+    UnixNanos,
+};
+
+/// Inputs between two recorded state hashes.
+pub const CHECKPOINT_EVERY: u64 = 65_536;
+/// Events between the engine and the event log: 16 MiB, the release buffer. When it is full the engine waits.
+pub const EVENT_RING_CAPACITY: usize = 65_536;
+/// Market events between a feed and the engine: 4 MiB.
+pub const FEED_RING_CAPACITY: usize = 65_536;
+/// Commands taken from one lane before the next is asked: a flood in one lane delays the others by this much.
+const COMMANDS_PER_TURN: usize = 64;
+/// Market events taken before the lanes are asked again.
+const EVENTS_PER_TURN: usize = 256;
+/// Stage samples between the engine and whoever reads them; more are dropped and counted.
+pub const STAGE_RING_CAPACITY: usize = 65_536;
+/// One market event in this many has its stages timed.
+const SAMPLE_EVERY: u64 = 64;
+/// The engine hears of the time this often, even if nothing else happens.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long a parked thread sleeps.
+const PARK: Duration = Duration::from_micros(50);
+/// Empty polls before a thread that may park begins to.
+const POLLS_BEFORE_PARK: u32 = 200;
+
+/// How the engine thread waits when no input is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Polls without pause.
+    Spin,
+    /// Offers its core to other threads between polls.
+    Yield,
+    /// Sleeps for [`PARK`] after [`POLLS_BEFORE_PARK`] empty polls.
+    Park,
+}
+
+/// What shapes one engine.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The journal's directory.
+    pub journal_dir: PathBuf,
+    /// How the journal is laid out.
+    pub journal: tidegate_journal::Config,
+    /// The first input of a new journal; an existing one keeps its own.
+    pub configure: Configure,
+    /// The core to run on.
+    pub pin_core: Option<usize>,
+    /// How to wait.
+    pub wait: Wait,
+}
+
+/// Why an engine stopped, or did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The journal cannot be opened, or an input could not be appended: the engine must not go on.
+    #[error("the journal failed: {0}")]
+    Journal(#[from] JournalError),
+    /// The journal's inputs do not lead to the recorded state.
+    #[error("replay failed: {0}")]
+    Replay(#[from] ReplayError),
+    /// The sizes asked for cannot be had.
+    #[error("the engine cannot be configured so: {0}")]
+    Configure(tidegate_model::Reject),
+    /// The thread that keeps the event log is gone.
+    #[error("the event log's thread stopped, so events can no longer be kept")]
+    EventLogGone,
+    /// The core does not exist or may not be used.
+    #[error("cannot pin the engine to core {core}: this machine offers cores 0 to {last}")]
+    Pin {
+        /// The core asked for.
+        core: usize,
+        /// The last core there is.
+        last: usize,
+    },
+    /// The thread ended in a panic: an invariant does not hold. Replay shows the input.
+    #[error("the engine stopped on a broken invariant: {0}")]
+    Panicked(String),
+    /// The operating system gave no thread.
+    #[error("cannot start the engine's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A strategy that runs on the engine's thread. It is trusted code: what it sends is journaled, it is not.
+pub trait Strategy: Send {
+    /// A market event was applied.
+    fn on_market(&mut self, core: &Core, event: &MarketEvent, orders: &mut Orders);
+    /// An event concerns somebody, perhaps this strategy.
+    fn on_event(&mut self, event: &EventRecord);
+}
+
+/// No strategy.
+impl Strategy for () {
+    #[inline]
+    fn on_market(&mut self, _: &Core, _: &MarketEvent, _: &mut Orders) {}
+    #[inline]
+    fn on_event(&mut self, _: &EventRecord) {}
+}
+
+/// Commands that an in-process strategy may send in answer to one market event.
+pub const ORDERS_PER_EVENT_MAX: usize = 64;
+
+/// Where an in-process strategy lays its commands; they become inputs right after the event.
+#[derive(Debug)]
+pub struct Orders(Vec<CommandRecord>);
+
+impl Orders {
+    fn new() -> Self {
+        Self(Vec::with_capacity(ORDERS_PER_EVENT_MAX))
+    }
+
+    /// Sends `command`.
+    ///
+    /// # Errors
+    /// Gives it back if [`ORDERS_PER_EVENT_MAX`] were sent already.
+    pub fn send(&mut self, command: CommandRecord) -> Result<(), CommandRecord> {
+        if self.0.len() == ORDERS_PER_EVENT_MAX {
+            return Err(command);
+        }
+        self.0.push(command);
+        Ok(())
+    }
+}
+
+/// A stage of an input's way that is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Market event: received by the feed handler, taken from the ring by the engine.
+    FeedToEngine,
+    /// Market event: sequenced, journaled, applied, published.
+    MarketStep,
+    /// Command: received by the edge, taken from its lane.
+    EdgeToEngine,
+    /// Command: sequenced, journaled, through risk and venue, published.
+    CommandStep,
+}
+
+impl Stage {
+    /// Every stage, in the order of the way.
+    pub const ALL: [Self; 4] =
+        [Self::FeedToEngine, Self::MarketStep, Self::EdgeToEngine, Self::CommandStep];
+
+    /// What the stage spans, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FeedToEngine => "feed received -> engine",
+            Self::MarketStep => "market event: journal, book, publish",
+            Self::EdgeToEngine => "order received -> engine",
+            Self::CommandStep => "order: journal, risk, venue, publish",
+        }
+    }
+}
+
+/// One timed stage.
+#[derive(Clone, Copy, Debug)]
+pub struct StageSample {
+    /// Which.
+    pub stage: Stage,
+    /// How long, in nanoseconds.
+    pub ns: u64,
+}
+
+/// What everyone may know of a running engine.
+#[derive(Debug, Default)]
+pub struct EngineStatus {
+    /// The last input applied.
+    pub seq: AtomicU64,
+    /// The engine's time, UTC nanoseconds.
+    pub now: AtomicU64,
+    /// The last input whose state hash was recorded.
+    pub checkpoint_seq: AtomicU64,
+    /// That hash.
+    pub checkpoint_hash: AtomicU64,
+    /// Market events applied.
+    pub market_events: AtomicU64,
+    /// Commands applied.
+    pub commands: AtomicU64,
+    /// Fills of our orders.
+    pub fills: AtomicU64,
+    /// Market events that named an order the book does not hold.
+    pub unknown_orders: AtomicU64,
+    /// Market events refused for another reason.
+    pub refused_events: AtomicU64,
+    /// Gaps that feeds declared.
+    pub gaps: AtomicU64,
+    /// True from the end of recovery until the thread ends.
+    pub alive: AtomicBool,
+}
+
+/// What goes into the engine.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Market events.
+    pub feed: Consumer<MarketEvent>,
+    /// One ring per session, polled in this order.
+    pub lanes: Vec<Consumer<CommandRecord>>,
+    /// Instruments of which a whole picture is asked for.
+    pub book_requests: Arc<BookRequests>,
+}
+
+/// What comes out of it.
+#[derive(Debug)]
+pub struct Outputs {
+    /// To the event log.
+    pub events: Producer<EventRecord>,
+    /// To everyone.
+    pub public: broadcast::Writer,
+    /// To whoever measures.
+    pub stages: Producer<StageSample>,
+}
+
+/// A ring for market events of [`FEED_RING_CAPACITY`].
+pub fn feed_ring() -> (Producer<MarketEvent>, Consumer<MarketEvent>) {
+    RingBuffer::new(FEED_RING_CAPACITY)
+}
+
+/// A ring for events of [`EVENT_RING_CAPACITY`].
+pub fn event_ring() -> (Producer<EventRecord>, Consumer<EventRecord>) {
+    RingBuffer::new(EVENT_RING_CAPACITY)
+}
+
+/// A ring for stage samples of [`STAGE_RING_CAPACITY`].
+pub fn stage_ring() -> (Producer<StageSample>, Consumer<StageSample>) {
+    RingBuffer::new(STAGE_RING_CAPACITY)
+}
+
+/// Instruments of which somebody wants a whole picture: one bit each, set by anyone, cleared by the engine.
+#[derive(Debug)]
+pub struct BookRequests {
+    any: AtomicBool,
+    bits: Box<[AtomicU64]>,
+}
+
+impl Default for BookRequests {
+    fn default() -> Self {
+        let bits = (0..InstrumentId::COUNT_MAX / 64).map(|_| AtomicU64::new(0)).collect();
+        Self { any: AtomicBool::new(false), bits }
+    }
+}
+
+impl BookRequests {
+    /// Asks for a picture of one book on the broadcast: `Clear`, its levels, `PictureEnd`.
+    pub fn request(&self, instrument: InstrumentId) {
+        if let Some(word) = self.bits.get(instrument.index() / 64) {
+            word.fetch_or(1 << (instrument.0 % 64), Ordering::Relaxed);
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    fn take_next(&self) -> Option<InstrumentId> {
+        if !self.any.load(Ordering::Relaxed) || !self.any.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        let at = self.bits.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
+        let bit = self.bits[at].load(Ordering::Relaxed).trailing_zeros();
+        self.bits[at].fetch_and(!(1 << bit), Ordering::Relaxed);
+        // There may be more; the next turn looks again.
+        self.any.store(true, Ordering::Release);
+        Some(InstrumentId((at * 64) as u32 + bit))
+    }
+}
+
+/// The nanoseconds since the Unix epoch by this machine's clock.
+pub fn unix_now() -> UnixNanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixNanos(since.as_nanos() as u64)
+}
+
+/// Sends outputs on their way; remembers if the event log is gone.
+struct Publishing<'s, S> {
+    outputs: Outputs,
+    strategy: &'s mut S,
+    /// Events up to here are in the event log already (recovery).
+    logged: EventPosition,
+    failed: bool,
+}
+
+impl<S: Strategy> Output for Publishing<'_, S> {
+    #[inline]
+    fn event(&mut self, event: &EventRecord) {
+        self.strategy.on_event(event);
+        if (event.seq, event.ordinal) <= (self.logged.seq, self.logged.ordinal) {
+            return;
+        }
+        // The one thing that may hold the engine: events are never dropped.
+        while let Err(rtrb::PushError::Full(_)) = self.outputs.events.push(*event) {
+            if self.outputs.events.is_abandoned() {
+                self.failed = true;
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    #[inline]
+    fn public(&mut self, update: &PublicUpdate) {
+        self.outputs.public.publish(update);
+    }
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct EngineHandle {
+    thread: JoinHandle<Result<Stopped, EngineError>>,
+    stop: Arc<AtomicBool>,
+    /// What everyone may know of it.
+    pub status: Arc<EngineStatus>,
+}
+
+/// Where an engine ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// The last input.
+    pub seq: SeqNo,
+    /// The state after it.
+    pub state_hash: StateHash,
+    /// Inputs that were replayed at the start.
+    pub recovered: u64,
+    /// Counters of the state machine.
+    pub counters: crate::core::Counters,
+}
+
+impl EngineHandle {
+    /// Asks the engine to stop once its rings are empty, and waits for it. The journal is sealed.
+    ///
+    /// # Errors
+    /// What stopped the engine, if it was not this call.
+    pub fn stop(self) -> Result<Stopped, EngineError> {
+        self.stop.store(true, Ordering::Release);
+        match self.thread.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+                Err(EngineError::Panicked(text.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// True if the engine has stopped by itself.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Starts the engine's thread. Recovery runs on it first: [`EngineStatus::alive`] tells when it is done.
+///
+/// `logged` is the last position in the event log: events up to there are not sent again.
+///
+/// # Errors
+/// [`EngineError::Thread`] and [`EngineError::Pin`]; everything else is told by [`EngineHandle::stop`].
+pub fn start<S: Strategy + 'static>(
+    config: EngineConfig,
+    inputs: Inputs,
+    outputs: Outputs,
+    logged: EventPosition,
+    mut strategy: S,
+) -> Result<EngineHandle, EngineError> {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let pin = match config.pin_core {
+        None => None,
+        Some(core) => {
+            let last = cores.last().map_or(0, |core| core.id);
+            let found = cores.iter().find(|id| id.id == core).copied();
+            Some(found.ok_or(EngineError::Pin { core, last })?)
+        }
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let status = Arc::new(EngineStatus::default());
+    let (stop_inner, status_inner) = (Arc::clone(&stop), Arc::clone(&status));
+    let run = move || {
+        if let Some(core) = pin {
+            core_affinity::set_for_current(core);
+        }
+        let publishing = Publishing { outputs, strategy: &mut strategy, logged, failed: false };
+        let outcome = run(&config, inputs, publishing, &stop_inner, &status_inner);
+        status_inner.alive.store(false, Ordering::Release);
+        outcome
+    };
+    let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
+    let thread = thread.map_err(EngineError::Thread)?;
+    Ok(EngineHandle { thread, stop, status })
+}
+
+fn run<S: Strategy>(
+    config: &EngineConfig,
+    mut inputs: Inputs,
+    mut publishing: Publishing<'_, S>,
+    stop: &AtomicBool,
+    status: &EngineStatus,
+) -> Result<Stopped, EngineError> {
+    let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, config.journal.clone())?;
+    let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
+    publishing.logged = EventPosition::default();
+    let recovered = replayed.as_ref().map_or(0, |replayed| replayed.inputs);
+    let is_new = replayed.is_none();
+    let core = match replayed {
+        Some(replayed) => replayed.core,
+        None => Core::new(config.configure).map_err(EngineError::Configure)?,
+    };
+    let mut engine = Running { core, journal, publishing, orders: Orders::new() };
+    if is_new {
+        let mut first = CommandRecord::new(Command::Configure(config.configure));
+        first.ts_recv = unix_now();
+        engine.command(&first)?;
+    }
+    engine.tell(status);
+    status.alive.store(true, Ordering::Release);
+
+    let mut idle_polls = 0u32;
+    let mut heard_of_time = unix_now();
+    loop {
+        // Read before the rings, so that whatever was sent before the stop is still taken.
+        let stopping = stop.load(Ordering::Acquire);
+        let mut taken = 0;
+        for lane in &mut inputs.lanes {
+            for _ in 0..COMMANDS_PER_TURN {
+                let Ok(command) = lane.pop() else { break };
+                engine.timed_command(&command)?;
+                taken += 1;
+            }
+        }
+        for _ in 0..EVENTS_PER_TURN {
+            let Ok(event) = inputs.feed.pop() else { break };
+            engine.timed_market(&event)?;
+            taken += 1;
+        }
+        if let Some(instrument) = inputs.book_requests.take_next() {
+            engine.publish_picture(instrument);
+        }
+        let due = engine.core.next_due();
+        if taken == 0 || due.is_some() {
+            let now = unix_now();
+            let heartbeat = now.0.saturating_sub(heard_of_time.0) >= HEARTBEAT.as_nanos() as u64;
+            if due.is_some_and(|due| due <= now) || (taken == 0 && heartbeat) {
+                let mut time = CommandRecord::new(Command::Time);
+                time.ts_recv = now;
+                engine.command(&time)?;
+                heard_of_time = now;
+            }
+        }
+        engine.tell(status);
+        if taken > 0 {
+            idle_polls = 0;
+            continue;
+        }
+        if stopping {
+            return engine.finish(status, recovered);
+        }
+        idle_polls = idle_polls.saturating_add(1);
+        match config.wait {
+            Wait::Spin => std::hint::spin_loop(),
+            Wait::Yield => std::thread::yield_now(),
+            Wait::Park if idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
+            Wait::Park => std::thread::sleep(PARK),
+        }
+    }
+}
+
+/// The state machine, its journal and its outputs: the four steps of one input.
+struct Running<'s, S> {
+    core: Core,
+    journal: tidegate_journal::Writer,
+    publishing: Publishing<'s, S>,
+    orders: Orders,
+}
+
+impl<S: Strategy> Running<'_, S> {
+    #[inline]
+    fn market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
+        let seq = self.core.seq().next();
+        self.journal.append_pod(KIND_MARKET_EVENT, seq, event)?;
+        self.core.apply(seq, Input::Market(event), &mut self.publishing);
+        self.checkpoint(seq)?;
+        self.publishing.strategy.on_market(&self.core, event, &mut self.orders);
+        if !self.orders.0.is_empty() {
+            self.answer()?;
+        }
+        Ok(())
+    }
+
+    /// What an in-process strategy sent becomes input, in order.
+    fn answer(&mut self) -> Result<(), EngineError> {
+        for at in 0..self.orders.0.len() {
+            let command = self.orders.0[at];
+            self.command(&command)?;
+        }
+        self.orders.0.clear();
+        Ok(())
+    }
+
+    fn command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
+        let seq = self.core.seq().next();
+        self.journal.append_pod(KIND_COMMAND, seq, command)?;
+        self.core.apply(seq, Input::Command(command), &mut self.publishing);
+        self.checkpoint(seq)
+    }
+
+    #[inline]
+    fn checkpoint(&mut self, seq: SeqNo) -> Result<(), EngineError> {
+        if self.publishing.failed {
+            return Err(EngineError::EventLogGone);
+        }
+        if !seq.0.is_multiple_of(CHECKPOINT_EVERY) {
+            return Ok(());
+        }
+        self.record_state()
+    }
+
+    fn record_state(&mut self) -> Result<(), EngineError> {
+        let seq = self.core.seq();
+        let checkpoint = Checkpoint { seq, hash: self.core.state_hash() };
+        self.journal.append_pod(KIND_CHECKPOINT, seq, &checkpoint)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn timed_market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
+        if self.core.seq().0 % SAMPLE_EVERY != 0 {
+            return self.market(event);
+        }
+        let taken = unix_now();
+        self.sample(Stage::FeedToEngine, event.ts_recv, taken);
+        self.market(event)?;
+        self.sample(Stage::MarketStep, taken, unix_now());
+        Ok(())
+    }
+
+    fn timed_command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
+        let taken = unix_now();
+        self.sample(Stage::EdgeToEngine, command.ts_recv, taken);
+        self.command(command)?;
+        self.sample(Stage::CommandStep, taken, unix_now());
+        Ok(())
+    }
+
+    /// Telemetry: dropped when nobody reads it.
+    fn sample(&mut self, stage: Stage, from: UnixNanos, to: UnixNanos) {
+        let sample = StageSample { stage, ns: to.0.saturating_sub(from.0) };
+        let _ = self.publishing.outputs.stages.push(sample);
+    }
+
+    fn publish_picture(&mut self, instrument: InstrumentId) {
+        self.core.publish_picture(instrument, &mut self.publishing);
+    }
+
+    fn tell(&self, status: &EngineStatus) {
+        let set = |cell: &AtomicU64, value: u64| cell.store(value, Ordering::Relaxed);
+        let counters = self.core.counters();
+        set(&status.now, self.core.now().0);
+        set(&status.market_events, counters.market_events);
+        set(&status.commands, counters.commands);
+        set(&status.fills, counters.fills);
+        set(&status.unknown_orders, counters.unknown_orders);
+        set(&status.refused_events, counters.refused_events);
+        set(&status.gaps, counters.gaps);
+        set(&status.seq, self.core.seq().0);
+    }
+
+    fn finish(mut self, status: &EngineStatus, recovered: u64) -> Result<Stopped, EngineError> {
+        self.record_state()?;
+        let (seq, state_hash) = (self.core.seq(), self.core.state_hash());
+        status.checkpoint_seq.store(seq.0, Ordering::Relaxed);
+        status.checkpoint_hash.store(state_hash.0, Ordering::Relaxed);
+        self.tell(status);
+        let counters = *self.core.counters();
+        self.journal.close()?;
+        Ok(Stopped { seq, state_hash, recovered, counters })
+    }
+}

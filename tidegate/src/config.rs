@@ -1,0 +1,425 @@
+//! The server's configuration: one TOML file, every key documented in `default.toml` and defaulted here.
+//!
+//! A key that is not known and a value that is not allowed are errors that name the file, the line and what is
+//! allowed: `serde` gives the place, the types below give the rule.
+
+use anyhow::{Context, Result};
+use serde::de::{Deserializer, Error as _};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tidegate_model::decimal::{parse_nano, parse_ticks};
+use tidegate_model::ids::Code;
+use tidegate_model::instrument::{AssetClass, venue_kind};
+use tidegate_model::units::NANO;
+use tidegate_model::{AccountId, Instrument, Lots, Money, Symbol, Ticks};
+
+/// The commented default configuration, as `tidegate run --print-config` prints it.
+pub const DEFAULT_TOML: &str = include_str!("default.toml");
+
+/// A decimal number given as text, in 1e-9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decimal(pub i64);
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_nano(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl Decimal {
+    /// The amount in units of 1e-18.
+    pub fn money(self) -> Money {
+        Money(i128::from(self.0) * i128::from(NANO))
+    }
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within<const MIN: u64, const MAX: u64>(u64);
+
+impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
+    const fn new(value: u64) -> Self {
+        assert!(MIN <= value && value <= MAX, "a default lies within its bounds");
+        Self(value)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = i64::deserialize(deserializer)?;
+        match u64::try_from(value) {
+            Ok(number) if (MIN..=MAX).contains(&number) => Ok(Self(number)),
+            _ => Err(D::Error::custom(format!("{value} is not allowed: {MIN} to {MAX}"))),
+        }
+    }
+}
+
+fn power_of_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OrdersMax, D::Error> {
+    let value = OrdersMax::deserialize(deserializer)?;
+    if value.get().is_power_of_two() {
+        return Ok(value);
+    }
+    Err(D::Error::custom(format!("{} is not allowed: a power of two", value.get())))
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.len() >= TOKEN_LEN_MIN && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err(D::Error::custom(format!(
+        "a token needs at least {TOKEN_LEN_MIN} printable ASCII characters, this one has {}",
+        text.len()
+    )))
+}
+
+macro_rules! checked_text {
+    ($function:ident, $id:ty) => {
+        fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$id, D::Error> {
+            <$id>::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        }
+    };
+}
+checked_text!(symbol, Symbol);
+checked_text!(code, Code);
+
+fn asset_class<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AssetClass, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    AssetClass::ALL.iter().copied().find(|class| class.as_str() == text).ok_or_else(|| {
+        let all: Vec<_> = AssetClass::ALL.iter().map(|class| class.as_str()).collect();
+        D::Error::custom(format!("'{text}' is not allowed: one of {}", all.join(", ")))
+    })
+}
+
+/// Characters a token has at least: too many to guess over a network.
+const TOKEN_LEN_MIN: usize = 16;
+/// Bounds of `engine.orders_max`.
+pub type OrdersMax = Within<1_024, 16_777_216>;
+
+/// How a polling thread waits for work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// Never gives up its core: the lowest latency, and a core of its own.
+    Spin,
+    /// Offers its core to others between polls.
+    Yield,
+    /// Sleeps for some microseconds when there is nothing to do.
+    #[default]
+    Park,
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The engine thread.
+    pub engine: Engine,
+    /// The journal.
+    pub journal: Journal,
+    /// The market data feed.
+    pub feed: Feed,
+    /// The gRPC services.
+    pub edge: Edge,
+    /// Instruments to define at start, beside those that the feed defines.
+    pub instruments: Vec<InstrumentEntry>,
+    /// Accounts to open at start.
+    pub accounts: Vec<AccountEntry>,
+}
+
+/// `[engine]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// The core to pin the engine thread to.
+    pub pin_core: Option<usize>,
+    /// How it waits for inputs.
+    pub wait: Wait,
+    /// Time from gate to paper venue, in microseconds.
+    pub paper_latency_us: Within<0, 60_000_000>,
+    /// Orders kept for the day.
+    #[serde(deserialize_with = "power_of_two")]
+    pub orders_max: OrdersMax,
+    /// Displayed orders in all books.
+    pub book_orders_max: Within<1_024, 268_435_456>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self {
+            pin_core: None,
+            wait: Wait::default(),
+            paper_latency_us: Within::new(0),
+            orders_max: Within::new(1 << 20),
+            book_orders_max: Within::new(1 << 23),
+        }
+    }
+}
+
+/// `[journal]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Journal {
+    /// Where it lives.
+    pub dir: PathBuf,
+    /// Size of one segment.
+    pub segment_mib: Within<1, 1_024>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("data/journal"), segment_mib: Within::new(64) }
+    }
+}
+
+/// `[feed]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    /// Where line A arrives; no feed without it.
+    pub line_a: Option<SocketAddr>,
+    /// Where line B arrives.
+    pub line_b: Option<SocketAddr>,
+    /// Whom to ask for lost messages.
+    pub rerequest: Option<SocketAddr>,
+    /// Midnight of the session, as seconds since the Unix epoch; today's in UTC if absent.
+    pub midnight_unix_s: Option<u64>,
+}
+
+/// `[edge]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edge {
+    /// Where gRPC listens.
+    pub listen: SocketAddr,
+    /// Who may change state.
+    pub tokens: Vec<Token>,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7_800)), tokens: Vec::new() }
+    }
+}
+
+/// `[[edge.tokens]]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// The secret, at least 16 characters.
+    #[serde(deserialize_with = "secret")]
+    pub token: String,
+    /// The principal it stands for.
+    pub principal: u32,
+    /// A name for logs.
+    pub name: String,
+}
+
+/// `[[instruments]]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentEntry {
+    /// Symbol as the venue writes it.
+    #[serde(deserialize_with = "symbol")]
+    pub symbol: Symbol,
+    /// Venue code.
+    #[serde(default = "InstrumentEntry::venue", deserialize_with = "code")]
+    pub venue: Code,
+    /// Currency code.
+    #[serde(default = "usd", deserialize_with = "code")]
+    pub currency: Code,
+    /// The class.
+    #[serde(default = "InstrumentEntry::asset_class", deserialize_with = "asset_class")]
+    pub asset_class: AssetClass,
+    /// The feed's price unit.
+    #[serde(default = "InstrumentEntry::price_unit")]
+    pub price_unit: Decimal,
+    /// The order tick.
+    #[serde(default = "InstrumentEntry::tick")]
+    pub tick: Decimal,
+    /// The lot.
+    #[serde(default = "InstrumentEntry::lot")]
+    pub lot: Decimal,
+    /// Units of the underlying per unit traded.
+    #[serde(default = "InstrumentEntry::lot")]
+    pub multiplier: Decimal,
+    /// Maker fee in basis points; negative is a rebate.
+    #[serde(default = "zero")]
+    pub maker_fee_bp: Decimal,
+    /// Taker fee in basis points.
+    #[serde(default = "zero")]
+    pub taker_fee_bp: Decimal,
+}
+
+fn usd() -> Code {
+    Code(*b"USD\0\0\0\0\0")
+}
+
+fn zero() -> Decimal {
+    Decimal(0)
+}
+
+impl InstrumentEntry {
+    fn venue() -> Code {
+        Code(*b"XNAS\0\0\0\0")
+    }
+    fn asset_class() -> AssetClass {
+        AssetClass::Equity
+    }
+    fn price_unit() -> Decimal {
+        Decimal(100_000)
+    }
+    fn tick() -> Decimal {
+        Decimal(10_000_000)
+    }
+    fn lot() -> Decimal {
+        Decimal(NANO)
+    }
+
+    /// The instrument as the engine takes it.
+    pub fn instrument(&self) -> Result<Instrument> {
+        let named = || format!("instrument {}", self.symbol);
+        let tick = tidegate_model::decimal::format_nano(self.tick.0.into());
+        let order_tick = parse_ticks(&tick, self.price_unit.0.max(1))
+            .with_context(|| format!("{}: tick must be a multiple of price_unit", named()))?;
+        let from = Instrument::us_equity(Symbol::EMPTY).order_tick_from;
+        let sub_dollar = self.asset_class == AssetClass::Equity && self.price_unit == Self::price_unit();
+        let price_scale = decimals(self.tick.0).max(2);
+        Instrument {
+            symbol: self.symbol,
+            venue: self.venue,
+            currency: self.currency,
+            tick_size_nano: self.price_unit.0,
+            lot_size_nano: self.lot.0,
+            multiplier_nano: self.multiplier.0,
+            order_tick,
+            order_tick_from: if sub_dollar { from } else { Ticks(i64::MIN) },
+            order_lot: Lots(1),
+            // One basis point is 10,000 of 1e-8, and the text is in 1e-9.
+            maker_fee_e8: self.maker_fee_bp.0 / 100_000,
+            taker_fee_e8: self.taker_fee_bp.0 / 100_000,
+            money_per_tick_lot: 0,
+            asset_class: self.asset_class.wire(),
+            venue_kind: venue_kind::PAPER,
+            price_scale: if sub_dollar { 4 } else { price_scale },
+            qty_scale: 0,
+            reserved: [0; 12],
+        }
+        .checked()
+        .with_context(named)
+    }
+}
+
+/// Digits after the point that a count of 1e-9 needs.
+fn decimals(nano: i64) -> u8 {
+    let mut digits = 9;
+    let mut rest = nano.unsigned_abs();
+    while digits > 0 && rest % 10 == 0 {
+        rest /= 10;
+        digits -= 1;
+    }
+    digits
+}
+
+/// `[[accounts]]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountEntry {
+    /// Its number.
+    pub id: Within<0, { AccountId::COUNT_MAX as u64 - 1 }>,
+    /// Its currency.
+    #[serde(default = "usd", deserialize_with = "code")]
+    pub currency: Code,
+    /// Cash paid in when it is opened.
+    pub cash: Decimal,
+    /// Its limits; without them it may not trade.
+    pub limits: Option<LimitsEntry>,
+}
+
+/// `[accounts.limits]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsEntry {
+    /// Largest notional of one order.
+    pub max_order_notional: Decimal,
+    /// Largest quantity of one order, in lots.
+    pub max_order_qty: u64,
+    /// Largest position in one instrument, in lots.
+    pub max_position: u64,
+    /// Exposure allowed above the account's own funds.
+    #[serde(default = "zero")]
+    pub credit: Decimal,
+    /// Widest aggressive distance from the reference price, in basis points.
+    pub price_collar_bp: u32,
+    /// Most open orders.
+    pub max_open_orders: u32,
+    /// Orders, cancels and replaces a second.
+    pub messages_per_sec: u32,
+    /// How many of them may come at once.
+    pub message_burst: u32,
+}
+
+impl Config {
+    /// Reads and checks `path`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        Self::parse(&text).with_context(|| {
+            format!(
+                "the configuration {} is not valid (tidegate run --print-config shows every key)",
+                path.display()
+            )
+        })
+    }
+
+    /// Parses and checks the text of a file.
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        for entry in &config.instruments {
+            entry.instrument()?;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_file_says_what_the_defaults_are() {
+        let uncommented: String = DEFAULT_TOML
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(Config::parse(DEFAULT_TOML).expect("valid"), Config::default());
+        let full = Config::parse(&uncommented).expect("the commented examples are valid");
+        assert_eq!(full.instruments.len(), 1);
+        assert_eq!(full.accounts.len(), 1);
+    }
+
+    #[test]
+    fn wrong_key_names_line_and_what_is_allowed() {
+        let error = Config::parse("[engine]\nwait = 'park'\nspeed = 3\n").expect_err("unknown key");
+        let text = format!("{error:#}");
+        assert!(text.contains("line 3"), "{text}");
+        assert!(text.contains("paper_latency_us"), "{text}");
+    }
+
+    #[test]
+    fn wrong_value_names_line_and_what_is_allowed() {
+        let error = Config::parse("[engine]\nwait = 'sleep'\n").expect_err("unknown value");
+        let text = format!("{error:#}");
+        assert!(text.contains("line 2") && text.contains("`park`"), "{text}");
+        let error = Config::parse("[engine]\norders_max = 1000\n").expect_err("not a power");
+        assert!(format!("{error:#}").contains("power of two"));
+    }
+}
