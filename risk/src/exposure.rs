@@ -82,16 +82,21 @@ pub struct PairExposure {
 }
 
 impl PairExposure {
-    /// The money the pair ties up if every order of the worse side executes and none of the other.
+    /// The money the pair ties up: the larger of what its two sides could come to.
     ///
-    /// `max(long cost + open buys, short cost + open sells)`: orders of both sides cannot both increase
-    /// the position, so the larger counts and the smaller is free.
+    /// A side comes to what the position cost, if it lies on that side, and all that its open orders may
+    /// cost. Orders of both sides cannot both increase the position, so the smaller side is free. A side
+    /// whose orders could all execute and still only reduce the position comes to nothing: they bring
+    /// money back.
     #[inline]
     pub fn committed(&self) -> Money {
-        let [buys, sells] = self.open_notional;
-        let long = self.cost.0.max(0) + buys.0;
-        let short = (-self.cost.0).max(0) + sells.0;
-        Money(long.max(short))
+        let of_side = |side: Side, cost: i128| {
+            if self.worst_position(side) <= 0 {
+                return 0;
+            }
+            cost.max(0) + self.open_notional[side.index()].0
+        };
+        Money(of_side(Side::Buy, self.cost.0).max(of_side(Side::Sell, -self.cost.0)))
     }
 
     /// Lots held on `side` (long for buy) if every open order of that side executes and none of the other.

@@ -206,7 +206,10 @@ impl Risk {
     #[inline]
     pub fn check_message(&mut self, now: UnixNanos, account: AccountId) -> Result<(), Reject> {
         let answer = self.take_token(now, account);
-        self.counted(answer)
+        if let Err(reject) = &answer {
+            self.count_reject(reject);
+        }
+        answer
     }
 
     /// Takes a message token for a cancel, or what is left of one. Never refuses: see the head of this module.
@@ -229,7 +232,8 @@ impl Risk {
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<NewOrder>, Reject> {
         let answer = self.approve_new(&order, context);
-        self.counted(answer).map(|counted| RiskApproved::approve(order, counted))
+        self.count(&answer);
+        answer.map(|counted| RiskApproved::approve(order, counted))
     }
 
     /// Asks every control about new terms of an open order: as a new order, with what it ties up now
@@ -249,7 +253,8 @@ impl Risk {
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
         let answer = self.approve_replace(&replace, current, cum_qty, context);
-        self.counted(answer).map(|counted| RiskApproved::approve(replace, counted))
+        self.count(&answer);
+        answer.map(|counted| RiskApproved::approve(replace, counted))
     }
 
     fn approve_new(
@@ -505,7 +510,7 @@ impl Risk {
         self.rejects[usize::from(reason.wire())]
     }
 
-    /// How often the answer was yes, since the engine started. A figure for people: not in the hash.
+    /// How often a new order or a replace was approved, since the engine started. A figure for people: not in the hash.
     pub const fn approvals(&self) -> u64 {
         self.approvals
     }
@@ -551,15 +556,17 @@ impl Risk {
     }
 
     #[inline]
-    fn counted<T>(&mut self, answer: Result<T, Reject>) -> Result<T, Reject> {
-        match &answer {
+    fn count(&mut self, answer: &Result<Counted, Reject>) {
+        match answer {
             Ok(_) => self.approvals = self.approvals.wrapping_add(1),
-            Err(reject) => {
-                let count = &mut self.rejects[usize::from(reject.reason.wire())];
-                *count = count.wrapping_add(1);
-            }
+            Err(reject) => self.count_reject(reject),
         }
-        answer
+    }
+
+    #[inline]
+    fn count_reject(&mut self, reject: &Reject) {
+        let count = &mut self.rejects[usize::from(reject.reason.wire())];
+        *count = count.wrapping_add(1);
     }
 }
 

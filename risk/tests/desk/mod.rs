@@ -1,0 +1,126 @@
+//! One account that may do anything, to be narrowed by each test.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::{
+    AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, Side, Symbol,
+    Ticks, UnixNanos,
+};
+use tidegate_risk::{OrderContext, OrderExposure, Risk, RiskApproved};
+
+pub const ACCOUNT: AccountId = AccountId(7);
+pub const INSTRUMENT: InstrumentId = InstrumentId(3);
+pub const START: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
+pub const REFERENCE: i64 = 1_000;
+
+/// One tick of one lot is one unit of [`Money`], so that amounts in tests are price x quantity.
+pub fn instrument() -> Instrument {
+    let mut instrument = Instrument::us_equity(Symbol::new("TEST").expect("a symbol"));
+    instrument.tick_size_nano = 1;
+    instrument.lot_size_nano = 1;
+    instrument.order_tick = Ticks(1);
+    instrument.checked().expect("acceptable")
+}
+
+pub fn limits() -> SetLimits {
+    SetLimits {
+        max_order_notional: Money(i128::MAX),
+        credit: Money::ZERO,
+        max_order_qty: Lots::MAX,
+        max_position: Lots::MAX,
+        price_collar_bp: 10_000,
+        max_open_orders: u32::MAX,
+        messages_per_sec: u32::MAX,
+        message_burst: u32::MAX,
+        account: ACCOUNT,
+        reserved: [0; 12],
+    }
+}
+
+pub fn order(side: Side, qty: u64, price: i64) -> NewOrder {
+    NewOrder {
+        client_order_id: ClientOrderId::new("a").expect("a name"),
+        account: ACCOUNT,
+        instrument: INSTRUMENT,
+        side: side.wire(),
+        order_type: OrderType::Limit.wire(),
+        time_in_force: TimeInForce::Day.wire(),
+        flags: 0,
+        reserved: [0; 4],
+        qty: Lots(qty),
+        price: Ticks(price),
+    }
+}
+
+pub fn market(side: Side, qty: u64) -> NewOrder {
+    NewOrder { order_type: OrderType::Market.wire(), ..order(side, qty, 0) }
+}
+
+pub struct Desk {
+    pub risk: Risk,
+    pub now: UnixNanos,
+    pub terms: Instrument,
+    pub reference: Option<Ticks>,
+    pub equity: Money,
+}
+
+impl Desk {
+    pub fn with(limits: SetLimits) -> Self {
+        let mut risk = Risk::new();
+        risk.open_account(ACCOUNT).expect("a new account");
+        risk.define_instrument(INSTRUMENT).expect("a new instrument");
+        risk.set_limits(&limits).expect("limits that mean something");
+        let equity = Money(i128::MAX >> 2);
+        Self { risk, now: START, terms: instrument(), reference: Some(Ticks(REFERENCE)), equity }
+    }
+
+    pub fn check(&mut self, order: NewOrder) -> Result<RiskApproved<NewOrder>, Reject> {
+        let context = OrderContext {
+            now: self.now,
+            instrument: &self.terms,
+            reference: self.reference,
+            equity_at_cost: self.equity,
+        };
+        self.risk.check_new(order, &context)
+    }
+
+    /// Approves an order and counts it as open.
+    pub fn open(&mut self, order: NewOrder) -> Result<OrderExposure, Reject> {
+        let exposure = *self.check(order)?.exposure();
+        self.risk.order_opened(&exposure);
+        Ok(exposure)
+    }
+
+    pub fn check_replace(
+        &mut self,
+        current: &OrderExposure,
+        cum_qty: u64,
+        qty: u64,
+        price: i64,
+    ) -> Result<OrderExposure, Reject> {
+        let context = OrderContext {
+            now: self.now,
+            instrument: &self.terms,
+            reference: self.reference,
+            equity_at_cost: self.equity,
+        };
+        let replace = ReplaceOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(1),
+            account: current.account,
+            reserved: [0; 4],
+            qty: Lots(qty),
+            price: Ticks(price),
+        };
+        let approved = self.risk.check_replace(replace, current, Lots(cum_qty), &context)?;
+        Ok(*approved.exposure())
+    }
+
+    /// Holds `qty` lots (below 0 is short) that cost `cost`.
+    pub fn hold(&mut self, qty: i64, cost: i128) {
+        // A pair exists once an order of it was approved.
+        let exposure = self.open(order(Side::Buy, 1, 1)).expect("a small order");
+        self.risk.order_closed(&exposure);
+        self.risk.position_changed(ACCOUNT, INSTRUMENT, qty, Money(cost));
+    }
+}
