@@ -1,0 +1,201 @@
+//! A desk for tests: a state machine with one instrument, two accounts, and short words for what happens to it.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use tidegate_engine::core::{Collected, Core, Input};
+use tidegate_model::command::*;
+use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
+use tidegate_model::ids::Code;
+use tidegate_model::market::{Definition, MarketEventKind as Kind};
+use tidegate_model::*;
+
+pub const ACCOUNT: AccountId = AccountId(1);
+pub const INSTRUMENT: InstrumentId = InstrumentId(0);
+const MONEY: i128 = tidegate_model::units::MONEY_PER_UNIT;
+
+pub struct Desk {
+    pub core: Core,
+    pub out: Collected,
+    pub now: UnixNanos,
+    pub names: u64,
+}
+
+pub fn configure(latency_ns: u64) -> Configure {
+    Configure { paper_latency_ns: latency_ns, orders_max: 1 << 12, book_orders_max: 1 << 14 }
+}
+
+pub fn limits(account: AccountId) -> SetLimits {
+    SetLimits {
+        max_order_notional: Money(1_000_000 * MONEY),
+        credit: Money(1_000_000 * MONEY),
+        max_order_qty: Lots(10_000),
+        max_position: Lots(20_000),
+        price_collar_bp: 1_000,
+        max_open_orders: 1_000,
+        messages_per_sec: 1_000_000,
+        message_burst: 1_000_000,
+        account,
+        reserved: [0; 12],
+    }
+}
+
+pub fn definition() -> MarketEvent {
+    Definition {
+        kind: Kind::Definition.wire(),
+        price_scale: 4,
+        flags: 0,
+        channel_id: 7,
+        ts_event: UnixNanos(1),
+        ts_recv: UnixNanos(1),
+        symbol: Symbol::new("ACME").expect("valid"),
+        tick_size_nano: 100_000,
+        lot_size_nano: 1_000_000_000,
+    }
+    .into_event()
+}
+
+/// Cents as ticks of 0.0001.
+pub fn cents(cents: i64) -> Ticks {
+    Ticks(cents * 100)
+}
+
+pub fn setup_commands() -> Vec<Command> {
+    let mut commands = Vec::new();
+    for account in [AccountId(1), AccountId(2)] {
+        let currency = Code::new("USD").expect("valid");
+        commands.push(Command::OpenAccount(OpenAccount { account, reserved: [0; 4], currency }));
+        let amount = Money(100_000 * MONEY);
+        commands.push(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }));
+        commands.push(Command::SetLimits(limits(account)));
+    }
+    commands
+}
+
+pub fn market(kind: Kind, order_ref: u64) -> MarketEvent {
+    MarketEvent { kind: kind.wire(), channel_id: 7, order_ref, ..Default::default() }
+}
+
+pub fn add(order_ref: u64, side: Side, price: Ticks, qty: u64) -> MarketEvent {
+    MarketEvent { side: side.wire(), price, qty: Lots(qty), ..market(Kind::Add, order_ref) }
+}
+
+pub fn execute(order_ref: u64, qty: u64) -> MarketEvent {
+    MarketEvent { qty: Lots(qty), ..market(Kind::Execute, order_ref) }
+}
+
+pub fn new_order(name: &str, side: Side, price: Option<Ticks>, qty: u64, tif: TimeInForce) -> NewOrder {
+    let order_type = if price.is_some() { OrderType::Limit } else { OrderType::Market };
+    NewOrder {
+        client_order_id: ClientOrderId::new(name).expect("valid"),
+        account: ACCOUNT,
+        instrument: INSTRUMENT,
+        side: side.wire(),
+        order_type: order_type.wire(),
+        time_in_force: tif.wire(),
+        flags: 0,
+        reserved: [0; 4],
+        qty: Lots(qty),
+        price: price.unwrap_or_default(),
+    }
+}
+
+impl Desk {
+    pub fn new(latency_ns: u64) -> Self {
+        let core = Core::new(configure(latency_ns)).expect("the sizes are allowed");
+        let mut desk = Self { core, out: Collected::default(), now: UnixNanos(1_000), names: 0 };
+        desk.command(Command::Configure(configure(latency_ns)));
+        desk.market(definition());
+        for command in setup_commands() {
+            desk.command(command);
+        }
+        desk.out.events.clear();
+        desk
+    }
+
+    pub fn market(&mut self, event: MarketEvent) -> Vec<Event> {
+        let event = MarketEvent { ts_recv: self.now, ts_event: self.now, ..event };
+        let seq = self.core.seq().next();
+        self.core.apply(seq, Input::Market(&event), &mut self.out);
+        self.told()
+    }
+
+    pub fn command(&mut self, command: Command) -> Vec<Event> {
+        let mut record = CommandRecord::new(command);
+        record.ts_recv = self.now;
+        record.session = SessionId(5);
+        let seq = self.core.seq().next();
+        self.core.apply(seq, Input::Command(&record), &mut self.out);
+        self.told()
+    }
+
+    fn told(&mut self) -> Vec<Event> {
+        self.out.updates.clear();
+        self.out.events.drain(..).map(|record| record.event().expect("a known kind")).collect()
+    }
+
+    pub fn order(&mut self, side: Side, price: Option<Ticks>, qty: u64, tif: TimeInForce) -> Vec<Event> {
+        self.names += 1;
+        let name = format!("order-{}", self.names);
+        self.command(Command::NewOrder(new_order(&name, side, price, qty, tif)))
+    }
+
+    pub fn cancel(&mut self, order_id: u64) -> Vec<Event> {
+        self.command(Command::CancelOrder(CancelOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(order_id),
+            account: ACCOUNT,
+            reserved: [0; 4],
+        }))
+    }
+
+    pub fn replace(&mut self, order_id: u64, price: Ticks, qty: u64) -> Vec<Event> {
+        self.command(Command::ReplaceOrder(ReplaceOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(order_id),
+            account: ACCOUNT,
+            reserved: [0; 4],
+            qty: Lots(qty),
+            price,
+        }))
+    }
+
+    /// Lets `ns` pass and tells the engine.
+    pub fn pass(&mut self, ns: u64) -> Vec<Event> {
+        self.now.0 += ns;
+        self.command(Command::Time)
+    }
+}
+
+/// One line for each report about orders; positions and cash are left out.
+pub fn lines(events: &[Event]) -> Vec<String> {
+    events.iter().filter_map(line).collect()
+}
+
+fn line(event: &Event) -> Option<String> {
+    let of = |execution: &Execution| {
+        let reason = execution.reject().map(|reject| format!(" {reject}")).unwrap_or_default();
+        let status = OrdStatus::from_wire(execution.ord_status).map_or("-", OrdStatus::as_str);
+        (execution.order_id.0, status, reason)
+    };
+    match event {
+        Event::Execution(execution) => {
+            let (id, status, reason) = of(execution);
+            let exec_type = ExecType::from_wire(execution.exec_type).expect("known").as_str();
+            let last = match ExecType::from_wire(execution.exec_type) {
+                Some(ExecType::Trade) => {
+                    format!(" {}@{}", execution.last_qty, execution.last_price.0 / 100)
+                }
+                Some(ExecType::Canceled) => {
+                    let why = CancelReason::from_wire(execution.cancel_reason).expect("known");
+                    format!(" {} {why}", execution.last_qty)
+                }
+                _ => String::new(),
+            };
+            Some(format!("{id} {exec_type}{last} -> {status}{reason}"))
+        }
+        Event::CancelReject(execution) => {
+            let (id, status, reason) = of(execution);
+            Some(format!("{id} cancel_reject -> {status}{reason}"))
+        }
+        _ => None,
+    }
+}
