@@ -14,6 +14,7 @@
 pub mod binary_file;
 pub mod error;
 pub mod itch;
+pub mod mold_udp64;
 pub mod session_date;
 pub mod synthetic;
 
