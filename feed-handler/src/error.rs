@@ -1,6 +1,7 @@
 //! What can be wrong with a feed.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why a single message was refused; [`Error::Message`] adds where it stood.
@@ -128,5 +129,15 @@ pub enum Error {
         message: u64,
         /// What is wrong with it.
         source: MessageError,
+    },
+    /// A socket could not be set up or used.
+    #[error("cannot {what} {addr}: {source}")]
+    Socket {
+        /// What was tried.
+        what: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
     },
 }

@@ -15,7 +15,9 @@ pub mod binary_file;
 pub mod error;
 pub mod itch;
 pub mod mold_udp64;
+pub mod server;
 pub mod session_date;
 pub mod synthetic;
+pub mod udp;
 
 pub use error::{Error, MessageError};
