@@ -43,14 +43,14 @@ pub enum Damage {
 #[non_exhaustive]
 pub enum JournalError {
     /// The operating system refused something.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}: {error}")]
     Io {
         /// What was tried.
         what: &'static str,
         /// On which file or directory.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// What the system said. Part of the message, so it is no source of its own.
+        error: io::Error,
     },
     /// The disk has no room for the next segment. Nothing was half written.
     #[error(
@@ -236,7 +236,7 @@ fn holder_text(pid: &Option<u32>) -> String {
 impl JournalError {
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| Self::Io { what, path, source }
+        move |error| Self::Io { what, path, error }
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, damage: Damage) -> Self {

@@ -1,0 +1,473 @@
+//! Records of a journal as named fields: the one place that knows what `cat` and `export` print.
+
+use std::fmt::Write as _;
+use tidegate_journal::frame::{
+    KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
+};
+use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
+use tidegate_model::command::{CommandKind, OrderType, SetLimits, TimeInForce};
+use tidegate_model::event::{
+    Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus,
+};
+use tidegate_model::market::MarketEventKind;
+use tidegate_model::{
+    AccountId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId, MarketEvent,
+    RejectReason, Side,
+};
+
+/// Every field that a record can have, in the order of CSV's columns.
+pub(super) const COLUMNS: &[&str] = &[
+    "ts_event_ns",
+    "ts_recv_ns",
+    "ts_ns",
+    "input_seq",
+    "ordinal",
+    "request_id",
+    "principal",
+    "session",
+    "account",
+    "instrument",
+    "channel_id",
+    "feed_seq",
+    "flags",
+    "symbol",
+    "venue",
+    "currency",
+    "client_order_id",
+    "order_id",
+    "order_ref",
+    "aux",
+    "side",
+    "order_type",
+    "time_in_force",
+    "exec_type",
+    "ord_status",
+    "liquidity",
+    "reject_reason",
+    "reject_limit",
+    "reject_value",
+    "cancel_reason",
+    "price_ticks",
+    "qty_lots",
+    "cum_qty_lots",
+    "leaves_qty_lots",
+    "last_qty_lots",
+    "last_price_ticks",
+    "cum_ticks_lots",
+    "queue_ahead_lots",
+    "cause_seq",
+    "fee_e18",
+    "cost_e18",
+    "realised_e18",
+    "fees_e18",
+    "position_lots",
+    "bought_lots",
+    "sold_lots",
+    "cash_e18",
+    "deposits_e18",
+    "amount_e18",
+    "max_order_notional_e18",
+    "credit_e18",
+    "max_order_qty_lots",
+    "max_position_lots",
+    "price_collar_bp",
+    "max_open_orders",
+    "messages_per_sec",
+    "message_burst",
+    "engaged",
+    "value",
+    "command_kind",
+    "paper_latency_ns",
+    "orders_max",
+    "book_orders_max",
+    "tick_size_nano",
+    "lot_size_nano",
+    "multiplier_nano",
+    "order_tick_ticks",
+    "order_tick_from_ticks",
+    "order_lot_lots",
+    "maker_fee_e8",
+    "taker_fee_e8",
+    "asset_class",
+    "venue_kind",
+    "price_scale",
+    "qty_scale",
+    "state_hash",
+    "frame_count",
+    "reason",
+    "cut_bytes",
+    "kind_number",
+    "payload_hex",
+];
+
+/// A field's value, as it came.
+pub(super) enum Value {
+    Unsigned(u64),
+    Signed(i64),
+    Wide(i128),
+    Word(&'static str),
+    Text(String),
+}
+
+impl Value {
+    /// The value as plain text.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Unsigned(value) => value.to_string(),
+            Self::Signed(value) => value.to_string(),
+            Self::Wide(value) => value.to_string(),
+            Self::Word(value) => (*value).to_string(),
+            Self::Text(value) => value.clone(),
+        }
+    }
+}
+
+macro_rules! into_value {
+    ($($from:ty => $variant:ident,)+) => {
+        $(impl From<$from> for Value {
+            fn from(value: $from) -> Self { Self::$variant(value.into()) }
+        })+
+    };
+}
+
+into_value! {
+    u8 => Unsigned, u16 => Unsigned, u32 => Unsigned, u64 => Unsigned,
+    i64 => Signed, i128 => Wide, &'static str => Word, String => Text,
+}
+
+/// Names with their units, and values.
+pub(super) type Fields = Vec<(&'static str, Value)>;
+
+/// Adds `name = value` pairs.
+macro_rules! put {
+    ($fields:expr, $($name:literal = $value:expr),+ $(,)?) => {
+        $fields.extend([$(($name, Value::from($value))),+])
+    };
+}
+
+/// The name of a value on the wire, `-` for 0, or the number if no name is assigned.
+macro_rules! name_of {
+    ($type:ty, $wire:expr) => {
+        match (<$type>::from_wire($wire), $wire) {
+            (Some(value), _) => Value::Word(value.as_str()),
+            (None, 0) => Value::Word("-"),
+            (None, wire) => Value::Unsigned(wire.into()),
+        }
+    };
+}
+
+/// Takes a record apart into `fields` and returns what it is. A payload that is not what its kind says, or is of a kind
+/// of a later version, comes as hexadecimal.
+pub(super) fn decode(record: &Record<'_>, fields: &mut Fields) -> &'static str {
+    let decoded = match record.kind {
+        KIND_MARKET_EVENT => record.pod().map(|event| market_event(&event, fields)),
+        KIND_COMMAND => record.pod().map(|command| self::command(&command, fields)),
+        KIND_EVENT => record.pod().map(|event| self::event(&event, fields)),
+        KIND_CHECKPOINT => record.pod().map(|checkpoint: Checkpoint| {
+            put!(fields, "state_hash" = checkpoint.hash.to_string());
+            Some("checkpoint")
+        }),
+        KIND_SEAL => record.pod().map(|seal: Seal| {
+            let reason = SealReason::from_wire(seal.reason).map_or("-", SealReason::as_str);
+            put!(
+                fields,
+                "frame_count" = seal.frame_count,
+                "reason" = reason,
+                "cut_bytes" = seal.cut_bytes
+            );
+            Some("seal")
+        }),
+        _ => Ok(None),
+    };
+    if let Ok(Some(name)) = decoded {
+        return name;
+    }
+    fields.clear();
+    let mut hex = String::with_capacity(record.payload.len() * 2);
+    for byte in record.payload {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    put!(fields, "kind_number" = record.kind, "payload_hex" = hex);
+    "unknown"
+}
+
+fn market_event(event: &MarketEvent, fields: &mut Fields) -> Option<&'static str> {
+    let kind = MarketEventKind::from_wire(event.kind)?;
+    put!(
+        fields,
+        "ts_event_ns" = event.ts_event.0,
+        "ts_recv_ns" = event.ts_recv.0,
+        "channel_id" = event.channel_id
+    );
+    if let Some(definition) = event.definition() {
+        put!(
+            fields,
+            "symbol" = definition.symbol.to_string(),
+            "tick_size_nano" = definition.tick_size_nano,
+            "lot_size_nano" = definition.lot_size_nano,
+            "price_scale" = definition.price_scale,
+            "flags" = definition.flags
+        );
+        return Some(kind.as_str());
+    }
+    put!(
+        fields,
+        "side" = name_of!(Side, event.side),
+        "price_ticks" = event.price.0,
+        "qty_lots" = event.qty.0,
+        "order_ref" = event.order_ref,
+        "aux" = event.aux,
+        "flags" = event.flags,
+        "feed_seq" = event.feed_seq
+    );
+    Some(kind.as_str())
+}
+
+fn account(id: AccountId) -> Value {
+    if id == AccountId::NONE { Value::Word("-") } else { Value::from(id.0) }
+}
+
+fn instrument(id: InstrumentId) -> Value {
+    if id == InstrumentId::NONE { Value::Word("-") } else { Value::from(id.0) }
+}
+
+fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> {
+    let command = record.command()?;
+    put!(
+        fields,
+        "ts_recv_ns" = record.ts_recv.0,
+        "principal" = record.principal.0,
+        "session" = record.session.0,
+        "request_id" = record.request_id
+    );
+    match command {
+        Command::NewOrder(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "instrument" = instrument(body.instrument),
+            "client_order_id" = body.client_order_id.to_string(),
+            "side" = name_of!(Side, body.side),
+            "order_type" = name_of!(OrderType, body.order_type),
+            "time_in_force" = name_of!(TimeInForce, body.time_in_force),
+            "flags" = body.flags,
+            "qty_lots" = body.qty.0,
+            "price_ticks" = body.price.0
+        ),
+        Command::CancelOrder(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "client_order_id" = body.client_order_id.to_string(),
+            "order_id" = body.order_id.0
+        ),
+        Command::ReplaceOrder(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "client_order_id" = body.client_order_id.to_string(),
+            "order_id" = body.order_id.0,
+            "qty_lots" = body.qty.0,
+            "price_ticks" = body.price.0
+        ),
+        Command::MassCancel(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "instrument" = instrument(body.instrument),
+            "side" = name_of!(Side, body.side)
+        ),
+        Command::DefineInstrument(body) => instrument_fields(&body, fields),
+        Command::OpenAccount(body) => {
+            put!(fields, "account" = account(body.account), "currency" = body.currency.to_string())
+        }
+        Command::Transfer(body) => {
+            put!(fields, "account" = account(body.account), "amount_e18" = body.amount.0)
+        }
+        Command::SetLimits(body) => limits_fields(&body, fields),
+        Command::KillSwitch(body) => {
+            put!(fields, "account" = account(body.account), "engaged" = body.engaged)
+        }
+        Command::Configure(body) => put!(
+            fields,
+            "paper_latency_ns" = body.paper_latency_ns,
+            "orders_max" = body.orders_max,
+            "book_orders_max" = body.book_orders_max
+        ),
+        Command::SessionClosed | Command::Time | Command::DayRoll => {}
+    }
+    CommandKind::from_wire(record.kind).map(CommandKind::as_str)
+}
+
+fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
+    let event = record.event()?;
+    put!(
+        fields,
+        "ts_ns" = record.ts.0,
+        "input_seq" = record.seq.0,
+        "ordinal" = record.ordinal,
+        "principal" = record.principal.0,
+        "session" = record.session.0,
+        "request_id" = record.request_id,
+        "account" = account(record.account),
+        "instrument" = instrument(record.instrument)
+    );
+    match event {
+        Event::Execution(body) | Event::CancelReject(body) => execution_fields(&body, fields),
+        Event::Position(body) => put!(
+            fields,
+            "position_lots" = body.qty,
+            "cost_e18" = body.cost.0,
+            "realised_e18" = body.realised.0,
+            "fees_e18" = body.fees.0,
+            "bought_lots" = body.bought.0,
+            "sold_lots" = body.sold.0
+        ),
+        Event::Account(body) => put!(
+            fields,
+            "cash_e18" = body.cash.0,
+            "deposits_e18" = body.deposits.0,
+            "realised_e18" = body.realised.0,
+            "fees_e18" = body.fees.0,
+            "currency" = body.currency.to_string()
+        ),
+        Event::Instrument(body) => instrument_fields(&body, fields),
+        Event::Limits(body) => {
+            // The head names the account already.
+            fields.retain(|(name, _)| *name != "account");
+            limits_fields(&body, fields);
+        }
+        Event::Ack(body) | Event::KillSwitch(body) => ack_fields(&body, fields),
+    }
+    EventKind::from_wire(record.kind).map(EventKind::as_str)
+}
+
+fn execution_fields(body: &Execution, fields: &mut Fields) {
+    put!(
+        fields,
+        "exec_type" = name_of!(ExecType, body.exec_type),
+        "ord_status" = name_of!(OrdStatus, body.ord_status),
+        "order_id" = body.order_id.0,
+        "client_order_id" = body.client_order_id.to_string(),
+        "side" = name_of!(Side, body.side),
+        "order_type" = name_of!(OrderType, body.order_type),
+        "time_in_force" = name_of!(TimeInForce, body.time_in_force),
+        "price_ticks" = body.price.0,
+        "qty_lots" = body.qty.0,
+        "cum_qty_lots" = body.cum_qty.0,
+        "leaves_qty_lots" = body.leaves_qty.0,
+        "last_qty_lots" = body.last_qty.0,
+        "last_price_ticks" = body.last_price.0,
+        "cum_ticks_lots" = body.cum_ticks_lots,
+        "fee_e18" = body.fee.0,
+        "liquidity" = name_of!(Liquidity, body.liquidity),
+        "queue_ahead_lots" = body.queue_ahead_at_entry.0,
+        "cause_seq" = body.cause_seq.0,
+        "cancel_reason" = name_of!(CancelReason, body.cancel_reason)
+    );
+    reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
+}
+
+fn reject_fields(reason: u8, limit: i128, value: i128, fields: &mut Fields) {
+    put!(
+        fields,
+        "reject_reason" = name_of!(RejectReason, reason),
+        "reject_limit" = limit,
+        "reject_value" = value
+    );
+}
+
+fn ack_fields(body: &Ack, fields: &mut Fields) {
+    put!(fields, "command_kind" = name_of!(CommandKind, body.command_kind), "value" = body.value);
+    reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
+}
+
+fn limits_fields(body: &SetLimits, fields: &mut Fields) {
+    put!(
+        fields,
+        "account" = account(body.account),
+        "max_order_qty_lots" = body.max_order_qty.0,
+        "max_order_notional_e18" = body.max_order_notional.0,
+        "credit_e18" = body.credit.0,
+        "max_position_lots" = body.max_position.0,
+        "price_collar_bp" = body.price_collar_bp,
+        "max_open_orders" = body.max_open_orders,
+        "messages_per_sec" = body.messages_per_sec,
+        "message_burst" = body.message_burst
+    );
+}
+
+fn instrument_fields(body: &Instrument, fields: &mut Fields) {
+    put!(
+        fields,
+        "symbol" = body.symbol.to_string(),
+        "venue" = body.venue.to_string(),
+        "currency" = body.currency.to_string(),
+        "tick_size_nano" = body.tick_size_nano,
+        "lot_size_nano" = body.lot_size_nano,
+        "multiplier_nano" = body.multiplier_nano,
+        "order_tick_ticks" = body.order_tick.0,
+        "order_tick_from_ticks" = body.order_tick_from.0,
+        "order_lot_lots" = body.order_lot.0,
+        "maker_fee_e8" = body.maker_fee_e8,
+        "taker_fee_e8" = body.taker_fee_e8,
+        "asset_class" = name_of!(tidegate_model::instrument::AssetClass, body.asset_class),
+        "venue_kind" = body.venue_kind,
+        "price_scale" = body.price_scale,
+        "qty_scale" = body.qty_scale
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::SeqNo;
+
+    /// A payload of zeros of which only the byte that names its kind is set.
+    fn payloads(kind: u8, len: usize, kind_at: usize, wires: Vec<u8>) -> Vec<(u8, Vec<u8>)> {
+        let of = |wire| {
+            let mut payload = vec![0; len];
+            payload[kind_at] = wire;
+            (kind, payload)
+        };
+        wires.into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn every_field_has_a_column() {
+        let market = MarketEventKind::ALL.iter().map(|kind| kind.wire()).collect();
+        let commands = CommandKind::ALL.iter().map(|kind| kind.wire()).collect();
+        let events = EventKind::ALL.iter().map(|kind| kind.wire()).collect();
+        let mut payloads = [
+            payloads(KIND_MARKET_EVENT, size_of::<MarketEvent>(), 0, market),
+            payloads(KIND_COMMAND, size_of::<CommandRecord>(), 0, commands),
+            payloads(KIND_EVENT, size_of::<EventRecord>(), 12, events),
+        ]
+        .concat();
+        payloads.push((KIND_CHECKPOINT, vec![0; 16]));
+        payloads.push((KIND_SEAL, vec![0; 24]));
+        payloads.push((99, vec![1, 2]));
+        for (kind, payload) in payloads {
+            let record = Record { seq: SeqNo(1), kind, payload: &payload, segment: 1, offset: 128 };
+            let mut fields = Vec::new();
+            let name = decode(&record, &mut fields);
+            assert_eq!(name == "unknown", kind == 99, "{kind} is {name}");
+            for (index, (field, _)) in fields.iter().enumerate() {
+                assert!(COLUMNS.contains(field), "{name}: {field} has no column");
+                let twice = fields[..index].iter().any(|(other, _)| other == field);
+                assert!(!twice, "{name}: {field} comes twice");
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_of_the_wrong_size_is_shown_as_bytes() {
+        let payload = [0xab, 0x01];
+        let record = Record {
+            seq: SeqNo(1),
+            kind: KIND_COMMAND,
+            payload: &payload,
+            segment: 1,
+            offset: 128,
+        };
+        let mut fields = Vec::new();
+        assert_eq!(decode(&record, &mut fields), "unknown");
+        assert!(fields.iter().any(|(_, value)| value.text() == "ab01"));
+    }
+}
