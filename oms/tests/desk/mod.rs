@@ -1,0 +1,126 @@
+//! A gate that lets everything sensible pass, and the order management behind it.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::ids::Code;
+use tidegate_model::{
+    AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, PrincipalId, Reject,
+    SessionId, Side, Symbol, Ticks, UnixNanos,
+};
+use tidegate_oms::{Oms, OrderSlot, Requester};
+use tidegate_risk::{OrderContext, Risk, RiskApproved};
+
+pub const USD: Code = Code(*b"USD\0\0\0\0\0");
+pub const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
+pub const WHO: Requester =
+    Requester { principal: PrincipalId(5), session: SessionId(6), request_id: 7 };
+
+/// One tick of one lot is one unit of money.
+pub fn instrument() -> Instrument {
+    let mut instrument = Instrument::us_equity(Symbol::new("TEST").expect("a symbol"));
+    instrument.tick_size_nano = 1;
+    instrument.lot_size_nano = 1;
+    instrument.order_tick = Ticks(1);
+    instrument.checked().expect("acceptable")
+}
+
+pub fn name(number: u64) -> ClientOrderId {
+    ClientOrderId::new(&format!("order-{number}")).expect("a name")
+}
+
+pub fn order(account: u32, instrument: u32, name: u64, side: Side, qty: u64) -> NewOrder {
+    NewOrder {
+        client_order_id: self::name(name),
+        account: AccountId(account),
+        instrument: InstrumentId(instrument),
+        side: side.wire(),
+        order_type: OrderType::Limit.wire(),
+        time_in_force: TimeInForce::Day.wire(),
+        flags: 0,
+        reserved: [0; 4],
+        qty: Lots(qty),
+        price: Ticks(100),
+    }
+}
+
+pub struct Desk {
+    pub oms: Oms,
+    pub risk: Risk,
+    pub terms: Instrument,
+}
+
+impl Desk {
+    pub fn new(orders_max: u32, accounts: u32, instruments: u32) -> Self {
+        let mut oms = Oms::new(orders_max).expect("a power of two");
+        let mut risk = Risk::new();
+        for account in 0..accounts {
+            let account = AccountId(account);
+            oms.open_account(account, USD).expect("a new account");
+            risk.open_account(account).expect("a new account");
+            let limits = SetLimits {
+                max_order_notional: Money::MAX,
+                credit: Money(i128::MAX >> 2),
+                max_order_qty: Lots::MAX,
+                max_position: Lots::MAX,
+                price_collar_bp: 1_000_000,
+                max_open_orders: u32::MAX,
+                messages_per_sec: u32::MAX,
+                message_burst: u32::MAX,
+                account,
+                reserved: [0; 12],
+            };
+            risk.set_limits(&limits).expect("known");
+        }
+        for instrument in 0..instruments {
+            risk.define_instrument(InstrumentId(instrument)).expect("in range");
+        }
+        Self { oms, risk, terms: instrument() }
+    }
+
+    pub fn approve(&mut self, order: NewOrder) -> RiskApproved<NewOrder> {
+        let context = OrderContext {
+            now: NOW,
+            instrument: &self.terms,
+            reference: Some(Ticks(100)),
+            equity_at_cost: self.oms.equity_at_cost(order.account),
+        };
+        self.risk.check_new(order, &context).expect("sensible")
+    }
+
+    /// Approves, admits and counts an order.
+    pub fn enter(&mut self, order: NewOrder) -> Result<OrderSlot, Reject> {
+        let approved = self.approve(order);
+        let slot = self.oms.admit(&approved, WHO, NOW, &self.terms)?;
+        self.risk.order_opened(approved.exposure());
+        Ok(slot)
+    }
+
+    /// Approves new terms of an order.
+    pub fn approve_replace(
+        &mut self,
+        slot: OrderSlot,
+        qty: u64,
+        price: i64,
+    ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
+        let order = *self.oms.order(slot);
+        let replace = ReplaceOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: order.order_id,
+            account: order.account,
+            reserved: [0; 4],
+            qty: Lots(qty),
+            price: Ticks(price),
+        };
+        let context = OrderContext {
+            now: NOW,
+            instrument: &self.terms,
+            reference: Some(Ticks(100)),
+            equity_at_cost: self.oms.equity_at_cost(order.account),
+        };
+        self.risk.check_replace(replace, &self.oms.exposure(slot), order.cum_qty, &context)
+    }
+
+    pub fn find(&self, account: u32, order_id: u64, name: u64) -> Result<OrderSlot, Reject> {
+        self.oms.find(AccountId(account), OrderId(order_id), &self::name(name))
+    }
+}
