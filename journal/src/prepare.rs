@@ -20,6 +20,8 @@ use tidegate_model::UnixNanos;
 const WARM_INTERVAL: Duration = Duration::from_millis(20);
 /// Bytes ahead of the writer that are kept writable.
 const WARM_AHEAD_LEN: u64 = 1 << 20;
+/// Full segments that can wait to be put away: each roll adds two holds on one, and waits for the thread in between.
+const RETIRED_COUNT_MAX: usize = 8;
 /// How often a waiting writer looks whether the thread still lives.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -158,7 +160,9 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut warmed = self.watermark.position();
+        let mut retired = Vec::with_capacity(RETIRED_COUNT_MAX);
         let mut state = self.shared.lock();
+        state.retired.reserve(RETIRED_COUNT_MAX);
         while !state.stop {
             if state.next.is_none() {
                 drop(state);
@@ -168,10 +172,11 @@ impl Worker {
                 self.shared.ready.notify_all();
                 continue;
             }
-            let retired = std::mem::take(&mut state.retired);
+            // The list keeps its memory, so that the writer never allocates when it adds to it.
+            retired.append(&mut state.retired);
             let active = state.active.clone();
             drop(state);
-            drop(retired);
+            retired.clear();
             let position = self.watermark.position();
             if let Some(active) = active
                 && position != warmed

@@ -78,6 +78,10 @@ pub(crate) fn recover(dir: &Path, config: &Config) -> Result<Start, JournalError
             (recovery, indexes.first().copied().unwrap_or(1))
         }
     };
+    if next_index >= u64::from(u32::MAX) {
+        let path = segment_path(dir, next_index);
+        return Err(JournalError::BadHeader { path, reason: "segments are numbered below 2^32" });
+    }
     // Segments that were made ahead are empty; they are made anew with this writer's terms.
     for header in headers.iter().filter(|header| header.first_seq.is_none()) {
         let path = segment_path(dir, header.index);
