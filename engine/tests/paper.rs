@@ -25,15 +25,15 @@ fn market_order_takes_level_by_level_and_the_rest_is_canceled() {
     let mut desk = with_book(0);
     assert_eq!(
         lines(&desk.order(Buy, None, 180, Ioc)),
-        [
-            "1 new -> new",
-            "1 trade 100@10001 -> partially_filled",
-            "1 trade 80@10002 -> filled"
-        ]
+        ["1 new -> new", "1 trade 100@10001 -> partially_filled", "1 trade 80@10002 -> filled"]
     );
     assert_eq!(
         lines(&desk.order(Buy, None, 100, Day)),
-        ["2 new -> new", "2 trade 40@10002 -> partially_filled", "2 canceled 60 no_liquidity -> canceled"]
+        [
+            "2 new -> new",
+            "2 trade 40@10002 -> partially_filled",
+            "2 canceled 60 no_liquidity -> canceled"
+        ]
     );
 }
 
@@ -99,7 +99,8 @@ fn order_behind_that_leaves_does_not_move_ours() {
     desk.market(market(Kind::Delete, 8));
     assert_eq!(desk.core.paper().resting(INSTRUMENT, Buy)[0].ahead, Lots(100));
     // An order ahead that is replaced at the same price goes behind.
-    let replace = MarketEvent { aux: 9, price: cents(10_000), qty: Lots(100), ..market(Kind::Replace, 4) };
+    let replace =
+        MarketEvent { aux: 9, price: cents(10_000), qty: Lots(100), ..market(Kind::Replace, 4) };
     desk.market(replace);
     assert_eq!(desk.core.paper().resting(INSTRUMENT, Buy)[0].ahead, Lots(0));
     assert_eq!(lines(&desk.market(execute(9, 10))), ["1 trade 10@10000 -> partially_filled"]);
@@ -142,7 +143,11 @@ fn flow_is_shared_by_price_then_time() {
     desk.market(add(10, Buy, cents(9_998), 100));
     assert_eq!(
         lines(&desk.market(execute(10, 25))),
-        ["2 trade 10@10000 -> filled", "3 trade 10@10000 -> filled", "1 trade 5@9999 -> partially_filled"]
+        [
+            "2 trade 10@10000 -> filled",
+            "3 trade 10@10000 -> filled",
+            "1 trade 5@9999 -> partially_filled"
+        ]
     );
 }
 
@@ -178,7 +183,10 @@ fn latency_lies_between_gate_and_venue() {
     assert_eq!(lines(&desk.pass(1)), ["1 new -> new"]);
     assert_eq!(lines(&desk.cancel(1)), ["1 pending_cancel -> pending_cancel"]);
     // It fills while the cancel is under way.
-    assert_eq!(lines(&desk.market(add(9, Sell, cents(10_001), 40))), ["1 trade 40@10001 -> filled"]);
+    assert_eq!(
+        lines(&desk.market(add(9, Sell, cents(10_001), 40))),
+        ["1 trade 40@10001 -> filled"]
+    );
     assert_eq!(
         lines(&desk.pass(1_000)),
         ["1 cancel_reject -> filled too_late_to_cancel: limit=0 value=1"]
@@ -190,7 +198,10 @@ fn fills_overtake_a_replace_under_way() {
     let mut desk = with_book(1_000);
     desk.order(Buy, Some(cents(10_000)), 50, Gtc);
     desk.pass(1_000);
-    assert_eq!(lines(&desk.replace(1, cents(10_000), 30)), ["1 pending_replace -> pending_replace"]);
+    assert_eq!(
+        lines(&desk.replace(1, cents(10_000), 30)),
+        ["1 pending_replace -> pending_replace"]
+    );
     desk.market(market(Kind::Delete, 4));
     assert_eq!(lines(&desk.market(execute(5, 40))), ["1 trade 40@10000 -> pending_replace"]);
     assert_eq!(
@@ -226,7 +237,11 @@ fn kill_switch_cancels_what_is_open_and_blocks_what_is_new_but_not_cancels() {
 fn kill_switch_reaches_orders_on_their_way() {
     let mut desk = with_book(1_000);
     desk.order(Buy, Some(cents(9_990)), 10, Gtc);
-    desk.command(Command::KillSwitch(KillSwitch { account: ACCOUNT, engaged: 1, reserved: [0; 3] }));
+    desk.command(Command::KillSwitch(KillSwitch {
+        account: ACCOUNT,
+        engaged: 1,
+        reserved: [0; 3],
+    }));
     assert_eq!(
         lines(&desk.pass(1_000)),
         ["1 new -> pending_cancel", "1 canceled 10 kill_switch -> canceled"]
@@ -255,7 +270,10 @@ fn mass_cancel_by_side_and_day_roll() {
 #[test]
 fn halted_instrument_takes_no_orders() {
     let mut desk = with_book(0);
-    let status = |status: TradingStatus| MarketEvent { flags: status.wire().into(), ..market(Kind::Status, 0) };
+    let status = |status: TradingStatus| MarketEvent {
+        flags: status.wire().into(),
+        ..market(Kind::Status, 0)
+    };
     desk.market(status(TradingStatus::Halted));
     assert_eq!(
         lines(&desk.order(Buy, Some(cents(9_990)), 10, Gtc)),
@@ -278,11 +296,21 @@ fn levels_without_orders_are_taken_until_told_anew() {
     desk.market(level(Sell, cents(10_001), 100));
     assert_eq!(
         lines(&desk.order(Buy, None, 150, Ioc)),
-        ["1 new -> new", "1 trade 100@10001 -> partially_filled", "1 canceled 50 no_liquidity -> canceled"]
+        [
+            "1 new -> new",
+            "1 trade 100@10001 -> partially_filled",
+            "1 canceled 50 no_liquidity -> canceled"
+        ]
     );
-    assert_eq!(lines(&desk.order(Buy, None, 10, Ioc)), ["2 new -> new", "2 canceled 10 no_liquidity -> canceled"]);
+    assert_eq!(
+        lines(&desk.order(Buy, None, 10, Ioc)),
+        ["2 new -> new", "2 canceled 10 no_liquidity -> canceled"]
+    );
     desk.market(level(Sell, cents(10_001), 30));
-    assert_eq!(lines(&desk.order(Buy, None, 10, Ioc)), ["3 new -> new", "3 trade 10@10001 -> filled"]);
+    assert_eq!(
+        lines(&desk.order(Buy, None, 10, Ioc)),
+        ["3 new -> new", "3 trade 10@10001 -> filled"]
+    );
 }
 
 #[test]
@@ -298,7 +326,8 @@ fn absurd_prices_end_in_a_reject_or_a_cancel_never_in_a_panic() {
             }
         }
     }
-    let trade = MarketEvent { price: Ticks(i64::MAX), qty: Lots(u64::MAX), ..market(Kind::Trade, 0) };
+    let trade =
+        MarketEvent { price: Ticks(i64::MAX), qty: Lots(u64::MAX), ..market(Kind::Trade, 0) };
     desk.market(trade);
     desk.order(Sell, Some(Ticks(100)), 1, Gtc);
 }

@@ -82,7 +82,13 @@ pub fn execute(order_ref: u64, qty: u64) -> MarketEvent {
     MarketEvent { qty: Lots(qty), ..market(Kind::Execute, order_ref) }
 }
 
-pub fn new_order(name: &str, side: Side, price: Option<Ticks>, qty: u64, tif: TimeInForce) -> NewOrder {
+pub fn new_order(
+    name: &str,
+    side: Side,
+    price: Option<Ticks>,
+    qty: u64,
+    tif: TimeInForce,
+) -> NewOrder {
     let order_type = if price.is_some() { OrderType::Limit } else { OrderType::Market };
     NewOrder {
         client_order_id: ClientOrderId::new(name).expect("valid"),
@@ -132,7 +138,13 @@ impl Desk {
         self.out.events.drain(..).map(|record| record.event().expect("a known kind")).collect()
     }
 
-    pub fn order(&mut self, side: Side, price: Option<Ticks>, qty: u64, tif: TimeInForce) -> Vec<Event> {
+    pub fn order(
+        &mut self,
+        side: Side,
+        price: Option<Ticks>,
+        qty: u64,
+        tif: TimeInForce,
+    ) -> Vec<Event> {
         self.names += 1;
         let name = format!("order-{}", self.names);
         self.command(Command::NewOrder(new_order(&name, side, price, qty, tif)))
