@@ -22,6 +22,12 @@ struct PositionRecord {
     hash: u64,
 }
 
+impl PositionRecord {
+    fn flat(account: AccountId, instrument: InstrumentId) -> Self {
+        Self { account, instrument, position: Position::zeroed(), hash: 0 }
+    }
+}
+
 /// What a trade did to its position and its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Booking {
@@ -51,6 +57,10 @@ impl Ledger {
             none: Position::zeroed(),
             hash: StateHash::default(),
         }
+    }
+
+    pub fn prefault(&mut self) {
+        self.positions.prefault(PositionRecord::flat(AccountId::NONE, InstrumentId::NONE));
     }
 
     pub const fn hash(&self) -> StateHash {
@@ -116,12 +126,8 @@ impl Ledger {
         record.account.fees = sum(record.account.fees, trade.fee)?;
         record.cost = sum(record.cost, change.cost)?;
 
-        let slot = self.positions.find_or_insert(id, instrument, || PositionRecord {
-            account: id,
-            instrument,
-            position: Position::zeroed(),
-            hash: 0,
-        })?;
+        let flat = || PositionRecord::flat(id, instrument);
+        let slot = self.positions.find_or_insert(id, instrument, flat)?;
         let held = self.positions.get_mut(slot);
         held.position = change.position;
         self.hash.remove(held.hash);

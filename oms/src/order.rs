@@ -98,6 +98,32 @@ pub struct Order {
 }
 
 impl Order {
+    /// Fills room that no order has yet.
+    pub(crate) const BLANK: Self = Self {
+        order_id: OrderId(0),
+        client_order_id: ClientOrderId::EMPTY,
+        account: AccountId::NONE,
+        instrument: InstrumentId::NONE,
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Day,
+        flags: 0,
+        status: OrdStatus::Canceled,
+        acknowledged: false,
+        qty: Lots::ZERO,
+        price: Ticks::ZERO,
+        cum_qty: Lots::ZERO,
+        cum_ticks_lots: 0,
+        queue_ahead_at_entry: Lots::ZERO,
+        exposure_price: Ticks::ZERO,
+        replace: None,
+        who: Requester { principal: PrincipalId(0), session: SessionId(0), request_id: 0 },
+        entered_at: UnixNanos::ZERO,
+        money_per_tick_lot: 0,
+        entry_hash: 0,
+        hash: 0,
+    };
+
     /// LeavesQty: what may still be executed. 0 once the order is at its end.
     #[inline]
     pub fn leaves_qty(&self) -> Lots {

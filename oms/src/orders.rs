@@ -6,10 +6,13 @@
 
 use crate::client_ids::{ClientIds, Probe};
 use crate::order::{Order, OrderSlot};
+use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
 
 /// Orders that a store can be made for: with 256 bytes and more for each, some 2 GiB.
 pub const ORDERS_MAX: u32 = 1 << 22;
+
+const TAG_NEXT_ID: u64 = 0x6f6d_736e_6578_7469;
 
 /// No slot, in a link.
 const NONE: u32 = u32::MAX;
@@ -77,14 +80,30 @@ impl Orders {
         })
     }
 
+    /// Writes to all the room that was reserved, so that no order waits for the system to hand out a page.
+    pub fn prefault(&mut self) {
+        assert!(self.records.is_empty(), "before the first order");
+        let count = self.records.capacity();
+        self.records.resize(count, Order::BLANK);
+        self.records.clear();
+        self.links.resize(count, [Link { before: NONE, after: NONE }; 2]);
+        self.links.clear();
+        self.client_ids.clear();
+    }
+
     pub fn open_account(&mut self, account: AccountId) {
         if self.by_account.len() <= account.index() {
             self.by_account.resize(account.index() + 1, Ends::EMPTY);
         }
     }
 
-    pub const fn hash(&self) -> StateHash {
-        self.hash
+    /// The hash of every kept order, and of the number that the next one gets.
+    pub fn hash(&self) -> StateHash {
+        self.hash.combined(self.hash_of_next_id())
+    }
+
+    fn hash_of_next_id(&self) -> StateHash {
+        StateHash(hash_words(TAG_NEXT_ID, &[self.next_id]))
     }
 
     pub const fn open_count(&self) -> u32 {
@@ -317,7 +336,7 @@ impl Orders {
 
     /// The hash computed anew from every kept order.
     pub fn hash_from_scratch(&self) -> StateHash {
-        let mut hash = StateHash::default();
+        let mut hash = self.hash_of_next_id();
         for (_, order) in self.kept() {
             let fresh = Order { entry_hash: order.hash_entry(), ..*order };
             hash.add(fresh.hash_now());

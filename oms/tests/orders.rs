@@ -112,6 +112,25 @@ fn a_full_store_refuses_until_the_day_ends() {
 }
 
 #[test]
+fn hash_tells_the_next_number() {
+    let mut desk = Desk::new(4, 1, 1);
+    let empty = desk.oms.hash();
+    let slot = desk.enter(order(0, 0, 1, Side::Buy, 1)).expect("room");
+    let entered = desk.oms.hash();
+    desk.oms.accepted(slot).expect("pending new");
+    let accepted = desk.oms.hash();
+    desk.oms.rested(slot, Lots(1));
+    let rested = desk.oms.hash();
+    desk.oms.canceled(slot).expect("open");
+    desk.oms.day_roll();
+    let forgotten = desk.oms.hash();
+    let all = std::collections::BTreeSet::from(
+        [empty, entered, accepted, rested, forgotten].map(|h| h.0),
+    );
+    assert_eq!(all.len(), 5, "no order is kept, as at first, but its number is used up");
+}
+
+#[test]
 fn walks_may_close_what_they_pass() {
     let mut desk = Desk::new(64, 3, 2);
     for number in 0..12 {

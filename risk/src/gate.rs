@@ -46,7 +46,9 @@ pub struct OrderContext<'a> {
     pub equity_at_cost: Money,
 }
 
+/// Aligned to cache lines, as is [`Pair`]: a check of a cold account waits for as few of them as can be.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct AccountRisk {
     opened: bool,
     killed: bool,
@@ -62,12 +64,25 @@ struct AccountRisk {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Pair {
     account: AccountId,
     instrument: InstrumentId,
     exposure: PairExposure,
     committed: Money,
     hash: u64,
+}
+
+impl Pair {
+    const fn unused(account: AccountId, instrument: InstrumentId) -> Self {
+        let exposure = PairExposure {
+            open_qty: [Lots::ZERO; 2],
+            open_notional: [Money::ZERO; 2],
+            position: 0,
+            cost: Money::ZERO,
+        };
+        Self { account, instrument, exposure, committed: Money::ZERO, hash: 0 }
+    }
 }
 
 /// What the controls are asked about one order: a new one, or one with its new price and quantity.
@@ -79,6 +94,16 @@ struct Question<'a> {
     leaves: Lots,
     /// What the order ties up already, if it is being replaced.
     current: Option<&'a OrderExposure>,
+    /// The record of its pair, and what is in it.
+    pair: PairState,
+}
+
+/// The counters of a pair as a check needs them; all zero if it has no record yet.
+#[derive(Clone, Copy)]
+struct PairState {
+    recorded: bool,
+    exposure: PairExposure,
+    committed: Money,
 }
 
 /// Every limit, kill switch, message budget and exposure.
@@ -106,6 +131,15 @@ impl Risk {
             rejects: [0; 256],
             approvals: 0,
         }
+    }
+
+    /// Touches the memory that the first few thousand pairs of account and instrument will need; without
+    /// it the system hands pages out as pairs come, a microsecond and more at a time.
+    ///
+    /// # Panics
+    /// After the first order.
+    pub fn prefault(&mut self) {
+        self.pairs.prefault(Pair::unused(AccountId::NONE, InstrumentId::NONE));
     }
 
     /// Lets risk know of an account. It has no limits yet, so nothing of it passes.
@@ -262,11 +296,13 @@ impl Risk {
         order: &NewOrder,
         context: &OrderContext<'_>,
     ) -> Result<Counted, Reject> {
+        // First, so that the memory behind it is on its way while the message is counted.
+        let pair = self.pair_state(order.account, order.instrument);
         self.admit_message(context.now, order.account)?;
         let terms = check_terms(order, context.instrument)?;
         let (account, instrument) = (order.account, order.instrument);
         self.ask(
-            &Question { account, instrument, terms, leaves: terms.qty, current: None },
+            &Question { account, instrument, terms, leaves: terms.qty, current: None, pair },
             context,
         )
     }
@@ -278,6 +314,7 @@ impl Risk {
         cum_qty: Lots,
         context: &OrderContext<'_>,
     ) -> Result<Counted, Reject> {
+        let pair = self.pair_state(current.account, current.instrument);
         self.admit_message(context.now, current.account)?;
         check_qty(replace.qty, context.instrument)?;
         check_price(replace.price, context.instrument)?;
@@ -290,7 +327,25 @@ impl Risk {
         let terms =
             Terms { side: current.side, limit_price: Some(replace.price), qty: replace.qty };
         let (account, instrument) = (current.account, current.instrument);
-        self.ask(&Question { account, instrument, terms, leaves, current: Some(current) }, context)
+        self.ask(
+            &Question { account, instrument, terms, leaves, current: Some(current), pair },
+            context,
+        )
+    }
+
+    #[inline]
+    fn pair_state(&self, account: AccountId, instrument: InstrumentId) -> PairState {
+        match self.pairs.find(account, instrument) {
+            Some(slot) => {
+                let Pair { exposure, committed, .. } = *self.pairs.get(slot);
+                PairState { recorded: true, exposure, committed }
+            }
+            None => PairState {
+                recorded: false,
+                exposure: PairExposure::default(),
+                committed: Money::ZERO,
+            },
+        }
     }
 
     /// Controls 1 to 3.
@@ -331,7 +386,7 @@ impl Risk {
         question: &Question<'_>,
         context: &OrderContext<'_>,
     ) -> Result<Counted, Reject> {
-        let Question { account, instrument, terms, leaves, current } = *question;
+        let Question { account, instrument, terms, leaves, current, pair } = *question;
         if !self.instruments.get(instrument.index()).is_some_and(|defined| *defined) {
             return Err(Reject::of(RejectReason::UnknownInstrument, i128::from(instrument.0)));
         }
@@ -361,12 +416,7 @@ impl Risk {
             bounded_notional(price, leaves, money_per_tick_lot)?
         };
         let added = OrderExposure { account, instrument, side, qty: leaves, notional };
-        let slot = self.pairs.find(account, instrument);
-        let (pair, committed) = slot.map_or((PairExposure::default(), Money::ZERO), |slot| {
-            let pair = self.pairs.get(slot);
-            (pair.exposure, pair.committed)
-        });
-        let after = pair.with(current, Some(&added))?;
+        let after = pair.exposure.with(current, Some(&added))?;
 
         // Positions are counted in 64 bits with a sign, whatever the limit says.
         let position_max = i128::from(limits.max_position.0).min(i128::from(i64::MAX));
@@ -380,7 +430,7 @@ impl Risk {
         // With every order of its side executed the position is still not past zero: it only reduces.
         let only_reduces = after.worst_position(side) <= 0;
         if !only_reduces {
-            let total = state.committed.0 - committed.0 + after.committed().0;
+            let total = state.committed.0 - pair.committed.0 + after.committed().0;
             let available = context
                 .equity_at_cost
                 .checked_add(limits.credit)
@@ -388,7 +438,7 @@ impl Risk {
             at_most(RejectReason::BuyingPower, available.0, total)?;
         }
 
-        if slot.is_none() {
+        if !pair.recorded {
             self.open_pair(account, instrument)?;
         }
         Ok(Counted { exposure: added, price })
@@ -397,13 +447,7 @@ impl Risk {
     /// Makes the record of a pair, so that counting an approved order cannot fail.
     #[cold]
     fn open_pair(&mut self, account: AccountId, instrument: InstrumentId) -> Result<(), Reject> {
-        let pair = Pair {
-            account,
-            instrument,
-            exposure: PairExposure::default(),
-            committed: Money::ZERO,
-            hash: 0,
-        };
+        let pair = Pair::unused(account, instrument);
         self.pairs.find_or_insert(account, instrument, || pair).map(|_| ())
     }
 
