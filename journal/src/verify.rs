@@ -2,6 +2,7 @@
 
 use crate::error::JournalError;
 use crate::frame::{KIND_CHECKPOINT, SealReason, seq_step};
+use crate::header::SEGMENT_HEADER_LEN;
 use crate::reader::{Reader, Torn};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,6 +35,13 @@ pub struct Report {
     pub sealed: Option<SealReason>,
     /// The torn end that a crash left; recovery will clear it.
     pub torn: Option<Torn>,
+}
+
+impl Report {
+    /// Bytes that the journal holds: records and the headers of segments in use, without what is allocated ahead.
+    pub fn used_bytes(&self) -> u64 {
+        self.frame_bytes + self.segment_count * SEGMENT_HEADER_LEN as u64
+    }
 }
 
 /// Reads every record of the journal in `dir` and checks it.

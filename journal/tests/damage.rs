@@ -283,6 +283,34 @@ fn a_segment_that_lost_its_end_is_refused() {
 }
 
 #[test]
+fn a_record_without_a_number_of_its_own_cannot_be_taken_out() {
+    let dir = scratch();
+    let (_, offsets) = sample(dir.path(), true);
+    let path = segment(dir.path(), 1);
+    let mut bytes = fs::read(&path).unwrap();
+    // Without the checkpoint every CRC and every number still fits; only the seal's count does not.
+    bytes.drain(offsets[2] as usize..offsets[3] as usize);
+    fs::write(&path, bytes).unwrap();
+    let seal_at = offsets[5] - (offsets[3] - offsets[2]);
+    assert_eq!(first_damage(dir.path()), (seal_at, Damage::Seal));
+}
+
+#[test]
+fn a_segment_of_an_older_copy_of_the_journal_is_refused() {
+    let (dir, copy) = (scratch(), scratch());
+    for (home, len) in [(&dir, 600), (&copy, 800)] {
+        let (mut writer, _) = Writer::open(home.path(), small()).unwrap();
+        for seq in 1..=400 {
+            writer.append(KIND_EVENT, SeqNo(seq), &vec![1; len]).unwrap();
+        }
+    }
+    fs::copy(segment(copy.path(), 2), segment(dir.path(), 2)).unwrap();
+    let (offset, damage) = first_damage(dir.path());
+    assert_eq!(offset, 0);
+    assert!(matches!(damage, Damage::Sequence { expected, found } if expected > found), "{damage}");
+}
+
+#[test]
 fn bytes_behind_a_seal_are_refused() {
     let dir = scratch();
     sample(dir.path(), true);
@@ -328,8 +356,10 @@ fn a_torn_end_is_cut_reported_and_recovery_can_be_repeated() {
         }
         // As if it had been stopped after sealing, before giving space back and with a segment half made.
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(SEGMENT_LEN_MIN).unwrap();
-        fs::write(dir.join("00000000000000000002.tgj.tmp"), b"half").unwrap();
+        let half_made = dir.join("00000000000000000007.tgj.tmp");
+        fs::write(&half_made, b"half").unwrap();
         let (writer, recovery) = Writer::open(&dir, small()).unwrap();
+        assert!(!half_made.exists());
         drop(writer);
         assert_eq!((recovery.last_seq, recovery.cut_bytes), (SeqNo(4), 0));
         assert!(!recovery.crashed);

@@ -93,7 +93,7 @@ fn version_1() {
     let report = verify(&dir).unwrap();
     assert_eq!((report.instance, report.epoch, report.behaviour_version), (INSTANCE, 2, 3));
     assert_eq!((report.first_seq, report.last_seq), (Some(SeqNo(1)), Some(SeqNo(4))));
-    assert_eq!(report.frame_bytes, 776 - 128);
+    assert_eq!((report.frame_bytes, report.used_bytes()), (776 - 128, 776));
 }
 
 /// The layout that the documents promise, byte for byte, without this crate's own reader.
