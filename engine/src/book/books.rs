@@ -7,6 +7,7 @@ use super::{
     TAG_INSTRUMENT_SHIFT, TAG_PRIORITY_SHIFT, TAG_SIDE_SHIFT, TAG_TAKEN, level_hash, order_hash,
     order_identity_hash, pack_tag,
 };
+use tidegate_model::hash::fold;
 use tidegate_model::{InstrumentId, Lots, MarketEvent, MarketEventKind, Side, StateHash, Ticks};
 
 /// A resting order: half a cache line.
@@ -26,20 +27,26 @@ pub(super) struct Record {
 const _: () = assert!(size_of::<Record>() == 32);
 
 impl Record {
-    #[inline]
+    #[inline(always)]
     fn side(&self) -> Side {
         if self.tag >> TAG_SIDE_SHIFT & 1 == 0 { Side::Buy } else { Side::Sell }
     }
 
-    #[inline]
+    #[inline(always)]
     fn instrument(&self) -> InstrumentId {
         let mask = (1 << (TAG_PRIORITY_SHIFT - TAG_INSTRUMENT_SHIFT)) - 1;
         InstrumentId((self.tag >> TAG_INSTRUMENT_SHIFT & mask) as u32)
     }
 
-    #[inline]
+    #[inline(always)]
     fn priority(&self) -> u64 {
         self.tag >> TAG_PRIORITY_SHIFT
+    }
+
+    /// See [`order_identity_hash`]: the tag without its mark is what the hash is made of.
+    #[inline(always)]
+    fn identity(&self, order_ref: u64) -> u64 {
+        fold(order_ref, self.tag & !TAG_TAKEN)
     }
 
     #[inline]
@@ -61,7 +68,7 @@ impl Record {
 pub(super) struct Book {
     /// Sum of the hashes of what it holds.
     hash: StateHash,
-    /// Priority of the next order to arrive.
+    /// Priority of the next order to arrive, from 1; 0 in a book that is not defined.
     next_priority: u64,
     /// Orders it holds.
     orders: u32,
@@ -72,6 +79,127 @@ pub(super) struct Book {
     pub(super) ladders: [Ladder; 2],
 }
 
+/// An order as it comes to rest.
+struct Arrival {
+    instrument: InstrumentId,
+    side: Side,
+    order_ref: u64,
+    price: Ticks,
+    qty: Lots,
+}
+
+impl Book {
+    fn undefined() -> Self {
+        Self {
+            hash: StateHash::default(),
+            next_priority: 0,
+            orders: 0,
+            aggregates: 0,
+            grid: Grid::new(1),
+            ladders: [Ladder::new(Side::Buy), Ladder::new(Side::Sell)],
+        }
+    }
+
+    /// Puts an order into a slot and at the back of the queue at `spot`, which has room for it.
+    #[inline(always)]
+    fn rest<O: BookObserver>(
+        &mut self,
+        records: &mut [Record],
+        slot: u32,
+        spot: Spot,
+        order: &Arrival,
+        observer: &mut O,
+    ) {
+        let &Arrival { instrument, side, order_ref, price, qty } = order;
+        let priority = self.next_priority;
+        self.next_priority += 1;
+        let ladder = &mut self.ladders[side.index()];
+        let queue = ladder.queue_mut(spot);
+        queue.qty += qty.0;
+        queue.orders += 1;
+        let prev = queue.tail;
+        queue.tail = slot;
+        queue.head = if prev == 0 { slot } else { queue.head };
+        let level = level_of(price, queue);
+        ladder.settle(spot, true);
+        records[prev as usize].next = slot;
+        let tag = pack_tag(instrument, side, priority);
+        let record = Record { price: price.0, qty: qty.0, tag, prev, next: 0 };
+        records[slot as usize] = record;
+        let identity = order_identity_hash(order_ref, instrument, side, priority);
+        self.hash.add(order_hash(identity, price, qty));
+        observer.added(Slot(slot), &record.seen(order_ref));
+        observer.level(instrument, side, level);
+    }
+
+    /// Finds the queue of the order's price, made if there is none, and puts the order at its back.
+    #[inline(always)]
+    fn rest_anywhere<O: BookObserver>(
+        &mut self,
+        records: &mut [Record],
+        slot: u32,
+        order: &Arrival,
+        observer: &mut O,
+    ) {
+        let spot = self.ladders[order.side.index()].enter(&self.grid, order.price);
+        self.rest(records, slot, spot, order, observer);
+    }
+
+    /// Takes an order out of its queue and its hash out of the sum. It keeps its slot and its place in the index.
+    #[inline(always)]
+    fn unlink<O: BookObserver>(
+        &mut self,
+        records: &mut [Record],
+        slot: u32,
+        order_ref: u64,
+        cause: Cause,
+        observer: &mut O,
+    ) {
+        let record = records[slot as usize];
+        let (side, price) = (record.side(), Ticks(record.price));
+        let ladder = &mut self.ladders[side.index()];
+        let spot = ladder.held(&self.grid, price);
+        let queue = ladder.queue_mut(spot);
+        queue.qty -= record.qty;
+        queue.orders -= 1;
+        queue.head = if record.prev == 0 { record.next } else { queue.head };
+        queue.tail = if record.next == 0 { record.prev } else { queue.tail };
+        let level = level_of(price, queue);
+        ladder.settle(spot, level.orders != 0);
+        records[record.prev as usize].next = record.next;
+        records[record.next as usize].prev = record.prev;
+        self.hash.remove(order_hash(record.identity(order_ref), price, Lots(record.qty)));
+        observer.removed(Slot(slot), &record.seen(order_ref), cause);
+        observer.level(record.instrument(), side, level);
+    }
+
+    /// Takes `by` lots, fewer than it has, off an order that keeps its place.
+    #[inline(always)]
+    fn shrink<O: BookObserver>(
+        &mut self,
+        record: &mut Record,
+        slot: u32,
+        order_ref: u64,
+        by: Lots,
+        cause: Cause,
+        observer: &mut O,
+    ) {
+        let before = *record;
+        record.qty -= by.0;
+        let (side, price) = (before.side(), Ticks(before.price));
+        let identity = before.identity(order_ref);
+        self.hash.remove(order_hash(identity, price, Lots(before.qty)));
+        self.hash.add(order_hash(identity, price, Lots(record.qty)));
+        let ladder = &mut self.ladders[side.index()];
+        let spot = ladder.held(&self.grid, price);
+        let queue = ladder.queue_mut(spot);
+        queue.qty -= by.0;
+        let level = level_of(price, queue);
+        observer.reduced(Slot(slot), &before.seen(order_ref), by, cause);
+        observer.level(before.instrument(), side, level);
+    }
+}
+
 /// All books of the engine's feeds.
 ///
 /// The books say nothing about time and nothing about symbols: the caller maps a feed's channel to an
@@ -79,7 +207,8 @@ pub(super) struct Book {
 #[derive(Debug)]
 pub struct Books {
     limits: BookLimits,
-    books: Vec<Option<Box<Book>>>,
+    /// By instrument; priority 0 marks those that are not defined.
+    books: Vec<Book>,
     /// Resting orders by slot. Slot 0 is no order: what would be written to the neighbour of the first or last of a queue
     /// lands there, which saves a branch that real flow makes unpredictable.
     pub(super) records: Vec<Record>,
@@ -129,18 +258,13 @@ impl Books {
             return Err(BookError::BadDefinition { instrument, stride });
         }
         if self.books.len() <= instrument.index() {
-            self.books.resize_with(instrument.index() + 1, || None);
+            self.books.resize_with(instrument.index() + 1, Book::undefined);
         }
-        self.books[instrument.index()].get_or_insert_with(|| {
-            Box::new(Book {
-                hash: StateHash::default(),
-                next_priority: 1,
-                orders: 0,
-                aggregates: 0,
-                grid: Grid::new(stride.0),
-                ladders: [Ladder::new(Side::Buy), Ladder::new(Side::Sell)],
-            })
-        });
+        let book = &mut self.books[instrument.index()];
+        if book.next_priority == 0 {
+            book.next_priority = 1;
+            book.grid = Grid::new(stride.0);
+        }
         Ok(())
     }
 
@@ -203,7 +327,7 @@ impl Books {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn add<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -228,9 +352,8 @@ impl Books {
             return Err(BookError::PriorityExhausted { instrument });
         }
         if self.free == 0 {
-            self.grow()?;
+            self.free = grow(&mut self.records, &mut self.refs, self.limits.orders_max)?;
         }
-        let book = book_mut(&mut self.books, instrument)?;
         let ladder = &mut book.ladders[side.index()];
         let spot = ladder.enter(&book.grid, price);
         if ladder.queue(spot).qty.checked_add(qty.0).is_none() {
@@ -243,48 +366,13 @@ impl Books {
         self.index.insert(order_ref, slot, &self.refs);
         self.orders += 1;
         book.orders += 1;
-        self.rest(instrument, side, slot, spot, order_ref, price, qty, observer);
+        let order = Arrival { instrument, side, order_ref, price, qty };
+        book.rest(&mut self.records, slot, spot, &order, observer);
         Ok(())
     }
 
-    /// Puts an order into a slot and at the back of the queue at `spot`, which has room for it.
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "an order's fields; called from two places")]
-    fn rest<O: BookObserver>(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        slot: u32,
-        spot: Spot,
-        order_ref: u64,
-        price: Ticks,
-        qty: Lots,
-        observer: &mut O,
-    ) {
-        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
-        let priority = book.next_priority;
-        book.next_priority += 1;
-        let ladder = &mut book.ladders[side.index()];
-        let queue = ladder.queue_mut(spot);
-        queue.qty += qty.0;
-        queue.orders += 1;
-        let prev = queue.tail;
-        queue.tail = slot;
-        queue.head = if prev == 0 { slot } else { queue.head };
-        let level = level_of(price, queue);
-        ladder.settle(spot, true);
-        self.records[prev as usize].next = slot;
-        let tag = pack_tag(instrument, side, priority);
-        let record = Record { price: price.0, qty: qty.0, tag, prev, next: 0 };
-        self.records[slot as usize] = record;
-        let identity = order_identity_hash(order_ref, instrument, side, priority);
-        book.hash.add(order_hash(identity, price, qty));
-        observer.added(Slot(slot), &record.seen(order_ref));
-        observer.level(instrument, side, level);
-    }
-
     /// The resting order that the feed calls `order_ref`, in the book of `instrument`.
-    #[inline]
+    #[inline(always)]
     fn resting(
         &self,
         instrument: InstrumentId,
@@ -302,7 +390,7 @@ impl Books {
         Ok((slot, record))
     }
 
-    #[inline]
+    #[inline(always)]
     fn delete<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -310,46 +398,23 @@ impl Books {
         cause: Cause,
         observer: &mut O,
     ) -> Result<(), BookError> {
-        let (slot, record) = self.resting(instrument, order_ref)?;
-        self.unlink(instrument, slot, &record, order_ref, cause, observer);
-        self.release(instrument, slot, order_ref);
+        let (slot, _) = self.resting(instrument, order_ref)?;
+        self.remove(instrument, slot, order_ref, cause, observer);
         Ok(())
     }
 
-    /// Takes an order out of its queue and its hash out of the sum. It keeps its slot and its place in the index.
-    #[inline]
-    fn unlink<O: BookObserver>(
+    /// Takes an order out of its book and frees its slot.
+    #[inline(always)]
+    fn remove<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
         slot: u32,
-        record: &Record,
         order_ref: u64,
         cause: Cause,
         observer: &mut O,
     ) {
-        let (side, price) = (record.side(), Ticks(record.price));
-        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
-        let identity = order_identity_hash(order_ref, instrument, side, record.priority());
-        book.hash.remove(order_hash(identity, price, Lots(record.qty)));
-        let ladder = &mut book.ladders[side.index()];
-        let spot = ladder.held(&book.grid, price);
-        let queue = ladder.queue_mut(spot);
-        queue.qty -= record.qty;
-        queue.orders -= 1;
-        queue.head = if record.prev == 0 { record.next } else { queue.head };
-        queue.tail = if record.next == 0 { record.prev } else { queue.tail };
-        let level = level_of(price, queue);
-        ladder.settle(spot, level.orders != 0);
-        self.records[record.prev as usize].next = record.next;
-        self.records[record.next as usize].prev = record.prev;
-        observer.removed(Slot(slot), &record.seen(order_ref), cause);
-        observer.level(instrument, side, level);
-    }
-
-    /// Frees the slot of an order that has left its queue.
-    #[inline]
-    fn release(&mut self, instrument: InstrumentId, slot: u32, order_ref: u64) {
-        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let book = &mut self.books[instrument.index()];
+        book.unlink(&mut self.records, slot, order_ref, cause, observer);
         book.orders -= 1;
         self.orders -= 1;
         self.index.remove(order_ref, &self.refs);
@@ -357,7 +422,7 @@ impl Books {
         self.free = slot;
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_off<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -379,44 +444,16 @@ impl Books {
             Taking::Cancel => Cause::Canceled,
         };
         if asked.0 == record.qty {
-            self.unlink(instrument, slot, &record, order_ref, cause, observer);
-            self.release(instrument, slot, order_ref);
+            self.remove(instrument, slot, order_ref, cause, observer);
         } else {
-            self.shrink(instrument, slot, &record, order_ref, asked, cause, observer);
+            let book = &mut self.books[instrument.index()];
+            let record = &mut self.records[slot as usize];
+            book.shrink(record, slot, order_ref, asked, cause, observer);
         }
         Ok(())
     }
 
-    /// Takes `by` lots, fewer than it has, off an order that keeps its place.
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "an order and a change of it")]
-    fn shrink<O: BookObserver>(
-        &mut self,
-        instrument: InstrumentId,
-        slot: u32,
-        record: &Record,
-        order_ref: u64,
-        by: Lots,
-        cause: Cause,
-        observer: &mut O,
-    ) {
-        let (side, price) = (record.side(), Ticks(record.price));
-        let left = Lots(record.qty - by.0);
-        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
-        let identity = order_identity_hash(order_ref, instrument, side, record.priority());
-        book.hash.remove(order_hash(identity, price, Lots(record.qty)));
-        book.hash.add(order_hash(identity, price, left));
-        let ladder = &mut book.ladders[side.index()];
-        let spot = ladder.held(&book.grid, price);
-        let queue = ladder.queue_mut(spot);
-        queue.qty -= by.0;
-        let level = level_of(price, queue);
-        self.records[slot as usize].qty = left.0;
-        observer.reduced(Slot(slot), &record.seen(order_ref), by, cause);
-        observer.level(instrument, side, level);
-    }
-
-    #[inline]
+    #[inline(always)]
     fn replace<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -434,17 +471,19 @@ impl Books {
             return Err(BookError::DuplicateOrder { order_ref: new_ref });
         }
         self.check_room(instrument, &record, price, qty)?;
+        let order = Arrival { instrument, side: record.side(), order_ref: new_ref, price, qty };
         let cause = Cause::Replaced { order_ref: new_ref };
-        self.unlink(instrument, slot, &record, order_ref, cause, observer);
+        let book = &mut self.books[instrument.index()];
+        book.unlink(&mut self.records, slot, order_ref, cause, observer);
         self.index.remove(order_ref, &self.refs);
         self.refs[slot as usize] = new_ref;
         self.index.insert(new_ref, slot, &self.refs);
-        self.rest_again(instrument, record.side(), slot, new_ref, price, qty, observer);
+        book.rest_anywhere(&mut self.records, slot, &order, observer);
         Ok(())
     }
 
     /// Whether `record` can become an order of `qty` at `price`.
-    #[inline]
+    #[inline(always)]
     fn check_room(
         &self,
         instrument: InstrumentId,
@@ -452,7 +491,7 @@ impl Books {
         price: Ticks,
         qty: Lots,
     ) -> Result<(), BookError> {
-        let book = self.books[instrument.index()].as_deref().expect(DEFINED);
+        let book = &self.books[instrument.index()];
         if book.next_priority > PRIORITY_MAX {
             return Err(BookError::PriorityExhausted { instrument });
         }
@@ -463,23 +502,6 @@ impl Books {
             Some(_) => Ok(()),
             None => Err(BookError::LevelOverflow { price }),
         }
-    }
-
-    #[inline]
-    #[expect(clippy::too_many_arguments, reason = "an order's fields")]
-    fn rest_again<O: BookObserver>(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        slot: u32,
-        order_ref: u64,
-        price: Ticks,
-        qty: Lots,
-        observer: &mut O,
-    ) {
-        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
-        let spot = book.ladders[side.index()].enter(&book.grid, price);
-        self.rest(instrument, side, slot, spot, order_ref, price, qty, observer);
     }
 
     fn modify<O: BookObserver>(
@@ -500,15 +522,18 @@ impl Books {
         if price.0 == record.price && qty.0 <= record.qty {
             if qty.0 < record.qty {
                 let by = Lots(record.qty - qty.0);
-                let cause = Cause::Modified;
-                self.shrink(instrument, slot, &record, order_ref, by, cause, observer);
+                let book = &mut self.books[instrument.index()];
+                let record = &mut self.records[slot as usize];
+                book.shrink(record, slot, order_ref, by, Cause::Modified, observer);
             }
             return Ok(());
         }
         self.check_room(instrument, &record, price, qty)?;
+        let order = Arrival { instrument, side, order_ref, price, qty };
         let cause = Cause::Replaced { order_ref };
-        self.unlink(instrument, slot, &record, order_ref, cause, observer);
-        self.rest_again(instrument, side, slot, order_ref, price, qty, observer);
+        let book = &mut self.books[instrument.index()];
+        book.unlink(&mut self.records, slot, order_ref, cause, observer);
+        book.rest_anywhere(&mut self.records, slot, &order, observer);
         Ok(())
     }
 
@@ -617,7 +642,7 @@ impl Books {
         orders: u32,
         observer: &mut O,
     ) {
-        let book = self.books[instrument.index()].as_deref_mut().expect(DEFINED);
+        let book = &mut self.books[instrument.index()];
         let held = before.qty != Lots::ZERO;
         let holds = qty != Lots::ZERO;
         let after = Level { price: before.price, qty, orders: if holds { orders } else { 0 } };
@@ -633,20 +658,6 @@ impl Books {
         *ladder.queue_mut(spot) = Queue { qty: qty.0, orders: after.orders, head: 0, tail: 0 };
         ladder.settle(spot, holds);
         observer.level(instrument, side, after);
-    }
-
-    /// Adds a slot to the slab.
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self) -> Result<(), BookError> {
-        let slot = self.records.len() as u32;
-        if slot > self.limits.orders_max {
-            return Err(BookError::OrdersFull { limit: self.limits.orders_max });
-        }
-        self.records.push(Record::default());
-        self.refs.push(0);
-        self.free = slot;
-        Ok(())
     }
 
     /// Sets or clears the mark of a resting order: for whoever observes the books, who may ask for it back in [`BookOrder::taken`].
@@ -667,8 +678,7 @@ impl Books {
 
     /// The sum of the hashes of all orders and levels: equal for equal books, however they came about.
     pub fn hash(&self) -> StateHash {
-        let books = self.books.iter().flatten();
-        books.fold(StateHash::default(), |sum, book| sum.combined(book.hash))
+        self.books.iter().fold(StateHash::default(), |sum, book| sum.combined(book.hash))
     }
 
     /// The part of [`Self::hash`] that one instrument's book gives.
@@ -696,7 +706,7 @@ impl Books {
 
     #[inline]
     pub(super) fn book(&self, instrument: InstrumentId) -> Option<&Book> {
-        self.books.get(instrument.index())?.as_deref()
+        self.books.get(instrument.index()).filter(|book| book.next_priority != 0)
     }
 
     pub(super) fn slot_of(&self, order_ref: u64) -> Option<Slot> {
@@ -713,17 +723,25 @@ enum Taking {
     Cancel,
 }
 
-const DEFINED: &str = "an order rests only in the book of a defined instrument";
-
 #[inline]
-fn book_mut(
-    books: &mut [Option<Box<Book>>],
-    instrument: InstrumentId,
-) -> Result<&mut Book, BookError> {
+fn book_mut(books: &mut [Book], instrument: InstrumentId) -> Result<&mut Book, BookError> {
     match books.get_mut(instrument.index()) {
-        Some(Some(book)) => Ok(book),
+        Some(book) if book.next_priority != 0 => Ok(book),
         _ => Err(BookError::UnknownInstrument { instrument }),
     }
+}
+
+/// Adds a slot to the slab.
+#[cold]
+#[inline(never)]
+fn grow(records: &mut Vec<Record>, refs: &mut Vec<u64>, limit: u32) -> Result<u32, BookError> {
+    let slot = records.len() as u32;
+    if slot > limit {
+        return Err(BookError::OrdersFull { limit });
+    }
+    records.push(Record::default());
+    refs.push(0);
+    Ok(slot)
 }
 
 #[inline]

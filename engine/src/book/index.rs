@@ -66,7 +66,7 @@ impl RefIndex {
     }
 
     /// The slot of `order_ref`, or 0. `refs` are the references by slot.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, order_ref: u64, refs: &[u64]) -> u32 {
         if let Some(stretch) = self.stretches.get((order_ref >> PAGE_BITS) as usize) {
             let slot = self.cells[cell_of(stretch[PAGE], order_ref)];
@@ -78,7 +78,7 @@ impl RefIndex {
     }
 
     /// Enters `order_ref`, which is not in the index.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(&mut self, order_ref: u64, slot: u32, refs: &[u64]) {
         let at = (order_ref >> PAGE_BITS) as usize;
         if let Some(stretch) = self.stretches.get_mut(at) {
@@ -97,7 +97,7 @@ impl RefIndex {
     }
 
     /// Takes `order_ref` out, which is in the index.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, order_ref: u64, refs: &[u64]) {
         let at = (order_ref >> PAGE_BITS) as usize;
         if let Some(stretch) = self.stretches.get_mut(at)
@@ -118,7 +118,7 @@ impl RefIndex {
         self.remove_from_table(order_ref, refs);
     }
 
-    #[inline]
+    #[inline(always)]
     fn give_page(&mut self, page: u32) {
         self.owners[page as usize] = self.free_page;
         self.free_page = page;
@@ -167,7 +167,7 @@ impl RefIndex {
         self.give_page(page as u32);
     }
 
-    #[inline]
+    #[inline(always)]
     fn home(&self, order_ref: u64) -> usize {
         // The upper bits of the product are the best mixed.
         (fold(order_ref, 0) >> self.table_shift) as usize
@@ -233,7 +233,7 @@ impl RefIndex {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn cell_of(page: u32, order_ref: u64) -> usize {
     (page as usize) << PAGE_BITS | (order_ref as usize & (PAGE_LEN - 1))
 }

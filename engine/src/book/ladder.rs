@@ -70,7 +70,7 @@ impl Grid {
     /// number with `false`.
     ///
     /// The odd part's inverse maps multiples to their quotients, and as it is a bijection, nothing else to them.
-    #[inline]
+    #[inline(always)]
     fn step(&self, price: i64) -> (i64, bool) {
         let whole = (price >> self.shift) << self.shift == price;
         (((price >> self.shift) as u64).wrapping_mul(self.inverse) as i64, whole)
@@ -119,7 +119,7 @@ impl Ladder {
     }
 
     /// The place in the window of `price`, if it is one of the window's.
-    #[inline]
+    #[inline(always)]
     fn near(&self, grid: &Grid, price: Ticks) -> Option<usize> {
         let (step, whole) = grid.step(price.0);
         let step = step ^ self.flip;
@@ -128,7 +128,7 @@ impl Ladder {
     }
 
     /// The queue of a price that has one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, grid: &Grid, price: Ticks) -> Option<Spot> {
         match self.near(grid, price) {
             Some(place) => {
@@ -139,7 +139,7 @@ impl Ladder {
     }
 
     /// The queue of a price that is known to have one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn held(&self, grid: &Grid, price: Ticks) -> Spot {
         match self.near(grid, price) {
             Some(place) => Spot::Near(place),
@@ -148,7 +148,7 @@ impl Ladder {
     }
 
     /// The queue of `price`, made if there is none. [`Self::settle`] must follow.
-    #[inline]
+    #[inline(always)]
     pub(super) fn enter(&mut self, grid: &Grid, price: Ticks) -> Spot {
         match self.near(grid, price) {
             Some(place) => Spot::Near(place),
@@ -157,7 +157,7 @@ impl Ladder {
     }
 
     /// The queue at `spot`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn queue(&self, spot: Spot) -> &Queue {
         match spot {
             Spot::Near(place) => &self.window().expect(WINDOW_HELD)[place],
@@ -166,7 +166,7 @@ impl Ladder {
     }
 
     /// The queue at `spot`, to be changed. [`Self::settle`] must follow.
-    #[inline]
+    #[inline(always)]
     pub(super) fn queue_mut(&mut self, spot: Spot) -> &mut Queue {
         match spot {
             Spot::Near(place) => &mut self.window.as_deref_mut().expect(WINDOW_HELD)[place],
@@ -175,7 +175,7 @@ impl Ladder {
     }
 
     /// Books whether the queue at `spot` holds something, after it was changed. `spot` is void if it does not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn settle(&mut self, spot: Spot, holds: bool) {
         match spot {
             Spot::Near(place) => self.mark(place, holds),
@@ -188,7 +188,7 @@ impl Ladder {
     }
 
     /// Sets or clears the bit of a place, without branches: whether a level empties is a coin toss in real flow.
-    #[inline]
+    #[inline(always)]
     fn mark(&mut self, place: usize, holds: bool) {
         let index = place / 64;
         let word = &mut self.words[index];
@@ -196,7 +196,7 @@ impl Ladder {
         self.summary = self.summary & !(1 << index) | u64::from(*word != 0) << index;
     }
 
-    #[inline]
+    #[inline(always)]
     fn window(&self) -> Option<&[Queue; WINDOW_LEN]> {
         self.window.as_deref()
     }
@@ -304,7 +304,7 @@ impl Ladder {
     }
 
     /// How many places lie between the window's start and its best one.
-    #[inline]
+    #[inline(always)]
     fn best_near(&self) -> Option<usize> {
         if self.summary == 0 {
             return None;
@@ -318,13 +318,13 @@ impl Ladder {
     }
 
     /// The word of the window's first 64 places.
-    #[inline]
+    #[inline(always)]
     fn first_word(&self) -> usize {
         (self.base as usize / 64) % WORDS
     }
 
     /// The best price that holds something, and its queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn best(&self, grid: &Grid) -> Option<(Ticks, &Queue)> {
         match (self.best_near(), self.far.last()) {
             (None, None) => None,
@@ -342,7 +342,7 @@ impl Ladder {
     }
 
     /// The price and queue `offset` places after the window's start.
-    #[inline]
+    #[inline(always)]
     fn near_at(&self, grid: &Grid, offset: usize) -> (Ticks, &Queue) {
         let step = self.base + offset as i64;
         let queue = &self.window().expect(WINDOW_HELD)[step as usize % WINDOW_LEN];
@@ -404,7 +404,7 @@ impl<'a> Iterator for LadderIter<'a> {
 const WINDOW_HELD: &str = "a place in the window is given only once there is one";
 
 /// The key step that lies at `place` of the ring of a window that starts at `base`.
-#[inline]
+#[inline(always)]
 fn step_at(base: i64, place: usize) -> i64 {
     base + ((place as i64).wrapping_sub(base) & (WINDOW_LEN as i64 - 1))
 }
