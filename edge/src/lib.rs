@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The edge: the engine's gRPC services, documented in `client/proto/tidegate/v1/*.proto`.
+//!
+//! * Commands go from callers , checked field by field, into bounded rings of the engine.
+//! * Events come from the event log, at each consumer's own pace; a thread of the edge follows it to keep the picture
+//!   that queries are answered from, and to hand answers to waiting calls.
+//! * Public data comes from the engine's broadcast; a thread keeps one book an instrument, streams conflate from it.
+//!
+//! **Invariant:** nothing here makes the engine wait, and nothing here decides about an order: malformed requests are
+//! refused, every other goes to the engine's gate.
+//!
+//! Start reading at [`EngineLink`], then [`Edge::serve`].
+
+mod answers;
+mod auth;
+mod config;
+mod convert;
+mod error;
+mod follow;
+mod lanes;
+mod link;
+mod listener;
+mod market;
+mod outlet;
+mod server;
+mod service;
+mod sync;
+mod tail;
+mod view;
+
+pub use config::{EdgeConfig, Limits, TOKEN_LEN_MAX, TOKEN_LEN_MIN, TokenEntry};
+pub use error::EdgeError;
+pub use link::EngineLink;
+pub use server::{Edge, serve};

@@ -1,0 +1,6 @@
+//! Between the engine's integers and the protocol's text. Exact both ways: what does not fit is refused, and only
+//! averages are rounded, as their fields say.
+
+pub(crate) mod amounts;
+pub(crate) mod reports;
+pub(crate) mod requests;

@@ -1,0 +1,332 @@
+//! What the engine says, in the protocol's words.
+
+use super::amounts::{
+    average_cost, average_price, format_rate, price_or_empty, qty, reject_amounts, signed_qty,
+};
+use crate::link::EventPosition;
+use crate::view::{OrderView, View};
+use tidegate_client::proto;
+use tidegate_client::proto::event::Body;
+use tidegate_model::command::{CommandKind, OrderType, SetLimits};
+use tidegate_model::event::{Account, Ack, ExecType, Execution, OrdStatus, Position};
+use tidegate_model::instrument::format_money;
+use tidegate_model::{AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo};
+
+/// A position in the log, as the protocol has it.
+pub(crate) fn position(at: EventPosition) -> proto::EventPosition {
+    proto::EventPosition { seq: at.seq.0, ordinal: at.ordinal }
+}
+
+/// The position that a request names; the beginning if it names none.
+pub(crate) fn position_of(at: Option<proto::EventPosition>) -> EventPosition {
+    at.map_or_else(EventPosition::default, |at| EventPosition {
+        seq: SeqNo(at.seq),
+        ordinal: at.ordinal,
+    })
+}
+
+fn of_record(record: &EventRecord) -> proto::EventPosition {
+    proto::EventPosition { seq: record.seq.0, ordinal: record.ordinal }
+}
+
+/// A refusal for machines and for people.
+pub(crate) fn reject(reject: &Reject, instrument: Option<&Instrument>) -> proto::Reject {
+    let (limit, value) = reject_amounts(reject, instrument);
+    proto::Reject {
+        reason: reject.reason.wire().into(),
+        code: reject.reason.as_str().to_string(),
+        text: reject_text(reject.reason, &limit, &value),
+        limit,
+        value,
+    }
+}
+
+fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
+    use RejectReason as R;
+    match reason {
+        R::UnknownAccount => format!("account {value} is not open"),
+        R::DuplicateClientOrderId => {
+            "the account has used this client_order_id today for another order".into()
+        }
+        R::Tick => format!("price {value} is not a multiple of the tick {limit}"),
+        R::Lot => format!("quantity {value} is not a multiple of the lot {limit}"),
+        R::UnknownOrder => "no such order in this account".into(),
+        R::TooLateToCancel => "the order is finished already".into(),
+        R::PendingCancelOrReplace => "a cancel or replace of the order is under way".into(),
+        R::QuantityBelowExecuted => format!("{limit} are executed already; {value} is not more"),
+        R::NoLimits => {
+            "the account has no limits, so it may not trade; an administrator sets them".into()
+        }
+        R::KillSwitch => "a kill switch is engaged".into(),
+        R::MaxOrderQuantity => format!("quantity {value} is above {limit}, the most for one order"),
+        R::MaxOrderNotional => format!("notional {value} is above {limit}, the most for one order"),
+        R::PriceCollar => {
+            format!("price {value} is beyond {limit}, the bound around the reference price")
+        }
+        R::NoReferencePrice => {
+            "there is no trade, bid or offer yet to check the price against".into()
+        }
+        R::BuyingPower => format!("the order needs {value}; cash and credit leave {limit}"),
+        R::PositionLimit => format!("the position could become {value}, beyond its limit {limit}"),
+        R::MessageRate => format!("more than {limit} messages a second"),
+        R::MaxOpenOrders => format!("{limit} orders are open, the most there may be"),
+        R::NotTrading => "the instrument is not trading".into(),
+        _ => format!("{reason} (limit {limit}, value {value})"),
+    }
+}
+
+/// An order after an event.
+pub(crate) fn order(
+    record: &EventRecord,
+    execution: &Execution,
+    instrument: &Instrument,
+) -> proto::OrderReport {
+    let is_trade = execution.exec_type == ExecType::Trade.wire();
+    let is_limit = execution.order_type == OrderType::Limit.wire();
+    proto::OrderReport {
+        order_id: execution.order_id.0,
+        client_order_id: execution.client_order_id.as_str().to_string(),
+        account: record.account.0,
+        symbol: instrument.symbol.as_str().to_string(),
+        exec_type: execution.exec_type.into(),
+        ord_status: execution.ord_status.into(),
+        side: execution.side.into(),
+        order_type: execution.order_type.into(),
+        time_in_force: execution.time_in_force.into(),
+        qty: qty(instrument, execution.qty),
+        price: price_or_empty(instrument, execution.price, is_limit),
+        cum_qty: qty(instrument, execution.cum_qty),
+        leaves_qty: qty(instrument, execution.leaves_qty),
+        avg_price: average_price(instrument, execution.cum_ticks_lots, execution.cum_qty.0.into()),
+        last_qty: qty(instrument, execution.last_qty),
+        last_price: price_or_empty(instrument, execution.last_price, is_trade),
+        fee: format_money(execution.fee),
+        currency: instrument.currency.as_str().to_string(),
+        liquidity: execution.liquidity.into(),
+        cancel_reason: execution.cancel_reason.into(),
+        reject: execution.reject().map(|refused| reject(&refused, Some(instrument))),
+        cause_seq: execution.cause_seq.0,
+        queue_ahead_at_entry: qty(instrument, execution.queue_ahead_at_entry),
+        position: Some(of_record(record)),
+        ts: record.ts.0,
+    }
+}
+
+/// A report about an order whose instrument is not known: a refusal of an order that never was.
+fn order_without_instrument(record: &EventRecord, execution: &Execution) -> proto::OrderReport {
+    proto::OrderReport {
+        order_id: execution.order_id.0,
+        client_order_id: execution.client_order_id.as_str().to_string(),
+        account: record.account.0,
+        exec_type: execution.exec_type.into(),
+        ord_status: execution.ord_status.into(),
+        side: execution.side.into(),
+        order_type: execution.order_type.into(),
+        time_in_force: execution.time_in_force.into(),
+        reject: execution.reject().map(|refused| reject(&refused, None)),
+        position: Some(of_record(record)),
+        ts: record.ts.0,
+        ..Default::default()
+    }
+}
+
+/// An order after an event, whatever is known of its instrument.
+pub(crate) fn any_order(
+    view: &View,
+    record: &EventRecord,
+    execution: &Execution,
+) -> proto::OrderReport {
+    match view.instrument(record.instrument) {
+        Some(instrument) => order(record, execution, instrument),
+        None => order_without_instrument(record, execution),
+    }
+}
+
+/// An order as it stands: a refused cancel or replace is not part of that.
+pub(crate) fn standing_order(view: &View, standing: &OrderView) -> proto::OrderReport {
+    let mut report = any_order(view, &standing.record, &standing.execution);
+    if standing.execution.ord_status != OrdStatus::Rejected.wire() {
+        report.reject = None;
+    }
+    report
+}
+
+/// A position, without a mark.
+pub(crate) fn position_report(
+    account: AccountId,
+    held: &Position,
+    instrument: &Instrument,
+) -> proto::PositionReport {
+    proto::PositionReport {
+        account: account.0,
+        symbol: instrument.symbol.as_str().to_string(),
+        qty: signed_qty(instrument, held.qty.into()),
+        cost: format_money(held.cost),
+        avg_price: average_cost(instrument, held.cost, held.qty),
+        realised: format_money(held.realised),
+        fees: format_money(held.fees),
+        bought: qty(instrument, held.bought),
+        sold: qty(instrument, held.sold),
+        mark_price: String::new(),
+        unrealised: String::new(),
+        currency: instrument.currency.as_str().to_string(),
+    }
+}
+
+/// An account's cash.
+pub(crate) fn account_report(account: AccountId, cash: &Account) -> proto::AccountReport {
+    proto::AccountReport {
+        account: account.0,
+        currency: cash.currency.as_str().to_string(),
+        cash: format_money(cash.cash),
+        deposits: format_money(cash.deposits),
+        realised: format_money(cash.realised),
+        fees: format_money(cash.fees),
+    }
+}
+
+/// An instrument's terms.
+pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
+    let nano = |nano: i64| tidegate_model::decimal::format_nano(nano.into());
+    proto::Instrument {
+        symbol: terms.symbol.as_str().to_string(),
+        venue: terms.venue.as_str().to_string(),
+        currency: terms.currency.as_str().to_string(),
+        asset_class: terms.asset_class.into(),
+        tick_size: nano(terms.tick_size_nano),
+        lot_size: nano(terms.lot_size_nano),
+        multiplier: nano(terms.multiplier_nano),
+        order_tick: tidegate_model::decimal::format_ticks(
+            terms.order_tick,
+            terms.tick_size_nano,
+            0,
+        ),
+        // Every price is at or above the lowest there is.
+        order_tick_from: if terms.order_tick_from.0 == i64::MIN {
+            "0".to_string()
+        } else {
+            terms.format_price(terms.order_tick_from)
+        },
+        order_lot: tidegate_model::decimal::format_lots(terms.order_lot, terms.lot_size_nano, 0),
+        maker_fee_rate: format_rate(terms.maker_fee_e8),
+        taker_fee_rate: format_rate(terms.taker_fee_e8),
+        price_decimals: terms.price_scale.into(),
+        qty_decimals: terms.qty_scale.into(),
+    }
+}
+
+/// An account's limits.
+pub(crate) fn limits(limits: &SetLimits) -> proto::Limits {
+    proto::Limits {
+        account: limits.account.0,
+        max_order_notional: format_money(limits.max_order_notional),
+        credit: format_money(limits.credit),
+        max_order_lots: limits.max_order_qty.0,
+        max_position_lots: limits.max_position.0,
+        price_collar_bp: limits.price_collar_bp,
+        max_open_orders: limits.max_open_orders,
+        messages_per_sec: limits.messages_per_sec,
+        message_burst: limits.message_burst,
+    }
+}
+
+fn ack(ack: &Ack) -> proto::Ack {
+    let command = CommandKind::from_wire(ack.command_kind).map_or("", CommandKind::as_str);
+    proto::Ack {
+        command: command.to_string(),
+        value: ack.value,
+        reject: ack.reject().map(|refused| reject(&refused, None)),
+    }
+}
+
+/// The answer to an administrative command.
+pub(crate) fn admin(record: &EventRecord, ack: &Ack) -> proto::AdminResponse {
+    proto::AdminResponse {
+        value: ack.value,
+        reject: ack.reject().map(|refused| reject(&refused, None)),
+        position: Some(of_record(record)),
+    }
+}
+
+/// An event, whole.
+pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
+    let known = view.instrument(record.instrument);
+    let body = record.event().and_then(|event| {
+        Some(match event {
+            Event::Execution(execution) => Body::Execution(any_order(view, record, &execution)),
+            Event::CancelReject(execution) => {
+                Body::CancelReject(any_order(view, record, &execution))
+            }
+            Event::Position(held) => {
+                Body::PositionReport(position_report(record.account, &held, known?))
+            }
+            Event::Account(cash) => Body::AccountReport(account_report(record.account, &cash)),
+            Event::Instrument(terms) => Body::Instrument(instrument(&terms)),
+            Event::Limits(set) => Body::Limits(limits(&set)),
+            Event::Ack(done) => Body::Ack(ack(&done)),
+            Event::KillSwitch(done) => Body::KillSwitch(ack(&done)),
+        })
+    });
+    proto::Event {
+        position: Some(of_record(record)),
+        ts: record.ts.0,
+        request_id: record.request_id,
+        session: record.session.0,
+        principal: record.principal.0,
+        account: (record.account != AccountId::NONE).then_some(record.account.0),
+        symbol: known.map(|known| known.symbol.as_str().to_string()).unwrap_or_default(),
+        body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::event::{EventKind, Liquidity};
+    use tidegate_model::market::TradingStatus;
+    use tidegate_model::{Side, command::TimeInForce};
+
+    /// The protocol's numbers are the records' numbers, name by name: that is what lets them pass unchanged.
+    #[test]
+    fn enums_have_the_numbers_of_the_records() {
+        fn check<M: Copy + std::fmt::Debug>(
+            prefix: &str,
+            all: &[M],
+            wire: fn(M) -> u8,
+            name: fn(M) -> &'static str,
+            proto_name: fn(i32) -> Option<&'static str>,
+        ) {
+            for &value in all {
+                let expected = format!("{prefix}_{}", name(value).to_uppercase());
+                let found = proto_name(wire(value).into());
+                assert_eq!(found, Some(expected.as_str()), "{value:?}");
+            }
+        }
+        macro_rules! check {
+            ($prefix:literal, $model:ty, $proto:ty) => {
+                check($prefix, <$model>::ALL, <$model>::wire, <$model>::as_str, |n| {
+                    <$proto>::try_from(n).ok().map(|v| v.as_str_name())
+                })
+            };
+        }
+        check!("SIDE", Side, proto::Side);
+        check!("ORDER_TYPE", OrderType, proto::OrderType);
+        check!("TIME_IN_FORCE", TimeInForce, proto::TimeInForce);
+        check!("EXEC_TYPE", ExecType, proto::ExecType);
+        check!("ORD_STATUS", OrdStatus, proto::OrdStatus);
+        check!("LIQUIDITY", Liquidity, proto::Liquidity);
+        check!("CANCEL_REASON", tidegate_model::event::CancelReason, proto::CancelReason);
+        check!("REJECT_REASON", RejectReason, proto::RejectReason);
+        check!("ASSET_CLASS", tidegate_model::instrument::AssetClass, proto::AssetClass);
+        check!("TRADING_STATUS", TradingStatus, proto::TradingStatus);
+        check!("EVENT_KIND", EventKind, proto::EventKind);
+    }
+
+    #[test]
+    fn every_refusal_has_a_sentence() {
+        for &reason in RejectReason::ALL {
+            let text = reject(&Reject::new(reason, 10, 20), None).text;
+            assert!(text.len() > 10, "{reason}: {text}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! What a caller asks for, checked field by field and put into the engine's words.
+
+use super::amounts::{parse_money, parse_rate};
+use crate::error::{Refusal, echo};
+use crate::view::View;
+use std::sync::Arc;
+use tidegate_client::proto;
+use tidegate_client::proto::{cancel_order_request, get_order_request, replace_order_request};
+use tidegate_model::command::{
+    CancelOrder, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel, NewOrder, OpenAccount,
+    OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
+};
+use tidegate_model::ids::Code;
+use tidegate_model::instrument::{AssetClass, venue_kind};
+use tidegate_model::{
+    AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId, Side,
+    Symbol, Ticks, decimal,
+};
+
+type Checked<T> = Result<T, Refusal>;
+
+/// An account number that can exist.
+pub(crate) fn account(number: u32) -> Checked<AccountId> {
+    if number as usize >= AccountId::COUNT_MAX {
+        let max = AccountId::COUNT_MAX - 1;
+        return Err(Refusal::invalid(
+            "account",
+            format_args!("{number} is out of range: 0 to {max}"),
+        ));
+    }
+    Ok(AccountId(number))
+}
+
+fn symbol_text(text: &str) -> Checked<Symbol> {
+    Symbol::new(text).map_err(|error| Refusal::invalid("symbol", error))
+}
+
+/// A symbol that is defined.
+pub(crate) fn instrument(view: &View, text: &str) -> Checked<(InstrumentId, Arc<Instrument>)> {
+    let symbol = symbol_text(text)?;
+    let (id, terms) = view.by_symbol(&symbol).ok_or_else(|| {
+        let text =
+            format_args!("'{symbol}' is not defined; ListInstruments says what is").to_string();
+        Refusal::not_found("symbol", text)
+    })?;
+    Ok((id, Arc::clone(terms)))
+}
+
+/// Where a page of instruments begins; empty text: at the first.
+pub(crate) fn symbol_from(field: &'static str, text: &str) -> Checked<Symbol> {
+    if text.is_empty() {
+        return Ok(Symbol::EMPTY);
+    }
+    Symbol::new(text).map_err(|error| Refusal::invalid(field, error))
+}
+
+fn client_order_id(text: &str) -> Checked<ClientOrderId> {
+    // The error says which field itself.
+    ClientOrderId::new(text).map_err(|error| {
+        let text = error.to_string();
+        let text = text.strip_prefix("client_order_id ").unwrap_or(&text);
+        Refusal::invalid("client_order_id", text)
+    })
+}
+
+/// An order, by number or by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OrderName {
+    pub order_id: OrderId,
+    pub client_order_id: ClientOrderId,
+}
+
+fn named(order_id: Option<u64>, client_id: Option<&str>) -> Checked<OrderName> {
+    match (order_id, client_id) {
+        (Some(0), _) => Err(Refusal::invalid("order_id", "0 is no order; numbers begin at 1")),
+        (Some(id), _) => {
+            Ok(OrderName { order_id: OrderId(id), client_order_id: ClientOrderId::EMPTY })
+        }
+        (None, Some(text)) => {
+            Ok(OrderName { order_id: OrderId(0), client_order_id: client_order_id(text)? })
+        }
+        (None, None) => {
+            Err(Refusal::invalid("order", "neither order_id nor client_order_id is given"))
+        }
+    }
+}
+
+/// The order that GetOrder asks for.
+pub(crate) fn order_asked(order: Option<&get_order_request::Order>) -> Checked<OrderName> {
+    match order {
+        Some(get_order_request::Order::OrderId(id)) => named(Some(*id), None),
+        Some(get_order_request::Order::ClientOrderId(text)) => named(None, Some(text)),
+        None => named(None, None),
+    }
+}
+
+macro_rules! wire_field {
+    ($name:ident, $type:ty, $field:literal, $allowed:literal) => {
+        fn $name(number: i32) -> Checked<$type> {
+            u8::try_from(number).ok().and_then(<$type>::from_wire).ok_or_else(|| {
+                Refusal::invalid($field, format_args!("{number} is not allowed: {}", $allowed))
+            })
+        }
+    };
+}
+wire_field!(side, Side, "side", "SIDE_BUY (1) or SIDE_SELL (2)");
+wire_field!(order_type, OrderType, "order_type", "ORDER_TYPE_MARKET (1) or ORDER_TYPE_LIMIT (2)");
+wire_field!(
+    time_in_force,
+    TimeInForce,
+    "time_in_force",
+    "TIME_IN_FORCE_DAY (1), _GTC (2), _IOC (3) or _FOK (4)"
+);
+
+fn decimal_field(field: &'static str) -> impl Fn(DecimalError) -> Refusal {
+    move |error| {
+        // The text is the caller's: fit it to be repeated.
+        Refusal::invalid(
+            field,
+            match error {
+                DecimalError::Syntax(text) => DecimalError::Syntax(echo(&text)),
+                other => other,
+            },
+        )
+    }
+}
+
+fn order_qty(terms: &Instrument, text: &str) -> Checked<Lots> {
+    let qty = terms.parse_qty(text).map_err(decimal_field("qty"))?;
+    if qty.0 == 0 {
+        return Err(Refusal::invalid("qty", format_args!("{} is not above 0", echo(text))));
+    }
+    if qty.0 % terms.order_lot.0 != 0 {
+        let lot = decimal::format_lots(terms.order_lot, terms.lot_size_nano, 0);
+        let text = format_args!("{} is not a multiple of the lot {lot}", echo(text)).to_string();
+        return Err(Refusal::invalid("qty", text));
+    }
+    Ok(qty)
+}
+
+fn order_price(terms: &Instrument, text: &str) -> Checked<Ticks> {
+    terms.parse_order_price(text).map_err(decimal_field("price"))
+}
+
+/// A new order.
+pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Checked<Command> {
+    let account = account(request.account)?;
+    let (instrument, terms) = instrument(view, &request.symbol)?;
+    let client_order_id = client_order_id(&request.client_order_id)?;
+    let side = side(request.side)?;
+    let order_type = order_type(request.order_type)?;
+    let time_in_force = time_in_force(request.time_in_force)?;
+    let qty = order_qty(&terms, &request.qty)?;
+    let price = match order_type {
+        OrderType::Limit if request.price.is_empty() => {
+            return Err(Refusal::invalid("price", "is empty; a limit order needs one"));
+        }
+        OrderType::Limit => order_price(&terms, &request.price)?,
+        OrderType::Market if !request.price.is_empty() => {
+            return Err(Refusal::invalid("price", "must be empty for a market order"));
+        }
+        OrderType::Market => Ticks::ZERO,
+    };
+    let flags = if request.cancel_on_disconnect { FLAG_CANCEL_ON_DISCONNECT } else { 0 };
+    Ok(Command::NewOrder(NewOrder {
+        client_order_id,
+        account,
+        instrument,
+        side: side.wire(),
+        order_type: order_type.wire(),
+        time_in_force: time_in_force.wire(),
+        flags,
+        reserved: [0; 4],
+        qty,
+        price,
+    }))
+}
+
+/// A cancel.
+pub(crate) fn cancel(request: &proto::CancelOrderRequest) -> Checked<Command> {
+    use cancel_order_request::Order;
+    let name = match &request.order {
+        Some(Order::OrderId(id)) => named(Some(*id), None),
+        Some(Order::ClientOrderId(text)) => named(None, Some(text)),
+        None => named(None, None),
+    }?;
+    Ok(Command::CancelOrder(CancelOrder {
+        client_order_id: name.client_order_id,
+        order_id: name.order_id,
+        account: account(request.account)?,
+        reserved: [0; 4],
+    }))
+}
+
+/// A replace.
+pub(crate) fn replace(view: &View, request: &proto::ReplaceOrderRequest) -> Checked<Command> {
+    use replace_order_request::Order;
+    let name = match &request.order {
+        Some(Order::OrderId(id)) => named(Some(*id), None),
+        Some(Order::ClientOrderId(text)) => named(None, Some(text)),
+        None => named(None, None),
+    }?;
+    let account = account(request.account)?;
+    let (instrument, terms) = instrument(view, &request.symbol)?;
+    // Quantity and price would be read in the wrong units.
+    let known = match name.order_id {
+        OrderId(0) => view.order_by_client_id(account, name.client_order_id),
+        id => view.orders.get(&id),
+    };
+    if known.is_some_and(|order| order.record.instrument != instrument) {
+        return Err(Refusal::invalid(
+            "symbol",
+            format_args!("the order does not trade {}", terms.symbol),
+        ));
+    }
+    Ok(Command::ReplaceOrder(ReplaceOrder {
+        client_order_id: name.client_order_id,
+        order_id: name.order_id,
+        account,
+        reserved: [0; 4],
+        qty: order_qty(&terms, &request.qty)?,
+        price: order_price(&terms, &request.price)?,
+    }))
+}
+
+/// A mass cancel.
+pub(crate) fn mass_cancel(view: &View, request: &proto::MassCancelRequest) -> Checked<Command> {
+    Ok(Command::MassCancel(MassCancel {
+        account: request.account.map_or(Ok(AccountId::NONE), account)?,
+        instrument: match request.symbol.as_str() {
+            "" => InstrumentId::NONE,
+            text => instrument(view, text)?.0,
+        },
+        side: match request.side {
+            0 => 0,
+            number => side(number)?.wire(),
+        },
+        reserved: [0; 7],
+    }))
+}
+
+fn code(field: &'static str, text: &str) -> Checked<Code> {
+    Code::new(text).map_err(|error| {
+        let text = error.to_string();
+        Refusal::invalid(field, text.strip_prefix("code ").unwrap_or(&text))
+    })
+}
+
+/// `text`, or `default` where it is empty, in 1e-9.
+fn nano(field: &'static str, text: &str, default: &str) -> Checked<i64> {
+    decimal::parse_nano(or(text, default)).map_err(decimal_field(field))
+}
+
+fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    if text.is_empty() { default } else { text }
+}
+
+/// An instrument's terms.
+pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Command> {
+    let Some(asked) = &request.instrument else {
+        return Err(Refusal::invalid("instrument", "is missing"));
+    };
+    let above_zero = |field: &'static str, nano: i64| {
+        if nano > 0 { Ok(nano) } else { Err(Refusal::invalid(field, "must be above 0")) }
+    };
+    let tick_size_nano = above_zero("tick_size", nano("tick_size", &asked.tick_size, "0.0001")?)?;
+    let lot_size_nano = above_zero("lot_size", nano("lot_size", &asked.lot_size, "1")?)?;
+    let multiplier_nano = above_zero("multiplier", nano("multiplier", &asked.multiplier, "1")?)?;
+    let ticks = |field: &'static str, text: &str, default: Ticks| match text {
+        "" => Ok(default),
+        text => decimal::parse_ticks(text, tick_size_nano).map_err(decimal_field(field)),
+    };
+    let order_lot = match asked.order_lot.as_str() {
+        "" => Lots(1),
+        text => decimal::parse_lots(text, lot_size_nano).map_err(decimal_field("order_lot"))?,
+    };
+    let rate = |field: &'static str, text: &str| {
+        parse_rate(or(text, "0")).map_err(|text| Refusal::invalid(field, text))
+    };
+    let asset_class = match asked.asset_class {
+        0 => AssetClass::Equity,
+        number => u8::try_from(number).ok().and_then(AssetClass::from_wire).ok_or_else(|| {
+            Refusal::invalid("asset_class", format_args!("{number} is not allowed: 1 to 5"))
+        })?,
+    };
+    let decimals = |field: &'static str, number: u32| {
+        u8::try_from(number).ok().filter(|&n| n <= 9).ok_or_else(|| {
+            Refusal::invalid(field, format_args!("{number} is out of range: 0 to 9"))
+        })
+    };
+    let terms = Instrument {
+        venue: code("venue", or(&asked.venue, "XNAS"))?,
+        currency: code("currency", or(&asked.currency, "USD"))?,
+        tick_size_nano,
+        lot_size_nano,
+        multiplier_nano,
+        order_tick: ticks("order_tick", &asked.order_tick, Ticks(1))?,
+        order_tick_from: ticks("order_tick_from", &asked.order_tick_from, Ticks(0))?,
+        order_lot,
+        maker_fee_e8: rate("maker_fee_rate", &asked.maker_fee_rate)?,
+        taker_fee_e8: rate("taker_fee_rate", &asked.taker_fee_rate)?,
+        asset_class: asset_class.wire(),
+        venue_kind: venue_kind::PAPER,
+        price_scale: decimals("price_decimals", asked.price_decimals)?,
+        qty_scale: decimals("qty_decimals", asked.qty_decimals)?,
+        ..Instrument::us_equity(symbol_text(&asked.symbol)?)
+    };
+    let checked = terms
+        .checked()
+        .map_err(|error| Refusal::invalid(error.field, format_args!("must be {}", error.must)))?;
+    Ok(Command::DefineInstrument(checked))
+}
+
+/// A new account.
+pub(crate) fn open_account(request: &proto::OpenAccountRequest) -> Checked<Command> {
+    Ok(Command::OpenAccount(OpenAccount {
+        account: account(request.account)?,
+        reserved: [0; 4],
+        currency: code("currency", &request.currency)?,
+    }))
+}
+
+/// Cash in or out.
+pub(crate) fn transfer(request: &proto::TransferRequest) -> Checked<Command> {
+    let amount = parse_money(&request.amount).map_err(|text| Refusal::invalid("amount", text))?;
+    Ok(Command::Transfer(Transfer {
+        amount,
+        account: account(request.account)?,
+        reserved: [0; 12],
+    }))
+}
+
+/// New limits.
+pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> {
+    let Some(asked) = &request.limits else {
+        return Err(Refusal::invalid("limits", "is missing"));
+    };
+    let money = |field: &'static str, text: &str| match parse_money(text) {
+        Ok(amount) if amount.0 >= 0 => Ok(amount),
+        Ok(_) => Err(Refusal::invalid(
+            field,
+            format_args!("{} is negative; a limit cannot be", echo(text)),
+        )),
+        Err(text) => Err(Refusal::invalid(field, text)),
+    };
+    Ok(Command::SetLimits(SetLimits {
+        max_order_notional: money("max_order_notional", &asked.max_order_notional)?,
+        credit: money("credit", or(&asked.credit, "0"))?,
+        max_order_qty: Lots(asked.max_order_lots),
+        max_position: Lots(asked.max_position_lots),
+        price_collar_bp: asked.price_collar_bp,
+        max_open_orders: asked.max_open_orders,
+        messages_per_sec: asked.messages_per_sec,
+        message_burst: asked.message_burst,
+        account: account(asked.account)?,
+        ..SetLimits::default()
+    }))
+}
+
+/// A kill switch.
+pub(crate) fn kill_switch(request: &proto::KillSwitchRequest) -> Checked<Command> {
+    Ok(Command::KillSwitch(KillSwitch {
+        account: request.account.map_or(Ok(AccountId::NONE), account)?,
+        engaged: request.engaged.into(),
+        reserved: [0; 3],
+    }))
+}
+
+/// A page's size: 0 stands for `default`.
+pub(crate) fn page_size(asked: u32, default: usize) -> Checked<usize> {
+    /// Rows of one page: an answer stays far below the 4 MiB that clients accept.
+    const PAGE_MAX: usize = 1_000;
+    match asked as usize {
+        0 => Ok(default),
+        size if size <= PAGE_MAX => Ok(size),
+        size => Err(Refusal::invalid(
+            "page_size",
+            format_args!("{size} is out of range: 1 to {PAGE_MAX}"),
+        )),
+    }
+}

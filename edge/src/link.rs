@@ -1,0 +1,23 @@
+//! What the edge has of the engine, in one place. Nothing of the edge can make the engine wait: commands go into
+//! bounded rings, events come out of the event log, public data out of a broadcast that readers cannot block.
+
+use std::sync::Arc;
+pub use tidegate_engine::broadcast::Reader;
+pub use tidegate_engine::event_log::{EventCursor, EventLog, EventLogError, EventPosition};
+pub use tidegate_engine::lane::CommandLane;
+pub use tidegate_engine::runtime::{BookRequests, EngineStatus};
+
+/// The engine, as the edge sees it.
+#[derive(Debug)]
+pub struct EngineLink {
+    /// Rings into the engine: the first carries all unary calls, each other one order session at a time.
+    pub lanes: Vec<CommandLane>,
+    /// Every event, numbered.
+    pub events: EventLog,
+    /// Public data, read from its beginning.
+    pub public: Reader,
+    /// Asks the engine for whole books.
+    pub book_requests: Arc<BookRequests>,
+    /// Where the engine stands.
+    pub status: Arc<EngineStatus>,
+}

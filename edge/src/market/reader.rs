@@ -1,0 +1,75 @@
+//! The thread between the engine's broadcast and the board.
+
+use super::{Board, BookCell};
+use crate::link::Reader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tidegate_engine::broadcast::Next;
+use tidegate_model::{InstrumentId, PublicUpdate};
+
+/// Updates taken before consumers are woken.
+const BATCH: usize = 1_024;
+/// How long the thread sleeps when there is nothing: far below what a network adds, and little work when idle.
+const PARK: Duration = Duration::from_micros(500);
+
+/// Reads the broadcast into the board.
+pub(crate) struct MarketReader {
+    reader: Reader,
+    board: Arc<Board>,
+    /// Books seen so far, without the board's lock.
+    known: Vec<Arc<BookCell>>,
+}
+
+impl MarketReader {
+    pub fn new(reader: Reader, board: Arc<Board>) -> Self {
+        Self { reader, board, known: Vec::new() }
+    }
+
+    fn apply(&mut self, update: &PublicUpdate) {
+        let at = update.instrument.index();
+        if at >= InstrumentId::COUNT_MAX {
+            return;
+        }
+        while self.known.len() <= at {
+            let next = InstrumentId(self.known.len() as u32);
+            self.known.push(self.board.cell(next));
+        }
+        self.known[at].apply(update);
+    }
+
+    /// Takes what is there, at most [`BATCH`]; false if there was nothing.
+    pub fn step(&mut self) -> bool {
+        let mut taken = 0;
+        while taken < BATCH {
+            match self.reader.next() {
+                Next::Item(update) => self.apply(&update),
+                Next::Empty => break,
+                Next::Lapped { skipped } => {
+                    tracing::warn!(
+                        skipped,
+                        "too slow for the engine's public data; books are read anew"
+                    );
+                    self.board.lost_some(skipped);
+                }
+            }
+            taken += 1;
+        }
+        if taken > 0 {
+            self.board.changed.send_replace(());
+        }
+        taken > 0
+    }
+
+    /// Runs until `stop`, on a thread of its own.
+    pub fn spawn(mut self, stop: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("edge-market".into()).spawn(move || {
+            while !stop.load(Ordering::Acquire) {
+                if !self.step() {
+                    std::thread::sleep(PARK);
+                }
+            }
+        })
+    }
+}

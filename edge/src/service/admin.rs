@@ -1,0 +1,109 @@
+//! Administration.
+
+use super::{Shared, misfit};
+use crate::answers::Expect;
+use crate::convert::{reports, requests};
+use crate::error::Refusal;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tidegate_client::proto;
+use tidegate_client::proto::admin_service_server::AdminService;
+use tidegate_model::{Command, Event, StateHash};
+use tonic::{Request, Response, Status};
+
+/// AdminService.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin(pub Arc<Shared>);
+
+type Done = Result<Response<proto::AdminResponse>, Status>;
+
+impl Admin {
+    async fn administer<T>(
+        &self,
+        request: Request<T>,
+        read: impl FnOnce(&T) -> Result<Command, Refusal>,
+    ) -> Done {
+        let principal = self.0.auth.administrator(&request)?;
+        let command = read(request.get_ref())?;
+        let record = self.0.ask(principal, command, Expect::Ack).await?;
+        let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
+        Ok(Response::new(reports::admin(&record, &ack)))
+    }
+}
+
+#[tonic::async_trait]
+impl AdminService for Admin {
+    async fn define_instrument(&self, request: Request<proto::DefineInstrumentRequest>) -> Done {
+        self.administer(request, requests::define).await
+    }
+
+    async fn open_account(&self, request: Request<proto::OpenAccountRequest>) -> Done {
+        self.administer(request, requests::open_account).await
+    }
+
+    async fn transfer(&self, request: Request<proto::TransferRequest>) -> Done {
+        self.administer(request, requests::transfer).await
+    }
+
+    async fn set_limits(&self, request: Request<proto::SetLimitsRequest>) -> Done {
+        self.administer(request, requests::set_limits).await
+    }
+
+    async fn get_limits(
+        &self,
+        request: Request<proto::GetLimitsRequest>,
+    ) -> Result<Response<proto::GetLimitsResponse>, Status> {
+        self.0.auth.reader(&request)?;
+        let account = requests::account(request.get_ref().account)?;
+        let view = self.0.view();
+        let state = view.accounts.get(&account).copied().unwrap_or_default();
+        Ok(Response::new(proto::GetLimitsResponse {
+            limits: state.limits.map(|limits| reports::limits(&limits)),
+            account_killed: state.is_killed,
+            firm_killed: view.is_firm_killed,
+        }))
+    }
+
+    async fn kill_switch(&self, request: Request<proto::KillSwitchRequest>) -> Done {
+        self.administer(request, requests::kill_switch).await
+    }
+
+    async fn day_roll(&self, request: Request<proto::DayRollRequest>) -> Done {
+        self.administer(request, |_| Ok(Command::DayRoll)).await
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<proto::GetStatusRequest>,
+    ) -> Result<Response<proto::GetStatusResponse>, Status> {
+        self.0.auth.reader(&request)?;
+        let Shared { status, limits, lanes, streams, board, .. } = &*self.0;
+        let counters = [
+            ("market_events", status.market_events.load(Ordering::Relaxed)),
+            ("commands", status.commands.load(Ordering::Relaxed)),
+            ("fills", status.fills.load(Ordering::Relaxed)),
+            ("unknown_orders", status.unknown_orders.load(Ordering::Relaxed)),
+            ("refused_events", status.refused_events.load(Ordering::Relaxed)),
+            ("gaps", status.gaps.load(Ordering::Relaxed)),
+            ("checkpoint_seq", status.checkpoint_seq.load(Ordering::Relaxed)),
+            ("events", self.0.log.count()),
+            ("public_updates_lost", board.lost()),
+        ];
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let view = self.0.view();
+        Ok(Response::new(proto::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            engine_alive: status.alive.load(Ordering::Acquire),
+            seq: status.seq.load(Ordering::Relaxed),
+            ts: status.now.load(Ordering::Relaxed),
+            state_hash: StateHash(status.checkpoint_hash.load(Ordering::Relaxed)).to_string(),
+            last_event: Some(reports::position(view.as_of)),
+            sessions_open: count(lanes.sessions_open()),
+            sessions_max: count(lanes.sessions_max()),
+            streams_open: count(limits.streams_max - streams.available_permits()),
+            streams_max: count(limits.streams_max),
+            counters: counters.map(|(name, value)| (name.to_string(), value)).into(),
+            firm_killed: view.is_firm_killed,
+        }))
+    }
+}

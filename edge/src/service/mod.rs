@@ -1,0 +1,154 @@
+//! The gRPC services.
+
+mod accounts;
+mod admin;
+mod events;
+mod market_data;
+mod orders;
+mod session;
+
+pub(crate) use accounts::Accounts;
+pub(crate) use admin::Admin;
+pub(crate) use events::Events;
+pub(crate) use market_data::MarketData;
+pub(crate) use orders::Orders;
+
+use crate::answers::{Answers, Expect};
+use crate::auth::Auth;
+use crate::config::Limits;
+use crate::error::Refusal;
+use crate::follow::Followed;
+use crate::lanes::Lanes;
+use crate::link::{EngineStatus, EventLog, EventPosition};
+use crate::market::Board;
+use crate::sync::read;
+use crate::tail::Tail;
+use crate::tail::log_failed;
+use crate::view::View;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use tidegate_model::{Command, CommandRecord, EventRecord, PrincipalId, SessionId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tonic::Status;
+
+/// What all services work with.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub auth: Auth,
+    pub limits: Limits,
+    pub lanes: Lanes,
+    pub log: EventLog,
+    pub view: Arc<RwLock<View>>,
+    pub answers: Arc<Answers>,
+    pub board: Arc<Board>,
+    pub status: Arc<EngineStatus>,
+    pub followed: watch::Receiver<Followed>,
+    pub shutdown: watch::Receiver<bool>,
+    pub streams: Arc<Semaphore>,
+    pub request_last: AtomicU64,
+    pub session_last: AtomicU32,
+}
+
+impl Shared {
+    /// The picture queries are answered from. Hold it briefly: events wait for it.
+    pub fn view(&self) -> RwLockReadGuard<'_, View> {
+        read(&self.view)
+    }
+
+    /// Counts one more stream.
+    pub fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            let max = self.limits.streams_max;
+            Status::resource_exhausted(format!("all {max} streams are taken (streams_max)"))
+        })
+    }
+
+    /// A number for a new session.
+    pub fn next_session(&self) -> SessionId {
+        SessionId(self.session_last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// A way along the event log after `after`.
+    pub fn tail(&self, after: EventPosition) -> Result<Tail, Status> {
+        let (followed, shutdown) = (self.followed.clone(), self.shutdown.clone());
+        Tail::new(&self.log, after, followed, shutdown, self.limits.event_lag_max)
+            .map_err(|error| log_failed(&error))
+    }
+
+    /// Sends a unary call's command and waits for the engine's answer.
+    pub async fn ask(
+        &self,
+        principal: PrincipalId,
+        command: Command,
+        expect: Expect,
+    ) -> Result<EventRecord, Status> {
+        if !self.status.alive.load(Ordering::Acquire) {
+            return Err(Status::unavailable("the engine is not running; the request was not sent"));
+        }
+        let request_id = self.request_last.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = self.answers.session();
+        let mut record = CommandRecord::new(command).from_session(principal, session, request_id);
+        record.ts_recv = tidegate_engine::runtime::unix_now();
+        let answer = self.answers.expect(request_id, expect)?;
+        // Also when the caller goes away while it waits.
+        let _forget = Forget { answers: &self.answers, request_id };
+        self.lanes.send(record)?;
+        match tokio::time::timeout(self.limits.answer_timeout, answer).await {
+            Ok(Ok(record)) => Ok(record),
+            Ok(Err(_)) | Err(_) => Err(outcome_unknown(self, request_id)),
+        }
+    }
+}
+
+struct Forget<'a> {
+    answers: &'a Answers,
+    request_id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.answers.forget(self.request_id);
+    }
+}
+
+fn outcome_unknown(shared: &Shared, request_id: u64) -> Status {
+    let at = shared.followed.borrow().position;
+    Status::deadline_exceeded(format!(
+        "the outcome is unknown: the engine has the request but did not answer within {:?} (answer_timeout). \
+         Do not send it again; GetOrder with its client_order_id tells, or StreamEvents after seq {} ordinal {}: \
+         session {} request_id {request_id}",
+        shared.limits.answer_timeout,
+        at.seq,
+        at.ordinal,
+        shared.answers.session()
+    ))
+}
+
+/// The engine answered with an event that is no answer; both sides are ours, so this is a defect.
+fn misfit(record: &EventRecord) -> Status {
+    tracing::error!(seq = record.seq.0, kind = record.kind, "an answer of the wrong kind");
+    Status::internal("the engine's answer is not of the kind that was asked for")
+}
+
+/// Rows of one page and the token of the next.
+///
+/// `rows` begin where the page does and go one beyond it, if there is more.
+fn page<T>(mut rows: Vec<T>, size: usize, token: impl Fn(&T) -> String) -> (Vec<T>, String) {
+    if rows.len() <= size {
+        return (rows, String::new());
+    }
+    rows.truncate(size);
+    let next = rows.last().map(token).unwrap_or_default();
+    (rows, next)
+}
+
+/// Fields a page token has, as whole numbers.
+fn token_numbers<const N: usize>(text: &str) -> Result<Option<[u64; N]>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let numbers: Vec<u64> = text.split('-').map_while(|part| part.parse().ok()).collect();
+    <[u64; N]>::try_from(numbers)
+        .map(Some)
+        .map_err(|_| Refusal::invalid("page_token", "is not one that this call gave out"))
+}

@@ -1,0 +1,99 @@
+//! Orders, one at a time.
+
+use super::{Shared, misfit, session};
+use crate::answers::Expect;
+use crate::convert::{reports, requests};
+use crate::error::Refusal;
+use crate::link::EventPosition;
+use crate::outlet::Outlet;
+use std::sync::Arc;
+use tidegate_client::proto;
+use tidegate_client::proto::order_service_server::OrderService;
+use tidegate_model::{Command, Event, PrincipalId};
+use tonic::{Request, Response, Status, Streaming};
+
+/// OrderService.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders(pub Arc<Shared>);
+
+impl Orders {
+    async fn report(
+        &self,
+        principal: PrincipalId,
+        command: Command,
+    ) -> Result<proto::OrderReport, Status> {
+        let record = self.0.ask(principal, command, Expect::Report).await?;
+        match record.event() {
+            Some(Event::Execution(execution) | Event::CancelReject(execution)) => {
+                Ok(reports::any_order(&self.0.view(), &record, &execution))
+            }
+            _ => Err(misfit(&record)),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Orders {
+    async fn submit_order(
+        &self,
+        request: Request<proto::SubmitOrderRequest>,
+    ) -> Result<Response<proto::SubmitOrderResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        let request = request.into_inner();
+        if request.cancel_on_disconnect {
+            return Err(Refusal::invalid(
+                "cancel_on_disconnect",
+                "needs a session: send the order over OrderSession",
+            )
+            .into());
+        }
+        let command = requests::new_order(&self.0.view(), &request)?;
+        let report = self.report(principal, command).await?;
+        Ok(Response::new(proto::SubmitOrderResponse { report: Some(report) }))
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<proto::CancelOrderRequest>,
+    ) -> Result<Response<proto::CancelOrderResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        let command = requests::cancel(request.get_ref())?;
+        let report = self.report(principal, command).await?;
+        Ok(Response::new(proto::CancelOrderResponse { report: Some(report) }))
+    }
+
+    async fn replace_order(
+        &self,
+        request: Request<proto::ReplaceOrderRequest>,
+    ) -> Result<Response<proto::ReplaceOrderResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        let command = requests::replace(&self.0.view(), request.get_ref())?;
+        let report = self.report(principal, command).await?;
+        Ok(Response::new(proto::ReplaceOrderResponse { report: Some(report) }))
+    }
+
+    async fn mass_cancel(
+        &self,
+        request: Request<proto::MassCancelRequest>,
+    ) -> Result<Response<proto::MassCancelResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        let command = requests::mass_cancel(&self.0.view(), request.get_ref())?;
+        let record = self.0.ask(principal, command, Expect::Ack).await?;
+        let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
+        Ok(Response::new(proto::MassCancelResponse {
+            canceled: ack.value,
+            reject: ack.reject().map(|refused| reports::reject(&refused, None)),
+            position: Some(reports::position(EventPosition::of(&record))),
+        }))
+    }
+
+    type OrderSessionStream = Outlet<proto::OrderEvent>;
+
+    async fn order_session(
+        &self,
+        request: Request<Streaming<proto::OrderRequest>>,
+    ) -> Result<Response<Self::OrderSessionStream>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        session::open(&self.0, principal, request.into_inner()).map(Response::new)
+    }
+}

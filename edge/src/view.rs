@@ -1,0 +1,247 @@
+//! The edge's own picture of accounts, positions and orders, made of the events and of nothing else.
+
+use crate::link::EventPosition;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use tidegate_model::command::{CommandKind, SetLimits};
+use tidegate_model::event::{Account, Execution, OrdStatus, Position};
+use tidegate_model::{
+    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
+};
+
+/// What is known of one account.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AccountView {
+    pub cash: Option<Account>,
+    pub limits: Option<SetLimits>,
+    pub is_killed: bool,
+}
+
+/// One order after its last event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrderView {
+    pub record: EventRecord,
+    pub execution: Execution,
+}
+
+impl OrderView {
+    fn is_final(&self) -> bool {
+        OrdStatus::from_wire(self.execution.ord_status).is_some_and(OrdStatus::is_final)
+    }
+}
+
+/// Everything queries are answered from.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub as_of: EventPosition,
+    /// The highest session number ever seen: new sessions count on from it.
+    pub session_last: u32,
+    pub is_firm_killed: bool,
+    pub accounts: BTreeMap<AccountId, AccountView>,
+    pub positions: BTreeMap<(AccountId, InstrumentId), Position>,
+    /// Open orders, and those finished today.
+    pub orders: BTreeMap<OrderId, OrderView>,
+    pub finished_dropped: u64,
+    instruments: BTreeMap<InstrumentId, Arc<Instrument>>,
+    symbols: BTreeMap<Symbol, InstrumentId>,
+    by_client_id: HashMap<(AccountId, ClientOrderId), OrderId>,
+    /// Finished orders, oldest first.
+    finished: VecDeque<OrderId>,
+    finished_max: usize,
+}
+
+impl View {
+    pub fn new(finished_max: usize) -> Self {
+        Self {
+            as_of: EventPosition::default(),
+            session_last: 0,
+            is_firm_killed: false,
+            accounts: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            finished_dropped: 0,
+            instruments: BTreeMap::new(),
+            symbols: BTreeMap::new(),
+            by_client_id: HashMap::new(),
+            finished: VecDeque::new(),
+            finished_max,
+        }
+    }
+
+    /// The instrument behind a number.
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Arc<Instrument>> {
+        self.instruments.get(&id)
+    }
+
+    /// The instrument behind a symbol.
+    pub fn by_symbol(&self, symbol: &Symbol) -> Option<(InstrumentId, &Arc<Instrument>)> {
+        let id = *self.symbols.get(symbol)?;
+        Some((id, self.instruments.get(&id)?))
+    }
+
+    /// Instruments by symbol, beginning at `from`.
+    pub fn instruments_from(&self, from: Symbol) -> impl Iterator<Item = &Arc<Instrument>> {
+        self.symbols.range(from..).filter_map(|(_, id)| self.instruments.get(id))
+    }
+
+    /// The order that the account calls by this name today.
+    pub fn order_by_client_id(&self, account: AccountId, id: ClientOrderId) -> Option<&OrderView> {
+        self.orders.get(self.by_client_id.get(&(account, id))?)
+    }
+
+    /// Takes in one event; in order, each once.
+    pub fn apply(&mut self, record: &EventRecord) {
+        self.as_of = EventPosition { seq: record.seq, ordinal: record.ordinal };
+        self.session_last = self.session_last.max(record.session.0);
+        match record.event() {
+            Some(Event::Execution(execution)) => self.order(record, execution),
+            // The order as it stands: a cancel that was pending no longer is.
+            Some(Event::CancelReject(execution)) => {
+                if self.orders.contains_key(&execution.order_id) {
+                    self.order(record, execution);
+                }
+            }
+            Some(Event::Position(position)) => {
+                self.positions.insert((record.account, record.instrument), position);
+            }
+            Some(Event::Account(account)) => {
+                self.accounts.entry(record.account).or_default().cash = Some(account);
+            }
+            Some(Event::Instrument(instrument)) => {
+                self.symbols.insert(instrument.symbol, record.instrument);
+                self.instruments.insert(record.instrument, Arc::new(instrument));
+            }
+            Some(Event::Limits(limits)) => {
+                self.accounts.entry(record.account).or_default().limits = Some(limits);
+            }
+            Some(Event::KillSwitch(ack)) if ack.reject_reason == 0 => {
+                let engaged = ack.value != 0;
+                if record.account == AccountId::NONE {
+                    self.is_firm_killed = engaged;
+                } else {
+                    self.accounts.entry(record.account).or_default().is_killed = engaged;
+                }
+            }
+            Some(Event::Ack(ack))
+                if ack.command_kind == CommandKind::DayRoll.wire() && ack.reject_reason == 0 =>
+            {
+                while let Some(id) = self.finished.pop_front() {
+                    self.forget(id);
+                }
+                self.finished_dropped = 0;
+            }
+            Some(Event::KillSwitch(_) | Event::Ack(_)) | None => {}
+        }
+    }
+
+    fn order(&mut self, record: &EventRecord, execution: Execution) {
+        // Refused before it got a number: it never was an order.
+        if execution.order_id.0 == 0 {
+            return;
+        }
+        let order = OrderView { record: *record, execution };
+        let before = self.orders.insert(execution.order_id, order);
+        if before.is_none() {
+            let name = (record.account, execution.client_order_id);
+            self.by_client_id.insert(name, execution.order_id);
+        }
+        if order.is_final() && !before.is_some_and(|before| before.is_final()) {
+            self.finished.push_back(execution.order_id);
+            if self.finished.len() > self.finished_max
+                && let Some(oldest) = self.finished.pop_front()
+            {
+                self.forget(oldest);
+                self.finished_dropped += 1;
+            }
+        }
+    }
+
+    fn forget(&mut self, id: OrderId) {
+        if let Some(order) = self.orders.remove(&id) {
+            let name = (order.record.account, order.execution.client_order_id);
+            if self.by_client_id.get(&name) == Some(&id) {
+                self.by_client_id.remove(&name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use tidegate_model::event::Ack;
+    use tidegate_model::{Reject, RejectReason, SeqNo};
+
+    fn event(seq: u64, event: Event) -> EventRecord {
+        let mut record = EventRecord::new(&event);
+        record.seq = SeqNo(seq);
+        record.account = AccountId(1);
+        record.instrument = InstrumentId(0);
+        record
+    }
+
+    fn order(id: u64, status: OrdStatus) -> Event {
+        Event::Execution(Execution {
+            order_id: OrderId(id),
+            client_order_id: ClientOrderId::new(&format!("c{id}")).expect("a name"),
+            ord_status: status.wire(),
+            ..Execution::zeroed()
+        })
+    }
+
+    #[test]
+    fn finished_orders_are_bounded_and_counted_when_dropped() {
+        let mut view = View::new(2);
+        for id in 1..=5 {
+            view.apply(&event(id, order(id, OrdStatus::New)));
+        }
+        for id in 1..=4 {
+            view.apply(&event(10 + id, order(id, OrdStatus::Filled)));
+            // A late report of a finished order is not a second finish.
+            view.apply(&event(10 + id, order(id, OrdStatus::Filled)));
+        }
+        let kept: Vec<_> = view.orders.keys().map(|id| id.0).collect();
+        assert_eq!(kept, [3, 4, 5]);
+        assert_eq!(view.finished_dropped, 2);
+        let name = |id: u64| ClientOrderId::new(&format!("c{id}")).expect("a name");
+        assert!(view.order_by_client_id(AccountId(1), name(1)).is_none());
+        assert!(view.order_by_client_id(AccountId(1), name(5)).is_some());
+        assert!(view.order_by_client_id(AccountId(2), name(5)).is_none());
+    }
+
+    #[test]
+    fn a_new_day_forgets_what_is_finished() {
+        let mut view = View::new(10);
+        view.apply(&event(1, order(1, OrdStatus::New)));
+        view.apply(&event(2, order(2, OrdStatus::Canceled)));
+        let roll = Ack { command_kind: CommandKind::DayRoll.wire(), ..Ack::zeroed() };
+        view.apply(&event(3, Event::Ack(roll)));
+        assert_eq!(view.orders.keys().map(|id| id.0).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn a_refused_order_without_number_is_none() {
+        let mut view = View::new(10);
+        view.apply(&event(1, order(0, OrdStatus::Rejected)));
+        assert!(view.orders.is_empty());
+        assert_eq!(view.as_of.seq, SeqNo(1));
+    }
+
+    #[test]
+    fn kill_switches_follow_their_scope() {
+        let mut view = View::new(10);
+        let ack = |value| Ack { value, ..Ack::zeroed() };
+        let mut firm = event(1, Event::KillSwitch(ack(1)));
+        firm.account = AccountId::NONE;
+        view.apply(&firm);
+        view.apply(&event(2, Event::KillSwitch(ack(1))));
+        assert!(view.is_firm_killed && view.accounts[&AccountId(1)].is_killed);
+        view.apply(&event(3, Event::KillSwitch(ack(0))));
+        assert!(view.is_firm_killed && !view.accounts[&AccountId(1)].is_killed);
+        let refused = Reject::of(RejectReason::UnknownAccount, 1);
+        let refused = Ack { reject_reason: refused.reason.wire(), ..ack(1) };
+        view.apply(&event(4, Event::KillSwitch(refused)));
+        assert!(!view.accounts[&AccountId(1)].is_killed);
+    }
+}
