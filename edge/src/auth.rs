@@ -15,9 +15,9 @@ pub(crate) struct Auth {
 /// Compares in a time that depends on the lengths only.
 fn is_equal(secret: &[u8], given: &[u8]) -> bool {
     let mut difference = secret.len() ^ given.len();
-    for at in 0..secret.len() {
+    for (at, byte) in secret.iter().enumerate() {
         let other = given.get(at).copied().unwrap_or(0);
-        difference |= usize::from(black_box(secret[at] ^ other));
+        difference |= usize::from(black_box(byte ^ other));
     }
     black_box(difference) == 0
 }

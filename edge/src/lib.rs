@@ -30,4 +30,4 @@ mod view;
 pub use config::{EdgeConfig, Limits, TOKEN_LEN_MAX, TOKEN_LEN_MIN, TokenEntry};
 pub use error::EdgeError;
 pub use link::EngineLink;
-pub use server::{Edge, serve};
+pub use server::{Edge, bind, serve};

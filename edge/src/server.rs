@@ -194,6 +194,14 @@ impl Edge {
     }
 }
 
+/// See [`Edge::bind`].
+///
+/// # Errors
+/// [`EdgeError`].
+pub async fn bind(link: EngineLink, config: EdgeConfig) -> Result<Edge, EdgeError> {
+    Edge::bind(link, config).await
+}
+
 /// Serves the engine behind `link` until `shutdown` is done; see [`Edge::bind`] for the address with port 0.
 ///
 /// # Errors

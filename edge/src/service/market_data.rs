@@ -166,14 +166,17 @@ struct Conflated<S> {
     sent: S,
 }
 
+/// Makes a message from terms, state and what was sent before (true: nothing was); `None` if there is nothing to say.
+type Make<S, T> = Box<dyn Fn(&Instrument, &BookState, &mut S, bool) -> Option<T> + Send>;
+
 /// A stream of states: each symbol's latest, whenever it changed and its interval is over.
 struct Conflation<S, T> {
     shared: Arc<Shared>,
     symbols: Vec<Conflated<S>>,
     interval: Duration,
     version: fn(&BookCell) -> u64,
-    /// Makes the message from the state, what was sent before, and how many changes it skips.
-    make: Box<dyn Fn(&Instrument, &BookState, &mut S, bool) -> Option<T> + Send>,
+    make: Make<S, T>,
+    /// Writes into a message how many changes it skips.
     skipped: fn(&mut T, u64),
 }
 
