@@ -8,9 +8,10 @@
 //! opens a path, plain, `.gz` or `.zst`, told apart by their first bytes.
 
 use crate::error::Error;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 
 /// Bytes of a frame's length field.
 pub const LENGTH_LEN: usize = 2;
@@ -283,4 +284,82 @@ pub fn write_frame(out: &mut impl Write, message: &[u8]) -> io::Result<()> {
 /// What the writer says.
 pub fn write_end_of_session(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0; LENGTH_LEN])
+}
+
+/// How hard `.zst` files are compressed: 3 is zstd's own default.
+const ZSTD_LEVEL: i32 = 3;
+
+/// A file that is being written, compressed as its name says, and that appears under its name only when it is whole.
+pub struct Output {
+    path: PathBuf,
+    part: PathBuf,
+    encoder: Encoder,
+}
+
+enum Encoder {
+    Plain(BufWriter<File>),
+    Gzip(flate2::write::GzEncoder<BufWriter<File>>),
+    Zstd(zstd::Encoder<'static, BufWriter<File>>),
+}
+
+/// Begins to write `path`: `.gz` and `.zst` are compressed. Until [`Output::finish`] the bytes stand in `path.part`.
+///
+/// # Errors
+/// What the system says.
+pub fn create(path: &Path) -> io::Result<Output> {
+    let mut part = OsString::from(path);
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let file = BufWriter::with_capacity(BUFFER_LEN, File::create(&part)?);
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let encoder = match extension.as_deref() {
+        Some("gz") => {
+            Encoder::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default()))
+        }
+        Some("zst") => Encoder::Zstd(zstd::Encoder::new(file, ZSTD_LEVEL)?),
+        _ => Encoder::Plain(file),
+    };
+    Ok(Output { path: path.to_path_buf(), part, encoder })
+}
+
+impl Output {
+    /// Completes the file and gives it its name, in place of any older one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(self) -> io::Result<()> {
+        let file = match self.encoder {
+            Encoder::Plain(file) => file,
+            Encoder::Gzip(encoder) => encoder.finish()?,
+            Encoder::Zstd(encoder) => encoder.finish()?,
+        };
+        file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        fs::rename(&self.part, &self.path)
+    }
+
+    /// Gives up: what was written so far is removed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn discard(self) -> io::Result<()> {
+        fs::remove_file(&self.part)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.encoder {
+            Encoder::Plain(file) => file.write(bytes),
+            Encoder::Gzip(encoder) => encoder.write(bytes),
+            Encoder::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.encoder {
+            Encoder::Plain(file) => file.flush(),
+            Encoder::Gzip(encoder) => encoder.flush(),
+            Encoder::Zstd(encoder) => encoder.flush(),
+        }
+    }
 }

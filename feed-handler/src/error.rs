@@ -140,4 +140,26 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A DBN file that is not what its format says.
+    #[error("record {record} at byte {offset} of the DBN stream: {reason}")]
+    Dbn {
+        /// Where the record begins; 0 for the metadata.
+        offset: u64,
+        /// The record, from 1; 0 is the metadata.
+        record: u64,
+        /// What the format's own decoder says.
+        reason: String,
+    },
+    /// More instruments than an engine can hold.
+    #[error(
+        "record {record} at byte {offset} names instrument number {limit}: more than {limit} are not supported"
+    )]
+    TooManyInstruments {
+        /// Where the record ends.
+        offset: u64,
+        /// The record.
+        record: u64,
+        /// The bound.
+        limit: usize,
+    },
 }

@@ -12,11 +12,13 @@
 //! [`itch::Decoder`], then [`source::Source`].
 
 pub mod binary_file;
+pub mod dbn_file;
 pub mod error;
 pub mod itch;
 pub mod mold_udp64;
 pub mod server;
 pub mod session_date;
+pub mod source;
 pub mod synthetic;
 pub mod udp;
 

@@ -29,6 +29,32 @@ pub fn new_york_midnight(year: u32, month: u32, day: u32) -> Option<UnixNanos> {
     Some(UnixNanos((days * SECS_PER_DAY + hours_behind * 3_600) * NANOS_PER_SEC))
 }
 
+/// The latest New York midnight at or before `now`: what the ITCH clock of a live session counts from.
+pub fn last_new_york_midnight(now: UnixNanos) -> UnixNanos {
+    let today = now.0 / NANOS_PER_SEC / SECS_PER_DAY;
+    // New York is behind, so it is either the day that UTC has or the one before.
+    (0..=1)
+        .filter_map(|back| {
+            let (year, month, day) = date_of(today.saturating_sub(back));
+            new_york_midnight(year, month, day).filter(|midnight| *midnight <= now)
+        })
+        .next()
+        .unwrap_or(UnixNanos(today * SECS_PER_DAY * NANOS_PER_SEC))
+}
+
+/// The date of a day counted from 1 January 1970.
+fn date_of(days_since_1970: u64) -> (u32, u32, u32) {
+    let mut year = 1970 + (days_since_1970 / 366) as u32;
+    while days_since_epoch(year + 1, 1, 1) <= days_since_1970 {
+        year += 1;
+    }
+    let mut month = 1;
+    while month < 12 && days_since_epoch(year, month + 1, 1) <= days_since_1970 {
+        month += 1;
+    }
+    (year, month, (days_since_1970 - days_since_epoch(year, month, 1)) as u32 + 1)
+}
+
 /// The day that a file's name tells, as `YYYYMMDD` or `MMDDYYYY` (Nasdaq's own archive), as New York midnight.
 ///
 /// Names without a date give `None`; callers then count from the epoch, so that times of day read right.
@@ -89,6 +115,19 @@ mod tests {
         check((2019, 13, 1), None);
         check((1969, 12, 31), None);
         check((2019, 1, 0), None);
+    }
+
+    #[test]
+    fn last_midnight_is_the_one_before_now() {
+        let check = |now_secs: u64, midnight_secs: u64| {
+            let got = last_new_york_midnight(UnixNanos(now_secs * NANOS_PER_SEC));
+            assert_eq!(got.0 / NANOS_PER_SEC, midnight_secs);
+        };
+        check(1_577_682_000, 1_577_682_000);
+        check(1_577_681_999, 1_577_682_000 - SECS_PER_DAY);
+        check(1_577_682_000 + SECS_PER_DAY - 1, 1_577_682_000);
+        check(1_604_203_200 + 25 * 3_600 - 1, 1_604_203_200);
+        check(1_604_203_200 + 25 * 3_600, 1_604_293_200);
     }
 
     #[test]

@@ -1,0 +1,578 @@
+//! Databento DBN, versions 1 to 3, to market events: MBO, MBP-1, MBP-10, TBBO, trades and OHLCV.
+//!
+//! Records are read by Databento's own crate; this module drives it with bytes, so that a cut or damaged file
+//! ends in an error with its place. Prices stay in DBN's unit (ticks of 1e-9), quantities in units of one, so
+//! nothing is rounded. Instruments get dense channel numbers in order of appearance, from 0.
+//!
+//! | record | events |
+//! |---|---|
+//! | MBO add, modify, clear, trade, fill | `Add`, `Modify`, `Clear`, `Trade`, `Fill` |
+//! | MBO cancel | `Reduce` by the size canceled: all of it deletes the order |
+//! | MBP-1, TBBO | `Quote` for each side that changed, after `Trade` if it was one |
+//! | MBP-10 | `Level` for each level that changed, after `Trade` if it was one |
+//! | trades | `Trade` |
+//! | OHLCV | no event: a [`Bar`] |
+//!
+//! Everything else is counted. Records of all publishers of an instrument go into one channel.
+
+use crate::error::Error;
+use dbn::decode::dbn::fsm::{DbnFsm, ProcessResult};
+use dbn::{
+    BidAskPair, InstrumentDefMsg, MboMsg, Mbp1Msg, Mbp10Msg, Metadata, OhlcvMsg, RecordHeader,
+    RecordRef, SType, SymbolMappingMsg, TradeMsg, UNDEF_PRICE, UNDEF_TIMESTAMP,
+};
+use std::collections::HashMap;
+use std::io::{self, Read};
+use tidegate_model::market::{Definition, MarketEvent, MarketEventKind, Side};
+use tidegate_model::{InstrumentId, Lots, Symbol, Ticks, UnixNanos};
+
+/// What one tick of DBN prices is worth, in 1e-9.
+pub const TICK_SIZE_NANO: i64 = 1;
+/// What one lot of DBN quantities is, in 1e-9: one share or contract.
+pub const LOT_SIZE_NANO: i64 = 1_000_000_000;
+/// The first bytes of every DBN stream.
+pub const MAGIC: [u8; 3] = *b"DBN";
+/// Bytes of the part that says how long the metadata is.
+const PRELUDE_LEN: usize = 8;
+/// Bytes that metadata may have: mappings of all of OPRA for a month fit.
+const METADATA_LEN_MAX: u32 = 256 * 1024 * 1024;
+/// Bytes read ahead.
+const BUFFER_LEN: usize = 256 * 1024;
+/// Instruments a file may have records of.
+const CHANNELS_MAX: usize = InstrumentId::COUNT_MAX;
+/// Record types: the field has eight bits.
+const RTYPES: usize = 256;
+
+/// An open-high-low-close-volume record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// The instrument's channel.
+    pub channel_id: u32,
+    /// Its length in nanoseconds; 0 for the end-of-day record, whose length is the venue's.
+    pub length_ns: u64,
+    /// When it begins.
+    pub ts_event: UnixNanos,
+    /// First price.
+    pub open: Ticks,
+    /// Highest price.
+    pub high: Ticks,
+    /// Lowest price.
+    pub low: Ticks,
+    /// Last price.
+    pub close: Ticks,
+    /// Quantity traded.
+    pub volume: Lots,
+}
+
+/// What a record gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// An event for the book or the tape.
+    Event(MarketEvent),
+    /// A bar.
+    Bar(Bar),
+}
+
+/// What is known of an instrument.
+struct Channel {
+    id: u32,
+    symbol: Symbol,
+    defined: bool,
+    /// The levels that were last seen, for records that repeat the whole book.
+    levels: [BidAskPair; 10],
+}
+
+/// Reads one DBN stream.
+pub struct DbnReader<R> {
+    input: R,
+    fsm: DbnFsm,
+    metadata: Metadata,
+    /// Symbols by instrument id, as metadata and mapping records say; only looked up, never walked.
+    symbols: HashMap<u32, Symbol>,
+    channels: HashMap<u32, Channel>,
+    /// Bytes given to the decoder.
+    bytes: u64,
+    records: u64,
+    counts: [u64; RTYPES],
+    skipped: u64,
+    finished: bool,
+}
+
+impl<R: Read> DbnReader<R> {
+    /// Reads the metadata of `input`, which is not compressed (see [`crate::binary_file::open_input`]).
+    ///
+    /// # Errors
+    /// [`Error::Dbn`], [`Error::Truncated`] or [`Error::Read`].
+    pub fn new(mut input: R) -> Result<Self, Error> {
+        let mut prelude = [0; PRELUDE_LEN];
+        let mut have = 0;
+        while have < PRELUDE_LEN {
+            match read_some(&mut input, &mut prelude[have..], have as u64, 0)? {
+                0 => {
+                    let (needed, found) = (PRELUDE_LEN, have);
+                    return Err(Error::Truncated { offset: 0, message: 0, needed, found });
+                }
+                read => have += read,
+            }
+        }
+        let fail = |reason: String| Error::Dbn { offset: 0, record: 0, reason };
+        if prelude[..3] != MAGIC {
+            return Err(fail(format!("it begins with {:02x?}, not with \"DBN\"", &prelude[..3])));
+        }
+        let length = u32::from_le_bytes([prelude[4], prelude[5], prelude[6], prelude[7]]);
+        if length > METADATA_LEN_MAX {
+            return Err(fail(format!(
+                "the metadata has {length} bytes, at most {METADATA_LEN_MAX} are allowed"
+            )));
+        }
+        let mut fsm = DbnFsm::new(BUFFER_LEN, 0);
+        fsm.write_all(&prelude);
+        let mut bytes = PRELUDE_LEN as u64;
+        let metadata = loop {
+            match fsm.process() {
+                ProcessResult::Metadata(metadata) => break metadata,
+                ProcessResult::ReadMore(missing) => {
+                    let read = read_some(&mut input, fsm.space(), bytes, 0)?;
+                    if read == 0 {
+                        let found = bytes as usize;
+                        let needed = found + missing;
+                        return Err(Error::Truncated { offset: 0, message: 0, needed, found });
+                    }
+                    fsm.fill(read);
+                    bytes += read as u64;
+                }
+                ProcessResult::Err(error) => return Err(fail(error.to_string())),
+                ProcessResult::Record(()) => return Err(fail("a record before it".to_string())),
+            }
+        };
+        let symbols = symbols_of(&metadata);
+        Ok(Self {
+            input,
+            fsm,
+            metadata,
+            symbols,
+            channels: HashMap::new(),
+            bytes,
+            records: 0,
+            counts: [0; RTYPES],
+            skipped: 0,
+            finished: false,
+        })
+    }
+
+    /// What the file says about itself.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Records read so far.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Records that gave nothing although their type is read: no price, no side, or no action.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Records of each type (`rtype`) so far, in order of type.
+    pub fn counts(&self) -> impl Iterator<Item = (u8, u64)> + '_ {
+        (0..=u8::MAX).zip(self.counts).filter(|&(_, count)| count > 0)
+    }
+
+    /// Instruments with events so far.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Bytes of the uncompressed stream read so far.
+    pub fn offset(&self) -> u64 {
+        self.bytes - self.fsm.data().len() as u64
+    }
+
+    /// Reads one record and gives what it holds to `emit`; false at the end. After an error there is nothing more.
+    ///
+    /// # Errors
+    /// [`Error::Dbn`], [`Error::Truncated`], [`Error::Read`] or [`Error::TooManyInstruments`].
+    pub fn read_record(&mut self, mut emit: impl FnMut(Item)) -> Result<bool, Error> {
+        if self.finished {
+            return Ok(false);
+        }
+        self.finished = true;
+        let offset = self.offset();
+        loop {
+            match self.fsm.process() {
+                ProcessResult::Record(()) => break,
+                ProcessResult::ReadMore(missing) => {
+                    let message = self.records + 1;
+                    let read = read_some(&mut self.input, self.fsm.space(), self.bytes, message)?;
+                    if read == 0 {
+                        let found = self.fsm.data().len();
+                        if found == 0 {
+                            return Ok(false);
+                        }
+                        let needed = found + missing;
+                        return Err(Error::Truncated { offset, message, needed, found });
+                    }
+                    self.fsm.fill(read);
+                    self.bytes += read as u64;
+                }
+                ProcessResult::Err(error) => return Err(self.damaged(offset, error.to_string())),
+                ProcessResult::Metadata(_) => {
+                    return Err(self.damaged(offset, "metadata in mid-stream".to_string()));
+                }
+            }
+        }
+        self.records += 1;
+        let Some(record) = self.fsm.last_record() else {
+            return Err(self.damaged(offset, "the record is not there".to_string()));
+        };
+        let rtype = record.header().rtype;
+        self.counts[usize::from(rtype)] += 1;
+        let mut state = State {
+            symbols: &mut self.symbols,
+            channels: &mut self.channels,
+            number: self.records,
+            emit: &mut emit,
+        };
+        match state.record(record) {
+            Ok(Outcome::Used) => {}
+            Ok(Outcome::Skipped) => self.skipped += 1,
+            Err(Failure::Damaged(reason)) => {
+                return Err(Error::Dbn { offset, record: self.records, reason });
+            }
+            Err(Failure::TooManyInstruments) => {
+                let record = self.records;
+                return Err(Error::TooManyInstruments { offset, record, limit: CHANNELS_MAX });
+            }
+        }
+        self.finished = false;
+        Ok(true)
+    }
+
+    fn damaged(&self, offset: u64, reason: String) -> Error {
+        Error::Dbn { offset, record: self.records + 1, reason }
+    }
+}
+
+fn read_some(
+    input: &mut impl Read,
+    buffer: &mut [u8],
+    offset: u64,
+    message: u64,
+) -> Result<usize, Error> {
+    loop {
+        match input.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(Error::Read { offset, message, source }),
+            Ok(read) => return Ok(read),
+        }
+    }
+}
+
+/// Symbols by instrument id, from the metadata's mappings. Of several symbols of one id the first is taken.
+fn symbols_of(metadata: &Metadata) -> HashMap<u32, Symbol> {
+    let mut symbols = HashMap::new();
+    for mapping in &metadata.mappings {
+        for interval in &mapping.intervals {
+            let (id, text) = if metadata.stype_in == Some(SType::InstrumentId) {
+                (&mapping.raw_symbol, &interval.symbol)
+            } else {
+                (&interval.symbol, &mapping.raw_symbol)
+            };
+            if let (Ok(id), Some(symbol)) = (id.parse(), symbol_from(text)) {
+                symbols.entry(id).or_insert(symbol);
+            }
+        }
+    }
+    symbols
+}
+
+/// A symbol as the engine takes it: spaces, as in option symbols, become `_`.
+fn symbol_from(text: &str) -> Option<Symbol> {
+    Symbol::new(&text.trim().replace(' ', "_")).ok()
+}
+
+enum Outcome {
+    Used,
+    Skipped,
+}
+
+enum Failure {
+    Damaged(String),
+    TooManyInstruments,
+}
+
+impl From<dbn::Error> for Failure {
+    fn from(error: dbn::Error) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// What turning one record into events needs.
+struct State<'a, F> {
+    symbols: &'a mut HashMap<u32, Symbol>,
+    channels: &'a mut HashMap<u32, Channel>,
+    number: u64,
+    emit: &'a mut F,
+}
+
+impl<F: FnMut(Item)> State<'_, F> {
+    fn record(&mut self, record: RecordRef<'_>) -> Result<Outcome, Failure> {
+        if record.has::<MboMsg>() {
+            self.mbo(record.try_get()?)
+        } else if record.has::<Mbp1Msg>() {
+            self.mbp_1(record.try_get()?)
+        } else if record.has::<Mbp10Msg>() {
+            self.mbp_10(record.try_get()?)
+        } else if record.has::<TradeMsg>() {
+            self.trade(record.try_get()?)
+        } else if record.has::<OhlcvMsg>() {
+            self.bar(record.try_get()?)
+        } else {
+            if record.has::<InstrumentDefMsg>() {
+                let message: &InstrumentDefMsg = record.try_get()?;
+                self.learn(message.hd.instrument_id, message.raw_symbol().ok());
+            } else if record.has::<SymbolMappingMsg>() {
+                let message: &SymbolMappingMsg = record.try_get()?;
+                let out = message.stype_out_symbol().ok();
+                let is_text = |text: &&str| text.bytes().any(|b| !b.is_ascii_digit());
+                let text = out.filter(is_text).or(message.stype_in_symbol().ok());
+                self.learn(message.hd.instrument_id, text);
+            }
+            Ok(Outcome::Used)
+        }
+    }
+
+    fn learn(&mut self, instrument_id: u32, text: Option<&str>) {
+        // The table is bounded like the channels: a file may map more, but cannot use more.
+        if self.symbols.len() < CHANNELS_MAX
+            && let Some(symbol) = text.and_then(symbol_from)
+        {
+            self.symbols.insert(instrument_id, symbol);
+        }
+    }
+
+    /// The record's channel, defined before its first event.
+    fn channel(
+        &mut self,
+        header: &RecordHeader,
+        ts_recv: UnixNanos,
+    ) -> Result<&mut Channel, Failure> {
+        let id = header.instrument_id;
+        let known = self.channels.len();
+        if known >= CHANNELS_MAX && !self.channels.contains_key(&id) {
+            return Err(Failure::TooManyInstruments);
+        }
+        let symbols = &*self.symbols;
+        let channel = self.channels.entry(id).or_insert_with(|| {
+            let unnamed = || symbol_from(&format!("ID{id}"));
+            Channel {
+                id: known as u32,
+                symbol: symbols.get(&id).copied().or_else(unnamed).unwrap_or_default(),
+                defined: false,
+                levels: core::array::from_fn(|_| no_level()),
+            }
+        });
+        if !channel.defined {
+            channel.defined = true;
+            let definition = Definition {
+                kind: MarketEventKind::Definition.wire(),
+                price_scale: 2,
+                flags: 0,
+                channel_id: channel.id,
+                ts_event: time_of(header.ts_event, ts_recv),
+                ts_recv,
+                symbol: channel.symbol,
+                tick_size_nano: TICK_SIZE_NANO,
+                lot_size_nano: LOT_SIZE_NANO,
+            };
+            (self.emit)(Item::Event(definition.into_event()));
+        }
+        Ok(channel)
+    }
+
+    /// An event of the record, without what its kind adds.
+    fn event(
+        &mut self,
+        kind: MarketEventKind,
+        header: &RecordHeader,
+        ts_recv: u64,
+    ) -> Result<MarketEvent, Failure> {
+        let ts_recv = match ts_recv {
+            UNDEF_TIMESTAMP => UnixNanos(0),
+            known => UnixNanos(known),
+        };
+        let ts_event = time_of(header.ts_event, ts_recv);
+        let ts_recv = if ts_recv.0 == 0 { ts_event } else { ts_recv };
+        let channel_id = self.channel(header, ts_recv)?.id;
+        let (kind, feed_seq) = (kind.wire(), self.number);
+        Ok(MarketEvent { kind, channel_id, ts_event, ts_recv, feed_seq, ..MarketEvent::default() })
+    }
+
+    fn mbo(&mut self, record: &MboMsg) -> Result<Outcome, Failure> {
+        let action = record.action as u8;
+        let (kind, needs_side, needs_price) = match action {
+            b'A' => (MarketEventKind::Add, true, true),
+            b'M' => (MarketEventKind::Modify, true, true),
+            b'C' => (MarketEventKind::Reduce, false, false),
+            b'R' => (MarketEventKind::Clear, false, false),
+            b'T' => (MarketEventKind::Trade, false, true),
+            b'F' => (MarketEventKind::Fill, false, true),
+            b'N' => return Ok(Outcome::Skipped),
+            _ => return Err(Failure::Damaged(unassigned("action", action))),
+        };
+        let side = side_of(record.side as u8)?;
+        if (needs_side && side.is_none()) || (needs_price && record.price == UNDEF_PRICE) {
+            return Ok(Outcome::Skipped);
+        }
+        let mut event = self.event(kind, &record.hd, record.ts_recv)?;
+        if kind != MarketEventKind::Clear {
+            event.side = side.map_or(0, Side::wire);
+            event.order_ref = record.order_id;
+            event.price = price_of(record.price);
+            event.qty = Lots(u64::from(record.size));
+            event.aux = u64::from(record.sequence);
+        }
+        (self.emit)(Item::Event(event));
+        Ok(Outcome::Used)
+    }
+
+    fn trade(&mut self, record: &TradeMsg) -> Result<Outcome, Failure> {
+        let figures = (record.price, record.size, record.side as u8, record.sequence);
+        self.emit_trade(&record.hd, record.ts_recv, figures)
+    }
+
+    fn emit_trade(
+        &mut self,
+        header: &RecordHeader,
+        ts_recv: u64,
+        (price, size, side, sequence): (i64, u32, u8, u32),
+    ) -> Result<Outcome, Failure> {
+        let side = side_of(side)?;
+        if price == UNDEF_PRICE {
+            return Ok(Outcome::Skipped);
+        }
+        let mut event = self.event(MarketEventKind::Trade, header, ts_recv)?;
+        event.side = side.map_or(0, Side::wire);
+        event.price = Ticks(price);
+        event.qty = Lots(u64::from(size));
+        event.aux = u64::from(sequence);
+        (self.emit)(Item::Event(event));
+        Ok(Outcome::Used)
+    }
+
+    fn mbp_1(&mut self, record: &Mbp1Msg) -> Result<Outcome, Failure> {
+        if record.action as u8 == b'T' {
+            let figures = (record.price, record.size, record.side as u8, record.sequence);
+            self.emit_trade(&record.hd, record.ts_recv, figures)?;
+        }
+        let quote = self.event(MarketEventKind::Quote, &record.hd, record.ts_recv)?;
+        let old = &mut self.channel(&record.hd, quote.ts_recv)?.levels[0];
+        let now = &record.levels[0];
+        let before = core::mem::replace(old, now.clone());
+        for side in [Side::Buy, Side::Sell] {
+            if level(&before, side) != level(now, side) {
+                let (price, size, orders) = level(now, side);
+                // No price: the side is empty.
+                let qty = if price == UNDEF_PRICE { 0 } else { size };
+                self.emit_level(quote, side, price, qty, orders);
+            }
+        }
+        Ok(Outcome::Used)
+    }
+
+    fn mbp_10(&mut self, record: &Mbp10Msg) -> Result<Outcome, Failure> {
+        if record.action as u8 == b'T' {
+            let figures = (record.price, record.size, record.side as u8, record.sequence);
+            self.emit_trade(&record.hd, record.ts_recv, figures)?;
+        }
+        let template = self.event(MarketEventKind::Level, &record.hd, record.ts_recv)?;
+        let old = &mut self.channel(&record.hd, template.ts_recv)?.levels;
+        let now = &record.levels;
+        let before = core::mem::replace(old, now.clone());
+        for side in [Side::Buy, Side::Sell] {
+            let has =
+                |levels: &[BidAskPair], price| levels.iter().any(|l| level(l, side).0 == price);
+            for gone in before.iter().map(|l| level(l, side).0) {
+                if gone != UNDEF_PRICE && !has(now, gone) {
+                    self.emit_level(template, side, gone, 0, 0);
+                }
+            }
+            for (price, size, orders) in now.iter().map(|l| level(l, side)) {
+                let same = before.iter().any(|l| level(l, side) == (price, size, orders));
+                if price != UNDEF_PRICE && !same {
+                    self.emit_level(template, side, price, size, orders);
+                }
+            }
+        }
+        Ok(Outcome::Used)
+    }
+
+    fn emit_level(&mut self, template: MarketEvent, side: Side, price: i64, qty: u32, orders: u32) {
+        (self.emit)(Item::Event(MarketEvent {
+            side: side.wire(),
+            price: price_of(price),
+            qty: Lots(u64::from(qty)),
+            aux: u64::from(orders),
+            ..template
+        }));
+    }
+
+    fn bar(&mut self, record: &OhlcvMsg) -> Result<Outcome, Failure> {
+        const SECOND: u64 = 1_000_000_000;
+        let length_ns = match record.hd.rtype {
+            dbn::rtype::OHLCV_1S => SECOND,
+            dbn::rtype::OHLCV_1M => 60 * SECOND,
+            dbn::rtype::OHLCV_1H => 3_600 * SECOND,
+            dbn::rtype::OHLCV_1D => 86_400 * SECOND,
+            _ => 0,
+        };
+        let ts_event = UnixNanos(record.hd.ts_event);
+        let channel_id = self.channel(&record.hd, ts_event)?.id;
+        (self.emit)(Item::Bar(Bar {
+            channel_id,
+            length_ns,
+            ts_event,
+            open: Ticks(record.open),
+            high: Ticks(record.high),
+            low: Ticks(record.low),
+            close: Ticks(record.close),
+            volume: Lots(record.volume),
+        }));
+        Ok(Outcome::Used)
+    }
+}
+
+fn unassigned(field: &str, value: u8) -> String {
+    format!("{field} has the unassigned value 0x{value:02x}")
+}
+
+fn side_of(side: u8) -> Result<Option<Side>, Failure> {
+    match side {
+        b'B' => Ok(Some(Side::Buy)),
+        b'A' => Ok(Some(Side::Sell)),
+        b'N' => Ok(None),
+        other => Err(Failure::Damaged(unassigned("side", other))),
+    }
+}
+
+fn price_of(price: i64) -> Ticks {
+    if price == UNDEF_PRICE { Ticks(0) } else { Ticks(price) }
+}
+
+fn time_of(ts_event: u64, otherwise: UnixNanos) -> UnixNanos {
+    if ts_event == UNDEF_TIMESTAMP { otherwise } else { UnixNanos(ts_event) }
+}
+
+/// Price, size and orders of one side of a level.
+fn level(pair: &BidAskPair, side: Side) -> (i64, u32, u32) {
+    match side {
+        Side::Buy => (pair.bid_px, pair.bid_sz, pair.bid_ct),
+        Side::Sell => (pair.ask_px, pair.ask_sz, pair.ask_ct),
+    }
+}
+
+fn no_level() -> BidAskPair {
+    BidAskPair { bid_px: UNDEF_PRICE, ask_px: UNDEF_PRICE, ..BidAskPair::default() }
+}

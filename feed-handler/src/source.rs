@@ -1,0 +1,293 @@
+//! A file of market data, whatever its kind: opened by path, recognized by content, read message by message in
+//! bounded memory.
+
+use crate::binary_file::{self, Input, Reader};
+use crate::dbn_file::{self, Bar, DbnReader, Item};
+use crate::error::Error;
+use crate::itch::{Decoder, MessageCounts};
+use crate::session_date::midnight_from_file_name;
+use std::collections::VecDeque;
+use std::io::{Cursor, Read};
+use std::path::Path;
+use tidegate_model::market::{MarketEvent, MarketEventKind};
+use tidegate_model::{Symbol, UnixNanos};
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// Nasdaq TotalView-ITCH 5.0 in BinaryFILE framing.
+    Itch,
+    /// Databento DBN.
+    Dbn,
+}
+
+impl Format {
+    /// The format's name for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Itch => "Nasdaq TotalView-ITCH 5.0 (BinaryFILE)",
+            Self::Dbn => "Databento DBN",
+        }
+    }
+}
+
+/// What has been read of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStats {
+    /// Messages or records.
+    pub messages: u64,
+    /// Events they gave.
+    pub events: u64,
+    /// Bars they gave.
+    pub bars: u64,
+    /// Messages that could not be used, although their type is read.
+    pub skipped: u64,
+    /// Exchange time of the first event.
+    pub first_event: Option<UnixNanos>,
+    /// Latest exchange time of any event.
+    pub last_event: Option<UnixNanos>,
+    /// Bytes of the uncompressed stream.
+    pub bytes: u64,
+}
+
+/// One instrument of a file and the events that named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelStats {
+    /// The feed's number for it.
+    pub channel_id: u32,
+    /// Its symbol; empty where the file never said.
+    pub symbol: Symbol,
+    /// Its events, without definitions.
+    pub events: u64,
+}
+
+enum Kind {
+    // Both are boxed: a source is moved around, its buffers are not.
+    Itch(Box<ItchSource>),
+    Dbn(Box<DbnReader<Input>>),
+}
+
+struct ItchSource {
+    reader: Reader<Input>,
+    decoder: Decoder,
+    counts: MessageCounts,
+}
+
+/// An open file.
+pub struct Source {
+    kind: Kind,
+    stats: SourceStats,
+    /// By channel number, which both formats give densely.
+    channels: Vec<ChannelStats>,
+    pending: VecDeque<MarketEvent>,
+}
+
+impl Source {
+    /// Opens `path`; ITCH times count from the midnight that the file's name tells, or from the epoch.
+    ///
+    /// # Errors
+    /// [`Error::Open`], or what is wrong with the file's head.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let midnight = midnight_from_file_name(path).unwrap_or(UnixNanos(0));
+        Self::open_at(path, midnight)
+    }
+
+    /// Opens `path`; ITCH times count from `midnight`.
+    ///
+    /// # Errors
+    /// [`Error::Open`], or what is wrong with the file's head.
+    pub fn open_at(path: &Path, midnight: UnixNanos) -> Result<Self, Error> {
+        let input = binary_file::open_input(path)?;
+        Self::from_input(input, midnight)
+    }
+
+    /// Reads from a stream that is not compressed.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or what is wrong with the stream's head.
+    pub fn from_input(mut input: Input, midnight: UnixNanos) -> Result<Self, Error> {
+        let mut head = [0; dbn_file::MAGIC.len()];
+        let mut have = 0;
+        while have < head.len() {
+            match input.read(&mut head[have..]) {
+                Ok(0) => break,
+                Ok(read) => have += read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(Error::Read { offset: have as u64, message: 1, source });
+                }
+            }
+        }
+        let input: Input = Box::new(Cursor::new(head).take(have as u64).chain(input));
+        // As a BinaryFILE this would be a message of 17,474 bytes: there is none.
+        let kind = if head[..have] == dbn_file::MAGIC {
+            Kind::Dbn(Box::new(DbnReader::new(input)?))
+        } else {
+            Kind::Itch(Box::new(ItchSource {
+                reader: Reader::new(input),
+                decoder: Decoder::new(midnight),
+                counts: MessageCounts::default(),
+            }))
+        };
+        let (stats, channels) = (SourceStats::default(), Vec::new());
+        Ok(Self { kind, stats, channels, pending: VecDeque::new() })
+    }
+
+    /// What the file is.
+    pub fn format(&self) -> Format {
+        match self.kind {
+            Kind::Itch(_) => Format::Itch,
+            Kind::Dbn(_) => Format::Dbn,
+        }
+    }
+
+    /// The midnight that times of day count from: New York's for ITCH, UTC's (the epoch) for DBN.
+    pub fn midnight(&self) -> UnixNanos {
+        match &self.kind {
+            Kind::Itch(itch) => itch.decoder.midnight(),
+            Kind::Dbn(_) => UnixNanos(0),
+        }
+    }
+
+    /// What has been read so far.
+    pub fn stats(&self) -> &SourceStats {
+        &self.stats
+    }
+
+    /// Messages read so far, which is the number of the last one.
+    pub fn messages(&self) -> u64 {
+        self.stats.messages
+    }
+
+    /// The instruments seen so far, in order of channel number.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelStats> {
+        self.channels.iter().filter(|channel| channel.events > 0 || !channel.symbol.is_empty())
+    }
+
+    /// Messages by type: its code, its name, how many.
+    pub fn message_types(&self) -> Vec<(String, String, u64)> {
+        match &self.kind {
+            Kind::Itch(itch) => itch
+                .counts
+                .iter()
+                .map(|(kind, name, count)| ((kind as char).to_string(), name.to_string(), count))
+                .collect(),
+            Kind::Dbn(dbn) => dbn
+                .counts()
+                .map(|(rtype, count)| {
+                    let name = dbn::RType::try_from(rtype)
+                        .map_or_else(|_| "unknown".to_string(), |r| r.as_str().to_string());
+                    (format!("0x{rtype:02x}"), name, count)
+                })
+                .collect(),
+        }
+    }
+
+    /// Reads one message and gives its events to `emit`; false at the end. After an error there is nothing more.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where.
+    pub fn read_message(&mut self, emit: impl FnMut(MarketEvent)) -> Result<bool, Error> {
+        self.read_message_or_bar(emit, |_| ())
+    }
+
+    /// As [`Self::read_message`], with the bars of files that have them.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where.
+    #[inline]
+    pub fn read_message_or_bar(
+        &mut self,
+        mut emit: impl FnMut(MarketEvent),
+        mut bar: impl FnMut(Bar),
+    ) -> Result<bool, Error> {
+        let Self { kind, stats, channels, .. } = self;
+        let mut count = |event: MarketEvent| {
+            stats.events += 1;
+            note_channel(channels, &event);
+            stats.first_event.get_or_insert(event.ts_event);
+            stats.last_event = stats.last_event.max(Some(event.ts_event));
+            emit(event);
+        };
+        match kind {
+            Kind::Itch(itch) => {
+                let ItchSource { reader, decoder, counts } = &mut **itch;
+                let Some(frame) = reader.next_frame()? else { return Ok(false) };
+                counts.add(frame.message);
+                let offset = frame.offset;
+                stats.bytes = offset + frame.message.len() as u64;
+                decoder.decode(frame.message, &mut count).map_err(|source| {
+                    let message = decoder.messages();
+                    Error::Message { offset, message, source }
+                })?;
+                stats.messages = decoder.messages();
+                Ok(true)
+            }
+            Kind::Dbn(dbn) => {
+                let mut bars = 0;
+                let more = dbn.read_record(|item| match item {
+                    Item::Event(event) => count(event),
+                    Item::Bar(item) => {
+                        bars += 1;
+                        bar(item);
+                    }
+                })?;
+                stats.bars += bars;
+                stats.messages = dbn.records();
+                stats.skipped = dbn.skipped();
+                stats.bytes = dbn.offset();
+                Ok(more)
+            }
+        }
+    }
+
+    /// Reads the rest of the file and gives every event to `emit`.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where; the events before it were given out.
+    pub fn for_each(&mut self, mut emit: impl FnMut(MarketEvent)) -> Result<(), Error> {
+        while self.read_message(&mut emit)? {}
+        Ok(())
+    }
+
+    /// The next event, or `None` at the end.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and where.
+    pub fn next_event(&mut self) -> Result<Option<MarketEvent>, Error> {
+        let mut pending = core::mem::take(&mut self.pending);
+        let mut result = Ok(true);
+        while pending.is_empty() && matches!(result, Ok(true)) {
+            result = self.read_message(|event| pending.push_back(event));
+        }
+        let event = pending.pop_front();
+        self.pending = pending;
+        result.map(|_| event)
+    }
+}
+
+/// Channels that statistics are kept of; ITCH has 65,536 at most, DBN is bounded by its reader.
+const CHANNELS_MAX: usize = 1 << 16;
+
+#[inline]
+fn note_channel(channels: &mut Vec<ChannelStats>, event: &MarketEvent) {
+    // The system is no instrument, although it has a channel number: 0.
+    if event.kind == MarketEventKind::System.wire() {
+        return;
+    }
+    let at = event.channel_id as usize;
+    if at >= channels.len() {
+        if at >= CHANNELS_MAX {
+            return;
+        }
+        let blank =
+            |n: usize| ChannelStats { channel_id: n as u32, symbol: Symbol::EMPTY, events: 0 };
+        let from = channels.len();
+        channels.extend((from..=at).map(blank));
+    }
+    match event.definition() {
+        Some(definition) => channels[at].symbol = definition.symbol,
+        None => channels[at].events += 1,
+    }
+}

@@ -1,0 +1,229 @@
+//! `tidegate stats`: counts what is in a market data file.
+
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tidegate_feed_handler::source::{ChannelStats, Format, Source};
+use tidegate_model::UnixNanos;
+
+/// Messages between two looks at the progress.
+const REPORT_EVERY: u64 = 1 << 20;
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+const SECS_PER_DAY: u64 = 86_400;
+
+/// Count what is in a file: messages by type, symbols, first and last time, messages a second.
+///
+/// Reads Nasdaq ITCH 5.0 (BinaryFILE) and Databento DBN, plain, .gz or .zst, recognized by content. ITCH does not say
+/// the day: it is taken from the file's name (20191230 or 12302019), without one times count from 1970-01-01.
+/// A damaged file is counted up to the damage; then the exit code is 1 and the error says where it is.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  tidegate stats session.itch.gz\n  \
+    tidegate stats 12302019.NASDAQ_ITCH50.gz --top 50\n  \
+    tidegate stats session.itch --json | jq .messages")]
+pub struct StatsArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+    /// How many of the busiest symbols to list
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    top: usize,
+}
+
+/// Runs the command.
+pub fn run(args: StatsArgs) -> anyhow::Result<()> {
+    let shown = args.file.display();
+    let mut source = Source::open(&args.file).with_context(|| format!("reading {shown}"))?;
+    let bar = ProgressBar::new_spinner();
+    let style = ProgressStyle::with_template("{spinner} {msg}");
+    bar.set_style(style.context("the progress template is valid")?);
+    let begin = Instant::now();
+    let mut read = || -> Result<(), tidegate_feed_handler::Error> {
+        while source.read_message(|_| ())? {
+            if source.messages().is_multiple_of(REPORT_EVERY) {
+                bar.set_message(format!("{} messages", source.messages()));
+                bar.tick();
+            }
+        }
+        Ok(())
+    };
+    let outcome = read();
+    let took = begin.elapsed().max(Duration::from_nanos(1));
+    bar.finish_and_clear();
+    let mut symbols: Vec<ChannelStats> = source.channels().copied().collect();
+    symbols.sort_by(|a, b| b.events.cmp(&a.events).then(a.channel_id.cmp(&b.channel_id)));
+    if args.json {
+        println!("{}", report_json(&args, &source, &symbols, took, outcome.is_ok()));
+    } else {
+        print_report(&args, &source, &symbols, took);
+    }
+    outcome.with_context(|| {
+        format!("{shown} is damaged; what is said above counts the part before the damage")
+    })
+}
+
+/// Seconds between the first and the last event.
+fn session_secs(source: &Source) -> f64 {
+    let stats = source.stats();
+    match (stats.first_event, stats.last_event) {
+        (Some(first), Some(last)) => (last.0 - first.0) as f64 / NANOS_PER_SEC as f64,
+        _ => 0.0,
+    }
+}
+
+fn rate(messages: u64, secs: f64) -> Option<f64> {
+    (secs > 0.0).then(|| messages as f64 / secs)
+}
+
+fn report_json(
+    args: &StatsArgs,
+    source: &Source,
+    symbols: &[ChannelStats],
+    took: Duration,
+    complete: bool,
+) -> serde_json::Value {
+    let stats = source.stats();
+    let types: Vec<_> = source
+        .message_types()
+        .into_iter()
+        .map(|(kind, name, count)| json!({"type": kind, "name": name, "count": count}))
+        .collect();
+    let top: Vec<_> = symbols
+        .iter()
+        .take(args.top)
+        .map(|s| {
+            let symbol = s.symbol.as_str();
+            json!({"symbol": symbol, "channel_id": s.channel_id, "events": s.events})
+        })
+        .collect();
+    let time = |at: Option<UnixNanos>| at.map(|at| time_text(source, at));
+    let secs = session_secs(source);
+    json!({
+        "file": args.file.display().to_string(),
+        "format": source.format().as_str(),
+        "complete": complete,
+        "messages": stats.messages,
+        "events": stats.events,
+        "bars": stats.bars,
+        "skipped": stats.skipped,
+        "bytes": stats.bytes,
+        "types": types,
+        "symbols": symbols.len(),
+        "top_symbols": top,
+        "first_time": time(stats.first_event),
+        "last_time": time(stats.last_event),
+        "first_time_ns": stats.first_event.map(|at| at.0),
+        "last_time_ns": stats.last_event.map(|at| at.0),
+        "session_seconds": secs,
+        "messages_per_session_second": rate(stats.messages, secs),
+        "processing_seconds": took.as_secs_f64(),
+        "messages_per_processing_second": rate(stats.messages, took.as_secs_f64()),
+    })
+}
+
+fn print_report(args: &StatsArgs, source: &Source, symbols: &[ChannelStats], took: Duration) {
+    let stats = source.stats();
+    println!("{}: {}", args.file.display(), source.format().as_str());
+    println!(
+        "{:>14}  messages, {} bytes uncompressed",
+        grouped(stats.messages),
+        grouped(stats.bytes)
+    );
+    for (kind, name, count) in source.message_types() {
+        println!("{:>14}  {kind} {name}", grouped(count));
+    }
+    if stats.bars > 0 {
+        println!("{:>14}  bars", grouped(stats.bars));
+    }
+    if stats.skipped > 0 {
+        println!("{:>14}  without a price, side or action: skipped", grouped(stats.skipped));
+    }
+    println!("{:>14}  symbols, the busiest:", grouped(symbols.len() as u64));
+    for symbol in symbols.iter().take(args.top) {
+        let name = if symbol.symbol.is_empty() { "(not named)" } else { symbol.symbol.as_str() };
+        println!("{:>14}  {name}", grouped(symbol.events));
+    }
+    if let (Some(first), Some(last)) = (stats.first_event, stats.last_event) {
+        println!("first event     {}", time_text(source, first));
+        println!("last event      {}", time_text(source, last));
+    }
+    if let Some(rate) = rate(stats.messages, session_secs(source)) {
+        println!("{:>14}  messages a second of the session", grouped(rate as u64));
+    }
+    if let Some(rate) = rate(stats.messages, took.as_secs_f64()) {
+        println!(
+            "{:>14}  messages a second of reading ({:.2} s)",
+            grouped(rate as u64),
+            took.as_secs_f64()
+        );
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A time as the file's readers expect it: ITCH as New York's time of day (with the date, where it is known), DBN as UTC.
+fn time_text(source: &Source, at: UnixNanos) -> String {
+    let midnight = source.midnight().0;
+    let of_day = |ns: u64| {
+        let (secs, nanos) = (ns / NANOS_PER_SEC, ns % NANOS_PER_SEC);
+        format!("{:02}:{:02}:{:02}.{nanos:09}", secs / 3_600, secs / 60 % 60, secs % 60)
+    };
+    match source.format() {
+        Format::Itch if midnight == 0 => of_day(at.0),
+        Format::Itch => {
+            // New York's midnight is 4 or 5 hours after UTC's of the same date.
+            let date = date_text(midnight / NANOS_PER_SEC / SECS_PER_DAY);
+            format!("{date} {} New York", of_day(at.0 - midnight))
+        }
+        _ => {
+            let date = date_text(at.0 / NANOS_PER_SEC / SECS_PER_DAY);
+            format!("{date} {} UTC", of_day(at.0 % (SECS_PER_DAY * NANOS_PER_SEC)))
+        }
+    }
+}
+
+/// The date of a day counted from 1 January 1970.
+fn date_text(days: u64) -> String {
+    // Counted in eras of 400 years that begin on 1 March, so that leap days come last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{date_text, grouped};
+
+    #[test]
+    fn dates_and_numbers() {
+        for (days, want) in [(0, "1970-01-01"), (18_260, "2019-12-30"), (18_321, "2020-02-29")] {
+            assert_eq!(date_text(days), want);
+        }
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}
