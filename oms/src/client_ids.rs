@@ -72,3 +72,31 @@ impl ClientIds {
         self.entries.fill(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_chosen_to_collide_fill_only_their_run() {
+        let mut names = ClientIds::new(4_096);
+        // Near the end of the table, so that the run goes round.
+        let hash = 8_190;
+        for number in 0..PROBES_MAX as u32 {
+            let Probe::Free(at) = names.probe(hash, |_| false) else { panic!("room for {number}") };
+            names.insert(at, hash, OrderSlot(number));
+        }
+        assert_eq!(names.probe(hash, |_| false), Probe::Full);
+        assert_eq!(names.probe(hash, |slot| slot.0 == 1_000), Probe::Taken(OrderSlot(1_000)));
+        assert_eq!(names.probe(hash + 1_024, |_| false), Probe::Free(1_022), "behind the run");
+        names.clear();
+        assert_eq!(names.probe(hash, |_| true), Probe::Free(8_190));
+    }
+
+    #[test]
+    fn a_name_is_one_accounts() {
+        let name = ClientOrderId::new("a").expect("a name");
+        let hashes = [0, 1, 2].map(|account| ClientIds::hash(AccountId(account), &name));
+        assert!(hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2]);
+    }
+}
