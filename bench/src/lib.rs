@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What the benches share: made-up market data, a desk that trades on it, and where large files come from.
+//!
+//! Each bench in `benches/` says its workload, its unit, its threads and where its clock starts and stops.
+
+pub mod desk;
+pub mod market;

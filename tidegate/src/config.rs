@@ -101,7 +101,7 @@ fn asset_class<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AssetClass,
 /// Characters a token has at least: too many to guess over a network.
 const TOKEN_LEN_MIN: usize = 16;
 /// Bounds of `engine.orders_max`.
-pub type OrdersMax = Within<1_024, 16_777_216>;
+pub type OrdersMax = Within<1_024, 4_194_304>;
 
 /// How a polling thread waits for work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -189,8 +189,8 @@ pub struct Feed {
     pub line_b: Option<SocketAddr>,
     /// Whom to ask for lost messages.
     pub rerequest: Option<SocketAddr>,
-    /// Midnight of the session, as seconds since the Unix epoch; today's in UTC if absent.
-    pub midnight_unix_s: Option<u64>,
+    /// Midnight of the session, as seconds since the Unix epoch; today's in New York if absent.
+    pub midnight_unix_s: Option<Within<0, 7_258_118_400>>,
 }
 
 /// `[edge]`
@@ -220,6 +220,9 @@ pub struct Token {
     pub principal: u32,
     /// A name for logs.
     pub name: String,
+    /// True if it may use the administrative calls: instruments, accounts, limits, kill switch.
+    #[serde(default)]
+    pub may_administer: bool,
 }
 
 /// `[[instruments]]`
@@ -310,7 +313,7 @@ impl InstrumentEntry {
             venue_kind: venue_kind::PAPER,
             price_scale: if sub_dollar { 4 } else { price_scale },
             qty_scale: 0,
-            reserved: [0; 12],
+            reserved: [0; 4],
         }
         .checked()
         .with_context(named)

@@ -139,7 +139,12 @@ impl Core {
     /// An order at the venue takes what it can, then rests or ends.
     fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let order = *self.oms.order(slot);
-        let limit = (order.order_type == OrderType::Limit).then_some(order.price);
+        let limit = match (order.order_type, order.side) {
+            (OrderType::Limit, _) => Some(order.price),
+            // A market buy goes no further than the price at which the gate counted it.
+            (OrderType::Market, Side::Buy) => Some(order.exposure_price),
+            (OrderType::Market, Side::Sell) => None,
+        };
         let wanted = order.leaves_qty();
         let reachable = self.find_liquidity(order.instrument, order.side, limit, wanted);
         if order.time_in_force == TimeInForce::Fok && reachable < wanted {
@@ -150,12 +155,13 @@ impl Core {
         if leaves.0 == 0 {
             return;
         }
-        match (order.time_in_force, limit) {
-            (_, None) => self.end(slot, CancelReason::NoLiquidity, publisher),
-            (TimeInForce::Ioc | TimeInForce::Fok, _) => {
+        let price = order.price;
+        match (order.order_type, order.time_in_force) {
+            (OrderType::Market, _) => self.end(slot, CancelReason::NoLiquidity, publisher),
+            (OrderType::Limit, TimeInForce::Ioc | TimeInForce::Fok) => {
                 self.end(slot, CancelReason::Ioc, publisher);
             }
-            (TimeInForce::Day | TimeInForce::Gtc, Some(price)) => {
+            (OrderType::Limit, TimeInForce::Day | TimeInForce::Gtc) => {
                 let level = self.books.level(order.instrument, order.side, price);
                 let ahead = level.map_or(Lots::ZERO, |level| level.qty);
                 let priority = self.books.next_priority(order.instrument);
