@@ -96,7 +96,7 @@ pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), Ev
     let (writer, _) = Writer::open(dir, config)?;
     let mut index = Vec::new();
     let mut last = EventPosition::default();
-    let mut count = 0;
+    let mut count = 0u64;
     let mut reader = Reader::open(dir)?;
     while let Some(record) = reader.next()? {
         if record.kind != KIND_EVENT {
@@ -104,7 +104,7 @@ pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), Ev
         }
         let event: EventRecord = record.pod()?;
         last = EventPosition::of(&event);
-        if count % INDEX_EVERY == 0 {
+        if count.is_multiple_of(INDEX_EVERY) {
             index.push(last);
         }
         count += 1;
@@ -177,7 +177,7 @@ impl EventLogWriter {
         let count = shared.count.load(Ordering::Relaxed);
         let position = EventPosition::of(event);
         self.writer.append_pod(KIND_EVENT, SeqNo(count + 1), event)?;
-        if count % INDEX_EVERY == 0 {
+        if count.is_multiple_of(INDEX_EVERY) {
             locked(shared.index.write()).push(position);
         }
         *locked(shared.last.write()) = position;

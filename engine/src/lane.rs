@@ -15,6 +15,7 @@ impl CommandLane {
     ///
     /// # Errors
     /// Gives it back if [`LANE_CAPACITY`] commands wait already: the engine is held or gone.
+    #[expect(clippy::result_large_err, reason = "the command is given back whole")]
     pub fn try_send(&mut self, command: CommandRecord) -> Result<(), CommandRecord> {
         self.0.push(command).map_err(|PushError::Full(command)| command)
     }

@@ -137,6 +137,7 @@ impl Orders {
     ///
     /// # Errors
     /// Gives it back if [`ORDERS_PER_EVENT_MAX`] were sent already.
+    #[expect(clippy::result_large_err, reason = "the command is given back whole")]
     pub fn send(&mut self, command: CommandRecord) -> Result<(), CommandRecord> {
         if self.0.len() == ORDERS_PER_EVENT_MAX {
             return Err(command);
@@ -540,7 +541,7 @@ impl<S: Strategy> Running<'_, S> {
 
     #[inline]
     fn timed_market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
-        if self.core.seq().0 % SAMPLE_EVERY != 0 {
+        if !self.core.seq().0.is_multiple_of(SAMPLE_EVERY) {
             return self.market(event);
         }
         let taken = unix_now();

@@ -4,8 +4,8 @@
 //! allowed: `serde` gives the place, the types below give the rule.
 
 use anyhow::{Context, Result};
-use serde::de::{Deserializer, Error as _};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tidegate_model::decimal::{parse_nano, parse_ticks};
@@ -293,7 +293,8 @@ impl InstrumentEntry {
         let order_tick = parse_ticks(&tick, self.price_unit.0.max(1))
             .with_context(|| format!("{}: tick must be a multiple of price_unit", named()))?;
         let from = Instrument::us_equity(Symbol::EMPTY).order_tick_from;
-        let sub_dollar = self.asset_class == AssetClass::Equity && self.price_unit == Self::price_unit();
+        let sub_dollar =
+            self.asset_class == AssetClass::Equity && self.price_unit == Self::price_unit();
         let price_scale = decimals(self.tick.0).max(2);
         Instrument {
             symbol: self.symbol,
@@ -324,7 +325,7 @@ impl InstrumentEntry {
 fn decimals(nano: i64) -> u8 {
     let mut digits = 9;
     let mut rest = nano.unsigned_abs();
-    while digits > 0 && rest % 10 == 0 {
+    while digits > 0 && rest.is_multiple_of(10) {
         rest /= 10;
         digits -= 1;
     }

@@ -1,2 +1,78 @@
-//! Placeholder.
-fn main() {}
+//! Tidegate: one binary that runs the engine and everything around it.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod cmd {
+    //! One module a command.
+    pub mod demo;
+    pub mod feed;
+    pub mod r#gen;
+    pub mod journal;
+    pub mod replay;
+    pub mod run;
+    pub mod stats;
+}
+mod config;
+mod system;
+
+/// A deterministic trading engine: market feeds in, orders through risk, fills on paper, everything journaled.
+///
+/// Start with `tidegate demo`: a whole system on this machine, with a made-up market and two strategies.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Cmd,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate demo --seconds 20                     see the whole system trade
+  tidegate gen -o day.itch.gz --symbols 20       make up a session
+  tidegate stats day.itch.gz                     what is in a file
+  tidegate book day.itch.gz --symbol TIDE        a book at its end
+  tidegate run --print-config > tidegate.toml    every key of the server, with its default
+  tidegate run --config tidegate.toml            the server
+  tidegate replay data/journal                   run a journal again and compare every state hash
+  tidegate journal verify data/journal           is every byte as it was written";
+
+#[derive(Debug, Subcommand)]
+enum Cmd {
+    /// Run the server: feed, engine, journal and gRPC edge, until Ctrl-C.
+    Run(cmd::run::RunArgs),
+    /// See the whole system trade on this machine: feed, engine, edge and two strategies.
+    Demo(cmd::demo::DemoArgs),
+    /// Count what is in a market data file.
+    Stats(cmd::stats::StatsArgs),
+    /// Make up a session of market data.
+    Gen(cmd::r#gen::GenArgs),
+    /// Play market data files over the network.
+    Feed(cmd::feed::FeedArgs),
+    /// Run a journal again and compare every recorded state hash.
+    Replay(cmd::replay::ReplayArgs),
+    /// Check, show or export a journal.
+    Journal(cmd::journal::JournalArgs),
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match Cli::parse().command {
+        Cmd::Run(args) => cmd::run::run(args),
+        Cmd::Demo(args) => cmd::demo::run(args),
+        Cmd::Stats(args) => cmd::stats::run(args),
+        Cmd::Gen(args) => cmd::r#gen::run(args),
+        Cmd::Feed(args) => cmd::feed::run(args),
+        Cmd::Replay(args) => cmd::replay::run(args),
+        Cmd::Journal(args) => cmd::journal::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tidegate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

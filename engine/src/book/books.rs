@@ -1,12 +1,13 @@
 //! Every instrument's L3 book, and what each event does to it.
 
-use super::index::RefIndex;
+use super::index::{Found, RefIndex};
 use super::ladder::{Grid, Ladder, Queue, Spot};
 use super::{
     BookError, BookLimits, BookObserver, BookOrder, Cause, Level, PRIORITY_MAX, Slot,
     TAG_INSTRUMENT_SHIFT, TAG_PRIORITY_SHIFT, TAG_SIDE_SHIFT, TAG_TAKEN, level_hash, order_hash,
     order_identity_hash, pack_tag,
 };
+use core::hint::select_unpredictable;
 use tidegate_model::hash::fold;
 use tidegate_model::{InstrumentId, Lots, MarketEvent, MarketEventKind, Side, StateHash, Ticks};
 
@@ -68,8 +69,8 @@ impl Record {
 pub(super) struct Book {
     /// Sum of the hashes of what it holds.
     hash: StateHash,
-    /// Priority of the next order to arrive, from 1; 0 in a book that is not defined.
-    next_priority: u64,
+    /// Tag of the next bid to arrive, its priority from 1; 0 in a book that is not defined.
+    next_tag: u64,
     /// Orders it holds.
     orders: u32,
     /// Levels without orders it holds; never together with orders.
@@ -89,10 +90,15 @@ struct Arrival {
 }
 
 impl Book {
+    #[inline(always)]
+    fn is_exhausted(&self) -> bool {
+        self.next_tag >> TAG_PRIORITY_SHIFT >= PRIORITY_MAX
+    }
+
     fn undefined() -> Self {
         Self {
             hash: StateHash::default(),
-            next_priority: 0,
+            next_tag: 0,
             orders: 0,
             aggregates: 0,
             grid: Grid::new(1),
@@ -100,34 +106,33 @@ impl Book {
         }
     }
 
-    /// Puts an order into a slot and at the back of the queue at `spot`, which has room for it.
+    /// Puts an order into a slot and at the back of the queue at `spot`, whose quantity is `total` with it.
     #[inline(always)]
     fn rest<O: BookObserver>(
         &mut self,
         records: &mut [Record],
         slot: u32,
         spot: Spot,
+        total: u64,
         order: &Arrival,
         observer: &mut O,
     ) {
         let &Arrival { instrument, side, order_ref, price, qty } = order;
-        let priority = self.next_priority;
-        self.next_priority += 1;
+        let tag = self.next_tag | (side.index() as u64) << TAG_SIDE_SHIFT;
+        self.next_tag += 1 << TAG_PRIORITY_SHIFT;
         let ladder = &mut self.ladders[side.index()];
         let queue = ladder.queue_mut(spot);
-        queue.qty += qty.0;
+        queue.qty = total;
         queue.orders += 1;
         let prev = queue.tail;
         queue.tail = slot;
-        queue.head = if prev == 0 { slot } else { queue.head };
+        queue.head = select_unpredictable(prev == 0, slot, queue.head);
         let level = level_of(price, queue);
-        ladder.settle(spot, true);
+        ladder.note_held(spot);
         records[prev as usize].next = slot;
-        let tag = pack_tag(instrument, side, priority);
         let record = Record { price: price.0, qty: qty.0, tag, prev, next: 0 };
         records[slot as usize] = record;
-        let identity = order_identity_hash(order_ref, instrument, side, priority);
-        self.hash.add(order_hash(identity, price, qty));
+        self.hash.add(order_hash(record.identity(order_ref), price, qty));
         observer.added(Slot(slot), &record.seen(order_ref));
         observer.level(instrument, side, level);
     }
@@ -141,8 +146,10 @@ impl Book {
         order: &Arrival,
         observer: &mut O,
     ) {
-        let spot = self.ladders[order.side.index()].enter(&self.grid, order.price);
-        self.rest(records, slot, spot, order, observer);
+        let ladder = &mut self.ladders[order.side.index()];
+        let spot = ladder.enter(&self.grid, order.price);
+        let total = ladder.queue(spot).qty + order.qty.0;
+        self.rest(records, slot, spot, total, order, observer);
     }
 
     /// Takes an order out of its queue and its hash out of the sum. It keeps its slot and its place in the index.
@@ -162,10 +169,11 @@ impl Book {
         let queue = ladder.queue_mut(spot);
         queue.qty -= record.qty;
         queue.orders -= 1;
-        queue.head = if record.prev == 0 { record.next } else { queue.head };
-        queue.tail = if record.next == 0 { record.prev } else { queue.tail };
+        // Whether an order is first or last is a coin toss in real flow, so no branch may depend on it.
+        queue.head = select_unpredictable(record.prev == 0, record.next, queue.head);
+        queue.tail = select_unpredictable(record.next == 0, record.prev, queue.tail);
         let level = level_of(price, queue);
-        ladder.settle(spot, level.orders != 0);
+        ladder.note_emptied(spot, level.orders == 0);
         records[record.prev as usize].next = record.next;
         records[record.next as usize].prev = record.prev;
         self.hash.remove(order_hash(record.identity(order_ref), price, Lots(record.qty)));
@@ -217,7 +225,6 @@ pub struct Books {
     /// The free slot to be used next, 0 is none.
     free: u32,
     index: RefIndex,
-    orders: u32,
     aggregates: u32,
 }
 
@@ -241,7 +248,6 @@ impl Books {
             refs,
             free: 0,
             index: RefIndex::new(&limits),
-            orders: 0,
             aggregates: 0,
         }
     }
@@ -261,8 +267,8 @@ impl Books {
             self.books.resize_with(instrument.index() + 1, Book::undefined);
         }
         let book = &mut self.books[instrument.index()];
-        if book.next_priority == 0 {
-            book.next_priority = 1;
+        if book.next_tag == 0 {
+            book.next_tag = pack_tag(instrument, Side::Buy, 1);
             book.grid = Grid::new(stride.0);
         }
         Ok(())
@@ -289,7 +295,9 @@ impl Books {
         const DELETE: u8 = MarketEventKind::Delete.wire();
         const REPLACE: u8 = MarketEventKind::Replace.wire();
         match event.kind {
-            ADD => self.add(instrument, event, observer),
+            ADD => {
+                self.add(instrument, event.order_ref, event.side, event.price, event.qty, observer)
+            }
             DELETE => self.delete(instrument, event.order_ref, Cause::Canceled, observer),
             REPLACE => self.replace(
                 instrument,
@@ -299,9 +307,20 @@ impl Books {
                 event.qty,
                 observer,
             ),
-            EXECUTE => self.take_off(instrument, event, Taking::ExecuteAtOwnPrice, observer),
-            EXECUTE_AT_PRICE => self.take_off(instrument, event, Taking::Execute, observer),
-            REDUCE => self.take_off(instrument, event, Taking::Cancel, observer),
+            EXECUTE => self.take_off(
+                instrument,
+                event.order_ref,
+                event.qty,
+                Taking::ExecuteAtOwnPrice,
+                observer,
+            ),
+            EXECUTE_AT_PRICE => {
+                let taking = Taking::Execute { price: event.price };
+                self.take_off(instrument, event.order_ref, event.qty, taking, observer)
+            }
+            REDUCE => {
+                self.take_off(instrument, event.order_ref, event.qty, Taking::Cancel, observer)
+            }
             _ => self.apply_rare(instrument, event, observer),
         }
     }
@@ -327,16 +346,19 @@ impl Books {
         }
     }
 
-    #[inline(always)]
+    #[inline(never)]
+    #[expect(clippy::too_many_arguments, reason = "an order's fields, in registers")]
     fn add<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
-        event: &MarketEvent,
+        order_ref: u64,
+        side: u8,
+        price: Ticks,
+        qty: Lots,
         observer: &mut O,
     ) -> Result<(), BookError> {
-        let (order_ref, price, qty) = (event.order_ref, event.price, event.qty);
-        let Some(side) = event.side() else {
-            return Err(BookError::BadSide { order_ref, side: event.side });
+        let Some(side) = Side::from_wire(side) else {
+            return Err(BookError::BadSide { order_ref, side });
         };
         if qty == Lots::ZERO {
             return Err(BookError::ZeroQuantity { order_ref });
@@ -345,29 +367,30 @@ impl Books {
         if book.aggregates != 0 {
             return Err(BookError::MixedDepth { instrument });
         }
-        if self.index.find(order_ref, &self.refs) != 0 {
-            return Err(BookError::DuplicateOrder { order_ref });
-        }
-        if book.next_priority > PRIORITY_MAX {
+        if book.is_exhausted() {
             return Err(BookError::PriorityExhausted { instrument });
         }
         if self.free == 0 {
             self.free = grow(&mut self.records, &mut self.refs, self.limits.orders_max)?;
         }
+        let slot = self.free;
+        self.refs[slot as usize] = order_ref;
+        if !self.index.insert(order_ref, slot, &self.refs) {
+            return Err(BookError::DuplicateOrder { order_ref });
+        }
         let ladder = &mut book.ladders[side.index()];
         let spot = ladder.enter(&book.grid, price);
-        if ladder.queue(spot).qty.checked_add(qty.0).is_none() {
-            // A sum that overflows is not 0: the queue was there before.
+        let Some(total) = ladder.queue(spot).qty.checked_add(qty.0) else {
+            // A sum that overflows is not 0: the queue was there before and stays.
+            if let Some(found) = self.index.find(order_ref, &self.refs) {
+                self.index.remove(order_ref, found, &self.refs);
+            }
             return Err(BookError::LevelOverflow { price });
-        }
-        let slot = self.free;
+        };
         self.free = self.records[slot as usize].next;
-        self.refs[slot as usize] = order_ref;
-        self.index.insert(order_ref, slot, &self.refs);
-        self.orders += 1;
         book.orders += 1;
         let order = Arrival { instrument, side, order_ref, price, qty };
-        book.rest(&mut self.records, slot, spot, &order, observer);
+        book.rest(&mut self.records, slot, spot, total, &order, observer);
         Ok(())
     }
 
@@ -377,20 +400,19 @@ impl Books {
         &self,
         instrument: InstrumentId,
         order_ref: u64,
-    ) -> Result<(u32, Record), BookError> {
-        let slot = self.index.find(order_ref, &self.refs);
-        if slot == 0 {
+    ) -> Result<(Found, &Record), BookError> {
+        let Some(found) = self.index.find(order_ref, &self.refs) else {
             return Err(BookError::UnknownOrder { order_ref });
-        }
-        let record = self.records[slot as usize];
+        };
+        let record = &self.records[found.slot as usize];
         if record.instrument() != instrument {
             let resting = record.instrument();
             return Err(BookError::WrongInstrument { order_ref, resting, named: instrument });
         }
-        Ok((slot, record))
+        Ok((found, record))
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn delete<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -398,8 +420,8 @@ impl Books {
         cause: Cause,
         observer: &mut O,
     ) -> Result<(), BookError> {
-        let (slot, _) = self.resting(instrument, order_ref)?;
-        self.remove(instrument, slot, order_ref, cause, observer);
+        let (found, _) = self.resting(instrument, order_ref)?;
+        self.remove(instrument, found, order_ref, cause, observer);
         Ok(())
     }
 
@@ -408,30 +430,30 @@ impl Books {
     fn remove<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
-        slot: u32,
+        found: Found,
         order_ref: u64,
         cause: Cause,
         observer: &mut O,
     ) {
+        let slot = found.slot;
         let book = &mut self.books[instrument.index()];
         book.unlink(&mut self.records, slot, order_ref, cause, observer);
         book.orders -= 1;
-        self.orders -= 1;
-        self.index.remove(order_ref, &self.refs);
+        self.index.remove(order_ref, found, &self.refs);
         self.records[slot as usize].next = self.free;
         self.free = slot;
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn take_off<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
-        event: &MarketEvent,
+        order_ref: u64,
+        asked: Lots,
         taking: Taking,
         observer: &mut O,
     ) -> Result<(), BookError> {
-        let (order_ref, asked) = (event.order_ref, event.qty);
-        let (slot, record) = self.resting(instrument, order_ref)?;
+        let (found, record) = self.resting(instrument, order_ref)?;
         if asked == Lots::ZERO {
             return Err(BookError::ZeroQuantity { order_ref });
         }
@@ -440,20 +462,20 @@ impl Books {
         }
         let cause = match taking {
             Taking::ExecuteAtOwnPrice => Cause::Executed { price: Ticks(record.price) },
-            Taking::Execute => Cause::Executed { price: event.price },
+            Taking::Execute { price } => Cause::Executed { price },
             Taking::Cancel => Cause::Canceled,
         };
         if asked.0 == record.qty {
-            self.remove(instrument, slot, order_ref, cause, observer);
+            self.remove(instrument, found, order_ref, cause, observer);
         } else {
             let book = &mut self.books[instrument.index()];
-            let record = &mut self.records[slot as usize];
-            book.shrink(record, slot, order_ref, asked, cause, observer);
+            let record = &mut self.records[found.slot as usize];
+            book.shrink(record, found.slot, order_ref, asked, cause, observer);
         }
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn replace<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -463,11 +485,11 @@ impl Books {
         qty: Lots,
         observer: &mut O,
     ) -> Result<(), BookError> {
-        let (slot, record) = self.resting(instrument, order_ref)?;
+        let (found, record) = self.resting(instrument, order_ref)?;
         if qty == Lots::ZERO {
             return Err(BookError::ZeroQuantity { order_ref: new_ref });
         }
-        if self.index.find(new_ref, &self.refs) != 0 {
+        if self.index.find(new_ref, &self.refs).is_some() {
             return Err(BookError::DuplicateOrder { order_ref: new_ref });
         }
         self.check_room(instrument, &record, price, qty)?;
@@ -475,9 +497,10 @@ impl Books {
         let cause = Cause::Replaced { order_ref: new_ref };
         let book = &mut self.books[instrument.index()];
         book.unlink(&mut self.records, slot, order_ref, cause, observer);
-        self.index.remove(order_ref, &self.refs);
+        self.index.remove(order_ref, found, &self.refs);
         self.refs[slot as usize] = new_ref;
-        self.index.insert(new_ref, slot, &self.refs);
+        let entered = self.index.insert(new_ref, slot, &self.refs);
+        assert!(entered, "the new reference was looked for above");
         book.rest_anywhere(&mut self.records, slot, &order, observer);
         Ok(())
     }
@@ -492,7 +515,7 @@ impl Books {
         qty: Lots,
     ) -> Result<(), BookError> {
         let book = &self.books[instrument.index()];
-        if book.next_priority > PRIORITY_MAX {
+        if book.is_exhausted() {
             return Err(BookError::PriorityExhausted { instrument });
         }
         let ladder = &book.ladders[record.side().index()];
@@ -511,7 +534,8 @@ impl Books {
         observer: &mut O,
     ) -> Result<(), BookError> {
         let (order_ref, price, qty) = (event.order_ref, event.price, event.qty);
-        let (slot, record) = self.resting(instrument, order_ref)?;
+        let (found, record) = self.resting(instrument, order_ref)?;
+        let (slot, record) = (found.slot, *record);
         let side = record.side();
         if event.side != 0 && event.side != side.wire() {
             return Err(BookError::BadSide { order_ref, side: event.side });
@@ -656,7 +680,11 @@ impl Books {
         self.aggregates = self.aggregates - u32::from(held) + u32::from(holds);
         let ladder = &mut book.ladders[side.index()];
         *ladder.queue_mut(spot) = Queue { qty: qty.0, orders: after.orders, head: 0, tail: 0 };
-        ladder.settle(spot, holds);
+        if holds {
+            ladder.note_held(spot);
+        } else {
+            ladder.note_emptied(spot, true);
+        }
         observer.level(instrument, side, after);
     }
 
@@ -689,7 +717,7 @@ impl Books {
     /// The priority that the next order of this instrument gets; 0 if the instrument is not defined.
     #[inline]
     pub fn next_priority(&self, instrument: InstrumentId) -> u64 {
-        self.book(instrument).map_or(0, |book| book.next_priority)
+        self.book(instrument).map_or(0, |book| book.next_tag >> TAG_PRIORITY_SHIFT)
     }
 
     /// Orders that rest in one book.
@@ -701,17 +729,16 @@ impl Books {
     /// Orders that rest in all books.
     #[inline]
     pub fn orders_count_total(&self) -> u32 {
-        self.orders
+        self.books.iter().map(|book| book.orders).sum()
     }
 
     #[inline]
     pub(super) fn book(&self, instrument: InstrumentId) -> Option<&Book> {
-        self.books.get(instrument.index()).filter(|book| book.next_priority != 0)
+        self.books.get(instrument.index()).filter(|book| book.next_tag != 0)
     }
 
     pub(super) fn slot_of(&self, order_ref: u64) -> Option<Slot> {
-        let slot = self.index.find(order_ref, &self.refs);
-        (slot != 0).then_some(Slot(slot))
+        self.index.find(order_ref, &self.refs).map(|found| Slot(found.slot))
     }
 }
 
@@ -719,14 +746,14 @@ impl Books {
 #[derive(Clone, Copy)]
 enum Taking {
     ExecuteAtOwnPrice,
-    Execute,
+    Execute { price: Ticks },
     Cancel,
 }
 
 #[inline]
 fn book_mut(books: &mut [Book], instrument: InstrumentId) -> Result<&mut Book, BookError> {
     match books.get_mut(instrument.index()) {
-        Some(book) if book.next_priority != 0 => Ok(book),
+        Some(book) if book.next_tag != 0 => Ok(book),
         _ => Err(BookError::UnknownInstrument { instrument }),
     }
 }

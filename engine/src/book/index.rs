@@ -24,6 +24,17 @@ type Stretch = [u32; 2];
 const PAGE: usize = 0;
 const LIVE: usize = 1;
 
+/// Where a reference was found. Valid until the index changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// Never 0.
+    pub(super) slot: u32,
+    /// In `cells`, or [`IN_TABLE`].
+    cell: usize,
+}
+
+const IN_TABLE: usize = usize::MAX;
+
 #[derive(Debug)]
 pub(super) struct RefIndex {
     /// By `reference >> PAGE_BITS`.
@@ -65,57 +76,78 @@ impl RefIndex {
         }
     }
 
-    /// The slot of `order_ref`, or 0. `refs` are the references by slot.
+    /// The slot of `order_ref` and where it stands, or none.
     #[inline(always)]
-    pub(super) fn find(&self, order_ref: u64, refs: &[u64]) -> u32 {
+    pub(super) fn find(&self, order_ref: u64, refs: &[u64]) -> Option<Found> {
         if let Some(stretch) = self.stretches.get((order_ref >> PAGE_BITS) as usize) {
-            let slot = self.cells[cell_of(stretch[PAGE], order_ref)];
-            if slot != 0 || self.table_len == 0 {
-                return slot;
+            let cell = cell_of(stretch[PAGE], order_ref);
+            let slot = self.cells[cell];
+            if slot != 0 {
+                return Some(Found { slot, cell });
+            }
+            if self.table_len == 0 {
+                return None;
             }
         }
         self.find_in_table(order_ref, refs)
     }
 
-    /// Enters `order_ref`, which is not in the index.
+    /// Enters `order_ref`; false if it is in the index already.
     #[inline(always)]
-    pub(super) fn insert(&mut self, order_ref: u64, slot: u32, refs: &[u64]) {
-        let at = (order_ref >> PAGE_BITS) as usize;
-        if let Some(stretch) = self.stretches.get_mut(at) {
-            if stretch[PAGE] != 0 {
-                stretch[LIVE] += 1;
-                self.cells[cell_of(stretch[PAGE], order_ref)] = slot;
-                return;
-            }
-            if let Some(page) = self.take_page(at, refs) {
-                self.stretches[at] = [page, 1];
-                self.cells[cell_of(page, order_ref)] = slot;
-                return;
-            }
-        }
-        self.insert_in_table(order_ref, slot);
-    }
-
-    /// Takes `order_ref` out, which is in the index.
-    #[inline(always)]
-    pub(super) fn remove(&mut self, order_ref: u64, refs: &[u64]) {
-        let at = (order_ref >> PAGE_BITS) as usize;
-        if let Some(stretch) = self.stretches.get_mut(at)
+    pub(super) fn insert(&mut self, order_ref: u64, slot: u32, refs: &[u64]) -> bool {
+        if self.table_len == 0
+            && let Some(stretch) = self.stretches.get_mut((order_ref >> PAGE_BITS) as usize)
             && stretch[PAGE] != 0
         {
             let cell = &mut self.cells[cell_of(stretch[PAGE], order_ref)];
             if *cell != 0 {
-                *cell = 0;
-                stretch[LIVE] -= 1;
-                if stretch[LIVE] == 0 {
-                    let page = stretch[PAGE];
-                    stretch[PAGE] = 0;
-                    self.give_page(page);
-                }
-                return;
+                return false;
+            }
+            *cell = slot;
+            stretch[LIVE] += 1;
+            return true;
+        }
+        self.insert_slowly(order_ref, slot, refs)
+    }
+
+    #[inline(never)]
+    fn insert_slowly(&mut self, order_ref: u64, slot: u32, refs: &[u64]) -> bool {
+        if self.find(order_ref, refs).is_some() {
+            return false;
+        }
+        let at = (order_ref >> PAGE_BITS) as usize;
+        if at < self.stretches.len() {
+            if self.stretches[at][PAGE] == 0
+                && let Some(page) = self.take_page(at, refs)
+            {
+                self.stretches[at] = [page, 0];
+            }
+            let stretch = &mut self.stretches[at];
+            if stretch[PAGE] != 0 {
+                stretch[LIVE] += 1;
+                self.cells[cell_of(stretch[PAGE], order_ref)] = slot;
+                return true;
             }
         }
-        self.remove_from_table(order_ref, refs);
+        self.insert_in_table(order_ref, slot);
+        true
+    }
+
+    /// Takes out what [`Self::find`] found.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, order_ref: u64, found: Found, refs: &[u64]) {
+        if found.cell == IN_TABLE {
+            self.remove_from_table(order_ref, refs);
+            return;
+        }
+        self.cells[found.cell] = 0;
+        let stretch = &mut self.stretches[(order_ref >> PAGE_BITS) as usize];
+        stretch[LIVE] -= 1;
+        if stretch[LIVE] == 0 {
+            let page = stretch[PAGE];
+            stretch[PAGE] = 0;
+            self.give_page(page);
+        }
     }
 
     #[inline(always)]
@@ -173,17 +205,18 @@ impl RefIndex {
         (fold(order_ref, 0) >> self.table_shift) as usize
     }
 
-    fn find_in_table(&self, order_ref: u64, refs: &[u64]) -> u32 {
-        if self.table_len == 0 {
-            return 0;
-        }
+    #[inline(never)]
+    fn find_in_table(&self, order_ref: u64, refs: &[u64]) -> Option<Found> {
         let mask = self.table.len() - 1;
         let mut at = self.home(order_ref);
+        // The table is at most half full: there is always a 0 to end on.
         loop {
             let slot = self.table[at];
-            // The table is at most half full: there is always a 0 to end on.
-            if slot == 0 || refs[slot as usize] == order_ref {
-                return slot;
+            if slot == 0 {
+                return None;
+            }
+            if refs[slot as usize] == order_ref {
+                return Some(Found { slot, cell: IN_TABLE });
             }
             at = (at + 1) & mask;
         }
@@ -200,6 +233,7 @@ impl RefIndex {
         self.table_len += 1;
     }
 
+    #[inline(never)]
     fn remove_from_table(&mut self, order_ref: u64, refs: &[u64]) {
         let mask = self.table.len() - 1;
         let mut hole = self.home(order_ref);

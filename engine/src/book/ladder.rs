@@ -43,8 +43,10 @@ pub(super) struct Grid {
     stride: i64,
     /// Trailing zero bits of the stride.
     shift: u32,
+    /// The bits below those.
+    below: i64,
     /// Inverse of the odd part of the stride, modulo 2^64.
-    inverse: u64,
+    inverse: i64,
     /// Step numbers of a window stay within plus and minus this, so that no product with the stride overflows.
     step_max: i64,
 }
@@ -57,13 +59,14 @@ impl Grid {
     pub(super) fn new(stride: i64) -> Self {
         assert!((1..=Self::STRIDE_MAX).contains(&stride), "strides are checked at definition");
         let shift = stride.trailing_zeros();
-        let odd = (stride >> shift) as u64;
+        let odd = stride >> shift;
         // Newton's iteration doubles the number of right bits: 3, 6, 12, 24, 48, 96.
         let mut inverse = odd;
         for _ in 0..5 {
-            inverse = inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse)));
+            inverse = inverse.wrapping_mul(2i64.wrapping_sub(odd.wrapping_mul(inverse)));
         }
-        Self { stride, shift, inverse, step_max: i64::MAX / stride - 1 }
+        let below = (1 << shift) - 1;
+        Self { stride, shift, below, inverse, step_max: i64::MAX / stride - 1 }
     }
 
     /// The step number of a price that is a multiple of the stride; of another, a number beyond `step_max` or a
@@ -72,8 +75,8 @@ impl Grid {
     /// The odd part's inverse maps multiples to their quotients, and as it is a bijection, nothing else to them.
     #[inline(always)]
     fn step(&self, price: i64) -> (i64, bool) {
-        let whole = (price >> self.shift) << self.shift == price;
-        (((price >> self.shift) as u64).wrapping_mul(self.inverse) as i64, whole)
+        let whole = price & self.below == 0;
+        (price.wrapping_mul(self.inverse) >> self.shift, whole)
     }
 }
 
@@ -92,8 +95,6 @@ pub(super) struct Ladder {
     flip: i64,
     /// Key step of the first place of the window; a multiple of 64.
     base: i64,
-    /// Bit i: word i of `words` is not 0.
-    summary: u64,
     /// Bit i: place i of the ring holds something.
     words: [u64; WORDS],
     /// The ring, by key step modulo its length; allocated when the side is first used.
@@ -107,15 +108,7 @@ pub(super) struct Ladder {
 impl Ladder {
     pub(super) fn new(side: Side) -> Self {
         let flip = if side == Side::Buy { 0 } else { -1 };
-        Self {
-            flip,
-            base: 0,
-            summary: 0,
-            words: [0; WORDS],
-            window: None,
-            far: Vec::new(),
-            misses: 0,
-        }
+        Self { flip, base: 0, words: [0; WORDS], window: None, far: Vec::new(), misses: 0 }
     }
 
     /// The place in the window of `price`, if it is one of the window's.
@@ -147,7 +140,7 @@ impl Ladder {
         }
     }
 
-    /// The queue of `price`, made if there is none. [`Self::settle`] must follow.
+    /// The queue of `price`, made if there is none. [`Self::note_held`] or [`Self::note_emptied`] must follow.
     #[inline(always)]
     pub(super) fn enter(&mut self, grid: &Grid, price: Ticks) -> Spot {
         match self.near(grid, price) {
@@ -165,7 +158,7 @@ impl Ladder {
         }
     }
 
-    /// The queue at `spot`, to be changed. [`Self::settle`] must follow.
+    /// The queue at `spot`, to be changed. [`Self::note_held`] or [`Self::note_emptied`] must follow.
     #[inline(always)]
     pub(super) fn queue_mut(&mut self, spot: Spot) -> &mut Queue {
         match spot {
@@ -174,26 +167,26 @@ impl Ladder {
         }
     }
 
-    /// Books whether the queue at `spot` holds something, after it was changed. `spot` is void if it does not.
+    /// Notes that the queue at `spot`, which may have been empty, holds something.
     #[inline(always)]
-    pub(super) fn settle(&mut self, spot: Spot, holds: bool) {
+    pub(super) fn note_held(&mut self, spot: Spot) {
+        if let Spot::Near(place) = spot {
+            self.words[place / 64] |= 1 << (place % 64);
+        }
+    }
+
+    /// Notes whether the queue at `spot`, which held something, is empty now. `spot` is void then.
+    #[inline(always)]
+    pub(super) fn note_emptied(&mut self, spot: Spot, emptied: bool) {
         match spot {
-            Spot::Near(place) => self.mark(place, holds),
+            // No branch: whether a level empties is a coin toss in real flow.
+            Spot::Near(place) => self.words[place / 64] ^= u64::from(emptied) << (place % 64),
             Spot::Far(at) => {
-                if !holds {
+                if emptied {
                     self.far.remove(at);
                 }
             }
         }
-    }
-
-    /// Sets or clears the bit of a place, without branches: whether a level empties is a coin toss in real flow.
-    #[inline(always)]
-    fn mark(&mut self, place: usize, holds: bool) {
-        let index = place / 64;
-        let word = &mut self.words[index];
-        *word = *word & !(1 << (place % 64)) | u64::from(holds) << (place % 64);
-        self.summary = self.summary & !(1 << index) | u64::from(*word != 0) << index;
     }
 
     #[inline(always)]
@@ -297,24 +290,20 @@ impl Ladder {
             !(inside & whole)
         });
         self.far.sort_unstable_by_key(|far| far.key);
-        self.summary = 0;
-        for (index, word) in self.words.iter().enumerate() {
-            self.summary |= u64::from(*word != 0) << index;
-        }
     }
 
     /// How many places lie between the window's start and its best one.
     #[inline(always)]
     fn best_near(&self) -> Option<usize> {
-        if self.summary == 0 {
-            return None;
-        }
-        // The window starts at a word's boundary: turn the ring so that its last word is on top.
+        // The window starts at a word's boundary, and the best is mostly in one of the words below the headroom.
         let first = self.first_word();
-        let doubled = self.summary | self.summary << WORDS;
-        let turned = ((doubled >> first) & ((1 << WORDS) - 1)).ilog2() as usize;
-        let word = self.words[(first + turned) % WORDS];
-        Some(turned * 64 + word.ilog2() as usize)
+        for index in (0..WORDS).rev() {
+            let word = self.words[(first + index) % WORDS];
+            if word != 0 {
+                return Some(index * 64 + word.ilog2() as usize);
+            }
+        }
+        None
     }
 
     /// The word of the window's first 64 places.

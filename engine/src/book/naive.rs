@@ -109,12 +109,12 @@ impl NaiveBooks {
         if self.aggregates.keys().any(|key| key.0 == instrument) {
             return Err(BookError::MixedDepth { instrument });
         }
-        if self.orders.contains_key(&order_ref) {
-            return Err(BookError::DuplicateOrder { order_ref });
-        }
         self.check_priority(instrument)?;
         if self.orders.len() >= self.limits.orders_max as usize {
             return Err(BookError::OrdersFull { limit: self.limits.orders_max });
+        }
+        if self.orders.contains_key(&order_ref) {
+            return Err(BookError::DuplicateOrder { order_ref });
         }
         let level = self.level(instrument, side, event.price);
         if level.is_some_and(|level| level.qty.checked_add(event.qty).is_none()) {
@@ -125,7 +125,7 @@ impl NaiveBooks {
     }
 
     fn check_priority(&self, instrument: InstrumentId) -> Result<(), BookError> {
-        let exhausted = self.defined(instrument)? > PRIORITY_MAX;
+        let exhausted = self.defined(instrument)? >= PRIORITY_MAX;
         if exhausted { Err(BookError::PriorityExhausted { instrument }) } else { Ok(()) }
     }
 

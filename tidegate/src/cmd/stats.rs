@@ -62,8 +62,9 @@ pub fn run(args: StatsArgs) -> anyhow::Result<()> {
     } else {
         print_report(&args, &source, &symbols, took);
     }
-    outcome.with_context(|| {
-        format!("{shown} is damaged; what is said above counts the part before the damage")
+    outcome.with_context(|| match source.messages() {
+        0 => format!("{shown} is not a market data file, or damaged from its start"),
+        _ => format!("{shown} is damaged; what is said above counts the part before the damage"),
     })
 }
 
@@ -153,7 +154,8 @@ fn print_report(args: &StatsArgs, source: &Source, symbols: &[ChannelStats], too
         println!("last event      {}", time_text(source, last));
     }
     if let Some(rate) = rate(stats.messages, session_secs(source)) {
-        println!("{:>14}  messages a second of the session", grouped(rate as u64));
+        let rate = if rate < 100.0 { format!("{rate:.2}") } else { grouped(rate as u64) };
+        println!("{rate:>14}  messages a second of the session");
     }
     if let Some(rate) = rate(stats.messages, took.as_secs_f64()) {
         println!(

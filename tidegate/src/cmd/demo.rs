@@ -1,0 +1,305 @@
+//! `tidegate demo`
+
+mod report;
+mod strategies;
+
+use super::run::{Feed, RunningFeed, random_token, stop_on_signal};
+use crate::config::Config;
+use crate::system::System;
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
+use report::{Report, StageFigures};
+use std::fs::File;
+use std::io::BufWriter;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use strategies::Strategies;
+use tidegate_edge::{EdgeConfig, TokenEntry};
+use tidegate_engine::core::NoOutput;
+use tidegate_engine::replay::replay;
+use tidegate_engine::runtime::{self, Stage, StageSample};
+use tidegate_feed_handler::binary_file;
+use tidegate_feed_handler::itch::Decoder;
+use tidegate_feed_handler::mold_udp64::SessionName;
+use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerStats, Speed};
+use tidegate_feed_handler::session_date::midnight_from_file_name;
+use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
+use tidegate_model::market::MarketEventKind;
+use tidegate_model::{PrincipalId, Symbol};
+
+/// Sees the whole system trade on this machine: a feed over loopback UDP (MoldUDP64), the engine with its journal,
+/// the gRPC edge, and two strategies in processes of their own, a market maker and a momentum trader.
+///
+/// At the end the journal is replayed from nothing, and the exit code is 0 only if both reached the same state.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// How long the market is played, 5 to 3600.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(5..=3_600))]
+    seconds: u64,
+    /// A market data file to play (ITCH 5.0 BinaryFILE: plain, .gz or .zst); a made-up session by default.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// How many times faster than recorded the file is played, 1 to 1000.
+    #[arg(long, default_value_t = 10, requires = "input", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    speed: u32,
+    /// The seed of the made-up session: the same one gives the same market.
+    #[arg(long, default_value_t = 1, conflicts_with = "input")]
+    seed: u64,
+    /// Where the journal and the session are kept; a new folder in data/ by default.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Symbols of the made-up market, and at most of a file, that the strategies trade.
+const SYMBOLS: u16 = 8;
+/// Messages of a file that are looked at to find its busiest symbols.
+const SCAN_MESSAGES_MAX: u64 = 3_000_000;
+/// How long a strategy may take to end after it was asked to.
+const STRATEGY_GRACE: Duration = Duration::from_secs(10);
+/// The account of each strategy.
+const ACCOUNTS: [(u32, &str); 2] = [(1, "market_maker"), (2, "momentum")];
+
+/// Runs the command.
+pub fn run(args: DemoArgs) -> Result<()> {
+    let stop = stop_on_signal()?;
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => PathBuf::from(format!("data/demo-{}", runtime::unix_now().0 / 1_000_000_000)),
+    };
+    ensure!(
+        !dir.join("journal").exists(),
+        "{} holds a journal already; name another folder with --dir",
+        dir.display()
+    );
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    println!("Tidegate demo: everything is in {}", dir.display());
+
+    let input = match &args.input {
+        Some(path) => path.clone(),
+        None => make_session(&dir, &args)?,
+    };
+    let symbols = busiest_symbols(&input)?;
+    let names: Vec<_> = symbols.iter().map(Symbol::as_str).collect();
+    println!("market     {} ({})", input.display(), names.join(" "));
+
+    let outcome = trade(&args, &dir, &input, &symbols, &stop)?;
+    println!("replay     the journal from nothing ...");
+    let replayed = replay(&dir.join("journal"), &mut NoOutput, |_| {})?;
+    let replayed = replayed.context("the journal holds no inputs")?;
+    let report = Report::new(outcome, &replayed, &dir)?;
+    report.print();
+    report.verdict()
+}
+
+/// What a demo leaves behind.
+struct Outcome {
+    stopped: runtime::Stopped,
+    feed: Arc<tidegate_feed_handler::udp::FeedStats>,
+    stages: StageFigures,
+    strategies: Vec<serde_json::Value>,
+    market_seconds: f64,
+}
+
+fn trade(
+    args: &DemoArgs,
+    dir: &Path,
+    input: &Path,
+    symbols: &[Symbol],
+    stop: &Arc<AtomicBool>,
+) -> Result<Outcome> {
+    let mut config = Config::parse(include_str!("demo/demo.toml")).context("demo.toml")?;
+    config.journal.dir = dir.join("journal");
+    let request_addr = free_port()?;
+    config.feed.line_a = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    config.feed.rerequest = Some(request_addr);
+
+    let tokens = ACCOUNTS.map(|(account, name)| {
+        random_token().map(|token| TokenEntry {
+            token,
+            principal: PrincipalId(account),
+            name: name.into(),
+            may_administer: false,
+        })
+    });
+    let tokens = tokens.into_iter().collect::<Result<Vec<_>>>()?;
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let edge_config = EdgeConfig { listen, tokens: tokens.clone(), ..Default::default() };
+
+    let (feed_in, feed_out) = runtime::feed_ring();
+    let feed = Feed::bind(&config, feed_in)?.context("the demo has a feed")?;
+    let line = feed.line_addr()?;
+    let mut system = System::start(&config, edge_config, feed_out)?;
+    println!("gRPC       http://{}", system.edge_addr);
+    let feed = feed.start()?;
+    let server = Server::start(input, line, request_addr, args)?;
+    let mut strategies = Strategies::start(system.edge_addr, &tokens, symbols)?;
+
+    let started = Instant::now();
+    let mut stages = StageFigures::new();
+    watch(args, &mut system, &feed, &mut strategies, &mut stages, stop);
+    let market_seconds = started.elapsed().as_secs_f64();
+
+    let said = strategies.stop(STRATEGY_GRACE);
+    server.stop()?;
+    let (_, feed_stats) = feed.stop()?;
+    let stopped = system.stop()?;
+    let strategies = said?;
+    Ok(Outcome { stopped, feed: feed_stats, stages, strategies, market_seconds })
+}
+
+/// Shows what happens until time is up, the market ends, Ctrl-C is pressed or something fails.
+fn watch(
+    args: &DemoArgs,
+    system: &mut System,
+    feed: &RunningFeed,
+    strategies: &mut Strategies,
+    stages: &mut StageFigures,
+    stop: &AtomicBool,
+) {
+    let bar = ProgressBar::new(args.seconds * 10);
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    let is_terminal = !bar.is_hidden();
+    let started = Instant::now();
+    let mut last_told = 0;
+    loop {
+        let elapsed = started.elapsed();
+        stages.collect(&mut system.stages);
+        let load = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        let status = &system.status;
+        let told = format!(
+            "{} market messages, {} orders and changes, {} fills, {} gaps",
+            load(&feed.stats.messages),
+            load(&status.commands),
+            load(&status.fills),
+            load(&feed.stats.gaps)
+        );
+        bar.set_position(elapsed.as_millis() as u64 / 100);
+        if !is_terminal && elapsed.as_secs() >= last_told + 5 {
+            last_told = elapsed.as_secs();
+            println!("{last_told:>4} s     {told}");
+        }
+        bar.set_message(told);
+        let over = elapsed.as_secs() >= args.seconds
+            || stop.load(Ordering::Relaxed)
+            || feed.is_finished()
+            || system.has_failed()
+            || strategies.has_ended();
+        if over {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bar.finish_and_clear();
+}
+
+/// The sender's thread.
+struct Server {
+    thread: JoinHandle<Result<(), tidegate_feed_handler::Error>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Server {
+    fn start(
+        input: &Path,
+        line: SocketAddr,
+        requests: SocketAddr,
+        args: &DemoArgs,
+    ) -> Result<Self> {
+        let mut file = binary_file::open(input)?;
+        let speed = Speed::Times(if args.input.is_some() { args.speed } else { 1 });
+        let server = FeedServer::bind(ServerConfig {
+            request_listen: requests,
+            session: SessionName::new("DEMO").context("a valid session name")?,
+            speed,
+            linger: Duration::from_secs(1),
+            ..ServerConfig::new(line)
+        })?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stop_inner = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("feed-server".into())
+            .spawn(move || server.run(&mut file, &stop_inner, &ServerStats::default()).map(|_| ()))
+            .context("cannot start the sender's thread")?;
+        Ok(Self { thread, stop })
+    }
+
+    fn stop(self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(done) => Ok(done.context("the market data file")?),
+            Err(_) => bail!("the sender's thread stopped on a broken invariant"),
+        }
+    }
+}
+
+/// Makes up a session as long as the demo and writes it into `dir`.
+fn make_session(dir: &Path, args: &DemoArgs) -> Result<PathBuf> {
+    let path = dir.join("session.itch");
+    let parameters = Parameters {
+        seed: args.seed,
+        symbols: SYMBOLS,
+        length: Length::DurationNs(args.seconds * 1_000_000_000),
+        ..Default::default()
+    };
+    let mut out = BufWriter::new(
+        File::create(&path).with_context(|| format!("cannot write {}", path.display()))?,
+    );
+    write_session(Session::new(parameters)?, &mut out, |_, _| {})?;
+    out.into_inner().context("cannot write the session")?;
+    Ok(path)
+}
+
+/// The symbols with the most orders in the first [`SCAN_MESSAGES_MAX`] messages, busiest first.
+fn busiest_symbols(path: &Path) -> Result<Vec<Symbol>> {
+    let mut file = binary_file::open(path)?;
+    let midnight = midnight_from_file_name(path).unwrap_or_default();
+    let mut decoder = Decoder::new(midnight);
+    // By stock locate: its symbol and how many orders were added.
+    let mut counted = vec![(Symbol::EMPTY, 0u64); 1 << 16];
+    while let Some(frame) = file.next_frame()? {
+        decoder.decode(frame.message, |event| {
+            let Some(entry) = counted.get_mut(event.channel_id as usize) else { return };
+            if let Some(definition) = event.definition() {
+                entry.0 = definition.symbol;
+            }
+            entry.1 += u64::from(event.kind == MarketEventKind::Add.wire());
+        })?;
+        if file.messages() >= SCAN_MESSAGES_MAX {
+            break;
+        }
+    }
+    counted.retain(|(symbol, orders)| !symbol.is_empty() && *orders > 0);
+    counted.sort_by_key(|(_, orders)| std::cmp::Reverse(*orders));
+    ensure!(!counted.is_empty(), "{} holds no orders to trade against", path.display());
+    Ok(counted.into_iter().take(SYMBOLS.into()).map(|(symbol, _)| symbol).collect())
+}
+
+/// A port of loopback that nobody uses now.
+fn free_port() -> Result<SocketAddr> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).context("cannot open a loopback port")?;
+    Ok(socket.local_addr()?)
+}
+
+impl StageFigures {
+    fn new() -> Self {
+        Self(Stage::ALL.map(|stage| {
+            // One nanosecond to a minute, three digits: always a valid shape.
+            let figures = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("a valid shape");
+            (stage, figures)
+        }))
+    }
+
+    fn collect(&mut self, samples: &mut rtrb::Consumer<StageSample>) {
+        while let Ok(sample) = samples.pop() {
+            let (_, figures) = &mut self.0[sample.stage as usize];
+            figures.saturating_record(sample.ns.max(1));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `tidegate replay`
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::time::Instant;
+use tidegate_engine::core::NoOutput;
+use tidegate_engine::replay::replay;
+use tidegate_model::instrument::format_money;
+
+/// Applies every input of a journal to a fresh engine, comparing each recorded state hash.
+///
+/// The journal is only read. The exit code is 0 if the whole journal was replayed and every hash agreed.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// The journal's directory.
+    journal: PathBuf,
+    /// Write the result as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: ReplayArgs) -> Result<()> {
+    let progress = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {human_pos} inputs, {per_sec}")?);
+    let started = Instant::now();
+    let replayed = replay(&args.journal, &mut NoOutput, |inputs| progress.set_position(inputs))
+        .with_context(|| format!("cannot replay {}", args.journal.display()))?;
+    progress.finish_and_clear();
+    let seconds = started.elapsed().as_secs_f64();
+    let Some(replayed) = replayed else {
+        bail!("{} holds no inputs", args.journal.display());
+    };
+    let core = &replayed.core;
+    let hash = core.state_hash();
+    let per_second = (replayed.inputs as f64 / seconds.max(1e-9)) as u64;
+    if args.json {
+        let line = serde_json::json!({
+            "journal": args.journal,
+            "inputs": replayed.inputs,
+            "last_seq": core.seq().0,
+            "state_hash": hash.to_string(),
+            "checkpoints": replayed.checkpoints,
+            "seconds": seconds,
+            "inputs_per_second": per_second,
+        });
+        println!("{line}");
+        return Ok(());
+    }
+    println!("inputs       {} in {seconds:.2} s, {per_second} a second", replayed.inputs);
+    println!("state hash   {hash} after input {}", core.seq());
+    match replayed.last_checkpoint {
+        Some(last) => println!(
+            "checkpoints  {} recorded hashes agree, the last after input {}",
+            replayed.checkpoints, last.seq
+        ),
+        None => println!("checkpoints  none recorded: the state cannot be compared"),
+    }
+    println!(
+        "market data  {} events, {} instruments",
+        core.counters().market_events,
+        core.listing().count()
+    );
+    println!("fills        {}", core.counters().fills);
+    for (id, account) in core.oms().accounts() {
+        println!(
+            "account {id:<4} cash {} {}, realised {}, fees {}",
+            format_money(account.cash),
+            account.currency,
+            format_money(account.realised),
+            format_money(account.fees)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! `tidegate run`
+
+use crate::config::{Config, DEFAULT_TOML};
+use crate::system::System;
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tidegate_edge::{EdgeConfig, TokenEntry};
+use tidegate_engine::runtime;
+use tidegate_feed_handler::session_date;
+use tidegate_feed_handler::udp::{FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
+use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
+
+/// Runs the server until Ctrl-C: feed, engine, journal and gRPC edge.
+///
+/// Without a configuration it listens on loopback, has no feed, and prints a token for this run. Accounts,
+/// instruments and limits come from the configuration or over gRPC; an account without limits cannot trade.
+/// Started again on the same journal, it recovers everything that was acknowledged.
+///
+/// Ctrl-C stops it in order: the feed ends, open orders are canceled, the journal is sealed.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print every key with its default and what is allowed, and exit.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// Runs the command.
+pub fn run(args: RunArgs) -> Result<()> {
+    if args.print_config {
+        print!("{DEFAULT_TOML}");
+        return Ok(());
+    }
+    let config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    let edge_config = edge_config(&config)?;
+    let stop = stop_on_signal()?;
+    let (feed_in, feed_out) = runtime::feed_ring();
+    let feed = Feed::bind(&config, feed_in)?;
+    let system = System::start(&config, edge_config, feed_out)?;
+    println!("journal   {}", config.journal.dir.display());
+    println!("gRPC      http://{} (reflection and health are on)", system.edge_addr);
+    match config.feed.line_a {
+        Some(line) => println!("feed      MoldUDP64 at {line}"),
+        None => println!("feed      none: set [feed] line_a"),
+    }
+    println!("Ctrl-C stops.");
+    let feed = feed.map(Feed::start).transpose()?;
+
+    while !stop.load(Ordering::Relaxed) && !system.has_failed() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    println!("stopping: feed, orders, journal");
+    if let Some(feed) = feed {
+        let (outcome, stats) = feed.stop()?;
+        let load = |cell: &std::sync::atomic::AtomicU64| cell.load(Ordering::Relaxed);
+        println!(
+            "feed      {outcome:?}: {} messages, {} gaps, {} recovered, {} lost",
+            load(&stats.messages),
+            load(&stats.gaps),
+            load(&stats.recovered),
+            load(&stats.lost)
+        );
+    }
+    let stopped = system.stop()?;
+    println!("stopped   after input {}, state hash {}", stopped.seq, stopped.state_hash);
+    Ok(())
+}
+
+/// A flag that Ctrl-C and a polite kill set.
+pub fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;
+    }
+    Ok(stop)
+}
+
+fn edge_config(config: &Config) -> Result<EdgeConfig> {
+    let mut tokens: Vec<_> = config
+        .edge
+        .tokens
+        .iter()
+        .map(|entry| TokenEntry {
+            token: entry.token.clone(),
+            principal: PrincipalId(entry.principal),
+            name: entry.name.clone(),
+            may_administer: entry.may_administer,
+        })
+        .collect();
+    if tokens.is_empty() && config.edge.listen.ip().is_loopback() {
+        let token = random_token()?;
+        println!("token     {token} (for this run; set [[edge.tokens]] for one of your own)");
+        tokens.push(TokenEntry {
+            token,
+            principal: PrincipalId(1),
+            name: "operator".into(),
+            may_administer: true,
+        });
+    }
+    Ok(EdgeConfig { listen: config.edge.listen, tokens, ..Default::default() })
+}
+
+/// 128 random bits of the system's, as text.
+pub fn random_token() -> Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("cannot read random bytes for a token")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The feed's sockets and ring, before its thread runs.
+pub struct Feed {
+    receiver: FeedReceiver,
+    ring: rtrb::Producer<MarketEvent>,
+}
+
+/// The feed's thread.
+pub struct RunningFeed {
+    thread: JoinHandle<Result<FeedOutcome, tidegate_feed_handler::Error>>,
+    stop: Arc<AtomicBool>,
+    /// What it has seen.
+    pub stats: Arc<FeedStats>,
+}
+
+impl Feed {
+    /// Opens the sockets that the configuration names; `None` if it names none.
+    pub fn bind(config: &Config, ring: rtrb::Producer<MarketEvent>) -> Result<Option<Self>> {
+        let Some(line_a) = config.feed.line_a else { return Ok(None) };
+        let midnight = match config.feed.midnight_unix_s {
+            Some(seconds) => UnixNanos(seconds.get() * 1_000_000_000),
+            None => today_in_new_york(),
+        };
+        let receiver = FeedReceiver::bind(FeedConfig {
+            line_b: config.feed.line_b,
+            request_server: config.feed.rerequest,
+            midnight,
+            ..FeedConfig::new(line_a)
+        })?;
+        Ok(Some(Self { receiver, ring }))
+    }
+
+    /// Where line A arrives.
+    pub fn line_addr(&self) -> Result<std::net::SocketAddr> {
+        self.receiver.line_addrs().first().copied().context("the feed has a line")
+    }
+
+    /// Starts to receive.
+    pub fn start(self) -> Result<RunningFeed> {
+        let (stop, stats) = (Arc::new(AtomicBool::new(false)), Arc::new(FeedStats::default()));
+        let (stop_inner, stats_inner) = (Arc::clone(&stop), Arc::clone(&stats));
+        let thread = std::thread::Builder::new()
+            .name("feed".into())
+            .spawn(move || self.receiver.run(self.ring, &stop_inner, &stats_inner))
+            .context("cannot start the feed's thread")?;
+        Ok(RunningFeed { thread, stop, stats })
+    }
+}
+
+impl RunningFeed {
+    /// Stops receiving.
+    pub fn stop(self) -> Result<(FeedOutcome, Arc<FeedStats>)> {
+        self.stop.store(true, Ordering::Relaxed);
+        match self.thread.join() {
+            Ok(outcome) => Ok((outcome?, self.stats)),
+            Err(_) => anyhow::bail!("the feed's thread stopped on a broken invariant"),
+        }
+    }
+
+    /// True once the session has ended or the feed has failed.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// The last midnight in New York, from which ITCH counts.
+fn today_in_new_york() -> UnixNanos {
+    session_date::last_new_york_midnight(runtime::unix_now())
+}

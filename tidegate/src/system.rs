@@ -1,0 +1,259 @@
+//! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
+
+use crate::config::{AccountEntry, Config, Wait};
+use anyhow::{Context, Result, bail};
+use rtrb::Consumer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tidegate_edge::{EdgeConfig, EngineLink};
+use tidegate_engine::broadcast;
+use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
+use tidegate_engine::lane::{CommandLane, lane};
+use tidegate_engine::runtime::{
+    self, BookRequests, EngineConfig, EngineHandle, Inputs, Outputs, StageSample, Stopped,
+};
+use tidegate_model::command::{Configure, MassCancel, OpenAccount, SetLimits, Transfer};
+use tidegate_model::event::{Ack, Event};
+use tidegate_model::{
+    AccountId, Command, CommandRecord, InstrumentId, Lots, MarketEvent, PrincipalId, RejectReason,
+    SessionId,
+};
+
+/// Order sessions that clients may hold at once, beside the lane that unary calls share.
+const SESSIONS_MAX: usize = 15;
+/// How long the operator's own commands may take; recovery is over by then.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running system.
+pub struct System {
+    engine: EngineHandle,
+    log: EventLogHandle,
+    edge: Edge,
+    operator: Operator,
+    paper_latency: Duration,
+    /// Where gRPC listens.
+    pub edge_addr: SocketAddr,
+    /// Timed stages.
+    pub stages: Consumer<StageSample>,
+    /// What everyone may know of the engine.
+    pub status: Arc<runtime::EngineStatus>,
+}
+
+struct Edge {
+    runtime: tokio::runtime::Runtime,
+    shutdown: tokio::sync::oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<Result<(), tidegate_edge::EdgeError>>,
+}
+
+/// The operator's own lane: what the configuration asks for goes the way of every command.
+struct Operator {
+    lane: CommandLane,
+    events: EventLog,
+    next_request: u64,
+}
+
+impl System {
+    /// Starts everything; the given ring brings market data. Returns when the engine has recovered and the edge
+    /// listens.
+    pub fn start(
+        config: &Config,
+        edge_config: EdgeConfig,
+        feed: Consumer<MarketEvent>,
+    ) -> Result<Self> {
+        let dir = &config.journal.dir;
+        let journal = tidegate_journal::Config {
+            segment_len: config.journal.segment_mib.get() << 20,
+            ..Default::default()
+        };
+        let (log_writer, events) = event_log::open(&dir.join("events"), journal.clone())
+            .with_context(|| format!("cannot open the event log in {}", dir.display()))?;
+        let (event_ring, events_in) = runtime::event_ring();
+        let (stage_ring, stages) = runtime::stage_ring();
+        let (public_writer, public) = broadcast::channel();
+        let (operator_lane, operator_in) = lane();
+        let (mut lanes, mut lanes_in) = (Vec::new(), vec![operator_in]);
+        for _ in 0..=SESSIONS_MAX {
+            let (sender, receiver) = lane();
+            lanes.push(sender);
+            lanes_in.push(receiver);
+        }
+        let book_requests = Arc::new(BookRequests::default());
+        let inputs = Inputs { feed, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
+        let outputs = Outputs { events: event_ring, public: public_writer, stages: stage_ring };
+        let paper_latency = Duration::from_micros(config.engine.paper_latency_us.get());
+        let engine_config = EngineConfig {
+            journal_dir: dir.clone(),
+            journal,
+            configure: Configure {
+                paper_latency_ns: paper_latency.as_nanos() as u64,
+                orders_max: config.engine.orders_max.get() as u32,
+                book_orders_max: config.engine.book_orders_max.get() as u32,
+            },
+            pin_core: config.engine.pin_core,
+            wait: match config.engine.wait {
+                Wait::Spin => runtime::Wait::Spin,
+                Wait::Yield => runtime::Wait::Yield,
+                Wait::Park => runtime::Wait::Park,
+            },
+        };
+        let log = event_log::start(log_writer, events_in)?;
+        let engine = runtime::start(engine_config, inputs, outputs, events.last(), ())?;
+        let status = Arc::clone(&engine.status);
+        while !status.alive.load(Ordering::Acquire) {
+            if engine.is_finished() {
+                engine.stop()?;
+                bail!("the engine ended while it started");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+
+        let mut operator =
+            Operator { lane: operator_lane, events: events.clone(), next_request: 1 };
+        operator.set_up(config)?;
+
+        let link = EngineLink {
+            lanes,
+            events: events.clone(),
+            public,
+            book_requests,
+            status: Arc::clone(&status),
+        };
+        let (edge, edge_addr) = Edge::start(link, edge_config)?;
+        let system = Self { engine, log, edge, operator, paper_latency, edge_addr, stages, status };
+        Ok(system)
+    }
+
+    /// True if the engine has stopped by itself: something is wrong.
+    pub fn has_failed(&self) -> bool {
+        self.engine.is_finished()
+    }
+
+    /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before.
+    pub fn stop(mut self) -> Result<Stopped> {
+        if !self.engine.is_finished() {
+            let everything = MassCancel {
+                account: AccountId::NONE,
+                instrument: InstrumentId::NONE,
+                side: 0,
+                reserved: [0; 7],
+            };
+            self.operator.ask(Command::MassCancel(everything))?;
+            // The cancels reach the venue this much later.
+            if !self.paper_latency.is_zero() {
+                std::thread::sleep(self.paper_latency + Duration::from_millis(5));
+            }
+        }
+        let edge = self.edge.stop();
+        let stopped = self.engine.stop();
+        self.log.stop()?;
+        edge?;
+        Ok(stopped?)
+    }
+}
+
+impl Edge {
+    fn start(link: EngineLink, config: EdgeConfig) -> Result<(Self, SocketAddr)> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("edge")
+            .enable_all()
+            .build()
+            .context("cannot start the edge's threads")?;
+        let (shutdown, shut_down) = tokio::sync::oneshot::channel::<()>();
+        let listen = config.listen;
+        let bound = runtime.block_on(tidegate_edge::bind(link, config));
+        let bound = bound.with_context(|| format!("cannot serve gRPC on {listen}"))?;
+        let addr = bound.local_addr();
+        let served = runtime.spawn(bound.serve(async {
+            let _ = shut_down.await;
+        }));
+        Ok((Self { runtime, shutdown, served }, addr))
+    }
+
+    fn stop(self) -> Result<()> {
+        let _ = self.shutdown.send(());
+        let served = self.runtime.block_on(self.served);
+        served.context("the edge panicked")??;
+        Ok(())
+    }
+}
+
+impl Operator {
+    /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over.
+    fn set_up(&mut self, config: &Config) -> Result<()> {
+        for entry in &config.instruments {
+            let answer = self.ask(Command::DefineInstrument(entry.instrument()?))?;
+            refused(&answer, &[])
+                .with_context(|| format!("cannot define instrument {}", entry.symbol))?;
+        }
+        for entry in &config.accounts {
+            self.open(entry).with_context(|| format!("cannot open account {}", entry.id.get()))?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, entry: &AccountEntry) -> Result<()> {
+        let account = AccountId(entry.id.get() as u32);
+        let open = OpenAccount { account, reserved: [0; 4], currency: entry.currency };
+        let opened = self.ask(Command::OpenAccount(open))?;
+        refused(&opened, &[RejectReason::DuplicateAccount])?;
+        if opened.reject().is_none() {
+            let amount = entry.cash.money();
+            let paid =
+                self.ask(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }))?;
+            refused(&paid, &[])?;
+        }
+        if let Some(limits) = &entry.limits {
+            let limits = SetLimits {
+                max_order_notional: limits.max_order_notional.money(),
+                credit: limits.credit.money(),
+                max_order_qty: Lots(limits.max_order_qty),
+                max_position: Lots(limits.max_position),
+                price_collar_bp: limits.price_collar_bp,
+                max_open_orders: limits.max_open_orders,
+                messages_per_sec: limits.messages_per_sec,
+                message_burst: limits.message_burst,
+                account,
+                reserved: [0; 12],
+            };
+            refused(&self.ask(Command::SetLimits(limits))?, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Sends a command and waits for its answer.
+    fn ask(&mut self, command: Command) -> Result<Ack> {
+        let mut cursor = self.events.cursor(self.events.last())?;
+        let request_id = self.next_request;
+        self.next_request += 1;
+        let mut record =
+            CommandRecord::new(command).from_session(PrincipalId(0), SessionId(0), request_id);
+        record.ts_recv = runtime::unix_now();
+        if self.lane.try_send(record).is_err() {
+            bail!("the engine does not take commands");
+        }
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        while Instant::now() < deadline {
+            let Some(event) = cursor.next()? else {
+                std::thread::sleep(Duration::from_micros(200));
+                continue;
+            };
+            if event.session == SessionId(0)
+                && event.request_id == request_id
+                && let Some(Event::Ack(ack)) = event.event()
+            {
+                return Ok(ack);
+            }
+        }
+        bail!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());
+    }
+}
+
+fn refused(answer: &Ack, allowed: &[RejectReason]) -> Result<()> {
+    match answer.reject() {
+        Some(reject) if !allowed.contains(&reject.reason) => bail!("the engine refused: {reject}"),
+        _ => Ok(()),
+    }
+}
