@@ -186,9 +186,9 @@ impl<R: Read> Reader<R> {
                 }
                 Ok(read) => self.to += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
+                Err(cause) => {
                     let offset = self.base + self.to as u64;
-                    return Err(Error::Read { offset, message: self.messages + 1, source });
+                    return Err(Error::Read { offset, message: self.messages + 1, cause });
                 }
             }
         }
@@ -215,7 +215,7 @@ pub type Input = Box<dyn Read + Send>;
 /// # Errors
 /// [`Error::Open`].
 pub fn open_input(path: &Path) -> Result<Input, Error> {
-    let fail = |source| Error::Open { path: path.to_path_buf(), source };
+    let fail = |cause| Error::Open { path: path.to_path_buf(), cause };
     let file = File::open(path).map_err(fail)?;
     if file.metadata().map_err(fail)?.is_dir() {
         return Err(fail(io::Error::from(io::ErrorKind::IsADirectory)));
@@ -316,7 +316,11 @@ pub fn create(path: &Path) -> io::Result<Output> {
         Some("gz") => {
             Encoder::Gzip(flate2::write::GzEncoder::new(file, flate2::Compression::default()))
         }
-        Some("zst") => Encoder::Zstd(zstd::Encoder::new(file, ZSTD_LEVEL)?),
+        Some("zst") => {
+            let mut encoder = zstd::Encoder::new(file, ZSTD_LEVEL)?;
+            encoder.include_checksum(true)?;
+            Encoder::Zstd(encoder)
+        }
         _ => Encoder::Plain(file),
     };
     Ok(Output { path: path.to_path_buf(), part, encoder })

@@ -22,7 +22,7 @@ use dbn::{
     RecordRef, SType, SymbolMappingMsg, TradeMsg, UNDEF_PRICE, UNDEF_TIMESTAMP,
 };
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use tidegate_model::market::{Definition, MarketEvent, MarketEventKind, Side};
 use tidegate_model::{InstrumentId, Lots, Symbol, Ticks, UnixNanos};
 
@@ -38,6 +38,12 @@ const PRELUDE_LEN: usize = 8;
 const METADATA_LEN_MAX: u32 = 256 * 1024 * 1024;
 /// Bytes read ahead.
 const BUFFER_LEN: usize = 256 * 1024;
+/// Bytes of what every record begins with: length, type, publisher, instrument, time.
+const RECORD_HEADER_LEN: usize = 16;
+/// Bytes of the longest record: its length is one byte that counts four.
+const RECORD_LEN_MAX: usize = u8::MAX as usize * RecordHeader::LENGTH_MULTIPLIER;
+/// Every record is a multiple of this many bytes.
+const RECORD_ALIGNMENT: usize = 8;
 /// Instruments a file may have records of.
 const CHANNELS_MAX: usize = InstrumentId::COUNT_MAX;
 /// Record types: the field has eight bits.
@@ -84,13 +90,15 @@ struct Channel {
 
 /// Reads one DBN stream.
 pub struct DbnReader<R> {
-    input: R,
+    input: BufReader<R>,
     fsm: DbnFsm,
     metadata: Metadata,
+    /// The file's own version; records come out as version 3.
+    version: u8,
     /// Symbols by instrument id, as metadata and mapping records say; only looked up, never walked.
     symbols: HashMap<u32, Symbol>,
     channels: HashMap<u32, Channel>,
-    /// Bytes given to the decoder.
+    /// Bytes of whole records and what is before them.
     bytes: u64,
     records: u64,
     counts: [u64; RTYPES],
@@ -105,15 +113,10 @@ impl<R: Read> DbnReader<R> {
     /// [`Error::Dbn`], [`Error::Truncated`] or [`Error::Read`].
     pub fn new(mut input: R) -> Result<Self, Error> {
         let mut prelude = [0; PRELUDE_LEN];
-        let mut have = 0;
-        while have < PRELUDE_LEN {
-            match read_some(&mut input, &mut prelude[have..], have as u64, 0)? {
-                0 => {
-                    let (needed, found) = (PRELUDE_LEN, have);
-                    return Err(Error::Truncated { offset: 0, message: 0, needed, found });
-                }
-                read => have += read,
-            }
+        let found = fill(&mut input, &mut prelude, 0, 0)?;
+        if found < PRELUDE_LEN {
+            let needed = PRELUDE_LEN;
+            return Err(Error::Truncated { offset: 0, message: 0, needed, found });
         }
         let fail = |reason: String| Error::Dbn { offset: 0, record: 0, reason };
         if prelude[..3] != MAGIC {
@@ -127,37 +130,54 @@ impl<R: Read> DbnReader<R> {
         }
         let mut fsm = DbnFsm::new(BUFFER_LEN, 0);
         fsm.write_all(&prelude);
-        let mut bytes = PRELUDE_LEN as u64;
-        let metadata = loop {
+        // Version and length are refused before any memory is set aside for them.
+        if let ProcessResult::Err(error) = fsm.process() {
+            return Err(fail(error.to_string()));
+        }
+        let mut left = length as usize;
+        let mut chunk = vec![0; BUFFER_LEN];
+        while left > 0 {
+            let part = left.min(BUFFER_LEN);
+            let found = fill(
+                &mut input,
+                &mut chunk[..part],
+                (PRELUDE_LEN + length as usize - left) as u64,
+                0,
+            )?;
+            if found < part {
+                let needed = PRELUDE_LEN + length as usize;
+                let found = needed - left + found;
+                return Err(Error::Truncated { offset: 0, message: 0, needed, found });
+            }
+            fsm.write_all(&chunk[..part]);
+            left -= part;
             match fsm.process() {
-                ProcessResult::Metadata(metadata) => break metadata,
-                ProcessResult::ReadMore(missing) => {
-                    let read = read_some(&mut input, fsm.space(), bytes, 0)?;
-                    if read == 0 {
-                        let found = bytes as usize;
-                        let needed = found + missing;
-                        return Err(Error::Truncated { offset: 0, message: 0, needed, found });
-                    }
-                    fsm.fill(read);
-                    bytes += read as u64;
+                ProcessResult::ReadMore(_) if left > 0 => {}
+                ProcessResult::Metadata(metadata) if left == 0 => {
+                    return Ok(Self::after_metadata(input, fsm, metadata, prelude[3], length));
                 }
                 ProcessResult::Err(error) => return Err(fail(error.to_string())),
-                ProcessResult::Record(()) => return Err(fail("a record before it".to_string())),
+                _ => break,
             }
-        };
+        }
+        Err(fail("the metadata does not have the length that it says".to_string()))
+    }
+
+    fn after_metadata(input: R, fsm: DbnFsm, metadata: Metadata, version: u8, length: u32) -> Self {
         let symbols = symbols_of(&metadata);
-        Ok(Self {
-            input,
+        Self {
+            input: BufReader::with_capacity(BUFFER_LEN, input),
             fsm,
             metadata,
+            version,
             symbols,
             channels: HashMap::new(),
-            bytes,
+            bytes: PRELUDE_LEN as u64 + u64::from(length),
             records: 0,
             counts: [0; RTYPES],
             skipped: 0,
             finished: false,
-        })
+        }
     }
 
     /// What the file says about itself.
@@ -187,7 +207,7 @@ impl<R: Read> DbnReader<R> {
 
     /// Bytes of the uncompressed stream read so far.
     pub fn offset(&self) -> u64 {
-        self.bytes - self.fsm.data().len() as u64
+        self.bytes
     }
 
     /// Reads one record and gives what it holds to `emit`; false at the end. After an error there is nothing more.
@@ -199,36 +219,45 @@ impl<R: Read> DbnReader<R> {
             return Ok(false);
         }
         self.finished = true;
-        let offset = self.offset();
-        loop {
-            match self.fsm.process() {
-                ProcessResult::Record(()) => break,
-                ProcessResult::ReadMore(missing) => {
-                    let message = self.records + 1;
-                    let read = read_some(&mut self.input, self.fsm.space(), self.bytes, message)?;
-                    if read == 0 {
-                        let found = self.fsm.data().len();
-                        if found == 0 {
-                            return Ok(false);
-                        }
-                        let needed = found + missing;
-                        return Err(Error::Truncated { offset, message, needed, found });
-                    }
-                    self.fsm.fill(read);
-                    self.bytes += read as u64;
-                }
-                ProcessResult::Err(error) => return Err(self.damaged(offset, error.to_string())),
-                ProcessResult::Metadata(_) => {
-                    return Err(self.damaged(offset, "metadata in mid-stream".to_string()));
-                }
-            }
+        let (offset, number) = (self.bytes, self.records + 1);
+        let mut bytes = [0; RECORD_LEN_MAX];
+        let found = fill(&mut self.input, &mut bytes[..RECORD_HEADER_LEN], offset, number)?;
+        if found == 0 {
+            return Ok(false);
         }
-        self.records += 1;
+        let cut = |needed, found| Error::Truncated { offset, message: number, needed, found };
+        if found < RECORD_HEADER_LEN {
+            return Err(cut(RECORD_HEADER_LEN, found));
+        }
+        // The format's own decoder takes lengths on trust, so they are checked before it sees them.
+        let (len, rtype) = (usize::from(bytes[0]) * RecordHeader::LENGTH_MULTIPLIER, bytes[1]);
+        let least = self.record_len_min(rtype);
+        if len < least.unwrap_or(RECORD_HEADER_LEN) || !len.is_multiple_of(RECORD_ALIGNMENT) {
+            return Err(self.damaged(offset, format!("type 0x{rtype:02x} cannot have {len} bytes")));
+        }
+        let rest = &mut bytes[RECORD_HEADER_LEN..len];
+        let found = RECORD_HEADER_LEN + fill(&mut self.input, rest, offset, number)?;
+        if found < len {
+            return Err(cut(len, found));
+        }
+        self.bytes += len as u64;
+        self.counts[usize::from(rtype)] += 1;
+        if least.is_none() {
+            // Not a type that is read.
+            self.records = number;
+            self.finished = false;
+            return Ok(true);
+        }
+        self.fsm.write_all(&bytes[..len]);
+        match self.fsm.process() {
+            ProcessResult::Record(()) => {}
+            ProcessResult::Err(error) => return Err(self.damaged(offset, error.to_string())),
+            _ => return Err(self.damaged(offset, "the record is not whole".to_string())),
+        }
+        self.records = number;
         let Some(record) = self.fsm.last_record() else {
             return Err(self.damaged(offset, "the record is not there".to_string()));
         };
-        let rtype = record.header().rtype;
-        self.counts[usize::from(rtype)] += 1;
         let mut state = State {
             symbols: &mut self.symbols,
             channels: &mut self.channels,
@@ -250,24 +279,55 @@ impl<R: Read> DbnReader<R> {
         Ok(true)
     }
 
+    /// Bytes that a record of this type has at least in the file's version, or `None` if the type is not read.
+    fn record_len_min(&self, rtype: u8) -> Option<usize> {
+        use dbn::rtype as types;
+        Some(match rtype {
+            types::MBO => size_of::<MboMsg>(),
+            types::MBP_0 => size_of::<TradeMsg>(),
+            types::MBP_1 => size_of::<Mbp1Msg>(),
+            types::MBP_10 => size_of::<Mbp10Msg>(),
+            types::OHLCV_1S
+            | types::OHLCV_1M
+            | types::OHLCV_1H
+            | types::OHLCV_1D
+            | types::OHLCV_EOD
+            | types::OHLCV_DEPRECATED => size_of::<OhlcvMsg>(),
+            types::INSTRUMENT_DEF => match self.version {
+                1 => size_of::<dbn::v1::InstrumentDefMsg>(),
+                2 => size_of::<dbn::v2::InstrumentDefMsg>(),
+                _ => size_of::<InstrumentDefMsg>(),
+            },
+            types::SYMBOL_MAPPING => match self.version {
+                1 => size_of::<dbn::v1::SymbolMappingMsg>(),
+                _ => size_of::<SymbolMappingMsg>(),
+            },
+            _ => return None,
+        })
+    }
+
     fn damaged(&self, offset: u64, reason: String) -> Error {
         Error::Dbn { offset, record: self.records + 1, reason }
     }
 }
 
-fn read_some(
+/// Fills `buffer`, as far as there is input; gives the number of bytes.
+fn fill(
     input: &mut impl Read,
     buffer: &mut [u8],
     offset: u64,
     message: u64,
 ) -> Result<usize, Error> {
-    loop {
-        match input.read(buffer) {
+    let mut have = 0;
+    while have < buffer.len() {
+        match input.read(&mut buffer[have..]) {
+            Ok(0) => break,
+            Ok(read) => have += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(Error::Read { offset, message, source }),
-            Ok(read) => return Ok(read),
+            Err(cause) => return Err(Error::Read { offset: offset + have as u64, message, cause }),
         }
     }
+    Ok(have)
 }
 
 /// Symbols by instrument id, from the metadata's mappings. Of several symbols of one id the first is taken.

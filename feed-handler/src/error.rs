@@ -81,22 +81,22 @@ fn show(byte: u8) -> String {
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened.
-    #[error("cannot open {}: {source}", path.display())]
+    #[error("cannot open {}: {cause}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The stream broke, or its compression is damaged.
-    #[error("reading failed at byte {offset}, in message {message}: {source}")]
+    #[error("reading failed at byte {offset}, in message {message}: {cause}")]
     Read {
         /// Bytes read before.
         offset: u64,
         /// The message that was being read.
         message: u64,
         /// What the system or the decompressor said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The file ends in the middle of a message.
     #[error(
@@ -121,24 +121,24 @@ pub enum Error {
         message: u64,
     },
     /// A message that is not what the specification says.
-    #[error("message {message} at byte {offset}: {source}")]
+    #[error("message {message} at byte {offset}: {cause}")]
     Message {
         /// Where the message begins, after its length field.
         offset: u64,
         /// The message.
         message: u64,
         /// What is wrong with it.
-        source: MessageError,
+        cause: MessageError,
     },
     /// A socket could not be set up or used.
-    #[error("cannot {what} {addr}: {source}")]
+    #[error("cannot {what} {addr}: {cause}")]
     Socket {
         /// What was tried.
         what: &'static str,
         /// The address.
         addr: SocketAddr,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A DBN file that is not what its format says.
     #[error("record {record} at byte {offset} of the DBN stream: {reason}")]

@@ -144,7 +144,7 @@ impl FeedServer {
             socket.bind(&addr.into())?;
             Ok(socket.into())
         };
-        let fail = |source| Error::Socket { what: "listen for requests at", addr, source };
+        let fail = |cause| Error::Socket { what: "listen for requests at", addr, cause };
         let socket = open().map_err(fail)?;
         Ok(Self { config, socket })
     }
@@ -155,7 +155,7 @@ impl FeedServer {
     /// [`Error::Socket`] if the system does not know.
     pub fn request_addr(&self) -> Result<SocketAddr, Error> {
         let addr = self.config.request_listen;
-        self.socket.local_addr().map_err(|source| Error::Socket { what: "name", addr, source })
+        self.socket.local_addr().map_err(|cause| Error::Socket { what: "name", addr, cause })
     }
 
     /// Plays `file` to its end, or until `stop` is set; either way the session is ended in order.

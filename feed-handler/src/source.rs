@@ -114,8 +114,8 @@ impl Source {
                 Ok(0) => break,
                 Ok(read) => have += read,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(Error::Read { offset: have as u64, message: 1, source });
+                Err(cause) => {
+                    return Err(Error::Read { offset: have as u64, message: 1, cause });
                 }
             }
         }
@@ -217,9 +217,9 @@ impl Source {
                 counts.add(frame.message);
                 let offset = frame.offset;
                 stats.bytes = offset + frame.message.len() as u64;
-                decoder.decode(frame.message, &mut count).map_err(|source| {
+                decoder.decode(frame.message, &mut count).map_err(|cause| {
                     let message = decoder.messages();
-                    Error::Message { offset, message, source }
+                    Error::Message { offset, message, cause }
                 })?;
                 stats.messages = decoder.messages();
                 Ok(true)

@@ -124,17 +124,17 @@ impl FeedReceiver {
     /// [`Error::Socket`] names the address.
     pub fn bind(mut config: FeedConfig) -> Result<Self, Error> {
         config.receiver.can_request = config.request_server.is_some();
-        let poll = Poll::new().map_err(|source| Error::Socket {
+        let poll = Poll::new().map_err(|cause| Error::Socket {
             what: "watch sockets for",
             addr: config.line_a,
-            source,
+            cause,
         })?;
         let mut lines = Vec::new();
         for addr in [Some(config.line_a), config.line_b].into_iter().flatten() {
-            let socket = open_line(addr, &config).map_err(|source| Error::Socket {
+            let socket = open_line(addr, &config).map_err(|cause| Error::Socket {
                 what: "listen at",
                 addr,
-                source,
+                cause,
             })?;
             lines.push(socket);
         }
@@ -144,13 +144,13 @@ impl FeedReceiver {
                 IpAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
                 IpAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
             };
-            let fail = |source| Error::Socket { what: "ask", addr: server, source };
+            let fail = |cause| Error::Socket { what: "ask", addr: server, cause };
             requests = Some((open_unicast(any, &config).map_err(fail)?, server));
         }
         let sockets = lines.iter_mut().chain(requests.iter_mut().map(|(socket, _)| socket));
         for (n, socket) in sockets.enumerate() {
-            poll.registry().register(socket, Token(n), Interest::READABLE).map_err(|source| {
-                Error::Socket { what: "watch the socket of", addr: config.line_a, source }
+            poll.registry().register(socket, Token(n), Interest::READABLE).map_err(|cause| {
+                Error::Socket { what: "watch the socket of", addr: config.line_a, cause }
             })?;
         }
         Ok(Self { config, lines, requests, poll })
@@ -333,16 +333,16 @@ impl Loop<'_> {
             // Every socket was read until it would block, so the next packet makes an edge.
             let wait = if self.receiver.is_stalled() { STALLED_MAX } else { IDLE_MAX };
             match self.poll.poll(&mut ready, Some(wait)) {
-                Err(source) if source.kind() != io::ErrorKind::Interrupted => {
-                    return Err(self.socket_error(source));
+                Err(cause) if cause.kind() != io::ErrorKind::Interrupted => {
+                    return Err(self.socket_error(cause));
                 }
                 _ => {}
             }
         }
     }
 
-    fn socket_error(&self, source: io::Error) -> Error {
-        Error::Socket { what: "receive at", addr: self.config.line_a, source }
+    fn socket_error(&self, cause: io::Error) -> Error {
+        Error::Socket { what: "receive at", addr: self.config.line_a, cause }
     }
 
     /// Takes a batch of packets from every socket; true if there were any.
@@ -357,7 +357,7 @@ impl Loop<'_> {
                     // A request that nobody listens to comes back as this; the timeout deals with it.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(source) => return Err(self.socket_error(source)),
+                    Err(cause) => return Err(self.socket_error(cause)),
                 };
                 received = true;
                 self.sink.ts_recv = now_utc();
