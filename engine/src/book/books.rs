@@ -5,7 +5,7 @@ use super::ladder::{Grid, Ladder, Queue, Spot};
 use super::{
     BookError, BookLimits, BookObserver, BookOrder, Cause, Level, PRIORITY_MAX, Slot,
     TAG_INSTRUMENT_SHIFT, TAG_PRIORITY_SHIFT, TAG_SIDE_SHIFT, TAG_TAKEN, level_hash, order_hash,
-    order_identity_hash, pack_tag,
+    pack_tag,
 };
 use core::hint::select_unpredictable;
 use tidegate_model::hash::fold;
@@ -492,7 +492,8 @@ impl Books {
         if self.index.find(new_ref, &self.refs).is_some() {
             return Err(BookError::DuplicateOrder { order_ref: new_ref });
         }
-        self.check_room(instrument, &record, price, qty)?;
+        self.check_room(instrument, record, price, qty)?;
+        let slot = found.slot;
         let order = Arrival { instrument, side: record.side(), order_ref: new_ref, price, qty };
         let cause = Cause::Replaced { order_ref: new_ref };
         let book = &mut self.books[instrument.index()];

@@ -433,7 +433,7 @@ fn last_of(limits: BookLimits, events: &[(InstrumentId, MarketEvent)]) -> Result
 fn refuses_by_name() {
     let add = |order_ref, qty| event(Kind::Add, order_ref, 1, 10_000, qty, 0);
     let of = |kind, order_ref, qty| event(kind, order_ref, 1, 10_000, qty, 99);
-    let full = BookLimits { orders_max: 1, aggregate_levels_max: 1, ..LIMITS };
+    let full = BookLimits { orders_max: 2, aggregate_levels_max: 1, ..LIMITS };
     let level = |price| event(Kind::Level, 0, 1, price, 5, 1);
     let cases: &[(&[(InstrumentId, MarketEvent)], E)] = &[
         (&[(A, of(Kind::Delete, 7, 0))], E::UnknownOrder { order_ref: 7 }),
@@ -455,7 +455,7 @@ fn refuses_by_name() {
             E::BadSide { order_ref: 7, side: 2 },
         ),
         (&[(UNDEFINED, add(7, 5))], E::UnknownInstrument { instrument: UNDEFINED }),
-        (&[(A, add(7, 5)), (A, add(8, 5))], E::OrdersFull { limit: 1 }),
+        (&[(A, add(7, 5)), (A, add(8, 5)), (A, add(9, 5))], E::OrdersFull { limit: 2 }),
         (&[(A, level(100)), (A, level(200))], E::LevelsFull { limit: 1 }),
         (&[(A, level(100)), (A, add(8, 5))], E::MixedDepth { instrument: A }),
         (&[(A, add(8, 5)), (A, level(100))], E::MixedDepth { instrument: A }),
