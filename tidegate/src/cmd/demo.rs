@@ -63,6 +63,10 @@ const SCAN_MESSAGES_MAX: u64 = 3_000_000;
 const STRATEGY_GRACE: Duration = Duration::from_secs(10);
 /// The account of each strategy.
 const ACCOUNTS: [(u32, &str); 2] = [(1, "market_maker"), (2, "momentum")];
+/// The account of whoever watches, with a token that is printed.
+const GUEST: (u32, &str) = (3, "guest");
+/// Where gRPC listens if nobody else does.
+const PORT: u16 = 7_800;
 
 /// Runs the command.
 pub fn run(args: DemoArgs) -> Result<()> {
@@ -118,23 +122,25 @@ fn trade(
     config.feed.line_a = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.feed.rerequest = Some(request_addr);
 
-    let tokens = ACCOUNTS.map(|(account, name)| {
-        random_token().map(|token| TokenEntry {
-            token,
+    let mut tokens = Vec::new();
+    for (account, name) in ACCOUNTS.into_iter().chain([GUEST]) {
+        tokens.push(TokenEntry {
+            token: random_token()?,
             principal: PrincipalId(account),
             name: name.into(),
-            may_administer: false,
-        })
-    });
-    let tokens = tokens.into_iter().collect::<Result<Vec<_>>>()?;
-    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let edge_config = EdgeConfig { listen, tokens: tokens.clone(), ..Default::default() };
+            may_administer: account == GUEST.0,
+        });
+    }
+    let guest = tokens.pop().context("the guest has a token")?;
+    let all = tokens.iter().chain([&guest]).cloned().collect();
+    let edge_config = EdgeConfig { listen: edge_addr(), tokens: all, ..Default::default() };
 
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in)?.context("the demo has a feed")?;
     let line = feed.line_addr()?;
     let mut system = System::start(&config, edge_config, feed_out)?;
-    println!("gRPC       http://{}", system.edge_addr);
+    println!("gRPC       http://{} (reflection and health are on)", system.edge_addr);
+    println!("your token {} (trades account {}, may administer)", guest.token, GUEST.0);
     let feed = feed.start()?;
     let server = Server::start(input, line, request_addr, args)?;
     let mut strategies = Strategies::start(system.edge_addr, &tokens, symbols)?;
@@ -279,6 +285,13 @@ fn busiest_symbols(path: &Path) -> Result<Vec<Symbol>> {
     counted.sort_by_key(|(_, orders)| std::cmp::Reverse(*orders));
     ensure!(!counted.is_empty(), "{} holds no orders to trade against", path.display());
     Ok(counted.into_iter().take(SYMBOLS.into()).map(|(symbol, _)| symbol).collect())
+}
+
+/// The usual port, or any free one if it is taken.
+fn edge_addr() -> SocketAddr {
+    let usual = SocketAddr::from(([127, 0, 0, 1], PORT));
+    let is_free = std::net::TcpListener::bind(usual).is_ok();
+    if is_free { usual } else { SocketAddr::from(([127, 0, 0, 1], 0)) }
 }
 
 /// A port of loopback that nobody uses now.
