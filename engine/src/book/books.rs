@@ -281,7 +281,7 @@ impl Books {
     /// # Errors
     /// A [`BookError`] if the event contradicts the book or a limit is reached; nothing has changed then, and
     /// the observer was told nothing.
-    #[inline]
+    #[inline(always)]
     pub fn apply<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,

@@ -150,7 +150,8 @@ impl RefIndex {
         }
     }
 
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn give_page(&mut self, page: u32) {
         self.owners[page as usize] = self.free_page;
         self.free_page = page;

@@ -76,7 +76,7 @@ impl Grid {
     #[inline(always)]
     fn step(&self, price: i64) -> (i64, bool) {
         let whole = price & self.below == 0;
-        (price.wrapping_mul(self.inverse) >> self.shift, whole)
+        (price.wrapping_mul(self.inverse).wrapping_shr(self.shift), whole)
     }
 }
 
@@ -136,8 +136,14 @@ impl Ladder {
     pub(super) fn held(&self, grid: &Grid, price: Ticks) -> Spot {
         match self.near(grid, price) {
             Some(place) => Spot::Near(place),
-            None => Spot::Far(self.find_far(price).expect("an order's price has a queue")),
+            None => self.held_far(price),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn held_far(&self, price: Ticks) -> Spot {
+        Spot::Far(self.find_far(price).expect("an order's price has a queue"))
     }
 
     /// The queue of `price`, made if there is none. [`Self::note_held`] or [`Self::note_emptied`] must follow.
@@ -183,10 +189,16 @@ impl Ladder {
             Spot::Near(place) => self.words[place / 64] ^= u64::from(emptied) << (place % 64),
             Spot::Far(at) => {
                 if emptied {
-                    self.far.remove(at);
+                    self.remove_far(at);
                 }
             }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn remove_far(&mut self, at: usize) {
+        self.far.remove(at);
     }
 
     #[inline(always)]
