@@ -182,8 +182,15 @@ impl FeedServer {
             stop,
             stats,
         };
-        while let Some(frame) = file.next_frame()? {
-            player.play(frame.message);
+        loop {
+            match file.next_frame() {
+                Ok(Some(frame)) => player.play(frame.message),
+                Ok(None) => break,
+                Err(error) => {
+                    player.flush();
+                    return Err(error);
+                }
+            }
             if stop.load(Ordering::Relaxed) {
                 break;
             }
