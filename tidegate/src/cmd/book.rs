@@ -58,17 +58,19 @@ struct TimeOfDay(u64);
 pub fn run(args: BookArgs) -> anyhow::Result<()> {
     let shown = args.file.display().to_string();
     let mut source = Source::open(&args.file).with_context(|| format!("reading {shown}"))?;
-    let mut walk = Walk::new(&args, &source)?;
+    let mut walk = Walk::new(&args, &source);
     let outcome = walk.read(&mut source);
     let mut out = std::io::stdout().lock();
-    for picture in &walk.pictures {
+    // A symbol that never occurs has no books, not empty ones.
+    let pictures = if walk.definition.is_some() { walk.pictures.as_slice() } else { &[] };
+    for picture in pictures {
         let text = if args.json { picture.to_json() } else { picture.to_table() };
         writeln!(out, "{text}")?;
     }
     out.flush()?;
     walk.report_refused();
     outcome.with_context(|| format!("reading {shown}"))?;
-    walk.check_complete(&source).with_context(|| shown)
+    walk.check_complete().with_context(|| shown)
 }
 
 /// What is known of the book at a point.
@@ -104,6 +106,7 @@ struct Walk {
     channel: Option<u32>,
     /// By channel: events before its definition that name orders. They cannot be applied, since no order was added.
     early: Vec<u64>,
+    last_time: Option<UnixNanos>,
     /// Messages read.
     done: u64,
     unknown: u64,
@@ -113,12 +116,12 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(args: &BookArgs, source: &Source) -> anyhow::Result<Self> {
+    fn new(args: &BookArgs, source: &Source) -> Self {
         let (mut messages, mut times) = (args.at_message.clone(), args.at.clone());
         messages.sort_unstable_by(|a, b| b.cmp(a));
         times.sort_unstable_by(|a, b| b.cmp(a));
         let midnight = (source.format() == Format::Itch).then(|| source.midnight().0);
-        Ok(Self {
+        Self {
             symbol: args.symbol,
             depth: args.depth,
             at_end: messages.is_empty() && times.is_empty(),
@@ -129,12 +132,13 @@ impl Walk {
             definition: None,
             channel: None,
             early: Vec::new(),
+            last_time: None,
             done: 0,
             unknown: 0,
             refused: 0,
             first_refused: None,
             pictures: Vec::new(),
-        })
+        }
     }
 
     /// Reads up to the last point, or until the symbol is seen if it was not before.
@@ -153,7 +157,7 @@ impl Walk {
             self.take_picture();
         }
         // A point at the very time of the last message is within the file.
-        if let (Some(last), Some(midnight)) = (source.stats().last_event, self.midnight) {
+        if let (Some(last), Some(midnight)) = (self.last_time, self.midnight) {
             while self.times.last().is_some_and(|time| time.0.saturating_add(midnight) == last.0) {
                 self.times.pop();
                 self.take_picture();
@@ -168,7 +172,9 @@ impl Walk {
     }
 
     fn event(&mut self, event: &MarketEvent) {
-        self.pass_time(event.ts_event);
+        // ITCH has one time; of DBN's two, the time of receipt is the one that never goes back.
+        self.pass_time(event.ts_recv);
+        self.last_time = self.last_time.max(Some(event.ts_recv));
         if let Some(definition) = event.definition() {
             self.define(definition);
         } else if self.channel == Some(event.channel_id) {
@@ -265,7 +271,7 @@ impl Walk {
     }
 
     /// An error if a point was not reached, or the symbol never seen.
-    fn check_complete(&self, source: &Source) -> anyhow::Result<()> {
+    fn check_complete(&self) -> anyhow::Result<()> {
         let symbol = self.symbol;
         if self.definition.is_none() {
             bail!("no message names the symbol {symbol}; `tidegate stats` lists those that occur");
@@ -275,7 +281,7 @@ impl Walk {
         }
         if let Some(time) = self.times.last() {
             let midnight = self.midnight.unwrap_or_default();
-            let last = source.stats().last_event.map_or(0, |last| last.0.saturating_sub(midnight));
+            let last = self.last_time.map_or(0, |last| last.0.saturating_sub(midnight));
             let (time, last) = (show_time(*time), show_time(TimeOfDay(last)));
             bail!("{time} is beyond the end: the last message of the file is of {last}");
         }
@@ -416,9 +422,9 @@ mod tests {
 
     fn walk(args: &BookArgs) -> (Walk, anyhow::Result<()>) {
         let mut source = Source::open(&args.file).expect("the file opens");
-        let mut walk = Walk::new(args, &source).expect("the arguments are right");
+        let mut walk = Walk::new(args, &source);
         walk.read(&mut source).expect("the file is whole");
-        let complete = walk.check_complete(&source);
+        let complete = walk.check_complete();
         (walk, complete)
     }
 
