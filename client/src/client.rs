@@ -24,6 +24,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an idle connection is probed, so that a dead server is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Bytes of one stream that may wait to be read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// Bytes of all streams that may wait. HTTP/2 allows small unread frames an overhead of half of it and cuts the
+/// connection beyond: with this ratio, streams that nobody reads for a while are held back by their window instead.
+const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
+
 /// Adds the token to every request.
 #[derive(Clone, Debug)]
 pub struct Bearer(Option<MetadataValue<Ascii>>);
@@ -117,6 +123,8 @@ impl Client {
             .map_err(|source| ClientError::Address { addr: addr.to_string(), source })?
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_while_idle(true);
         let bearer = token

@@ -37,6 +37,12 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a probe may stay unanswered.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Bytes of one stream's requests that may wait: hundreds of orders.
+const STREAM_WINDOW: u32 = 64 * 1_024;
+/// Bytes of a connection's requests that may wait. HTTP/2 allows small unread frames an overhead of half of it and
+/// cuts the connection beyond.
+const CONNECTION_WINDOW: u32 = 1_024 * 1_024;
+
 /// An edge that listens but does not serve yet.
 #[derive(Debug)]
 pub struct Edge {
@@ -153,6 +159,8 @@ impl Edge {
         let router = Server::builder()
             .max_concurrent_streams(Some(limits.streams_per_connection_max))
             .http2_max_header_list_size(Some(limits.header_bytes_max))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .add_service(health_service)

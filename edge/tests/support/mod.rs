@@ -1,0 +1,292 @@
+//! A house for tests: a real engine with its journal in a temporary folder, an edge in front of it, and a feed that
+//! the test itself plays.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use rtrb::Producer;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tempfile::TempDir;
+use tidegate_client::Client;
+use tidegate_client::proto::*;
+use tidegate_edge::{Edge, EdgeConfig, EdgeError, EngineLink, TokenEntry};
+use tidegate_engine::broadcast;
+use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
+use tidegate_engine::lane::{CommandLane, lane};
+use tidegate_engine::runtime::{
+    self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Wait,
+};
+use tidegate_model::command::Configure;
+use tidegate_model::market::{Definition, MarketEventKind as Kind};
+use tidegate_model::{Lots, MarketEvent, PrincipalId, Side as ModelSide, Symbol, Ticks, UnixNanos};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub const ADMIN: &str = "admin-token-0123456789";
+pub const TRADER: &str = "trader-token-0123456789";
+pub const SYMBOL: &str = "ACME";
+pub const ACCOUNT: u32 = 1;
+
+/// Lanes of one edge: one for unary calls, two for sessions.
+pub const LANES: usize = 3;
+/// Edges that one engine can have, one after the other.
+const EDGES_MAX: usize = 2;
+
+pub struct House {
+    pub client: Client,
+    pub addr: String,
+    feed: Producer<MarketEvent>,
+    lanes: Vec<CommandLane>,
+    public: broadcast::Reader,
+    book_requests: Arc<BookRequests>,
+    status: Arc<EngineStatus>,
+    events: EventLog,
+    engine: EngineHandle,
+    log: EventLogHandle,
+    edge: Running,
+    orders: u64,
+    _dir: TempDir,
+}
+
+pub struct Running {
+    shutdown: oneshot::Sender<()>,
+    served: JoinHandle<Result<(), EdgeError>>,
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.shutdown.send(()).expect("the edge runs");
+        self.served.await.expect("no panic").expect("a clean end");
+    }
+}
+
+pub fn config() -> EdgeConfig {
+    let token = |token: &str, principal, may_administer| TokenEntry {
+        token: token.into(),
+        principal: PrincipalId(principal),
+        name: token.into(),
+        may_administer,
+    };
+    EdgeConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        tokens: vec![token(ADMIN, 1, true), token(TRADER, 2, false)],
+        ..Default::default()
+    }
+}
+
+pub async fn serve(link: EngineLink, config: EdgeConfig) -> (Running, String) {
+    let edge = Edge::bind(link, config).await.expect("the edge starts");
+    let addr = format!("http://{}", edge.local_addr());
+    let (shutdown, down) = oneshot::channel();
+    let served = tokio::spawn(edge.serve(async {
+        let _ = down.await;
+    }));
+    (Running { shutdown, served }, addr)
+}
+
+impl House {
+    /// An engine and an edge, nothing set up.
+    pub async fn empty(config: EdgeConfig) -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let (writer, events) =
+            event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
+        let (event_ring, events_in) = runtime::event_ring();
+        let (stage_ring, _) = runtime::stage_ring();
+        let (public_writer, public) = broadcast::channel();
+        let (feed, feed_out) = runtime::feed_ring();
+        let (mut lanes, mut lanes_in) = (Vec::new(), Vec::new());
+        for _ in 0..LANES * EDGES_MAX {
+            let (sender, receiver) = lane();
+            lanes.push(sender);
+            lanes_in.push(receiver);
+        }
+        let book_requests = Arc::new(BookRequests::default());
+        let inputs =
+            Inputs { feed: feed_out, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
+        let outputs = Outputs { events: event_ring, public: public_writer, stages: stage_ring };
+        let engine_config = EngineConfig {
+            journal_dir: dir.path().join("journal"),
+            journal: Default::default(),
+            configure: Configure {
+                paper_latency_ns: 0,
+                orders_max: 1 << 14,
+                book_orders_max: 1 << 14,
+            },
+            pin_core: None,
+            wait: Wait::Park,
+        };
+        let log = event_log::start(writer, events_in).expect("a thread");
+        let engine =
+            runtime::start(engine_config, inputs, outputs, events.last(), ()).expect("a thread");
+        let status = Arc::clone(&engine.status);
+        while !status.alive.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let link = EngineLink {
+            lanes: lanes.split_off(lanes.len() - LANES),
+            events: events.clone(),
+            public: public.clone(),
+            book_requests: Arc::clone(&book_requests),
+            status: Arc::clone(&status),
+        };
+        let (edge, addr) = serve(link, config).await;
+        let client = Client::connect(&addr, Some(ADMIN)).await.expect("a connection");
+        Self {
+            client,
+            addr,
+            feed,
+            lanes,
+            public,
+            book_requests,
+            status,
+            events,
+            engine,
+            log,
+            edge,
+            orders: 0,
+            _dir: dir,
+        }
+    }
+
+    /// With an instrument that trades at 10.00 / 10.02, and an account with 100,000.
+    pub async fn new(config: EdgeConfig) -> Self {
+        let mut house = Self::empty(config).await;
+        house.open_account(ACCOUNT).await;
+        let definition = Definition {
+            kind: Kind::Definition.wire(),
+            price_scale: 4,
+            flags: 0,
+            channel_id: 7,
+            ts_event: UnixNanos(1),
+            ts_recv: UnixNanos(1),
+            symbol: Symbol::new(SYMBOL).expect("a symbol"),
+            tick_size_nano: 100_000,
+            lot_size_nano: 1_000_000_000,
+        };
+        house.feed(definition.into_event());
+        house.add(1, ModelSide::Buy, 1000, 500);
+        house.add(2, ModelSide::Sell, 1002, 500);
+        house.settle(|book| book.bids.len() == 1 && book.asks.len() == 1).await;
+        house
+    }
+
+    pub async fn open_account(&self, account: u32) {
+        let client = &self.client;
+        let open = OpenAccountRequest { account, currency: "USD".into() };
+        done(client.open_account(open).await.expect("an answer"));
+        let cash = TransferRequest { account, amount: "100000".into() };
+        done(client.transfer(cash).await.expect("an answer"));
+        let limits = Limits {
+            account,
+            max_order_notional: "50000".into(),
+            credit: "0".into(),
+            max_order_lots: 1_000,
+            max_position_lots: 2_000,
+            price_collar_bp: 1_000,
+            max_open_orders: 5_000,
+            messages_per_sec: 1_000_000,
+            message_burst: 1_000_000,
+        };
+        let limits = SetLimitsRequest { limits: Some(limits) };
+        done(client.set_limits(limits).await.expect("an answer"));
+    }
+
+    pub fn feed(&mut self, event: MarketEvent) {
+        self.feed.push(event).expect("room");
+    }
+
+    /// A displayed order, its price in cents.
+    pub fn add(&mut self, order_ref: u64, side: ModelSide, cents: i64, qty: u64) {
+        self.feed(MarketEvent {
+            side: side.wire(),
+            price: Ticks(cents * 100),
+            qty: Lots(qty),
+            ..event(Kind::Add, order_ref)
+        });
+    }
+
+    /// Executes part of a displayed order.
+    pub fn execute(&mut self, order_ref: u64, qty: u64) {
+        self.feed(MarketEvent { qty: Lots(qty), ..event(Kind::Execute, order_ref) });
+    }
+
+    pub fn delete(&mut self, order_ref: u64) {
+        self.feed(event(Kind::Delete, order_ref));
+    }
+
+    /// Waits until the book is as it should be.
+    pub async fn settle(&self, is_there: impl Fn(&Book) -> bool) -> Book {
+        for _ in 0..2_000 {
+            let request = GetBookRequest { symbol: SYMBOL.into(), depth: 100 };
+            match self.client.get_book(request).await {
+                Ok(book) if is_there(&book) => return book,
+                _ => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
+        panic!("the book did not become what it should");
+    }
+
+    /// A limit order for the day, with a name of its own.
+    pub fn order(&mut self, side: Side, qty: &str, price: &str) -> SubmitOrderRequest {
+        self.orders += 1;
+        SubmitOrderRequest {
+            account: ACCOUNT,
+            symbol: SYMBOL.into(),
+            client_order_id: format!("c{}", self.orders),
+            side: side.into(),
+            order_type: OrderType::Limit.into(),
+            time_in_force: TimeInForce::Day.into(),
+            qty: qty.into(),
+            price: price.into(),
+            cancel_on_disconnect: false,
+        }
+    }
+
+    pub async fn trader(&self) -> Client {
+        Client::connect(&self.addr, Some(TRADER)).await.expect("a connection")
+    }
+
+    /// The edge goes, and another takes its place at the same address.
+    pub async fn restart_edge(self) -> Self {
+        let Self { edge, mut lanes, .. } = self;
+        edge.stop().await;
+        let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
+        let link = EngineLink {
+            lanes: lanes.split_off(lanes.len() - LANES),
+            events: self.events.clone(),
+            public: self.public.clone(),
+            book_requests: Arc::clone(&self.book_requests),
+            status: Arc::clone(&self.status),
+        };
+        let (edge, addr) = serve(link, EdgeConfig { listen, ..config() }).await;
+        assert_eq!(addr, self.addr);
+        Self { edge, lanes, ..self }
+    }
+
+    /// Ends everything, in order.
+    pub async fn close(self) {
+        self.edge.stop().await;
+        self.engine.stop().expect("the engine ends well");
+        self.log.stop().expect("the log ends well");
+    }
+}
+
+fn event(kind: Kind, order_ref: u64) -> MarketEvent {
+    MarketEvent { kind: kind.wire(), channel_id: 7, order_ref, ..Default::default() }
+}
+
+pub fn done(answer: AdminResponse) {
+    assert_eq!(answer.reject, None);
+}
+
+/// The code and text of a failed call.
+pub fn failure<T: std::fmt::Debug>(
+    answer: Result<T, tidegate_client::ClientError>,
+) -> (tonic::Code, String) {
+    match answer.expect_err("the call should fail") {
+        tidegate_client::ClientError::Call { status, .. } => {
+            (status.code(), status.message().to_string())
+        }
+        other => panic!("{other}"),
+    }
+}
