@@ -52,8 +52,8 @@ fn replay_inputs(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let events = market::events_of(&market::session_bytes(1_000_000));
     let (mut writer, _) = Writer::open(dir.path(), Config::default()).expect("a new journal");
-    let mut core = Core::new(desk::CONFIGURE).expect("the sizes are allowed");
-    let configure = CommandRecord::new(Command::Configure(desk::CONFIGURE));
+    let mut core = Core::new(desk::CONFIGURE_MARKET).expect("the sizes are allowed");
+    let configure = CommandRecord::new(Command::Configure(desk::CONFIGURE_MARKET));
     writer.append_pod(KIND_COMMAND, SeqNo(1), &configure).expect("there is room");
     core.apply(SeqNo(1), Input::Command(&configure), &mut NoOutput);
     for event in &events {

@@ -57,6 +57,9 @@ pub struct ServerConfig {
     pub session: SessionName,
     /// How fast.
     pub speed: Speed,
+    /// What happened earlier in the day than this, in nanoseconds after midnight, is sent flat out: a whole day's file
+    /// begins hours before the market opens.
+    pub pace_from_ns: u64,
     /// Messages a second at most, whatever the speed.
     pub messages_per_sec_max: Option<u64>,
     /// Loses every so-manieth packet of line A on purpose, to try out recovery.
@@ -79,6 +82,7 @@ impl ServerConfig {
             request_listen: any,
             session: SessionName(*b"TIDEGATE01"),
             speed: Speed::Times(1),
+            pace_from_ns: 0,
             messages_per_sec_max: None,
             drop_a: None,
             drop_b: None,
@@ -173,7 +177,7 @@ impl FeedServer {
         let mut player = Player {
             builder: PacketBuilder::new(config.session, 1),
             history: History::new(config.history_bytes),
-            pace: Pace { start: now, first_ns: None, delay: Duration::ZERO },
+            pace: Pace { start: now, first: None, delay: Duration::ZERO },
             sent_a: 0,
             sent_b: 0,
             last_sent: now,
@@ -207,11 +211,16 @@ impl FeedServer {
     }
 }
 
+/// 60 bits of nanoseconds: far inside what an [`Instant`] takes.
+fn nanos(ns: u64) -> Duration {
+    Duration::from_nanos(ns.min(1 << 60))
+}
+
 /// When each message is due.
 struct Pace {
     start: Instant,
-    /// The file's first time, in nanoseconds after midnight.
-    first_ns: Option<u64>,
+    /// The first time that is played at speed, in nanoseconds after midnight, and when it was.
+    first: Option<(u64, Instant)>,
     /// Rests taken when running flat out.
     delay: Duration,
 }
@@ -251,22 +260,25 @@ impl Player<'_> {
         let time_ns = message
             .get(ITCH_HEADER_LEN - 6..ITCH_HEADER_LEN)
             .map(|bytes| bytes.iter().fold(0, |ns, &byte| (ns << 8) | u64::from(byte)));
-        let mut wait_ns = 0;
+        let mut due = self.pace.start;
         if let Some(time_ns) = time_ns {
             self.stats.session_time_ns.store(time_ns, Ordering::Relaxed);
-            let first_ns = *self.pace.first_ns.get_or_insert(time_ns);
-            if let Speed::Times(times) = self.config.speed {
-                wait_ns = time_ns.saturating_sub(first_ns) / u64::from(times.max(1));
+            if let Speed::Times(times) = self.config.speed
+                && time_ns >= self.config.pace_from_ns
+            {
+                if self.pace.first.is_none() {
+                    self.pace.delay = Duration::ZERO;
+                }
+                let (first_ns, at) = *self.pace.first.get_or_insert((time_ns, Instant::now()));
+                due = at + nanos(time_ns.saturating_sub(first_ns) / u64::from(times.max(1)));
             }
         }
         if let Some(rate) = self.config.messages_per_sec_max {
             let sent = self.builder.next_sequence() - 1;
             let at_rate = u128::from(sent) * 1_000_000_000 / u128::from(rate.max(1));
-            wait_ns = wait_ns.max(u64::try_from(at_rate).unwrap_or(u64::MAX));
+            due = due.max(self.pace.start + nanos(u64::try_from(at_rate).unwrap_or(u64::MAX)));
         }
-        // 48 bits of nanoseconds or a rate: both far inside what an Instant takes.
-        let wait = Duration::from_nanos(wait_ns.min(1 << 60));
-        self.pace.start + wait + self.pace.delay
+        due + self.pace.delay
     }
 
     /// Answers requests and keeps the line alive until `due`.
@@ -341,7 +353,7 @@ impl Player<'_> {
             if repeated == 0 {
                 self.stats.unanswered.fetch_add(1, Ordering::Relaxed);
             }
-            if self.config.speed == Speed::FlatOut {
+            if self.config.speed == Speed::FlatOut || self.pace.first.is_none() {
                 let rested = self.pace.start.elapsed() + REST_AFTER_REQUEST;
                 self.pace.delay = self.pace.delay.max(rested);
             }

@@ -86,6 +86,11 @@ impl Core {
     pub fn new(configure: Configure) -> Result<Self, Reject> {
         let mut paper = PaperVenue::new();
         paper.set_latency(configure.paper_latency_ns);
+        // Pages are handed out now, not one by one as orders come.
+        let mut oms = Oms::new(configure.orders_max)?;
+        oms.prefault();
+        let mut risk = Risk::new();
+        risk.prefault();
         let limits = BookLimits { orders_max: configure.book_orders_max, ..Default::default() };
         Ok(Self {
             seq: SeqNo::ZERO,
@@ -93,8 +98,8 @@ impl Core {
             configure,
             listing: Listing::new(),
             books: Books::new(limits),
-            risk: Risk::new(),
-            oms: Oms::new(configure.orders_max)?,
+            risk,
+            oms,
             paper,
             walk: Vec::with_capacity(1_024),
             counters: Counters::default(),
