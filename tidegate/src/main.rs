@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod cmd {
     //! One module a command.
+    pub mod book;
     pub mod demo;
     pub mod feed;
     pub mod r#gen;
@@ -45,6 +46,8 @@ enum Cmd {
     Demo(cmd::demo::DemoArgs),
     /// Count what is in a market data file.
     Stats(cmd::stats::StatsArgs),
+    /// Show a book at given points of a market data file.
+    Book(cmd::book::BookArgs),
     /// Make up a session of market data.
     Gen(cmd::r#gen::GenArgs),
     /// Play market data files over the network.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
         Cmd::Stats(args) => cmd::stats::run(args),
+        Cmd::Book(args) => cmd::book::run(args),
         Cmd::Gen(args) => cmd::r#gen::run(args),
         Cmd::Feed(args) => cmd::feed::run(args),
         Cmd::Replay(args) => cmd::replay::run(args),
