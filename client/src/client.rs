@@ -112,7 +112,7 @@ macro_rules! stream {
 }
 
 impl Client {
-    /// Connects to `addr`, e.g. `http://127.0.0.1:50051` (`http://` may be left out), with the token for calls that
+    /// Connects to `addr`, e.g. `http://127.0.0.1:7800` (`http://` may be left out), with the token for calls that
     /// change something; without one, only reading is possible, if the server allows it.
     ///
     /// # Errors

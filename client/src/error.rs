@@ -7,7 +7,7 @@ use tonic::Status;
 #[non_exhaustive]
 pub enum ClientError {
     /// The address is not one.
-    #[error("'{addr}' is not an address such as http://127.0.0.1:50051: {source}")]
+    #[error("'{addr}' is not an address such as http://127.0.0.1:7800")]
     Address {
         /// As given.
         addr: String,
@@ -15,7 +15,7 @@ pub enum ClientError {
         source: tonic::transport::Error,
     },
     /// Nobody answers there.
-    #[error("cannot connect to {addr}: {source}; is `tidegate run` up, and listening there?")]
+    #[error("cannot connect to {addr}; is `tidegate run` up, and listening there?")]
     Connect {
         /// Where.
         addr: String,

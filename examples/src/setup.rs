@@ -12,10 +12,12 @@ use tokio::time::Instant;
 const POLL: Duration = Duration::from_millis(100);
 /// How long to wait for all symbols before going on with those there are.
 const SYMBOLS_WAIT: Duration = Duration::from_secs(5);
+/// When none are named, those there are when no new one has come for this long.
+const SYMBOLS_QUIET: Duration = Duration::from_millis(500);
 /// Symbols traded when none are named.
 const SYMBOLS_MAX: usize = 32;
 
-/// What both strategies are started with.
+/// An example strategy: trades over gRPC until it is told to stop, then cancels its orders and says what it did.
 #[derive(Clone, Debug, Parser)]
 pub struct Args {
     /// Where the server listens.
@@ -53,14 +55,25 @@ impl Args {
     /// If none of the symbols is there after some seconds.
     pub async fn markets(&self, client: &Client) -> Result<Vec<Market>> {
         let until = Instant::now() + SYMBOLS_WAIT;
+        let (mut count, mut changed_at) = (0, Instant::now());
         loop {
             let all = client.instruments().await?;
             let is_wanted =
                 |i: &&Instrument| self.symbols.is_empty() || self.symbols.contains(&i.symbol);
             let found: Vec<&Instrument> = all.iter().filter(is_wanted).collect();
-            let is_complete = !self.symbols.is_empty() && found.len() == self.symbols.len();
+            if found.len() != count {
+                (count, changed_at) = (found.len(), Instant::now());
+            }
+            let is_complete = if self.symbols.is_empty() {
+                count > 0 && changed_at.elapsed() >= SYMBOLS_QUIET
+            } else {
+                count == self.symbols.len()
+            };
             if is_complete || Instant::now() >= until {
-                ensure!(!found.is_empty(), "the server lists none of the symbols to trade");
+                ensure!(count > 0, "the server lists none of the symbols to trade");
+                if count < self.symbols.len() {
+                    eprintln!("the server lists {count} of {} symbols", self.symbols.len());
+                }
                 return found.into_iter().take(SYMBOLS_MAX).map(Market::new).collect();
             }
             tokio::time::sleep(POLL).await;
