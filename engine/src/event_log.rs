@@ -53,12 +53,22 @@ pub enum EventLogError {
     /// The operating system gave no thread.
     #[error("cannot start the event log's thread: {0}")]
     Thread(std::io::Error),
+    /// The thread has ended before it was told to.
+    #[error("the event log's thread has ended")]
+    Stopped,
     /// The thread panicked.
     #[error("the event log's thread stopped on a broken invariant")]
     Panicked,
 }
 
 type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// How far the thread was asked to get, and has got: see [`EventLogHandle::settle`].
+#[derive(Debug, Default)]
+struct Settling {
+    asked: AtomicU64,
+    done: AtomicU64,
+}
 
 struct Shared {
     dir: PathBuf,
@@ -125,9 +135,25 @@ pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), Ev
 pub struct EventLogHandle {
     thread: JoinHandle<Result<(), EventLogError>>,
     stop: Arc<AtomicBool>,
+    settling: Arc<Settling>,
 }
 
 impl EventLogHandle {
+    /// Waits until every event that was in the ring before this call is in the log.
+    ///
+    /// # Errors
+    /// [`EventLogError::Stopped`] if the thread has ended; [`Self::stop`] says why.
+    pub fn settle(&self) -> Result<(), EventLogError> {
+        let asked = self.settling.asked.fetch_add(1, Ordering::Release) + 1;
+        while self.settling.done.load(Ordering::Acquire) < asked {
+            if self.thread.is_finished() {
+                return Err(EventLogError::Stopped);
+            }
+            std::thread::sleep(PARK);
+        }
+        Ok(())
+    }
+
     /// Stops once the ring is empty, and seals the log. Call it after the engine has stopped.
     ///
     /// # Errors
@@ -147,10 +173,13 @@ pub fn start(
     mut ring: Consumer<EventRecord>,
 ) -> Result<EventLogHandle, EventLogError> {
     let stop = Arc::new(AtomicBool::new(false));
-    let stop_inner = Arc::clone(&stop);
+    let settling = Arc::<Settling>::default();
+    let (stop_inner, settling_inner) = (Arc::clone(&stop), Arc::clone(&settling));
     let run = move || {
         loop {
+            // Both are read before the ring, so that whatever was sent before is still taken.
             let stopping = stop_inner.load(Ordering::Acquire);
+            let asked = settling_inner.asked.load(Ordering::Acquire);
             let mut taken = 0;
             while taken < BATCH
                 && let Ok(event) = ring.pop()
@@ -160,7 +189,10 @@ pub fn start(
             }
             if taken > 0 {
                 writer.log.wake();
-            } else if stopping {
+                continue;
+            }
+            settling_inner.done.store(asked, Ordering::Release);
+            if stopping {
                 return Ok(writer.writer.close()?);
             } else {
                 std::thread::sleep(PARK);
@@ -168,7 +200,7 @@ pub fn start(
         }
     };
     let thread = std::thread::Builder::new().name("event-log".into()).spawn(run);
-    Ok(EventLogHandle { thread: thread.map_err(EventLogError::Thread)?, stop })
+    Ok(EventLogHandle { thread: thread.map_err(EventLogError::Thread)?, stop, settling })
 }
 
 impl EventLogWriter {
@@ -264,5 +296,30 @@ impl EventCursor {
     /// The number of the last event read: how far behind a reader is, is the log's count less this.
     pub fn number(&self) -> u64 {
         self.number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    #[test]
+    fn settled_means_that_everything_sent_before_is_there() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (writer, log) = open(dir.path(), Config::default()).expect("a new log");
+        let (mut ring, events) = rtrb::RingBuffer::new(4_096);
+        let handle = start(writer, events).expect("a thread");
+        let mut sent = 0;
+        for burst in [1, 2, 300, 4_096, 7] {
+            for _ in 0..burst {
+                sent += 1;
+                let event = EventRecord { seq: SeqNo(sent), ..EventRecord::zeroed() };
+                ring.push(event).expect("room: the ring was empty");
+            }
+            handle.settle().expect("the thread runs");
+            assert_eq!((log.count(), log.last().seq), (sent, SeqNo(sent)));
+        }
+        handle.stop().expect("a clean end");
     }
 }

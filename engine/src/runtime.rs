@@ -9,7 +9,7 @@
 
 use crate::broadcast;
 use crate::core::output::Output;
-use crate::core::{Core, Input};
+use crate::core::{CHANNELS_MAX, Core, Input};
 use crate::event_log::EventPosition;
 use crate::replay::{ReplayError, replay};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -21,9 +21,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{Checkpoint, JournalError};
 use tidegate_model::command::Configure;
+use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
-    Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo, StateHash,
-    UnixNanos,
+    Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo, Side,
+    StateHash, UnixNanos,
 };
 
 /// Inputs between two recorded state hashes.
@@ -86,6 +87,16 @@ pub enum EngineError {
     /// The sizes asked for cannot be had.
     #[error("the engine cannot be configured so: {0}")]
     Configure(tidegate_model::Reject),
+    /// The event log is of another journal, or the journal was cut: new events would pass for old ones.
+    #[error(
+        "the event log goes to input {logged}, the journal only to {last}: they do not belong together; remove the event log's folder, it is rebuilt from the journal"
+    )]
+    EventLogAhead {
+        /// The last input with an event in the log.
+        logged: SeqNo,
+        /// The last input of the journal.
+        last: SeqNo,
+    },
     /// The thread that keeps the event log is gone.
     #[error("the event log's thread stopped, so events can no longer be kept")]
     EventLogGone,
@@ -291,13 +302,12 @@ pub fn unix_now() -> UnixNanos {
     UnixNanos(since.as_nanos() as u64)
 }
 
-/// Sends outputs on their way; remembers if the event log is gone.
+/// Sends outputs on their way.
 struct Publishing<'s, S> {
     outputs: Outputs,
     strategy: &'s mut S,
     /// Events up to here are in the event log already (recovery).
     logged: EventPosition,
-    failed: bool,
 }
 
 impl<S: Strategy> Output for Publishing<'_, S> {
@@ -310,7 +320,7 @@ impl<S: Strategy> Output for Publishing<'_, S> {
         // The one thing that may hold the engine: events are never dropped.
         while let Err(rtrb::PushError::Full(_)) = self.outputs.events.push(*event) {
             if self.outputs.events.is_abandoned() {
-                self.failed = true;
+                // The thread's loop sees it as well, and ends.
                 return;
             }
             std::thread::yield_now();
@@ -397,7 +407,7 @@ pub fn start<S: Strategy + 'static>(
         if let Some(core) = pin {
             core_affinity::set_for_current(core);
         }
-        let publishing = Publishing { outputs, strategy: &mut strategy, logged, failed: false };
+        let publishing = Publishing { outputs, strategy: &mut strategy, logged };
         let outcome = run(&config, inputs, publishing, &stop_inner, &status_inner);
         status_inner.alive.store(false, Ordering::Release);
         outcome
@@ -416,7 +426,11 @@ fn run<S: Strategy>(
 ) -> Result<Stopped, EngineError> {
     let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, config.journal.clone())?;
     let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
-    publishing.logged = EventPosition::default();
+    let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
+    let logged = std::mem::take(&mut publishing.logged).seq;
+    if logged > last {
+        return Err(EngineError::EventLogAhead { logged, last });
+    }
     let recovered = replayed.as_ref().map_or(0, |replayed| replayed.inputs);
     let is_new = replayed.is_none();
     let core = match replayed {
@@ -428,6 +442,8 @@ fn run<S: Strategy>(
         let mut first = CommandRecord::new(Command::Configure(config.configure));
         first.ts_recv = unix_now();
         engine.command(&first)?;
+    } else {
+        engine.forget_market()?;
     }
     engine.tell(status);
     status.alive.store(true, Ordering::Release);
@@ -465,6 +481,9 @@ fn run<S: Strategy>(
             }
         }
         engine.tell(status);
+        if engine.publishing.outputs.events.is_abandoned() {
+            return Err(EngineError::EventLogGone);
+        }
         if taken > 0 {
             idle_polls = 0;
             continue;
@@ -521,11 +540,30 @@ impl<S: Strategy> Running<'_, S> {
         self.checkpoint(seq)
     }
 
+    /// Empties the books that recovery brought back: what changed while nobody listened is unknown, and a feed that
+    /// begins again would be applied on top of them. Its messages, or a snapshot, fill them anew.
+    fn forget_market(&mut self) -> Result<(), EngineError> {
+        let now = unix_now();
+        for channel_id in 0..CHANNELS_MAX as u32 {
+            let Some(instrument) = self.core.listing().by_channel(channel_id) else { continue };
+            let books = self.core.books();
+            if [Side::Buy, Side::Sell].iter().all(|&side| books.best(instrument, side).is_none()) {
+                continue;
+            }
+            let clear = MarketEvent {
+                kind: MarketEventKind::Clear.wire(),
+                channel_id,
+                ts_event: now,
+                ts_recv: now,
+                ..Default::default()
+            };
+            self.market(&clear)?;
+        }
+        Ok(())
+    }
+
     #[inline]
     fn checkpoint(&mut self, seq: SeqNo) -> Result<(), EngineError> {
-        if self.publishing.failed {
-            return Err(EngineError::EventLogGone);
-        }
         if !seq.0.is_multiple_of(CHECKPOINT_EVERY) {
             return Ok(());
         }

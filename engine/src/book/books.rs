@@ -347,7 +347,6 @@ impl Books {
     }
 
     #[inline(never)]
-    #[expect(clippy::too_many_arguments, reason = "an order's fields, in registers")]
     fn add<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,

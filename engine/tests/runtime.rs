@@ -1,0 +1,250 @@
+//! The thread around the state machine: what it recovers, what it never drops, how it ends.
+
+mod support;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use support::*;
+use tidegate_engine::core::NoOutput;
+use tidegate_engine::event_log::{self, EventPosition};
+use tidegate_engine::lane::{CommandLane, lane};
+use tidegate_engine::replay::replay;
+use tidegate_engine::runtime::{
+    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, Wait,
+};
+use tidegate_engine::{broadcast, runtime::EVENT_RING_CAPACITY};
+use tidegate_model::command::TimeInForce::{Gtc, Ioc};
+use tidegate_model::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Bench {
+    engine: EngineHandle,
+    feed: rtrb::Producer<MarketEvent>,
+    lane: CommandLane,
+    events: rtrb::Consumer<EventRecord>,
+    public: broadcast::Reader,
+    book_requests: Arc<BookRequests>,
+}
+
+fn config(dir: &Path) -> EngineConfig {
+    EngineConfig {
+        journal_dir: dir.to_path_buf(),
+        journal: tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() },
+        configure: configure(0),
+        pin_core: None,
+        wait: Wait::Park,
+    }
+}
+
+fn start(dir: &Path, logged: EventPosition) -> Bench {
+    let (feed, feed_in) = runtime::feed_ring();
+    let (events_out, events) = runtime::event_ring();
+    let (stages, _) = runtime::stage_ring();
+    let (public_out, public) = broadcast::channel();
+    let (lane, lane_in) = lane();
+    let book_requests = Arc::new(BookRequests::default());
+    let inputs =
+        Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::clone(&book_requests) };
+    let outputs = Outputs { events: events_out, public: public_out, stages };
+    let engine = runtime::start(config(dir), inputs, outputs, logged, ()).expect("it starts");
+    wait_for("the engine to be alive", || engine.status.alive.load(Ordering::Acquire));
+    Bench { engine, feed, lane, events, public, book_requests }
+}
+
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl Bench {
+    fn command(&mut self, command: Command) {
+        let mut record = CommandRecord::new(command);
+        record.ts_recv = runtime::unix_now();
+        wait_for("room in the lane", || self.lane.try_send(record).is_ok());
+    }
+
+    fn market(&mut self, event: MarketEvent) {
+        self.feed.push(event).expect("the ring has room");
+    }
+
+    fn set_up(&mut self) {
+        self.market(definition());
+        for command in setup_commands() {
+            self.command(command);
+        }
+        self.market(add(1, Side::Buy, cents(10_000), 500));
+        self.market(add(2, Side::Sell, cents(10_001), 500));
+        let last = self.engine.status.clone();
+        // Configure, the definition, six commands, two orders of the book.
+        wait_for("the set-up", || last.seq.load(Ordering::Relaxed) >= 10);
+    }
+
+    fn order(&mut self, n: u64, tif: command::TimeInForce) {
+        let name = format!("n{n}");
+        let order = new_order(&name, Side::Buy, Some(cents(10_001)), 1, tif);
+        self.command(Command::NewOrder(order));
+    }
+
+    fn taken(&mut self) -> Vec<EventRecord> {
+        std::iter::from_fn(|| self.events.pop().ok()).collect()
+    }
+}
+
+#[test]
+fn restart_reaches_the_same_state_and_sends_only_what_is_missing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    for n in 0..20 {
+        bench.order(n, if n % 2 == 0 { Ioc } else { Gtc });
+    }
+    let status = Arc::clone(&bench.engine.status);
+    wait_for("twenty orders", || status.fills.load(Ordering::Relaxed) == 20);
+    let events = bench.taken();
+    let stopped = bench.engine.stop().expect("it stops in order");
+    let replayed = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays");
+    let replayed = replayed.expect("there are inputs");
+    assert_eq!(replayed.core.state_hash(), stopped.state_hash);
+    assert!(replayed.checkpoints >= 1);
+
+    // Half of the events are in the log: the other half comes again, and nothing else.
+    let half = events.len() / 2;
+    let mut again = start(dir.path(), EventPosition::of(&events[half - 1]));
+    let sent_again = again.taken();
+    assert_eq!(sent_again[..events.len() - half], events[half..]);
+    assert!(sent_again[events.len() - half..].iter().all(|event| event.seq > stopped.seq));
+    let stopped_again = again.engine.stop().expect("it stops in order");
+    assert_eq!(stopped_again.recovered, stopped.seq.0);
+    let replayed = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays");
+    let core = replayed.expect("there are inputs").core;
+    assert_eq!(core.state_hash(), stopped_again.state_hash);
+    assert_eq!(core.oms().position(ACCOUNT, INSTRUMENT).bought, Lots(20));
+}
+
+#[test]
+fn full_event_ring_holds_the_engine_and_loses_nothing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    // Each duplicate name is refused with one event; nobody takes them.
+    let count = EVENT_RING_CAPACITY as u64 + 3_000;
+    let mut sent = 0;
+    let deadline = Instant::now() + PATIENCE;
+    while sent < count && Instant::now() < deadline {
+        let order = new_order("same", Side::Buy, Some(cents(9_000)), 1, Gtc);
+        let record = CommandRecord::new(Command::NewOrder(order));
+        if bench.lane.try_send(record).is_err() {
+            if bench.events.slots() == EVENT_RING_CAPACITY {
+                break;
+            }
+            std::thread::yield_now();
+            continue;
+        }
+        sent += 1;
+    }
+    assert_eq!(bench.events.slots(), EVENT_RING_CAPACITY, "the engine is held");
+    let mut answers = 0;
+    while answers < sent {
+        assert!(Instant::now() < deadline, "{answers} of {sent} orders were answered");
+        let taken = bench.taken();
+        answers += taken
+            .iter()
+            .filter(|record| record.kind == tidegate_model::event::EventKind::Execution.wire())
+            .count() as u64;
+    }
+    assert_eq!(answers, sent);
+    bench.engine.stop().expect("it goes on and stops in order");
+}
+
+#[test]
+fn lost_event_log_stops_the_engine_with_a_reason() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    let Bench { engine, events, mut lane, .. } = bench;
+    drop(events);
+    let mut n = 0;
+    wait_for("the engine to notice", || {
+        n += 1;
+        let name = format!("x{n}");
+        let order = new_order(&name, Side::Buy, Some(cents(9_000)), 1, Gtc);
+        // The lane fills once the engine is gone; that is what is waited for.
+        let _ = lane.try_send(CommandRecord::new(Command::NewOrder(order)));
+        engine.is_finished()
+    });
+    assert!(matches!(engine.stop(), Err(EngineError::EventLogGone)));
+}
+
+#[test]
+fn picture_of_a_book_is_broadcast_on_request() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    bench.book_requests.request(INSTRUMENT);
+    let mut seen = Vec::new();
+    wait_for("the picture", || {
+        while let broadcast::Next::Item(update) = bench.public.next() {
+            seen.push((PublicKind::from_wire(update.kind).expect("known"), update.qty.0));
+        }
+        seen.last().is_some_and(|last| last.0 == PublicKind::PictureEnd)
+    });
+    let begin = seen.iter().position(|(kind, _)| *kind == PublicKind::Clear).expect("it begins");
+    let levels: Vec<_> =
+        seen[begin..].iter().filter(|(kind, _)| *kind == PublicKind::Level).collect();
+    assert_eq!(levels.len(), 2);
+    bench.engine.stop().expect("it stops in order");
+}
+
+#[test]
+fn core_that_does_not_exist_is_named() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (_feed, feed) = runtime::feed_ring();
+    let (events, _events) = runtime::event_ring();
+    let (stages, _) = runtime::stage_ring();
+    let (public, _) = broadcast::channel();
+    let inputs = Inputs { feed, lanes: Vec::new(), book_requests: Arc::default() };
+    let outputs = Outputs { events, public, stages };
+    let config = EngineConfig { pin_core: Some(9_999), ..config(dir.path()) };
+    let refused = runtime::start(config, inputs, outputs, EventPosition::default(), ());
+    assert!(matches!(refused, Err(EngineError::Pin { core: 9_999, .. })));
+}
+
+#[test]
+fn event_log_resumes_from_any_position_without_gap_or_repeat() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
+    let (writer, log) = event_log::open(dir.path(), small.clone()).expect("a new log");
+    let (mut ring, ring_out) = runtime::event_ring();
+    let handle = event_log::start(writer, ring_out).expect("its thread starts");
+    let all: Vec<EventRecord> = (0..5_000u64)
+        .map(|n| EventRecord {
+            seq: SeqNo(n / 3 + 1),
+            ordinal: (n % 3) as u32,
+            ..bytemuck::Zeroable::zeroed()
+        })
+        .collect();
+    for event in &all {
+        ring.push(*event).expect("the ring has room");
+    }
+    wait_for("every event", || log.count() == 5_000);
+    let check = |log: &event_log::EventLog| {
+        for from in [0usize, 1, 1_022, 1_023, 1_024, 1_025, 3_071, 4_998, 4_999] {
+            let mut cursor = log.cursor(EventPosition::of(&all[from])).expect("a cursor");
+            for event in &all[from + 1..] {
+                assert_eq!(cursor.next().expect("readable"), Some(*event));
+            }
+            assert_eq!(cursor.next().expect("readable"), None);
+        }
+        assert_eq!(log.last(), EventPosition::of(&all[4_999]));
+    };
+    check(&log);
+    handle.stop().expect("it stops in order");
+    drop(log);
+    let (_writer, log) = event_log::open(dir.path(), small).expect("the log is there");
+    check(&log);
+}
