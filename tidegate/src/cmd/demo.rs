@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use report::{Report, StageFigures};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +71,7 @@ const PORT: u16 = 7_800;
 /// Runs the command.
 pub fn run(args: DemoArgs) -> Result<()> {
     let stop = stop_on_signal()?;
+    let mut out = io::stdout().lock();
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
         None => PathBuf::from(format!("data/demo-{}", runtime::unix_now().0 / 1_000_000_000)),
@@ -81,7 +82,7 @@ pub fn run(args: DemoArgs) -> Result<()> {
         dir.display()
     );
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    println!("Tidegate demo: everything is in {}", dir.display());
+    writeln!(out, "Tidegate demo: everything is in {}", dir.display())?;
 
     let input = match &args.input {
         Some(path) => path.clone(),
@@ -89,15 +90,15 @@ pub fn run(args: DemoArgs) -> Result<()> {
     };
     let symbols = busiest_symbols(&input)?;
     let names: Vec<_> = symbols.iter().map(Symbol::as_str).collect();
-    println!("market     {} ({})", input.display(), names.join(" "));
+    writeln!(out, "market     {} ({})", input.display(), names.join(" "))?;
 
-    let outcome = trade(&args, &dir, &input, &symbols, &stop)?;
-    println!("replay     the journal from nothing ...");
+    let outcome = trade(&args, &dir, &input, &symbols, &stop, &mut out)?;
+    writeln!(out, "replay     the journal from nothing ...")?;
     let replayed = replay(&dir.join("journal"), &mut NoOutput, |_| {})?;
     let replayed = replayed.context("the journal holds no inputs")?;
     let report = Report::new(outcome, &replayed, &dir)?;
-    report.print();
-    report.verdict()
+    report.print(&mut out)?;
+    report.verdict(&mut out)
 }
 
 /// What a demo leaves behind.
@@ -115,6 +116,7 @@ fn trade(
     input: &Path,
     symbols: &[Symbol],
     stop: &Arc<AtomicBool>,
+    out: &mut impl Write,
 ) -> Result<Outcome> {
     let mut config = Config::parse(include_str!("demo/demo.toml")).context("demo.toml")?;
     config.journal.dir = dir.join("journal");
@@ -139,15 +141,15 @@ fn trade(
     let feed = Feed::bind(&config, feed_in)?.context("the demo has a feed")?;
     let line = feed.line_addr()?;
     let mut system = System::start(&config, edge_config, feed_out)?;
-    println!("gRPC       http://{} (reflection and health are on)", system.edge_addr);
-    println!("your token {} (trades account {}, may administer)", guest.token, GUEST.0);
+    writeln!(out, "gRPC       http://{} (reflection and health are on)", system.edge_addr)?;
+    writeln!(out, "your token {} (trades account {}, may administer)", guest.token, GUEST.0)?;
     let feed = feed.start()?;
     let server = Server::start(input, line, request_addr, args)?;
     let mut strategies = Strategies::start(system.edge_addr, &tokens, symbols)?;
 
     let started = Instant::now();
     let mut stages = StageFigures::new();
-    watch(args, &mut system, &feed, &mut strategies, &mut stages, stop);
+    let watched = watch(args, &mut system, &feed, &mut strategies, &mut stages, stop, out);
     let market_seconds = started.elapsed().as_secs_f64();
 
     let said = strategies.stop(STRATEGY_GRACE);
@@ -155,6 +157,7 @@ fn trade(
     let (_, feed_stats) = feed.stop()?;
     let stopped = system.stop()?;
     let strategies = said?;
+    watched?;
     Ok(Outcome { stopped, feed: feed_stats, stages, strategies, market_seconds })
 }
 
@@ -166,7 +169,8 @@ fn watch(
     strategies: &mut Strategies,
     stages: &mut StageFigures,
     stop: &AtomicBool,
-) {
+    out: &mut impl Write,
+) -> io::Result<()> {
     let bar = ProgressBar::new(args.seconds * 10);
     if let Ok(style) = ProgressStyle::with_template("{bar:24} {elapsed} {msg}") {
         bar.set_style(style);
@@ -189,7 +193,7 @@ fn watch(
         bar.set_position(elapsed.as_millis() as u64 / 100);
         if !is_terminal && elapsed.as_secs() >= last_told + 5 {
             last_told = elapsed.as_secs();
-            println!("{last_told:>4} s     {told}");
+            writeln!(out, "{last_told:>4} s     {told}")?;
         }
         bar.set_message(told);
         let over = elapsed.as_secs() >= args.seconds
@@ -203,6 +207,7 @@ fn watch(
         std::thread::sleep(Duration::from_millis(100));
     }
     bar.finish_and_clear();
+    Ok(())
 }
 
 /// The sender's thread.

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,12 +137,13 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             .context("cannot listen to Ctrl-C")?;
     }
     let line_b = args.to_b.map(|to| format!(" and {to}")).unwrap_or_default();
-    eprintln!(
+    writeln!(
+        io::stderr(),
         "playing {shown} to {}{line_b} as session {}; requests to {}",
         args.to,
         args.session,
         server.request_addr()?
-    );
+    )?;
     let stats = ServerStats::default();
     let begin = Instant::now();
     let bar = ProgressBar::new_spinner();
@@ -165,14 +167,15 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ServerOutcome::EndOfFile { messages } => ("played", messages),
         ServerOutcome::Stopped { messages } => ("stopped after", messages),
     };
-    println!(
+    writeln!(
+        io::stdout(),
         "{verb} {messages} messages in {:.1} s: {} packets, {} requests, {} messages repeated, {} packets lost on purpose",
         begin.elapsed().as_secs_f64(),
         of(&stats.packets),
         of(&stats.requests),
         of(&stats.repeated),
         of(&stats.dropped),
-    );
+    )?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,12 +89,13 @@ pub fn run(args: GenArgs) -> anyhow::Result<()> {
     output.finish().with_context(|| format!("cannot complete {shown}"))?;
     let took = begin.elapsed().max(Duration::from_nanos(1)).as_secs_f64();
     let messages = session.messages();
-    println!(
+    writeln!(
+        io::stdout(),
         "{shown}: {messages} messages, {} symbols, seed {}, in {took:.1} s ({:.1} million a second)",
         args.symbols,
         args.seed,
         messages as f64 / took / 1e6
-    );
+    )?;
     Ok(())
 }
 

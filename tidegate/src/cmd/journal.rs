@@ -133,26 +133,18 @@ fn kind_name(kind: u8) -> &'static str {
     }
 }
 
-/// Runs `tidegate journal`. A reader of our output that goes away ends it without an error.
+/// Runs `tidegate journal`.
 ///
 /// # Errors
 /// Damage of the journal, with file and offset; a file that cannot be written.
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
-    let result = match args.command {
+    match args.command {
         JournalCommand::Verify { dir, json } => verify(&dir, json),
         JournalCommand::Cat { selection } => cat(&selection),
         JournalCommand::Export { selection, format, output } => {
             export(&selection, format, output.as_deref())
         }
-    };
-    match result {
-        Err(error) if is_broken_pipe(&error) => Ok(()),
-        other => other,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
@@ -286,12 +278,13 @@ fn each(
         }
     }
     if let Some(torn) = reader.torn() {
-        eprintln!(
+        writeln!(
+            io::stderr(),
             "note: {} bytes of a torn record at {} of {} are left out; it was never acknowledged",
             torn.len,
             torn.offset,
             torn.path.display()
-        );
+        )?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 use tidegate_engine::core::NoOutput;
@@ -34,6 +35,7 @@ pub fn run(args: ReplayArgs) -> Result<()> {
     };
     let core = &replayed.core;
     let hash = core.state_hash();
+    let mut out = io::stdout().lock();
     let per_second = (replayed.inputs as f64 / seconds.max(1e-9)) as u64;
     if args.json {
         let line = serde_json::json!({
@@ -45,32 +47,35 @@ pub fn run(args: ReplayArgs) -> Result<()> {
             "seconds": seconds,
             "inputs_per_second": per_second,
         });
-        println!("{line}");
+        writeln!(out, "{line}")?;
         return Ok(());
     }
-    println!("inputs       {} in {seconds:.2} s, {per_second} a second", replayed.inputs);
-    println!("state hash   {hash} after input {}", core.seq());
+    writeln!(out, "inputs       {} in {seconds:.2} s, {per_second} a second", replayed.inputs)?;
+    writeln!(out, "state hash   {hash} after input {}", core.seq())?;
     match replayed.last_checkpoint {
-        Some(last) => println!(
+        Some(last) => writeln!(
+            out,
             "checkpoints  {} recorded hashes agree, the last after input {}",
             replayed.checkpoints, last.seq
-        ),
-        None => println!("checkpoints  none recorded: the state cannot be compared"),
+        )?,
+        None => writeln!(out, "checkpoints  none recorded: the state cannot be compared")?,
     }
-    println!(
+    writeln!(
+        out,
         "market data  {} events, {} instruments",
         core.counters().market_events,
         core.listing().count()
-    );
-    println!("fills        {}", core.counters().fills);
+    )?;
+    writeln!(out, "fills        {}", core.counters().fills)?;
     for (id, account) in core.oms().accounts() {
-        println!(
+        writeln!(
+            out,
             "account {id:<4} cash {} {}, realised {}, fees {}",
             format_money(account.cash),
             account.currency,
             format_money(account.realised),
             format_money(account.fees)
-        );
+        )?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use crate::config::{Config, DEFAULT_TOML};
 use crate::system::System;
 use anyhow::{Context, Result};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,46 +36,61 @@ pub struct RunArgs {
 
 /// Runs the command.
 pub fn run(args: RunArgs) -> Result<()> {
+    let mut out = io::stdout().lock();
     if args.print_config {
-        print!("{DEFAULT_TOML}");
+        write!(out, "{DEFAULT_TOML}")?;
         return Ok(());
     }
     let config = match &args.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
-    let edge_config = edge_config(&config)?;
+    let edge_config = edge_config(&config, &mut out)?;
     let stop = stop_on_signal()?;
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in)?;
+    let line = feed.as_ref().map(Feed::line_addr).transpose()?;
     let system = System::start(&config, edge_config, feed_out)?;
-    println!("journal   {}", config.journal.dir.display());
-    println!("gRPC      http://{} (reflection and health are on)", system.edge_addr);
-    match config.feed.line_a {
-        Some(line) => println!("feed      MoldUDP64 at {line}"),
-        None => println!("feed      none: set [feed] line_a"),
-    }
-    println!("Ctrl-C stops.");
+    // What runs is stopped in order, even if nobody can be told any more.
+    let mut told = greet(&mut out, &config, &system, line);
     let feed = feed.map(Feed::start).transpose()?;
 
-    while !stop.load(Ordering::Relaxed) && !system.has_failed() {
+    while told.is_ok() && !stop.load(Ordering::Relaxed) && !system.has_failed() {
         std::thread::sleep(Duration::from_millis(50));
     }
-    println!("stopping: feed, orders, journal");
-    if let Some(feed) = feed {
-        let (outcome, stats) = feed.stop()?;
+    told = told.and_then(|()| writeln!(out, "stopping: feed, orders, journal"));
+    let feed = feed.map(RunningFeed::stop).transpose();
+    let stopped = system.stop()?;
+    told?;
+    if let Some((outcome, stats)) = feed? {
         let load = |cell: &std::sync::atomic::AtomicU64| cell.load(Ordering::Relaxed);
-        println!(
+        writeln!(
+            out,
             "feed      {outcome:?}: {} messages, {} gaps, {} recovered, {} lost",
             load(&stats.messages),
             load(&stats.gaps),
             load(&stats.recovered),
             load(&stats.lost)
-        );
+        )?;
     }
-    let stopped = system.stop()?;
-    println!("stopped   after input {}, state hash {}", stopped.seq, stopped.state_hash);
+    writeln!(out, "stopped   after input {}, state hash {}", stopped.seq, stopped.state_hash)?;
     Ok(())
+}
+
+/// Says where everything is. `line` is where the feed listens, with the port that the system chose for 0.
+fn greet(
+    out: &mut impl Write,
+    config: &Config,
+    system: &System,
+    line: Option<SocketAddr>,
+) -> io::Result<()> {
+    writeln!(out, "journal   {}", config.journal.dir.display())?;
+    writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
+    match line {
+        Some(line) => writeln!(out, "feed      MoldUDP64 at {line}")?,
+        None => writeln!(out, "feed      none: set [feed] line_a")?,
+    }
+    writeln!(out, "Ctrl-C stops.")
 }
 
 /// A flag that Ctrl-C and a polite kill set.
@@ -86,7 +102,7 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn edge_config(config: &Config) -> Result<EdgeConfig> {
+fn edge_config(config: &Config, out: &mut impl Write) -> Result<EdgeConfig> {
     let mut tokens: Vec<_> = config
         .edge
         .tokens
@@ -100,7 +116,7 @@ fn edge_config(config: &Config) -> Result<EdgeConfig> {
         .collect();
     if tokens.is_empty() && config.edge.listen.ip().is_loopback() {
         let token = random_token()?;
-        println!("token     {token} (for this run; set [[edge.tokens]] for one of your own)");
+        writeln!(out, "token     {token} (for this run; set [[edge.tokens]] for one of your own)")?;
         tokens.push(TokenEntry {
             token,
             principal: PrincipalId(1),
@@ -152,7 +168,7 @@ impl Feed {
     }
 
     /// Where line A arrives.
-    pub fn line_addr(&self) -> Result<std::net::SocketAddr> {
+    pub fn line_addr(&self) -> Result<SocketAddr> {
         self.receiver.line_addrs().first().copied().context("the feed has a line")
     }
 

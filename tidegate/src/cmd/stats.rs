@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tidegate_feed_handler::source::{ChannelStats, Format, Source};
@@ -57,10 +58,11 @@ pub fn run(args: StatsArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let mut symbols: Vec<ChannelStats> = source.channels().copied().collect();
     symbols.sort_by(|a, b| b.events.cmp(&a.events).then(a.channel_id.cmp(&b.channel_id)));
+    let mut out = io::stdout().lock();
     if args.json {
-        println!("{}", report_json(&args, &source, &symbols, took, outcome.is_ok()));
+        writeln!(out, "{}", report_json(&args, &source, &symbols, took, outcome.is_ok()))?;
     } else {
-        print_report(&args, &source, &symbols, took);
+        print_report(&mut out, &args, &source, &symbols, took)?;
     }
     outcome.with_context(|| match source.messages() {
         0 => format!("{shown} is not a market data file, or damaged from its start"),
@@ -127,43 +129,52 @@ fn report_json(
     })
 }
 
-fn print_report(args: &StatsArgs, source: &Source, symbols: &[ChannelStats], took: Duration) {
+fn print_report(
+    out: &mut impl Write,
+    args: &StatsArgs,
+    source: &Source,
+    symbols: &[ChannelStats],
+    took: Duration,
+) -> io::Result<()> {
     let stats = source.stats();
-    println!("{}: {}", args.file.display(), source.format().as_str());
-    println!(
+    writeln!(out, "{}: {}", args.file.display(), source.format().as_str())?;
+    writeln!(
+        out,
         "{:>14}  messages, {} bytes uncompressed",
         grouped(stats.messages),
         grouped(stats.bytes)
-    );
+    )?;
     for (kind, name, count) in source.message_types() {
-        println!("{:>14}  {kind} {name}", grouped(count));
+        writeln!(out, "{:>14}  {kind} {name}", grouped(count))?;
     }
     if stats.bars > 0 {
-        println!("{:>14}  bars", grouped(stats.bars));
+        writeln!(out, "{:>14}  bars", grouped(stats.bars))?;
     }
     if stats.skipped > 0 {
-        println!("{:>14}  without a price, side or action: skipped", grouped(stats.skipped));
+        writeln!(out, "{:>14}  without a price, side or action: skipped", grouped(stats.skipped))?;
     }
-    println!("{:>14}  symbols, the busiest:", grouped(symbols.len() as u64));
+    writeln!(out, "{:>14}  symbols, the busiest:", grouped(symbols.len() as u64))?;
     for symbol in symbols.iter().take(args.top) {
         let name = if symbol.symbol.is_empty() { "(not named)" } else { symbol.symbol.as_str() };
-        println!("{:>14}  {name}", grouped(symbol.events));
+        writeln!(out, "{:>14}  {name}", grouped(symbol.events))?;
     }
     if let (Some(first), Some(last)) = (stats.first_event, stats.last_event) {
-        println!("first event     {}", time_text(source, first));
-        println!("last event      {}", time_text(source, last));
+        writeln!(out, "first event     {}", time_text(source, first))?;
+        writeln!(out, "last event      {}", time_text(source, last))?;
     }
     if let Some(rate) = rate(stats.messages, session_secs(source)) {
         let rate = if rate < 100.0 { format!("{rate:.2}") } else { grouped(rate as u64) };
-        println!("{rate:>14}  messages a second of the session");
+        writeln!(out, "{rate:>14}  messages a second of the session")?;
     }
     if let Some(rate) = rate(stats.messages, took.as_secs_f64()) {
-        println!(
+        writeln!(
+            out,
             "{:>14}  messages a second of reading ({:.2} s)",
             grouped(rate as u64),
             took.as_secs_f64()
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// `1234567` as `1,234,567`.

@@ -3,6 +3,7 @@
 use super::{ACCOUNTS, Outcome};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_engine::core::Core;
@@ -78,27 +79,30 @@ impl Report {
     }
 
     /// Prints it.
-    pub fn print(&self) {
+    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let load = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let feed = &self.outcome.feed;
         let counters = &self.outcome.stopped.counters;
         let seconds = self.outcome.market_seconds;
-        println!();
-        println!(
+        writeln!(out)?;
+        writeln!(
+            out,
             "market     {} messages in {seconds:.1} s ({:.0} a second); {} gaps, {} messages recovered, {} lost",
             load(&feed.messages),
             load(&feed.messages) as f64 / seconds,
             load(&feed.gaps),
             load(&feed.recovered),
             load(&feed.lost)
-        );
-        println!(
+        )?;
+        writeln!(
+            out,
             "engine     {} inputs, {} commands, {} fills, {} events; {} messages named unknown orders",
             self.inputs, counters.commands, counters.fills, self.events, counters.unknown_orders
-        );
-        println!("journal    {:.1} MB", self.journal_bytes as f64 / 1e6);
-        println!();
-        println!(
+        )?;
+        writeln!(out, "journal    {:.1} MB", self.journal_bytes as f64 / 1e6)?;
+        writeln!(out)?;
+        writeln!(
+            out,
             "{:<14}{:>8}{:>9}{:>8}{:>10}{:>10}{:>14}{:>14}{:>12}{:>14}",
             "strategy",
             "orders",
@@ -110,10 +114,11 @@ impl Report {
             "unrealised",
             "fees",
             "P&L"
-        );
+        )?;
         for desk in &self.desks {
             let profit = Money(desk.realised.0 + desk.unrealised.0 - desk.fees.0);
-            println!(
+            writeln!(
+                out,
                 "{:<14}{:>8}{:>9}{:>8}{:>10}{:>10}{:>14}{:>14}{:>12}{:>14}",
                 desk.name,
                 desk.orders,
@@ -125,16 +130,18 @@ impl Report {
                 format_money(cents(desk.unrealised)),
                 format_money(cents(desk.fees)),
                 format_money(cents(profit))
-            );
+            )?;
         }
-        println!();
-        println!(
+        writeln!(out)?;
+        writeln!(
+            out,
             "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
             "latency (µs)", "samples", "p50", "p99", "p99.9", "max"
-        );
+        )?;
         for (stage, figures) in &self.outcome.stages.0 {
             let us = |ns: u64| format!("{:.1}", ns as f64 / 1e3);
-            println!(
+            writeln!(
+                out,
                 "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
                 stage.as_str(),
                 figures.len(),
@@ -142,12 +149,13 @@ impl Report {
                 us(figures.value_at_quantile(0.99)),
                 us(figures.value_at_quantile(0.999)),
                 us(figures.max())
-            );
+            )?;
         }
         for desk in &self.desks {
             let figure =
                 |key: &str| desk.said[key].as_u64().map_or("-".into(), |us| us.to_string());
-            println!(
+            writeln!(
+                out,
                 "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
                 format!("{}: order -> answer over gRPC", desk.name),
                 figure("round_trips"),
@@ -155,21 +163,23 @@ impl Report {
                 figure("round_trip_p99_us"),
                 figure("round_trip_p999_us"),
                 figure("round_trip_max_us")
-            );
+            )?;
         }
-        println!();
-        println!(
+        writeln!(out)?;
+        writeln!(
+            out,
             "state hash live     {}  after input {}",
             self.outcome.stopped.state_hash, self.outcome.stopped.seq
-        );
-        println!(
+        )?;
+        writeln!(
+            out,
             "state hash replayed {}  ({} recorded hashes compared on the way)",
             self.replayed_hash, self.checkpoints
-        );
+        )
     }
 
     /// Ok only if live and replay agree and both strategies traded.
-    pub fn verdict(&self) -> Result<()> {
+    pub fn verdict(&self, out: &mut impl Write) -> Result<()> {
         ensure!(
             self.outcome.stopped.state_hash == self.replayed_hash,
             "the replay did not reach the live state: this is a defect, please report it with the journal"
@@ -177,7 +187,7 @@ impl Report {
         for desk in &self.desks {
             ensure!(desk.fills > 0, "{} had no fill; a longer run may show some", desk.name);
         }
-        println!("equal: the journal is the truth.");
+        writeln!(out, "equal: the journal is the truth.")?;
         Ok(())
     }
 }
