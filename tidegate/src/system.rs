@@ -108,6 +108,8 @@ impl System {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+        // Recovery may have told old events again; none of them may be taken for an answer of this run.
+        log.settle()?;
 
         let mut operator =
             Operator { lane: operator_lane, events: events.clone(), next_request: 1 };
