@@ -113,8 +113,6 @@ impl System {
 
         let mut operator =
             Operator { lane: operator_lane, events: events.clone(), next_request: 1 };
-        operator.set_up(config)?;
-
         let link = EngineLink {
             lanes,
             events: events.clone(),
@@ -122,7 +120,16 @@ impl System {
             book_requests,
             status: Arc::clone(&status),
         };
-        let (edge, edge_addr) = Edge::start(link, edge_config)?;
+        let started = operator.set_up(config).and_then(|()| Edge::start(link, edge_config));
+        let (edge, edge_addr) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                // The first error is the one to tell; what runs already ends in order, the journal sealed.
+                let _ = engine.stop();
+                let _ = log.stop();
+                return Err(error);
+            }
+        };
         let system = Self { engine, log, edge, operator, paper_latency, edge_addr, stages, status };
         Ok(system)
     }
@@ -134,24 +141,20 @@ impl System {
 
     /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before.
     pub fn stop(mut self) -> Result<Stopped> {
-        if !self.engine.is_finished() {
-            let everything = MassCancel {
-                account: AccountId::NONE,
-                instrument: InstrumentId::NONE,
-                side: 0,
-                reserved: [0; 7],
-            };
-            self.operator.ask(Command::MassCancel(everything))?;
-            // The cancels reach the venue this much later.
-            if !self.paper_latency.is_zero() {
-                std::thread::sleep(self.paper_latency + Duration::from_millis(5));
-            }
-        }
+        let latency = self.paper_latency;
+        let mut cancel = |engine: &EngineHandle| {
+            if engine.is_finished() { Ok(()) } else { self.operator.cancel_everything(latency) }
+        };
+        // Once while clients can hear of it, and once when none can send any more.
+        let told = cancel(&self.engine);
         let edge = self.edge.stop();
+        let canceled = cancel(&self.engine);
         let stopped = self.engine.stop();
-        self.log.stop()?;
-        edge?;
-        Ok(stopped?)
+        let log = self.log.stop();
+        let stopped = stopped?;
+        log?;
+        told.and(edge).and(canceled)?;
+        Ok(stopped)
     }
 }
 
@@ -221,6 +224,21 @@ impl Operator {
                 reserved: [0; 12],
             };
             refused(&self.ask(Command::SetLimits(limits))?, &[])?;
+        }
+        Ok(())
+    }
+
+    /// Cancels every open order, and waits for as long as the cancels take to the venue.
+    fn cancel_everything(&mut self, latency: Duration) -> Result<()> {
+        let everything = MassCancel {
+            account: AccountId::NONE,
+            instrument: InstrumentId::NONE,
+            side: 0,
+            reserved: [0; 7],
+        };
+        let canceled = self.ask(Command::MassCancel(everything))?;
+        if canceled.value > 0 && !latency.is_zero() {
+            std::thread::sleep(latency + Duration::from_millis(5));
         }
         Ok(())
     }
