@@ -346,7 +346,7 @@ impl Books {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn add<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -411,7 +411,7 @@ impl Books {
         Ok((found, record))
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn delete<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
