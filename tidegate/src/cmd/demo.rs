@@ -59,6 +59,8 @@ pub struct DemoArgs {
 const SYMBOLS: u16 = 8;
 /// Messages of a file that are looked at to find its busiest symbols.
 const SCAN_MESSAGES_MAX: u64 = 3_000_000;
+/// Half past nine in New York: what a whole day's file has before is played flat out.
+const OPENING_NS: u64 = (9 * 3_600 + 30 * 60) * 1_000_000_000;
 /// How long a strategy may take to end after it was asked to.
 const STRATEGY_GRACE: Duration = Duration::from_secs(10);
 /// The account of each strategy.
@@ -229,6 +231,7 @@ impl Server {
             request_listen: requests,
             session: SessionName::new("DEMO").context("a valid session name")?,
             speed,
+            pace_from_ns: OPENING_NS,
             linger: Duration::from_secs(1),
             ..ServerConfig::new(line)
         })?;
