@@ -1,6 +1,7 @@
 //! Tidegate: one binary that runs the engine and everything around it.
 
 use clap::{Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 mod cmd {
@@ -61,7 +62,12 @@ enum Cmd {
 fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // Of a standard error that cannot be written there is nobody to tell.
+        .log_internal_errors(false)
+        .init();
     let done = match Cli::parse().command {
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
@@ -74,9 +80,29 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tidegate: {error:#}");
+            let _ = writeln!(io::stderr(), "tidegate: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes in one line. Many messages hold their cause's words already; none is said twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+/// True if the reader of our output has had enough, as `| head` has: no failure, and nobody left to tell.
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
