@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::mold_udp64::{History, PacketBuilder, Request, SessionName, end_of_session, heartbeat};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, Read};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub to_a: SocketAddr,
     /// Where line B goes.
     pub to_b: Option<SocketAddr>,
+    /// The local interface that multicast groups are reached over; unspecified lets the system choose.
+    pub interface: Ipv4Addr,
     /// Where requests are listened for; port 0 lets the system choose.
     pub request_listen: SocketAddr,
     /// The session's name.
@@ -75,10 +77,11 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// Line A to `to_a` as recorded, requests at a port of the same host that the system chooses.
     pub fn new(to_a: SocketAddr) -> Self {
-        let any = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), 0);
+        let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
         Self {
             to_a,
             to_b: None,
+            interface: Ipv4Addr::UNSPECIFIED,
             request_listen: any,
             session: SessionName(*b"TIDEGATE01"),
             speed: Speed::Times(1),
@@ -145,6 +148,9 @@ impl FeedServer {
             let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
             socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
             socket.set_nonblocking(true)?;
+            if addr.is_ipv4() && !config.interface.is_unspecified() {
+                socket.set_multicast_if_v4(&config.interface)?;
+            }
             socket.bind(&addr.into())?;
             Ok(socket.into())
         };

@@ -188,3 +188,27 @@ fn an_address_in_use_is_named() {
     let error = FeedReceiver::bind(FeedConfig::new(addr)).err().expect("refused");
     assert!(error.to_string().contains(&addr.to_string()), "{error}");
 }
+
+#[test]
+fn multicast_groups_deliver_both_lines() {
+    let parameters = Parameters { length: Length::Messages(20_000), ..Default::default() };
+    let bytes = session_bytes(parameters);
+    let expected = events_of(&bytes);
+    // Administratively scoped groups on the loopback interface: nothing leaves this machine.
+    let port = any_free_port();
+    let group = |last| SocketAddr::new(Ipv4Addr::new(239, 255, 77, last).into(), port);
+    let played = play(bytes, true, |server, feed| {
+        (feed.line_a, feed.line_b) = (group(1), Some(group(2)));
+        (feed.interface, server.interface) = (Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
+        server.drop_a = Some(7);
+        server.drop_b = Some(11);
+    });
+    assert_eq!(played.events, expected);
+    assert_eq!(played.outcome, FeedOutcome::EndOfSession { messages: 20_000 });
+    assert!(played.stats.duplicates.load(Ordering::Relaxed) > 0, "line B carries the same");
+}
+
+fn any_free_port() -> u16 {
+    let probe = std::net::UdpSocket::bind(any_port()).expect("loopback");
+    probe.local_addr().expect("bound").port()
+}

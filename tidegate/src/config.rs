@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tidegate_model::decimal::{parse_nano, parse_ticks};
 use tidegate_model::ids::Code;
@@ -78,6 +78,19 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
         "a token needs at least {TOKEN_LEN_MIN} printable ASCII characters, this one has {}",
         text.len()
     )))
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        D::Error::custom(format!("'{text}' is not an address with a port such as 127.0.0.1:7800"))
+    })
+}
+
+fn address_if_any<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    address(deserializer).map(Some)
 }
 
 macro_rules! checked_text {
@@ -184,10 +197,15 @@ impl Default for Journal {
 #[serde(default, deny_unknown_fields)]
 pub struct Feed {
     /// Where line A arrives; no feed without it.
+    #[serde(deserialize_with = "address_if_any")]
     pub line_a: Option<SocketAddr>,
     /// Where line B arrives.
+    #[serde(deserialize_with = "address_if_any")]
     pub line_b: Option<SocketAddr>,
+    /// The local address whose interface multicast groups are joined on.
+    pub interface: Option<Ipv4Addr>,
     /// Whom to ask for lost messages.
+    #[serde(deserialize_with = "address_if_any")]
     pub rerequest: Option<SocketAddr>,
     /// Midnight of the session, as seconds since the Unix epoch; today's in New York if absent.
     pub midnight_unix_s: Option<Within<0, 7_258_118_400>>,
@@ -198,6 +216,7 @@ pub struct Feed {
 #[serde(default, deny_unknown_fields)]
 pub struct Edge {
     /// Where gRPC listens.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Who may change state.
     pub tokens: Vec<Token>,

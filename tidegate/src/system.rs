@@ -1,19 +1,21 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
 use crate::config::{AccountEntry, Config, Wait};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rtrb::Consumer;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
-use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
+use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, Inputs, Outputs, StageSample, Stopped,
 };
+use tidegate_journal::JournalError;
 use tidegate_model::command::{Configure, MassCancel, OpenAccount, SetLimits, Transfer};
 use tidegate_model::event::{Ack, Event};
 use tidegate_model::{
@@ -68,7 +70,7 @@ impl System {
             ..Default::default()
         };
         let (log_writer, events) = event_log::open(&dir.join("events"), journal.clone())
-            .with_context(|| format!("cannot open the event log in {}", dir.display()))?;
+            .map_err(|error| anyhow!(error).context(log_refused(dir, &error)))?;
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel();
@@ -268,6 +270,23 @@ impl Operator {
             }
         }
         bail!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());
+    }
+}
+
+/// What it means that the event log cannot be opened, and what can be done about it.
+fn log_refused(dir: &Path, error: &EventLogError) -> String {
+    let events = dir.join("events");
+    match error {
+        EventLogError::Journal(JournalError::Locked { .. }) => {
+            format!("the journal in {} is in use", dir.display())
+        }
+        EventLogError::Journal(JournalError::Io { .. } | JournalError::NoSpace { .. }) => {
+            format!("cannot open the event log in {}", events.display())
+        }
+        _ => format!(
+            "cannot open the event log; remove {}, it is rebuilt from the journal",
+            events.display()
+        ),
     }
 }
 

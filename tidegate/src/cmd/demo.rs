@@ -90,7 +90,8 @@ pub fn run(args: DemoArgs) -> Result<()> {
         Some(path) => path.clone(),
         None => make_session(&dir, &args)?,
     };
-    let symbols = busiest_symbols(&input)?;
+    let symbols =
+        busiest_symbols(&input).with_context(|| format!("reading {}", input.display()))?;
     let names: Vec<_> = symbols.iter().map(Symbol::as_str).collect();
     writeln!(out, "market     {} ({})", input.display(), names.join(" "))?;
 

@@ -50,6 +50,9 @@ struct ServeArgs {
     /// Where line B goes, which carries the same
     #[arg(long, value_name = "ADDR:PORT")]
     to_b: Option<SocketAddr>,
+    /// The local address whose interface multicast groups are reached over; without it, the system chooses
+    #[arg(long, default_value = "0.0.0.0", value_name = "ADDR")]
+    interface: Ipv4Addr,
     /// Where requests for lost messages are taken; without it, at a port that the system chooses and that is printed
     #[arg(long, value_name = "ADDR:PORT")]
     request_listen: Option<SocketAddr>,
@@ -119,6 +122,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let mut file = binary_file::open(&args.file).with_context(reading)?;
     let server = FeedServer::bind(ServerConfig {
         to_b: args.to_b,
+        interface: args.interface,
         request_listen: args.request_listen.unwrap_or_else(|| request_listen_for(args.to)),
         session: args.session,
         speed: args.speed,

@@ -65,6 +65,9 @@ pub fn run(args: GenArgs) -> anyhow::Result<()> {
     };
     let mut session = Session::new(parameters).context("cannot make such a session")?;
     let shown = args.output.display();
+    if args.output.is_dir() {
+        bail!("cannot write {shown}: it is a directory; name a file in it");
+    }
     let output = binary_file::create(&args.output)
         .with_context(|| format!("cannot write {shown}; does the directory exist?"))?;
     let stop = Arc::new(AtomicBool::new(false));

@@ -5,6 +5,7 @@ use crate::system::System;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -124,7 +125,10 @@ fn edge_config(config: &Config, out: &mut impl Write) -> Result<EdgeConfig> {
             may_administer: true,
         });
     }
-    Ok(EdgeConfig { listen: config.edge.listen, tokens, ..Default::default() })
+    let edge = EdgeConfig { listen: config.edge.listen, tokens, ..Default::default() };
+    // Before anything is recovered or written.
+    edge.check().context("the configuration cannot be served")?;
+    Ok(edge)
 }
 
 /// 128 random bits of the system's, as text.
@@ -160,6 +164,7 @@ impl Feed {
         };
         let receiver = FeedReceiver::bind(FeedConfig {
             line_b: config.feed.line_b,
+            interface: config.feed.interface.unwrap_or(Ipv4Addr::UNSPECIFIED),
             request_server: config.feed.rerequest,
             midnight,
             ..FeedConfig::new(line_a)

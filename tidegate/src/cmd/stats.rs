@@ -1,6 +1,6 @@
 //! `tidegate stats`: counts what is in a market data file.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -56,6 +56,9 @@ pub fn run(args: StatsArgs) -> anyhow::Result<()> {
     let outcome = read();
     let took = begin.elapsed().max(Duration::from_nanos(1));
     bar.finish_and_clear();
+    if outcome.is_ok() && source.format() == Format::Itch && source.messages() == 0 {
+        bail!("{shown} is empty: a market data file has a message at least");
+    }
     let mut symbols: Vec<ChannelStats> = source.channels().copied().collect();
     symbols.sort_by(|a, b| b.events.cmp(&a.events).then(a.channel_id.cmp(&b.channel_id)));
     let mut out = io::stdout().lock();
