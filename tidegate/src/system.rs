@@ -69,8 +69,11 @@ impl System {
             segment_len: config.journal.segment_mib.get() << 20,
             ..Default::default()
         };
-        let (log_writer, events) = event_log::open(&dir.join("events"), journal.clone())
-            .map_err(|error| anyhow!(error).context(log_refused(dir, &error)))?;
+        let (log_writer, events) =
+            event_log::open(&dir.join("events"), journal.clone()).map_err(|error| {
+                let refused = log_refused(dir, &error);
+                anyhow!(error).context(refused)
+            })?;
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel();
