@@ -60,7 +60,7 @@ fn replay_inputs(criterion: &mut Criterion) {
         let seq = core.seq().next();
         writer.append_pod(KIND_MARKET_EVENT, seq, event).expect("there is room");
         core.apply(seq, Input::Market(event), &mut NoOutput);
-        if seq.0 % 65_536 == 0 {
+        if seq.0.is_multiple_of(65_536) {
             writer.append_checkpoint(core.state_hash()).expect("there is room");
         }
     }

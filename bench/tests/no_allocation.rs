@@ -103,7 +103,7 @@ fn orders_and_journal_allocate_nothing_when_warm() {
     event(&mut core, &desk::add(2, Side::Sell, offer, 1_000));
     let mut round = |core: &mut Core, n: u64| {
         // Fresh liquidity, taken by an order; one that rests, is replaced, filled by flow or canceled.
-        let (side, price) = if n % 2 == 0 { (0, bid) } else { (1, offer) };
+        let (side, price) = if n.is_multiple_of(2) { (0, bid) } else { (1, offer) };
         let old = if n < 2 { side + 1 } else { n + 1 };
         let market_event = desk::refresh(old, n + 3, price, 1_000, n);
         writer.append_pod(KIND_MARKET_EVENT, core.seq().next(), &market_event).ok();
