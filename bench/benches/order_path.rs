@@ -13,7 +13,7 @@ use tidegate_engine::core::{Core, Input};
 use tidegate_model::{EventRecord, PublicUpdate, Side, Ticks};
 
 /// Orders before a new engine is begun.
-const ORDERS_MAX: u64 = 1_500_000;
+const ORDERS_MAX: u64 = 1_000_000;
 const PRICES: [Ticks; 2] = [Ticks(1_000_000), Ticks(1_000_100)];
 
 struct Seen;

@@ -27,7 +27,7 @@ use tidegate_model::{MarketEvent, Side, Ticks};
 /// Events a second that are offered, one order each.
 const RATES: [u64; 2] = [100_000, 200_000];
 const WARM_UP: u64 = 100_000;
-const MEASURED: u64 = 1_000_000;
+const MEASURED: u64 = 900_000;
 const BID: Ticks = Ticks(1_000_000);
 const OFFER: Ticks = Ticks(1_000_100);
 

@@ -20,7 +20,7 @@ pub const SESSION: SessionId = SessionId(9);
 
 /// Room for the orders of one bench run.
 pub const CONFIGURE: Configure =
-    Configure { paper_latency_ns: 0, orders_max: 1 << 21, book_orders_max: 1 << 22 };
+    Configure { paper_latency_ns: 0, orders_max: 1 << 20, book_orders_max: 1 << 22 };
 
 /// The same for runs that only follow the market.
 pub const CONFIGURE_MARKET: Configure = Configure { orders_max: 1 << 10, ..CONFIGURE };
