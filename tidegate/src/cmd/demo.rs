@@ -24,13 +24,12 @@ use tidegate_engine::core::NoOutput;
 use tidegate_engine::replay::replay;
 use tidegate_engine::runtime::{self, Stage, StageSample};
 use tidegate_feed_handler::binary_file;
-use tidegate_feed_handler::itch::Decoder;
 use tidegate_feed_handler::mold_udp64::SessionName;
 use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerStats, Speed};
-use tidegate_feed_handler::session_date::midnight_from_file_name;
+use tidegate_feed_handler::source::{Format, Source};
 use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
 use tidegate_model::market::MarketEventKind;
-use tidegate_model::{PrincipalId, Symbol};
+use tidegate_model::{MarketEvent, PrincipalId, Symbol};
 
 /// Sees the whole system trade on this machine: a feed over loopback UDP (MoldUDP64), the engine with its journal,
 /// the gRPC edge, and two strategies in processes of their own, a market maker and a momentum trader.
@@ -273,26 +272,21 @@ fn make_session(dir: &Path, args: &DemoArgs) -> Result<PathBuf> {
 
 /// The symbols with the most orders in the first [`SCAN_MESSAGES_MAX`] messages, busiest first.
 fn busiest_symbols(path: &Path) -> Result<Vec<Symbol>> {
-    let mut file = binary_file::open(path)?;
-    let midnight = midnight_from_file_name(path).unwrap_or_default();
-    let mut decoder = Decoder::new(midnight);
+    let mut source = Source::open(path)?;
+    ensure!(source.format() == Format::Itch, "only ITCH 5.0 in BinaryFILE framing can be played");
     // By stock locate: its symbol and how many orders were added.
     let mut counted = vec![(Symbol::EMPTY, 0u64); 1 << 16];
-    while let Some(frame) = file.next_frame()? {
-        decoder.decode(frame.message, |event| {
-            let Some(entry) = counted.get_mut(event.channel_id as usize) else { return };
-            if let Some(definition) = event.definition() {
-                entry.0 = definition.symbol;
-            }
-            entry.1 += u64::from(event.kind == MarketEventKind::Add.wire());
-        })?;
-        if file.messages() >= SCAN_MESSAGES_MAX {
-            break;
+    let mut count = |event: MarketEvent| {
+        let Some(entry) = counted.get_mut(event.channel_id as usize) else { return };
+        if let Some(definition) = event.definition() {
+            entry.0 = definition.symbol;
         }
-    }
+        entry.1 += u64::from(event.kind == MarketEventKind::Add.wire());
+    };
+    while source.messages() < SCAN_MESSAGES_MAX && source.read_message(&mut count)? {}
     counted.retain(|(symbol, orders)| !symbol.is_empty() && *orders > 0);
     counted.sort_by_key(|(_, orders)| std::cmp::Reverse(*orders));
-    ensure!(!counted.is_empty(), "{} holds no orders to trade against", path.display());
+    ensure!(!counted.is_empty(), "it holds no orders to trade against");
     Ok(counted.into_iter().take(SYMBOLS.into()).map(|(symbol, _)| symbol).collect())
 }
 
