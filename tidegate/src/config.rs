@@ -442,7 +442,7 @@ mod tests {
         let error = Config::parse("[engine]\nwait = 'sleep'\n").expect_err("unknown value");
         let text = format!("{error:#}");
         assert!(text.contains("line 2") && text.contains("`park`"), "{text}");
-        let error = Config::parse("[engine]\norders_max = 1000\n").expect_err("not a power");
+        let error = Config::parse("[engine]\norders_max = 5000\n").expect_err("not a power");
         assert!(format!("{error:#}").contains("power of two"));
     }
 }
