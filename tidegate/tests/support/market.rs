@@ -1,0 +1,115 @@
+//! A market played by hand: ITCH messages, one a packet, over loopback MoldUDP64.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+use tidegate_client::Client;
+use tidegate_client::proto::{Book, GetBookRequest};
+use tidegate_feed_handler::itch::{
+    AddOrder, Header, Message, OrderDelete, OrderExecuted, StockDirectory,
+};
+use tidegate_feed_handler::mold_udp64::SessionName;
+
+/// The one symbol of this market.
+pub const SYMBOL: &str = "ACME";
+const STOCK: [u8; 8] = *b"ACME    ";
+const LOCATE: u16 = 7;
+/// 09:30 in nanoseconds.
+const OPEN_NS: u64 = 34_200_000_000_000;
+
+/// A sender.
+pub struct Market {
+    socket: UdpSocket,
+    to: SocketAddr,
+    next: u64,
+}
+
+impl Market {
+    /// Begins a session at its first message: the definition of [`SYMBOL`].
+    pub fn open(to: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a loopback socket");
+        let mut market = Self { socket, to, next: 1 };
+        let header = market.header();
+        market.send(StockDirectory {
+            header,
+            stock: STOCK,
+            market_category: b'Q',
+            financial_status: b'N',
+            round_lot_size: 100,
+            round_lots_only: b'N',
+            issue_classification: b'C',
+            issue_sub_type: *b"Z ",
+            authenticity: b'P',
+            short_sale_threshold: b'N',
+            ipo_flag: b' ',
+            luld_tier: b'1',
+            etp_flag: b'N',
+            etp_leverage: 0,
+            inverse: b'N',
+        });
+        market
+    }
+
+    /// With 500 at 10.00 bid and 500 at 10.02 offered.
+    pub fn quoted(to: SocketAddr) -> Self {
+        let mut market = Self::open(to);
+        market.add(1, b'B', 1_000, 500);
+        market.add(2, b'S', 1_002, 500);
+        market
+    }
+
+    fn header(&self) -> Header {
+        Header { stock_locate: LOCATE, tracking_number: 0, timestamp: OPEN_NS + self.next * 1_000 }
+    }
+
+    fn send(&mut self, message: impl Into<Message>) {
+        let session = SessionName::new("BYHAND").expect("a name");
+        let mut body = Vec::new();
+        message.into().write_to(&mut body);
+        let mut packet = Vec::new();
+        packet.extend_from_slice(&session.0);
+        packet.extend_from_slice(&self.next.to_be_bytes());
+        packet.extend_from_slice(&1u16.to_be_bytes());
+        packet.extend_from_slice(&(body.len() as u16).to_be_bytes());
+        packet.extend_from_slice(&body);
+        self.next += 1;
+        self.socket.send_to(&packet, self.to).expect("loopback takes packets");
+    }
+
+    /// Displays an order of `side` (`B` or `S`) at a price in cents.
+    pub fn add(&mut self, order_ref: u64, side: u8, cents: u32, shares: u32) {
+        let header = self.header();
+        self.send(AddOrder { header, order_ref, side, shares, stock: STOCK, price: cents * 100 });
+    }
+
+    /// Executes part of a displayed order.
+    pub fn execute(&mut self, order_ref: u64, shares: u32) {
+        let header = self.header();
+        self.send(OrderExecuted { header, order_ref, shares, match_number: self.next });
+    }
+
+    /// Takes a displayed order away.
+    pub fn delete(&mut self, order_ref: u64) {
+        let header = self.header();
+        self.send(OrderDelete { header, order_ref });
+    }
+}
+
+/// Waits until the book of `symbol` is as it should be.
+pub async fn book_with(client: &Client, symbol: &str, is_there: impl Fn(&Book) -> bool) -> Book {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut last = None;
+    while Instant::now() < deadline {
+        let request = GetBookRequest { symbol: symbol.into(), depth: 100 };
+        match client.get_book(request).await {
+            Ok(book) if is_there(&book) => return book,
+            other => last = Some(other),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the book of {symbol} did not become what it should be: {last:?}");
+}
+
+/// Price and quantity of the levels of one side.
+pub fn levels(side: &[tidegate_client::proto::Level]) -> Vec<(&str, &str)> {
+    side.iter().map(|level| (level.price.as_str(), level.qty.as_str())).collect()
+}
