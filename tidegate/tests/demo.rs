@@ -4,7 +4,8 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use support::{run, spawn_command, text, tidegate};
+use std::time::{Duration, Instant};
+use support::{Random, run, spawn_command, spawn_heard, text, tidegate};
 use tempfile::TempDir;
 
 /// Builds the strategies, which belong to another package, beside the binary; quick if they are there already.
@@ -54,4 +55,49 @@ fn the_demo_trades_and_its_replay_agrees() {
 
     // The same folder again would mix two runs.
     run(&["demo", "--seconds", "5", "--dir", text(&dir)]).refused(&["holds a journal", "--dir"]);
+}
+
+/// Processes that were given `argument`, where the system tells.
+fn processes_with(argument: &str) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.split(' ').any(|part| part == argument))
+        .collect()
+}
+
+#[test]
+fn a_demo_that_is_killed_leaves_a_whole_journal_and_no_processes() {
+    build_strategies();
+    let mut random = Random::from_environment("--test demo");
+    let folder = TempDir::new().expect("a temporary folder");
+    for round in 0..3 {
+        let dir = folder.path().join(format!("demo-{round}"));
+        let mut command = tidegate();
+        command.args(["demo", "--seconds", "60", "--dir", text(&dir)]);
+        let (demo, heard) = spawn_heard(&mut command);
+        let addr = loop {
+            let line = heard.recv_timeout(Duration::from_secs(60)).expect("the demo starts");
+            if line.starts_with("gRPC") {
+                break line.split_whitespace().nth(1).expect("a URL").to_string();
+            }
+        };
+        std::thread::sleep(Duration::from_millis(random.below(2_500)));
+        // The strategies share its standard error: what they say last is not looked at here.
+        demo.kill();
+        let journal = dir.join("journal");
+        run(&["journal", "verify", text(&journal)]).ok();
+        run(&["replay", text(&journal)]).ok();
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let left = processes_with(&addr);
+            if left.is_empty() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "strategies live on: {left:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }

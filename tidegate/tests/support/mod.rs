@@ -131,6 +131,16 @@ impl Running {
         Ran { status, stdout, stderr }.without_panic()
     }
 
+    /// Kills it, with no chance to say anything.
+    pub fn kill(mut self) -> Ran {
+        self.child.kill().expect("it runs");
+        let status = self.child.wait().expect("the child is ours");
+        let (stdout, stderr) = self.said();
+        let ran = Ran { status, stdout, stderr };
+        assert_eq!(status.code(), None, "it had ended by itself: {ran:#?}");
+        ran
+    }
+
     fn said(&mut self) -> (String, String) {
         let join = |thread: Option<JoinHandle<String>>| {
             thread.map(|thread| thread.join().expect("a reader does not panic")).unwrap_or_default()
@@ -167,6 +177,12 @@ pub fn spawn<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Running {
 /// Starts any command, gathering what it says.
 pub fn spawn_command(command: &mut Command) -> Running {
     Running::start(command, None)
+}
+
+/// Starts any command, with its lines as they come.
+pub fn spawn_heard(command: &mut Command) -> (Running, Receiver<String>) {
+    let (lines, heard) = channel();
+    (Running::start(command, Some(lines)), heard)
 }
 
 /// A path as an argument.
@@ -298,12 +314,8 @@ impl Server {
     }
 
     /// Kills it, with no chance to say anything.
-    pub fn kill(mut self) {
-        self.running.child.kill().expect("it runs");
-        let status = self.running.child.wait().expect("the child is ours");
-        assert_eq!(status.code(), None, "it had ended by itself: {:#?}", self.running.said());
-        let (stdout, stderr) = self.running.said();
-        Ran { status, stdout, stderr }.without_panic();
+    pub fn kill(self) {
+        self.running.kill().without_panic();
     }
 
     /// Asks it to end.
