@@ -45,6 +45,8 @@ const SAMPLE_EVERY: u64 = 64;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a parked thread sleeps.
 const PARK: Duration = Duration::from_micros(50);
+/// Empty polls between two looks at the clock, when nothing is on its way to the venue.
+const POLLS_BETWEEN_CLOCK: u32 = 32;
 /// Empty polls before a thread that may park begins to.
 const POLLS_BEFORE_PARK: u32 = 200;
 
@@ -470,7 +472,8 @@ fn run<S: Strategy>(
             engine.publish_picture(instrument);
         }
         let due = engine.core.next_due();
-        if taken == 0 || due.is_some() {
+        // Reading the clock takes as long as several polls, so an idle engine does it now and then.
+        if due.is_some() || (taken == 0 && idle_polls.is_multiple_of(POLLS_BETWEEN_CLOCK)) {
             let now = unix_now();
             let heartbeat = now.0.saturating_sub(heard_of_time.0) >= HEARTBEAT.as_nanos() as u64;
             if due.is_some_and(|due| due <= now) || (taken == 0 && heartbeat) {
@@ -478,9 +481,12 @@ fn run<S: Strategy>(
                 time.ts_recv = now;
                 engine.command(&time)?;
                 heard_of_time = now;
+                taken += 1;
             }
         }
-        engine.tell(status);
+        if taken > 0 {
+            engine.tell(status);
+        }
         if engine.publishing.outputs.events.is_abandoned() {
             return Err(EngineError::EventLogGone);
         }
@@ -491,7 +497,7 @@ fn run<S: Strategy>(
         if stopping {
             return engine.finish(status, recovered);
         }
-        idle_polls = idle_polls.saturating_add(1);
+        idle_polls = idle_polls.wrapping_add(1);
         match config.wait {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Yield => std::thread::yield_now(),

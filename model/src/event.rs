@@ -312,20 +312,28 @@ impl EventRecord {
     /// Frames `event`; the head is the caller's to fill.
     #[inline]
     pub fn new(event: &Event) -> Self {
-        let mut record = Self::zeroed();
-        record.kind = event.kind().wire();
-        record.account = AccountId::NONE;
-        record.instrument = InstrumentId::NONE;
-        let bytes: &[u8] = match event {
-            Event::Execution(body) | Event::CancelReject(body) => bytemuck::bytes_of(body),
-            Event::Position(body) => bytemuck::bytes_of(body),
-            Event::Account(body) => bytemuck::bytes_of(body),
-            Event::Instrument(body) => bytemuck::bytes_of(body),
-            Event::Limits(body) => bytemuck::bytes_of(body),
-            Event::Ack(body) | Event::KillSwitch(body) => bytemuck::bytes_of(body),
+        let body = match event {
+            // The one that is sent for each order fills the body: nothing is zeroed first.
+            Event::Execution(body) | Event::CancelReject(body) => bytemuck::cast(*body),
+            Event::Position(body) => padded(bytemuck::bytes_of(body)),
+            Event::Account(body) => padded(bytemuck::bytes_of(body)),
+            Event::Instrument(body) => padded(bytemuck::bytes_of(body)),
+            Event::Limits(body) => padded(bytemuck::bytes_of(body)),
+            Event::Ack(body) | Event::KillSwitch(body) => padded(bytemuck::bytes_of(body)),
         };
-        record.body[..bytes.len()].copy_from_slice(bytes);
-        record
+        Self {
+            seq: SeqNo::ZERO,
+            ordinal: 0,
+            kind: event.kind().wire(),
+            reserved: [0; 3],
+            ts: UnixNanos::ZERO,
+            request_id: 0,
+            principal: PrincipalId(0),
+            session: SessionId(0),
+            account: AccountId::NONE,
+            instrument: InstrumentId::NONE,
+            body,
+        }
     }
 
     fn body<T: Pod>(&self) -> T {
@@ -346,6 +354,13 @@ impl EventRecord {
             EventKind::KillSwitch => Event::KillSwitch(self.body()),
         })
     }
+}
+
+#[inline]
+fn padded(bytes: &[u8]) -> [u8; 208] {
+    let mut body = [0; 208];
+    body[..bytes.len()].copy_from_slice(bytes);
+    body
 }
 
 impl Execution {

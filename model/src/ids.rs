@@ -109,6 +109,20 @@ fn copy_text<const N: usize>(
     Ok(out)
 }
 
+/// True for 1 to `MAX` printable ASCII bytes followed by zeros. Every byte is looked at without a branch, so that the
+/// compiler looks at many at once: this is asked of each order.
+#[inline]
+fn is_padded_text<const SIZE: usize, const MAX: usize>(bytes: &[u8; SIZE]) -> bool {
+    let mut is_wrong = bytes[0] == 0;
+    for at in 0..SIZE {
+        is_wrong |= (bytes[at] != 0) & ((at >= MAX) | !bytes[at].is_ascii_graphic());
+    }
+    for at in 1..SIZE {
+        is_wrong |= (bytes[at - 1] == 0) & (bytes[at] != 0);
+    }
+    !is_wrong
+}
+
 fn text_of(bytes: &[u8]) -> &str {
     let len = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
     core::str::from_utf8(&bytes[..len]).unwrap_or("?")
@@ -145,12 +159,9 @@ macro_rules! text_id {
             /// True if the bytes are a text that [`Self::new`] would accept, zero-padded.
             ///
             /// Records that come from outside are checked with it before they are believed.
+            #[inline]
             pub fn is_valid(&self) -> bool {
-                let len = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
-                len > 0
-                    && len <= Self::LEN_MAX
-                    && self.0[..len].iter().all(u8::is_ascii_graphic)
-                    && self.0[len..].iter().all(|&b| b == 0)
+                is_padded_text::<$size, $max>(&self.0)
             }
         }
 
