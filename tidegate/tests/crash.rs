@@ -19,10 +19,12 @@ use tidegate_client::proto::{
     TimeInForce, cancel_order_request,
 };
 use tidegate_client::{Client, EventFilter, OrderRef};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 /// Kills in a row, on one journal.
 const ROUNDS: u64 = 5;
+/// Connections without traffic are probed each 10 s, and given up 20 s later.
+const NOTICED_WITHIN: Duration = Duration::from_secs(45);
 /// The accounts that trade, each in a task of its own.
 const ACCOUNTS: [u32; 3] = [1, 2, 3];
 
@@ -91,7 +93,7 @@ fn order(account: u32, symbol: &str, name: String, side: Side, cents: u64) -> Su
 
 /// Orders at and around the touch, and cancels, one call after the other, until the server is gone.
 async fn trade(addr: String, account: u32, symbol: String, round: u64, told: Told) {
-    let client = Client::connect(&addr, Some(support::TRADER)).await.expect("a connection");
+    let Ok(client) = Client::connect(&addr, Some(support::TRADER)).await else { return };
     let mut open = Vec::new();
     for n in 0u64.. {
         let Some((bid, ask)) = touch(&client, &symbol).await else {
@@ -157,6 +159,13 @@ async fn trade_over_session(addr: String, account: u32, symbol: String, round: u
     }
     drop(sender);
     hearing.await.expect("no panic");
+}
+
+/// The next task that ends; a client must notice within [`NOTICED_WITHIN`] that its server is gone.
+async fn join_next(tasks: &mut JoinSet<()>) -> Option<Result<(), JoinError>> {
+    tokio::time::timeout(NOTICED_WITHIN, tasks.join_next())
+        .await
+        .expect("every client notices that its server is gone")
 }
 
 /// The positions ascend strictly: nothing comes twice.
@@ -286,7 +295,7 @@ async fn killed_at_any_moment_nothing_told_is_lost() {
         tokio::time::sleep(Duration::from_millis(500 + random.below(900))).await;
         server.kill();
         drop(feed);
-        while let Some(done) = tasks.join_next().await {
+        while let Some(done) = join_next(&mut tasks).await {
             done.expect("no panic");
         }
         before = std::mem::take(&mut *heard.lock().expect("no panic"));
@@ -340,7 +349,7 @@ async fn a_signal_cancels_orders_and_seals_the_journal() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let said = tokio::task::spawn_blocking(move || server.stop(signal)).await;
         let said = said.expect("no panic").ok();
-        while let Some(done) = tasks.join_next().await {
+        while let Some(done) = join_next(&mut tasks).await {
             done.expect("no panic");
         }
         let stopped = said.lines().last().expect("a last line");
