@@ -20,6 +20,7 @@ use tidegate_client::proto::{
 };
 use tidegate_client::{Client, EventFilter, OrderRef};
 use tokio::task::{JoinError, JoinSet};
+use tonic::transport::{Channel, Endpoint};
 
 /// Kills in a row, on one journal.
 const ROUNDS: u64 = 5;
@@ -43,9 +44,17 @@ fn report_of(event: &Event) -> Option<&OrderReport> {
     }
 }
 
+/// The bare event service, which shows ends of streams that the client's own streams hide.
+async fn event_service(addr: &str) -> Result<EventServiceClient<Channel>, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(addr.to_string())?
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(10));
+    Ok(EventServiceClient::new(endpoint.connect().await?))
+}
+
 /// Every event after `after` that is there now.
 async fn history(addr: &str, after: Option<EventPosition>) -> Vec<Event> {
-    let mut service = EventServiceClient::connect(addr.to_string()).await.expect("a connection");
+    let mut service = event_service(addr).await.expect("a connection");
     let request = StreamEventsRequest { after, stop_at_end: true, ..Default::default() };
     let mut stream = service.stream_events(request).await.expect("a stream").into_inner();
     let mut events = Vec::new();
@@ -59,7 +68,7 @@ async fn history(addr: &str, after: Option<EventPosition>) -> Vec<Event> {
 
 /// Records every event live, for as long as the server lives.
 async fn record(addr: String, heard: Arc<Mutex<Vec<Event>>>) {
-    let Ok(mut service) = EventServiceClient::connect(addr).await else { return };
+    let Ok(mut service) = event_service(&addr).await else { return };
     let Ok(stream) = service.stream_events(StreamEventsRequest::default()).await else { return };
     let mut stream = stream.into_inner();
     while let Ok(Some(message)) = stream.message().await {
