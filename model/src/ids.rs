@@ -114,11 +114,11 @@ fn copy_text<const N: usize>(
 #[inline]
 fn is_padded_text<const SIZE: usize, const MAX: usize>(bytes: &[u8; SIZE]) -> bool {
     let mut is_wrong = bytes[0] == 0;
-    for at in 0..SIZE {
-        is_wrong |= (bytes[at] != 0) & ((at >= MAX) | !bytes[at].is_ascii_graphic());
+    for (at, &byte) in bytes.iter().enumerate() {
+        is_wrong |= (byte != 0) & ((at >= MAX) | !byte.is_ascii_graphic());
     }
-    for at in 1..SIZE {
-        is_wrong |= (bytes[at - 1] == 0) & (bytes[at] != 0);
+    for (&before, &byte) in bytes.iter().zip(&bytes[1..]) {
+        is_wrong |= (before == 0) & (byte != 0);
     }
     !is_wrong
 }
