@@ -20,11 +20,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{Checkpoint, JournalError};
-use tidegate_model::command::Configure;
+use tidegate_model::command::{Configure, FLAG_CANCEL_ON_DISCONNECT};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
-    Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo, Side,
-    StateHash, UnixNanos,
+    AccountId, Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo,
+    Side, StateHash, UnixNanos,
 };
 
 /// Inputs between two recorded state hashes.
@@ -445,6 +445,7 @@ fn run<S: Strategy>(
         first.ts_recv = unix_now();
         engine.command(&first)?;
     } else {
+        engine.close_sessions()?;
         engine.forget_market()?;
     }
     engine.tell(status);
@@ -544,6 +545,24 @@ impl<S: Strategy> Running<'_, S> {
         self.journal.append_pod(KIND_COMMAND, seq, command)?;
         self.core.apply(seq, Input::Command(command), &mut self.publishing);
         self.checkpoint(seq)
+    }
+
+    /// The sessions of the run before are gone with its process: their orders that asked for it go as well.
+    fn close_sessions(&mut self) -> Result<(), EngineError> {
+        let open = self.core.oms().open_orders(AccountId::NONE).map(|(_, order)| order);
+        let mut gone: Vec<_> = open
+            .filter(|order| order.flags & FLAG_CANCEL_ON_DISCONNECT != 0)
+            .map(|order| (order.who.session, order.who.principal))
+            .collect();
+        gone.sort_unstable();
+        gone.dedup_by_key(|(session, _)| *session);
+        for (session, principal) in gone {
+            let mut closed =
+                CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
+            closed.ts_recv = unix_now();
+            self.command(&closed)?;
+        }
+        Ok(())
     }
 
     /// Empties the books that recovery brought back: what changed while nobody listened is unknown, and a feed that

@@ -14,7 +14,9 @@ use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, Wait,
 };
 use tidegate_engine::{broadcast, runtime::EVENT_RING_CAPACITY};
+use tidegate_model::command::NewOrder;
 use tidegate_model::command::TimeInForce::{Gtc, Ioc};
+use tidegate_model::event::{CancelReason, Event};
 use tidegate_model::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,7 +65,11 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 
 impl Bench {
     fn command(&mut self, command: Command) {
-        let mut record = CommandRecord::new(command);
+        self.command_of(SessionId(0), command);
+    }
+
+    fn command_of(&mut self, session: SessionId, command: Command) {
+        let mut record = CommandRecord::new(command).from_session(PrincipalId(1), session, 1);
         record.ts_recv = runtime::unix_now();
         wait_for("room in the lane", || self.lane.try_send(record).is_ok());
     }
@@ -92,6 +98,20 @@ impl Bench {
 
     fn taken(&mut self) -> Vec<EventRecord> {
         std::iter::from_fn(|| self.events.pop().ok()).collect()
+    }
+
+    /// Waits until every input up to `seq` is applied.
+    fn applied(&self, seq: u64) {
+        let status = Arc::clone(&self.engine.status);
+        wait_for("the inputs", || status.seq.load(Ordering::Relaxed) >= seq);
+    }
+
+    /// Ends it as a crash does: nothing is canceled, the journal is not sealed.
+    fn crash(self) {
+        let Self { engine, events, .. } = self;
+        drop(events);
+        wait_for("the engine to end", || engine.is_finished());
+        assert!(matches!(engine.stop(), Err(EngineError::EventLogGone)));
     }
 }
 
@@ -124,6 +144,49 @@ fn restart_reaches_the_same_state_and_sends_only_what_is_missing() {
     let core = replayed.expect("there are inputs").core;
     assert_eq!(core.state_hash(), stopped_again.state_hash);
     assert_eq!(core.oms().position(ACCOUNT, INSTRUMENT).bought, Lots(20));
+}
+
+#[test]
+fn sessions_of_a_process_that_crashed_take_their_orders_along() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    let goes = command::FLAG_CANCEL_ON_DISCONNECT;
+    for (n, (session, flags)) in
+        [(5, goes), (5, 0), (6, goes), (5, goes), (7, 0)].iter().enumerate()
+    {
+        let order = new_order(&format!("n{n}"), Side::Buy, Some(cents(9_999)), 1, Gtc);
+        bench.command_of(
+            SessionId(*session),
+            Command::NewOrder(NewOrder { flags: *flags, ..order }),
+        );
+    }
+    bench.applied(15);
+    bench.taken();
+    bench.crash();
+    let before = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs");
+    assert_eq!(before.core.oms().open_count(), 5);
+
+    let logged = EventPosition { seq: before.core.seq(), ordinal: u32::MAX };
+    let mut again = start(dir.path(), logged);
+    let canceled: Vec<_> = again
+        .taken()
+        .iter()
+        .filter_map(|record| match record.event() {
+            Some(Event::Execution(execution)) => Some((execution, record.session)),
+            _ => None,
+        })
+        .map(|(execution, session)| {
+            let reason = CancelReason::from_wire(execution.cancel_reason);
+            assert_eq!(reason, Some(CancelReason::Disconnect), "{execution:?}");
+            (execution.order_id.0, session.0)
+        })
+        .collect();
+    assert_eq!(canceled, [(1, 5), (4, 5), (3, 6)]);
+    again.engine.stop().expect("it stops in order");
+    let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
+    let open: Vec<_> = core.oms().open_orders(ACCOUNT).map(|(_, order)| order.order_id.0).collect();
+    assert_eq!(open, [2, 5]);
 }
 
 #[test]
