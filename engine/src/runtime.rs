@@ -409,14 +409,22 @@ pub fn start<S: Strategy + 'static>(
         if let Some(core) = pin {
             core_affinity::set_for_current(core);
         }
+        let _life = Life(&status_inner);
         let publishing = Publishing { outputs, strategy: &mut strategy, logged };
-        let outcome = run(&config, inputs, publishing, &stop_inner, &status_inner);
-        status_inner.alive.store(false, Ordering::Release);
-        outcome
+        run(&config, inputs, publishing, &stop_inner, &status_inner)
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
     let thread = thread.map_err(EngineError::Thread)?;
     Ok(EngineHandle { thread, stop, status })
+}
+
+/// Says that the engine is not alive any more, however its thread ends.
+struct Life<'s>(&'s EngineStatus);
+
+impl Drop for Life<'_> {
+    fn drop(&mut self) {
+        self.0.alive.store(false, Ordering::Release);
+    }
 }
 
 fn run<S: Strategy>(

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use support::*;
-use tidegate_engine::core::NoOutput;
+use tidegate_engine::core::{Core, NoOutput};
 use tidegate_engine::event_log::{self, EventPosition};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::replay::replay;
 use tidegate_engine::runtime::{
-    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, Wait,
+    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Orders, Outputs, Strategy,
+    Wait,
 };
 use tidegate_engine::{broadcast, runtime::EVENT_RING_CAPACITY};
 use tidegate_model::command::NewOrder;
@@ -41,6 +42,10 @@ fn config(dir: &Path) -> EngineConfig {
 }
 
 fn start(dir: &Path, logged: EventPosition) -> Bench {
+    start_with(dir, logged, ())
+}
+
+fn start_with(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'static) -> Bench {
     let (feed, feed_in) = runtime::feed_ring();
     let (events_out, events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
@@ -50,7 +55,7 @@ fn start(dir: &Path, logged: EventPosition) -> Bench {
     let inputs =
         Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::clone(&book_requests) };
     let outputs = Outputs { events: events_out, public: public_out, stages };
-    let engine = runtime::start(config(dir), inputs, outputs, logged, ()).expect("it starts");
+    let engine = runtime::start(config(dir), inputs, outputs, logged, strategy).expect("it starts");
     wait_for("the engine to be alive", || engine.status.alive.load(Ordering::Acquire));
     Bench { engine, feed, lane, events, public, book_requests }
 }
@@ -187,6 +192,27 @@ fn sessions_of_a_process_that_crashed_take_their_orders_along() {
     let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
     let open: Vec<_> = core.oms().open_orders(ACCOUNT).map(|(_, order)| order.order_id.0).collect();
     assert_eq!(open, [2, 5]);
+}
+
+/// A strategy with a defect.
+struct Broken;
+
+impl Strategy for Broken {
+    fn on_market(&mut self, _: &Core, _: &MarketEvent, _: &mut Orders) {
+        panic!("a broken strategy");
+    }
+    fn on_event(&mut self, _: &EventRecord) {}
+}
+
+#[test]
+fn engine_that_panics_is_not_alive() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start_with(dir.path(), EventPosition::default(), Broken);
+    bench.market(definition());
+    wait_for("the engine to end", || bench.engine.is_finished());
+    assert!(!bench.engine.status.alive.load(Ordering::Acquire));
+    let why = bench.engine.stop().expect_err("it panicked").to_string();
+    assert!(why.contains("a broken strategy"), "{why}");
 }
 
 #[test]
