@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT};
-use tidegate_journal::{Checkpoint, JournalError};
+use tidegate_journal::JournalError;
+use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_model::command::{Configure, FLAG_CANCEL_ON_DISCONNECT};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
@@ -604,10 +604,7 @@ impl<S: Strategy> Running<'_, S> {
     }
 
     fn record_state(&mut self) -> Result<(), EngineError> {
-        let seq = self.core.seq();
-        let checkpoint = Checkpoint { seq, hash: self.core.state_hash() };
-        self.journal.append_pod(KIND_CHECKPOINT, seq, &checkpoint)?;
-        Ok(())
+        Ok(self.journal.append_checkpoint(self.core.state_hash())?)
     }
 
     #[inline]
