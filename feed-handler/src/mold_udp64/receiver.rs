@@ -128,6 +128,8 @@ struct Stall {
 pub struct Receiver {
     config: ReceiverConfig,
     session: Option<SessionName>,
+    /// The session before, if it has ended, and when it was last heard.
+    over: Option<(SessionName, u64)>,
     /// The message that is delivered next.
     next: u64,
     /// One more than the last message known to exist.
@@ -153,6 +155,7 @@ impl Receiver {
         Self {
             config,
             session: None,
+            over: None,
             next,
             head: next,
             end: None,
@@ -359,17 +362,24 @@ impl Receiver {
         if self.config.session.is_some_and(|wanted| wanted != packet.session) {
             return false;
         }
+        let is_silent = |since_ns| now_ns.saturating_sub(since_ns) > self.config.session_silence_ns;
+        if let Some((over, heard_ns)) = &mut self.over
+            && *over == packet.session
+            && !is_silent(std::mem::replace(heard_ns, now_ns))
+        {
+            return false;
+        }
         if self.session.is_none() {
             if self.config.first == FirstMessage::Seen {
                 self.next = packet.sequence;
                 self.head = packet.sequence;
             }
         } else {
-            let silent =
-                now_ns.saturating_sub(self.last_packet_ns) > self.config.session_silence_ns;
-            if !self.ended && !silent {
+            if !self.ended && !is_silent(self.last_packet_ns) {
                 return false;
             }
+            let before = self.session.filter(|_| self.ended);
+            self.over = before.map(|session| (session, self.last_packet_ns));
             if self.next < self.head {
                 let (sequence, count) = (self.next, self.head - self.next);
                 self.give_up(sequence, count, deliver);

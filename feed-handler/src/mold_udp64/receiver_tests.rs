@@ -129,6 +129,28 @@ fn a_new_session_takes_over_only_from_one_that_is_over() {
 }
 
 #[test]
+fn a_session_that_has_ended_stays_over_while_its_sender_repeats_itself() {
+    let [a, b] = ["A", "B"].map(|name| SessionName::new(name).expect("valid"));
+    let one = |session| {
+        let mut builder = PacketBuilder::new(session, 1);
+        assert!(builder.push(&1u64.to_be_bytes()));
+        builder.packet().expect("not empty").to_vec()
+    };
+    let mut receiver = Receiver::new(ReceiverConfig::default());
+    assert_eq!(take(&mut receiver, 0, &one(a)), "s m1");
+    assert_eq!(take(&mut receiver, 0, &end_of_session(a, 2)), "e1");
+    assert_eq!(take(&mut receiver, 0, &one(a)), "");
+    assert_eq!(take(&mut receiver, 1_000 * MILLI, &one(b)), "s m1");
+    assert_eq!(take(&mut receiver, 2_000 * MILLI, &end_of_session(b, 2)), "e1");
+    assert_eq!(take(&mut receiver, 3_000 * MILLI, &end_of_session(a, 2)), "");
+    assert_eq!(take(&mut receiver, 7_000 * MILLI, &one(a)), "", "it was heard four seconds ago");
+    assert_eq!(take(&mut receiver, 12_001 * MILLI, &one(a)), "s m1", "it was silent for five");
+    // B has ended as well, and is the session before now.
+    assert_eq!(take(&mut receiver, 12_002 * MILLI, &end_of_session(a, 2)), "e1");
+    assert_eq!(take(&mut receiver, 12_003 * MILLI, &one(b)), "s m1", "it was silent for ten");
+}
+
+#[test]
 fn far_jumps_are_damage_and_large_gaps_are_bounded() {
     let mut receiver = Receiver::new(ReceiverConfig::default());
     take(&mut receiver, 0, &packet(1, 1));
