@@ -29,6 +29,8 @@ pub mod venue_kind {
 
 /// The largest fee rate: all of the notional, in 1e-8.
 const FEE_E8_MAX: i64 = 100_000_000;
+/// The largest step of an order's price: books reckon with steps up to here.
+pub const ORDER_TICK_MAX: Ticks = Ticks(1 << 32);
 
 /// The largest worth of one tick of one lot: a thousand million of the currency is far beyond any contract
 /// and leaves 37 bits of `ticks x lots` before a notional overflows.
@@ -125,7 +127,11 @@ impl Instrument {
         check(self.tick_size_nano > 0, "tick_size", "above 0")?;
         check(self.lot_size_nano > 0, "lot_size", "above 0")?;
         check(self.multiplier_nano > 0, "multiplier", "above 0")?;
-        check(self.order_tick.0 > 0, "order_tick", "at least one tick")?;
+        check(
+            (1..=ORDER_TICK_MAX.0).contains(&self.order_tick.0),
+            "order_tick",
+            "1 to 4,294,967,296 ticks",
+        )?;
         check(self.order_lot.0 > 0, "order_lot", "at least one lot")?;
         check(
             (-FEE_E8_MAX..=FEE_E8_MAX).contains(&self.maker_fee_e8),

@@ -7,6 +7,7 @@
 //! Both sides count upwards to the best: a bid's key is its price, an offer's is the complement of its price,
 //! so that the best is the largest key and no price overflows.
 
+use tidegate_model::instrument::ORDER_TICK_MAX;
 use tidegate_model::{Side, Ticks};
 
 /// Steps in a window; a multiple of 64 and a power of two. At one cent, 5.12: the part of a share's book where nearly all orders are.
@@ -53,7 +54,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// The largest stride.
-    pub(super) const STRIDE_MAX: i64 = 1 << 32;
+    pub(super) const STRIDE_MAX: i64 = ORDER_TICK_MAX.0;
 
     /// Steps of `stride` ticks, 1 to [`Self::STRIDE_MAX`].
     pub(super) fn new(stride: i64) -> Self {

@@ -20,10 +20,10 @@ impl Core {
         let defined = self.listing.define(terms)?;
         if defined.is_new {
             let terms = self.listing[defined.id].instrument;
-            self.books
-                .define(defined.id, terms.order_tick)
-                .map_err(|_| Reject::of(RejectReason::BadInstrument, terms.order_tick.0.into()))?;
-            self.risk.define_instrument(defined.id)?;
+            // Refusing now would leave it half listed.
+            let checked = "the listing checks the id and the order tick";
+            self.books.define(defined.id, terms.order_tick).expect(checked);
+            self.risk.define_instrument(defined.id).expect(checked);
             self.paper.define_instrument();
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
