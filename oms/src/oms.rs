@@ -150,6 +150,7 @@ impl Oms {
             qty: new.qty,
             price: new.price,
             exposure_price: approved.exposure_price(),
+            protection_price: approved.protection_price(),
             who,
             entered_at: now,
             money_per_tick_lot: instrument.money_per_tick_lot,

@@ -83,6 +83,8 @@ pub struct Order {
     pub queue_ahead_at_entry: Lots,
     /// The price that the gate counts each open lot at.
     pub exposure_price: Ticks,
+    /// The worst price that a market order may trade at; a limit order's limit when it was entered.
+    pub protection_price: Ticks,
     /// New terms on their way.
     pub replace: Option<PendingReplace>,
     /// Who entered it.
@@ -116,6 +118,7 @@ impl Order {
         cum_ticks_lots: 0,
         queue_ahead_at_entry: Lots::ZERO,
         exposure_price: Ticks::ZERO,
+        protection_price: Ticks::ZERO,
         replace: None,
         who: Requester { principal: PrincipalId(0), session: SessionId(0), request_id: 0 },
         entered_at: UnixNanos::ZERO,
@@ -147,7 +150,7 @@ impl Order {
     }
 
     pub(crate) fn hash_entry(&self) -> u64 {
-        let mut words = [0; 11];
+        let mut words = [0; 12];
         for (word, bytes) in words.iter_mut().zip(self.client_order_id.0.chunks_exact(8)) {
             *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
         }
@@ -163,6 +166,7 @@ impl Order {
         words[8] = pair(self.who.principal.0, self.who.session.0);
         words[9] = self.who.request_id;
         words[10] = self.entered_at.0;
+        words[11] = self.protection_price.0 as u64;
         hash_words(TAG_ORDER_ENTRY, &words)
     }
 

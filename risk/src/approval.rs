@@ -8,6 +8,7 @@ use tidegate_model::Ticks;
 pub(crate) struct Counted {
     pub exposure: OrderExposure,
     pub price: Ticks,
+    pub protection_price: Ticks,
 }
 
 /// A `T` that passed every control. Venues and the order store accept nothing else.
@@ -17,7 +18,12 @@ pub(crate) struct Counted {
 ///
 /// ```compile_fail,E0451
 /// // Nobody else can write one down ...
-/// let forged = tidegate_risk::RiskApproved { body: 1, exposure: todo!(), exposure_price: todo!() };
+/// let forged = tidegate_risk::RiskApproved {
+///     body: 1,
+///     exposure: todo!(),
+///     exposure_price: todo!(),
+///     protection_price: todo!(),
+/// };
 /// ```
 ///
 /// ```compile_fail,E0624
@@ -36,11 +42,13 @@ pub struct RiskApproved<T> {
     body: T,
     exposure: OrderExposure,
     exposure_price: Ticks,
+    protection_price: Ticks,
 }
 
 impl<T> RiskApproved<T> {
     pub(crate) const fn approve(body: T, counted: Counted) -> Self {
-        Self { body, exposure: counted.exposure, exposure_price: counted.price }
+        let Counted { exposure, price: exposure_price, protection_price } = counted;
+        Self { body, exposure, exposure_price, protection_price }
     }
 
     /// What was approved.
@@ -61,9 +69,9 @@ impl<T> RiskApproved<T> {
         self.exposure_price
     }
 
-    /// What was approved, without the proof.
+    /// The worst price that the order may trade at, in ticks: its limit, or for a market order the bound of the collar.
     #[inline]
-    pub fn into_inner(self) -> T {
-        self.body
+    pub const fn protection_price(&self) -> Ticks {
+        self.protection_price
     }
 }

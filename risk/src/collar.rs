@@ -46,6 +46,13 @@ impl Collar {
         }
     }
 
+    /// The bound as a price; one that no price can reach is the last that there is.
+    #[inline]
+    pub fn bound(&self, side: Side) -> Ticks {
+        let bound = self.bound_ticks(side);
+        Ticks(bound.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    }
+
     /// Lets `price` pass if it is not more aggressive than the bound.
     ///
     /// # Errors

@@ -405,6 +405,7 @@ impl Risk {
             collar.check(side, price)?;
         }
         let price = collar.exposure_price(side, terms.limit_price)?;
+        let protection_price = terms.limit_price.unwrap_or_else(|| collar.bound(side));
 
         let money_per_tick_lot = context.instrument.money_per_tick_lot;
         let order_notional = bounded_notional(price, terms.qty, money_per_tick_lot)?;
@@ -441,7 +442,7 @@ impl Risk {
         if !pair.recorded {
             self.open_pair(account, instrument)?;
         }
-        Ok(Counted { exposure: added, price })
+        Ok(Counted { exposure: added, price, protection_price })
     }
 
     /// Makes the record of a pair, so that counting an approved order cannot fail.

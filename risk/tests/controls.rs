@@ -516,7 +516,7 @@ fn approval_carries_what_was_counted() {
     assert_eq!(approved.exposure_price(), Ticks(1_100));
     assert_eq!(approved.exposure().notional, Money(3_300));
     assert_eq!(approved.get(), &market(Side::Buy, 3));
-    assert_eq!(approved.into_inner(), market(Side::Buy, 3));
+    assert_eq!(*approved.get(), market(Side::Buy, 3));
     assert_eq!(desk.terms, instrument());
 }
 
