@@ -4,9 +4,9 @@ mod support;
 use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::TimeInForce::{Day, Fok, Gtc, Ioc};
-use tidegate_model::command::{Command, KillSwitch, MassCancel};
+use tidegate_model::command::{Command, KillSwitch, MassCancel, NewOrder};
 use tidegate_model::event::Event;
-use tidegate_model::market::{MarketEventKind as Kind, TradingStatus};
+use tidegate_model::market::{FLAG_FILLS_FOLLOW, MarketEventKind as Kind, TradingStatus};
 use tidegate_model::*;
 
 /// Offers 100.01 x 100, 100.02 x 50 + 70; bids 100.00 x 100, 99.99 x 200.
@@ -267,13 +267,169 @@ fn mass_cancel_by_side_and_day_roll() {
     assert_eq!(again, ["0 rejected -> rejected duplicate_client_order_id: limit=0 value=2"]);
 }
 
+fn status(status: TradingStatus) -> MarketEvent {
+    MarketEvent { flags: status.wire().into(), ..market(Kind::Status, 0) }
+}
+
+#[test]
+fn nothing_fills_in_a_halt_and_what_the_book_crosses_takes_when_trading_goes_on() {
+    let mut desk = with_book(1_000);
+    desk.order(Buy, Some(cents(10_000)), 50, Gtc);
+    desk.pass(1_000);
+    // On their way to the venue when trading stops.
+    desk.order(Buy, Some(cents(10_001)), 30, Gtc);
+    desk.order(Buy, Some(cents(10_001)), 30, Ioc);
+    desk.market(status(TradingStatus::Halted));
+    assert_eq!(
+        lines(&desk.pass(1_000)),
+        ["2 new -> new", "3 new -> new", "3 canceled 30 ioc -> canceled"]
+    );
+    for event in [
+        add(9, Sell, cents(10_000), 20),
+        execute(5, 10),
+        MarketEvent { price: cents(9_990), qty: Lots(5), ..market(Kind::Trade, 0) },
+        MarketEvent { qty: Lots(5), ..market(Kind::Fill, 5) },
+        status(TradingStatus::QuotationOnly),
+    ] {
+        assert_eq!(lines(&desk.market(event)), [""; 0]);
+    }
+    assert_eq!(
+        lines(&desk.market(status(TradingStatus::Trading))),
+        ["2 trade 20@10000 -> partially_filled", "2 trade 10@10001 -> filled"]
+    );
+    // Those 20 lots are gone to us, and the first order still rests.
+    assert_eq!(desk.core.paper().resting(INSTRUMENT, Buy).len(), 1);
+    assert_eq!(lines(&desk.market(status(TradingStatus::Trading))), [""; 0]);
+    assert_eq!(lines(&desk.market(execute(5, 10))), ["1 trade 10@10000 -> partially_filled"]);
+}
+
+#[test]
+fn market_order_goes_no_further_than_the_collar() {
+    let mut desk = Desk::new(0);
+    // The collar is 10 % of the middle, 100.00.
+    desk.market(add(1, Buy, cents(9_990), 10));
+    desk.market(add(2, Sell, cents(10_010), 10));
+    desk.market(add(3, Buy, cents(9_000), 10));
+    desk.market(add(4, Sell, cents(11_000), 10));
+    desk.market(add(5, Buy, cents(8_999), 10));
+    desk.market(add(6, Sell, cents(11_001), 10));
+    assert_eq!(
+        lines(&desk.order(Sell, None, 30, Ioc)),
+        [
+            "1 new -> new",
+            "1 trade 10@9990 -> partially_filled",
+            "1 trade 10@9000 -> partially_filled",
+            "1 canceled 10 no_liquidity -> canceled"
+        ]
+    );
+    assert_eq!(
+        lines(&desk.order(Buy, None, 30, Ioc)),
+        [
+            "2 new -> new",
+            "2 trade 10@10010 -> partially_filled",
+            "2 trade 10@11000 -> partially_filled",
+            "2 canceled 10 no_liquidity -> canceled"
+        ]
+    );
+}
+
+#[test]
+fn an_order_takes_however_many_orders_are_displayed() {
+    let mut desk = Desk::new(0);
+    for order_ref in 1..=5_000 {
+        desk.market(add(order_ref, Sell, cents(10_000), 1));
+    }
+    desk.market(add(9_000, Buy, cents(9_999), 1));
+    assert_eq!(
+        lines(&desk.order(Buy, Some(cents(10_000)), 5_001, Fok)),
+        ["1 new -> new", "1 canceled 5001 fok -> canceled"]
+    );
+    let told = lines(&desk.order(Buy, Some(cents(10_000)), 5_000, Fok));
+    assert_eq!(told.last().map(String::as_str), Some("2 trade 904@10000 -> filled"));
+    assert_eq!(desk.core.oms().position(ACCOUNT, INSTRUMENT).qty, 5_000);
+    assert_eq!(
+        lines(&desk.order(Buy, Some(cents(10_000)), 1, Ioc)),
+        ["3 new -> new", "3 canceled 1 ioc -> canceled"]
+    );
+}
+
+#[test]
+fn a_gap_empties_every_book() {
+    let mut desk = with_book(0);
+    let last = MarketEvent { price: cents(10_001), qty: Lots(1), ..market(Kind::Trade, 0) };
+    desk.market(last);
+    desk.order(Buy, Some(cents(10_000)), 50, Gtc);
+    desk.order(Buy, Some(cents(10_001)), 60, Ioc);
+    desk.market(market(Kind::Gap, 0));
+    assert_eq!(desk.core.books().orders_count_total(), 0);
+    assert_eq!(
+        lines(&desk.order(Buy, Some(cents(10_002)), 10, Ioc)),
+        ["3 new -> new", "3 canceled 10 ioc -> canceled"]
+    );
+    // References that the lost messages may have ended begin anew, and nothing is remembered as taken.
+    desk.market(add(1, Sell, cents(10_001), 100));
+    assert_eq!(
+        lines(&desk.order(Buy, Some(cents(10_001)), 100, Ioc)),
+        ["4 new -> new", "4 trade 100@10001 -> filled"]
+    );
+    assert_eq!(
+        lines(&desk.market(add(2, Sell, cents(10_000), 5))),
+        ["1 trade 5@10000 -> partially_filled"]
+    );
+}
+
+#[test]
+fn a_trade_fills_once_and_only_the_side_that_its_aggressor_meets() {
+    let mut desk = with_book(0);
+    desk.order(Buy, Some(cents(9_999)), 50, Gtc);
+    let through = |side: u8, flags: u16| MarketEvent {
+        side,
+        flags,
+        price: cents(9_990),
+        qty: Lots(5),
+        ..market(Kind::Trade, 0)
+    };
+    assert_eq!(lines(&desk.market(through(Buy.wire(), 0))), [""; 0]);
+    assert_eq!(
+        lines(&desk.market(through(Sell.wire(), 0))),
+        ["1 trade 5@9999 -> partially_filled"]
+    );
+    // The displayed orders that it executed are told one by one.
+    assert_eq!(lines(&desk.market(through(Sell.wire(), FLAG_FILLS_FOLLOW))), [""; 0]);
+    let fill = MarketEvent { price: cents(10_000), qty: Lots(5), ..market(Kind::Fill, 4) };
+    assert_eq!(lines(&desk.market(fill)), [""; 0], "order 4 was better");
+    desk.market(add(10, Buy, cents(9_990), 5));
+    let fill = MarketEvent { price: cents(9_990), qty: Lots(5), ..market(Kind::Fill, 10) };
+    assert_eq!(lines(&desk.market(fill)), ["1 trade 5@9999 -> partially_filled"]);
+}
+
+#[test]
+fn a_refused_definition_leaves_nothing_behind() {
+    let mut desk = with_book(0);
+    let symbol = Symbol::new("NEXT").expect("valid");
+    let refused = Instrument { order_tick: Ticks(1 << 33), ..Instrument::us_equity(symbol) };
+    let told = desk.command(Command::DefineInstrument(refused));
+    assert!(
+        told.iter().any(|event| matches!(event, Event::Ack(ack) if ack.reject().is_some())),
+        "{told:?}"
+    );
+    desk.command(Command::DefineInstrument(Instrument::us_equity(symbol)));
+    let widest = Symbol::new("WIDE").expect("valid");
+    let widest = Instrument { order_tick: Ticks(1 << 32), ..Instrument::us_equity(widest) };
+    desk.command(Command::DefineInstrument(widest));
+    assert_eq!(desk.core.listing().count(), 3);
+    // Orders for what was defined after it are answered.
+    let order = new_order("next", Buy, Some(cents(10_000)), 10, Gtc);
+    let order = NewOrder { instrument: InstrumentId(1), ..order };
+    assert_eq!(
+        lines(&desk.command(Command::NewOrder(order))),
+        ["0 rejected -> rejected no_reference_price: limit=0 value=0"]
+    );
+}
+
 #[test]
 fn halted_instrument_takes_no_orders() {
     let mut desk = with_book(0);
-    let status = |status: TradingStatus| MarketEvent {
-        flags: status.wire().into(),
-        ..market(Kind::Status, 0)
-    };
     desk.market(status(TradingStatus::Halted));
     assert_eq!(
         lines(&desk.order(Buy, Some(cents(9_990)), 10, Gtc)),
@@ -308,8 +464,17 @@ fn levels_without_orders_are_taken_until_told_anew() {
     );
     desk.market(level(Sell, cents(10_001), 30));
     assert_eq!(
+        lines(&desk.order(Buy, None, 30, Ioc)),
+        ["3 new -> new", "3 trade 30@10001 -> filled"]
+    );
+    // A book that was cleared owes nothing.
+    desk.market(market(Kind::Clear, 0));
+    desk.market(level(Buy, cents(10_000), 100));
+    desk.market(level(Sell, cents(10_002), 5));
+    desk.market(level(Sell, cents(10_001), 10));
+    assert_eq!(
         lines(&desk.order(Buy, None, 10, Ioc)),
-        ["3 new -> new", "3 trade 10@10001 -> filled"]
+        ["4 new -> new", "4 trade 10@10001 -> filled"]
     );
 }
 

@@ -21,6 +21,7 @@ enum Step {
     Level { buy: bool, cents: i64, qty: u64 },
     Status { trading: bool },
     Clear,
+    Gap,
     New { account: u32, buy: bool, cents: Option<i64>, qty: u64, tif: TimeInForce, flags: u8 },
     Cancel { account: u32, order: u64 },
     Change { account: u32, order: u64, cents: i64, qty: u64 },
@@ -52,6 +53,7 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
         }),
         1 => prop::bool::weighted(0.8).prop_map(|trading| Step::Status { trading }),
         1 => Just(Step::Clear),
+        1 => Just(Step::Gap),
         20 => (1..3u32, any::<bool>(), prop::option::weighted(0.8, cents.clone()), 1..300u64, tif, 0..2u8)
             .prop_map(|(account, buy, cents, qty, tif, flags)| {
                 Step::New { account, buy, cents, qty, tif, flags }
@@ -114,6 +116,7 @@ fn make(step: &Step, at: usize, now: &mut u64) -> Made {
             Made::Market(MarketEvent { flags: status.wire().into(), ..market(Kind::Status, 0) })
         }
         Step::Clear => Made::Market(market(Kind::Clear, 0)),
+        Step::Gap => Made::Market(market(Kind::Gap, 0)),
         Step::New { account, buy, cents: c, qty, tif, flags } => {
             let name = format!("o{at}");
             let order = new_order(&name, side(buy), c.map(cents), qty, tif);
@@ -179,6 +182,13 @@ fn check_state(core: &Core, levels: bool) {
     assert_eq!(core.risk().hash(), core.risk().hash_from_scratch());
     assert_eq!(core.oms().hash(), core.oms().hash_from_scratch());
     for side in [Side::Buy, Side::Sell] {
+        for level in core.books().levels(INSTRUMENT, side) {
+            for (slot, displayed) in core.books().orders_at(INSTRUMENT, side, level.price) {
+                let taken = core.paper().taken(slot);
+                assert!(taken <= displayed.qty, "no more is gone to us than is displayed");
+                assert!(displayed.taken || taken == Lots::ZERO, "what is gone to us is marked");
+            }
+        }
         let mut open = [0u64; 3];
         for resting in core.paper().resting(INSTRUMENT, side) {
             let order = core.oms().order(resting.order);

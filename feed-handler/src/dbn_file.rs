@@ -23,7 +23,7 @@ use dbn::{
 };
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
-use tidegate_model::market::{Definition, MarketEvent, MarketEventKind, Side};
+use tidegate_model::market::{Definition, FLAG_FILLS_FOLLOW, MarketEvent, MarketEventKind, Side};
 use tidegate_model::{InstrumentId, Lots, Symbol, Ticks, UnixNanos};
 
 /// What one tick of DBN prices is worth, in 1e-9.
@@ -487,6 +487,9 @@ impl<F: FnMut(Item)> State<'_, F> {
             return Ok(Outcome::Skipped);
         }
         let mut event = self.event(kind, &record.hd, record.ts_recv)?;
+        if kind == MarketEventKind::Trade {
+            event.flags = FLAG_FILLS_FOLLOW;
+        }
         if kind != MarketEventKind::Clear {
             event.side = side.map_or(0, Side::wire);
             event.order_ref = record.order_id;

@@ -8,7 +8,7 @@ use dbn::{
 use proptest::prelude::*;
 use tidegate_feed_handler::Error;
 use tidegate_feed_handler::dbn_file::{DbnReader, Item};
-use tidegate_model::market::MarketEventKind;
+use tidegate_model::market::{FLAG_FILLS_FOLLOW, MarketEventKind};
 
 const T0: u64 = 1_700_000_000_000_000_000;
 
@@ -54,6 +54,14 @@ fn words(bytes: &[u8]) -> Result<Vec<String>, Error> {
     let mut words = Vec::new();
     while reader.read_record(|item| words.push(word(item)))? {}
     Ok(words)
+}
+
+/// The flags, if the item is a trade.
+fn trade_flags(item: &Item) -> Option<u16> {
+    match item {
+        Item::Event(event) if event.kind == MarketEventKind::Trade.wire() => Some(event.flags),
+        _ => None,
+    }
 }
 
 fn word(item: Item) -> String {
@@ -111,6 +119,10 @@ fn mbo_in_every_version() {
             "fill:sell:2@5",
         ];
         assert_eq!(words(&bytes).expect("valid"), want, "version {version}");
+        let mut flags = Vec::new();
+        let mut reader = DbnReader::new(&bytes[..]).expect("valid");
+        while reader.read_record(|item| flags.extend(trade_flags(&item))).expect("valid") {}
+        assert_eq!(flags, [FLAG_FILLS_FOLLOW], "fills tell what the trade executed");
         let mut reader = DbnReader::new(&bytes[..]).expect("valid");
         while reader.read_record(|_| ()).expect("valid") {}
         assert_eq!((reader.records(), reader.skipped(), reader.channels()), (8, 2, 1));

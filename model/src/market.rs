@@ -61,7 +61,8 @@ wire_enum!(
         Delete = 5 => "delete",
         /// `order_ref` is replaced by order `aux` with `price` and `qty`, on the same side, at the back of the queue.
         Replace = 6 => "replace",
-        /// A trade against an order that was not displayed: `price`, `qty`; the book does not change.
+        /// A trade that does not change the book, as against an order that was not displayed: `price`, `qty`; `side` is the
+        /// aggressor's where the feed tells; `FLAG_FILLS_FOLLOW` if displayed orders were part of it.
         Trade = 7 => "trade",
         /// An auction trade: `price`, `qty`; the book does not change.
         Cross = 8 => "cross",
@@ -101,6 +102,8 @@ pub const SYSTEM_END_OF_MESSAGES: u16 = 6;
 
 /// The execution is not to be printed: it is counted in a cross later.
 pub const FLAG_NON_PRINTABLE: u16 = 0x0100;
+/// The displayed orders that this trade executed are told one by one, as [`MarketEventKind::Fill`].
+pub const FLAG_FILLS_FOLLOW: u16 = 0x0200;
 /// The low byte of `flags` in [`MarketEventKind::Status`]: a [`TradingStatus`].
 pub const STATUS_MASK: u16 = 0x00ff;
 

@@ -2,9 +2,11 @@
 
 use super::Core;
 use super::output::{Output, Publisher};
-use super::paper::{PaperVenue, TakenKey, is_better};
+use super::paper::{PaperVenue, is_better};
 use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
-use tidegate_model::market::{FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus};
+use tidegate_model::market::{
+    FLAG_FILLS_FOLLOW, FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus,
+};
 use tidegate_model::{
     Instrument, InstrumentId, Lots, MarketEvent, PublicKind, PublicUpdate, Side, Symbol, Ticks,
 };
@@ -25,10 +27,7 @@ impl Core {
         match kind {
             MarketEventKind::Definition => return self.bind_channel(event, publisher),
             MarketEventKind::System => return,
-            MarketEventKind::Gap => {
-                self.counters.gaps += 1;
-                return;
-            }
+            MarketEventKind::Gap => return self.gap(event, publisher),
             _ => {}
         }
         let Some(instrument) = self.listing.by_channel(event.channel_id) else {
@@ -44,7 +43,16 @@ impl Core {
             _ => self.book_event(instrument, event, publisher),
         }
         if !self.paper.fills.is_empty() || !self.paper.met.is_empty() {
-            self.settle_resting(instrument, publisher);
+            self.settle_resting(publisher);
+        }
+    }
+
+    /// What happened in between is unknown: every book is emptied, since any of its orders may be gone.
+    fn gap<O: Output>(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_, O>) {
+        self.counters.gaps += 1;
+        let clear = MarketEvent { kind: MarketEventKind::Clear.wire(), ..*event };
+        for id in 0..self.listing.count() as u32 {
+            self.book_event(InstrumentId(id), &clear, publisher);
         }
     }
 
@@ -54,14 +62,16 @@ impl Core {
         event: &MarketEvent,
         publisher: &mut Publisher<'_, O>,
     ) {
+        let has_resting = self.paper.has_resting(instrument);
         let mut listener = Listener {
-            has_resting: self.paper.has_resting(instrument),
-            has_taken: self.paper.has_taken(instrument),
+            has_resting,
+            can_fill: has_resting && self.is_trading(instrument),
             is_printed: event.flags & FLAG_NON_PRINTABLE == 0,
-            is_feed_of_levels: matches!(
+            tells_levels: matches!(
                 event.kind(),
                 Some(MarketEventKind::Level | MarketEventKind::Quote)
             ),
+            clears: event.kind() == Some(MarketEventKind::Clear),
             instrument,
             last_trade: None,
             paper: &mut self.paper,
@@ -91,19 +101,34 @@ impl Core {
         }
         self.listing[instrument].last_trade = Some(event.price);
         publisher.public(trade_update(instrument, 0, event.price, event.qty));
-        if kind == MarketEventKind::Trade && self.paper.has_resting(instrument) {
+        let is_flow = kind == MarketEventKind::Trade && event.flags & FLAG_FILLS_FOLLOW == 0;
+        if is_flow && self.can_fill(instrument) {
             // The flow passed every price better than its own; at its own price nothing is proved.
             for side in [Side::Buy, Side::Sell] {
-                self.paper.flow_through(instrument, side, event.price, event.qty);
+                // An aggressor meets the other side; where the feed does not tell, it may have been either.
+                if event.side() != Some(side) {
+                    self.paper.flow_through(instrument, side, event.price, event.qty);
+                }
             }
         }
+    }
+
+    #[inline]
+    fn is_trading(&self, instrument: InstrumentId) -> bool {
+        self.listing[instrument].status == TradingStatus::Trading
+    }
+
+    /// True if the market can fill an order of ours that rests.
+    #[inline]
+    fn can_fill(&self, instrument: InstrumentId) -> bool {
+        self.paper.has_resting(instrument) && self.is_trading(instrument)
     }
 
     /// An execution that the feed tells apart from the change of the book that follows it (DBN `F`).
     fn fill_told_apart(&mut self, instrument: InstrumentId, event: &MarketEvent) {
         let Some(slot) = self.books.find(event.order_ref) else { return };
         let order = self.books.order(slot);
-        if order.instrument == instrument && self.paper.has_resting(instrument) {
+        if order.instrument == instrument && self.can_fill(instrument) {
             let PriceAndPlace { price, priority } = PriceAndPlace::of(&order);
             self.paper.flow(instrument, order.side, price, priority, event.qty);
         }
@@ -127,6 +152,9 @@ impl Core {
             orders: status.wire().into(),
             ..Default::default()
         });
+        if self.can_fill(instrument) {
+            self.take_what_rests_across(instrument, publisher);
+        }
     }
 
     /// The feed binds its number to a symbol, which becomes an instrument if it is none yet.
@@ -257,9 +285,12 @@ fn trade_update(instrument: InstrumentId, aggressor: u8, price: Ticks, qty: Lots
 struct Listener<'a, 'o, O: Output> {
     instrument: InstrumentId,
     has_resting: bool,
-    has_taken: bool,
+    /// It has, and the instrument trades.
+    can_fill: bool,
     is_printed: bool,
-    is_feed_of_levels: bool,
+    /// The event is of a feed that shows levels without orders.
+    tells_levels: bool,
+    clears: bool,
     last_trade: Option<Ticks>,
     paper: &'a mut PaperVenue,
     publisher: &'a mut Publisher<'o, O>,
@@ -275,14 +306,15 @@ impl<O: Output> Listener<'_, '_, O> {
             let aggressor = before.side.opposite().wire();
             self.publisher.public(trade_update(self.instrument, aggressor, price, by));
         }
-        if self.has_taken && before.taken {
+        if before.taken {
+            // No more of it can be gone to us than is left.
             let left = Lots(before.qty.0 - by.0);
-            self.paper.taken_left(self.instrument, TakenKey::Order(slot), left);
+            self.paper.set_taken(slot, self.paper.taken(slot).min(left));
         }
         if self.has_resting {
             let PriceAndPlace { price, priority } = PriceAndPlace::of(before);
             self.paper.ahead_reduced(self.instrument, before.side, price, priority, by);
-            if matches!(cause, Cause::Executed { .. }) && self.is_printed {
+            if self.can_fill && self.is_printed && matches!(cause, Cause::Executed { .. }) {
                 self.paper.flow(self.instrument, before.side, price, priority, by);
             }
         }
@@ -292,7 +324,7 @@ impl<O: Output> Listener<'_, '_, O> {
 impl<O: Output> BookObserver for Listener<'_, '_, O> {
     #[inline]
     fn added(&mut self, slot: Slot, order: &BookOrder) {
-        if self.has_resting {
+        if self.can_fill {
             let side = order.side.opposite();
             let met = self.paper.crossed_by(self.instrument, side, order.price, order.qty);
             if met.0 > 0 {
@@ -314,27 +346,21 @@ impl<O: Output> BookObserver for Listener<'_, '_, O> {
     #[inline]
     fn level(&mut self, instrument: InstrumentId, side: Side, level: Level) {
         self.publisher.public(level_update(instrument, side, level));
-        if self.is_feed_of_levels {
-            // The feed told the level anew: it is refreshed.
-            if self.has_taken {
-                let what = TakenKey::Level(side, level.price);
-                self.paper.taken_left(instrument, what, Lots::ZERO);
-            }
-            if self.has_resting && level.qty.0 > 0 {
-                let ours = side.opposite();
-                let met = self.paper.crossed_by(instrument, ours, level.price, level.qty);
-                let what = TakenKey::Level(side, level.price);
-                if met.0 > 0 {
-                    // Noting it can only fail when the overlay is full; then the level may be taken twice.
-                    let _ = self.paper.take(instrument, what, met);
-                }
+        if self.tells_levels || self.clears {
+            self.paper.level_refreshed(instrument, side, level.price);
+        }
+        if self.tells_levels && self.can_fill && level.qty.0 > 0 {
+            let ours = side.opposite();
+            let met = self.paper.crossed_by(instrument, ours, level.price, level.qty);
+            if met.0 > 0 {
+                self.paper.take_of_level(instrument, side, level.price, met);
             }
         }
     }
 }
 
-/// True if `price` is acceptable to an order on `side` with limit `limit` (none: any price is).
+/// True if `price` is acceptable to an order on `side` with limit `limit`.
 #[inline]
-pub(super) fn is_acceptable(side: Side, limit: Option<Ticks>, price: Ticks) -> bool {
-    limit.is_none_or(|limit| !is_better(side, price, limit))
+pub(super) fn is_acceptable(side: Side, limit: Ticks, price: Ticks) -> bool {
+    !is_better(side, price, limit)
 }

@@ -84,7 +84,7 @@ impl Core {
     /// # Errors
     /// `CapacityExceeded` if `orders_max` is not a power of two that the order store can hold.
     pub fn new(configure: Configure) -> Result<Self, Reject> {
-        let mut paper = PaperVenue::new();
+        let mut paper = PaperVenue::new(configure.book_orders_max);
         paper.set_latency(configure.paper_latency_ns);
         // Pages are handed out now, not one by one as orders come.
         let mut oms = Oms::new(configure.orders_max)?;
@@ -101,7 +101,7 @@ impl Core {
             risk,
             oms,
             paper,
-            walk: Vec::with_capacity(1_024),
+            walk: Vec::with_capacity(orders::WALK_MAX),
             counters: Counters::default(),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::market::is_acceptable;
 use super::output::{Output, Publisher};
-use super::paper::{Flight, Request, Resting, TakenKey};
+use super::paper::{Displayed, Flight, Request, Resting};
 use super::{Core, Listed};
 use crate::book::{Level, Slot};
 use tidegate_model::command::{
@@ -24,10 +24,13 @@ pub(super) const NOBODY: Requester = Requester {
     request_id: 0,
 };
 
+/// Displayed orders that one step of a taking order goes through; one that needs more takes another step.
+pub(super) const WALK_MAX: usize = 1_024;
+
 /// What a taking order takes from one displayed order, or from one level without orders.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taking {
-    what: TakenKey,
+    from: Displayed,
     price: Ticks,
     qty: Lots,
 }
@@ -139,28 +142,30 @@ impl Core {
     /// An order at the venue takes what it can, then rests or ends.
     fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let order = *self.oms.order(slot);
-        let limit = match (order.order_type, order.side) {
-            (OrderType::Limit, _) => Some(order.price),
-            // A market buy goes no further than the price at which the gate counted it.
-            (OrderType::Market, Side::Buy) => Some(order.exposure_price),
-            (OrderType::Market, Side::Sell) => None,
+        let limit = match order.order_type {
+            OrderType::Limit => order.price,
+            OrderType::Market => order.protection_price,
         };
-        let wanted = order.leaves_qty();
-        let reachable = self.find_liquidity(order.instrument, order.side, limit, wanted);
-        if order.time_in_force == TimeInForce::Fok && reachable < wanted {
-            return self.end(slot, CancelReason::Fok, publisher);
-        }
-        self.take(slot, publisher);
-        let leaves = self.oms.order(slot).leaves_qty();
-        if leaves.0 == 0 {
-            return;
+        let mut leaves = order.leaves_qty();
+        if self.listing[order.instrument].status == TradingStatus::Trading {
+            let reachable = self.find_liquidity(order.instrument, order.side, limit, leaves);
+            if order.time_in_force == TimeInForce::Fok && reachable < leaves {
+                return self.end(slot, CancelReason::Fok, publisher);
+            }
+            while !self.walk.is_empty() {
+                self.take(slot, publisher);
+                leaves = self.oms.order(slot).leaves_qty();
+                if leaves.0 == 0 {
+                    return;
+                }
+                self.find_liquidity(order.instrument, order.side, limit, leaves);
+            }
         }
         let price = order.price;
         match (order.order_type, order.time_in_force) {
             (OrderType::Market, _) => self.end(slot, CancelReason::NoLiquidity, publisher),
-            (OrderType::Limit, TimeInForce::Ioc | TimeInForce::Fok) => {
-                self.end(slot, CancelReason::Ioc, publisher);
-            }
+            (OrderType::Limit, TimeInForce::Fok) => self.end(slot, CancelReason::Fok, publisher),
+            (OrderType::Limit, TimeInForce::Ioc) => self.end(slot, CancelReason::Ioc, publisher),
             (OrderType::Limit, TimeInForce::Day | TimeInForce::Gtc) => {
                 let level = self.books.level(order.instrument, order.side, price);
                 let ahead = level.map_or(Lots::ZERO, |level| level.qty);
@@ -172,86 +177,102 @@ impl Core {
         }
     }
 
-    /// Lists in `walk` what an order may take, best price first and first come first; returns the sum, at most
-    /// `wanted`.
+    /// Trading goes on: orders of ours that the book crosses take from it, best price first, then first come.
+    pub(super) fn take_what_rests_across<O: Output>(
+        &mut self,
+        instrument: InstrumentId,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        for side in [Side::Buy, Side::Sell] {
+            let Some(best) = self.books.best(instrument, side.opposite()) else { continue };
+            let resting = self.paper.resting(instrument, side).iter();
+            let crossed =
+                resting.take_while(|resting| is_acceptable(side, resting.price, best.price));
+            // A list of its own, since those that are not filled rest again. A halt ends seldom: it may allocate.
+            let crossed: Vec<OrderSlot> = crossed.map(|resting| resting.order).collect();
+            for slot in crossed {
+                self.paper.remove(instrument, side, slot);
+                self.execute(slot, publisher);
+            }
+        }
+    }
+
+    /// Lists in `walk` what an order may take, best price first and first come first, as far as there is room; returns
+    /// the sum of all it may take, at most `wanted`.
     fn find_liquidity(
         &mut self,
         instrument: InstrumentId,
         side: Side,
-        limit: Option<Ticks>,
+        limit: Ticks,
         wanted: Lots,
     ) -> Lots {
         self.walk.clear();
-        let mut found = Lots::ZERO;
+        let mut left = wanted;
         let other = side.opposite();
         for level in self.books.levels(instrument, other) {
-            if found == wanted || !is_acceptable(side, limit, level.price) {
+            if left.0 == 0 || !is_acceptable(side, limit, level.price) {
                 break;
             }
             let Level { price, qty, .. } = level;
-            let mut offer = |what: TakenKey, displayed: Lots| {
-                let taken = self.paper.taken(instrument, what);
-                let free = Lots(displayed.0.saturating_sub(taken.0));
-                let qty = free.min(Lots(wanted.0 - found.0));
-                if qty.0 > 0 && self.walk.len() < self.walk.capacity() {
-                    self.walk.push(Taking { what, price, qty });
-                    found.0 += qty.0;
+            let mut offer = |from: Displayed, displayed: Lots, taken: Lots| {
+                let qty = Lots(displayed.0.saturating_sub(taken.0)).min(left);
+                left.0 -= qty.0;
+                if qty.0 > 0 && self.walk.len() < WALK_MAX {
+                    self.walk.push(Taking { from, price, qty });
                 }
+                left.0 > 0
             };
             let mut orders = self.books.orders_at(instrument, other, price).peekable();
             if orders.peek().is_none() {
-                offer(TakenKey::Level(other, price), qty);
+                let taken = self.paper.taken_of_level(instrument, other, price);
+                offer(Displayed::Level(other, price), qty, taken);
             }
             for (at, order) in orders {
-                offer(TakenKey::Order(at), order.qty);
+                let taken = if order.taken { self.paper.taken(at) } else { Lots::ZERO };
+                if !offer(Displayed::Order(at), order.qty, taken) {
+                    break;
+                }
             }
         }
-        found
+        Lots(wanted.0 - left.0)
     }
 
     /// Takes what `walk` lists, and reports one fill a price level.
     fn take<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let instrument = self.oms.order(slot).instrument;
         let mut at = 0;
-        while at < self.walk.len() {
-            let price = self.walk[at].price;
+        while let Some(&Taking { price, .. }) = self.walk.get(at) {
             let mut qty = Lots::ZERO;
             while let Some(&taking) = self.walk.get(at)
                 && taking.price == price
             {
-                // When no more can be remembered as taken, nothing more is taken.
-                if !self.note_taken(instrument, taking.what, taking.qty) {
-                    at = self.walk.len();
-                    break;
+                match taking.from {
+                    Displayed::Order(displayed) => self.note_taken(displayed, taking.qty),
+                    Displayed::Level(side, price) => {
+                        self.paper.take_of_level(instrument, side, price, taking.qty);
+                    }
                 }
                 qty.0 += taking.qty.0;
                 at += 1;
             }
-            if qty.0 > 0 {
-                self.fill(slot, price, qty, Liquidity::Taker, publisher);
-            }
+            self.fill(slot, price, qty, Liquidity::Taker, publisher);
         }
     }
 
-    fn note_taken(&mut self, instrument: InstrumentId, what: TakenKey, qty: Lots) -> bool {
-        let noted = self.paper.take(instrument, what, qty);
-        if let TakenKey::Order(at) = what
-            && noted
-        {
-            self.books.set_taken(at, true);
-        }
-        noted
+    fn note_taken(&mut self, displayed: Slot, qty: Lots) {
+        let taken = match self.books.order(displayed).taken {
+            true => self.paper.taken(displayed),
+            false => Lots::ZERO,
+        };
+        self.paper.set_taken(displayed, Lots(taken.0 + qty.0));
+        self.books.set_taken(displayed, true);
     }
 
     /// Books the fills that a market event brought to resting orders.
-    pub(super) fn settle_resting<O: Output>(
-        &mut self,
-        instrument: InstrumentId,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn settle_resting<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
         for at in 0..self.paper.met.len() {
             let (met, qty): (Slot, Lots) = self.paper.met[at];
-            self.note_taken(instrument, TakenKey::Order(met), qty);
+            self.note_taken(met, qty);
         }
         self.paper.met.clear();
         for at in 0..self.paper.fills.len() {

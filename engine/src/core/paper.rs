@@ -1,8 +1,11 @@
 //! The paper venue: fills against the real book, without touching it.
 //!
+//! * Nothing fills unless the instrument trades. Orders that reach the venue in a halt rest, as do those that rested
+//!   before; when trading goes on, those that the book crosses take from it first.
 //! * A marketable order takes what is displayed, level by level and order by order. What it took stays taken:
 //!   each displayed order remembers how much of it is gone to us, until it leaves the book. New orders at the
 //!   level are fresh liquidity.
+//! * A market order goes no further than its protection price, the bound of the price collar when it was let in.
 //! * A resting order knows its exact place: every displayed order that arrived earlier at its price is ahead.
 //!   Executions of orders ahead, and their cancels, bring it forward. An execution of an order *behind* it, or at
 //!   a worse price, would have met it first: it fills by that quantity, at its own price.
@@ -21,8 +24,6 @@ use tidegate_oms::{OrderSlot, Requester};
 
 /// Orders, cancels and replaces that may be on their way to the venue at once.
 pub const IN_FLIGHT_MAX: usize = 65_536;
-/// Displayed orders that may be partly taken by us at once.
-pub const TAKEN_MAX: usize = 65_536;
 
 /// What travels between the gate and the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,16 +75,17 @@ pub struct MakerFill {
     pub qty: Lots,
 }
 
-/// How much of a displayed order, or of a level without orders, is gone to us.
+/// How much of a level without orders is gone to us.
 #[derive(Clone, Copy, Debug)]
-struct Taken {
-    what: TakenKey,
+struct TakenLevel {
+    side: Side,
+    price: Ticks,
     qty: Lots,
 }
 
-/// What was taken from.
+/// Where a taking order takes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TakenKey {
+pub enum Displayed {
     /// A displayed order.
     Order(BookSlot),
     /// A price level of a feed that shows no orders.
@@ -95,8 +97,8 @@ pub enum TakenKey {
 struct Desk {
     /// By side; best price first, then first come.
     resting: [Vec<Resting>; 2],
-    /// First taken first.
-    taken: Vec<Taken>,
+    /// Levels without orders that are partly gone to us, first taken first; never more than the book has.
+    taken_levels: Vec<TakenLevel>,
 }
 
 /// The paper venue's own state: what is under way, what rests, what is taken.
@@ -106,8 +108,11 @@ pub struct PaperVenue {
     in_flight: Bounded<Flight>,
     /// By instrument.
     desks: Vec<Desk>,
-    /// Entries in all desks' `taken`.
-    taken_count: usize,
+    /// How much of each displayed order is gone to us, by its slot. The book marks the orders of which it is not 0,
+    /// so that nobody looks here for the others.
+    taken: Vec<u64>,
+    /// Sum of the hashes of what is not 0 in `taken`.
+    taken_hash: StateHash,
     /// Filled by [`Self::flow`], emptied by the core after each market event.
     pub(super) fills: Vec<MakerFill>,
     /// Displayed orders that our resting orders met as they arrived, to be flagged after the event.
@@ -115,13 +120,15 @@ pub struct PaperVenue {
 }
 
 impl PaperVenue {
-    /// A venue without orders.
-    pub fn new() -> Self {
+    /// A venue without orders, beside books that display `book_orders_max` orders at most.
+    pub fn new(book_orders_max: u32) -> Self {
         Self {
             latency_ns: 0,
             in_flight: Bounded::new(IN_FLIGHT_MAX),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
-            taken_count: 0,
+            // Zeroed memory is address space until it is written.
+            taken: vec![0; book_orders_max as usize + 1],
+            taken_hash: StateHash::default(),
             fills: Vec::with_capacity(1_024),
             met: Vec::with_capacity(64),
         }
@@ -140,7 +147,7 @@ impl PaperVenue {
     /// Makes room for one more instrument.
     pub fn define_instrument(&mut self) {
         let queue = || Vec::with_capacity(16);
-        self.desks.push(Desk { resting: [queue(), queue()], taken: Vec::with_capacity(16) });
+        self.desks.push(Desk { resting: [queue(), queue()], taken_levels: Vec::with_capacity(16) });
     }
 
     /// Sends a request on its way at `now`.
@@ -314,47 +321,52 @@ impl PaperVenue {
         Lots(qty.0 - left.0)
     }
 
-    /// True if something of the instrument's book is gone to us.
+    /// How much of a displayed order is gone to us. 0 for one that the book does not mark.
     #[inline]
-    pub fn has_taken(&self, instrument: InstrumentId) -> bool {
-        !self.desks[instrument.index()].taken.is_empty()
+    pub fn taken(&self, order: BookSlot) -> Lots {
+        Lots(self.taken[order.index()])
     }
 
-    /// How much of `what` is gone to us.
-    pub fn taken(&self, instrument: InstrumentId, what: TakenKey) -> Lots {
-        let taken = &self.desks[instrument.index()].taken;
-        taken.iter().find(|taken| taken.what == what).map_or(Lots::ZERO, |taken| taken.qty)
+    /// How much of a level without orders is gone to us.
+    pub fn taken_of_level(&self, instrument: InstrumentId, side: Side, price: Ticks) -> Lots {
+        let mut taken = self.desks[instrument.index()].taken_levels.iter();
+        taken.find(|level| level.is_at(side, price)).map_or(Lots::ZERO, |level| level.qty)
     }
 
-    /// Notes that `qty` more lots of `what` are gone to us; false if [`TAKEN_MAX`] entries are noted already.
-    #[must_use]
-    pub fn take(&mut self, instrument: InstrumentId, what: TakenKey, qty: Lots) -> bool {
-        let desk = &mut self.desks[instrument.index()];
-        if let Some(taken) = desk.taken.iter_mut().find(|taken| taken.what == what) {
-            taken.qty.0 += qty.0;
-            return true;
+    /// Notes how much of a displayed order is gone to us.
+    #[inline]
+    pub fn set_taken(&mut self, order: BookSlot, qty: Lots) {
+        let hash_of = |qty: u64| hash_words(0x5441_4b45, &[order.index() as u64, qty]);
+        let taken = &mut self.taken[order.index()];
+        if *taken > 0 {
+            self.taken_hash.remove(hash_of(*taken));
         }
-        if self.taken_count == TAKEN_MAX {
-            return false;
+        if qty.0 > 0 {
+            self.taken_hash.add(hash_of(qty.0));
         }
-        desk.taken.push(Taken { what, qty });
-        self.taken_count += 1;
-        true
+        *taken = qty.0;
     }
 
-    /// `what` has `left` lots left: no more than those can be gone to us.
-    pub fn taken_left(&mut self, instrument: InstrumentId, what: TakenKey, left: Lots) {
-        let taken = &mut self.desks[instrument.index()].taken;
-        let Some(at) = taken.iter().position(|taken| taken.what == what) else { return };
-        if left.0 == 0 {
-            taken.remove(at);
-            self.taken_count -= 1;
-        } else {
-            taken[at].qty = taken[at].qty.min(left);
+    /// Notes that `qty` more lots of a level without orders are gone to us.
+    pub fn take_of_level(&mut self, instrument: InstrumentId, side: Side, price: Ticks, qty: Lots) {
+        let taken = &mut self.desks[instrument.index()].taken_levels;
+        match taken.iter_mut().find(|level| level.is_at(side, price)) {
+            Some(level) => level.qty.0 += qty.0,
+            None => taken.push(TakenLevel { side, price, qty }),
         }
     }
 
-    /// The hash of everything under way, resting and taken, computed from scratch: these lists are short.
+    /// The feed told a level anew: nothing of it is gone to us.
+    #[inline]
+    pub fn level_refreshed(&mut self, instrument: InstrumentId, side: Side, price: Ticks) {
+        let taken = &mut self.desks[instrument.index()].taken_levels;
+        if !taken.is_empty() {
+            taken.retain(|level| !level.is_at(side, price));
+        }
+    }
+
+    /// The hash of everything under way, resting and taken. The lists are short and hashed from scratch; what is taken
+    /// of displayed orders has its sum kept.
     pub fn hash(&self) -> StateHash {
         let mut hash = StateHash::default();
         let mut add = |tag: u64, words: &[u64]| hash.add(hash_words(tag, words));
@@ -385,21 +397,18 @@ impl PaperVenue {
                     add(0x5245_5354, &words);
                 }
             }
-            for taken in &desk.taken {
-                let (kind, key) = match taken.what {
-                    TakenKey::Order(slot) => (0, slot.index() as u64),
-                    TakenKey::Level(side, price) => (u64::from(side.wire()), price.0 as u64),
-                };
-                add(0x5441_4b45, &[instrument as u64, kind, key, taken.qty.0]);
+            for taken in &desk.taken_levels {
+                let place = (instrument as u64) << 32 | u64::from(taken.side.wire());
+                add(0x4c45_5645, &[place, taken.price.0 as u64, taken.qty.0]);
             }
         }
-        hash
+        hash.combined(self.taken_hash)
     }
 }
 
-impl Default for PaperVenue {
-    fn default() -> Self {
-        Self::new()
+impl TakenLevel {
+    fn is_at(&self, side: Side, price: Ticks) -> bool {
+        self.side == side && self.price == price
     }
 }
 

@@ -67,9 +67,10 @@ impl Decoder {
     /// # Panics
     /// If `midnight` is so late that the times of its day do not fit 64 bits (the year 2554).
     pub fn new(midnight: UnixNanos) -> Self {
-        assert!(midnight.0 <= u64::MAX - NANOS_PER_DAY, "midnight {midnight} is beyond 64 bits");
         let bound = vec![0; LOCATES].into_boxed_slice();
-        Self { midnight: midnight.0, messages: 0, bound, symbols: 0 }
+        let mut decoder = Self { midnight: 0, messages: 0, bound, symbols: 0 };
+        decoder.begin_session(midnight);
+        decoder
     }
 
     /// Messages seen, which is the number of the last one.
@@ -94,8 +95,15 @@ impl Decoder {
         self.messages = number.saturating_sub(1);
     }
 
-    /// Forgets every symbol, for a new session of the feed.
-    pub fn forget_symbols(&mut self) {
+    /// Begins anew with a session whose times count from `midnight`: it numbers its messages and stocks from the
+    /// beginning.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn begin_session(&mut self, midnight: UnixNanos) {
+        assert!(midnight.0 <= u64::MAX - NANOS_PER_DAY, "midnight {midnight} is beyond 64 bits");
+        self.midnight = midnight.0;
+        self.messages = 0;
         self.bound.fill(0);
         self.symbols = 0;
     }
@@ -181,10 +189,10 @@ impl Decoder {
             }
             Trade::KIND => {
                 let m = Trade::read_checked(message)?;
-                let side = side_of(kind, m.side)?;
+                // The side says "B" whoever was the aggressor, since 2014; the event has none.
+                side_of(kind, m.side)?;
                 let mut event = self.event(kind, MarketEventKind::Trade, &m.header)?;
                 self.bind(kind, &m.header, m.stock, emit)?;
-                event.side = side;
                 event.order_ref = m.order_ref;
                 event.price = ticks(m.price);
                 event.qty = lots(m.shares);
