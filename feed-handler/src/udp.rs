@@ -2,14 +2,15 @@
 
 use crate::error::Error;
 use crate::itch::Decoder;
-use crate::mold_udp64::{Delivery, Receiver, ReceiverConfig};
+use crate::mold_udp64::{Delivery, Receiver, ReceiverConfig, SessionName};
+use crate::session_date::last_new_york_midnight;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tidegate_model::market::{MarketEvent, MarketEventKind};
 use tidegate_model::{Lots, UnixNanos};
@@ -25,6 +26,15 @@ const STALLED_MAX: Duration = Duration::from_millis(1);
 /// Attempts at a full ring without giving the core away.
 const SPINS_BEFORE_YIELD: u32 = 64;
 
+/// What a feed does when its session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterSession {
+    /// It ends: [`FeedOutcome::EndOfSession`].
+    End,
+    /// It waits for the next session, which has another name, and takes it from its first message on.
+    Wait,
+}
+
 /// Where a feed comes from.
 #[derive(Clone, Debug)]
 pub struct FeedConfig {
@@ -38,8 +48,10 @@ pub struct FeedConfig {
     pub request_server: Option<SocketAddr>,
     /// How loss is dealt with; `can_request` is set from `request_server`.
     pub receiver: ReceiverConfig,
-    /// Midnight of the session's day (see [`crate::session_date`]).
-    pub midnight: UnixNanos,
+    /// Midnight of the session's day; `None` takes the last one in New York whenever a session begins.
+    pub midnight: Option<UnixNanos>,
+    /// What to do when a session is over.
+    pub after_session: AfterSession,
     /// Bytes of each socket's buffer, as far as the system allows.
     pub socket_buffer_bytes: usize,
     /// Never sleep: costs a core, saves the wake-up time of some microseconds.
@@ -55,7 +67,8 @@ impl FeedConfig {
             interface: Ipv4Addr::UNSPECIFIED,
             request_server: None,
             receiver: ReceiverConfig::default(),
-            midnight: UnixNanos(0),
+            midnight: Some(UnixNanos(0)),
+            after_session: AfterSession::End,
             socket_buffer_bytes: 8 * 1024 * 1024,
             busy_poll: false,
         }
@@ -93,6 +106,30 @@ pub struct FeedStats {
     pub last_feed_seq: AtomicU64,
     /// The session is over.
     pub end_of_session: AtomicBool,
+    last_end: Mutex<Option<SessionEnd>>,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionEnd {
+    /// Its name.
+    pub session: SessionName,
+    /// Number of its last message.
+    pub messages: u64,
+    /// Sessions of this feed that are over, this one included.
+    pub count: u64,
+}
+
+impl FeedStats {
+    /// The session that was over last.
+    pub fn last_end(&self) -> Option<SessionEnd> {
+        *self.locked_end()
+    }
+
+    /// A panic elsewhere does not make this plain value wrong.
+    fn locked_end(&self) -> MutexGuard<'_, Option<SessionEnd>> {
+        self.last_end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How a feed came to its end.
@@ -161,8 +198,11 @@ impl FeedReceiver {
         self.lines.iter().filter_map(|line| line.local_addr().ok()).collect()
     }
 
-    /// Receives until the session ends, `stop` is set or the ring's reader is gone. A full ring holds it up:
-    /// what the sockets' buffers cannot take in the meantime is asked for again.
+    /// Receives until the session ends (see [`AfterSession`]), `stop` is set or the ring's reader is gone. A full ring
+    /// holds it up: what the sockets' buffers cannot take in the meantime is asked for again.
+    ///
+    /// Before the first message of a session that follows another goes an event of kind [`MarketEventKind::Gap`] with
+    /// quantity 0: the orders of the session before are gone.
     ///
     /// # Errors
     /// [`Error::Socket`] if a socket fails.
@@ -175,7 +215,10 @@ impl FeedReceiver {
         let Self { config, lines, requests, poll } = self;
         let receiver = Receiver::new(config.receiver);
         let sink = Sink {
-            decoder: Decoder::new(config.midnight),
+            decoder: Decoder::new(config.midnight.unwrap_or_default()),
+            midnight: config.midnight,
+            after_session: config.after_session,
+            session: None,
             events,
             stop,
             stats,
@@ -216,6 +259,9 @@ fn open_line(addr: SocketAddr, config: &FeedConfig) -> io::Result<UdpSocket> {
 /// From deliveries to the ring.
 struct Sink<'a> {
     decoder: Decoder,
+    midnight: Option<UnixNanos>,
+    after_session: AfterSession,
+    session: Option<SessionName>,
     events: rtrb::Producer<MarketEvent>,
     stop: &'a AtomicBool,
     stats: &'a FeedStats,
@@ -225,7 +271,7 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn deliver(&mut self, delivery: Delivery<'_>) {
-        let Self { decoder, events, stop, stats, ts_recv, ended } = self;
+        let Self { decoder, events, stop, stats, ts_recv, ended, .. } = self;
         let mut push = |mut event: MarketEvent| {
             event.ts_recv = *ts_recv;
             if ended.is_none() {
@@ -233,8 +279,14 @@ impl Sink<'_> {
             }
         };
         match delivery {
-            // A new session numbers its stocks anew.
-            Delivery::Session(_) => decoder.forget_symbols(),
+            Delivery::Session(name) => {
+                if self.session.replace(name).is_some() {
+                    push(gap(0, 0, *ts_recv));
+                }
+                let midnight = self.midnight.unwrap_or_else(|| last_new_york_midnight(*ts_recv));
+                decoder.begin_session(midnight);
+                stats.end_of_session.store(false, Ordering::Release);
+            }
             Delivery::Message { sequence, message } => {
                 decoder.set_next_message(sequence);
                 if decoder.decode(message, &mut push).is_err() {
@@ -248,14 +300,22 @@ impl Sink<'_> {
                 stats.last_feed_seq.store(sequence + count - 1, Ordering::Relaxed);
             }
             Delivery::EndOfSession { messages } => {
+                if let Some(session) = self.session {
+                    let mut last = stats.locked_end();
+                    let count = last.map_or(1, |before| before.count + 1);
+                    *last = Some(SessionEnd { session, messages, count });
+                }
                 stats.end_of_session.store(true, Ordering::Release);
-                ended.get_or_insert(FeedOutcome::EndOfSession { messages });
+                if self.after_session == AfterSession::End {
+                    ended.get_or_insert(FeedOutcome::EndOfSession { messages });
+                }
             }
         }
     }
 }
 
-/// The event that says `count` messages from `sequence` on are lost.
+/// The event that says `count` messages from `sequence` on are lost; 0 and 0 when nobody knows which and how many. What
+/// happened in between is unknown, so whoever takes it empties every book of the feed.
 fn gap(sequence: u64, count: u64, now: UnixNanos) -> MarketEvent {
     MarketEvent {
         kind: MarketEventKind::Gap.wire(),

@@ -5,12 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_feed_handler::binary_file::{Frames, Reader};
 use tidegate_feed_handler::itch::Decoder;
+use tidegate_feed_handler::mold_udp64::SessionName;
 use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerOutcome, ServerStats, Speed};
+use tidegate_feed_handler::session_date::last_new_york_midnight;
 use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
-use tidegate_feed_handler::udp::{FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
+use tidegate_feed_handler::udp::{AfterSession, FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
 use tidegate_model::UnixNanos;
 use tidegate_model::market::{MarketEvent, MarketEventKind};
 
@@ -163,6 +165,98 @@ fn recorded_speed_takes_the_recorded_time() {
         assert!(begin.elapsed() >= Duration::from_millis(least_ms));
         assert!(played.events == want, "events differ");
     }
+}
+
+/// A receiver that waits for the next session, and what it has put into its ring.
+struct Waiting {
+    line: SocketAddr,
+    stop: Arc<AtomicBool>,
+    stats: Arc<FeedStats>,
+    thread: thread::JoinHandle<FeedOutcome>,
+    ring: rtrb::Consumer<MarketEvent>,
+}
+
+impl Waiting {
+    fn start(midnight: Option<UnixNanos>) -> Self {
+        let config = FeedConfig {
+            midnight,
+            after_session: AfterSession::Wait,
+            ..FeedConfig::new(any_port())
+        };
+        let receiver = FeedReceiver::bind(config).expect("bound");
+        let line = receiver.line_addrs()[0];
+        let (stop, stats) = (Arc::new(AtomicBool::new(false)), Arc::<FeedStats>::default());
+        let (producer, ring) = rtrb::RingBuffer::new(1 << 14);
+        let (stop_inner, stats_inner) = (Arc::clone(&stop), Arc::clone(&stats));
+        let thread = thread::spawn(move || {
+            receiver.run(producer, &stop_inner, &stats_inner).expect("no error")
+        });
+        Self { line, stop, stats, thread, ring }
+    }
+
+    /// Plays one session to its end, and takes its events.
+    fn hear(&mut self, name: &str, bytes: Vec<u8>, count: u64) -> Vec<MarketEvent> {
+        let mut config = ServerConfig::new(self.line);
+        config.session = self::name(name);
+        config.speed = Speed::FlatOut;
+        config.messages_per_sec_max = Some(50_000);
+        config.linger = Duration::from_millis(20);
+        let server = FeedServer::bind(config).expect("bound");
+        let stop = AtomicBool::new(false);
+        let mut file = Reader::new(Cursor::new(bytes));
+        server.run(&mut file, &stop, &ServerStats::default()).expect("no error");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.stats.last_end().is_none_or(|end| end.count < count) {
+            assert!(Instant::now() < deadline, "no end of session {name}: {:?}", self.stats);
+            thread::yield_now();
+        }
+        std::iter::from_fn(|| self.ring.pop().ok()).collect()
+    }
+}
+
+/// Without the receive times that differ from run to run.
+fn without_receive_times(events: &[MarketEvent]) -> Vec<MarketEvent> {
+    events.iter().map(|event| MarketEvent { ts_recv: UnixNanos(0), ..*event }).collect()
+}
+
+#[test]
+fn sessions_follow_one_another() {
+    let (first, second) = (session_bytes(parameters(2_000)), session_bytes(parameters(3_000)));
+    let mut feed = Waiting::start(Some(UnixNanos(0)));
+    let heard = feed.hear("MONDAY", first.clone(), 1);
+    assert_eq!(without_receive_times(&heard), events_of(&first));
+    assert!(feed.stats.end_of_session.load(Ordering::Relaxed));
+    // What a session says after its end, or again from its beginning, is nothing new.
+    let again = feed.hear("MONDAY", first, 1);
+    assert_eq!(again, []);
+    let heard = feed.hear("TUESDAY", second.clone(), 2);
+    // What happened between the two is unknown: that comes first.
+    assert_eq!(heard[0].kind(), Some(MarketEventKind::Gap));
+    assert_eq!((heard[0].qty.0, heard[0].feed_seq), (0, 0));
+    assert_eq!(without_receive_times(&heard[1..]), events_of(&second));
+    let end = feed.stats.last_end().expect("two sessions ended");
+    assert_eq!((end.session, end.messages, end.count), (name("TUESDAY"), 3_000, 2));
+    feed.stop.store(true, Ordering::Relaxed);
+    assert_eq!(feed.thread.join().expect("no panic"), FeedOutcome::Stopped);
+}
+
+fn name(text: &str) -> SessionName {
+    SessionName::new(text).expect("a name")
+}
+
+#[test]
+fn a_session_s_day_is_the_day_on_which_it_begins() {
+    let bytes = session_bytes(parameters(1_000));
+    let mut feed = Waiting::start(None);
+    for (count, name) in [(1, "ONE"), (2, "TWO")] {
+        let heard = feed.hear(name, bytes.clone(), count);
+        let event = heard.last().expect("events");
+        let midnight = last_new_york_midnight(event.ts_recv);
+        let time = events_of(&bytes).last().expect("events").ts_event;
+        assert_eq!(event.ts_event, UnixNanos(midnight.0 + time.0));
+    }
+    feed.stop.store(true, Ordering::Relaxed);
+    assert_eq!(feed.thread.join().expect("no panic"), FeedOutcome::Stopped);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use support::{Place, Ran, Server, run, spawn_command, text, tidegate};
+use std::time::Duration;
+use support::{Place, Ran, Server, run, spawn_command, spawn_heard, text, tidegate};
 use tempfile::TempDir;
 
 const COMMANDS: [&[&str]; 13] = [
@@ -414,4 +415,35 @@ fn a_session_is_served_to_its_end() {
     command.args(["feed", "serve", text(&path), "--to", &to, "--speed", "max", "--linger", "0"]);
     let said = spawn_command(&mut command).wait().ok();
     assert!(said.starts_with("played 2000 messages"), "{said}");
+}
+
+#[test]
+fn a_server_says_when_a_session_is_over_and_takes_the_next() {
+    let files = Files::new();
+    let place = Place::new("");
+    let config = place.config();
+    let mut command = tidegate();
+    command.args(["run", "--config", text(&config)]);
+    let (server, heard) = spawn_heard(&mut command);
+    let line = |begin: &str| loop {
+        let line = heard.recv_timeout(Duration::from_secs(60)).expect("the server says it");
+        if line.starts_with(begin) {
+            break line;
+        }
+    };
+    let feed = line("feed      MoldUDP64 at ");
+    let to = feed.split_whitespace().last().expect("an address");
+    let path = files.path("good.itch");
+    for session in ["MONDAY", "TUESDAY"] {
+        let serve = ["feed", "serve", text(&path), "--to", to, "--session", session];
+        run(&[&serve[..], &["--speed", "max", "--rate", "20000", "--linger", "0"]].concat()).ok();
+        let said = line("feed:");
+        let expected =
+            format!("feed: session {session} over after 2000 messages; waiting for the next");
+        assert_eq!(said, expected);
+    }
+    server.signal("TERM");
+    let said = server.wait().ok();
+    assert_eq!(said.matches("waiting for the next").count(), 2, "{said}");
+    assert!(said.contains("feed      Stopped: "), "{said}");
 }

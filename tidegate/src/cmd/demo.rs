@@ -28,6 +28,7 @@ use tidegate_feed_handler::mold_udp64::SessionName;
 use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerStats, Speed};
 use tidegate_feed_handler::source::{Format, Source};
 use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
+use tidegate_feed_handler::udp::AfterSession;
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{MarketEvent, PrincipalId, Symbol};
 
@@ -140,7 +141,7 @@ fn trade(
     let edge_config = EdgeConfig { listen: edge_addr(), tokens: all, ..Default::default() };
 
     let (feed_in, feed_out) = runtime::feed_ring();
-    let feed = Feed::bind(&config, feed_in)?.context("the demo has a feed")?;
+    let feed = Feed::bind(&config, feed_in, AfterSession::End)?.context("the demo has a feed")?;
     let line = feed.line_addr()?;
     let mut system = System::start(&config, edge_config, feed_out)?;
     writeln!(out, "gRPC       http://{} (reflection and health are on)", system.edge_addr)?;

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, DEFAULT_TOML};
 use crate::system::System;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Ipv4Addr;
@@ -14,8 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_edge::{EdgeConfig, TokenEntry};
 use tidegate_engine::runtime;
-use tidegate_feed_handler::session_date;
-use tidegate_feed_handler::udp::{FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
+use tidegate_feed_handler::udp::{AfterSession, FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
 use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
 
 /// Runs the server until Ctrl-C: feed, engine, journal and gRPC edge.
@@ -49,21 +48,28 @@ pub fn run(args: RunArgs) -> Result<()> {
     let edge_config = edge_config(&config, &mut out)?;
     let stop = stop_on_signal()?;
     let (feed_in, feed_out) = runtime::feed_ring();
-    let feed = Feed::bind(&config, feed_in)?;
+    let feed = Feed::bind(&config, feed_in, AfterSession::Wait)?;
     let line = feed.as_ref().map(Feed::line_addr).transpose()?;
     let system = System::start(&config, edge_config, feed_out)?;
     // What runs is stopped in order, even if nobody can be told any more.
     let mut told = greet(&mut out, &config, &system, line);
     let feed = feed.map(Feed::start).transpose()?;
 
-    while told.is_ok() && !stop.load(Ordering::Relaxed) && !system.has_failed() {
-        std::thread::sleep(Duration::from_millis(50));
+    if told.is_ok() {
+        told = wait(&mut out, &stop, || system.has_failed(), feed.as_ref());
     }
     told = told.and_then(|()| writeln!(out, "stopping: feed, orders, journal"));
+    // An engine that fails lets its feed go, not the other way round.
+    let engine_failed = system.has_failed();
     let feed = feed.map(RunningFeed::stop).transpose();
-    let stopped = system.stop()?;
+    let stopped = system.stop();
+    if engine_failed {
+        return stopped.map(|_| ()).and(Err(anyhow!("the engine stopped by itself")));
+    }
+    let feed = feed?;
+    let stopped = stopped?;
     told?;
-    if let Some((outcome, stats)) = feed? {
+    if let Some((outcome, stats)) = feed {
         let load = |cell: &std::sync::atomic::AtomicU64| cell.load(Ordering::Relaxed);
         writeln!(
             out,
@@ -76,6 +82,37 @@ pub fn run(args: RunArgs) -> Result<()> {
     }
     writeln!(out, "stopped   after input {}, state hash {}", stopped.seq, stopped.state_hash)?;
     Ok(())
+}
+
+/// Waits until something ends: `stop` is set, the engine has failed, or the feed has, or nobody can be told any more.
+/// Tells of each session of the feed that is over.
+fn wait(
+    out: &mut impl Write,
+    stop: &AtomicBool,
+    has_failed: impl Fn() -> bool,
+    feed: Option<&RunningFeed>,
+) -> io::Result<()> {
+    let mut told = 0;
+    loop {
+        // Read before the end of a session, so that whatever ended before is still told.
+        let is_over = stop.load(Ordering::Relaxed)
+            || has_failed()
+            || feed.is_some_and(RunningFeed::is_finished);
+        if let Some(end) =
+            feed.and_then(|feed| feed.stats.last_end()).filter(|end| end.count > told)
+        {
+            told = end.count;
+            writeln!(
+                out,
+                "feed: session {} over after {} messages; waiting for the next",
+                end.session, end.messages
+            )?;
+        }
+        if is_over {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Says where everything is. `line` is where the feed listens, with the port that the system chose for 0.
@@ -156,17 +193,19 @@ pub struct RunningFeed {
 
 impl Feed {
     /// Opens the sockets that the configuration names; `None` if it names none.
-    pub fn bind(config: &Config, ring: rtrb::Producer<MarketEvent>) -> Result<Option<Self>> {
+    pub fn bind(
+        config: &Config,
+        ring: rtrb::Producer<MarketEvent>,
+        after_session: AfterSession,
+    ) -> Result<Option<Self>> {
         let Some(line_a) = config.feed.line_a else { return Ok(None) };
-        let midnight = match config.feed.midnight_unix_s {
-            Some(seconds) => UnixNanos(seconds.get() * 1_000_000_000),
-            None => today_in_new_york(),
-        };
+        let midnight = config.feed.midnight_unix_s;
         let receiver = FeedReceiver::bind(FeedConfig {
             line_b: config.feed.line_b,
             interface: config.feed.interface.unwrap_or(Ipv4Addr::UNSPECIFIED),
             request_server: config.feed.rerequest,
-            midnight,
+            midnight: midnight.map(|seconds| UnixNanos(seconds.get() * 1_000_000_000)),
+            after_session,
             ..FeedConfig::new(line_a)
         })?;
         Ok(Some(Self { receiver, ring }))
@@ -199,13 +238,37 @@ impl RunningFeed {
         }
     }
 
-    /// True once the session has ended or the feed has failed.
+    /// True once the feed has failed, or has ended after its session (see [`AfterSession`]).
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 }
 
-/// The last midnight in New York, from which ITCH counts.
-fn today_in_new_york() -> UnixNanos {
-    session_date::last_new_york_midnight(runtime::unix_now())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(outcome: Result<FeedOutcome, tidegate_feed_handler::Error>) -> RunningFeed {
+        let thread = std::thread::spawn(move || outcome);
+        RunningFeed { thread, stop: Arc::default(), stats: Arc::default() }
+    }
+
+    #[test]
+    fn a_feed_that_fails_ends_the_wait_and_says_why() {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 7));
+        let cause = io::Error::other("the cable is out");
+        let failed =
+            fed(Err(tidegate_feed_handler::Error::Socket { what: "receive at", addr, cause }));
+        wait(&mut Vec::new(), &AtomicBool::new(false), || false, Some(&failed)).expect("told");
+        let error = failed.stop().err().expect("it failed").to_string();
+        assert!(error.contains("127.0.0.1:7") && error.contains("the cable is out"), "{error}");
+    }
+
+    #[test]
+    fn the_wait_ends_on_a_signal_and_with_the_engine() {
+        let mut out = Vec::new();
+        wait(&mut out, &AtomicBool::new(true), || false, None).expect("told");
+        wait(&mut out, &AtomicBool::new(false), || true, None).expect("told");
+        assert_eq!(out, b"");
+    }
 }
