@@ -1,10 +1,18 @@
 //! Unary calls that wait for the engine's answer.
+//!
+//! One input may say several things about an order (accepted, filled, filled again): the last of them is the answer. Its
+//! events come one by one, and nothing in an event says that it is its input's last. A call is answered when
+//!
+//! 1. an event comes that nothing of the same request can follow in its input, see [`Waiter::is_answered_by`], or
+//! 2. an event of a later input comes, or
+//! 3. the engine is known to have gone past the input, and all that it said has been read: [`Answers::settle`].
 
 use crate::error::Refusal;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::Mutex;
-use tidegate_model::{Event, EventRecord, SessionId};
+use tidegate_model::event::{ExecType, OrdStatus};
+use tidegate_model::{Event, EventRecord, SeqNo, SessionId};
 use tokio::sync::oneshot;
 
 /// What kind of event answers a request.
@@ -23,12 +31,75 @@ struct Waiter {
     tell: oneshot::Sender<EventRecord>,
 }
 
+impl Waiter {
+    /// Takes note of an event that names the request; true if nothing of this request can follow it in its input.
+    fn is_answered_by(&mut self, record: &EventRecord) -> bool {
+        if self.found.is_some_and(|found| found.seq != record.seq) {
+            return false;
+        }
+        match (self.expect, record.event()) {
+            // The engine acknowledges a command after all that the command did.
+            (Expect::Ack, Some(Event::Ack(_))) | (Expect::Report, Some(Event::CancelReject(_))) => {
+                self.found = Some(*record);
+                true
+            }
+            (Expect::Report, Some(Event::Execution(execution))) => {
+                self.found = Some(*record);
+                // On its way, or at its end. A fill has position and account still to come.
+                ExecType::from_wire(execution.exec_type).is_some_and(|exec_type| {
+                    matches!(
+                        exec_type,
+                        ExecType::PendingNew
+                            | ExecType::PendingCancel
+                            | ExecType::PendingReplace
+                            | ExecType::Rejected
+                            | ExecType::Canceled
+                            | ExecType::Expired
+                    )
+                })
+            }
+            // The account is the last word about a fill, and a fill that leaves nothing open is the last one.
+            (Expect::Report, Some(Event::Account(_))) => {
+                let found = self.found.and_then(|found| found.event());
+                matches!(found, Some(Event::Execution(execution))
+                    if execution.ord_status == OrdStatus::Filled.wire())
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Requests under way, by their number in the session that all unary calls share.
 #[derive(Debug)]
 pub(crate) struct Answers {
     session: SessionId,
     waiting_max: usize,
-    waiting: Mutex<HashMap<u64, Waiter>>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    waiters: HashMap<u64, Waiter>,
+    /// Requests of `input` that have an answer which may not be the last.
+    open: Vec<u64>,
+    /// The input that those belong to.
+    input: SeqNo,
+}
+
+impl Waiting {
+    fn answer(&mut self, request_id: u64) {
+        if let Some(Waiter { found: Some(record), tell, .. }) = self.waiters.remove(&request_id) {
+            // The caller may have gone; then nobody wants to know.
+            let _ = tell.send(record);
+        }
+    }
+
+    /// The input behind the open answers has said everything.
+    fn answer_open(&mut self) {
+        while let Some(request_id) = self.open.pop() {
+            self.answer(request_id);
+        }
+    }
 }
 
 impl Answers {
@@ -48,56 +119,56 @@ impl Answers {
         expect: Expect,
     ) -> Result<oneshot::Receiver<EventRecord>, Refusal> {
         let (tell, answer) = oneshot::channel();
-        let mut waiting = lock(&self.waiting);
-        if waiting.len() >= self.waiting_max {
+        let waiters = &mut lock(&self.waiting).waiters;
+        if waiters.len() >= self.waiting_max {
             return Err(Refusal::exhausted(format_args!(
                 "{} calls wait for the engine already, the most that may (waiting_max); try again",
                 self.waiting_max
             )));
         }
-        waiting.insert(request_id, Waiter { expect, found: None, tell });
+        waiters.insert(request_id, Waiter { expect, found: None, tell });
         Ok(answer)
     }
 
     /// Stops waiting.
     pub fn forget(&self, request_id: u64) {
-        lock(&self.waiting).remove(&request_id);
+        let waiting = &mut *lock(&self.waiting);
+        waiting.waiters.remove(&request_id);
+        waiting.open.retain(|open| *open != request_id);
     }
 
-    /// Takes note of the answers among `events`, which end with the last event of an input, and hands them on.
-    ///
-    /// One input may say several things about an order (accepted, filled): the last is the answer.
+    /// Takes note of the answers among `events`, which follow those of the last call, and hands on what is complete.
     pub fn hand_on(&self, events: &[EventRecord]) {
-        let mut waiting = lock(&self.waiting);
-        if waiting.is_empty() {
-            return;
-        }
-        let mut answered = Vec::new();
-        for record in events.iter().filter(|record| record.session == self.session) {
-            let Some(waiter) = waiting.get_mut(&record.request_id) else { continue };
-            let is_answer = match record.event() {
-                Some(Event::Execution(_) | Event::CancelReject(_)) => {
-                    waiter.expect == Expect::Report
-                }
-                Some(Event::Ack(_)) => waiter.expect == Expect::Ack,
-                _ => false,
-            };
-            if is_answer {
-                if waiter.found.is_none() {
-                    answered.push(record.request_id);
-                }
-                let first_seq = waiter.found.map(|found| found.seq);
-                if first_seq.is_none_or(|seq| seq == record.seq) {
-                    waiter.found = Some(*record);
-                }
+        let waiting = &mut *lock(&self.waiting);
+        for record in events {
+            if record.seq > waiting.input {
+                waiting.answer_open();
+                waiting.input = record.seq;
+            }
+            if record.session != self.session {
+                continue;
+            }
+            let Some(waiter) = waiting.waiters.get_mut(&record.request_id) else { continue };
+            let was_open = waiter.found.is_some();
+            if waiter.is_answered_by(record) {
+                waiting.answer(record.request_id);
+            } else if !was_open && waiter.found.is_some() {
+                waiting.open.push(record.request_id);
             }
         }
-        for request_id in answered {
-            if let Some(Waiter { found: Some(record), tell, .. }) = waiting.remove(&request_id) {
-                // The caller may have gone; then nobody wants to know.
-                let _ = tell.send(record);
-            }
+    }
+
+    /// Every event of the inputs up to `seq` has been handed on: what they said is complete.
+    pub fn settle(&self, seq: SeqNo) {
+        let waiting = &mut *lock(&self.waiting);
+        if waiting.input <= seq {
+            waiting.answer_open();
         }
+    }
+
+    /// True if a call has an answer that may not be complete.
+    pub fn is_any_open(&self) -> bool {
+        !lock(&self.waiting).open.is_empty()
     }
 }
 
