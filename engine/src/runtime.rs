@@ -9,7 +9,7 @@
 
 use crate::broadcast;
 use crate::core::output::Output;
-use crate::core::{CHANNELS_MAX, Core, Input};
+use crate::core::{Core, Input};
 use crate::event_log::EventPosition;
 use crate::replay::{ReplayError, replay};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -573,26 +573,24 @@ impl<S: Strategy> Running<'_, S> {
         Ok(())
     }
 
-    /// Empties the books that recovery brought back: what changed while nobody listened is unknown, and a feed that
-    /// begins again would be applied on top of them. Its messages, or a snapshot, fill them anew.
+    /// Nobody listened since the last input: what the market did is unknown, and a feed that begins again must not be
+    /// applied on top of books of before. A gap of unknown length says so and empties them all.
     fn forget_market(&mut self) -> Result<(), EngineError> {
-        let now = unix_now();
-        for channel_id in 0..CHANNELS_MAX as u32 {
-            let Some(instrument) = self.core.listing().by_channel(channel_id) else { continue };
-            let books = self.core.books();
-            if [Side::Buy, Side::Sell].iter().all(|&side| books.best(instrument, side).is_none()) {
-                continue;
-            }
-            let clear = MarketEvent {
-                kind: MarketEventKind::Clear.wire(),
-                channel_id,
-                ts_event: now,
-                ts_recv: now,
-                ..Default::default()
-            };
-            self.market(&clear)?;
+        let books = self.core.books();
+        let is_empty = (0..self.core.listing().count() as u32)
+            .map(InstrumentId)
+            .all(|id| [Side::Buy, Side::Sell].iter().all(|&side| books.best(id, side).is_none()));
+        if is_empty {
+            return Ok(());
         }
-        Ok(())
+        let now = unix_now();
+        let gap = MarketEvent {
+            kind: MarketEventKind::Gap.wire(),
+            ts_event: now,
+            ts_recv: now,
+            ..Default::default()
+        };
+        self.market(&gap)
     }
 
     #[inline]

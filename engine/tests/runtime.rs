@@ -194,6 +194,46 @@ fn sessions_of_a_process_that_crashed_take_their_orders_along() {
     assert_eq!(open, [2, 5]);
 }
 
+/// How many records of the journal are gaps, and how many messages they say are lost.
+fn gaps(dir: &Path) -> Vec<u64> {
+    let mut reader = tidegate_journal::Reader::open(dir).expect("a journal");
+    let mut gaps = Vec::new();
+    while let Some(record) = reader.next().expect("a whole journal") {
+        if record.kind == tidegate_journal::frame::KIND_MARKET_EVENT {
+            let event: MarketEvent = record.pod().expect("an event");
+            if event.kind() == Some(MarketEventKind::Gap) {
+                gaps.push(event.qty.0);
+            }
+        }
+    }
+    gaps
+}
+
+#[test]
+fn every_book_is_forgotten_over_a_restart_with_one_gap() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    // The feed's number goes to another instrument: nothing reaches the book of the first any more.
+    let other = Symbol::new("OTHER").expect("valid");
+    let rebound: market::Definition = bytemuck::cast(definition());
+    bench.market(market::Definition { symbol: other, ..rebound }.into_event());
+    bench.market(add(3, Side::Buy, cents(10_000), 500));
+    bench.applied(12);
+    bench.crash();
+    let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
+    assert_eq!(core.books().orders_count_total(), 3);
+    assert_eq!(gaps(dir.path()), []);
+
+    start(dir.path(), EventPosition::default()).engine.stop().expect("it stops in order");
+    assert_eq!(gaps(dir.path()), [0]);
+    let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
+    assert_eq!(core.books().orders_count_total(), 0);
+    // There is nothing left to forget.
+    start(dir.path(), EventPosition::default()).engine.stop().expect("it stops in order");
+    assert_eq!(gaps(dir.path()), [0]);
+}
+
 /// A strategy with a defect.
 struct Broken;
 

@@ -76,7 +76,8 @@ wire_enum!(
         Quote = 12 => "quote",
         /// One price level of an L2 feed: `side`, `price`, `qty` (0 removes it), `aux` orders.
         Level = 13 => "level",
-        /// The feed lost messages that it could not recover: books of the feed are stale until cleared.
+        /// What happened in between is unknown: every book is emptied. `qty` messages from `feed_seq` on are lost; 0 if nobody
+        /// knows how many, as over a restart or from one session of the feed to the next.
         Gap = 14 => "gap",
         /// System-wide state of the feed, in `flags`: `SYSTEM_*`.
         System = 15 => "system",
