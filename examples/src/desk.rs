@@ -1,5 +1,6 @@
 //! A strategy's desk: its order session, a budget of messages, and a tally of what it did.
 
+use crate::tally::note;
 use crate::{Args, Summary, Tally};
 use anyhow::{Result, bail};
 use std::time::{Duration, SystemTime};
@@ -176,7 +177,7 @@ impl Desk {
                 Heard::Refused(refused) => {
                     self.tally.heard(refused.request_id);
                     self.tally.rejects += 1;
-                    eprintln!("refused: {}", refused.text);
+                    note(format_args!("refused: {}", refused.text));
                     return Ok(Order::Refused(refused));
                 }
                 Heard::Opened(_) => {}
@@ -210,8 +211,13 @@ impl Desk {
                 }
             }
         };
-        if tokio::time::timeout(GOODBYE, answered).await.is_err() {
-            eprintln!("no answer to the mass cancel; the end of the session cancels our orders");
+        // What was done is told in any case.
+        match tokio::time::timeout(GOODBYE, answered).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => note(format_args!("{error:#}; that cancels our orders")),
+            Err(_) => note(format_args!(
+                "no answer to the mass cancel; the end of the session cancels our orders"
+            )),
         }
         Ok(self.tally.summary(strategy, self.account, symbols))
     }

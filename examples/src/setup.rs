@@ -1,5 +1,6 @@
 //! Starting and stopping.
 
+use crate::tally::note;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use std::time::Duration;
@@ -72,7 +73,8 @@ impl Args {
             if is_complete || Instant::now() >= until {
                 ensure!(count > 0, "the server lists none of the symbols to trade");
                 if count < self.symbols.len() {
-                    eprintln!("the server lists {count} of {} symbols", self.symbols.len());
+                    let asked = self.symbols.len();
+                    note(format_args!("the server lists {count} of {asked} symbols"));
                 }
                 return found.into_iter().take(SYMBOLS_MAX).map(Market::new).collect();
             }

@@ -1,7 +1,9 @@
 //! What a strategy did.
 
+use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::HashMap;
+use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
 
 /// Round trips that are remembered; more are only counted.
@@ -56,6 +58,29 @@ pub struct Summary {
     pub round_trip_p999_us: u64,
     /// All of them did.
     pub round_trip_max_us: u64,
+}
+
+impl Summary {
+    /// Prints the line to standard output. If nobody reads that any more, nobody wants to know.
+    ///
+    /// # Errors
+    /// If it cannot be written for any other reason.
+    pub fn print(&self) -> Result<()> {
+        self.print_to(&mut std::io::stdout().lock())
+    }
+
+    fn print_to(&self, out: &mut impl Write) -> Result<()> {
+        let line = serde_json::to_string(self)?;
+        match writeln!(out, "{line}").and_then(|()| out.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome.context("cannot write the summary to standard output"),
+        }
+    }
+}
+
+/// Tells whoever watches; a strategy goes on when nobody does.
+pub(crate) fn note(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 impl Tally {
@@ -125,6 +150,22 @@ mod tests {
         );
         assert_eq!(found, (500, 990, 999, 1_000));
         assert_eq!(Tally::default().summary("test", 1, 1).round_trip_max_us, 0);
+    }
+
+    #[test]
+    fn a_summary_without_reader_is_fine_and_one_that_is_lost_is_not() {
+        let summary = Tally::default().summary("test", 1, 2);
+        let mut line = Vec::new();
+        summary.print_to(&mut line).expect("room");
+        assert!(line.starts_with(br#"{"strategy":"test","account":1,"symbols":2,"#));
+        assert!(line.ends_with(b"}\n"));
+
+        let (reader, mut pipe) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        summary.print_to(&mut pipe).expect("nobody reads it");
+        let mut full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+        let error = summary.print_to(&mut full).expect_err("no room");
+        assert!(error.to_string().contains("cannot write the summary"), "{error}");
     }
 
     #[test]

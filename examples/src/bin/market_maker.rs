@@ -41,8 +41,7 @@ async fn main() -> Result<()> {
     let mut desk = Desk::open(&client, &args, "mm").await?;
     let symbols: Vec<_> = markets.iter().map(|market| market.symbol.clone()).collect();
     if symbols.is_empty() {
-        println!("{}", serde_json::to_string(&desk.close("market_maker", 0).await?)?);
-        return Ok(());
+        return desk.close("market_maker", 0).await?.print();
     }
 
     let mut quoting: BTreeMap<String, Quoting> = markets
@@ -94,8 +93,7 @@ async fn main() -> Result<()> {
             }
         }
     }
-    println!("{}", serde_json::to_string(&desk.close("market_maker", symbols.len()).await?)?);
-    Ok(())
+    desk.close("market_maker", symbols.len()).await?.print()
 }
 
 /// An order of ours that may be executed.

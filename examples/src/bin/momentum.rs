@@ -43,8 +43,7 @@ async fn main() -> Result<()> {
     let mut desk = Desk::open(&client, &args, "mo").await?;
     let symbols: Vec<_> = markets.iter().map(|market| market.symbol.clone()).collect();
     if symbols.is_empty() {
-        println!("{}", serde_json::to_string(&desk.close("momentum", 0).await?)?);
-        return Ok(());
+        return desk.close("momentum", 0).await?.print();
     }
 
     let mut trends: BTreeMap<String, Trend> = markets
@@ -103,8 +102,7 @@ async fn main() -> Result<()> {
             }
         }
     }
-    println!("{}", serde_json::to_string(&desk.close("momentum", symbols.len()).await?)?);
-    Ok(())
+    desk.close("momentum", symbols.len()).await?.print()
 }
 
 /// One symbol: what its price does, and what we hold of it. Prices are in order ticks, quantities in order lots.
