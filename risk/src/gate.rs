@@ -114,9 +114,6 @@ pub struct Risk {
     instruments: Vec<bool>,
     firm_killed: bool,
     hash: StateHash,
-    /// Refusals by [`RejectReason::wire`].
-    rejects: [u64; 256],
-    approvals: u64,
 }
 
 impl Risk {
@@ -128,8 +125,6 @@ impl Risk {
             instruments: Vec::new(),
             firm_killed: false,
             hash: StateHash::default(),
-            rejects: [0; 256],
-            approvals: 0,
         }
     }
 
@@ -232,20 +227,6 @@ impl Risk {
         self.firm_killed || self.account(account).is_ok_and(|a| a.killed)
     }
 
-    /// Takes a message token for a request that does not reach [`Self::check_new`] or
-    /// [`Self::check_replace`], which take theirs themselves.
-    ///
-    /// # Errors
-    /// [`RejectReason::UnknownAccount`], [`RejectReason::NoLimits`], [`RejectReason::MessageRate`].
-    #[inline]
-    pub fn check_message(&mut self, now: UnixNanos, account: AccountId) -> Result<(), Reject> {
-        let answer = self.take_token(now, account);
-        if let Err(reject) = &answer {
-            self.count_reject(reject);
-        }
-        answer
-    }
-
     /// Takes a message token for a cancel, or what is left of one. Never refuses: see the head of this module.
     #[inline]
     pub fn count_cancel(&mut self, now: UnixNanos, account: AccountId) {
@@ -265,9 +246,7 @@ impl Risk {
         order: NewOrder,
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<NewOrder>, Reject> {
-        let answer = self.approve_new(&order, context);
-        self.count(&answer);
-        answer.map(|counted| RiskApproved::approve(order, counted))
+        self.approve_new(&order, context).map(|counted| RiskApproved::approve(order, counted))
     }
 
     /// Asks every control about new terms of an open order: as a new order, with what it ties up now
@@ -286,9 +265,8 @@ impl Risk {
         cum_qty: Lots,
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
-        let answer = self.approve_replace(&replace, current, cum_qty, context);
-        self.count(&answer);
-        answer.map(|counted| RiskApproved::approve(replace, counted))
+        let counted = self.approve_replace(&replace, current, cum_qty, context)?;
+        Ok(RiskApproved::approve(replace, counted))
     }
 
     fn approve_new(
@@ -550,16 +528,6 @@ impl Risk {
         self.account(account).map_or(Money::ZERO, |a| a.committed)
     }
 
-    /// How often `reason` was the answer, since the engine started. A figure for people: not in the hash.
-    pub fn rejects(&self, reason: RejectReason) -> u64 {
-        self.rejects[usize::from(reason.wire())]
-    }
-
-    /// How often a new order or a replace was approved, since the engine started. A figure for people: not in the hash.
-    pub const fn approvals(&self) -> u64 {
-        self.approvals
-    }
-
     /// The hash of everything that shapes an answer, kept up with every change.
     #[inline]
     pub const fn hash(&self) -> StateHash {
@@ -598,20 +566,6 @@ impl Risk {
         self.hash.remove(state.hash);
         state.hash = hash_account(account, state);
         self.hash.add(state.hash);
-    }
-
-    #[inline]
-    fn count(&mut self, answer: &Result<Counted, Reject>) {
-        match answer {
-            Ok(_) => self.approvals = self.approvals.wrapping_add(1),
-            Err(reject) => self.count_reject(reject),
-        }
-    }
-
-    #[inline]
-    fn count_reject(&mut self, reject: &Reject) {
-        let count = &mut self.rejects[usize::from(reject.reason.wire())];
-        *count = count.wrapping_add(1);
     }
 }
 

@@ -35,8 +35,6 @@ fn an_account_without_limits_may_not_trade() {
         let answer = desk.check(NewOrder { account, ..order(Side::Buy, 1, 1) });
         assert_eq!(told(answer), Some((reason, 0, account.0.into())), "{account}");
         assert_eq!(desk.risk.limits(account), None);
-        let answer = desk.risk.check_message(START, account);
-        assert_eq!(answer.expect_err("refused").reason, reason);
     }
     assert_eq!(desk.risk.limits(ACCOUNT), Some(&limits()));
 }
@@ -117,18 +115,15 @@ fn messages_pass_at_their_rate() {
     let refused = Some((RejectReason::MessageRate, 2, 0));
     let open = desk.open(order(Side::Buy, 10, 100)).expect("the first of three");
     assert_eq!(told(desk.check_replace(&open, 0, 9, 100)), None);
-    assert_eq!(told(desk.risk.check_message(desk.now, ACCOUNT)), None);
+    assert_eq!(told(desk.check(order(Side::Buy, 1, 1))), None);
     assert_eq!(told(desk.check(order(Side::Buy, 1, 1))), refused);
     assert_eq!(told(desk.check_replace(&open, 0, 9, 100)), refused);
-    assert_eq!(told(desk.risk.check_message(desk.now, ACCOUNT)), refused);
 
     desk.now = UnixNanos(START.0 + 499_999_999);
     assert_eq!(told(desk.check(order(Side::Buy, 1, 1))), refused, "one nanosecond early");
     desk.now = UnixNanos(START.0 + 500_000_000);
     assert_eq!(told(desk.check(order(Side::Buy, 1, 1))), None);
     assert_eq!(told(desk.check(order(Side::Buy, 1, 1))), refused);
-    assert_eq!(desk.risk.rejects(RejectReason::MessageRate), 5);
-    assert_eq!(desk.risk.approvals(), 3);
 }
 
 #[test]
@@ -468,7 +463,6 @@ fn the_first_no_is_the_answer() {
     desk.reference = None;
     let ask = |desk: &mut Desk, order: NewOrder, reason: RejectReason| {
         assert_eq!(desk.check(order).map(|_| ()).map_err(|reject| reject.reason), Err(reason));
-        assert_eq!(desk.risk.rejects(reason), 1);
     };
     let wrong = order(Side::Buy, 1_000, 5_000);
     let zero = SetLimits { account: ACCOUNT, ..SetLimits::default() };
@@ -506,7 +500,6 @@ fn the_first_no_is_the_answer() {
     ask(&mut desk, wrong, RejectReason::BuyingPower);
     desk.equity = Money(5_000_000);
     assert_eq!(told(desk.check(wrong)), None);
-    assert_eq!(desk.risk.approvals(), 1);
 }
 
 #[test]
@@ -515,8 +508,15 @@ fn approval_carries_what_was_counted() {
     let approved = desk.check(market(Side::Buy, 3)).expect("passes");
     assert_eq!(approved.exposure_price(), Ticks(1_100));
     assert_eq!(approved.exposure().notional, Money(3_300));
+    assert_eq!(approved.protection_price(), Ticks(1_100));
     assert_eq!(approved.get(), &market(Side::Buy, 3));
-    assert_eq!(*approved.get(), market(Side::Buy, 3));
+    let approved = desk.check(market(Side::Sell, 3)).expect("passes");
+    assert_eq!(
+        (approved.exposure_price(), approved.protection_price()),
+        (Ticks(1_000), Ticks(900))
+    );
+    let approved = desk.check(order(Side::Sell, 3, 950)).expect("passes");
+    assert_eq!(approved.protection_price(), Ticks(950));
     assert_eq!(desk.terms, instrument());
 }
 

@@ -709,11 +709,6 @@ impl Books {
         self.books.iter().fold(StateHash::default(), |sum, book| sum.combined(book.hash))
     }
 
-    /// The part of [`Self::hash`] that one instrument's book gives.
-    pub fn instrument_hash(&self, instrument: InstrumentId) -> StateHash {
-        self.book(instrument).map(|book| book.hash).unwrap_or_default()
-    }
-
     /// The priority that the next order of this instrument gets; 0 if the instrument is not defined.
     #[inline]
     pub fn next_priority(&self, instrument: InstrumentId) -> u64 {
