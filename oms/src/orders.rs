@@ -312,23 +312,34 @@ impl Orders {
 
     /// Forgets every order that is at its end, and its name.
     pub fn forget_finished(&mut self) {
-        self.client_ids.clear();
         for index in 0..self.records.len() {
             let slot = OrderSlot(index as u32);
-            if !self.is_kept(slot) {
-                continue;
-            }
-            let order = *self.get(slot);
-            if order.status.is_final() {
+            if self.is_kept(slot) && self.get(slot).status.is_final() {
                 self.kept[index / 64] &= !(1 << (index % 64));
                 self.kept_count -= 1;
-                self.hash.remove(order.hash);
-                continue;
+                self.hash.remove(self.get(slot).hash);
             }
+        }
+        assert!(self.kept_count == self.open_count, "what is kept of an old day is open");
+        self.write_names_anew();
+    }
+
+    /// Writes the names of the open orders, and no others, into the table; in order of entry.
+    ///
+    /// In another order they might not find room: names chosen to collide can lie so that one more would be too far
+    /// from its place, and which one comes last decides. In order of entry each is as near as before, or nearer. For
+    /// by induction over the entries, the places taken now are among those taken then: a name that is left out takes
+    /// none, and a name that is written takes the first free place from its own on. What was free then is free now, so
+    /// it finds one no later than then; and if it finds an earlier one, that was taken then.
+    fn write_names_anew(&mut self) {
+        self.client_ids.clear();
+        let mut next = self.first_open(AccountId::NONE);
+        while let Some(slot) = next {
+            next = self.next_open(AccountId::NONE, slot);
+            let order = self.get(slot);
             let hash = ClientIds::hash(order.account, &order.client_order_id);
-            let place = self.probe(order.account, &order.client_order_id, hash);
-            let Probe::Free(at) = place else {
-                unreachable!("names that had room together have room apart")
+            let Probe::Free(at) = self.probe(order.account, &order.client_order_id, hash) else {
+                unreachable!("a name is no farther from its place than when it was let in");
             };
             self.client_ids.insert(at, hash, slot);
         }
