@@ -28,7 +28,7 @@ pub mod venue_kind {
 }
 
 /// The largest fee rate: all of the notional, in 1e-8.
-const FEE_E8_MAX: i64 = 100_000_000;
+pub const FEE_E8_MAX: i64 = 100_000_000;
 /// The largest step of an order's price: books reckon with steps up to here.
 pub const ORDER_TICK_MAX: Ticks = Ticks(1 << 32);
 

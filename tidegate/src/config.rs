@@ -3,16 +3,18 @@
 //! A key that is not known and a value that is not allowed are errors that name the file, the line and what is
 //! allowed: `serde` gives the place, the types below give the rule.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _, IgnoredAny};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use tidegate_model::decimal::{parse_nano, parse_ticks};
+use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
 use tidegate_model::ids::Code;
-use tidegate_model::instrument::{AssetClass, venue_kind};
+use tidegate_model::instrument::{AssetClass, FEE_E8_MAX, venue_kind};
 use tidegate_model::units::NANO;
 use tidegate_model::{AccountId, Instrument, Lots, Money, Symbol, Ticks};
+use toml::Spanned;
 
 /// The commented default configuration, as `tidegate run --print-config` prints it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -58,6 +60,42 @@ impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> 
             Ok(number) if (MIN..=MAX).contains(&number) => Ok(Self(number)),
             _ => Err(D::Error::custom(format!("{value} is not allowed: {MIN} to {MAX}"))),
         }
+    }
+}
+
+fn above_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    let value = Decimal::deserialize(deserializer)?;
+    if value.0 > 0 {
+        return Ok(value);
+    }
+    Err(D::Error::custom(format!("{} is not allowed: above 0", format_nano(value.0.into()))))
+}
+
+fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    let value = Decimal::deserialize(deserializer)?;
+    if value.0 >= 0 {
+        return Ok(value);
+    }
+    Err(D::Error::custom(format!("{} is not allowed: 0 or more", format_nano(value.0.into()))))
+}
+
+/// A fee on notional, given in basis points, kept in 1e-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeeRate(pub i64);
+
+impl<'de> Deserialize<'de> for FeeRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// 1e-8, the resolution of a rate, is so many 1e-9 of a basis point.
+        const NANO_BP_PER_E8: i64 = 100_000;
+        let Decimal(nano_bp) = Decimal::deserialize(deserializer)?;
+        let rate = Self(nano_bp / NANO_BP_PER_E8);
+        if nano_bp % NANO_BP_PER_E8 == 0 && (-FEE_E8_MAX..=FEE_E8_MAX).contains(&rate.0) {
+            return Ok(rate);
+        }
+        Err(D::Error::custom(format!(
+            "{} is not allowed: a multiple of 0.0001 basis points, -10000 to 10000",
+            format_nano(nano_bp.into())
+        )))
     }
 }
 
@@ -261,23 +299,23 @@ pub struct InstrumentEntry {
     #[serde(default = "InstrumentEntry::asset_class", deserialize_with = "asset_class")]
     pub asset_class: AssetClass,
     /// The feed's price unit.
-    #[serde(default = "InstrumentEntry::price_unit")]
+    #[serde(default = "InstrumentEntry::price_unit", deserialize_with = "above_zero")]
     pub price_unit: Decimal,
     /// The order tick.
-    #[serde(default = "InstrumentEntry::tick")]
+    #[serde(default = "InstrumentEntry::tick", deserialize_with = "above_zero")]
     pub tick: Decimal,
     /// The lot.
-    #[serde(default = "InstrumentEntry::lot")]
+    #[serde(default = "InstrumentEntry::lot", deserialize_with = "above_zero")]
     pub lot: Decimal,
     /// Units of the underlying per unit traded.
-    #[serde(default = "InstrumentEntry::lot")]
+    #[serde(default = "InstrumentEntry::lot", deserialize_with = "above_zero")]
     pub multiplier: Decimal,
-    /// Maker fee in basis points; negative is a rebate.
-    #[serde(default = "zero")]
-    pub maker_fee_bp: Decimal,
-    /// Taker fee in basis points.
-    #[serde(default = "zero")]
-    pub taker_fee_bp: Decimal,
+    /// Maker fee, in the file in basis points; negative is a rebate.
+    #[serde(default)]
+    pub maker_fee_bp: FeeRate,
+    /// Taker fee.
+    #[serde(default)]
+    pub taker_fee_bp: FeeRate,
 }
 
 fn usd() -> Code {
@@ -308,8 +346,8 @@ impl InstrumentEntry {
     /// The instrument as the engine takes it.
     pub fn instrument(&self) -> Result<Instrument> {
         let named = || format!("instrument {}", self.symbol);
-        let tick = tidegate_model::decimal::format_nano(self.tick.0.into());
-        let order_tick = parse_ticks(&tick, self.price_unit.0.max(1))
+        let tick = format_nano(self.tick.0.into());
+        let order_tick = parse_ticks(&tick, self.price_unit.0)
             .with_context(|| format!("{}: tick must be a multiple of price_unit", named()))?;
         let from = Instrument::us_equity(Symbol::EMPTY).order_tick_from;
         let sub_dollar =
@@ -325,9 +363,8 @@ impl InstrumentEntry {
             order_tick,
             order_tick_from: if sub_dollar { from } else { Ticks(i64::MIN) },
             order_lot: Lots(1),
-            // One basis point is 10,000 of 1e-8, and the text is in 1e-9.
-            maker_fee_e8: self.maker_fee_bp.0 / 100_000,
-            taker_fee_e8: self.taker_fee_bp.0 / 100_000,
+            maker_fee_e8: self.maker_fee_bp.0,
+            taker_fee_e8: self.taker_fee_bp.0,
             money_per_tick_lot: 0,
             asset_class: self.asset_class.wire(),
             venue_kind: venue_kind::PAPER,
@@ -361,6 +398,7 @@ pub struct AccountEntry {
     #[serde(default = "usd", deserialize_with = "code")]
     pub currency: Code,
     /// Cash paid in when it is opened.
+    #[serde(deserialize_with = "not_negative")]
     pub cash: Decimal,
     /// Its limits; without them it may not trade.
     pub limits: Option<LimitsEntry>,
@@ -371,22 +409,48 @@ pub struct AccountEntry {
 #[serde(deny_unknown_fields)]
 pub struct LimitsEntry {
     /// Largest notional of one order.
+    #[serde(deserialize_with = "not_negative")]
     pub max_order_notional: Decimal,
     /// Largest quantity of one order, in lots.
-    pub max_order_qty: u64,
+    pub max_order_qty: Count64,
     /// Largest position in one instrument, in lots.
-    pub max_position: u64,
+    pub max_position: Count64,
     /// Exposure allowed above the account's own funds.
-    #[serde(default = "zero")]
+    #[serde(default = "zero", deserialize_with = "not_negative")]
     pub credit: Decimal,
     /// Widest aggressive distance from the reference price, in basis points.
-    pub price_collar_bp: u32,
+    pub price_collar_bp: Count32,
     /// Most open orders.
-    pub max_open_orders: u32,
+    pub max_open_orders: Count32,
     /// Orders, cancels and replaces a second.
-    pub messages_per_sec: u32,
+    pub messages_per_sec: Count32,
     /// How many of them may come at once.
-    pub message_burst: u32,
+    pub message_burst: Count32,
+}
+
+/// A count as large as TOML has.
+pub type Count64 = Within<0, { i64::MAX as u64 }>;
+/// A count of 32 bits.
+pub type Count32 = Within<0, { u32::MAX as u64 }>;
+
+/// Where the entries stand that are checked as a whole: in the order in which [`Config`] has them.
+#[derive(Deserialize)]
+struct Places {
+    #[serde(default)]
+    instruments: Vec<InstrumentPlace>,
+    #[serde(default)]
+    accounts: Vec<AccountPlace>,
+}
+
+#[derive(Deserialize)]
+struct InstrumentPlace {
+    symbol: Spanned<IgnoredAny>,
+    tick: Option<Spanned<IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+struct AccountPlace {
+    id: Spanned<IgnoredAny>,
 }
 
 impl Config {
@@ -405,8 +469,26 @@ impl Config {
     /// Parses and checks the text of a file.
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
-        for entry in &config.instruments {
-            entry.instrument()?;
+        let places: Places = toml::from_str(text)?;
+        let line_of = |place: &Spanned<IgnoredAny>| {
+            let before = text.get(..place.span().start).unwrap_or(text);
+            before.matches('\n').count() + 1
+        };
+        let mut lines = BTreeMap::new();
+        for (entry, place) in config.instruments.iter().zip(&places.instruments) {
+            let line = line_of(place.tick.as_ref().unwrap_or(&place.symbol));
+            entry.instrument().with_context(|| format!("line {line}"))?;
+            let line = line_of(&place.symbol);
+            if let Some(first) = lines.insert(entry.symbol, line) {
+                bail!("line {line}: instrument {} is there already, at line {first}", entry.symbol);
+            }
+        }
+        let mut lines = BTreeMap::new();
+        for (entry, place) in config.accounts.iter().zip(&places.accounts) {
+            let (id, line) = (entry.id.get(), line_of(&place.id));
+            if let Some(first) = lines.insert(id, line) {
+                bail!("line {line}: account {id} is there already, at line {first}");
+            }
         }
         Ok(config)
     }

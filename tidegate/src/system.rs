@@ -219,12 +219,12 @@ impl Operator {
             let limits = SetLimits {
                 max_order_notional: limits.max_order_notional.money(),
                 credit: limits.credit.money(),
-                max_order_qty: Lots(limits.max_order_qty),
-                max_position: Lots(limits.max_position),
-                price_collar_bp: limits.price_collar_bp,
-                max_open_orders: limits.max_open_orders,
-                messages_per_sec: limits.messages_per_sec,
-                message_burst: limits.message_burst,
+                max_order_qty: Lots(limits.max_order_qty.get()),
+                max_position: Lots(limits.max_position.get()),
+                price_collar_bp: limits.price_collar_bp.get() as u32,
+                max_open_orders: limits.max_open_orders.get() as u32,
+                messages_per_sec: limits.messages_per_sec.get() as u32,
+                message_burst: limits.message_burst.get() as u32,
                 account,
                 reserved: [0; 12],
             };

@@ -289,7 +289,31 @@ fn wrong_configurations_name_file_line_and_what_is_allowed() {
         ("[[edge.tokens]]\ntoken = \"short\"\n", &["line 2", "at least 16"]),
         ("[[accounts]]\nid = 4096\ncash = \"1\"\n", &["line 2", "0 to 4095"]),
         ("[[accounts]]\nid = 1\ncash = \"much\"\n", &["line 3", "'much'", "12.34"]),
-        ("[[instruments]]\nsymbol = \"A\"\ntick = \"0.00015\"\n", &["A", "0.00015", "0.0001"]),
+        ("[[accounts]]\nid = 1\ncash = \"-1\"\n", &["line 3", "-1", "0 or more"]),
+        (
+            "[[accounts]]\nid = 1\ncash = \"1\"\n[[accounts]]\ncash = \"1\"\nid = 1\n",
+            &["line 6", "account 1", "already", "at line 2"],
+        ),
+        ("[[instruments]]\nsymbol = \"A\"\ntick = \"0.00015\"\n", &["line 3", "0.00015", "0.0001"]),
+        ("[[instruments]]\nsymbol = \"A A\"\n", &["line 2", "printable ASCII without spaces"]),
+        ("[[instruments]]\nsymbol = \"A\"\nlot = \"0\"\n", &["line 3", "above 0"]),
+        ("[[instruments]]\nsymbol = \"A\"\nprice_unit = \"-1\"\n", &["line 3", "above 0"]),
+        (
+            "[[instruments]]\nlot = \"0.000001\"\nsymbol = \"A\"\nmultiplier = \"0.000000001\"\n",
+            &["line 3", "tick_size x lot_size x multiplier", "1e-18"],
+        ),
+        (
+            "[[instruments]]\nsymbol = \"A\"\ntaker_fee_bp = \"0.00005\"\n",
+            &["line 3", "0.00005", "a multiple of 0.0001 basis points"],
+        ),
+        (
+            "[[instruments]]\nsymbol = \"A\"\nmaker_fee_bp = \"-10000.0001\"\n",
+            &["line 3", "-10000 to 10000"],
+        ),
+        (
+            "[[instruments]]\nsymbol = \"A\"\n[[instruments]]\nsymbol = \"A\"\n",
+            &["line 4", "instrument A", "already", "at line 2"],
+        ),
         ("[edge]\nlisten = \"0.0.0.0:0\"\n", &["0.0.0.0:0", "tokens", "loopback"]),
         ("[engine]\npin_core = 4095\n", &["4095", "cores 0 to"]),
     ] {
@@ -310,6 +334,27 @@ fn wrong_configurations_name_file_line_and_what_is_allowed() {
         if parts[0].starts_with("line") {
             assert!(ran.stderr.contains("tidegate.toml"), "no file in: {}", ran.stderr);
             assert!(!journal.exists(), "something was written for {config}");
+        }
+    }
+    for (limit, value, allowed) in [
+        ("max_order_notional", "\"-0.5\"", "0 or more"),
+        ("credit", "\"-1\"", "0 or more"),
+        ("max_order_qty", "-1", "0 to 9223372036854775807"),
+        ("max_position", "-1", "0 to 9223372036854775807"),
+        ("price_collar_bp", "-1", "0 to 4294967295"),
+        ("max_open_orders", "4294967296", "0 to 4294967295"),
+        ("messages_per_sec", "-1", "0 to 4294967295"),
+        ("message_burst", "-1", "0 to 4294967295"),
+    ] {
+        let account = Place::account(1);
+        let is_at = |line: &&str| line.starts_with(limit);
+        let line = account.lines().find(is_at).expect("the account has every limit");
+        fs::write(&path, account.replace(line, &format!("{limit} = {value}"))).expect("written");
+        let at = account.lines().position(|other| other == line).expect("found before") + 1;
+        let ran = run(&["run", "--config", text(&path)]);
+        assert_eq!(ran.status.code(), Some(1), "{limit}: {ran:#?}");
+        for part in ["tidegate.toml", &format!("line {at}"), allowed] {
+            assert!(ran.stderr.contains(part), "'{part}' is not in: {}", ran.stderr);
         }
     }
     let missing = place.dir.path().join("missing.toml");
