@@ -1,7 +1,7 @@
 //! A strategy's desk: its order session, a budget of messages, and a tally of what it did.
 
 use crate::tally::note;
-use crate::{Args, Summary, Tally};
+use crate::{Summary, Tally};
 use anyhow::{Result, bail};
 use std::time::{Duration, SystemTime};
 use tidegate_client::proto::event::Body;
@@ -35,8 +35,11 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Desk {
     /// What was done so far.
-    pub tally: Tally,
+    tally: Tally,
+    strategy: &'static str,
     account: u32,
+    /// How many there are to trade.
+    symbols: usize,
     sender: OrderSender,
     events: OrderEvents,
     /// Client order ids must be unique for the day, over restarts too: they begin with the time we started.
@@ -54,15 +57,22 @@ impl Desk {
     ///
     /// # Errors
     /// If the server refuses: the token is unknown, or all sessions are taken.
-    pub async fn open(client: &Client, args: &Args, name: &str) -> Result<Self> {
+    pub async fn open(
+        client: &Client,
+        strategy: &'static str,
+        account: u32,
+        symbols: usize,
+    ) -> Result<Self> {
         let (sender, events) = client.order_session().await?.split();
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
         Ok(Self {
             tally: Tally::default(),
-            account: args.account,
+            strategy,
+            account,
+            symbols,
             sender,
             events,
-            prefix: format!("{name}-{}", started.as_millis()),
+            prefix: format!("{strategy}-{}", started.as_millis()),
             names: 0,
             budget: u64::from(MESSAGES_AT_ONCE) * BUDGET_PER_MESSAGE,
             budget_at: Instant::now(),
@@ -189,7 +199,7 @@ impl Desk {
     ///
     /// # Errors
     /// If the session is over already.
-    pub async fn close(mut self, strategy: &'static str, symbols: usize) -> Result<Summary> {
+    pub async fn close(mut self) -> Result<Summary> {
         let scope = MassCancelRequest { account: Some(self.account), ..Default::default() };
         let request_id = self.sender.mass_cancel(scope).await?;
         let answered = async {
@@ -219,6 +229,6 @@ impl Desk {
                 "no answer to the mass cancel; the end of the session cancels our orders"
             )),
         }
-        Ok(self.tally.summary(strategy, self.account, symbols))
+        Ok(self.tally.summary(self.strategy, self.account, self.symbols))
     }
 }

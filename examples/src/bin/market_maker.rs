@@ -9,14 +9,12 @@
 //! The inventory skews the quotes: whoever is long bids lower and offers lower, until somebody buys.
 
 use anyhow::Result;
-use clap::Parser;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_client::proto::{
-    ExecType, ListPositionsRequest, OrdStatus, OrderReport, Quote, QuotesRequest, Side,
-    TimeInForce, TradingStatus,
+    ExecType, OrdStatus, OrderReport, Quote, QuotesRequest, Side, TimeInForce, TradingStatus,
 };
-use tidegate_examples::{Args, Desk, Market, Order, stopped};
+use tidegate_examples::{Desk, Market, Order, Start};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// Quotes are looked over this often.
@@ -30,33 +28,14 @@ const INVENTORY_SIZES_MAX: i64 = 10;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let args = Args::parse();
-    let client = args.connect().await?;
-    let stop = stopped(&args);
-    tokio::pin!(stop);
-    let markets = tokio::select! {
-        markets = args.markets(&client) => markets?,
-        _ = &mut stop => Vec::new(),
-    };
-    let mut desk = Desk::open(&client, &args, "mm").await?;
-    let symbols: Vec<_> = markets.iter().map(|market| market.symbol.clone()).collect();
-    if symbols.is_empty() {
-        return desk.close("market_maker", 0).await?.print();
-    }
-
+    let Some(start) = Start::new("market_maker").await? else { return Ok(()) };
+    let Start { client, mut desk, markets, size, mut stop } = start;
+    let symbols = markets.iter().map(|market| market.symbol.clone()).collect();
+    let mut quotes = client.quotes(QuotesRequest { symbols, min_interval_ms: 10 }).await?;
     let mut quoting: BTreeMap<String, Quoting> = markets
         .into_iter()
-        .map(|market| (market.symbol.clone(), Quoting::new(market, args.size)))
+        .map(|market| (market.symbol.clone(), Quoting::new(market, size)))
         .collect();
-    let held = ListPositionsRequest { account: Some(args.account), ..Default::default() };
-    for position in client.list_positions(held).await?.positions {
-        if let Some(quoting) = quoting.get_mut(&position.symbol) {
-            quoting.inventory = quoting.market.grid.lots(&position.qty)?;
-        }
-    }
-
-    let mut quotes =
-        client.quotes(QuotesRequest { symbols: symbols.clone(), min_interval_ms: 10 }).await?;
     let mut adjust = tokio::time::interval(ADJUST_EVERY);
     adjust.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -93,7 +72,7 @@ async fn main() -> Result<()> {
             }
         }
     }
-    desk.close("market_maker", symbols.len()).await?.print()
+    desk.close().await?.print()
 }
 
 /// An order of ours that may be executed.
@@ -120,8 +99,8 @@ struct Quoting {
 
 impl Quoting {
     fn new(market: Market, size: u64) -> Self {
-        let rest_until = Instant::now();
-        Self { market, size, touch: None, inventory: 0, bid: None, ask: None, rest_until }
+        let (inventory, rest_until) = (market.held, Instant::now());
+        Self { market, size, touch: None, inventory, bid: None, ask: None, rest_until }
     }
 
     fn on_quote(&mut self, quote: &Quote) -> Result<()> {

@@ -5,14 +5,13 @@
 //! how to follow quotes and trades of several symbols at once.
 
 use anyhow::Result;
-use clap::Parser;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tidegate_client::proto::{
-    ExecType, ListPositionsRequest, OrdStatus, OrderReport, Quote, QuotesRequest, Side,
-    TimeInForce, Trade, TradesRequest, TradingStatus,
+    ExecType, OrdStatus, OrderReport, Quote, QuotesRequest, Side, TimeInForce, Trade,
+    TradesRequest, TradingStatus,
 };
-use tidegate_examples::{Args, Desk, Market, Order, stopped};
+use tidegate_examples::{Desk, Market, Order, Start};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often signals and positions are looked at.
@@ -32,34 +31,15 @@ const MIDDLES_MAX: usize = 256;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let args = Args::parse();
-    let client = args.connect().await?;
-    let stop = stopped(&args);
-    tokio::pin!(stop);
-    let markets = tokio::select! {
-        markets = args.markets(&client) => markets?,
-        _ = &mut stop => Vec::new(),
-    };
-    let mut desk = Desk::open(&client, &args, "mo").await?;
+    let Some(start) = Start::new("momentum").await? else { return Ok(()) };
+    let Start { client, mut desk, markets, size, mut stop } = start;
     let symbols: Vec<_> = markets.iter().map(|market| market.symbol.clone()).collect();
-    if symbols.is_empty() {
-        return desk.close("momentum", 0).await?.print();
-    }
-
+    let mut trades = client.trades(TradesRequest { symbols: symbols.clone() }).await?;
+    let mut quotes = client.quotes(QuotesRequest { symbols, min_interval_ms: 10 }).await?;
     let mut trends: BTreeMap<String, Trend> = markets
         .into_iter()
-        .map(|market| (market.symbol.clone(), Trend::new(market, args.size)))
+        .map(|market| (market.symbol.clone(), Trend::new(market, size)))
         .collect();
-    let held = ListPositionsRequest { account: Some(args.account), ..Default::default() };
-    for position in client.list_positions(held).await?.positions {
-        if let Some(trend) = trends.get_mut(&position.symbol) {
-            trend.on_position(trend.market.grid.lots(&position.qty)?);
-        }
-    }
-
-    let mut quotes =
-        client.quotes(QuotesRequest { symbols: symbols.clone(), min_interval_ms: 10 }).await?;
-    let mut trades = client.trades(TradesRequest { symbols: symbols.clone() }).await?;
     let mut decide = tokio::time::interval(DECIDE_EVERY);
     decide.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -102,7 +82,7 @@ async fn main() -> Result<()> {
             }
         }
     }
-    desk.close("momentum", symbols.len()).await?.print()
+    desk.close().await?.print()
 }
 
 /// One symbol: what its price does, and what we hold of it. Prices are in order ticks, quantities in order lots.
@@ -124,16 +104,17 @@ struct Trend {
 
 impl Trend {
     fn new(market: Market, size: u64) -> Self {
+        let now = Instant::now();
         Self {
-            market,
             size,
             touch: None,
             middles: VecDeque::new(),
             tape: 0,
-            position: 0,
-            opened_at: None,
+            position: market.held,
+            opened_at: (market.held != 0).then_some(now),
             working: None,
-            not_before: Instant::now(),
+            not_before: now,
+            market,
         }
     }
 
