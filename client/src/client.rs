@@ -83,7 +83,7 @@ macro_rules! report {
         $(#[$meta])*
         ///
         /// # Errors
-        /// [`ClientError::Call`]; see [`ClientError::outcome_unknown`].
+        /// [`ClientError::Call`], which says when the outcome is unknown.
         pub async fn $short(
             &self,
             request: proto::$request,

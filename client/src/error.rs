@@ -26,6 +26,9 @@ pub enum ClientError {
     #[error("the token has characters other than printable ASCII")]
     Token,
     /// The edge refused or failed the call.
+    ///
+    /// With `Cancelled`, `DeadlineExceeded`, `Internal`, `Unavailable` or `Unknown` a request may or may not have been
+    /// carried out: ask for the order by its name before sending it again. With any other code it was not.
     #[error("{call}: {} ({:?})", status.message(), status.code())]
     Call {
         /// The call.
@@ -52,21 +55,5 @@ pub enum ClientError {
 impl ClientError {
     pub(crate) fn call(call: &'static str) -> impl FnOnce(Status) -> Self {
         move |status| Self::Call { call, status: Box::new(status) }
-    }
-
-    /// The gRPC code, if the edge answered at all.
-    pub fn code(&self) -> Option<tonic::Code> {
-        match self {
-            Self::Call { status, .. } => Some(status.code()),
-            _ => None,
-        }
-    }
-
-    /// True if the request may or may not have been carried out, and the caller must find out.
-    pub fn outcome_unknown(&self) -> bool {
-        use tonic::Code::{Cancelled, DeadlineExceeded, Internal, Unavailable, Unknown};
-        self.code().is_some_and(|code| {
-            matches!(code, Cancelled | DeadlineExceeded | Internal | Unavailable | Unknown)
-        })
     }
 }

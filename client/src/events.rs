@@ -40,11 +40,6 @@ impl EventStream {
         Self { events, filter, position: after, stream: None, wait: RECONNECT_WAIT_MIN }
     }
 
-    /// The position to resume after: that of the last event given out, or later if all between was filtered away.
-    pub fn position(&self) -> Option<EventPosition> {
-        self.position
-    }
-
     /// The next event; waits for as long as it takes, over disconnects too.
     ///
     /// # Errors

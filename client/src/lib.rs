@@ -7,8 +7,8 @@
 //! * [`EventStream`]: every event of the engine, resumed by itself after a disconnect, without gap or repeat.
 //! * [`PriceGrid`]: an instrument's prices and quantities as integers, for those who compute with them.
 //!
-//! Nothing here decides anything about an order, and nothing here retries one: an order whose outcome is unknown is
-//! reported as such.
+//! Nothing here decides anything about an order, and nothing here retries one: [`ClientError::Call`] says when its outcome
+//! is unknown.
 //!
 //! Start reading at [`Client::connect`].
 
@@ -33,4 +33,3 @@ pub use error::ClientError;
 pub use events::{EventFilter, EventStream};
 pub use grid::PriceGrid;
 pub use session::{OrderEvents, OrderSender, OrderSession};
-pub use tonic::{Status, Streaming};

@@ -6,16 +6,16 @@ use std::time::Duration;
 use tidegate_model::PrincipalId;
 
 /// Characters a token has at least: too many to guess over a network.
-pub const TOKEN_LEN_MIN: usize = 16;
+const TOKEN_LEN_MIN: usize = 16;
 /// Characters a token has at most: headers are bounded.
-pub const TOKEN_LEN_MAX: usize = 512;
+pub(crate) const TOKEN_LEN_MAX: usize = 512;
 /// Tokens one edge knows at most: each is compared with on every call.
-pub const TOKENS_MAX: usize = 1_024;
+const TOKENS_MAX: usize = 1_024;
 
 /// A secret and whom it stands for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenEntry {
-    /// The secret: [`TOKEN_LEN_MIN`] to [`TOKEN_LEN_MAX`] printable ASCII characters without spaces.
+    /// The secret: 16 to 512 printable ASCII characters without spaces.
     pub token: String,
     /// Whom the engine takes its bearer for.
     pub principal: PrincipalId,

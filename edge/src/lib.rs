@@ -1,6 +1,6 @@
 //! The edge: the engine's gRPC services, documented in `client/proto/tidegate/v1/*.proto`.
 //!
-//! * Commands go from callers , checked field by field, into bounded rings of the engine.
+//! * Commands go from callers, checked field by field, into bounded rings of the engine.
 //! * Events come from the event log, at each consumer's own pace; a thread of the edge follows it to keep the picture
 //!   that queries are answered from, and to hand answers to waiting calls.
 //! * Public data comes from the engine's broadcast; a thread keeps one book an instrument, streams conflate from it.
@@ -8,7 +8,7 @@
 //! **Invariant:** nothing here makes the engine wait, and nothing here decides about an order: malformed requests are
 //! refused, every other goes to the engine's gate.
 //!
-//! Start reading at [`EngineLink`], then [`Edge::serve`].
+//! Start reading at [`EngineLink`], then [`Edge::bind`] and [`Edge::serve`].
 
 mod answers;
 mod auth;
@@ -27,7 +27,7 @@ mod sync;
 mod tail;
 mod view;
 
-pub use config::{EdgeConfig, Limits, TOKEN_LEN_MAX, TOKEN_LEN_MIN, TokenEntry};
+pub use config::{EdgeConfig, Limits, TokenEntry};
 pub use error::EdgeError;
 pub use link::EngineLink;
-pub use server::{Edge, bind, serve};
+pub use server::{Edge, bind};

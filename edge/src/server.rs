@@ -210,18 +210,6 @@ pub async fn bind(link: EngineLink, config: EdgeConfig) -> Result<Edge, EdgeErro
     Edge::bind(link, config).await
 }
 
-/// Serves the engine behind `link` until `shutdown` is done; see [`Edge::bind`] for the address with port 0.
-///
-/// # Errors
-/// [`EdgeError`].
-pub async fn serve(
-    link: EngineLink,
-    config: EdgeConfig,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), EdgeError> {
-    Edge::bind(link, config).await?.serve(shutdown).await
-}
-
 /// Sessions tell the engine that they end; a lane comes home after that.
 async fn wait_for_lanes(shared: &Shared) {
     let until = tokio::time::Instant::now() + shared.limits.shutdown_grace;

@@ -1,7 +1,7 @@
 //! A strategy's desk: its order session, a budget of messages, and a tally of what it did.
 
-use crate::tally::note;
-use crate::{Summary, Tally};
+use crate::Summary;
+use crate::tally::{Tally, note};
 use anyhow::{Result, bail};
 use std::time::{Duration, SystemTime};
 use tidegate_client::proto::event::Body;
@@ -34,7 +34,6 @@ pub enum Order {
 /// The session and what belongs to it.
 #[derive(Debug)]
 pub struct Desk {
-    /// What was done so far.
     tally: Tally,
     strategy: &'static str,
     account: u32,

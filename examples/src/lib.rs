@@ -9,4 +9,4 @@ mod tally;
 
 pub use desk::{Desk, Order};
 pub use setup::{Market, Start};
-pub use tally::{Summary, Tally};
+pub use tally::Summary;

@@ -13,7 +13,7 @@ const AWAITED_MAX: usize = 10_000;
 
 /// Counts as it goes.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// New orders sent.
     pub orders: u64,
     /// Cancels sent.
