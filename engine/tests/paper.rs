@@ -379,6 +379,25 @@ fn a_gap_empties_every_book() {
 }
 
 #[test]
+fn what_happened_before_an_order_rested_does_not_fill_it_when_the_feed_begins_again() {
+    let mut desk = with_book(0);
+    desk.now.0 += 1_000;
+    desk.market(add(6, Buy, cents(9_998), 10));
+    desk.order(Buy, Some(cents(10_000)), 50, Gtc);
+    // A restart: the feed tells the session from its beginning.
+    desk.market(market(Kind::Gap, 0));
+    desk.now.0 -= 500;
+    desk.market(add(7, Buy, cents(9_990), 100));
+    assert_eq!(lines(&desk.market(execute(7, 10))), [""; 0]);
+    assert_eq!(lines(&desk.market(add(8, Sell, cents(10_000), 10))), [""; 0]);
+    // An order that comes now is filled by what happens from now on, and the other one from its own time on.
+    desk.order(Buy, Some(cents(9_995)), 5, Gtc);
+    assert_eq!(lines(&desk.market(execute(7, 10))), ["2 trade 5@9995 -> filled"]);
+    desk.now.0 += 500;
+    assert_eq!(lines(&desk.market(execute(7, 10))), ["1 trade 10@10000 -> partially_filled"]);
+}
+
+#[test]
 fn a_trade_fills_once_and_only_the_side_that_its_aggressor_meets() {
     let mut desk = with_book(0);
     desk.order(Buy, Some(cents(9_999)), 50, Gtc);

@@ -34,6 +34,7 @@ impl Core {
             self.counters.unbound_events += 1;
             return;
         };
+        self.paper.market_time = event.ts_event;
         match kind {
             MarketEventKind::Status => self.status(instrument, event, publisher),
             MarketEventKind::Trade | MarketEventKind::Cross => {

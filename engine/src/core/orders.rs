@@ -171,7 +171,8 @@ impl Core {
                 let ahead = level.map_or(Lots::ZERO, |level| level.qty);
                 let priority = self.books.next_priority(order.instrument);
                 self.oms.rested(slot, ahead);
-                let resting = Resting { order: slot, price, priority, ahead, leaves };
+                let since = self.paper.market_time;
+                let resting = Resting { order: slot, price, priority, ahead, leaves, since };
                 self.paper.rest(order.instrument, order.side, resting);
             }
         }
@@ -188,6 +189,7 @@ impl Core {
             let resting = self.paper.resting(instrument, side).iter();
             let crossed =
                 resting.take_while(|resting| is_acceptable(side, resting.price, best.price));
+            let crossed = crossed.filter(|resting| resting.since <= self.paper.market_time);
             // A list of its own, since those that are not filled rest again. A halt ends seldom: it may allocate.
             let crossed: Vec<OrderSlot> = crossed.map(|resting| resting.order).collect();
             for slot in crossed {

@@ -10,6 +10,7 @@
 //!   Executions of orders ahead, and their cancels, bring it forward. An execution of an order *behind* it, or at
 //!   a worse price, would have met it first: it fills by that quantity, at its own price.
 //! * A displayed order that arrives across a resting one would have met it as well, and is taken by it.
+//! * What the market did before an order came to rest cannot fill it, even if a feed that begins again tells it later.
 //! * Paper orders never meet each other: the market that was recorded did not contain them.
 //!
 //! Bias: the market does not react to paper orders. Where the real flow would have been absorbed by our order
@@ -62,6 +63,8 @@ pub struct Resting {
     pub ahead: Lots,
     /// Lots still open.
     pub leaves: Lots,
+    /// The market's time when it came to rest: what the market did before cannot fill it.
+    pub since: UnixNanos,
 }
 
 /// A fill of a resting order, found while a market event was applied.
@@ -105,6 +108,9 @@ struct Desk {
 #[derive(Debug)]
 pub struct PaperVenue {
     latency_ns: u64,
+    /// When the market event that is applied happened, by the feed's clock. A feed that begins again, as after a restart
+    /// in the middle of a session, goes back in it.
+    pub(super) market_time: UnixNanos,
     in_flight: Bounded<Flight>,
     /// By instrument.
     desks: Vec<Desk>,
@@ -124,6 +130,7 @@ impl PaperVenue {
     pub fn new(book_orders_max: u32) -> Self {
         Self {
             latency_ns: 0,
+            market_time: UnixNanos::ZERO,
             in_flight: Bounded::new(IN_FLIGHT_MAX),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
             // Zeroed memory is address space until it is written.
@@ -309,7 +316,7 @@ impl PaperVenue {
             if left.0 == 0 {
                 break;
             }
-            if !is_met(resting) || resting.leaves.0 == 0 {
+            if !is_met(resting) || resting.leaves.0 == 0 || resting.since > self.market_time {
                 continue;
             }
             let filled = left.min(resting.leaves);
@@ -370,7 +377,7 @@ impl PaperVenue {
     pub fn hash(&self) -> StateHash {
         let mut hash = StateHash::default();
         let mut add = |tag: u64, words: &[u64]| hash.add(hash_words(tag, words));
-        add(0x5041_5045, &[self.latency_ns]);
+        add(0x5041_5045, &[self.latency_ns, self.market_time.0]);
         for (place, flight) in self.in_flight.iter().enumerate() {
             let kind = match flight.request {
                 Request::New => 1,
@@ -393,6 +400,7 @@ impl PaperVenue {
                         resting.priority,
                         resting.ahead.0,
                         resting.leaves.0,
+                        resting.since.0,
                     ];
                     add(0x5245_5354, &words);
                 }
