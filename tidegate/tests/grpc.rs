@@ -89,7 +89,8 @@ fn reason(report: &OrderReport) -> Option<RejectReason> {
 #[track_caller]
 fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>, code: Code) -> String {
     let error = answer.expect_err("the call should be refused");
-    assert_eq!(error.code(), Some(code), "{error}");
+    let ClientError::Call { status, .. } = &error else { panic!("not an answer: {error}") };
+    assert_eq!(status.code(), code, "{error}");
     error.to_string()
 }
 
