@@ -201,7 +201,7 @@ pub struct StageSample {
 /// What everyone may know of a running engine.
 #[derive(Debug, Default)]
 pub struct EngineStatus {
-    /// The last input applied.
+    /// The last input applied. Stored last, with release: the other figures are of this input or a later one.
     pub seq: AtomicU64,
     /// The engine's time, UTC nanoseconds.
     pub now: AtomicU64,
@@ -221,6 +221,8 @@ pub struct EngineStatus {
     pub refused_events: AtomicU64,
     /// Gaps that feeds declared.
     pub gaps: AtomicU64,
+    /// Our orders that are open.
+    pub open_orders: AtomicU64,
     /// True from the end of recovery until the thread ends.
     pub alive: AtomicBool,
 }
@@ -645,7 +647,8 @@ impl<S: Strategy> Running<'_, S> {
         set(&status.unknown_orders, counters.unknown_orders);
         set(&status.refused_events, counters.refused_events);
         set(&status.gaps, counters.gaps);
-        set(&status.seq, self.core.seq().0);
+        set(&status.open_orders, self.core.oms().open_count().into());
+        status.seq.store(self.core.seq().0, Ordering::Release);
     }
 
     fn finish(mut self, status: &EngineStatus, recovered: u64) -> Result<Stopped, EngineError> {

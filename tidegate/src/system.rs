@@ -1,7 +1,7 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
 use crate::config::{AccountEntry, Config, Wait};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use rtrb::Consumer;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,20 +13,26 @@ use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
-    self, BookRequests, EngineConfig, EngineHandle, Inputs, Outputs, StageSample, Stopped,
+    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
+    Stopped,
 };
-use tidegate_journal::JournalError;
+use tidegate_journal::frame::KIND_COMMAND;
+use tidegate_journal::{JournalError, Reader};
 use tidegate_model::command::{Configure, MassCancel, OpenAccount, SetLimits, Transfer};
 use tidegate_model::event::{Ack, Event};
 use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, Lots, MarketEvent, PrincipalId, RejectReason,
-    SessionId,
+    SeqNo, SessionId,
 };
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
 const SESSIONS_MAX: usize = 15;
 /// How long the operator's own commands may take; recovery is over by then.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long canceled orders may stay open: the largest latency, and an answer.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(70);
+/// Time between two looks at whether any order is open.
+const CANCEL_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running system.
 pub struct System {
@@ -53,7 +59,15 @@ struct Edge {
 struct Operator {
     lane: CommandLane,
     events: EventLog,
+    status: Arc<runtime::EngineStatus>,
     next_request: u64,
+}
+
+/// What the engine answers to one command of the operator.
+struct Answer {
+    ack: Ack,
+    /// The input that the command became.
+    seq: SeqNo,
 }
 
 impl System {
@@ -69,6 +83,13 @@ impl System {
             segment_len: config.journal.segment_mib.get() << 20,
             ..Default::default()
         };
+        let paper_latency = Duration::from_micros(config.engine.paper_latency_us.get());
+        let configure = Configure {
+            paper_latency_ns: paper_latency.as_nanos() as u64,
+            orders_max: config.engine.orders_max.get() as u32,
+            book_orders_max: config.engine.book_orders_max.get() as u32,
+        };
+        check_sizes(dir, &configure)?;
         let (log_writer, events) =
             event_log::open(&dir.join("events"), journal.clone()).map_err(|error| {
                 let refused = log_refused(dir, &error);
@@ -87,15 +108,10 @@ impl System {
         let book_requests = Arc::new(BookRequests::default());
         let inputs = Inputs { feed, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
         let outputs = Outputs { events: event_ring, public: public_writer, stages: stage_ring };
-        let paper_latency = Duration::from_micros(config.engine.paper_latency_us.get());
         let engine_config = EngineConfig {
             journal_dir: dir.clone(),
             journal,
-            configure: Configure {
-                paper_latency_ns: paper_latency.as_nanos() as u64,
-                orders_max: config.engine.orders_max.get() as u32,
-                book_orders_max: config.engine.book_orders_max.get() as u32,
-            },
+            configure,
             pin_core: config.engine.pin_core,
             wait: match config.engine.wait {
                 Wait::Spin => runtime::Wait::Spin,
@@ -104,39 +120,38 @@ impl System {
             },
         };
         let log = event_log::start(log_writer, events_in)?;
-        let engine = runtime::start(engine_config, inputs, outputs, events.last(), ())?;
-        let status = Arc::clone(&engine.status);
-        while !status.alive.load(Ordering::Acquire) {
-            if engine.is_finished() {
-                engine.stop()?;
-                bail!("the engine ended while it started");
+        let engine = match runtime::start(engine_config, inputs, outputs, events.last(), ()) {
+            Ok(engine) => engine,
+            Err(error) => {
+                log.stop()?;
+                return Err(error.into());
             }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        // Recovery may have told old events again; none of them may be taken for an answer of this run.
-        log.settle()?;
-
-        let mut operator =
-            Operator { lane: operator_lane, events: events.clone(), next_request: 1 };
-        let link = EngineLink {
-            lanes,
-            events: events.clone(),
-            public,
-            book_requests,
-            status: Arc::clone(&status),
         };
-        let started = operator.set_up(config).and_then(|()| Edge::start(link, edge_config));
+        let status = Arc::clone(&engine.status);
+        let mut operator = Operator {
+            lane: operator_lane,
+            events: events.clone(),
+            status: Arc::clone(&status),
+            next_request: 1,
+        };
+        let link = EngineLink { lanes, events, public, book_requests, status: Arc::clone(&status) };
+        let started = wait_until_alive(&engine)
+            // Recovery may have told old events again; none of them may be taken for an answer of this run.
+            .and_then(|()| Ok(log.settle()?))
+            .and_then(|()| operator.set_up(config, configure))
+            .and_then(|()| Edge::start(link, edge_config));
         let (edge, edge_addr) = match started {
             Ok(started) => started,
             Err(error) => {
-                // The first error is the one to tell; what runs already ends in order, the journal sealed.
-                let _ = engine.stop();
-                let _ = log.stop();
-                return Err(error);
+                // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
+                let has_failed = !status.alive.load(Ordering::Acquire);
+                return Err(match end(engine, log) {
+                    Err(cause) if has_failed => cause,
+                    _ => error,
+                });
             }
         };
-        let system = Self { engine, log, edge, operator, paper_latency, edge_addr, stages, status };
-        Ok(system)
+        Ok(Self { engine, log, edge, operator, paper_latency, edge_addr, stages, status })
     }
 
     /// True if the engine has stopped by itself: something is wrong.
@@ -146,20 +161,66 @@ impl System {
 
     /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before.
     pub fn stop(mut self) -> Result<Stopped> {
-        let latency = self.paper_latency;
-        let mut cancel = |engine: &EngineHandle| {
-            if engine.is_finished() { Ok(()) } else { self.operator.cancel_everything(latency) }
-        };
-        // Once while clients can hear of it, and once when none can send any more.
-        let told = cancel(&self.engine);
+        // Once while clients can hear of it, and again when none can send any more.
+        let told = self.operator.cancel_everything().map(|canceled| {
+            if canceled.ack.value > 0 && !self.paper_latency.is_zero() {
+                std::thread::sleep(self.paper_latency + Duration::from_millis(5));
+            }
+        });
         let edge = self.edge.stop();
-        let canceled = cancel(&self.engine);
-        let stopped = self.engine.stop();
-        let log = self.log.stop();
-        let stopped = stopped?;
-        log?;
+        let canceled = self.operator.cancel_until_none_is_open();
+        // What ended the engine is why it could not be asked.
+        let stopped = end(self.engine, self.log)?;
         told.and(edge).and(canceled)?;
         Ok(stopped)
+    }
+}
+
+/// Stops the engine, then the event log, and tells what stopped the first of them if it was not this.
+fn end(engine: EngineHandle, log: EventLogHandle) -> Result<Stopped> {
+    match (engine.stop(), log.stop()) {
+        // An engine without its log only knows that it is gone.
+        (Err(EngineError::EventLogGone), Err(cause)) => Err(cause.into()),
+        (stopped, logged) => {
+            let stopped = stopped?;
+            logged?;
+            Ok(stopped)
+        }
+    }
+}
+
+fn wait_until_alive(engine: &EngineHandle) -> Result<()> {
+    while !engine.status.alive.load(Ordering::Acquire) {
+        ensure!(!engine.is_finished(), "the engine ended while it started");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Refuses sizes that are not those of the journal in `dir`. What else may be wrong with it, the engine tells.
+fn check_sizes(dir: &Path, asked: &Configure) -> Result<()> {
+    let Some(kept) = first_configure(dir) else { return Ok(()) };
+    for (key, kept, asked) in [
+        ("orders_max", kept.orders_max, asked.orders_max),
+        ("book_orders_max", kept.book_orders_max, asked.book_orders_max),
+    ] {
+        ensure!(
+            kept == asked,
+            "the journal in {} has engine.{key} = {kept}, the configuration asks for {asked}: a journal keeps the sizes \
+             that it began with; set {key} = {kept}, or begin a new journal in another journal.dir",
+            dir.display()
+        );
+    }
+    Ok(())
+}
+
+/// The first input of the journal in `dir`.
+fn first_configure(dir: &Path) -> Option<Configure> {
+    let mut reader = Reader::open(dir).ok()?;
+    let first = reader.next().ok()?.filter(|record| record.kind == KIND_COMMAND)?;
+    match first.pod::<CommandRecord>().ok()?.command()? {
+        Command::Configure(configure) => Some(configure),
+        _ => None,
     }
 }
 
@@ -192,7 +253,9 @@ impl Edge {
 
 impl Operator {
     /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over.
-    fn set_up(&mut self, config: &Config) -> Result<()> {
+    fn set_up(&mut self, config: &Config, configure: Configure) -> Result<()> {
+        let configured = self.ask(Command::Configure(configure))?;
+        refused(&configured, &[]).context("cannot configure the engine")?;
         for entry in &config.instruments {
             let answer = self.ask(Command::DefineInstrument(entry.instrument()?))?;
             refused(&answer, &[])
@@ -209,7 +272,7 @@ impl Operator {
         let open = OpenAccount { account, reserved: [0; 4], currency: entry.currency };
         let opened = self.ask(Command::OpenAccount(open))?;
         refused(&opened, &[RejectReason::DuplicateAccount])?;
-        if opened.reject().is_none() {
+        if opened.ack.reject().is_none() {
             let amount = entry.cash.money();
             let paid =
                 self.ask(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }))?;
@@ -233,43 +296,69 @@ impl Operator {
         Ok(())
     }
 
-    /// Cancels every open order, and waits for as long as the cancels take to the venue.
-    fn cancel_everything(&mut self, latency: Duration) -> Result<()> {
+    /// Asks the venue to cancel every open order.
+    fn cancel_everything(&mut self) -> Result<Answer> {
         let everything = MassCancel {
             account: AccountId::NONE,
             instrument: InstrumentId::NONE,
             side: 0,
             reserved: [0; 7],
         };
-        let canceled = self.ask(Command::MassCancel(everything))?;
-        if canceled.value > 0 && !latency.is_zero() {
-            std::thread::sleep(latency + Duration::from_millis(5));
+        self.ask(Command::MassCancel(everything))
+    }
+
+    /// Cancels until no order is open: cancels take their time to the venue, behind whatever set out before them with a
+    /// longer latency, and a last order may have come after the first of them.
+    fn cancel_until_none_is_open(&mut self) -> Result<()> {
+        let deadline = Instant::now() + CANCEL_TIMEOUT;
+        loop {
+            let canceled = self.cancel_everything()?;
+            while self.status.seq.load(Ordering::Acquire) < canceled.seq.0 {
+                self.check_alive()?;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let open = self.status.open_orders.load(Ordering::Relaxed);
+            if open == 0 {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{open} orders are still open {} s after they were canceled",
+                CANCEL_TIMEOUT.as_secs()
+            );
+            std::thread::sleep(CANCEL_AGAIN);
         }
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        ensure!(self.status.alive.load(Ordering::Acquire), "the engine ended without an answer");
         Ok(())
     }
 
     /// Sends a command and waits for its answer.
-    fn ask(&mut self, command: Command) -> Result<Ack> {
+    fn ask(&mut self, command: Command) -> Result<Answer> {
         let mut cursor = self.events.cursor(self.events.last())?;
         let request_id = self.next_request;
         self.next_request += 1;
         let mut record =
             CommandRecord::new(command).from_session(PrincipalId(0), SessionId(0), request_id);
         record.ts_recv = runtime::unix_now();
+        self.check_alive()?;
         if self.lane.try_send(record).is_err() {
             bail!("the engine does not take commands");
         }
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         while Instant::now() < deadline {
             let Some(event) = cursor.next()? else {
+                self.check_alive()?;
                 std::thread::sleep(Duration::from_micros(200));
                 continue;
             };
-            if event.session == SessionId(0)
-                && event.request_id == request_id
-                && let Some(Event::Ack(ack)) = event.event()
-            {
-                return Ok(ack);
+            if event.session != SessionId(0) || event.request_id != request_id {
+                continue;
+            }
+            if let Some(Event::Ack(ack)) = event.event() {
+                return Ok(Answer { ack, seq: event.seq });
             }
         }
         bail!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());
@@ -293,9 +382,57 @@ fn log_refused(dir: &Path, error: &EventLogError) -> String {
     }
 }
 
-fn refused(answer: &Ack, allowed: &[RejectReason]) -> Result<()> {
-    match answer.reject() {
+fn refused(answer: &Answer, allowed: &[RejectReason]) -> Result<()> {
+    match answer.ack.reject() {
         Some(reject) if !allowed.contains(&reject.reason) => bail!("the engine refused: {reject}"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_model::Symbol;
+    use tidegate_model::market::{Definition, MarketEventKind};
+
+    fn definition(n: u32) -> MarketEvent {
+        Definition {
+            kind: MarketEventKind::Definition.wire(),
+            price_scale: 4,
+            flags: 0,
+            channel_id: n,
+            ts_event: runtime::unix_now(),
+            ts_recv: runtime::unix_now(),
+            symbol: Symbol::new(&format!("S{n}")).expect("valid"),
+            tick_size_nano: 100_000,
+            lot_size_nano: 1_000_000_000,
+        }
+        .into_event()
+    }
+
+    #[test]
+    fn a_log_that_fails_is_told_as_the_cause_and_at_once() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let more =
+            "[engine]\norders_max = 1024\nbook_orders_max = 1024\n[journal]\nsegment_mib = 1\n";
+        let mut config = Config::parse(more).expect("valid");
+        config.journal.dir = dir.path().to_path_buf();
+        let (mut feed_in, feed) = runtime::feed_ring();
+        let edge = EdgeConfig { listen: ([127, 0, 0, 1], 0).into(), ..Default::default() };
+        let system = System::start(&config, edge, feed).expect("it starts");
+        // Each definition makes an event; in this folder no further segment can be made for them.
+        std::fs::remove_dir_all(dir.path().join("events")).expect("it is there");
+        for n in 0..InstrumentId::COUNT_MAX as u32 {
+            feed_in.push(definition(n)).expect("room for all");
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !system.has_failed() {
+            assert!(Instant::now() < deadline, "the engine goes on without its log");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let began = Instant::now();
+        let error = format!("{:#}", system.stop().expect_err("the log failed"));
+        assert!(error.contains("the event log failed") && error.contains("events"), "{error}");
+        assert!(began.elapsed() < ANSWER_TIMEOUT / 2, "it waited for a dead engine");
     }
 }

@@ -398,6 +398,25 @@ fn a_port_or_journal_in_use_is_named() {
     run(&["run", "--config", text(&path)]).refused(&["cannot listen at", &line, "in use"]);
 }
 
+#[test]
+fn a_journal_keeps_the_sizes_that_it_began_with() {
+    let place = Place::new("");
+    Server::start(&place).stop("TERM").ok();
+    let config = fs::read_to_string(place.config()).expect("a configuration");
+    let path = place.config();
+    for (key, asked) in [("orders_max", 131_072), ("book_orders_max", 70_000)] {
+        let changed = config.replace(&format!("\n{key} = 65536"), &format!("\n{key} = {asked}"));
+        assert_ne!(changed, config);
+        fs::write(&path, changed).expect("written");
+        let asked = format!("asks for {asked}");
+        let kept = format!("engine.{key} = 65536");
+        let advice = format!("set {key} = 65536");
+        run(&["run", "--config", text(&path)]).refused(&[&kept, &asked, &advice, "journal.dir"]);
+    }
+    fs::write(&path, config).expect("written");
+    Server::start(&place).stop("TERM").ok();
+}
+
 /// Runs a command whose reader takes `lines` lines and goes.
 fn half_read(args: &[&str], lines: usize) {
     let mut command = tidegate();

@@ -40,17 +40,20 @@ struct House {
     market: Market,
     client: Client,
     orders: u64,
-    _place: Place,
+    place: Place,
 }
 
 impl House {
     async fn new(more: &str) -> Self {
-        let place = Place::new(more);
+        Self::at(Place::new(more)).await
+    }
+
+    async fn at(place: Place) -> Self {
         let server = Server::start(&place);
         let client = server.admin().await;
         let market = Market::quoted(server.line);
         book_with(&client, SYMBOL, |book| book.bids.len() == 1 && book.asks.len() == 1).await;
-        Self { server, market, client, orders: 0, _place: place }
+        Self { server, market, client, orders: 0, place }
     }
 
     fn order(&mut self, side: Side, qty: &str, price: &str) -> SubmitOrderRequest {
@@ -498,4 +501,25 @@ async fn a_stock_client_in_python_trades_by_reflection_alone() {
     assert_eq!(said["fill"]["last_qty"], "100", "{said}");
     assert_eq!(said["fill"]["last_price"], "10.0200", "{said}");
     assert_eq!(said["fill"]["order_id"], said["answer"]["order_id"], "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_latency_takes_effect_over_a_restart() {
+    let House { server, place, .. } = House::new(&Place::account(1)).await;
+    server.stop("TERM").ok();
+    let config = std::fs::read_to_string(place.config()).expect("a configuration");
+    let slow = config.replace("[engine]\n", "[engine]\npaper_latency_us = 1500000\n");
+    std::fs::write(place.config(), slow).expect("written");
+
+    let mut house = House::at(place).await;
+    let report = house.submit(Side::Buy, "10", "9.98").await;
+    assert_eq!(report.ord_status(), OrdStatus::PendingNew, "{report:?}");
+    house.server.kill();
+    // The cancels of the end wait behind an order that set out with the longer latency, and the end waits for them.
+    std::fs::write(house.place.config(), config).expect("written");
+    Server::start(&house.place).stop("TERM").ok();
+    let server = Server::start(&house.place);
+    let request = ListOrdersRequest::default();
+    let open = server.admin().await.list_orders(request).await.expect("an answer");
+    assert_eq!(open.orders, []);
 }
