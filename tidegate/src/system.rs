@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
-use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle};
+use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle, EventPosition};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
@@ -19,10 +19,11 @@ use tidegate_engine::runtime::{
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader};
 use tidegate_model::command::{Configure, MassCancel, OpenAccount, SetLimits, Transfer};
-use tidegate_model::event::{Ack, Event};
+use tidegate_model::event::{Account, Ack, Event};
+use tidegate_model::ids::Code;
 use tidegate_model::{
-    AccountId, Command, CommandRecord, InstrumentId, Lots, MarketEvent, PrincipalId, RejectReason,
-    SeqNo, SessionId,
+    AccountId, Command, CommandRecord, InstrumentId, Lots, MarketEvent, Money, PrincipalId,
+    RejectReason, SeqNo, SessionId,
 };
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
@@ -68,6 +69,8 @@ struct Answer {
     ack: Ack,
     /// The input that the command became.
     seq: SeqNo,
+    /// The account, if the command told of one.
+    account: Option<Account>,
 }
 
 impl System {
@@ -272,11 +275,10 @@ impl Operator {
         let open = OpenAccount { account, reserved: [0; 4], currency: entry.currency };
         let opened = self.ask(Command::OpenAccount(open))?;
         refused(&opened, &[RejectReason::DuplicateAccount])?;
-        if opened.ack.reject().is_none() {
-            let amount = entry.cash.money();
-            let paid =
-                self.ask(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }))?;
-            refused(&paid, &[])?;
+        let was_there = opened.ack.reject().is_some();
+        // An earlier run may have died between opening it and paying in.
+        if !(was_there && self.was_paid(account, entry.currency)?) {
+            self.transfer(account, entry.cash.money())?;
         }
         if let Some(limits) = &entry.limits {
             let limits = SetLimits {
@@ -294,6 +296,36 @@ impl Operator {
             refused(&self.ask(Command::SetLimits(limits))?, &[])?;
         }
         Ok(())
+    }
+
+    fn transfer(&mut self, account: AccountId, amount: Money) -> Result<Account> {
+        let paid = self.ask(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }))?;
+        refused(&paid, &[])?;
+        paid.account.context("the engine did not tell the account's cash")
+    }
+
+    /// True if anything was ever paid into an account that is there, even if all of it was paid out again.
+    fn was_paid(&mut self, account: AccountId, currency: Code) -> Result<bool> {
+        // Nothing paid: the engine answers with what the account has.
+        let state = self.transfer(account, Money::ZERO)?;
+        ensure!(
+            state.currency == currency,
+            "it is there and holds {}, the configuration asks for {currency}",
+            state.currency
+        );
+        if state.deposits != Money::ZERO {
+            return Ok(true);
+        }
+        let mut cursor = self.events.cursor(EventPosition::default())?;
+        while let Some(event) = cursor.next()? {
+            if event.account == account
+                && let Some(Event::Account(then)) = event.event()
+                && then.deposits != Money::ZERO
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Asks the venue to cancel every open order.
@@ -348,6 +380,7 @@ impl Operator {
             bail!("the engine does not take commands");
         }
         let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let mut account = None;
         while Instant::now() < deadline {
             let Some(event) = cursor.next()? else {
                 self.check_alive()?;
@@ -357,8 +390,10 @@ impl Operator {
             if event.session != SessionId(0) || event.request_id != request_id {
                 continue;
             }
-            if let Some(Event::Ack(ack)) = event.event() {
-                return Ok(Answer { ack, seq: event.seq });
+            match event.event() {
+                Some(Event::Account(state)) => account = Some(state),
+                Some(Event::Ack(ack)) => return Ok(Answer { ack, seq: event.seq, account }),
+                _ => {}
             }
         }
         bail!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());

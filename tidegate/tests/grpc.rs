@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Command;
 use support::market::{Market, SYMBOL, book_with, levels};
-use support::{ADMIN, Place, Running, Server, TRADER, spawn_command};
+use support::{ADMIN, Place, Running, Server, TRADER, run, spawn_command, text};
 use tidegate_client::proto::cancel_order_request::Order as Named;
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
@@ -522,4 +522,45 @@ async fn another_latency_takes_effect_over_a_restart() {
     let request = ListOrdersRequest::default();
     let open = server.admin().await.list_orders(request).await.expect("an answer");
     assert_eq!(open.orders, []);
+}
+
+/// The cash of account 1.
+async fn cash(server: &Server) -> String {
+    let request = GetAccountRequest { account: 1 };
+    server
+        .admin()
+        .await
+        .get_account(request)
+        .await
+        .expect("an answer")
+        .account
+        .expect("an account")
+        .cash
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opening_cash_is_paid_once_and_only_once() {
+    let place = Place::new("[[accounts]]\nid = 1\ncash = \"0\"\n");
+    let server = Server::start(&place);
+    assert_eq!(cash(&server).await, "0.00");
+    // As if it had died between the opening of the account and the payment.
+    server.kill();
+    place.configure(&Place::account(1));
+    for _ in 0..2 {
+        let server = Server::start(&place);
+        assert_eq!(cash(&server).await, "1000000.00");
+        server.kill();
+    }
+    let server = Server::start(&place);
+    let request = TransferRequest { account: 1, amount: "-1000000".into() };
+    server.admin().await.transfer(request).await.expect("done");
+    server.kill();
+    // Paid in and out again is not unpaid.
+    let server = Server::start(&place);
+    assert_eq!(cash(&server).await, "0.00");
+    server.stop("TERM").ok();
+
+    place.configure("[[accounts]]\nid = 1\ncurrency = \"EUR\"\ncash = \"1\"\n");
+    let config = place.config();
+    run(&["run", "--config", text(&config)]).refused(&["account 1", "USD", "EUR"]);
 }
