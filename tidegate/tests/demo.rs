@@ -101,3 +101,16 @@ fn a_demo_that_is_killed_leaves_a_whole_journal_and_no_processes() {
         }
     }
 }
+
+#[test]
+fn a_demo_without_its_strategies_ends_in_order() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let alone = folder.path().join("tidegate");
+    std::fs::copy(env!("CARGO_BIN_EXE_tidegate"), &alone).expect("copied");
+    let dir = folder.path().join("demo");
+    let mut command = Command::new(alone);
+    command.args(["demo", "--seconds", "5", "--dir", text(&dir)]);
+    spawn_command(&mut command).wait().refused(&["market_maker is not there", "cargo build"]);
+    let verified = run(&["journal", "verify", text(&dir.join("journal"))]).ok();
+    assert_eq!(verified.matches("closed in order").count(), 2, "{verified}");
+}

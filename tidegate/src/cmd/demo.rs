@@ -28,7 +28,7 @@ use tidegate_feed_handler::mold_udp64::SessionName;
 use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerStats, Speed};
 use tidegate_feed_handler::source::{Format, Source};
 use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
-use tidegate_feed_handler::udp::AfterSession;
+use tidegate_feed_handler::udp::{AfterSession, FeedStats};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{MarketEvent, PrincipalId, Symbol};
 
@@ -107,7 +107,7 @@ pub fn run(args: DemoArgs) -> Result<()> {
 /// What a demo leaves behind.
 struct Outcome {
     stopped: runtime::Stopped,
-    feed: Arc<tidegate_feed_handler::udp::FeedStats>,
+    feed: Arc<FeedStats>,
     stages: StageFigures,
     strategies: Vec<serde_json::Value>,
     market_seconds: f64,
@@ -143,25 +143,93 @@ fn trade(
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in, AfterSession::End)?.context("the demo has a feed")?;
     let line = feed.line_addr()?;
+    let show = Show { args, input, symbols, tokens: &tokens, stop, line, request_addr };
     let mut system = System::start(&config, edge_config, feed_out)?;
-    writeln!(out, "gRPC       http://{} (reflection and health are on)", system.edge_addr)?;
-    writeln!(out, "your token {} (trades account {}, may administer)", guest.token, GUEST.0)?;
-    let feed = feed.start()?;
-    let server = Server::start(input, line, request_addr, args)?;
-    let mut strategies = Strategies::start(system.edge_addr, &tokens, symbols)?;
+    let edge = system.edge_addr;
+    let played = writeln!(out, "gRPC       http://{edge} (reflection and health are on)")
+        .and_then(|()| {
+            let (token, account) = (&guest.token, GUEST.0);
+            writeln!(out, "your token {token} (trades account {account}, may administer)")
+        })
+        .map_err(Into::into)
+        .and_then(|()| show.play(feed, &mut system, out));
+    let has_failed = system.has_failed();
+    let stopped = system.stop();
+    let (stopped, (watched, feed)) = if has_failed {
+        first(stopped, played)?
+    } else {
+        let (played, stopped) = first(played, stopped)?;
+        (stopped, played)
+    };
+    let Watched { stages, strategies, market_seconds } = watched;
+    Ok(Outcome { stopped, feed, stages, strategies, market_seconds })
+}
 
-    let started = Instant::now();
-    let mut stages = StageFigures::new();
-    let watched = watch(args, &mut system, &feed, &mut strategies, &mut stages, stop, out);
-    let market_seconds = started.elapsed().as_secs_f64();
+/// Both, or the error that came first.
+fn first<A, B>(earlier: Result<A>, later: Result<B>) -> Result<(A, B)> {
+    let earlier = earlier?;
+    Ok((earlier, later?))
+}
 
-    let said = strategies.stop(STRATEGY_GRACE);
-    server.stop()?;
-    let (_, feed_stats) = feed.stop()?;
-    let stopped = system.stop()?;
-    let strategies = said?;
-    watched?;
-    Ok(Outcome { stopped, feed: feed_stats, stages, strategies, market_seconds })
+/// What is played, to whom, and for how long. Each of its steps starts one thing more, lets the next step run, and
+/// stops what it started whatever came of that.
+struct Show<'a> {
+    args: &'a DemoArgs,
+    input: &'a Path,
+    symbols: &'a [Symbol],
+    tokens: &'a [TokenEntry],
+    stop: &'a AtomicBool,
+    line: SocketAddr,
+    request_addr: SocketAddr,
+}
+
+/// What the strategies did, and how long everything took.
+struct Watched {
+    stages: StageFigures,
+    strategies: Vec<serde_json::Value>,
+    market_seconds: f64,
+}
+
+impl Show<'_> {
+    fn play(
+        &self,
+        feed: Feed,
+        system: &mut System,
+        out: &mut impl Write,
+    ) -> Result<(Watched, Arc<FeedStats>)> {
+        let feed = feed.start()?;
+        let sent = self.send(&feed, system, out);
+        let (watched, (_, stats)) = first(sent, feed.stop())?;
+        Ok((watched, stats))
+    }
+
+    fn send(
+        &self,
+        feed: &RunningFeed,
+        system: &mut System,
+        out: &mut impl Write,
+    ) -> Result<Watched> {
+        let server = Server::start(self.input, self.line, self.request_addr, self.args)?;
+        let traded = self.trade(feed, system, out);
+        let (watched, ()) = first(traded, server.stop())?;
+        Ok(watched)
+    }
+
+    fn trade(
+        &self,
+        feed: &RunningFeed,
+        system: &mut System,
+        out: &mut impl Write,
+    ) -> Result<Watched> {
+        let mut strategies = Strategies::start(system.edge_addr, self.tokens, self.symbols)?;
+        let mut stages = StageFigures::new();
+        let started = Instant::now();
+        let watched = watch(self.args, system, feed, &mut strategies, &mut stages, self.stop, out);
+        let market_seconds = started.elapsed().as_secs_f64();
+        let said = strategies.stop(STRATEGY_GRACE);
+        let ((), strategies) = first(watched.map_err(Into::into), said)?;
+        Ok(Watched { stages, strategies, market_seconds })
+    }
 }
 
 /// Shows what happens until time is up, the market ends, Ctrl-C is pressed or something fails.
