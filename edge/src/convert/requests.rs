@@ -1,6 +1,6 @@
 //! What a caller asks for, checked field by field and put into the engine's words.
 
-use super::amounts::{parse_money, parse_rate};
+use super::amounts::parse_money;
 use crate::error::{Refusal, echo};
 use crate::view::View;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tidegate_model::command::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel, NewOrder, OpenAccount,
     OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
 };
-use tidegate_model::ids::Code;
+use tidegate_model::ids::{Code, TextIdError};
 use tidegate_model::instrument::{AssetClass, venue_kind};
 use tidegate_model::{
     AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId, Side,
@@ -31,8 +31,15 @@ pub(crate) fn account(number: u32) -> Checked<AccountId> {
     Ok(AccountId(number))
 }
 
+/// What is wrong with a text of `field`. The error calls the text by its kind, which the field says already.
+fn bad_text(field: &'static str, kind: &str, error: &TextIdError) -> Refusal {
+    let text = error.to_string();
+    let text = text.strip_prefix(kind).map_or(text.as_str(), str::trim_start);
+    Refusal::invalid(field, text)
+}
+
 fn symbol_text(text: &str) -> Checked<Symbol> {
-    Symbol::new(text).map_err(|error| Refusal::invalid("symbol", error))
+    Symbol::new(text).map_err(|error| bad_text("symbol", "symbol", &error))
 }
 
 /// A symbol that is defined.
@@ -51,16 +58,11 @@ pub(crate) fn symbol_from(field: &'static str, text: &str) -> Checked<Symbol> {
     if text.is_empty() {
         return Ok(Symbol::EMPTY);
     }
-    Symbol::new(text).map_err(|error| Refusal::invalid(field, error))
+    Symbol::new(text).map_err(|error| bad_text(field, "symbol", &error))
 }
 
 fn client_order_id(text: &str) -> Checked<ClientOrderId> {
-    // The error says which field itself.
-    ClientOrderId::new(text).map_err(|error| {
-        let text = error.to_string();
-        let text = text.strip_prefix("client_order_id ").unwrap_or(&text);
-        Refusal::invalid("client_order_id", text)
-    })
+    ClientOrderId::new(text).map_err(|error| bad_text("client_order_id", "client_order_id", &error))
 }
 
 /// An order, by number or by name.
@@ -125,7 +127,18 @@ fn decimal_field(field: &'static str) -> impl Fn(DecimalError) -> Refusal {
     }
 }
 
+/// Refuses what is too long to be a decimal: to call it malformed would hide the reason.
+fn decimal_length(field: &'static str, text: &str) -> Checked<()> {
+    let (len, max) = (text.len(), decimal::TEXT_LEN_MAX);
+    if len > max {
+        let text = format_args!("has {len} bytes, at most {max} are allowed").to_string();
+        return Err(Refusal::invalid(field, text));
+    }
+    Ok(())
+}
+
 fn order_qty(terms: &Instrument, text: &str) -> Checked<Lots> {
+    decimal_length("qty", text)?;
     let qty = terms.parse_qty(text).map_err(decimal_field("qty"))?;
     if qty.0 == 0 {
         return Err(Refusal::invalid("qty", format_args!("{} is not above 0", echo(text))));
@@ -139,6 +152,7 @@ fn order_qty(terms: &Instrument, text: &str) -> Checked<Lots> {
 }
 
 fn order_price(terms: &Instrument, text: &str) -> Checked<Ticks> {
+    decimal_length("price", text)?;
     terms.parse_order_price(text).map_err(decimal_field("price"))
 }
 
@@ -240,14 +254,12 @@ pub(crate) fn mass_cancel(view: &View, request: &proto::MassCancelRequest) -> Ch
 }
 
 fn code(field: &'static str, text: &str) -> Checked<Code> {
-    Code::new(text).map_err(|error| {
-        let text = error.to_string();
-        Refusal::invalid(field, text.strip_prefix("code ").unwrap_or(&text))
-    })
+    Code::new(text).map_err(|error| bad_text(field, "code", &error))
 }
 
 /// `text`, or `default` where it is empty, in 1e-9.
 fn nano(field: &'static str, text: &str, default: &str) -> Checked<i64> {
+    decimal_length(field, text)?;
     decimal::parse_nano(or(text, default)).map_err(decimal_field(field))
 }
 
@@ -268,14 +280,24 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
     let multiplier_nano = above_zero("multiplier", nano("multiplier", &asked.multiplier, "1")?)?;
     let ticks = |field: &'static str, text: &str, default: Ticks| match text {
         "" => Ok(default),
-        text => decimal::parse_ticks(text, tick_size_nano).map_err(decimal_field(field)),
+        text => {
+            decimal_length(field, text)?;
+            decimal::parse_ticks(text, tick_size_nano).map_err(decimal_field(field))
+        }
     };
     let order_lot = match asked.order_lot.as_str() {
         "" => Lots(1),
-        text => decimal::parse_lots(text, lot_size_nano).map_err(decimal_field("order_lot"))?,
+        text => {
+            decimal_length("order_lot", text)?;
+            decimal::parse_lots(text, lot_size_nano).map_err(decimal_field("order_lot"))?
+        }
     };
-    let rate = |field: &'static str, text: &str| {
-        parse_rate(or(text, "0")).map_err(|text| Refusal::invalid(field, text))
+    let rate = |field: &'static str, text: &str| match nano(field, text, "0")? {
+        nano if nano % 10 == 0 => Ok(nano / 10),
+        _ => Err(Refusal::invalid(
+            field,
+            format_args!("{} is not a multiple of 0.00000001", echo(text)),
+        )),
     };
     let asset_class = match asked.asset_class {
         0 => AssetClass::Equity,

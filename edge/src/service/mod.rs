@@ -147,8 +147,8 @@ fn token_numbers<const N: usize>(text: &str) -> Result<Option<[u64; N]>, Refusal
     if text.is_empty() {
         return Ok(None);
     }
-    let numbers: Vec<u64> = text.split('-').map_while(|part| part.parse().ok()).collect();
-    <[u64; N]>::try_from(numbers)
-        .map(Some)
-        .map_err(|_| Refusal::invalid("page_token", "is not one that this call gave out"))
+    let numbers: Option<Vec<u64>> = text.split('-').map(|part| part.parse().ok()).collect();
+    let numbers = numbers.and_then(|numbers| <[u64; N]>::try_from(numbers).ok());
+    let foreign = || Refusal::invalid("page_token", "is not one that this call gave out");
+    numbers.map(Some).ok_or_else(foreign)
 }

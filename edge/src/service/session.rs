@@ -25,6 +25,9 @@ const REFUSALS_MAX: usize = 64;
 /// How long a session that asks for nothing more still hears: its last answers, and the cancels its end caused.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// One request that is refused, or the reason for which no more can be read.
+type Refused = Result<proto::RequestRefused, Status>;
+
 /// Opens a session for `principal`.
 pub(super) fn open(
     shared: &Arc<Shared>,
@@ -55,7 +58,7 @@ struct Requests {
     principal: PrincipalId,
     session: SessionId,
     lane: LentLane,
-    refusals: mpsc::Sender<proto::RequestRefused>,
+    refusals: mpsc::Sender<Refused>,
 }
 
 impl Requests {
@@ -73,8 +76,15 @@ impl Requests {
                 _ = end.wait_for(|ended| *ended) => break,
                 _ = shutdown.wait_for(|down| *down) => break,
             };
-            // The end, or a broken connection: the session is over either way.
-            let Ok(Some(request)) = message else { break };
+            let request = match message {
+                Ok(Some(request)) => request,
+                Ok(None) => break,
+                // A message that cannot be read, or a broken connection; then there is nobody to tell.
+                Err(status) => {
+                    let _ = self.refusals.send(Err(status)).await;
+                    break;
+                }
+            };
             request_id += 1;
             let client_order_id = match &request.request {
                 Some(Asked::Submit(order)) => order.client_order_id.clone(),
@@ -87,7 +97,7 @@ impl Requests {
                     field: refusal.field.to_string(),
                     text: refusal.message(),
                 };
-                if self.refusals.send(refused).await.is_err() {
+                if self.refusals.send(Ok(refused)).await.is_err() {
                     break;
                 }
             }
@@ -129,7 +139,7 @@ async fn hear(
     session: SessionId,
     mut tail: Tail,
     inlet: Inlet<proto::OrderEvent>,
-    mut refused: mpsc::Receiver<proto::RequestRefused>,
+    mut refused: mpsc::Receiver<Refused>,
     ended: watch::Sender<bool>,
 ) {
     let opened = proto::SessionOpened {
@@ -152,12 +162,13 @@ async fn hear_until(
     opened: proto::SessionOpened,
     tail: &mut Tail,
     inlet: &Inlet<proto::OrderEvent>,
-    refused: &mut mpsc::Receiver<proto::RequestRefused>,
+    refused: &mut mpsc::Receiver<Refused>,
 ) -> End {
     let told = |event| proto::OrderEvent { event: Some(event) };
     let mut before = tail.position();
     let mut next = Some(told(Told::Opened(opened)));
     let mut is_asking = true;
+    let mut reason = None;
     let linger = tokio::time::sleep(Duration::ZERO);
     tokio::pin!(linger);
     loop {
@@ -176,13 +187,14 @@ async fn hear_until(
                 Err(end) => return end,
             },
             refusal = refused.recv(), if is_asking => match refusal {
-                Some(refusal) => next = Some(told(Told::Refused(refusal))),
+                Some(Ok(refusal)) => next = Some(told(Told::Refused(refusal))),
+                Some(Err(status)) => reason = Some(status),
                 None => {
                     is_asking = false;
                     linger.as_mut().reset(tokio::time::Instant::now() + LINGER);
                 }
             },
-            () = &mut linger, if !is_asking => return End::Gone,
+            () = &mut linger, if !is_asking => return reason.map_or(End::Gone, End::from),
             () = inlet.closed() => return End::Gone,
         }
     }
