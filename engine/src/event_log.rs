@@ -11,6 +11,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_journal::frame::KIND_EVENT;
+use tidegate_journal::writer::Check;
 use tidegate_journal::{Config, JournalError, Reader, Watermark, Writer};
 use tidegate_model::{EventRecord, SeqNo};
 
@@ -103,7 +104,8 @@ pub struct EventLogWriter {
 /// # Errors
 /// [`EventLogError`] for damage, or a file that is no event log.
 pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), EventLogError> {
-    let (writer, _) = Writer::open(dir, config)?;
+    // Every record is read below, for the index, and what is damaged is refused there.
+    let (writer, _) = Writer::open(dir, Config { check: Check::LastSegment, ..config })?;
     let mut index = Vec::new();
     let mut last = EventPosition::default();
     let mut count = 0u64;

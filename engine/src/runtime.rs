@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_journal::JournalError;
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
+use tidegate_journal::writer::Check;
 use tidegate_model::command::{Configure, FLAG_CANCEL_ON_DISCONNECT};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
@@ -436,7 +437,9 @@ fn run<S: Strategy>(
     stop: &AtomicBool,
     status: &EngineStatus,
 ) -> Result<Stopped, EngineError> {
-    let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, config.journal.clone())?;
+    // The replay reads every record, and refuses what is damaged.
+    let once = tidegate_journal::Config { check: Check::LastSegment, ..config.journal.clone() };
+    let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
     let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
     let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
     let logged = std::mem::take(&mut publishing.logged).seq;

@@ -46,6 +46,13 @@ fn start(dir: &Path, logged: EventPosition) -> Bench {
 }
 
 fn start_with(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'static) -> Bench {
+    let bench = start_only(dir, logged, strategy);
+    wait_for("the engine to be alive", || bench.engine.status.alive.load(Ordering::Acquire));
+    bench
+}
+
+/// Starts an engine that may not come to life.
+fn start_only(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'static) -> Bench {
     let (feed, feed_in) = runtime::feed_ring();
     let (events_out, events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
@@ -56,7 +63,6 @@ fn start_with(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'stat
         Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::clone(&book_requests) };
     let outputs = Outputs { events: events_out, public: public_out, stages };
     let engine = runtime::start(config(dir), inputs, outputs, logged, strategy).expect("it starts");
-    wait_for("the engine to be alive", || engine.status.alive.load(Ordering::Acquire));
     Bench { engine, feed, lane, events, public, book_requests }
 }
 
@@ -376,4 +382,49 @@ fn event_log_resumes_from_any_position_without_gap_or_repeat() {
     drop(log);
     let (_writer, log) = event_log::open(dir.path(), small).expect("the log is there");
     check(&log);
+}
+
+/// Turns a byte in the middle of the first of several segments; its file's name.
+fn damage_first_segment(dir: &Path) -> &'static str {
+    let name = "00000000000000000001.tgj";
+    assert!(dir.join("00000000000000000003.tgj").exists(), "several segments");
+    let mut bytes = std::fs::read(dir.join(name)).expect("a segment");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(dir.join(name), bytes).expect("written");
+    name
+}
+
+#[test]
+fn damage_far_behind_the_end_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    for n in 0..40_000 {
+        bench.market(add(10 + n % 5_000, Side::Buy, cents(9_000), 1));
+    }
+    bench.applied(40_010);
+    bench.crash();
+    let name = damage_first_segment(dir.path());
+    let Bench { engine, .. } = start_only(dir.path(), EventPosition::default(), ());
+    wait_for("the engine to refuse", || engine.is_finished());
+    let error = engine.stop().expect_err("it is damaged");
+    assert!(matches!(error, EngineError::Replay(_)), "{error:?}");
+    assert!(error.to_string().contains(name), "{error}");
+}
+
+#[test]
+fn damage_far_behind_the_end_of_the_event_log_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
+    let (writer, _) = event_log::open(dir.path(), small.clone()).expect("a new log");
+    let (mut ring, ring_out) = runtime::event_ring();
+    for n in 0..12_000u64 {
+        let event = EventRecord { seq: SeqNo(n + 1), ..bytemuck::Zeroable::zeroed() };
+        ring.push(event).expect("the ring has room");
+    }
+    event_log::start(writer, ring_out).expect("a thread").stop().expect("it stops in order");
+    let name = damage_first_segment(dir.path());
+    let error = event_log::open(dir.path(), small).expect_err("it is damaged").to_string();
+    assert!(error.contains(name), "{error}");
 }
