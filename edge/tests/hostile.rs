@@ -185,6 +185,11 @@ async fn administration_and_queries_name_what_is_wrong() {
     }
     let request = GetOrderRequest { account: ACCOUNT, order: None };
     assert_eq!(failure(admin.get_order(request).await).0, Code::InvalidArgument);
+    // For programs the field is in a trailer.
+    let answer = admin.get_book(GetBookRequest { symbol: "NONE".into(), depth: 0 }).await;
+    let Err(ClientError::Call { status, .. }) = answer else { panic!("{answer:?}") };
+    let field = status.metadata().get("tidegate-field").expect("a trailer");
+    assert_eq!(field, "symbol");
     let request = GetAccountRequest { account: 77 };
     let (code, message) = failure(admin.get_account(request).await);
     assert_eq!(code, Code::NotFound);
