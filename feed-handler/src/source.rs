@@ -6,7 +6,6 @@ use crate::dbn_file::{self, Bar, DbnReader, Item};
 use crate::error::Error;
 use crate::itch::{Decoder, MessageCounts};
 use crate::session_date::midnight_from_file_name;
-use std::collections::VecDeque;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use tidegate_model::market::{MarketEvent, MarketEventKind};
@@ -80,7 +79,6 @@ pub struct Source {
     stats: SourceStats,
     /// By channel number, which both formats give densely.
     channels: Vec<ChannelStats>,
-    pending: VecDeque<MarketEvent>,
 }
 
 impl Source {
@@ -131,7 +129,7 @@ impl Source {
             }))
         };
         let (stats, channels) = (SourceStats::default(), Vec::new());
-        Ok(Self { kind, stats, channels, pending: VecDeque::new() })
+        Ok(Self { kind, stats, channels })
     }
 
     /// What the file is.
@@ -202,7 +200,7 @@ impl Source {
         mut emit: impl FnMut(MarketEvent),
         mut bar: impl FnMut(Bar),
     ) -> Result<bool, Error> {
-        let Self { kind, stats, channels, .. } = self;
+        let Self { kind, stats, channels } = self;
         let mut count = |event: MarketEvent| {
             stats.events += 1;
             note_channel(channels, &event);
@@ -249,21 +247,6 @@ impl Source {
     pub fn for_each(&mut self, mut emit: impl FnMut(MarketEvent)) -> Result<(), Error> {
         while self.read_message(&mut emit)? {}
         Ok(())
-    }
-
-    /// The next event, or `None` at the end.
-    ///
-    /// # Errors
-    /// What is wrong with the file, and where.
-    pub fn next_event(&mut self) -> Result<Option<MarketEvent>, Error> {
-        let mut pending = core::mem::take(&mut self.pending);
-        let mut result = Ok(true);
-        while pending.is_empty() && matches!(result, Ok(true)) {
-            result = self.read_message(|event| pending.push_back(event));
-        }
-        let event = pending.pop_front();
-        self.pending = pending;
-        result.map(|_| event)
     }
 }
 

@@ -153,9 +153,7 @@ fn files_are_written_whole_or_not_at_all() {
         output.finish().expect("writable");
         let mut source = Source::open(&path).expect("readable");
         let mut events = 0;
-        while source.next_event().expect("whole").is_some() {
-            events += 1;
-        }
+        source.for_each(|_| events += 1).expect("whole");
         assert_eq!((source.messages(), source.stats().events), (500, events));
     }
     let path = dir.path().join("gone");

@@ -394,12 +394,6 @@ impl Reader {
         self.expected.map(|expected| SeqNo(expected.saturating_sub(1)))
     }
 
-    /// Where the next frame will be looked for.
-    pub fn position(&self) -> Position {
-        let segment = self.segment.as_ref().map_or(self.next_index, |open| open.header.index);
-        Position { segment, offset: self.offset }
-    }
-
     /// Where the frames of the segment that was read last end.
     pub(crate) fn last_end(&self) -> End {
         match self.segment {

@@ -97,7 +97,6 @@ pub struct Writer {
     watermark: Arc<Watermark>,
     syncer: Syncer,
     preparer: Preparer,
-    instance: u128,
     dir: PathBuf,
     // Last, so that it is given up when everything else is gone.
     _lock: Lock,
@@ -136,7 +135,6 @@ impl Writer {
             syncer: Syncer::new(dir, Arc::clone(&watermark)),
             watermark,
             preparer,
-            instance: start.instance,
             dir: dir.to_path_buf(),
             _lock: lock,
         };
@@ -296,15 +294,5 @@ impl Writer {
     #[inline]
     pub fn last_seq(&self) -> SeqNo {
         SeqNo(self.last_seq)
-    }
-
-    /// The journal's number, the same in every segment.
-    pub fn instance(&self) -> u128 {
-        self.instance
-    }
-
-    /// The journal's directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 }

@@ -140,8 +140,13 @@ fn another_instance_and_an_older_epoch_are_refused() {
     assert!(matches!(error, Err(JournalError::WrongInstance { found: 5, expected: 6, .. })));
     let error = Writer::open(dir.path(), Config { epoch: 2, ..small() });
     assert!(matches!(error, Err(JournalError::StaleEpoch { found: 3, asked: 2, .. })));
-    let (writer, _) = Writer::open(dir.path(), Config { epoch: 4, ..small() }).unwrap();
-    assert_eq!(writer.instance(), 5);
+    let (mut writer, _) = Writer::open(dir.path(), Config { epoch: 4, ..small() }).unwrap();
+    writer.append(KIND_COMMAND, SeqNo(2), b"b").unwrap();
+    writer.close().unwrap();
+    let mut reader = Reader::open(dir.path()).unwrap();
+    while reader.next().unwrap().is_some() {}
+    let header = reader.header().unwrap();
+    assert_eq!((header.instance, header.epoch, header.index), (5, 4, 2));
 }
 
 #[test]

@@ -64,8 +64,7 @@ fn append_and_read_allocate_nothing_once_warm() {
     reader.next().unwrap();
     let mut records = 0;
     let one_segment = allocations_of(|| {
-        while reader.position().segment == 1 {
-            reader.next().unwrap().unwrap();
+        while reader.next().unwrap().unwrap().segment == 1 {
             records += 1;
         }
     });

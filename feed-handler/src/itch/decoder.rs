@@ -24,7 +24,6 @@ pub struct Decoder {
     messages: u64,
     /// The symbol each locate is bound to, as on the wire; 0: none yet. Boxed: half a megabyte.
     bound: Box<[u64]>,
-    symbols: u32,
 }
 
 /// How many messages of each type were seen, by type byte.
@@ -68,7 +67,7 @@ impl Decoder {
     /// If `midnight` is so late that the times of its day do not fit 64 bits (the year 2554).
     pub fn new(midnight: UnixNanos) -> Self {
         let bound = vec![0; LOCATES].into_boxed_slice();
-        let mut decoder = Self { midnight: 0, messages: 0, bound, symbols: 0 };
+        let mut decoder = Self { midnight: 0, messages: 0, bound };
         decoder.begin_session(midnight);
         decoder
     }
@@ -77,11 +76,6 @@ impl Decoder {
     #[inline]
     pub fn messages(&self) -> u64 {
         self.messages
-    }
-
-    /// Stock locates that are bound to a symbol.
-    pub fn symbols(&self) -> u32 {
-        self.symbols
     }
 
     /// The midnight that times are counted from.
@@ -105,7 +99,6 @@ impl Decoder {
         self.midnight = midnight.0;
         self.messages = 0;
         self.bound.fill(0);
-        self.symbols = 0;
     }
 
     /// Decodes one message and gives its events, in order, to `emit`. The message counts even if it is wrong.
@@ -359,11 +352,7 @@ impl Decoder {
             .ok()
             .and_then(|text| Symbol::new(text).ok())
             .ok_or(MessageError::Symbol { kind, stock })?;
-        let entry = &mut self.bound[header.stock_locate as usize];
-        if *entry == 0 {
-            self.symbols += 1;
-        }
-        *entry = u64::from_be_bytes(stock);
+        self.bound[header.stock_locate as usize] = u64::from_be_bytes(stock);
         let ts_event = UnixNanos(self.midnight + header.timestamp);
         emit(
             Definition {

@@ -185,16 +185,6 @@ macro_rules! messages {
         /// Every message type: first byte, length and name.
         pub const MESSAGE_TYPES: &[(u8, usize, &str)] = &[$(($kind, $len, $text),)+];
 
-        /// The name of a message type, or `None` if the byte is not assigned.
-        pub const fn message_name(kind: u8) -> Option<&'static str> {
-            match kind { $($kind => Some($text),)+ _ => None }
-        }
-
-        /// The length of a message type in bytes, or `None` if the byte is not assigned.
-        #[inline]
-        pub const fn message_len(kind: u8) -> Option<usize> {
-            match kind { $($kind => Some($len),)+ _ => None }
-        }
     };
 }
 

@@ -173,16 +173,6 @@ impl Receiver {
         self.counts
     }
 
-    /// Number of the message that is delivered next.
-    pub fn next_sequence(&self) -> u64 {
-        self.next
-    }
-
-    /// The session that is listened to.
-    pub fn session(&self) -> Option<SessionName> {
-        self.session
-    }
-
     /// True while a message is missing that is known to exist.
     pub fn is_stalled(&self) -> bool {
         self.stall.is_some()
