@@ -260,7 +260,7 @@ mod tests {
         let failed =
             fed(Err(tidegate_feed_handler::Error::Socket { what: "receive at", addr, cause }));
         wait(&mut Vec::new(), &AtomicBool::new(false), || false, Some(&failed)).expect("told");
-        let error = failed.stop().err().expect("it failed").to_string();
+        let error = failed.stop().map(|_| ()).expect_err("it failed").to_string();
         assert!(error.contains("127.0.0.1:7") && error.contains("the cable is out"), "{error}");
     }
 
