@@ -245,7 +245,7 @@ pub struct Feed {
     /// Whom to ask for lost messages.
     #[serde(deserialize_with = "address_if_any")]
     pub rerequest: Option<SocketAddr>,
-    /// Midnight of the session, as seconds since the Unix epoch; today's in New York if absent.
+    /// Midnight of every session, as seconds since the Unix epoch; the last in New York before each if absent.
     pub midnight_unix_s: Option<Within<0, 7_258_118_400>>,
 }
 
