@@ -470,4 +470,25 @@ mod tests {
         assert!(error.contains("the event log failed") && error.contains("events"), "{error}");
         assert!(began.elapsed() < ANSWER_TIMEOUT / 2, "it waited for a dead engine");
     }
+
+    #[test]
+    fn a_question_to_an_engine_that_ends_is_over_at_once() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
+        let (_writer, events) = event_log::open(dir.path(), small).expect("a new log");
+        // It takes the command, and never answers.
+        let (lane, _taken) = lane();
+        let status = Arc::new(runtime::EngineStatus::default());
+        status.alive.store(true, Ordering::Release);
+        let mut operator = Operator { lane, events, status: Arc::clone(&status), next_request: 1 };
+        let dying = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            status.alive.store(false, Ordering::Release);
+        });
+        let began = Instant::now();
+        let error = operator.cancel_everything().err().expect("nobody answers").to_string();
+        assert!(error.contains("the engine ended"), "{error}");
+        assert!(began.elapsed() < ANSWER_TIMEOUT / 2, "it waited for a dead engine");
+        dying.join().expect("no panic");
+    }
 }
