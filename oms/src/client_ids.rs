@@ -1,6 +1,7 @@
 //! Which order bears which client's name today: a table of fixed size, with a fixed hash.
 
 use crate::order::OrderSlot;
+use crate::orders::ORDERS_MAX;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, ClientOrderId};
 
@@ -8,11 +9,18 @@ use tidegate_model::{AccountId, ClientOrderId};
 /// chance makes runs below 100 even among millions; only names chosen to collide come here.
 const PROBES_MAX: usize = 1024;
 
-/// Open addressing with linear probing. An entry is `hash << 32 | slot + 1`, or 0; the name itself is
-/// compared in the order. Names are only freed all at once, when the day ends, so nothing is ever deleted.
+/// Bits of an entry that say which slot.
+const SLOT_BITS: u32 = ORDERS_MAX.trailing_zeros();
+/// Entries whose tag differs from the name's are passed over without a look at the order; one in 1,023 does not.
+const TAG_COUNT: u64 = (1 << (u32::BITS - SLOT_BITS)) - 1;
+
+/// Open addressing with linear probing. An entry is `tag << SLOT_BITS | slot` with a tag from 1, or 0; the name itself
+/// is compared in the order. Names are only freed all at once, when the day ends, so nothing is ever deleted.
+///
+/// Four bytes an entry, since each order waits for one that is in no cache.
 #[derive(Debug)]
 pub struct ClientIds {
-    entries: Vec<u64>,
+    entries: Vec<u32>,
     mask: usize,
 }
 
@@ -45,15 +53,15 @@ impl ClientIds {
     /// Looks a name up; `bears_it` says whether the order in a slot has it.
     #[inline]
     pub fn probe(&self, hash: u64, bears_it: impl Fn(OrderSlot) -> bool) -> Probe {
-        let tag = hash >> 32;
+        let tag = tag(hash);
         for step in 0..PROBES_MAX.min(self.entries.len()) {
             let at = (hash as usize).wrapping_add(step) & self.mask;
             let entry = self.entries[at];
             if entry == 0 {
                 return Probe::Free(at);
             }
-            let slot = OrderSlot(entry as u32 - 1);
-            if entry >> 32 == tag && bears_it(slot) {
+            let slot = OrderSlot(entry & ((1 << SLOT_BITS) - 1));
+            if entry >> SLOT_BITS == tag && bears_it(slot) {
                 return Probe::Taken(slot);
             }
         }
@@ -64,13 +72,19 @@ impl ClientIds {
     #[inline]
     pub fn insert(&mut self, at: usize, hash: u64, slot: OrderSlot) {
         assert!(self.entries[at] == 0, "a name is written where there is none");
-        self.entries[at] = hash >> 32 << 32 | (u64::from(slot.0) + 1);
+        self.entries[at] = tag(hash) << SLOT_BITS | slot.0;
     }
 
     /// Forgets every name.
     pub fn clear(&mut self) {
         self.entries.fill(0);
     }
+}
+
+/// From the upper half of the hash, as the lower one says where the entry stands.
+#[inline]
+fn tag(hash: u64) -> u32 {
+    ((hash >> 32) * TAG_COUNT >> 32) as u32 + 1
 }
 
 #[cfg(test)]
