@@ -30,7 +30,7 @@ use tidegate_model::{
 use tidegate_risk::exposure::bounded_notional;
 use tidegate_risk::{OrderExposure, Risk, RiskApproved};
 
-pub use crate::orders::ORDERS_MAX;
+pub use crate::orders::{NameHash, ORDERS_MAX};
 
 /// What an execution did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,8 +117,16 @@ impl Oms {
         &self,
         account: AccountId,
         client_order_id: &ClientOrderId,
+        hash: NameHash,
     ) -> Result<(), Reject> {
-        self.orders.check_name(account, client_order_id)
+        self.orders.check_name(account, client_order_id, hash)
+    }
+
+    /// Where [`Self::check_client_order_id`] and [`Self::admit`] look a name up. To be asked as soon as the name is known:
+    /// the memory behind it is fetched meanwhile.
+    #[inline]
+    pub fn name_hash(&self, account: AccountId, client_order_id: &ClientOrderId) -> NameHash {
+        self.orders.name_hash(account, client_order_id)
     }
 
     /// Keeps an approved order, as PendingNew, under the next number.
@@ -131,13 +139,14 @@ impl Oms {
     pub fn admit(
         &mut self,
         approved: &RiskApproved<NewOrder>,
+        hash: NameHash,
         who: Requester,
         now: UnixNanos,
         instrument: &Instrument,
     ) -> Result<OrderSlot, Reject> {
         let new = approved.get();
         self.ledger.account(new.account)?;
-        self.orders.admit(Order {
+        let order = Order {
             client_order_id: new.client_order_id,
             account: new.account,
             instrument: new.instrument,
@@ -155,7 +164,8 @@ impl Oms {
             entered_at: now,
             money_per_tick_lot: instrument.money_per_tick_lot,
             ..Order::BLANK
-        })
+        };
+        self.orders.admit(order, hash)
     }
 
     /// The order of an account by its number or, where that is 0, by the client's name.

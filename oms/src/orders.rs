@@ -9,6 +9,10 @@ use crate::order::{Order, OrderSlot};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
 
+/// Where an account's name for an order is looked up: see [`Orders::name_hash`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameHash(u64);
+
 /// Orders that a store can be made for: with 256 bytes and more for each, some 2 GiB.
 pub const ORDERS_MAX: u32 = 1 << 22;
 
@@ -147,10 +151,23 @@ impl Orders {
         })
     }
 
+    /// Hashes a name that will be looked up, and has its entry fetched meanwhile.
+    #[inline]
+    pub fn name_hash(&self, account: AccountId, name: &ClientOrderId) -> NameHash {
+        let hash = ClientIds::hash(account, name);
+        self.client_ids.prefetch(hash);
+        NameHash(hash)
+    }
+
     /// Lets a name pass that the account has not used today, if there is room for its order.
     #[inline]
-    pub fn check_name(&self, account: AccountId, name: &ClientOrderId) -> Result<(), Reject> {
-        self.place_of_name(account, name).map(|_| ())
+    pub fn check_name(
+        &self,
+        account: AccountId,
+        name: &ClientOrderId,
+        hash: NameHash,
+    ) -> Result<(), Reject> {
+        self.place_of_name(account, name, hash).map(|_| ())
     }
 
     #[inline]
@@ -158,7 +175,8 @@ impl Orders {
         &self,
         account: AccountId,
         name: &ClientOrderId,
-    ) -> Result<(usize, u64), Reject> {
+        NameHash(hash): NameHash,
+    ) -> Result<usize, Reject> {
         if !name.is_valid() {
             return Err(Reject::of(RejectReason::BadClientOrderId, 0));
         }
@@ -166,23 +184,22 @@ impl Orders {
             let limit = i128::from(self.orders_max());
             Reject::new(RejectReason::CapacityExceeded, limit, i128::from(self.kept_count))
         };
-        let hash = ClientIds::hash(account, name);
         match self.probe(account, name, hash) {
             Probe::Taken(slot) => {
                 let order_id = i128::from(self.get(slot).order_id.0);
                 Err(Reject::of(RejectReason::DuplicateClientOrderId, order_id))
             }
             Probe::Free(_) if u64::from(self.kept_count) == self.orders_max() => Err(full()),
-            Probe::Free(at) => Ok((at, hash)),
+            Probe::Free(at) => Ok(at),
             Probe::Full => Err(full()),
         }
     }
 
     /// Keeps a new order, numbers it and puts it at the end of the open ones.
     #[inline]
-    pub fn admit(&mut self, mut order: Order) -> Result<OrderSlot, Reject> {
+    pub fn admit(&mut self, mut order: Order, name_hash: NameHash) -> Result<OrderSlot, Reject> {
         assert!(order.is_open(), "an order is admitted before it ends");
-        let (at, name_hash) = self.place_of_name(order.account, &order.client_order_id)?;
+        let at = self.place_of_name(order.account, &order.client_order_id, name_hash)?;
         let id = self.free_id();
         let slot = OrderSlot(((id - 1) & self.mask) as u32);
         order.order_id = OrderId(id);
@@ -202,7 +219,7 @@ impl Orders {
         self.kept[slot.index() / 64] |= 1 << (slot.index() % 64);
         self.kept_count += 1;
         self.next_id = id + 1;
-        self.client_ids.insert(at, name_hash, slot);
+        self.client_ids.insert(at, name_hash.0, slot);
         self.link(LIST_ALL, slot);
         self.link(LIST_ACCOUNT, slot);
         self.open_count += 1;

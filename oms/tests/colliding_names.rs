@@ -5,7 +5,7 @@ mod desk;
 use desk::{Desk, order};
 use tidegate_model::command::NewOrder;
 use tidegate_model::hash::hash_words;
-use tidegate_model::{AccountId, ClientOrderId, RejectReason, Side};
+use tidegate_model::{ClientOrderId, RejectReason, Side};
 use tidegate_oms::OrderSlot;
 
 const ORDERS_MAX: u32 = 2_048;
@@ -68,7 +68,7 @@ fn a_day_ends_whatever_names_its_orders_bear() {
         desk.oms.day_roll();
         assert_eq!(desk.oms.open_count(), (first.len() + amid.len()) as u32);
         for name in first.iter().chain(&amid) {
-            let found = desk.oms.check_client_order_id(AccountId(0), name);
+            let found = desk.check_name(0, name);
             let reason = found.map_err(|reject| reject.reason);
             assert_eq!(reason, Err(RejectReason::DuplicateClientOrderId), "{name}");
         }

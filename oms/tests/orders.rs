@@ -48,22 +48,22 @@ fn a_name_is_used_once_an_account_and_day() {
     let mut desk = Desk::new(16, 2, 1);
     let slot = desk.enter(order(0, 0, 1, Side::Buy, 5)).expect("room");
     let taken = Err(Reject::of(RejectReason::DuplicateClientOrderId, 1));
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(1)), taken);
+    assert_eq!(desk.check_name(0, &name(1)), taken);
     assert_eq!(desk.enter(order(0, 0, 1, Side::Buy, 5)), taken.map(|()| slot));
-    assert_eq!(desk.oms.check_client_order_id(AccountId(1), &name(1)), Ok(()));
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(2)), Ok(()));
+    assert_eq!(desk.check_name(1, &name(1)), Ok(()));
+    assert_eq!(desk.check_name(0, &name(2)), Ok(()));
     let mut spaced = name(3);
     spaced.0[2] = b' ';
     for bad in [ClientOrderId::EMPTY, spaced, ClientOrderId([b'x'; 40])] {
-        let answer = desk.oms.check_client_order_id(AccountId(0), &bad);
+        let answer = desk.check_name(0, &bad);
         assert_eq!(answer, Err(Reject::of(RejectReason::BadClientOrderId, 0)));
     }
 
     desk.oms.canceled(slot).expect("open");
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(1)), taken, "also when it ended");
+    assert_eq!(desk.check_name(0, &name(1)), taken, "also when it ended");
     assert_eq!(desk.find(0, 0, 1), Ok(slot));
     desk.oms.day_roll();
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(1)), Ok(()));
+    assert_eq!(desk.check_name(0, &name(1)), Ok(()));
     let unknown = |order_id| Err(Reject::of(RejectReason::UnknownOrder, order_id));
     assert_eq!(desk.find(0, 0, 1), unknown(0));
     assert_eq!(desk.find(0, 1, 1), unknown(1));
@@ -91,11 +91,11 @@ fn a_full_store_refuses_until_the_day_ends() {
     let slots: Vec<OrderSlot> =
         (1..=4).map(|n| desk.enter(order(0, 0, n, Side::Buy, 1)).expect("room")).collect();
     let full = Err(Reject::new(RejectReason::CapacityExceeded, 4, 4));
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(5)), full);
+    assert_eq!(desk.check_name(0, &name(5)), full);
     for slot in [slots[0], slots[2], slots[3]] {
         desk.oms.canceled(slot).expect("open");
     }
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(5)), full, "kept for the day");
+    assert_eq!(desk.check_name(0, &name(5)), full, "kept for the day");
     desk.oms.day_roll();
     assert_eq!((desk.oms.open_count(), desk.oms.kept_count()), (1, 1));
     // Number 6 would lie where number 2 still is.
@@ -104,7 +104,7 @@ fn a_full_store_refuses_until_the_day_ends() {
         desk.oms.order(slot).order_id.0
     });
     assert_eq!(ids, [5, 7, 8]);
-    assert_eq!(desk.oms.check_client_order_id(AccountId(0), &name(8)), full);
+    assert_eq!(desk.check_name(0, &name(8)), full);
     assert_eq!(desk.find(0, 2, 0), Ok(slots[1]), "an order outlives its day");
     assert_eq!(desk.find(0, 0, 2), Ok(slots[1]));
     assert!(desk.find(0, 6, 0).is_err());
@@ -227,9 +227,11 @@ fn run(orders_max: u32, steps: &[Step]) {
     for step in steps {
         match *step {
             Step::Enter { account, name: number } => {
-                let approved = desk.approve(order(account, 0, number, Side::Buy, 1));
+                let entered = order(account, 0, number, Side::Buy, 1);
+                let approved = desk.approve(entered);
+                let hash = desk.oms.name_hash(entered.account, &entered.client_order_id);
                 let terms = desk.terms;
-                let told = desk.oms.admit(&approved, WHO, NOW, &terms);
+                let told = desk.oms.admit(&approved, hash, WHO, NOW, &terms);
                 let bearer = twin.iter().find(|(_, o)| (o.0, o.1) == (account, number));
                 if let Some((id, _)) = bearer {
                     let reject = Reject::of(RejectReason::DuplicateClientOrderId, (*id).into());

@@ -14,7 +14,7 @@ use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
 };
-use tidegate_oms::{Booking, OrderSlot, Requester};
+use tidegate_oms::{Booking, Order, OrderSlot, Requester};
 use tidegate_risk::{OrderContext, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
@@ -51,15 +51,18 @@ impl Core {
 
     /// The gate. The one place where an order is let in.
     fn admit(&mut self, order: NewOrder, who: Requester) -> Result<OrderSlot, Reject> {
+        let name = self.oms.name_hash(order.account, &order.client_order_id);
         let unknown = Reject::of(RejectReason::UnknownInstrument, order.instrument.0.into());
         let listed = self.listing.get(order.instrument).ok_or(unknown)?;
         self.oms.check_currency(order.account, &listed.instrument)?;
-        self.oms.check_client_order_id(order.account, &order.client_order_id)?;
+        let context = self.order_context(order.account, order.instrument, listed);
+        let answer = self.risk.check_new(order, &context);
+        // A message that is repeated is answered as what it is, whatever the gate says of it.
+        self.oms.check_client_order_id(order.account, &order.client_order_id, name)?;
         check_trading(listed)?;
         self.paper.check_room()?;
-        let context = self.order_context(order.account, order.instrument, listed);
-        let approved: RiskApproved<NewOrder> = self.risk.check_new(order, &context)?;
-        let slot = self.oms.admit(&approved, who, self.now, &listed.instrument)?;
+        let approved: RiskApproved<NewOrder> = answer?;
+        let slot = self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;
         self.risk.order_opened(approved.exposure());
         Ok(slot)
     }
@@ -141,15 +144,16 @@ impl Core {
 
     /// An order at the venue takes what it can, then rests or ends.
     fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
-        let order = *self.oms.order(slot);
-        let limit = match order.order_type {
-            OrderType::Limit => order.price,
+        let order = self.oms.order(slot);
+        let &Order { instrument, side, price, order_type, time_in_force, .. } = order;
+        let limit = match order_type {
+            OrderType::Limit => price,
             OrderType::Market => order.protection_price,
         };
         let mut leaves = order.leaves_qty();
-        if self.listing[order.instrument].status == TradingStatus::Trading {
-            let reachable = self.find_liquidity(order.instrument, order.side, limit, leaves);
-            if order.time_in_force == TimeInForce::Fok && reachable < leaves {
+        if self.listing[instrument].status == TradingStatus::Trading {
+            let reachable = self.find_liquidity(instrument, side, limit, leaves);
+            if time_in_force == TimeInForce::Fok && reachable < leaves {
                 return self.end(slot, CancelReason::Fok, publisher);
             }
             while !self.walk.is_empty() {
@@ -158,22 +162,21 @@ impl Core {
                 if leaves.0 == 0 {
                     return;
                 }
-                self.find_liquidity(order.instrument, order.side, limit, leaves);
+                self.find_liquidity(instrument, side, limit, leaves);
             }
         }
-        let price = order.price;
-        match (order.order_type, order.time_in_force) {
+        match (order_type, time_in_force) {
             (OrderType::Market, _) => self.end(slot, CancelReason::NoLiquidity, publisher),
             (OrderType::Limit, TimeInForce::Fok) => self.end(slot, CancelReason::Fok, publisher),
             (OrderType::Limit, TimeInForce::Ioc) => self.end(slot, CancelReason::Ioc, publisher),
             (OrderType::Limit, TimeInForce::Day | TimeInForce::Gtc) => {
-                let level = self.books.level(order.instrument, order.side, price);
+                let level = self.books.level(instrument, side, price);
                 let ahead = level.map_or(Lots::ZERO, |level| level.qty);
-                let priority = self.books.next_priority(order.instrument);
+                let priority = self.books.next_priority(instrument);
                 self.oms.rested(slot, ahead);
                 let since = self.paper.market_time;
                 let resting = Resting { order: slot, price, priority, ahead, leaves, since };
-                self.paper.rest(order.instrument, order.side, resting);
+                self.paper.rest(instrument, side, resting);
             }
         }
     }
@@ -293,8 +296,7 @@ impl Core {
         liquidity: Liquidity,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let order = *self.oms.order(slot);
-        let (account, instrument, who) = (order.account, order.instrument, order.who);
+        let &Order { account, instrument, who, .. } = self.oms.order(slot);
         let before = self.oms.exposure(slot);
         let terms = &self.listing[instrument].instrument;
         let Ok(fill) = self.oms.fill(slot, qty, price, liquidity, terms) else {
@@ -487,7 +489,7 @@ impl Core {
         scope: AccountId,
         reason: CancelReason,
         publisher: &mut Publisher<'_, O>,
-        fits: impl Fn(&tidegate_oms::Order) -> bool,
+        fits: impl Fn(&Order) -> bool,
     ) -> u64 {
         let mut canceled = 0;
         let mut next = self.oms.first_open(scope);

@@ -90,9 +90,15 @@ impl Desk {
     /// Approves, admits and counts an order.
     pub fn enter(&mut self, order: NewOrder) -> Result<OrderSlot, Reject> {
         let approved = self.approve(order);
-        let slot = self.oms.admit(&approved, WHO, NOW, &self.terms)?;
+        let name = self.oms.name_hash(order.account, &order.client_order_id);
+        let slot = self.oms.admit(&approved, name, WHO, NOW, &self.terms)?;
         self.risk.order_opened(approved.exposure());
         Ok(slot)
+    }
+
+    pub fn check_name(&self, account: u32, name: &ClientOrderId) -> Result<(), Reject> {
+        let hash = self.oms.name_hash(AccountId(account), name);
+        self.oms.check_client_order_id(AccountId(account), name, hash)
     }
 
     /// Approves new terms of an order.
