@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tidegate_bench::desk;
 use tidegate_engine::core::output::Output;
 use tidegate_engine::core::{Core, Input};
-use tidegate_model::{EventRecord, PublicUpdate, Side, Ticks};
+use tidegate_model::{EventRecord, PublicUpdate, SeqNo, Side, Ticks};
 
 /// Orders before a new engine is begun.
 const ORDERS_MAX: u64 = 1_000_000;
@@ -25,6 +25,7 @@ impl Output for Seen {
     fn public(&mut self, update: &PublicUpdate) {
         black_box(update);
     }
+    fn end_of_input(&mut self, _: SeqNo) {}
 }
 
 fn engine() -> Core {

@@ -1,18 +1,13 @@
 //! Unary calls that wait for the engine's answer.
 //!
-//! One input may say several things about an order (accepted, filled, filled again): the last of them is the answer. Its
-//! events come one by one, and nothing in an event says that it is its input's last. A call is answered when
-//!
-//! 1. an event comes that nothing of the same request can follow in its input, see [`Waiter::is_answered_by`], or
-//! 2. an event of a later input comes, or
-//! 3. the engine is known to have gone past the input, and all that it said has been read: [`Answers::settle`].
+//! One input may say several things about an order (accepted, filled, filled again): the last of them is the answer, and
+//! it is handed on when the input's last event has come.
 
 use crate::error::Refusal;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::Mutex;
-use tidegate_model::event::{ExecType, OrdStatus};
-use tidegate_model::{Event, EventRecord, SeqNo, SessionId};
+use tidegate_model::{Event, EventRecord, SessionId};
 use tokio::sync::oneshot;
 
 /// What kind of event answers a request.
@@ -32,40 +27,14 @@ struct Waiter {
 }
 
 impl Waiter {
-    /// Takes note of an event that names the request; true if nothing of this request can follow it in its input.
-    fn is_answered_by(&mut self, record: &EventRecord) -> bool {
-        if self.found.is_some_and(|found| found.seq != record.seq) {
-            return false;
-        }
-        match (self.expect, record.event()) {
-            // The engine acknowledges a command after all that the command did.
-            (Expect::Ack, Some(Event::Ack(_))) | (Expect::Report, Some(Event::CancelReject(_))) => {
-                self.found = Some(*record);
-                true
-            }
-            (Expect::Report, Some(Event::Execution(execution))) => {
-                self.found = Some(*record);
-                // On its way, or at its end. A fill has position and account still to come.
-                ExecType::from_wire(execution.exec_type).is_some_and(|exec_type| {
-                    matches!(
-                        exec_type,
-                        ExecType::PendingNew
-                            | ExecType::PendingCancel
-                            | ExecType::PendingReplace
-                            | ExecType::Rejected
-                            | ExecType::Canceled
-                            | ExecType::Expired
-                    )
-                })
-            }
-            // The account is the last word about a fill, and a fill that leaves nothing open is the last one.
-            (Expect::Report, Some(Event::Account(_))) => {
-                let found = self.found.and_then(|found| found.event());
-                matches!(found, Some(Event::Execution(execution))
-                    if execution.ord_status == OrdStatus::Filled.wire())
-            }
+    /// Takes note of an event that names the request; true if it is the first that answers it.
+    fn hears(&mut self, record: &EventRecord) -> bool {
+        let is_answer = match record.event() {
+            Some(Event::Execution(_) | Event::CancelReject(_)) => self.expect == Expect::Report,
+            Some(Event::Ack(_)) => self.expect == Expect::Ack,
             _ => false,
-        }
+        };
+        is_answer && self.found.replace(*record).is_none()
     }
 }
 
@@ -80,26 +49,8 @@ pub(crate) struct Answers {
 #[derive(Debug, Default)]
 struct Waiting {
     waiters: HashMap<u64, Waiter>,
-    /// Requests of `input` that have an answer which may not be the last.
-    open: Vec<u64>,
-    /// The input that those belong to.
-    input: SeqNo,
-}
-
-impl Waiting {
-    fn answer(&mut self, request_id: u64) {
-        if let Some(Waiter { found: Some(record), tell, .. }) = self.waiters.remove(&request_id) {
-            // The caller may have gone; then nobody wants to know.
-            let _ = tell.send(record);
-        }
-    }
-
-    /// The input behind the open answers has said everything.
-    fn answer_open(&mut self) {
-        while let Some(request_id) = self.open.pop() {
-            self.answer(request_id);
-        }
-    }
+    /// Requests that the input whose events are coming has answered.
+    answered: Vec<u64>,
 }
 
 impl Answers {
@@ -134,41 +85,29 @@ impl Answers {
     pub fn forget(&self, request_id: u64) {
         let waiting = &mut *lock(&self.waiting);
         waiting.waiters.remove(&request_id);
-        waiting.open.retain(|open| *open != request_id);
+        waiting.answered.retain(|answered| *answered != request_id);
     }
 
     /// Takes note of the answers among `events`, which follow those of the last call, and hands on what is complete.
     pub fn hand_on(&self, events: &[EventRecord]) {
-        let waiting = &mut *lock(&self.waiting);
+        let Waiting { waiters, answered } = &mut *lock(&self.waiting);
         for record in events {
-            if record.seq > waiting.input {
-                waiting.answer_open();
-                waiting.input = record.seq;
+            if record.session == self.session
+                && let Some(waiter) = waiters.get_mut(&record.request_id)
+                && waiter.hears(record)
+            {
+                answered.push(record.request_id);
             }
-            if record.session != self.session {
-                continue;
-            }
-            let Some(waiter) = waiting.waiters.get_mut(&record.request_id) else { continue };
-            let was_open = waiter.found.is_some();
-            if waiter.is_answered_by(record) {
-                waiting.answer(record.request_id);
-            } else if !was_open && waiter.found.is_some() {
-                waiting.open.push(record.request_id);
+            if record.is_last_of_input() {
+                for request_id in answered.drain(..) {
+                    let waiter = waiters.remove(&request_id);
+                    if let Some(Waiter { found: Some(found), tell, .. }) = waiter {
+                        // The caller may have gone; then nobody wants to know.
+                        let _ = tell.send(found);
+                    }
+                }
             }
         }
-    }
-
-    /// Every event of the inputs up to `seq` has been handed on: what they said is complete.
-    pub fn settle(&self, seq: SeqNo) {
-        let waiting = &mut *lock(&self.waiting);
-        if waiting.input <= seq {
-            waiting.answer_open();
-        }
-    }
-
-    /// True if a call has an answer that may not be complete.
-    pub fn is_any_open(&self) -> bool {
-        !lock(&self.waiting).open.is_empty()
     }
 }
 
@@ -177,7 +116,7 @@ mod tests {
     use super::*;
     use bytemuck::Zeroable;
     use tidegate_model::SeqNo;
-    use tidegate_model::event::{Ack, ExecType, Execution};
+    use tidegate_model::event::{Account, Ack, ExecType, Execution, FLAG_LAST_OF_INPUT};
 
     fn record(session: u32, request_id: u64, seq: u64, event: Event) -> EventRecord {
         let mut record = EventRecord::new(&event);
@@ -191,20 +130,47 @@ mod tests {
         Event::Execution(Execution { exec_type: exec_type.wire(), ..Execution::zeroed() })
     }
 
+    fn last(record: EventRecord) -> EventRecord {
+        EventRecord { flags: FLAG_LAST_OF_INPUT, ..record }
+    }
+
     #[test]
     fn last_report_of_the_first_input_answers() {
         let answers = Answers::new(SessionId(3), 8);
         let mut answer = answers.expect(1, Expect::Report).expect("room");
-        answers.hand_on(&[
-            record(2, 1, 4, report(ExecType::Rejected)),
+        // However the log's reader cuts the input.
+        for event in [
+            last(record(2, 1, 4, report(ExecType::Rejected))),
             record(3, 1, 5, Event::Ack(Ack::zeroed())),
             record(3, 1, 5, report(ExecType::New)),
             record(3, 1, 5, report(ExecType::Trade)),
-            record(3, 1, 6, report(ExecType::Canceled)),
+        ] {
+            answers.hand_on(&[event]);
+            assert!(answer.try_recv().is_err(), "the input may say more");
+        }
+        answers.hand_on(&[
+            last(record(3, 1, 5, Event::Account(Account::zeroed()))),
+            last(record(3, 1, 6, report(ExecType::Canceled))),
         ]);
         let found = answer.try_recv().expect("an answer");
         let Some(Event::Execution(execution)) = found.event() else { panic!("not a report") };
         assert_eq!(execution.exec_type, ExecType::Trade.wire());
+    }
+
+    #[test]
+    fn each_call_of_an_input_is_answered_and_one_that_gave_up_is_forgotten() {
+        let answers = Answers::new(SessionId(3), 8);
+        let mut first = answers.expect(1, Expect::Report).expect("room");
+        let mut second = answers.expect(2, Expect::Report).expect("room");
+        let third = answers.expect(4, Expect::Report).expect("room");
+        let canceled = || report(ExecType::Canceled);
+        answers.hand_on(&[record(3, 1, 5, canceled()), record(3, 4, 5, canceled())]);
+        drop(third);
+        answers.forget(4);
+        answers.hand_on(&[last(record(3, 2, 5, canceled()))]);
+        assert_eq!(first.try_recv().expect("an answer").request_id, 1);
+        assert_eq!(second.try_recv().expect("an answer").request_id, 2);
+        assert!(answers.expect(5, Expect::Ack).is_ok());
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Edge {
         let unary = lanes.remove(0);
         let limits = config.limits.clone();
         let view = Arc::new(RwLock::new(View::new(limits.finished_orders_max)));
-        let (mut follower, followed) = Follower::new(&log, Arc::clone(&status), Arc::clone(&view))?;
+        let (mut follower, followed) = Follower::new(&log, Arc::clone(&view))?;
         // All that is there first: sessions count on from the last one, so that no answer is taken for another's.
         while follower.step(None)? {
             tokio::task::yield_now().await;

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate_journal::JournalError;
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::writer::Check;
+use tidegate_journal::{Checkpoint, JournalError};
 use tidegate_model::command::{Configure, FLAG_CANCEL_ON_DISCONNECT};
+use tidegate_model::event::FLAG_LAST_OF_INPUT;
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
     AccountId, Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo,
@@ -206,10 +207,10 @@ pub struct EngineStatus {
     pub seq: AtomicU64,
     /// The engine's time, UTC nanoseconds.
     pub now: AtomicU64,
-    /// The last input whose state hash was recorded.
-    pub checkpoint_seq: AtomicU64,
+    /// The last input whose state hash was recorded; 0 while that changes.
+    checkpoint_seq: AtomicU64,
     /// That hash.
-    pub checkpoint_hash: AtomicU64,
+    checkpoint_hash: AtomicU64,
     /// Market events applied.
     pub market_events: AtomicU64,
     /// Commands applied.
@@ -226,6 +227,27 @@ pub struct EngineStatus {
     pub open_orders: AtomicU64,
     /// True from the end of recovery until the thread ends.
     pub alive: AtomicBool,
+}
+
+impl EngineStatus {
+    /// The last state hash that was recorded, and the input it was recorded after; `None` before the first
+    /// and for the moment in which it changes.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        loop {
+            let seq = self.checkpoint_seq.load(Ordering::SeqCst);
+            let hash = StateHash(self.checkpoint_hash.load(Ordering::SeqCst));
+            // Changed while it was read once in 65,536 inputs, for some nanoseconds.
+            if self.checkpoint_seq.load(Ordering::SeqCst) == seq {
+                return (seq > 0).then_some(Checkpoint { seq: SeqNo(seq), hash });
+            }
+        }
+    }
+
+    fn set_checkpoint(&self, checkpoint: Checkpoint) {
+        self.checkpoint_seq.store(0, Ordering::SeqCst);
+        self.checkpoint_hash.store(checkpoint.hash.0, Ordering::SeqCst);
+        self.checkpoint_seq.store(checkpoint.seq.0, Ordering::SeqCst);
+    }
 }
 
 /// What goes into the engine.
@@ -313,6 +335,23 @@ struct Publishing<'s, S> {
     strategy: &'s mut S,
     /// Events up to here are in the event log already (recovery).
     logged: EventPosition,
+    /// The latest event, which waits to hear whether it is its input's last.
+    latest: Option<EventRecord>,
+}
+
+impl<S> Publishing<'_, S> {
+    /// Hands the latest event to the event log. The one thing that may hold the engine: events are never dropped.
+    #[inline]
+    fn send_latest(&mut self) {
+        let Some(latest) = self.latest.take() else { return };
+        while let Err(rtrb::PushError::Full(_)) = self.outputs.events.push(latest) {
+            if self.outputs.events.is_abandoned() {
+                // The thread's loop sees it as well, and ends.
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
 }
 
 impl<S: Strategy> Output for Publishing<'_, S> {
@@ -322,19 +361,21 @@ impl<S: Strategy> Output for Publishing<'_, S> {
         if (event.seq, event.ordinal) <= (self.logged.seq, self.logged.ordinal) {
             return;
         }
-        // The one thing that may hold the engine: events are never dropped.
-        while let Err(rtrb::PushError::Full(_)) = self.outputs.events.push(*event) {
-            if self.outputs.events.is_abandoned() {
-                // The thread's loop sees it as well, and ends.
-                return;
-            }
-            std::thread::yield_now();
-        }
+        self.send_latest();
+        self.latest = Some(*event);
     }
 
     #[inline]
     fn public(&mut self, update: &PublicUpdate) {
         self.outputs.public.publish(update);
+    }
+
+    #[inline]
+    fn end_of_input(&mut self, _: SeqNo) {
+        if let Some(last) = &mut self.latest {
+            last.flags |= FLAG_LAST_OF_INPUT;
+            self.send_latest();
+        }
     }
 }
 
@@ -413,7 +454,7 @@ pub fn start<S: Strategy + 'static>(
             core_affinity::set_for_current(core);
         }
         let _life = Life(&status_inner);
-        let publishing = Publishing { outputs, strategy: &mut strategy, logged };
+        let publishing = Publishing { outputs, strategy: &mut strategy, logged, latest: None };
         run(&config, inputs, publishing, &stop_inner, &status_inner)
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
@@ -447,12 +488,15 @@ fn run<S: Strategy>(
         return Err(EngineError::EventLogAhead { logged, last });
     }
     let recovered = replayed.as_ref().map_or(0, |replayed| replayed.inputs);
+    if let Some(checkpoint) = replayed.as_ref().and_then(|replayed| replayed.last_checkpoint) {
+        status.set_checkpoint(checkpoint);
+    }
     let is_new = replayed.is_none();
     let core = match replayed {
         Some(replayed) => replayed.core,
         None => Core::new(config.configure).map_err(EngineError::Configure)?,
     };
-    let mut engine = Running { core, journal, publishing, orders: Orders::new() };
+    let mut engine = Running { core, journal, publishing, orders: Orders::new(), status };
     if is_new {
         let mut first = CommandRecord::new(Command::Configure(config.configure));
         first.ts_recv = unix_now();
@@ -461,7 +505,7 @@ fn run<S: Strategy>(
         engine.close_sessions()?;
         engine.forget_market()?;
     }
-    engine.tell(status);
+    engine.tell();
     status.alive.store(true, Ordering::Release);
 
     let mut idle_polls = 0u32;
@@ -499,7 +543,7 @@ fn run<S: Strategy>(
             }
         }
         if taken > 0 {
-            engine.tell(status);
+            engine.tell();
         }
         if engine.publishing.outputs.events.is_abandoned() {
             return Err(EngineError::EventLogGone);
@@ -509,7 +553,7 @@ fn run<S: Strategy>(
             continue;
         }
         if stopping {
-            return engine.finish(status, recovered);
+            return engine.finish(recovered);
         }
         idle_polls = idle_polls.wrapping_add(1);
         match config.wait {
@@ -527,6 +571,7 @@ struct Running<'s, S> {
     journal: tidegate_journal::Writer,
     publishing: Publishing<'s, S>,
     orders: Orders,
+    status: &'s EngineStatus,
 }
 
 impl<S: Strategy> Running<'_, S> {
@@ -603,11 +648,14 @@ impl<S: Strategy> Running<'_, S> {
         if !seq.0.is_multiple_of(CHECKPOINT_EVERY) {
             return Ok(());
         }
-        self.record_state()
+        self.record_state().map(|_| ())
     }
 
-    fn record_state(&mut self) -> Result<(), EngineError> {
-        Ok(self.journal.append_checkpoint(self.core.state_hash())?)
+    fn record_state(&mut self) -> Result<StateHash, EngineError> {
+        let hash = self.core.state_hash();
+        self.journal.append_checkpoint(hash)?;
+        self.status.set_checkpoint(Checkpoint { seq: self.core.seq(), hash });
+        Ok(hash)
     }
 
     #[inline]
@@ -640,7 +688,8 @@ impl<S: Strategy> Running<'_, S> {
         self.core.publish_picture(instrument, &mut self.publishing);
     }
 
-    fn tell(&self, status: &EngineStatus) {
+    fn tell(&self) {
+        let status = self.status;
         let set = |cell: &AtomicU64, value: u64| cell.store(value, Ordering::Relaxed);
         let counters = self.core.counters();
         set(&status.now, self.core.now().0);
@@ -654,12 +703,10 @@ impl<S: Strategy> Running<'_, S> {
         status.seq.store(self.core.seq().0, Ordering::Release);
     }
 
-    fn finish(mut self, status: &EngineStatus, recovered: u64) -> Result<Stopped, EngineError> {
-        self.record_state()?;
-        let (seq, state_hash) = (self.core.seq(), self.core.state_hash());
-        status.checkpoint_seq.store(seq.0, Ordering::Relaxed);
-        status.checkpoint_hash.store(state_hash.0, Ordering::Relaxed);
-        self.tell(status);
+    fn finish(mut self, recovered: u64) -> Result<Stopped, EngineError> {
+        let state_hash = self.record_state()?;
+        let seq = self.core.seq();
+        self.tell();
         let counters = *self.core.counters();
         self.journal.close()?;
         Ok(Stopped { seq, state_hash, recovered, counters })

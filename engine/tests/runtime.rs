@@ -146,6 +146,8 @@ fn restart_reaches_the_same_state_and_sends_only_what_is_missing() {
     // Half of the events are in the log: the other half comes again, and nothing else.
     let half = events.len() / 2;
     let mut again = start(dir.path(), EventPosition::of(&events[half - 1]));
+    let checkpoint = again.engine.status.checkpoint().expect("one was recorded at the end");
+    assert_eq!((checkpoint.seq, checkpoint.hash), (stopped.seq, stopped.state_hash));
     let sent_again = again.taken();
     assert_eq!(sent_again[..events.len() - half], events[half..]);
     assert!(sent_again[events.len() - half..].iter().all(|event| event.seq > stopped.seq));
@@ -155,6 +157,36 @@ fn restart_reaches_the_same_state_and_sends_only_what_is_missing() {
     let core = replayed.expect("there are inputs").core;
     assert_eq!(core.state_hash(), stopped_again.state_hash);
     assert_eq!(core.oms().position(ACCOUNT, INSTRUMENT).bought, Lots(20));
+}
+
+#[test]
+fn the_last_event_of_each_input_says_so_however_many_there_are() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    for n in 0..600 {
+        let order = new_order(&format!("n{n}"), Side::Buy, Some(cents(9_999)), 1, Gtc);
+        bench.command(Command::NewOrder(order));
+    }
+    bench.order(600, Ioc);
+    bench.command(Command::MassCancel(command::MassCancel {
+        account: AccountId::NONE,
+        instrument: InstrumentId::NONE,
+        side: 0,
+        reserved: [0; 7],
+    }));
+    bench.applied(612);
+    let events = bench.taken();
+    let of_last_input = events.iter().filter(|event| event.seq == SeqNo(612)).count();
+    assert_eq!(of_last_input, 601, "600 orders and the answer");
+    for (at, event) in events.iter().enumerate() {
+        let next = events.get(at + 1);
+        let is_last = next.is_none_or(|next| next.seq != event.seq);
+        assert_eq!(event.is_last_of_input(), is_last, "{:?}", (event.seq, event.ordinal));
+        let follows = next.is_none_or(|next| is_last || next.ordinal == event.ordinal + 1);
+        assert!(follows, "nothing is left out");
+    }
+    bench.engine.stop().expect("it stops in order");
 }
 
 #[test]

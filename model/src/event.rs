@@ -5,7 +5,8 @@
 //!      0     8  seq         the input that caused it
 //!      8     4  ordinal     its place among the events of that input, from 0
 //!     12     1  kind        EventKind
-//!     13     3  reserved    zero
+//!     13     1  flags       FLAG_LAST_OF_INPUT or 0
+//!     14     2  reserved    zero
 //!     16     8  ts          the engine's time, UTC nanoseconds
 //!     24     8  request_id  the request it answers, or 0
 //!     32     4  principal   whose request
@@ -240,6 +241,9 @@ pub struct Ack {
     pub reserved: [u8; 6],
 }
 
+/// No later event belongs to the same input: all that it did has been told.
+pub const FLAG_LAST_OF_INPUT: u8 = 1;
+
 /// An event as it travels; the layout is in the head of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(16))]
@@ -250,8 +254,10 @@ pub struct EventRecord {
     pub ordinal: u32,
     /// An [`EventKind`] on the wire.
     pub kind: u8,
+    /// [`FLAG_LAST_OF_INPUT`], or 0.
+    pub flags: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// The engine's time.
     pub ts: UnixNanos,
     /// The request it answers, or 0.
@@ -325,7 +331,8 @@ impl EventRecord {
             seq: SeqNo::ZERO,
             ordinal: 0,
             kind: event.kind().wire(),
-            reserved: [0; 3],
+            flags: 0,
+            reserved: [0; 2],
             ts: UnixNanos::ZERO,
             request_id: 0,
             principal: PrincipalId(0),
@@ -334,6 +341,12 @@ impl EventRecord {
             instrument: InstrumentId::NONE,
             body,
         }
+    }
+
+    /// True if no later event belongs to the same input.
+    #[inline]
+    pub const fn is_last_of_input(&self) -> bool {
+        self.flags & FLAG_LAST_OF_INPUT != 0
     }
 
     fn body<T: Pod>(&self) -> T {

@@ -84,7 +84,7 @@ fn command_records() {
 #[test]
 fn event_records() {
     layout!(EventRecord, size 256, align 16, {
-        0 seq, 8 ordinal, 12 kind, 13 reserved, 16 ts, 24 request_id, 32 principal, 36 session,
+        0 seq, 8 ordinal, 12 kind, 13 flags, 14 reserved, 16 ts, 24 request_id, 32 principal, 36 session,
         40 account, 44 instrument, 48 body,
     });
     layout!(Execution, size 208, align 16, {
@@ -140,7 +140,7 @@ fn tables_in_the_documentation_are_true() {
     );
     assert_eq!(
         documented_rows(include_str!("../src/event.rs")),
-        rows!(EventRecord: seq ordinal kind reserved ts request_id principal session account instrument body),
+        rows!(EventRecord: seq ordinal kind flags reserved ts request_id principal session account instrument body),
     );
 }
 

@@ -78,6 +78,9 @@ impl AdminService for Admin {
     ) -> Result<Response<proto::GetStatusResponse>, Status> {
         self.0.auth.reader(&request)?;
         let Shared { status, limits, lanes, streams, board, .. } = &*self.0;
+        let checkpoint = status.checkpoint();
+        let (checkpoint_seq, state_hash) =
+            checkpoint.map_or((0, StateHash(0)), |checkpoint| (checkpoint.seq.0, checkpoint.hash));
         let counters = [
             ("market_events", status.market_events.load(Ordering::Relaxed)),
             ("commands", status.commands.load(Ordering::Relaxed)),
@@ -85,7 +88,7 @@ impl AdminService for Admin {
             ("unknown_orders", status.unknown_orders.load(Ordering::Relaxed)),
             ("refused_events", status.refused_events.load(Ordering::Relaxed)),
             ("gaps", status.gaps.load(Ordering::Relaxed)),
-            ("checkpoint_seq", status.checkpoint_seq.load(Ordering::Relaxed)),
+            ("checkpoint_seq", checkpoint_seq),
             ("events", self.0.log.count()),
             ("public_updates_lost", board.lost()),
         ];
@@ -96,7 +99,7 @@ impl AdminService for Admin {
             engine_alive: status.alive.load(Ordering::Acquire),
             seq: status.seq.load(Ordering::Relaxed),
             ts: status.now.load(Ordering::Relaxed),
-            state_hash: StateHash(status.checkpoint_hash.load(Ordering::Relaxed)).to_string(),
+            state_hash: state_hash.to_string(),
             last_event: Some(reports::position(view.as_of)),
             sessions_open: count(lanes.sessions_open()),
             sessions_max: count(lanes.sessions_max()),

@@ -127,6 +127,7 @@ impl Core {
             Input::Market(event) => self.market(event, publisher),
             Input::Command(command) => self.command(command, publisher),
         }
+        out.end_of_input(seq);
     }
 
     fn command<O: Output>(&mut self, record: &CommandRecord, publisher: &mut Publisher<'_, O>) {

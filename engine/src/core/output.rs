@@ -1,6 +1,6 @@
 //! How the state machine speaks: events for those they concern, updates for everyone.
 
-use tidegate_model::event::Event;
+use tidegate_model::event::{Event, FLAG_LAST_OF_INPUT};
 use tidegate_model::{AccountId, EventRecord, InstrumentId, PublicUpdate, SeqNo, UnixNanos};
 use tidegate_oms::Requester;
 
@@ -10,6 +10,8 @@ pub trait Output {
     fn event(&mut self, event: &EventRecord);
     /// Takes one public update.
     fn public(&mut self, update: &PublicUpdate);
+    /// Input `seq` is applied; the event before, if it belongs to that input, is its last.
+    fn end_of_input(&mut self, seq: SeqNo);
 }
 
 /// Drops everything: for replay, where only the state matters.
@@ -21,6 +23,8 @@ impl Output for NoOutput {
     fn event(&mut self, _: &EventRecord) {}
     #[inline]
     fn public(&mut self, _: &PublicUpdate) {}
+    #[inline]
+    fn end_of_input(&mut self, _: SeqNo) {}
 }
 
 /// Keeps everything: for tests and for tools that look at outputs.
@@ -38,6 +42,11 @@ impl Output for Collected {
     }
     fn public(&mut self, update: &PublicUpdate) {
         self.updates.push(*update);
+    }
+    fn end_of_input(&mut self, seq: SeqNo) {
+        if let Some(last) = self.events.last_mut().filter(|last| last.seq == seq) {
+            last.flags |= FLAG_LAST_OF_INPUT;
+        }
     }
 }
 
