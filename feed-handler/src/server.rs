@@ -64,7 +64,7 @@ pub struct ServerConfig {
     pub pace_from_ns: u64,
     /// Messages a second at most, whatever the speed.
     pub messages_per_sec_max: Option<u64>,
-    /// Loses every so-manieth packet of line A on purpose, to try out recovery.
+    /// Loses every Nth packet of line A on purpose, to try out recovery.
     pub drop_a: Option<u64>,
     /// The same for line B.
     pub drop_b: Option<u64>,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+use tidegate_engine::runtime::unix_now;
 use tidegate_feed_handler::binary_file;
 use tidegate_feed_handler::mold_udp64::SessionName;
 use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerOutcome, ServerStats, Speed};
@@ -62,13 +63,14 @@ struct ServeArgs {
     /// Messages a second at most, whatever the speed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
-    /// The session's name, 1 to 10 characters
-    #[arg(long, default_value = "TIDEGATE01", value_parser = parse_session)]
-    session: SessionName,
-    /// Lose every so-manieth packet of line A on purpose
+    /// The session's name, 1 to 10 characters [default: the start in Unix seconds, since receivers ignore a session
+    /// that they have seen to its end]
+    #[arg(long, value_parser = parse_session, value_name = "NAME")]
+    session: Option<SessionName>,
+    /// Lose every Nth packet of line A on purpose
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     drop_a: Option<u64>,
-    /// Lose every so-manieth packet of line B on purpose
+    /// Lose every Nth packet of line B on purpose
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "to_b")]
     drop_b: Option<u64>,
     /// MiB of sent packets that are kept to answer requests
@@ -87,6 +89,12 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
         Ok(times) if times > 0 => Ok(Speed::Times(times)),
         _ => Err("it must be a whole number from 1 (as recorded) up, or max".to_string()),
     }
+}
+
+/// A session of its own for each start: receivers ignore one that they have seen to its end.
+fn session_of_now() -> anyhow::Result<SessionName> {
+    let seconds = format!("{:010}", unix_now().0 / 1_000_000_000);
+    SessionName::new(&seconds).context("the clock stands beyond ten digits of seconds")
 }
 
 fn parse_session(text: &str) -> Result<SessionName, String> {
@@ -120,11 +128,12 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         );
     }
     let mut file = binary_file::open(&args.file).with_context(reading)?;
+    let session = args.session.map_or_else(session_of_now, Ok)?;
     let server = FeedServer::bind(ServerConfig {
         to_b: args.to_b,
         interface: args.interface,
         request_listen: args.request_listen.unwrap_or_else(|| request_listen_for(args.to)),
-        session: args.session,
+        session,
         speed: args.speed,
         messages_per_sec_max: args.rate,
         drop_a: args.drop_a,
@@ -145,7 +154,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         io::stderr(),
         "playing {shown} to {}{line_b} as session {}; requests to {}",
         args.to,
-        args.session,
+        session,
         server.request_addr()?
     )?;
     let stats = ServerStats::default();
