@@ -146,6 +146,7 @@ impl Core {
             self.counters.refused_events += 1;
             return;
         };
+        let traded = self.is_trading(instrument);
         self.listing[instrument].status = status;
         publisher.public(PublicUpdate {
             kind: PublicKind::Status.wire(),
@@ -153,7 +154,7 @@ impl Core {
             orders: status.wire().into(),
             ..Default::default()
         });
-        if self.can_fill(instrument) {
+        if !traded && self.can_fill(instrument) {
             self.take_what_rests_across(instrument, publisher);
         }
     }

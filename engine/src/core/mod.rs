@@ -28,7 +28,7 @@ use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Reject, RejectReason, SeqNo,
     StateHash, UnixNanos,
 };
-use tidegate_oms::{Oms, Requester};
+use tidegate_oms::{Oms, OrderSlot, Requester};
 use tidegate_risk::Risk;
 
 /// One input of the engine.
@@ -72,6 +72,8 @@ pub struct Core {
     paper: PaperVenue,
     /// Scratch: displayed orders that a taking order goes through.
     walk: Vec<orders::Taking>,
+    /// Scratch: orders of ours that the book crosses when trading goes on.
+    crossed: Vec<OrderSlot>,
     counters: Counters,
 }
 
@@ -102,6 +104,7 @@ impl Core {
             oms,
             paper,
             walk: Vec::with_capacity(orders::WALK_MAX),
+            crossed: Vec::with_capacity(1_024),
             counters: Counters::default(),
         })
     }

@@ -189,16 +189,18 @@ impl Core {
     ) {
         for side in [Side::Buy, Side::Sell] {
             let Some(best) = self.books.best(instrument, side.opposite()) else { continue };
+            // A list of its own, since those that are not filled rest again.
+            let mut crossed = std::mem::take(&mut self.crossed);
             let resting = self.paper.resting(instrument, side).iter();
-            let crossed =
-                resting.take_while(|resting| is_acceptable(side, resting.price, best.price));
-            let crossed = crossed.filter(|resting| resting.since <= self.paper.market_time);
-            // A list of its own, since those that are not filled rest again. A halt ends seldom: it may allocate.
-            let crossed: Vec<OrderSlot> = crossed.map(|resting| resting.order).collect();
-            for slot in crossed {
+            let resting = resting.take_while(|order| is_acceptable(side, order.price, best.price));
+            let now = self.paper.market_time;
+            crossed.extend(resting.filter(|order| order.since <= now).map(|order| order.order));
+            for &slot in &crossed {
                 self.paper.remove(instrument, side, slot);
                 self.execute(slot, publisher);
             }
+            crossed.clear();
+            self.crossed = crossed;
         }
     }
 
