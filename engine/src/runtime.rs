@@ -59,7 +59,7 @@ pub enum Wait {
     Spin,
     /// Offers its core to other threads between polls.
     Yield,
-    /// Sleeps for [`PARK`] after [`POLLS_BEFORE_PARK`] empty polls.
+    /// Sleeps for some microseconds after some hundred empty polls.
     Park,
 }
 

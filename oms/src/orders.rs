@@ -9,7 +9,7 @@ use crate::order::{Order, OrderSlot};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
 
-/// Where an account's name for an order is looked up: see [`Orders::name_hash`].
+/// Where an account's name for an order is looked up: see [`crate::Oms::name_hash`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameHash(u64);
 
