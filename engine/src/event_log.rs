@@ -15,7 +15,8 @@ use tidegate_journal::writer::Check;
 use tidegate_journal::{Config, JournalError, Reader, Watermark, Writer};
 use tidegate_model::{EventRecord, SeqNo};
 
-/// Events between two entries of the index that finds a position: a resume reads at most this many too many.
+/// Events between two entries of the index that finds a position. A resume passes over at most this many events, after the
+/// reader has checked the frames of their segment up to there.
 const INDEX_EVERY: u64 = 1_024;
 /// How long the log's thread sleeps when no event is there.
 const PARK: Duration = Duration::from_micros(100);

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::writer::Check;
 use tidegate_journal::{Checkpoint, JournalError};
@@ -43,12 +43,12 @@ const EVENTS_PER_TURN: usize = 256;
 pub const STAGE_RING_CAPACITY: usize = 65_536;
 /// One market event in this many has its stages timed.
 const SAMPLE_EVERY: u64 = 64;
-/// The engine hears of the time this often, even if nothing else happens.
+/// The engine's time is never farther behind than this, even if nothing else tells it.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a parked thread sleeps.
 const PARK: Duration = Duration::from_micros(50);
-/// Empty polls between two looks at the clock, when nothing is on its way to the venue.
-const POLLS_BETWEEN_CLOCK: u32 = 32;
+/// Turns between two looks at the clock, when nothing is on its way to the venue.
+const TURNS_BETWEEN_CLOCK: u32 = 32;
 /// Empty polls before a thread that may park begins to.
 const POLLS_BEFORE_PARK: u32 = 200;
 
@@ -509,7 +509,8 @@ fn run<S: Strategy>(
     status.alive.store(true, Ordering::Release);
 
     let mut idle_polls = 0u32;
-    let mut heard_of_time = unix_now();
+    let mut turns = 0u32;
+    let mut clock = EngineClock::new(engine.core.now());
     loop {
         // Read before the rings, so that whatever was sent before the stop is still taken.
         let stopping = stop.load(Ordering::Acquire);
@@ -530,15 +531,15 @@ fn run<S: Strategy>(
             engine.publish_picture(instrument);
         }
         let due = engine.core.next_due();
-        // Reading the clock takes as long as several polls, so an idle engine does it now and then.
-        if due.is_some() || (taken == 0 && idle_polls.is_multiple_of(POLLS_BETWEEN_CLOCK)) {
-            let now = unix_now();
-            let heartbeat = now.0.saturating_sub(heard_of_time.0) >= HEARTBEAT.as_nanos() as u64;
-            if due.is_some_and(|due| due <= now) || (taken == 0 && heartbeat) {
+        turns = turns.wrapping_add(1);
+        // Reading the clock takes as long as several polls.
+        if due.is_some() || turns.is_multiple_of(TURNS_BETWEEN_CLOCK) {
+            let now = clock.now();
+            let behind = now.0.saturating_sub(engine.core.now().0);
+            if due.is_some_and(|due| due <= now) || behind >= HEARTBEAT.as_nanos() as u64 {
                 let mut time = CommandRecord::new(Command::Time);
                 time.ts_recv = now;
                 engine.command(&time)?;
-                heard_of_time = now;
                 taken += 1;
             }
         }
@@ -562,6 +563,33 @@ fn run<S: Strategy>(
             Wait::Park if idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
             Wait::Park => std::thread::sleep(PARK),
         }
+    }
+}
+
+/// The system's clock, but it never stands still: when that is set back, or stood ahead when the journal was written, this
+/// one goes on at its own pace until it is reached. Message rates and requests on their way wait for no correction.
+struct EngineClock {
+    since: Instant,
+    at: UnixNanos,
+}
+
+impl EngineClock {
+    /// A clock that begins at `engine_time`, or at the system's time if that is later.
+    fn new(engine_time: UnixNanos) -> Self {
+        Self { since: Instant::now(), at: unix_now().max(engine_time) }
+    }
+
+    fn now(&mut self) -> UnixNanos {
+        self.read(unix_now(), Instant::now())
+    }
+
+    fn read(&mut self, system: UnixNanos, instant: Instant) -> UnixNanos {
+        let passed = instant.saturating_duration_since(self.since).as_nanos() as u64;
+        let own = UnixNanos(self.at.0.saturating_add(passed));
+        if system > own {
+            *self = Self { since: instant, at: system };
+        }
+        own.max(system)
     }
 }
 
@@ -710,5 +738,23 @@ impl<S: Strategy> Running<'_, S> {
         let counters = *self.core.counters();
         self.journal.close()?;
         Ok(Stopped { seq, state_hash, recovered, counters })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_clock_goes_on_when_the_systems_is_set_back() {
+        let start = Instant::now();
+        let after = |ns: u64| start + Duration::from_nanos(ns);
+        let mut clock = EngineClock { since: start, at: UnixNanos(1_000) };
+        let mut read = |system: u64, ns: u64| clock.read(UnixNanos(system), after(ns)).0;
+        assert_eq!(read(1_050, 50), 1_050);
+        assert_eq!(read(1_300, 60), 1_300, "set forward: it follows");
+        assert_eq!(read(100, 160), 1_400, "set back: it goes on by itself");
+        assert_eq!(read(200, 260), 1_500);
+        assert_eq!(read(1_600, 270), 1_600, "reached again");
     }
 }

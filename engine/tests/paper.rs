@@ -398,6 +398,42 @@ fn what_happened_before_an_order_rested_does_not_fill_it_when_the_feed_begins_ag
 }
 
 #[test]
+fn orders_that_a_feed_tells_again_stand_ahead_again() {
+    let mut desk = Desk::new(0);
+    desk.market(add(9, Sell, cents(10_001), 100));
+    desk.market(add(1, Buy, cents(10_000), 100));
+    desk.now.0 += 1_000;
+    desk.market(add(2, Buy, cents(9_990), 1));
+    desk.order(Buy, Some(cents(10_000)), 50, Gtc);
+    desk.market(market(Kind::Gap, 0));
+    desk.now.0 -= 1_000;
+    desk.market(add(1, Buy, cents(10_000), 100));
+    desk.now.0 += 1_001;
+    desk.market(add(3, Buy, cents(10_000), 70));
+    assert_eq!(desk.core.paper().resting(INSTRUMENT, Buy)[0].ahead, Lots(100));
+    assert_eq!(lines(&desk.market(execute(1, 60))), [""; 0]);
+    assert_eq!(lines(&desk.market(execute(1, 40))), [""; 0]);
+    // The one that came later is behind.
+    assert_eq!(lines(&desk.market(execute(3, 20))), ["1 trade 20@10000 -> partially_filled"]);
+}
+
+#[test]
+fn a_trade_without_a_side_fills_no_more_than_it_traded() {
+    let mut desk = with_book(0);
+    let trade = MarketEvent { price: cents(10_000), qty: Lots(1), ..market(Kind::Trade, 0) };
+    desk.market(trade);
+    desk.order(Buy, Some(cents(10_000)), 3, Gtc);
+    desk.market(market(Kind::Delete, 4));
+    desk.market(market(Kind::Delete, 5));
+    desk.order(Sell, Some(cents(9_998)), 50, Gtc);
+    let trade = MarketEvent { price: cents(9_999), qty: Lots(5), ..market(Kind::Trade, 0) };
+    assert_eq!(
+        lines(&desk.market(trade)),
+        ["1 trade 3@10000 -> filled", "2 trade 2@9998 -> partially_filled"]
+    );
+}
+
+#[test]
 fn a_trade_fills_once_and_only_the_side_that_its_aggressor_meets() {
     let mut desk = with_book(0);
     desk.order(Buy, Some(cents(9_999)), 50, Gtc);

@@ -1,7 +1,7 @@
 //! The order management as the engine sees it.
 //!
 //! ```text
-//! check_client_order_id -> risk.check_new -> admit -> risk.order_opened      PendingNew
+//! risk.check_new, check_client_order_id -> admit -> risk.order_opened         PendingNew
 //! accepted | rejected                                                        New | Rejected
 //! fill ...                                                                   PartiallyFilled, Filled
 //! cancel_requested -> canceled | cancel_rejected
@@ -107,7 +107,7 @@ impl Oms {
     }
 
     /// Lets a client's name pass that the account has not used since the day began, and for whose order
-    /// there is room. To be asked before risk, so that a repeated message is answered as what it is.
+    /// there is room. Its refusal goes before the gate's, so that a repeated message is answered as what it is.
     ///
     /// # Errors
     /// [`RejectReason::BadClientOrderId`]; [`RejectReason::DuplicateClientOrderId`] with the number of the

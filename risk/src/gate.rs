@@ -227,7 +227,8 @@ impl Risk {
         self.firm_killed || self.account(account).is_ok_and(|a| a.killed)
     }
 
-    /// Takes a message token for a cancel, or what is left of one. Never refuses: see the head of this module.
+    /// Takes a message token for a cancel, and if less than one is left, takes that. Never refuses: see the head of this
+    /// module.
     #[inline]
     pub fn count_cancel(&mut self, now: UnixNanos, account: AccountId) {
         if self.account(account).is_ok_and(|a| a.has_limits) {
@@ -344,9 +345,6 @@ impl Risk {
 
     #[inline]
     fn take_token(&mut self, now: UnixNanos, account: AccountId) -> Result<(), Reject> {
-        if !self.account(account)?.has_limits {
-            return Err(Reject::of(RejectReason::NoLimits, i128::from(account.0)));
-        }
         let bucket = &mut self.accounts[account.index()].bucket;
         let taken = bucket.take(now);
         let (per_sec, tokens) = (bucket.per_sec(), bucket.tokens());

@@ -105,10 +105,12 @@ impl Core {
         let is_flow = kind == MarketEventKind::Trade && event.flags & FLAG_FILLS_FOLLOW == 0;
         if is_flow && self.can_fill(instrument) {
             // The flow passed every price better than its own; at its own price nothing is proved.
+            let mut left = event.qty;
             for side in [Side::Buy, Side::Sell] {
                 // An aggressor meets the other side; where the feed does not tell, it may have been either.
                 if event.side() != Some(side) {
-                    self.paper.flow_through(instrument, side, event.price, event.qty);
+                    let met = self.paper.flow_through(instrument, side, event.price, left);
+                    left.0 -= met.0;
                 }
             }
         }
@@ -326,6 +328,10 @@ impl<O: Output> Listener<'_, '_, O> {
 impl<O: Output> BookObserver for Listener<'_, '_, O> {
     #[inline]
     fn added(&mut self, slot: Slot, order: &BookOrder) {
+        if self.has_resting {
+            let PriceAndPlace { price, priority } = PriceAndPlace::of(order);
+            self.paper.told_again(self.instrument, order.side, price, priority, order.qty);
+        }
         if self.can_fill {
             let side = order.side.opposite();
             let met = self.paper.crossed_by(self.instrument, side, order.price, order.qty);

@@ -10,10 +10,12 @@
 //!   Executions of orders ahead, and their cancels, bring it forward. An execution of an order *behind* it, or at
 //!   a worse price, would have met it first: it fills by that quantity, at its own price.
 //! * A displayed order that arrives across a resting one would have met it as well, and is taken by it.
-//! * What the market did before an order came to rest cannot fill it, even if a feed that begins again tells it later.
+//! * What the market did before an order came to rest, by the feed's clock, cannot fill it, even if a feed that begins again
+//!   tells it later; displayed orders that are told again stand ahead of it again.
 //! * Paper orders never meet each other: the market that was recorded did not contain them.
 //!
-//! Bias: the market does not react to paper orders. Where the real flow would have been absorbed by our order
+//! Bias: while a feed that began again catches up, an order sent meanwhile takes from the book of that time. The market does
+//! not react to paper orders. Where the real flow would have been absorbed by our order
 //! and stopped, the record goes on; see [`PaperVenue::flow`].
 
 use super::table::Bounded;
@@ -286,8 +288,34 @@ impl PaperVenue {
 
     /// `qty` lots traded at `price` against nothing displayed: orders of ours on `side` at better prices would have
     /// been met first.
-    pub fn flow_through(&mut self, instrument: InstrumentId, side: Side, price: Ticks, qty: Lots) {
-        self.meet(instrument, side, qty, |resting| is_better(side, resting.price, price));
+    /// Returns how much of it met them.
+    pub fn flow_through(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        price: Ticks,
+        qty: Lots,
+    ) -> Lots {
+        self.meet(instrument, side, qty, |resting| is_better(side, resting.price, price))
+    }
+
+    /// An order of `qty` lots came to be displayed as the `priority`th, at a time before some of ours at its price rested:
+    /// a feed that began again tells it a second time. It stood ahead of those, and does again.
+    #[inline]
+    pub fn told_again(
+        &mut self,
+        instrument: InstrumentId,
+        side: Side,
+        price: Ticks,
+        priority: u64,
+        qty: Lots,
+    ) {
+        for resting in &mut self.desks[instrument.index()].resting[side.index()] {
+            if resting.price == price && resting.since > self.market_time {
+                resting.priority = priority + 1;
+                resting.ahead = Lots(resting.ahead.0.saturating_add(qty.0));
+            }
+        }
     }
 
     /// `qty` lots are offered at `price` by an order that arrived on the side opposite to `side`; returns how many
