@@ -9,7 +9,7 @@
 
 use crate::error::Error;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -290,9 +290,12 @@ pub fn write_end_of_session(out: &mut impl Write) -> io::Result<()> {
 const ZSTD_LEVEL: i32 = 3;
 
 /// A file that is being written, compressed as its name says, and that appears under its name only when it is whole.
+///
+/// What is there and is no regular file, a device or a pipe, is written straight into: to replace it would break
+/// whatever else uses it.
 pub struct Output {
-    path: PathBuf,
-    part: PathBuf,
+    /// Where the bytes stand until the file is whole, and the name it gets then; `None` if they go straight in.
+    part: Option<(PathBuf, PathBuf)>,
     encoder: Encoder,
 }
 
@@ -302,15 +305,40 @@ enum Encoder {
     Zstd(zstd::Encoder<'static, BufWriter<File>>),
 }
 
-/// Begins to write `path`: `.gz` and `.zst` are compressed. Until [`Output::finish`] the bytes stand in `path.part`.
+/// Symbolic links followed one after the other: as many as Linux follows.
+const LINKS_MAX: usize = 40;
+
+/// Where `path` leads: a link stays a link, and what it points at is written, even if that is not there yet.
+fn follow_links(path: &Path) -> PathBuf {
+    let mut target = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Ok(link) = fs::read_link(&target) else { break };
+        target = target.parent().map(|parent| parent.join(&link)).unwrap_or(link);
+    }
+    target
+}
+
+/// Begins to write `path`: `.gz` and `.zst` are compressed. Until [`Output::finish`] the bytes stand in `path.part`,
+/// beside the file that `path` leads to; into what is no regular file they go at once.
 ///
 /// # Errors
 /// What the system says.
 pub fn create(path: &Path) -> io::Result<Output> {
-    let mut part = OsString::from(path);
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let file = BufWriter::with_capacity(BUFFER_LEN, File::create(&part)?);
+    let direct = match fs::metadata(path) {
+        Ok(there) => !there.is_file(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    let (file, part) = if direct {
+        (OpenOptions::new().write(true).open(path)?, None)
+    } else {
+        let target = follow_links(path);
+        let mut part = OsString::from(&target);
+        part.push(".part");
+        let part = PathBuf::from(part);
+        (File::create(&part)?, Some((part, target)))
+    };
+    let file = BufWriter::with_capacity(BUFFER_LEN, file);
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     let encoder = match extension.as_deref() {
         Some("gz") => {
@@ -323,7 +351,7 @@ pub fn create(path: &Path) -> io::Result<Output> {
         }
         _ => Encoder::Plain(file),
     };
-    Ok(Output { path: path.to_path_buf(), part, encoder })
+    Ok(Output { part, encoder })
 }
 
 impl Output {
@@ -338,15 +366,21 @@ impl Output {
             Encoder::Zstd(encoder) => encoder.finish()?,
         };
         file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        fs::rename(&self.part, &self.path)
+        match self.part {
+            Some((part, target)) => fs::rename(part, target),
+            None => Ok(()),
+        }
     }
 
-    /// Gives up: what was written so far is removed.
+    /// Gives up: what was written so far is removed, unless it went straight into a device or a pipe.
     ///
     /// # Errors
     /// What the system says.
     pub fn discard(self) -> io::Result<()> {
-        fs::remove_file(&self.part)
+        match self.part {
+            Some((part, _)) => fs::remove_file(part),
+            None => Ok(()),
+        }
     }
 }
 

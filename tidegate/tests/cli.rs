@@ -6,8 +6,9 @@ mod support;
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::{Place, Ran, Server, run, spawn_command, spawn_heard, text, tidegate};
 use tempfile::TempDir;
@@ -185,6 +186,46 @@ fn places_that_cannot_be_written() {
     let journal = place.journal();
     let export = ["journal", "export", text(&journal), "--format", "csv", "-o", text(&nowhere)];
     run(&export).refused(&["cannot write", "x.itch"]);
+}
+
+#[test]
+fn a_session_goes_where_its_name_leads() {
+    let files = Files::new();
+    let good = fs::read(files.path("good.itch")).expect("it was written");
+    let gen_to =
+        |path: &Path| run(&["gen", "--messages", "2000", "--symbols", "3", "-o", text(path)]);
+    // Links stay links, whether what they lead to is there or not.
+    fs::create_dir(files.path("store")).expect("made");
+    fs::write(files.path("store/old"), "old").expect("written");
+    for target in ["store/old", "store/new"] {
+        let link = files.path("link.itch");
+        let second = files.path("store/second");
+        symlink("store/second", &link).expect("linked");
+        symlink(files.path(target), &second).expect("linked");
+        gen_to(&link).ok();
+        assert!(link.is_symlink() && second.is_symlink(), "a link was replaced");
+        assert_eq!(fs::read(files.path(target)).expect("written"), good);
+        fs::remove_file(&link).expect("removed");
+        fs::remove_file(&second).expect("removed");
+    }
+    assert_eq!(fs::read_dir(files.path("store")).expect("a folder").count(), 2);
+    // A pipe is written into, and is still there.
+    let pipe = files.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo starts");
+    assert!(made.success());
+    let reading = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || fs::read(pipe))
+    };
+    gen_to(&pipe).ok();
+    // Looked at before it is waited for: a pipe that was replaced would never end.
+    assert!(fs::symlink_metadata(&pipe).expect("it is there").file_type().is_fifo());
+    assert_eq!(reading.join().expect("it ends").expect("readable"), good);
+    assert!(!files.path("pipe.part").exists());
+    // So is a device, and what it says is told.
+    let full = Path::new("/dev/full");
+    gen_to(full).refused(&["/dev/full", "No space left"]);
+    assert!(fs::metadata(full).expect("it is there").file_type().is_char_device());
 }
 
 /// Every command that reads a journal.

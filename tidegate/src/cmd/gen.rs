@@ -86,7 +86,9 @@ pub fn run(args: GenArgs) -> anyhow::Result<()> {
     let whole = written.and_then(|()| out.flush().map_err(anyhow::Error::from));
     let (output, _) = out.into_parts();
     if let Err(error) = whole {
-        output.discard().with_context(|| format!("cannot remove the unfinished {shown}.part"))?;
+        output
+            .discard()
+            .with_context(|| format!("cannot remove the unfinished part of {shown}"))?;
         return Err(error.context(format!("{shown} was not written")));
     }
     output.finish().with_context(|| format!("cannot complete {shown}"))?;
