@@ -93,7 +93,7 @@ pub enum EngineError {
     Configure(tidegate_model::Reject),
     /// The event log is of another journal, or the journal was cut: new events would pass for old ones.
     #[error(
-        "the event log goes to input {logged}, the journal only to {last}: they do not belong together; remove the event log's folder, it is rebuilt from the journal"
+        "the event log goes to input {logged}, the journal only to {last}: the journal lost its end, or they do not belong together; restore the journal's last segments from a copy; only to accept the loss, remove the event log's folder, which is then rebuilt from the journal"
     )]
     EventLogAhead {
         /// The last input with an event in the log.

@@ -314,6 +314,44 @@ fn journals_that_are_not_there_or_damaged() {
 }
 
 #[test]
+fn a_journal_that_lost_its_end_is_not_whole() {
+    let place = Place::new(&Place::account(1));
+    Server::start(&place).stop("TERM").ok();
+    let segments = || {
+        let entries = fs::read_dir(place.journal()).expect("a folder").flatten();
+        let paths = entries.map(|entry| entry.path());
+        paths.filter(|path| path.extension().is_some_and(|end| end == "tgj")).collect::<Vec<_>>()
+    };
+    let kept: Vec<_> =
+        segments().into_iter().map(|path| (fs::read(&path).expect("readable"), path)).collect();
+    place.configure(&[Place::account(1), Place::account(2)].concat());
+    Server::start(&place).stop("TERM").ok();
+    let journal = place.journal();
+    run(&["journal", "verify", text(&journal)]).ok();
+    for path in segments() {
+        fs::remove_file(path).expect("removed");
+    }
+    for (bytes, path) in &kept {
+        fs::write(path, bytes).expect("written");
+    }
+    let parts = ["the event log goes to input", "the journal lost its end", "restore", "accept"];
+    let verify = run(&["journal", "verify", text(&journal)]);
+    assert_eq!(verify.stdout, "");
+    verify.refused(&parts);
+    let verify = run(&["journal", "verify", text(&journal), "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&verify.stdout).expect("JSON");
+    assert_eq!(said["ok"], false);
+    verify.refused(&parts);
+    let config = place.config();
+    let started = run(&["run", "--config", text(&config)]).refused(&parts);
+    assert!(started.find("restore") < started.find("remove"), "{started}");
+    // Who accepts the loss can go on.
+    fs::remove_dir_all(place.events()).expect("removed");
+    Server::start(&place).stop("TERM").ok();
+    run(&["journal", "verify", text(&journal)]).ok();
+}
+
+#[test]
 fn wrong_configurations_name_file_line_and_what_is_allowed() {
     let place = Place::new("");
     let path = place.config();

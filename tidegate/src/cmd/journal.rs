@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use tidegate_engine::runtime::EngineError;
 use tidegate_journal::frame::{
     KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
 };
 use tidegate_journal::{JournalError, Reader, Record, Report, SealReason};
-use tidegate_model::SeqNo;
+use tidegate_model::{EventRecord, SeqNo};
 
 mod fields;
 
@@ -29,7 +30,8 @@ enum JournalCommand {
     ///
     /// Exits 0 if every record is whole. A torn end, which is what a crash leaves of a record that was never
     /// acknowledged, is reported and is no damage. Anything else exits 1 and says which file, which byte, and what to
-    /// do. The event log in DIR/events is checked as well, if there is one. Works while an engine writes.
+    /// do. The event log in DIR/events is checked as well, if there is one, and that it goes to no input which the
+    /// journal lacks. Works while an engine writes.
     #[command(after_help = "Examples:\n  tidegate journal verify ./data/journal\n  \
         tidegate journal verify ./data/journal --json | jq .journal.last_seq")]
     Verify {
@@ -148,22 +150,34 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
 }
 
 fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
-    let journal = tidegate_journal::verify(dir);
     let events_dir = dir.join("events");
+    // The event log first: an engine that writes meanwhile has every input in the journal before its events.
     let events = match tidegate_journal::verify(&events_dir) {
         _ if !events_dir.is_dir() => None,
         Err(JournalError::NoJournal { .. }) => None,
         result => Some(result),
     };
+    let logged = match &events {
+        Some(Ok(report)) => last_logged(&events_dir, report)?,
+        _ => SeqNo::ZERO,
+    };
+    let journal = tidegate_journal::verify(dir);
+    let last = match &journal {
+        Ok(report) => report.last_seq.unwrap_or(SeqNo::ZERO),
+        // What is wrong with it is said below.
+        Err(_) => logged,
+    };
+    let ahead = (logged > last).then(|| EngineError::EventLogAhead { logged, last });
     let mut out = io::stdout().lock();
     if json {
         let object = serde_json::json!({
-            "ok": journal.is_ok() && events.as_ref().is_none_or(Result::is_ok),
+            "ok": journal.is_ok() && events.as_ref().is_none_or(Result::is_ok) && ahead.is_none(),
             "journal": result_json(&journal),
             "events": events.as_ref().map(result_json),
+            "error": ahead.as_ref().map(ToString::to_string),
         });
         writeln!(out, "{object}")?;
-    } else {
+    } else if ahead.is_none() {
         if let Ok(report) = &journal {
             write!(out, "{}", report_text(dir, report))?;
         }
@@ -176,7 +190,21 @@ fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
     events
         .transpose()
         .context("the event log is not whole (it can be rebuilt from the journal)")?;
-    Ok(())
+    match ahead {
+        Some(ahead) => Err(ahead).with_context(|| format!("{} is not whole", dir.display())),
+        None => Ok(()),
+    }
+}
+
+/// The last input that has an event in the event log `dir`, whose report is given.
+fn last_logged(dir: &Path, report: &Report) -> anyhow::Result<SeqNo> {
+    let Some(last) = report.last_seq else { return Ok(SeqNo::ZERO) };
+    let mut reader = Reader::open(dir)?;
+    reader.seek(last)?;
+    match reader.next()? {
+        Some(record) if record.kind == KIND_EVENT => Ok(record.pod::<EventRecord>()?.seq),
+        _ => Ok(SeqNo::ZERO),
+    }
 }
 
 fn result_json(result: &Result<Report, JournalError>) -> serde_json::Value {
