@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
@@ -453,10 +455,24 @@ struct AccountPlace {
     id: Spanned<IgnoredAny>,
 }
 
+/// MiB that a configuration may have: far more than any has, and soon read.
+const FILE_MIB_MAX: u64 = 1;
+
+/// Reads the text of `path`, which may be a device or a pipe that has no end.
+fn read_text(path: &Path) -> Result<String> {
+    let len_max = FILE_MIB_MAX * 1024 * 1024;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(len_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > len_max {
+        bail!("it is longer than {FILE_MIB_MAX} MiB, the most a configuration may have");
+    }
+    String::from_utf8(bytes).context("it is not text in UTF-8")
+}
+
 impl Config {
     /// Reads and checks `path`.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = read_text(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         Self::parse(&text).with_context(|| {
             format!(

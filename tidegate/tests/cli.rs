@@ -439,6 +439,9 @@ fn wrong_configurations_name_file_line_and_what_is_allowed() {
     let missing = place.dir.path().join("missing.toml");
     run(&["run", "--config", text(&missing)]).refused(&["missing.toml", "No such file"]);
     run(&["run", "--config", text(place.dir.path())]).refused(&["Is a directory"]);
+    run(&["run", "--config", "/dev/zero"]).refused(&["/dev/zero", "longer than 1 MiB"]);
+    fs::write(&path, [0xff]).expect("written");
+    run(&["run", "--config", text(&path)]).refused(&["tidegate.toml", "UTF-8"]);
     // What --print-config prints is itself a configuration.
     let printed = run(&["run", "--print-config"]).ok();
     assert!(printed.contains("[engine]") && printed.contains("listen = "), "{printed}");
