@@ -167,7 +167,7 @@ fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
         // What is wrong with it is said below.
         Err(_) => logged,
     };
-    let ahead = (logged > last).then(|| EngineError::EventLogAhead { logged, last });
+    let ahead = (logged > last).then_some(EngineError::EventLogAhead { logged, last });
     let mut out = io::stdout().lock();
     if json {
         let object = serde_json::json!({
