@@ -5,9 +5,12 @@
 //! older or future messages is counted and gets no answer, as on a real feed. Flat out, each request slows the
 //! sender down for a moment, so that a receiver that cannot keep up catches up instead of falling out of the history.
 
-use crate::binary_file::Reader;
+use crate::binary_file::{LENGTH_LEN, Reader};
 use crate::error::Error;
-use crate::mold_udp64::{History, PacketBuilder, Request, SessionName, end_of_session, heartbeat};
+use crate::mold_udp64::{
+    HEADER_LEN, History, PACKET_LEN_MAX, PacketBuilder, Request, SessionName, end_of_session,
+    heartbeat,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -34,6 +37,30 @@ const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 const REQUEST_BUFFER_LEN: usize = 64;
 /// Bytes of type and header of an ITCH message, the last six of which are its time.
 const ITCH_HEADER_LEN: usize = 11;
+
+/// Bytes of the longest message that is sent: with the packet's header and its own length it fills a packet.
+pub const MESSAGE_LEN_MAX: usize = PACKET_LEN_MAX - HEADER_LEN - LENGTH_LEN;
+
+/// Why a file was not played to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlayError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] Error),
+    /// A message that no packet takes. Sent all the same, it would be fragmented, or lost without a word.
+    #[error(
+        "message {message} at byte {offset} has {found} bytes; a packet takes messages of {MESSAGE_LEN_MAX} bytes at most"
+    )]
+    TooLong {
+        /// Where the message begins, after its length field.
+        offset: u64,
+        /// The message, from 1.
+        message: u64,
+        /// Its bytes.
+        found: usize,
+    },
+}
 
 /// How fast a file is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,13 +198,13 @@ impl FeedServer {
     /// Plays `file` to its end, or until `stop` is set; either way the session is ended in order.
     ///
     /// # Errors
-    /// What is wrong with the file: what came before was sent, and the session is not ended.
+    /// [`PlayError`] says what is wrong with the file: what came before was sent, and the session is not ended.
     pub fn run<R: Read>(
         self,
         file: &mut Reader<R>,
         stop: &AtomicBool,
         stats: &ServerStats,
-    ) -> Result<ServerOutcome, Error> {
+    ) -> Result<ServerOutcome, PlayError> {
         let now = Instant::now();
         let Self { config, socket } = self;
         let mut player = Player {
@@ -194,11 +221,16 @@ impl FeedServer {
         };
         loop {
             match file.next_frame() {
+                Ok(Some(frame)) if frame.message.len() > MESSAGE_LEN_MAX => {
+                    let (offset, found) = (frame.offset, frame.message.len());
+                    player.flush();
+                    return Err(PlayError::TooLong { offset, message: file.messages(), found });
+                }
                 Ok(Some(frame)) => player.play(frame.message),
                 Ok(None) => break,
                 Err(error) => {
                     player.flush();
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
             if stop.load(Ordering::Relaxed) {
@@ -256,7 +288,7 @@ impl Player<'_> {
         if !self.builder.push(message) {
             self.flush();
             self.answer_requests();
-            // An empty packet takes any message of a BinaryFILE.
+            // An empty packet takes any message that is not too long, and those are refused.
             let _ = self.builder.push(message);
         }
     }

@@ -564,6 +564,45 @@ fn a_session_is_served_to_its_end() {
 }
 
 #[test]
+fn what_cannot_be_served_is_refused() {
+    let files = Files::new();
+    for option in ["--to", "--to-b"] {
+        let serve = ["feed", "serve", "a", "--to", "127.0.0.1:1", option, "127.0.0.1:0"];
+        let serve =
+            if option == "--to" { [&serve[..3], &serve[5..]].concat() } else { serve.into() };
+        misused(&serve, &[option, "1 to 65535"]);
+    }
+    let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).expect("a port");
+    let to = socket.local_addr().expect("an address").to_string();
+    let serve = |name: &str| {
+        let path = files.path(name);
+        let more = ["--to", &to, "--speed", "max", "--linger", "0"];
+        let mut ran = run(&[&["feed", "serve", text(&path)], &more[..]].concat());
+        ran.stderr = ran.stderr.lines().filter(|line| !line.starts_with("playing ")).collect();
+        ran
+    };
+    // Neither a byte nor a message: only the mark of the end.
+    fs::write(files.path("end.itch"), [0, 0]).expect("written");
+    for name in ["empty.itch", "end.itch"] {
+        serve(name).refused(&[name, "is empty", "a message at least"]);
+    }
+    // The longest message that a packet takes, and one byte more, behind a good one.
+    let good = fs::read(files.path("good.itch")).expect("it was written");
+    let first = 2 + usize::from(u16::from_be_bytes([good[0], good[1]]));
+    for len in [1_378u16, 1_379, u16::MAX] {
+        let message = vec![b'S'; usize::from(len)];
+        let bytes = [&good[..first], &len.to_be_bytes(), &message].concat();
+        fs::write(files.path("long.itch"), bytes).expect("written");
+        let ran = serve("long.itch");
+        if len == 1_378 {
+            assert!(ran.ok().starts_with("played 2 messages"));
+        } else {
+            ran.refused(&["long.itch", "message 2 at byte ", &len.to_string(), "1378 bytes"]);
+        }
+    }
+}
+
+#[test]
 fn a_server_says_when_a_session_is_over_and_takes_the_next() {
     let files = Files::new();
     let place = Place::new("");

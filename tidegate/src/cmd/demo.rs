@@ -25,7 +25,7 @@ use tidegate_engine::replay::replay;
 use tidegate_engine::runtime::{self, Stage, StageSample};
 use tidegate_feed_handler::binary_file;
 use tidegate_feed_handler::mold_udp64::SessionName;
-use tidegate_feed_handler::server::{FeedServer, ServerConfig, ServerStats, Speed};
+use tidegate_feed_handler::server::{FeedServer, PlayError, ServerConfig, ServerStats, Speed};
 use tidegate_feed_handler::source::{Format, Source};
 use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
 use tidegate_feed_handler::udp::{AfterSession, FeedStats};
@@ -283,7 +283,7 @@ fn watch(
 
 /// The sender's thread.
 struct Server {
-    thread: JoinHandle<Result<(), tidegate_feed_handler::Error>>,
+    thread: JoinHandle<Result<(), PlayError>>,
     stop: Arc<AtomicBool>,
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,10 +46,10 @@ struct ServeArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where line A goes: a host's address, or a multicast group
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_parser = parse_to, value_name = "ADDR:PORT")]
     to: SocketAddr,
     /// Where line B goes, which carries the same
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_parser = parse_to, value_name = "ADDR:PORT")]
     to_b: Option<SocketAddr>,
     /// The local address whose interface multicast groups are reached over; without it, the system chooses
     #[arg(long, default_value = "0.0.0.0", value_name = "ADDR")]
@@ -79,6 +79,15 @@ struct ServeArgs {
     /// Seconds that end-of-session packets are repeated and requests answered after the last message
     #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3_600))]
     linger: u64,
+}
+
+/// Where a line goes: nothing can be sent to port 0.
+fn parse_to(text: &str) -> Result<SocketAddr, String> {
+    let to: SocketAddr = text.parse().map_err(|error: AddrParseError| error.to_string())?;
+    match to.port() {
+        0 => Err("the port must be one from 1 to 65535".to_string()),
+        _ => Ok(to),
+    }
 }
 
 fn parse_speed(text: &str) -> Result<Speed, String> {
@@ -126,6 +135,11 @@ fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         bail!(
             "{shown} is not an ITCH file; only Nasdaq ITCH 5.0 in BinaryFILE framing can be served"
         );
+    }
+    // Before anything is sent: a session without a message would end at receivers what they wait for.
+    let mut file = binary_file::open(&args.file).with_context(reading)?;
+    if file.next_frame().with_context(reading)?.is_none() {
+        bail!("{shown} is empty: a market data file has a message at least");
     }
     let mut file = binary_file::open(&args.file).with_context(reading)?;
     let session = args.session.map_or_else(session_of_now, Ok)?;
