@@ -267,6 +267,20 @@ fn journals_that_are_not_there_or_damaged() {
     for ran in readers(&elsewhere) {
         ran.refused(&["elsewhere", "holds no journal"]);
     }
+    // What is not there is not called damaged, and nothing is written of it or in place of an older file.
+    let older = place.dir.path().join("older.csv");
+    fs::write(&older, "older").expect("written");
+    for missing in [elsewhere.clone(), elsewhere.join("missing"), place.config()] {
+        let missing = text(&missing);
+        let said = run(&["journal", "verify", missing]).refused(&["there is no journal"]);
+        assert!(!said.contains("whole"), "{said}");
+        let export = ["journal", "export", missing, "--format", "csv"];
+        let ran = run(&export);
+        assert_eq!(ran.stdout, "");
+        ran.refused(&[missing]);
+        run(&[&export[..], &["-o", text(&older)]].concat()).refused(&[missing]);
+        assert_eq!(fs::read_to_string(&older).expect("readable"), "older");
+    }
 
     let segment = "00000000000000000001.tgj";
     let good = fs::read(place.journal().join(segment)).expect("a segment");

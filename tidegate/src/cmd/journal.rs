@@ -186,7 +186,11 @@ fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
         }
     }
     out.flush()?;
-    journal.context("the journal is not whole")?;
+    let is_there = dir.is_dir() && !matches!(journal, Err(JournalError::NoJournal { .. }));
+    journal.with_context(|| match is_there {
+        true => "the journal is not whole",
+        false => "there is no journal",
+    })?;
     events
         .transpose()
         .context("the event log is not whole (it can be rebuilt from the journal)")?;
@@ -285,15 +289,21 @@ fn report_text(dir: &Path, report: &Report) -> String {
     text
 }
 
-/// Calls `take` for each record that is selected.
-fn each(
-    selection: &Selection,
-    mut take: impl FnMut(&Record<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
+/// The journal, at the first record that may be selected.
+fn open(selection: &Selection) -> anyhow::Result<Reader> {
     let mut reader = Reader::open(&selection.dir)?;
     if let Some(from) = selection.from {
         reader.seek(SeqNo(from))?;
     }
+    Ok(reader)
+}
+
+/// Calls `take` for each record that is selected.
+fn each(
+    mut reader: Reader,
+    selection: &Selection,
+    mut take: impl FnMut(&Record<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let to = SeqNo(selection.to.unwrap_or(u64::MAX));
     while let Some(record) = reader.next()? {
         if record.seq > to {
@@ -320,7 +330,7 @@ fn each(
 fn cat(selection: &Selection) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut fields = Vec::new();
-    each(selection, |record| {
+    each(open(selection)?, selection, |record| {
         fields.clear();
         let name = decode(record, &mut fields);
         write!(out, "{:>10} {:<12} {name:<16}", record.seq.0, kind_name(record.kind))?;
@@ -340,6 +350,8 @@ fn cat(selection: &Selection) -> anyhow::Result<()> {
 }
 
 fn export(selection: &Selection, format: Format, output: Option<&Path>) -> anyhow::Result<()> {
+    // Before anything is written: no header of nothing, and no older file emptied for it.
+    let reader = open(selection)?;
     let target: Box<dyn Write> = match output {
         Some(path) => Box::new(
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
@@ -348,16 +360,16 @@ fn export(selection: &Selection, format: Format, output: Option<&Path>) -> anyho
     };
     let mut out = BufWriter::new(target);
     match format {
-        Format::Jsonl => export_jsonl(selection, &mut out)?,
-        Format::Csv => export_csv(selection, &mut out)?,
+        Format::Jsonl => export_jsonl(reader, selection, &mut out)?,
+        Format::Csv => export_csv(reader, selection, &mut out)?,
     }
     out.flush()?;
     Ok(())
 }
 
-fn export_jsonl(selection: &Selection, out: &mut impl Write) -> anyhow::Result<()> {
+fn export_jsonl(reader: Reader, selection: &Selection, out: &mut impl Write) -> anyhow::Result<()> {
     let mut fields = Vec::new();
-    each(selection, |record| {
+    each(reader, selection, |record| {
         fields.clear();
         let name = decode(record, &mut fields);
         write!(
@@ -383,14 +395,14 @@ fn export_jsonl(selection: &Selection, out: &mut impl Write) -> anyhow::Result<(
     })
 }
 
-fn export_csv(selection: &Selection, out: &mut impl Write) -> anyhow::Result<()> {
+fn export_csv(reader: Reader, selection: &Selection, out: &mut impl Write) -> anyhow::Result<()> {
     write!(out, "seq,segment,offset,kind,type")?;
     for column in COLUMNS {
         write!(out, ",{column}")?;
     }
     writeln!(out)?;
     let mut fields = Vec::new();
-    each(selection, |record| {
+    each(reader, selection, |record| {
         fields.clear();
         let name = decode(record, &mut fields);
         let (seq, kind) = (record.seq.0, kind_name(record.kind));
