@@ -17,7 +17,7 @@ setup: ## Check what building needs and install what is missing (run and test do
 
 run: setup ## Build and start the demo: feed, engine, journal, gRPC edge, two strategies (ARGS="--seconds 60")
 	$(CARGO) build --locked --release -p tidegate -p tidegate-examples
-	$(CARGO) run --locked --release --quiet -p tidegate --bin tidegate -- demo $(ARGS)
+	"$${CARGO_TARGET_DIR:-target}/release/tidegate" demo $(ARGS)
 
 test: ## Format, clippy, every test, doc tests, documentation: what must pass before a commit is shared
 	@scripts/setup.sh --test

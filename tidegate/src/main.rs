@@ -1,7 +1,7 @@
 //! Tidegate: one binary that runs the engine and everything around it.
 
 use clap::{Parser, Subcommand};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 mod cmd {
@@ -65,6 +65,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         // Of a standard error that cannot be written there is nobody to tell.
         .log_internal_errors(false)
         .init();

@@ -20,11 +20,13 @@ pub(crate) struct MarketReader {
     board: Arc<Board>,
     /// Books seen so far, without the board's lock.
     known: Vec<Arc<BookCell>>,
+    /// It has not been up to date yet: a recovery speaks faster than anybody listens.
+    is_new: bool,
 }
 
 impl MarketReader {
     pub fn new(reader: Reader, board: Arc<Board>) -> Self {
-        Self { reader, board, known: Vec::new() }
+        Self { reader, board, known: Vec::new(), is_new: true }
     }
 
     fn apply(&mut self, update: &PublicUpdate) {
@@ -45,12 +47,17 @@ impl MarketReader {
         while taken < BATCH {
             match self.reader.next() {
                 Next::Item(update) => self.apply(&update),
-                Next::Empty => break,
+                Next::Empty => {
+                    self.is_new = false;
+                    break;
+                }
                 Next::Lapped { skipped } => {
-                    tracing::warn!(
-                        skipped,
-                        "too slow for the engine's public data; books are read anew"
-                    );
+                    if !self.is_new {
+                        tracing::warn!(
+                            skipped,
+                            "too slow for the engine's public data; books are read anew"
+                        );
+                    }
                     self.board.lost_some(skipped);
                 }
             }

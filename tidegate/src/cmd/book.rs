@@ -39,7 +39,8 @@ pub struct BookArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     at_message: Vec<u64>,
     /// The book after the last message that is not later than this time of day, on the clock of the feed
-    /// (New York for ITCH, UTC for DBN, on the day of its first record); can be repeated
+    /// (New York for ITCH, UTC for DBN, on the day of its first record); can be repeated. A time after the last message is
+    /// an error: the file does not tell what happened until then
     #[arg(long, value_name = "HH:MM:SS.nnnnnnnnn", value_parser = parse_time_of_day)]
     at: Vec<TimeOfDay>,
     /// Levels of each side to show

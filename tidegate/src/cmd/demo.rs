@@ -255,7 +255,7 @@ fn watch(
         let load = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let status = &system.status;
         let told = format!(
-            "{} market messages, {} orders and changes, {} fills, {} gaps",
+            "{} market messages, {} commands, {} fills, {} gaps",
             load(&feed.stats.messages),
             load(&status.commands),
             load(&status.fills),

@@ -136,7 +136,7 @@ impl Report {
         writeln!(
             out,
             "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
-            "latency (µs)", "samples", "p50", "p99", "p99.9", "max"
+            "latency (µs; one market event in 64)", "samples", "p50", "p99", "p99.9", "max"
         )?;
         for (stage, figures) in &self.outcome.stages.0 {
             let us = |ns: u64| format!("{:.1}", ns as f64 / 1e3);
