@@ -102,9 +102,9 @@ pub fn taking_order(feed_seq: u64, side: Side, price: Ticks) -> CommandRecord {
         order_type: OrderType::Limit.wire(),
         time_in_force: TimeInForce::Ioc.wire(),
         flags: 0,
-        reserved: [0; 4],
         qty: Lots(1),
         price,
+        ..NewOrder::BLANK
     }))
     .from_session(PrincipalId(1), SESSION, feed_seq)
 }

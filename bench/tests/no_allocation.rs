@@ -119,7 +119,15 @@ fn orders_and_journal_allocate_nothing_when_warm() {
         let order_id = OrderId(2 * n + 2);
         let (client_order_id, account) = (ClientOrderId::EMPTY, desk::ACCOUNT);
         let (qty, reserved) = (Lots(3), [0; 4]);
-        let replace = ReplaceOrder { client_order_id, order_id, account, reserved, qty, price };
+        let replace = ReplaceOrder {
+            client_order_id,
+            order_id,
+            account,
+            reserved,
+            qty,
+            price,
+            stop_price: Ticks::ZERO,
+        };
         command(core, &CommandRecord::new(Command::ReplaceOrder(replace)));
         let cancel = CancelOrder { client_order_id, order_id, account, reserved };
         command(core, &CommandRecord::new(Command::CancelOrder(cancel)));

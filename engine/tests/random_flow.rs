@@ -136,6 +136,7 @@ fn make(step: &Step, at: usize, now: &mut u64) -> Made {
                 reserved: [0; 4],
                 qty: Lots(qty),
                 price: cents(c),
+                stop_price: Ticks::ZERO,
             }))
         }
         Step::MassCancel { account } => command(Command::MassCancel(MassCancel {

@@ -54,15 +54,16 @@ fn command_records() {
     layout!(CommandRecord, size 160, align 16, {
         0 kind, 1 reserved, 8 ts_recv, 16 request_id, 24 principal, 28 session, 32 body,
     });
-    layout!(NewOrder, size 72, align 8, {
+    layout!(NewOrder, size 128, align 8, {
         0 client_order_id, 40 account, 44 instrument, 48 side, 49 order_type, 50 time_in_force, 51 flags,
-        52 reserved, 56 qty, 64 price,
+        52 post_only, 53 self_trade, 54 peg, 55 trail_unit, 56 qty, 64 price, 72 stop_price, 80 trail,
+        88 offset, 96 display_qty, 104 min_qty, 112 expire_at, 120 reserved,
     });
     layout!(CancelOrder, size 56, align 8, {
         0 client_order_id, 40 order_id, 48 account, 52 reserved,
     });
-    layout!(ReplaceOrder, size 72, align 8, {
-        0 client_order_id, 40 order_id, 48 account, 52 reserved, 56 qty, 64 price,
+    layout!(ReplaceOrder, size 80, align 8, {
+        0 client_order_id, 40 order_id, 48 account, 52 reserved, 56 qty, 64 price, 72 stop_price,
     });
     layout!(MassCancel, size 16, align 4, { 0 account, 4 instrument, 8 side, 9 reserved, });
     layout!(OpenAccount, size 16, align 4, { 0 account, 4 reserved, 8 currency, });
@@ -135,7 +136,7 @@ fn tables_in_the_documentation_are_true() {
         rows!(MarketEvent: kind side flags channel_id ts_event ts_recv order_ref price qty aux feed_seq),
     );
     assert_eq!(
-        documented_rows(include_str!("../src/command.rs")),
+        documented_rows(include_str!("../src/command/mod.rs")),
         rows!(CommandRecord: kind reserved ts_recv request_id principal session body),
     );
     assert_eq!(

@@ -60,9 +60,9 @@ fn commands() -> Vec<Command> {
             order_type: OrderType::Limit.wire(),
             time_in_force: TimeInForce::Day.wire(),
             flags: FLAG_CANCEL_ON_DISCONNECT,
-            reserved: [0; 4],
             qty: Lots(300),
             price: Ticks(2_891_200),
+            ..NewOrder::BLANK
         }),
         Command::CancelOrder(CancelOrder {
             client_order_id: client_order_id(),
@@ -77,6 +77,7 @@ fn commands() -> Vec<Command> {
             reserved: [0; 4],
             qty: Lots(200),
             price: Ticks(-5),
+            stop_price: Ticks::ZERO,
         }),
         Command::MassCancel(MassCancel {
             account,

@@ -24,9 +24,16 @@ pub fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<Terms, R
     let bad = |value: u8| Reject::of(RejectReason::BadField, i128::from(value));
     let side = Side::from_wire(order.side).ok_or_else(|| bad(order.side))?;
     let order_type = OrderType::from_wire(order.order_type).ok_or_else(|| bad(order.order_type))?;
-    TimeInForce::from_wire(order.time_in_force).ok_or_else(|| bad(order.time_in_force))?;
+    let time_in_force = TimeInForce::from_wire(order.time_in_force);
+    let time_in_force = time_in_force.ok_or_else(|| bad(order.time_in_force))?;
+    if time_in_force > TimeInForce::Fok {
+        return Err(bad(order.time_in_force));
+    }
     if order.flags & !FLAGS_KNOWN != 0 {
         return Err(bad(order.flags));
+    }
+    if !order.is_plain() {
+        return Err(bad(order.order_type));
     }
     check_qty(order.qty, instrument)?;
     let limit_price = match order_type {
@@ -38,6 +45,7 @@ pub fn check_terms(order: &NewOrder, instrument: &Instrument) -> Result<Terms, R
         OrderType::Market => {
             return Err(Reject::of(RejectReason::BadField, i128::from(order.price.0)));
         }
+        other => return Err(bad(other.wire())),
     };
     Ok(Terms { side, limit_price, qty: order.qty })
 }

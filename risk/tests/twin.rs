@@ -271,9 +271,9 @@ impl Both {
                     order_type: order_type.wire(),
                     time_in_force: TimeInForce::Day.wire(),
                     flags: 0,
-                    reserved: [0; 4],
                     qty: Lots(qty),
                     price: Ticks(if market { 0 } else { price }),
+                    ..NewOrder::BLANK
                 };
                 let context = OrderContext {
                     now: UnixNanos(twin.now),
@@ -307,6 +307,7 @@ impl Both {
                     reserved: [0; 4],
                     qty: Lots(qty),
                     price: Ticks(price),
+                    stop_price: Ticks::ZERO,
                 };
                 let cum_qty = Lots(current.cum_qty);
                 let answer = risk.check_replace(replace, &current.exposure(), cum_qty, &context);

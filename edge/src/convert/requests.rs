@@ -174,6 +174,9 @@ pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Che
             return Err(Refusal::invalid("price", "must be empty for a market order"));
         }
         OrderType::Market => Ticks::ZERO,
+        other => {
+            return Err(Refusal::invalid("order_type", format!("{other} is not served yet")));
+        }
     };
     let flags = if request.cancel_on_disconnect { FLAG_CANCEL_ON_DISCONNECT } else { 0 };
     Ok(Command::NewOrder(NewOrder {
@@ -184,9 +187,9 @@ pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Che
         order_type: order_type.wire(),
         time_in_force: time_in_force.wire(),
         flags,
-        reserved: [0; 4],
         qty,
         price,
+        ..NewOrder::BLANK
     }))
 }
 
@@ -234,6 +237,7 @@ pub(crate) fn replace(view: &View, request: &proto::ReplaceOrderRequest) -> Chec
         reserved: [0; 4],
         qty: order_qty(&terms, &request.qty)?,
         price: order_price(&terms, &request.price)?,
+        stop_price: Ticks::ZERO,
     }))
 }
 

@@ -147,8 +147,8 @@ impl Core {
         let order = self.oms.order(slot);
         let &Order { instrument, side, price, order_type, time_in_force, .. } = order;
         let limit = match order_type {
-            OrderType::Limit => price,
             OrderType::Market => order.protection_price,
+            _ => price,
         };
         let mut leaves = order.leaves_qty();
         if self.listing[instrument].status == TradingStatus::Trading {
@@ -167,9 +167,9 @@ impl Core {
         }
         match (order_type, time_in_force) {
             (OrderType::Market, _) => self.end(slot, CancelReason::NoLiquidity, publisher),
-            (OrderType::Limit, TimeInForce::Fok) => self.end(slot, CancelReason::Fok, publisher),
-            (OrderType::Limit, TimeInForce::Ioc) => self.end(slot, CancelReason::Ioc, publisher),
-            (OrderType::Limit, TimeInForce::Day | TimeInForce::Gtc) => {
+            (_, TimeInForce::Fok) => self.end(slot, CancelReason::Fok, publisher),
+            (_, TimeInForce::Ioc) => self.end(slot, CancelReason::Ioc, publisher),
+            _ => {
                 let level = self.books.level(instrument, side, price);
                 let ahead = level.map_or(Lots::ZERO, |level| level.qty);
                 let priority = self.books.next_priority(instrument);

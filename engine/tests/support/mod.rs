@@ -98,9 +98,9 @@ pub fn new_order(
         order_type: order_type.wire(),
         time_in_force: tif.wire(),
         flags: 0,
-        reserved: [0; 4],
         qty: Lots(qty),
         price: price.unwrap_or_default(),
+        ..NewOrder::BLANK
     }
 }
 
@@ -167,6 +167,7 @@ impl Desk {
             reserved: [0; 4],
             qty: Lots(qty),
             price,
+            stop_price: Ticks::ZERO,
         }))
     }
 

@@ -37,9 +37,9 @@ pub fn order(account: u32, instrument: u32, name: u64, side: Side, qty: u64) -> 
         order_type: OrderType::Limit.wire(),
         time_in_force: TimeInForce::Day.wire(),
         flags: 0,
-        reserved: [0; 4],
         qty: Lots(qty),
         price: Ticks(100),
+        ..NewOrder::BLANK
     }
 }
 
@@ -116,6 +116,7 @@ impl Desk {
             reserved: [0; 4],
             qty: Lots(qty),
             price: Ticks(price),
+            stop_price: Ticks::ZERO,
         };
         let context = OrderContext {
             now: NOW,

@@ -46,9 +46,9 @@ pub fn order(side: Side, qty: u64, price: i64) -> NewOrder {
         order_type: OrderType::Limit.wire(),
         time_in_force: TimeInForce::Day.wire(),
         flags: 0,
-        reserved: [0; 4],
         qty: Lots(qty),
         price: Ticks(price),
+        ..NewOrder::BLANK
     }
 }
 
@@ -111,6 +111,7 @@ impl Desk {
             reserved: [0; 4],
             qty: Lots(qty),
             price: Ticks(price),
+            stop_price: Ticks::ZERO,
         };
         let approved = self.risk.check_replace(replace, current, Lots(cum_qty), &context)?;
         Ok(*approved.exposure())

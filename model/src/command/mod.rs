@@ -12,9 +12,18 @@
 //!     32   128  body          NewOrder, CancelOrder, ... ; zero-padded
 //! ```
 
-use crate::ids::{AccountId, ClientOrderId, Code, InstrumentId, OrderId, PrincipalId, SessionId};
+mod admin;
+mod order;
+
+pub use admin::{Configure, KillSwitch, OpenAccount, SetLimits, Transfer};
+pub use order::{
+    CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
+    OrderType, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
+};
+
+use crate::ids::{PrincipalId, SessionId};
 use crate::instrument::Instrument;
-use crate::units::{Lots, Money, Ticks, UnixNanos};
+use crate::units::UnixNanos;
 use bytemuck::{Pod, Zeroable};
 
 wire_enum!(
@@ -48,181 +57,6 @@ wire_enum!(
         DayRoll = 34 => "day_roll",
     }
 );
-
-wire_enum!(
-    /// How an order is priced (FIX tag 40).
-    OrderType {
-        /// At any price.
-        Market = 1 => "market",
-        /// At its price or better.
-        Limit = 2 => "limit",
-    }
-);
-
-wire_enum!(
-    /// How long an order lives (FIX tag 59).
-    TimeInForce {
-        /// Until the trading day ends.
-        Day = 1 => "day",
-        /// Until canceled.
-        Gtc = 2 => "gtc",
-        /// What can be executed at once; the rest is canceled.
-        Ioc = 3 => "ioc",
-        /// All at once or nothing.
-        Fok = 4 => "fok",
-    }
-);
-
-/// [`NewOrder::flags`]: cancel the order when its session closes.
-pub const FLAG_CANCEL_ON_DISCONNECT: u8 = 1;
-/// Every flag that an order may carry.
-pub const FLAGS_KNOWN: u8 = FLAG_CANCEL_ON_DISCONNECT;
-
-/// A new order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct NewOrder {
-    /// The client's own name for it.
-    pub client_order_id: ClientOrderId,
-    /// The account it trades for.
-    pub account: AccountId,
-    /// What it trades.
-    pub instrument: InstrumentId,
-    /// A [`crate::Side`] on the wire.
-    pub side: u8,
-    /// An [`OrderType`] on the wire.
-    pub order_type: u8,
-    /// A [`TimeInForce`] on the wire.
-    pub time_in_force: u8,
-    /// `FLAG_*`.
-    pub flags: u8,
-    /// Zero.
-    pub reserved: [u8; 4],
-    /// OrderQty in lots.
-    pub qty: Lots,
-    /// Limit price in ticks; 0 for market orders.
-    pub price: Ticks,
-}
-
-/// Cancels one order, named by id or, where that is 0, by the client's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct CancelOrder {
-    /// The client's name of the order (FIX OrigClOrdID), or empty.
-    pub client_order_id: ClientOrderId,
-    /// The engine's number of the order, or 0.
-    pub order_id: OrderId,
-    /// The account that owns it.
-    pub account: AccountId,
-    /// Zero.
-    pub reserved: [u8; 4],
-}
-
-/// Changes price and quantity of one order, named as in [`CancelOrder`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct ReplaceOrder {
-    /// The client's name of the order, or empty.
-    pub client_order_id: ClientOrderId,
-    /// The engine's number of the order, or 0.
-    pub order_id: OrderId,
-    /// The account that owns it.
-    pub account: AccountId,
-    /// Zero.
-    pub reserved: [u8; 4],
-    /// New OrderQty in lots, the executed part included.
-    pub qty: Lots,
-    /// New limit price in ticks.
-    pub price: Ticks,
-}
-
-/// Cancels every open order in scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct MassCancel {
-    /// Of this account, or [`AccountId::NONE`] for all.
-    pub account: AccountId,
-    /// Of this instrument, or [`InstrumentId::NONE`] for all.
-    pub instrument: InstrumentId,
-    /// Of this [`crate::Side`], or 0 for both.
-    pub side: u8,
-    /// Zero.
-    pub reserved: [u8; 7],
-}
-
-/// Opens an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct OpenAccount {
-    /// Its number, below [`AccountId::COUNT_MAX`].
-    pub account: AccountId,
-    /// Zero.
-    pub reserved: [u8; 4],
-    /// The one currency it holds.
-    pub currency: Code,
-}
-
-/// Pays cash in (above 0) or out (below 0).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct Transfer {
-    /// The amount.
-    pub amount: Money,
-    /// The account.
-    pub account: AccountId,
-    /// Zero.
-    pub reserved: [u8; 12],
-}
-
-/// Sets every limit of one account; the account cannot trade before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct SetLimits {
-    /// Largest notional of one order.
-    pub max_order_notional: Money,
-    /// Largest sum of notionals of open orders and positions above the account's cash (credit).
-    pub credit: Money,
-    /// Largest quantity of one order, in lots.
-    pub max_order_qty: Lots,
-    /// Largest position, long or short, in one instrument, in lots, with every open order executed.
-    pub max_position: Lots,
-    /// Widest distance of a limit price from the reference on its aggressive side, in 1e-4 (basis points).
-    pub price_collar_bp: u32,
-    /// Most open orders.
-    pub max_open_orders: u32,
-    /// New, cancel and replace messages a second, on event time.
-    pub messages_per_sec: u32,
-    /// Messages that may come at once (the token bucket's depth).
-    pub message_burst: u32,
-    /// The account.
-    pub account: AccountId,
-    /// Zero.
-    pub reserved: [u8; 12],
-}
-
-/// Engages or releases a kill switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct KillSwitch {
-    /// Its scope: one account, or [`AccountId::NONE`] for the firm.
-    pub account: AccountId,
-    /// 1 engages it and cancels every open order in scope; 0 releases it.
-    pub engaged: u8,
-    /// Zero.
-    pub reserved: [u8; 3],
-}
-
-/// What shapes the engine's answers and is neither instrument nor account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct Configure {
-    /// Time from the gate to the paper venue, in nanoseconds of event time.
-    pub paper_latency_ns: u64,
-    /// Orders that may be open or kept for the day; a power of two.
-    pub orders_max: u32,
-    /// Displayed orders that all books together may hold.
-    pub book_orders_max: u32,
-}
 
 /// A command as it travels; the layout is in the head of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]

@@ -1,0 +1,79 @@
+//! What operators ask for: accounts, limits, kill switches, configuration.
+
+use crate::ids::{AccountId, Code};
+use crate::units::{Lots, Money};
+use bytemuck::{Pod, Zeroable};
+
+/// Opens an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct OpenAccount {
+    /// Its number, below [`AccountId::COUNT_MAX`].
+    pub account: AccountId,
+    /// Zero.
+    pub reserved: [u8; 4],
+    /// The one currency it holds.
+    pub currency: Code,
+}
+
+/// Pays cash in (above 0) or out (below 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Transfer {
+    /// The amount.
+    pub amount: Money,
+    /// The account.
+    pub account: AccountId,
+    /// Zero.
+    pub reserved: [u8; 12],
+}
+
+/// Sets every limit of one account; the account cannot trade before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetLimits {
+    /// Largest notional of one order.
+    pub max_order_notional: Money,
+    /// Largest sum of notionals of open orders and positions above the account's cash (credit).
+    pub credit: Money,
+    /// Largest quantity of one order, in lots.
+    pub max_order_qty: Lots,
+    /// Largest position, long or short, in one instrument, in lots, with every open order executed.
+    pub max_position: Lots,
+    /// Widest distance of a limit price from the reference on its aggressive side, in 1e-4 (basis points).
+    pub price_collar_bp: u32,
+    /// Most open orders.
+    pub max_open_orders: u32,
+    /// New, cancel and replace messages a second, on event time.
+    pub messages_per_sec: u32,
+    /// Messages that may come at once (the token bucket's depth).
+    pub message_burst: u32,
+    /// The account.
+    pub account: AccountId,
+    /// Zero.
+    pub reserved: [u8; 12],
+}
+
+/// Engages or releases a kill switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct KillSwitch {
+    /// Its scope: one account, or [`AccountId::NONE`] for the firm.
+    pub account: AccountId,
+    /// 1 engages it and cancels every open order in scope; 0 releases it.
+    pub engaged: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
+
+/// What shapes the engine's answers and is neither instrument nor account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Configure {
+    /// Time from the gate to the paper venue, in nanoseconds of event time.
+    pub paper_latency_ns: u64,
+    /// Orders that may be open or kept for the day; a power of two.
+    pub orders_max: u32,
+    /// Displayed orders that all books together may hold.
+    pub book_orders_max: u32,
+}
