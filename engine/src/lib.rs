@@ -1,6 +1,7 @@
 //! The engine: order books, the paper venue, the state machine, and the thread that runs it.
 //!
 //! * [`book`]: one L3 book per instrument, in flat memory.
+//! * [`matching`]: the internal market.
 //! * [`core`]: the state machine. `apply(input)` reads no clock, no file and no socket; the same inputs give the
 //!   same outputs and the same state hash.
 //! * [`runtime`]: the pinned thread around it: sequence, journal, apply, publish.
@@ -14,5 +15,6 @@ pub mod broadcast;
 pub mod core;
 pub mod event_log;
 pub mod lane;
+pub mod matching;
 pub mod replay;
 pub mod runtime;

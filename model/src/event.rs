@@ -130,6 +130,14 @@ wire_enum!(
         MassCancel = 7 => "mass_cancel",
         /// An execution could not be booked: price and quantity pass the engine's integers.
         CannotBook = 8 => "cannot_book",
+        /// An immediate order whose minimum quantity was not to be had.
+        MinQty = 9 => "min_qty",
+        /// It would have traded with an order of its own account.
+        SelfTrade = 10 => "self_trade",
+        /// Its time in force ended.
+        Expired = 11 => "expired",
+        /// It would have traded outside the price band.
+        PriceBand = 12 => "price_band",
     }
 );
 

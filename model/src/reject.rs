@@ -73,6 +73,12 @@ wire_enum!(
 
         /// The instrument is halted, paused or closed. `value`: its status.
         NotTrading = 160 => "not_trading",
+        /// The market's phase does not take such an order. `value`: the phase.
+        Phase = 161 => "phase",
+        /// A post-only order would take. `limit`: the best opposite price; `value`: its own, in ticks.
+        PostOnlyWouldCross = 162 => "post_only_would_cross",
+        /// A live order has this id. `value`: the id.
+        DuplicateId = 163 => "duplicate_id",
     }
 );
 

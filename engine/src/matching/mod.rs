@@ -1,0 +1,104 @@
+//! The internal market: orders of ours that meet each other. Its rules stand in `docs/rule-book.md`, by number.
+//!
+//! * [`Markets`] is the market of every instrument, in flat memory: what production, `tidegate match` and the public
+//!   benchmark run.
+//! * [`NaiveMarket`] is one instrument's market again, written with maps and scans for tests to compare with: the same
+//!   reports, the same book, the same state hash.
+//! * [`Reports`] is told what happens, in order.
+//!
+//! An order is named by its *handle*, a small number that the caller gives it and may give again once the order has ended.
+//! The market counts open quantity only: what was executed before is its owner's business.
+
+mod hash;
+mod terms;
+
+pub use terms::{Entry, Peg, Terms, Trail};
+
+use tidegate_model::command::SelfTrade;
+use tidegate_model::event::CancelReason;
+use tidegate_model::{Lots, Reject, Side, Ticks};
+
+/// What a market does with orders now (rule 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// Orders are collected; at-the-open orders may still come.
+    PreOpen = 1,
+    /// Orders are collected for the opening auction.
+    OpenAuction = 2,
+    /// Orders trade as they come.
+    #[default]
+    Continuous = 3,
+    /// Orders are collected; nothing trades.
+    Halt = 4,
+    /// Orders are collected for the closing auction.
+    CloseAuction = 5,
+    /// No order comes in.
+    Closed = 6,
+}
+
+/// One execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// The order that rested; in an auction the buyer.
+    pub maker: u32,
+    /// The order that took; in an auction the seller.
+    pub taker: u32,
+    /// The taker's side; in an auction [`Side::Sell`].
+    pub taker_side: Side,
+    /// In an auction there is neither maker nor taker.
+    pub auction: bool,
+    /// The maker's price, or the auction's.
+    pub price: Ticks,
+    /// Lots, above 0.
+    pub qty: Lots,
+}
+
+/// What an auction would do now (rule 7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Indicative {
+    /// Its price; `None` if nothing would trade.
+    pub price: Option<Ticks>,
+    /// Lots that would trade.
+    pub qty: Lots,
+    /// Lots that would be left at that price.
+    pub imbalance: Lots,
+    /// Their side; [`Side::Buy`] if there are none.
+    pub side: Side,
+}
+
+/// Is told what the market does, in the order in which it does it.
+pub trait Reports {
+    /// The order is in. `price` is its limit where it slid, else as entered; 0 where it has none.
+    fn accepted(&mut self, handle: u32, price: Ticks);
+    /// Two orders traded.
+    fn trade(&mut self, trade: &Trade);
+    /// `qty` lots were taken off the order. It has ended unless the reason is [`CancelReason::SelfTrade`] and some are left.
+    fn canceled(&mut self, handle: u32, qty: Lots, reason: CancelReason);
+    /// The order has new terms: its limit (0 where it has none) and open quantity.
+    fn replaced(&mut self, handle: u32, price: Ticks, leaves: Lots);
+    /// A waiting order was triggered and is carried out next.
+    fn triggered(&mut self, handle: u32);
+    /// A new order was refused.
+    fn rejected(&mut self, handle: u32, reject: Reject);
+    /// A cancel or replace was refused; the order, if there is one, stands as it was.
+    fn refused(&mut self, handle: u32, reject: Reject);
+    /// The market's phase is another now, by a price band or because it was asked for.
+    fn phase(&mut self, phase: Phase) {
+        let _ = phase;
+    }
+    /// What an auction would do has changed.
+    fn indicative(&mut self, indicative: Indicative) {
+        let _ = indicative;
+    }
+    /// The displayed quantity at a price, and the number of orders there, are now these.
+    #[inline(always)]
+    fn level(&mut self, side: Side, price: Ticks, qty: Lots, orders: u32) {
+        let _ = (side, price, qty, orders);
+    }
+}
+
+/// True if the account's instruction forbids a trade of `taker` with `maker`, both by account.
+fn is_self_trade(instruction: Option<SelfTrade>, taker: u32, maker: u32) -> bool {
+    instruction.is_some() && taker == maker
+}
