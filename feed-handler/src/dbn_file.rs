@@ -11,7 +11,7 @@
 //! | MBP-1, TBBO | `Quote` for each side that changed, after `Trade` if it was one |
 //! | MBP-10 | `Level` for each level that changed, after `Trade` if it was one |
 //! | trades | `Trade` |
-//! | OHLCV | no event: a [`Bar`] |
+//! | OHLCV of known length | a [`Bar`], at its end |
 //!
 //! Everything else is counted. Records of all publishers of an instrument go into one channel.
 
@@ -23,7 +23,9 @@ use dbn::{
 };
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
-use tidegate_model::market::{Definition, FLAG_FILLS_FOLLOW, MarketEvent, MarketEventKind, Side};
+use tidegate_model::market::{
+    Bar, Definition, FLAG_FILLS_FOLLOW, MarketEvent, MarketEventKind, Side,
+};
 use tidegate_model::{InstrumentId, Lots, Symbol, Ticks, UnixNanos};
 
 /// What one tick of DBN prices is worth, in 1e-9.
@@ -48,36 +50,6 @@ const RECORD_ALIGNMENT: usize = 8;
 const CHANNELS_MAX: usize = InstrumentId::COUNT_MAX;
 /// Record types: the field has eight bits.
 const RTYPES: usize = 256;
-
-/// An open-high-low-close-volume record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bar {
-    /// The instrument's channel.
-    pub channel_id: u32,
-    /// Its length in nanoseconds; 0 for the end-of-day record, whose length is the venue's.
-    pub length_ns: u64,
-    /// When it begins.
-    pub ts_event: UnixNanos,
-    /// First price.
-    pub open: Ticks,
-    /// Highest price.
-    pub high: Ticks,
-    /// Lowest price.
-    pub low: Ticks,
-    /// Last price.
-    pub close: Ticks,
-    /// Quantity traded.
-    pub volume: Lots,
-}
-
-/// What a record gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item {
-    /// An event for the book or the tape.
-    Event(MarketEvent),
-    /// A bar.
-    Bar(Bar),
-}
 
 /// What is known of an instrument.
 struct Channel {
@@ -190,7 +162,7 @@ impl<R: Read> DbnReader<R> {
         self.records
     }
 
-    /// Records that gave nothing although their type is read: no price, no side, or no action.
+    /// Records that gave nothing although their type is read: no price, no side, no action, or a bar that is none.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -214,7 +186,7 @@ impl<R: Read> DbnReader<R> {
     ///
     /// # Errors
     /// [`Error::Dbn`], [`Error::Truncated`], [`Error::Read`] or [`Error::TooManyInstruments`].
-    pub fn read_record(&mut self, mut emit: impl FnMut(Item)) -> Result<bool, Error> {
+    pub fn read_record(&mut self, mut emit: impl FnMut(MarketEvent)) -> Result<bool, Error> {
         if self.finished {
             return Ok(false);
         }
@@ -377,7 +349,7 @@ struct State<'a, F> {
     emit: &'a mut F,
 }
 
-impl<F: FnMut(Item)> State<'_, F> {
+impl<F: FnMut(MarketEvent)> State<'_, F> {
     fn record(&mut self, record: RecordRef<'_>) -> Result<Outcome, Failure> {
         if record.has::<MboMsg>() {
             self.mbo(record.try_get()?)
@@ -447,7 +419,7 @@ impl<F: FnMut(Item)> State<'_, F> {
                 tick_size_nano: TICK_SIZE_NANO,
                 lot_size_nano: LOT_SIZE_NANO,
             };
-            (self.emit)(Item::Event(definition.into_event()));
+            (self.emit)(definition.into_event());
         }
         Ok(channel)
     }
@@ -497,7 +469,7 @@ impl<F: FnMut(Item)> State<'_, F> {
             event.qty = Lots(u64::from(record.size));
             event.aux = u64::from(record.sequence);
         }
-        (self.emit)(Item::Event(event));
+        (self.emit)(event);
         Ok(Outcome::Used)
     }
 
@@ -521,7 +493,7 @@ impl<F: FnMut(Item)> State<'_, F> {
         event.price = Ticks(price);
         event.qty = Lots(u64::from(size));
         event.aux = u64::from(sequence);
-        (self.emit)(Item::Event(event));
+        (self.emit)(event);
         Ok(Outcome::Used)
     }
 
@@ -573,13 +545,13 @@ impl<F: FnMut(Item)> State<'_, F> {
     }
 
     fn emit_level(&mut self, template: MarketEvent, side: Side, price: i64, qty: u32, orders: u32) {
-        (self.emit)(Item::Event(MarketEvent {
+        (self.emit)(MarketEvent {
             side: side.wire(),
             price: price_of(price),
             qty: Lots(u64::from(qty)),
             aux: u64::from(orders),
             ..template
-        }));
+        });
     }
 
     fn bar(&mut self, record: &OhlcvMsg) -> Result<Outcome, Failure> {
@@ -588,21 +560,30 @@ impl<F: FnMut(Item)> State<'_, F> {
             dbn::rtype::OHLCV_1S => SECOND,
             dbn::rtype::OHLCV_1M => 60 * SECOND,
             dbn::rtype::OHLCV_1H => 3_600 * SECOND,
-            dbn::rtype::OHLCV_1D => 86_400 * SECOND,
-            _ => 0,
+            dbn::rtype::OHLCV_1D | dbn::rtype::OHLCV_EOD => 86_400 * SECOND,
+            // Nobody knows when it was known.
+            _ => return Ok(Outcome::Skipped),
         };
-        let ts_event = UnixNanos(record.hd.ts_event);
-        let channel_id = self.channel(&record.hd, ts_event)?.id;
-        (self.emit)(Item::Bar(Bar {
-            channel_id,
-            length_ns,
-            ts_event,
+        let begin = UnixNanos(record.hd.ts_event);
+        let Some(end) = begin.0.checked_add(length_ns).map(UnixNanos) else {
+            return Ok(Outcome::Skipped);
+        };
+        let bar = Bar {
+            channel_id: 0,
+            begin,
+            end,
             open: Ticks(record.open),
             high: Ticks(record.high),
             low: Ticks(record.low),
             close: Ticks(record.close),
             volume: Lots(record.volume),
-        }));
+            feed_seq: self.number,
+        };
+        if !bar.is_consistent() {
+            return Ok(Outcome::Skipped);
+        }
+        let channel_id = self.channel(&record.hd, begin)?.id;
+        Bar { channel_id, ..bar }.into_events().into_iter().for_each(&mut *self.emit);
         Ok(Outcome::Used)
     }
 }

@@ -2,7 +2,7 @@
 //! bounded memory.
 
 use crate::binary_file::{self, Input, Reader};
-use crate::dbn_file::{self, Bar, DbnReader, Item};
+use crate::dbn_file::{self, DbnReader};
 use crate::error::Error;
 use crate::itch::{Decoder, MessageCounts};
 use crate::session_date::midnight_from_file_name;
@@ -38,7 +38,7 @@ pub struct SourceStats {
     pub messages: u64,
     /// Events they gave.
     pub events: u64,
-    /// Bars they gave.
+    /// Bars they gave, of two events each.
     pub bars: u64,
     /// Messages that could not be used, although their type is read.
     pub skipped: u64,
@@ -186,23 +186,12 @@ impl Source {
     ///
     /// # Errors
     /// What is wrong with the file, and where.
-    pub fn read_message(&mut self, emit: impl FnMut(MarketEvent)) -> Result<bool, Error> {
-        self.read_message_or_bar(emit, |_| ())
-    }
-
-    /// As [`Self::read_message`], with the bars of files that have them.
-    ///
-    /// # Errors
-    /// What is wrong with the file, and where.
     #[inline]
-    pub fn read_message_or_bar(
-        &mut self,
-        mut emit: impl FnMut(MarketEvent),
-        mut bar: impl FnMut(Bar),
-    ) -> Result<bool, Error> {
+    pub fn read_message(&mut self, mut emit: impl FnMut(MarketEvent)) -> Result<bool, Error> {
         let Self { kind, stats, channels } = self;
         let mut count = |event: MarketEvent| {
             stats.events += 1;
+            stats.bars += u64::from(event.kind == MarketEventKind::Bar.wire());
             note_channel(channels, &event);
             stats.first_event.get_or_insert(event.ts_event);
             stats.last_event = stats.last_event.max(Some(event.ts_event));
@@ -223,15 +212,7 @@ impl Source {
                 Ok(true)
             }
             Kind::Dbn(dbn) => {
-                let mut bars = 0;
-                let more = dbn.read_record(|item| match item {
-                    Item::Event(event) => count(event),
-                    Item::Bar(item) => {
-                        bars += 1;
-                        bar(item);
-                    }
-                })?;
-                stats.bars += bars;
+                let more = dbn.read_record(&mut count)?;
                 stats.messages = dbn.records();
                 stats.skipped = dbn.skipped();
                 stats.bytes = dbn.offset();

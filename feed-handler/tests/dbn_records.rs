@@ -7,8 +7,9 @@ use dbn::{
 };
 use proptest::prelude::*;
 use tidegate_feed_handler::Error;
-use tidegate_feed_handler::dbn_file::{DbnReader, Item};
-use tidegate_model::market::{FLAG_FILLS_FOLLOW, MarketEventKind};
+use tidegate_feed_handler::dbn_file::DbnReader;
+use tidegate_model::MarketEvent;
+use tidegate_model::market::{Bar, FLAG_FILLS_FOLLOW, MarketEventKind};
 
 const T0: u64 = 1_700_000_000_000_000_000;
 
@@ -48,37 +49,29 @@ fn file<R: DbnEncodable>(metadata: &Metadata, records: &[R]) -> Vec<u8> {
     bytes
 }
 
-/// What a file gives, as text: one word an event or bar.
+/// What a file gives, as text: one word an event.
 fn words(bytes: &[u8]) -> Result<Vec<String>, Error> {
     let mut reader = DbnReader::new(bytes)?;
     let mut words = Vec::new();
-    while reader.read_record(|item| words.push(word(item)))? {}
+    while reader.read_record(|event| words.push(word(&event)))? {}
     Ok(words)
 }
 
-/// The flags, if the item is a trade.
-fn trade_flags(item: &Item) -> Option<u16> {
-    match item {
-        Item::Event(event) if event.kind == MarketEventKind::Trade.wire() => Some(event.flags),
-        _ => None,
-    }
+/// The flags, if the event is a trade.
+fn trade_flags(event: &MarketEvent) -> Option<u16> {
+    (event.kind == MarketEventKind::Trade.wire()).then_some(event.flags)
 }
 
-fn word(item: Item) -> String {
-    match item {
-        Item::Event(event) => match event.definition() {
-            Some(definition) => format!("def:{}:{}", definition.channel_id, definition.symbol),
-            None => format!(
-                "{}:{}:{}@{}",
-                event.kind().map_or("?", MarketEventKind::as_str),
-                event.side().map_or("-", |side| side.as_str()),
-                event.qty,
-                event.price
-            ),
-        },
-        Item::Bar(bar) => {
-            format!("bar:{}s:{}:{}", bar.length_ns / 1_000_000_000, bar.open, bar.volume)
-        }
+fn word(event: &MarketEvent) -> String {
+    match event.definition() {
+        Some(definition) => format!("def:{}:{}", definition.channel_id, definition.symbol),
+        None => format!(
+            "{}:{}:{}@{}",
+            event.kind().map_or("?", MarketEventKind::as_str),
+            event.side().map_or("-", |side| side.as_str()),
+            event.qty,
+            event.price
+        ),
     }
 }
 
@@ -121,7 +114,7 @@ fn mbo_in_every_version() {
         assert_eq!(words(&bytes).expect("valid"), want, "version {version}");
         let mut flags = Vec::new();
         let mut reader = DbnReader::new(&bytes[..]).expect("valid");
-        while reader.read_record(|item| flags.extend(trade_flags(&item))).expect("valid") {}
+        while reader.read_record(|event| flags.extend(trade_flags(&event))).expect("valid") {}
         assert_eq!(flags, [FLAG_FILLS_FOLLOW], "fills tell what the trade executed");
         let mut reader = DbnReader::new(&bytes[..]).expect("valid");
         while reader.read_record(|_| ()).expect("valid") {}
@@ -201,7 +194,7 @@ fn mbp_10_gives_the_levels_that_changed() {
 }
 
 #[test]
-fn trades_and_bars() {
+fn trades() {
     let trade = TradeMsg {
         hd: RecordHeader::new::<TradeMsg>(rtype::MBP_0, 1, 42, T0),
         price: -5,
@@ -213,11 +206,35 @@ fn trades_and_bars() {
     };
     let words_of = words(&file(&metadata(3, false), &[trade])).expect("valid");
     assert_eq!(words_of, ["def:0:ID42", "trade:buy:3@-5"]);
-    let mut bar = OhlcvMsg::default_for_schema(Schema::Ohlcv1M);
-    bar.hd.instrument_id = 42;
-    (bar.open, bar.volume) = (9, 1_000);
-    let words_of = words(&file(&metadata(3, false), &[bar])).expect("valid");
-    assert_eq!(words_of, ["def:0:ID42", "bar:60s:9:1000"]);
+}
+
+#[test]
+fn a_bar_comes_when_it_is_over() {
+    const MINUTE: u64 = 60_000_000_000;
+    let record = |schema, figures: [i64; 4]| {
+        let mut bar = OhlcvMsg::default_for_schema(schema);
+        (bar.hd.instrument_id, bar.hd.ts_event, bar.volume) = (42, T0, 1_000);
+        [bar.open, bar.high, bar.low, bar.close] = figures;
+        bar
+    };
+    let read = |bars: &[OhlcvMsg]| {
+        let bytes = file(&metadata(3, false), bars);
+        let mut reader = DbnReader::new(&bytes[..]).expect("valid");
+        let mut events = Vec::new();
+        while reader.read_record(|event| events.push(event)).expect("valid") {}
+        (events, reader.skipped())
+    };
+    let (events, skipped) = read(&[record(Schema::Ohlcv1M, [9, 11, 7, 10])]);
+    let bar = Bar::from_events(&events[1], &events[2]).expect("a bar");
+    assert_eq!((bar.begin.0, bar.end.0, skipped), (T0, T0 + MINUTE, 0));
+    let prices = [bar.open, bar.high, bar.low, bar.close].map(|price| price.0);
+    assert_eq!((prices, bar.volume.0), ([9, 11, 7, 10], 1_000));
+    assert!(events[1..].iter().all(|event| event.ts_recv == bar.end), "not before it is known");
+    // A close outside its range, and a bar whose end does not fit.
+    assert_eq!(read(&[record(Schema::Ohlcv1M, [9, 11, 7, 12])]), (vec![], 1));
+    let mut late = record(Schema::Ohlcv1D, [9, 11, 7, 10]);
+    late.hd.ts_event = u64::MAX - 1;
+    assert_eq!(read(&[late]), (vec![], 1));
 }
 
 #[test]

@@ -85,6 +85,11 @@ wire_enum!(
         Modify = 16 => "modify",
         /// `qty` lots of `order_ref` were executed; the change of the book follows as an event of its own (DBN).
         Fill = 17 => "fill",
+        /// The first half of a [`Bar`]: `price` is its open, `order_ref` its high and `aux` its low, as the bits of [`Ticks`].
+        BarRange = 18 => "bar_range",
+        /// The second half of a [`Bar`], next in its channel after the first: `price` is its close, `qty` its volume, `aux` when it
+        /// began, `ts_event` when it ended.
+        Bar = 19 => "bar",
     }
 );
 
@@ -176,6 +181,29 @@ pub struct Definition {
     pub lot_size_nano: i64,
 }
 
+/// What was traded of an instrument in a span of time. It travels as two [`MarketEvent`]s, at its end: nobody knows a bar before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    /// The feed's number for the instrument.
+    pub channel_id: u32,
+    /// When it began.
+    pub begin: UnixNanos,
+    /// When it ended; after `begin`.
+    pub end: UnixNanos,
+    /// First price.
+    pub open: Ticks,
+    /// Highest price.
+    pub high: Ticks,
+    /// Lowest price.
+    pub low: Ticks,
+    /// Last price.
+    pub close: Ticks,
+    /// Quantity traded.
+    pub volume: Lots,
+    /// Number of the message in the feed, from 1.
+    pub feed_seq: u64,
+}
+
 const _: () = assert!(size_of::<MarketEvent>() == 64);
 const _: () = assert!(size_of::<Definition>() == 64);
 
@@ -184,6 +212,61 @@ impl Definition {
     #[inline]
     pub fn into_event(self) -> MarketEvent {
         bytemuck::cast(self)
+    }
+}
+
+impl Bar {
+    /// True if it is one: it has a length, and its high and low enclose its open and its close.
+    pub fn is_consistent(&self) -> bool {
+        let range = self.low..=self.high;
+        self.begin < self.end && range.contains(&self.open) && range.contains(&self.close)
+    }
+
+    /// The two records as they travel, in order.
+    pub fn into_events(self) -> [MarketEvent; 2] {
+        let half = MarketEvent {
+            channel_id: self.channel_id,
+            ts_event: self.end,
+            ts_recv: self.end,
+            feed_seq: self.feed_seq,
+            ..MarketEvent::default()
+        };
+        [
+            MarketEvent {
+                kind: MarketEventKind::BarRange.wire(),
+                price: self.open,
+                order_ref: self.high.0 as u64,
+                aux: self.low.0 as u64,
+                ..half
+            },
+            MarketEvent {
+                kind: MarketEventKind::Bar.wire(),
+                price: self.close,
+                qty: self.volume,
+                aux: self.begin.0,
+                ..half
+            },
+        ]
+    }
+
+    /// The bar that two records are the halves of; `None` if they are not, or if what they say is not [`Self::is_consistent`].
+    pub fn from_events(first: &MarketEvent, second: &MarketEvent) -> Option<Self> {
+        let are_halves = first.kind() == Some(MarketEventKind::BarRange)
+            && second.kind() == Some(MarketEventKind::Bar)
+            && first.channel_id == second.channel_id
+            && first.ts_event == second.ts_event;
+        let bar = Self {
+            channel_id: second.channel_id,
+            begin: UnixNanos(second.aux),
+            end: second.ts_event,
+            open: first.price,
+            high: Ticks(first.order_ref as i64),
+            low: Ticks(first.aux as i64),
+            close: second.price,
+            volume: second.qty,
+            feed_seq: second.feed_seq,
+        };
+        (are_halves && bar.is_consistent()).then_some(bar)
     }
 }
 

@@ -12,7 +12,7 @@ use tidegate_model::event::{
     Account, Ack, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position,
 };
 use tidegate_model::ids::Code;
-use tidegate_model::market::{Definition, MarketEventKind};
+use tidegate_model::market::{Bar, Definition, MarketEventKind};
 use tidegate_model::{
     AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId,
     Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind, PublicUpdate, Reject, RejectReason,
@@ -310,6 +310,35 @@ fn a_definition_travels_as_a_market_event() {
     assert_eq!(MarketEvent::default().definition(), None);
     assert_eq!(MarketEvent::default().kind(), None);
     assert_eq!(MarketEvent::default().side(), None);
+}
+
+#[test]
+fn a_bar_travels_as_two_market_events() {
+    let bar = Bar {
+        channel_id: 13,
+        begin: UnixNanos(TS),
+        end: UnixNanos(TS + 60),
+        open: Ticks(-2),
+        high: Ticks(7),
+        low: Ticks(-5),
+        close: Ticks(3),
+        volume: Lots(300),
+        feed_seq: 6,
+    };
+    let [first, second] = bar.into_events();
+    assert_eq!(Bar::from_events(&first, &second), Some(bar));
+    assert_eq!((first.ts_recv, second.ts_recv), (bar.end, bar.end), "nobody knows it before");
+    let refused = |first: MarketEvent, second: MarketEvent| {
+        assert_eq!(Bar::from_events(&first, &second), None, "{first:?} {second:?}");
+    };
+    refused(second, first);
+    refused(first, first);
+    refused(MarketEvent { channel_id: 14, ..first }, second);
+    refused(first, MarketEvent { ts_event: UnixNanos(TS + 61), ..second });
+    refused(first, MarketEvent { aux: TS + 60, ..second });
+    refused(MarketEvent { price: Ticks(8), ..first }, second);
+    refused(first, MarketEvent { price: Ticks(-6), ..second });
+    refused(MarketEvent { order_ref: first.aux, aux: first.order_ref, ..first }, second);
 }
 
 #[test]

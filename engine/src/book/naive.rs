@@ -77,7 +77,9 @@ impl NaiveBooks {
             | MarketEventKind::Definition
             | MarketEventKind::Gap
             | MarketEventKind::System
-            | MarketEventKind::Fill => Ok(()),
+            | MarketEventKind::Fill
+            | MarketEventKind::BarRange
+            | MarketEventKind::Bar => Ok(()),
         }
     }
 
