@@ -17,7 +17,7 @@
 //! ```
 
 use crate::command::SetLimits;
-use crate::ids::{AccountId, ClientOrderId, InstrumentId, OrderId, PrincipalId, SessionId};
+use crate::ids::{AccountId, ClientOrderId, ExecId, InstrumentId, OrderId, PrincipalId, SessionId};
 use crate::instrument::Instrument;
 use crate::reject::{Reject, RejectReason};
 use crate::units::{Lots, Money, SeqNo, Ticks, UnixNanos};
@@ -189,8 +189,10 @@ pub struct Execution {
     pub cancel_reason: u8,
     /// Lots displayed ahead in the queue when the order came to rest.
     pub queue_ahead_at_entry: Lots,
+    /// The number of the execution that this event tells; 0 if it tells none.
+    pub exec_id: ExecId,
     /// Zero.
-    pub reserved: [u8; 24],
+    pub reserved: [u8; 16],
 }
 
 /// A position of one account in one instrument after an event.

@@ -43,6 +43,11 @@ id!(
     OrderId(u64)
 );
 
+id!(
+    /// The engine's number for one execution (FIX ExecID, tag 17), from 1, never reused.
+    ExecId(u64)
+);
+
 impl InstrumentId {
     /// Instruments one engine can hold. All of Nasdaq's are about 11,000.
     pub const COUNT_MAX: usize = 16_384;

@@ -63,7 +63,8 @@ pub use decimal::DecimalError;
 pub use event::{Event, EventRecord};
 pub use hash::StateHash;
 pub use ids::{
-    AccountId, ClientOrderId, InstrumentId, OrderId, PrincipalId, SessionId, Symbol, TextIdError,
+    AccountId, ClientOrderId, ExecId, InstrumentId, OrderId, PrincipalId, SessionId, Symbol,
+    TextIdError,
 };
 pub use instrument::Instrument;
 pub use market::{MarketEvent, MarketEventKind, Side};

@@ -14,9 +14,9 @@ use tidegate_model::event::{
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind};
 use tidegate_model::{
-    AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId,
-    Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind, PublicUpdate, Reject, RejectReason,
-    SeqNo, SessionId, Side, Symbol, Ticks, UnixNanos,
+    AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, ExecId, Instrument,
+    InstrumentId, Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind, PublicUpdate, Reject,
+    RejectReason, SeqNo, SessionId, Side, Symbol, Ticks, UnixNanos,
 };
 
 /// 30 December 2019, 09:35:00 in New York.
@@ -135,7 +135,8 @@ fn events() -> Vec<Event> {
         reject_reason: 0,
         cancel_reason: 0,
         queue_ahead_at_entry: Lots(1_200),
-        reserved: [0; 24],
+        exec_id: ExecId(0),
+        reserved: [0; 16],
     };
     let refused = Execution {
         reject_limit: -1,

@@ -22,19 +22,24 @@ use crate::position::{Trade, trade_value, unrealised};
 use bytemuck::Zeroable;
 use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{Account, Execution, Liquidity, OrdStatus, Position};
+use tidegate_model::hash::hash_words;
 use tidegate_model::ids::Code;
 use tidegate_model::{
-    AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, RejectReason,
-    Side, StateHash, Ticks, UnixNanos,
+    AccountId, ClientOrderId, ExecId, Instrument, InstrumentId, Lots, Money, OrderId, Reject,
+    RejectReason, Side, StateHash, Ticks, UnixNanos,
 };
 use tidegate_risk::exposure::bounded_notional;
 use tidegate_risk::{OrderExposure, Risk, RiskApproved};
 
 pub use crate::orders::{NameHash, ORDERS_MAX};
 
+const TAG_NEXT_EXEC: u64 = 0x6f6d_736e_6578_6563;
+
 /// What an execution did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
+    /// Its number.
+    pub exec_id: ExecId,
     /// Where the order stands after it.
     pub status: OrdStatus,
     /// LastQty.
@@ -54,6 +59,8 @@ pub struct Fill {
 pub struct Oms {
     orders: Orders,
     ledger: Ledger,
+    /// The number that the next execution gets.
+    next_exec_id: ExecId,
 }
 
 impl Oms {
@@ -62,7 +69,8 @@ impl Oms {
     /// # Errors
     /// [`RejectReason::BadField`] if `orders_max` is not a power of two up to [`ORDERS_MAX`].
     pub fn new(orders_max: u32) -> Result<Self, Reject> {
-        Ok(Self { orders: Orders::new(orders_max)?, ledger: Ledger::new() })
+        let orders = Orders::new(orders_max)?;
+        Ok(Self { orders, ledger: Ledger::new(), next_exec_id: ExecId(1) })
     }
 
     /// Touches the memory that orders and the first few thousand positions will need, 256 bytes for each of
@@ -259,7 +267,9 @@ impl Oms {
                 order.replace = None;
             }
         });
-        Ok(Fill { status, qty, price, liquidity, fee, booking })
+        let exec_id = self.next_exec_id;
+        self.next_exec_id = ExecId(exec_id.0 + 1);
+        Ok(Fill { exec_id, status, qty, price, liquidity, fee, booking })
     }
 
     /// A cancel of the order goes to the venue.
@@ -425,7 +435,7 @@ impl Oms {
     }
 
     /// The execution report of the order as it stands. The caller adds what the event says: `exec_type`,
-    /// `last_qty`, `last_price`, `fee`, `liquidity`, the reasons and `cause_seq`, which are 0 here.
+    /// `last_qty`, `last_price`, `fee`, `liquidity`, the reasons, `exec_id` and `cause_seq`, which are 0 here.
     #[inline]
     pub fn execution(&self, slot: OrderSlot) -> Execution {
         let order = self.order(slot);
@@ -539,12 +549,19 @@ impl Oms {
     /// The hash of every order, position and account, kept up with every change.
     #[inline]
     pub fn hash(&self) -> StateHash {
-        self.orders.hash().combined(self.ledger.hash())
+        self.orders.hash().combined(self.ledger.hash()).combined(self.hash_of_next_exec_id())
+    }
+
+    fn hash_of_next_exec_id(&self) -> StateHash {
+        StateHash(hash_words(TAG_NEXT_EXEC, &[self.next_exec_id.0]))
     }
 
     /// The same hash, computed anew from every record; for tests and audits, linear in their number.
     pub fn hash_from_scratch(&self) -> StateHash {
-        self.orders.hash_from_scratch().combined(self.ledger.hash_from_scratch())
+        self.orders
+            .hash_from_scratch()
+            .combined(self.ledger.hash_from_scratch())
+            .combined(self.hash_of_next_exec_id())
     }
 }
 

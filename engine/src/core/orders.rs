@@ -319,6 +319,7 @@ impl Core {
             execution.fee = fill.fee;
             execution.liquidity = liquidity.wire();
             execution.cause_seq = cause_seq;
+            execution.exec_id = fill.exec_id;
         });
         let position = *self.oms.position(account, instrument);
         publisher.event(who, account, instrument, &Event::Position(position));
