@@ -1,10 +1,14 @@
 //! The canonical hashes of a market's records: one sum, the same for every structure that holds the same orders.
 
+use super::Phase;
 use super::terms::{Entry, Peg, Trail};
+use tidegate_model::command::TimeInForce;
 use tidegate_model::hash::hash_words;
+use tidegate_model::{Ticks, UnixNanos};
 
 const TAG_ORDER: u64 = 0x6d61_7463_686f_7264;
 const TAG_TERMS: u64 = 0x6d61_7463_6874_726d;
+const TAG_MARKET: u64 = 0x6d61_7463_6d6b_7400;
 
 /// Where an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,7 @@ pub(super) struct OrderState {
     /// 0 buy, 1 sell.
     pub(super) side: u8,
     pub(super) place: Place,
+    pub(super) time_in_force: TimeInForce,
     /// Limit, of a pegged order its price now; 0 for none.
     pub(super) price: i64,
     /// Open and, if the order is displayed, displayed.
@@ -46,13 +51,48 @@ pub(super) struct OrderState {
 /// The hash of an order as it stands.
 #[inline(always)]
 pub(super) fn hash_order(order: &OrderState) -> u64 {
+    // From the lowest bit: place 3 bits, side 1, time in force 4, stamp.
+    let kind = order.time_in_force.wire() << 4 | order.side << 3 | order.place as u8;
     hash_words(
         TAG_ORDER,
         &[
             u64::from(order.handle) | u64::from(order.account) << 32,
             order.price as u64,
             order.qty.wrapping_add(order.reserve.rotate_left(32)),
-            order.stamp << 8 | u64::from(order.side) << 4 | order.place as u64,
+            order.stamp << 8 | u64::from(kind),
+        ],
+    )
+}
+
+/// What a market knows beside its orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct MarketState {
+    pub(super) phase: Phase,
+    /// The last trade.
+    pub(super) last: Option<Ticks>,
+    /// What stands in for the last trade in an auction, until there is one.
+    pub(super) reference: Option<Ticks>,
+    /// Limit down and limit up.
+    pub(super) bands: Option<(Ticks, Ticks)>,
+    pub(super) next_stamp: u64,
+    pub(super) time: UnixNanos,
+}
+
+/// The hash of what a market knows beside its orders.
+pub(super) fn hash_market(market: &MarketState) -> u64 {
+    let flags = [market.last.is_some(), market.reference.is_some(), market.bands.is_some()];
+    let flags = flags.iter().fold(0, |flags, &flag| flags << 1 | u64::from(flag));
+    let price = |price: Option<Ticks>| price.unwrap_or_default().0 as u64;
+    hash_words(
+        TAG_MARKET,
+        &[
+            flags << 8 | market.phase as u64,
+            price(market.last),
+            price(market.reference),
+            price(market.bands.map(|(low, _)| low)),
+            price(market.bands.map(|(_, high)| high)),
+            market.next_stamp,
+            market.time.0,
         ],
     )
 }

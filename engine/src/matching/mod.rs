@@ -9,9 +9,13 @@
 //! An order is named by its *handle*, a small number that the caller gives it and may give again once the order has ended.
 //! The market counts open quantity only: what was executed before is its owner's business.
 
+mod admission;
 mod hash;
+mod naive;
 mod terms;
 
+pub use admission::{DISPLAY_PARTS_MAX, PRICE_MAX, QTY_MAX};
+pub use naive::NaiveMarket;
 pub use terms::{Entry, Peg, Terms, Trail};
 
 use tidegate_model::command::SelfTrade;
@@ -35,6 +39,13 @@ pub enum Phase {
     CloseAuction = 5,
     /// No order comes in.
     Closed = 6,
+}
+
+impl Phase {
+    /// True if orders rest without trading, for an auction (rule 6).
+    pub const fn collects(self) -> bool {
+        !matches!(self, Self::Continuous | Self::Closed)
+    }
 }
 
 /// One execution.
@@ -65,6 +76,12 @@ pub struct Indicative {
     pub imbalance: Lots,
     /// Their side; [`Side::Buy`] if there are none.
     pub side: Side,
+}
+
+impl Indicative {
+    /// Nothing would trade.
+    pub const NOTHING: Self =
+        Self { price: None, qty: Lots(0), imbalance: Lots(0), side: Side::Buy };
 }
 
 /// Is told what the market does, in the order in which it does it.
