@@ -185,8 +185,9 @@ fn latency_lies_between_gate_and_venue() {
     // It fills while the cancel is under way.
     assert_eq!(
         lines(&desk.market(add(9, Sell, cents(10_001), 40))),
-        ["1 trade 40@10001 -> filled"]
+        ["1 trade 40@10001 -> pending_cancel"]
     );
+    assert_eq!(desk.core.risk().open_orders(ACCOUNT), 1);
     assert_eq!(
         lines(&desk.pass(1_000)),
         ["1 cancel_reject -> filled too_late_to_cancel: limit=0 value=1"]
@@ -204,11 +205,10 @@ fn fills_overtake_a_replace_under_way() {
     );
     desk.market(market(Kind::Delete, 4));
     assert_eq!(lines(&desk.market(execute(5, 40))), ["1 trade 40@10000 -> pending_replace"]);
-    assert_eq!(
-        lines(&desk.pass(1_000)),
-        ["1 cancel_reject -> partially_filled qty_below_executed: limit=40 value=30"]
-    );
-    assert_eq!(desk.core.risk().exposure(ACCOUNT, INSTRUMENT).open_qty[0], Lots(10));
+    // What is executed is all there is of it.
+    assert_eq!(lines(&desk.pass(1_000)), ["1 replaced -> filled"]);
+    assert_eq!(desk.core.risk().exposure(ACCOUNT, INSTRUMENT).open_qty[0], Lots(0));
+    assert_eq!(desk.core.risk().open_orders(ACCOUNT), 0);
 }
 
 #[test]
@@ -259,7 +259,10 @@ fn mass_cancel_by_side_and_day_roll() {
         lines(&desk.command(Command::MassCancel(mass))),
         ["1 canceled 10 mass_cancel -> canceled"]
     );
-    assert_eq!(lines(&desk.command(Command::DayRoll)), ["3 expired -> expired"]);
+    assert_eq!(
+        lines(&desk.command(Command::DayRoll)),
+        ["2 done_for_day -> done_for_day", "2 restated -> new", "3 expired -> expired"]
+    );
     // Names of yesterday may be used again, but not that of an order still open.
     desk.names = 0;
     assert_eq!(lines(&desk.order(Buy, Some(cents(9_990)), 10, Day)), ["4 new -> new"]);

@@ -66,6 +66,18 @@ wire_enum!(
         PendingCancel = 8 => "pending_cancel",
         /// A replace is on its way to the venue.
         PendingReplace = 9 => "pending_replace",
+        /// Its stop price was reached, and it goes to the venue (FIX `L`).
+        Triggered = 10 => "triggered",
+        /// The engine changed its quantity, or renewed it for another day, unasked.
+        Restated = 11 => "restated",
+        /// Nothing more will be executed today.
+        DoneForDay = 12 => "done_for_day",
+        /// One of its executions was taken back.
+        TradeCancel = 13 => "trade_cancel",
+        /// One of its executions was put right.
+        TradeCorrect = 14 => "trade_correct",
+        /// Nothing happened to it: this is how it stands (FIX `I`).
+        OrderStatus = 15 => "order_status",
     }
 );
 
@@ -90,6 +102,8 @@ wire_enum!(
         PendingCancel = 8 => "pending_cancel",
         /// A replace is under way.
         PendingReplace = 9 => "pending_replace",
+        /// Open, but nothing more will be executed today.
+        DoneForDay = 10 => "done_for_day",
     }
 );
 

@@ -15,7 +15,7 @@
 use crate::account::AccountRecord;
 use crate::fee::{fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
-use crate::lifecycle::{OrdEvent, next_status};
+use crate::lifecycle::{OrdEvent, Standing, next_status};
 use crate::order::{Order, OrderSlot, PendingReplace, Requester};
 use crate::orders::Orders;
 use crate::position::{Trade, trade_value, unrealised};
@@ -227,10 +227,11 @@ impl Oms {
     ///
     /// # Errors
     /// [`RejectReason::Overflow`] or [`RejectReason::CapacityExceeded`] if it cannot be booked,
-    /// [`RejectReason::TooLateToCancel`] if the order is at its end. Nothing is changed.
+    /// [`RejectReason::TooLateToCancel`] if the order is filled or refused. Nothing is changed. A canceled or expired order
+    /// takes an execution that its venue reports late.
     ///
     /// # Panics
-    /// If `qty` is 0 or more than the order leaves open: a venue of ours would have invented it.
+    /// If `qty` is 0 or more than OrderQty leaves: a venue of ours would have invented it.
     pub fn fill(
         &mut self,
         slot: OrderSlot,
@@ -240,15 +241,12 @@ impl Oms {
         instrument: &Instrument,
     ) -> Result<Fill, Reject> {
         let order = *self.orders.get(slot);
-        if !order.is_open() {
-            return Err(refusal(&order));
-        }
-        let leaves = order.leaves_qty();
         assert!(qty > Lots::ZERO, "an execution executes something");
-        assert!(qty <= leaves, "an execution takes no more than is open");
-        let event = if qty == leaves { OrdEvent::Fill } else { OrdEvent::PartialFill };
-        let status = next_status(order.status, event, order.standing());
+        let cum_qty = order.cum_qty.checked_add(qty).filter(|cum_qty| *cum_qty <= order.qty);
+        let standing = order.standing_at(order.qty, cum_qty.unwrap_or(order.qty));
+        let status = next_status(order.status, OrdEvent::Trade, standing);
         let status = status.ok_or_else(|| refusal(&order))?;
+        let cum_qty = cum_qty.expect("an execution takes no more than OrderQty leaves");
 
         let overflow = || Reject::of(RejectReason::Overflow, i128::from(price.0));
         let ticks_lots = i128::from(price.0).checked_mul(i128::from(qty.0)).ok_or_else(overflow)?;
@@ -260,12 +258,9 @@ impl Oms {
 
         self.orders.update(slot, |order| {
             order.acknowledged = true;
-            order.cum_qty.0 += qty.0;
+            order.cum_qty = cum_qty;
             order.cum_ticks_lots = cum_ticks_lots;
             order.status = status;
-            if status.is_final() {
-                order.replace = None;
-            }
         });
         let exec_id = self.next_exec_id;
         self.next_exec_id = ExecId(exec_id.0 + 1);
@@ -340,23 +335,18 @@ impl Oms {
         })
     }
 
-    /// The venue has replaced the order: the terms asked for are in force.
+    /// The venue has replaced the order: the terms asked for are in force. Where fills have overtaken a smaller quantity,
+    /// OrderQty becomes what is executed, and the order is filled (FIX C.3.b and C.3.c).
     ///
     /// # Errors
-    /// [`RejectReason::QuantityBelowExecuted`] if fills have overtaken it: refuse it with
-    /// [`Self::replace_rejected`]. Else as [`Self::cancel_requested`].
+    /// As [`Self::cancel_requested`].
     pub fn replaced(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
         let order = self.order(slot);
-        if let Some(terms) = order.replace.filter(|terms| terms.qty <= order.cum_qty) {
-            return Err(Reject::new(
-                RejectReason::QuantityBelowExecuted,
-                i128::from(order.cum_qty.0),
-                i128::from(terms.qty.0),
-            ));
-        }
-        self.step(slot, OrdEvent::Replace, |order| {
+        let qty = order.replace.map_or(order.qty, |terms| terms.qty.max(order.cum_qty));
+        let standing = order.standing_at(qty, order.cum_qty);
+        self.step_at(slot, OrdEvent::Replace, standing, |order| {
             let terms = order.replace.take().expect("the life cycle asks for one");
-            order.qty = terms.qty;
+            order.qty = qty;
             order.price = terms.price;
             order.exposure_price = terms.exposure_price;
         })
@@ -378,6 +368,93 @@ impl Oms {
         self.step(slot, OrdEvent::Expire, |order| order.replace = None)
     }
 
+    /// The stop price of the order is reached, and it goes on to the venue.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    pub fn triggered(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::Trigger, |_| ())
+    }
+
+    /// OrderQty becomes `qty`, unasked; no less than is executed, and where it is that, the order is filled. Of an order
+    /// that is done for the day with the same `qty`: the next day begins.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`], and [`RejectReason::ZeroQuantity`] where nothing would be left of it: that is a cancel.
+    pub fn restated(&mut self, slot: OrderSlot, qty: Lots) -> Result<OrdStatus, Reject> {
+        let order = self.order(slot);
+        let qty = qty.max(order.cum_qty);
+        if qty == Lots::ZERO {
+            return Err(Reject::of(RejectReason::ZeroQuantity, 0));
+        }
+        let standing = order.standing_at(qty, order.cum_qty);
+        self.step_at(slot, OrdEvent::Restate, standing, |order| order.qty = qty)
+    }
+
+    /// Nothing more of the order is executed today.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    pub fn done_for_day(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::EndOfDay, |_| ())
+    }
+
+    /// An execution of `qty` lots at `price` is taken back (FIX J.1): CumQty and AvgPx are as without it. A filled order is
+    /// open again, and its owner's to count and to work or cancel. Position and cash are booked apart from this.
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`].
+    ///
+    /// # Panics
+    /// If less than that was executed.
+    pub fn trade_canceled(
+        &mut self,
+        slot: OrderSlot,
+        qty: Lots,
+        price: Ticks,
+    ) -> Result<OrdStatus, Reject> {
+        self.amend(slot, OrdEvent::TradeCancel, (qty, price), (Lots::ZERO, Ticks::ZERO))
+    }
+
+    /// An execution, `was` lots at a price, is put right: it is `is`. Else as [`Self::trade_canceled`].
+    ///
+    /// # Errors
+    /// As [`Self::cancel_requested`], and [`RejectReason::Overflow`] if it would execute more than OrderQty.
+    ///
+    /// # Panics
+    /// If less than that was executed.
+    pub fn trade_corrected(
+        &mut self,
+        slot: OrderSlot,
+        was: (Lots, Ticks),
+        is: (Lots, Ticks),
+    ) -> Result<OrdStatus, Reject> {
+        self.amend(slot, OrdEvent::TradeCorrect, was, is)
+    }
+
+    fn amend(
+        &mut self,
+        slot: OrderSlot,
+        event: OrdEvent,
+        was: (Lots, Ticks),
+        is: (Lots, Ticks),
+    ) -> Result<OrdStatus, Reject> {
+        let order = self.order(slot);
+        let without = order.cum_qty.checked_sub(was.0);
+        let without = without.expect("no more is taken back than was executed");
+        let cum_qty = without.checked_add(is.0).filter(|cum_qty| *cum_qty <= order.qty);
+        let overflow = Reject::of(RejectReason::Overflow, i128::from(is.0.0));
+        let cum_qty = cum_qty.ok_or(overflow)?;
+        let ticks_lots = |(qty, price): (Lots, Ticks)| i128::from(price.0) * i128::from(qty.0);
+        let sum = order.cum_ticks_lots.checked_sub(ticks_lots(was));
+        let sum = sum.and_then(|sum| sum.checked_add(ticks_lots(is))).ok_or(overflow)?;
+        let standing = order.standing_at(order.qty, cum_qty);
+        self.step_at(slot, event, standing, |order| {
+            order.cum_qty = cum_qty;
+            order.cum_ticks_lots = sum;
+        })
+    }
+
     #[inline]
     fn step(
         &mut self,
@@ -385,8 +462,19 @@ impl Oms {
         event: OrdEvent,
         change: impl FnOnce(&mut Order),
     ) -> Result<OrdStatus, Reject> {
+        self.step_at(slot, event, self.order(slot).standing(), change)
+    }
+
+    #[inline]
+    fn step_at(
+        &mut self,
+        slot: OrderSlot,
+        event: OrdEvent,
+        standing: Standing,
+        change: impl FnOnce(&mut Order),
+    ) -> Result<OrdStatus, Reject> {
         let order = self.orders.get(slot);
-        let status = next_status(order.status, event, order.standing());
+        let status = next_status(order.status, event, standing);
         let status = status.ok_or_else(|| refusal(order))?;
         self.orders.update(slot, |order| {
             change(order);
@@ -568,7 +656,7 @@ impl Oms {
 /// Why a step cannot happen to an order.
 #[cold]
 fn refusal(order: &Order) -> Reject {
-    let reason = if order.status.is_final() {
+    let reason = if order.leaves_qty() == Lots::ZERO {
         RejectReason::TooLateToCancel
     } else {
         RejectReason::PendingCancelOrReplace

@@ -139,12 +139,19 @@ impl Order {
         !self.status.is_final()
     }
 
-    /// What the life cycle asks beside the status.
+    /// What the life cycle asks beside the status, for an event that changes no quantity.
     #[inline]
     pub const fn standing(&self) -> Standing {
+        self.standing_at(self.qty, self.cum_qty)
+    }
+
+    /// What the life cycle asks beside the status, for an event after which OrderQty and CumQty are these.
+    #[inline]
+    pub const fn standing_at(&self, qty: Lots, cum_qty: Lots) -> Standing {
         Standing {
             acknowledged: self.acknowledged,
-            executed: self.cum_qty.0 > 0,
+            executed: cum_qty.0 > 0,
+            filled: cum_qty.0 == qty.0,
             replacing: self.replace.is_some(),
         }
     }

@@ -251,7 +251,8 @@ impl Orders {
         self.kept[slot.index() / 64] >> (slot.index() % 64) & 1 == 1
     }
 
-    /// Changes an order; one that comes to its end leaves the lists of open orders.
+    /// Changes an order; one that comes to its end leaves the lists of open orders, and one that an execution taken back
+    /// brings to life again goes to their end.
     #[inline]
     pub fn update(&mut self, slot: OrderSlot, change: impl FnOnce(&mut Order)) {
         let order = &mut self.records[slot.index()];
@@ -261,10 +262,15 @@ impl Orders {
         self.hash.remove(order.hash);
         order.hash = order.hash_now();
         self.hash.add(order.hash);
-        if was_open && order.status.is_final() {
+        let is_open = order.is_open();
+        if was_open && !is_open {
             self.unlink(LIST_ALL, slot);
             self.unlink(LIST_ACCOUNT, slot);
             self.open_count -= 1;
+        } else if is_open && !was_open {
+            self.link(LIST_ALL, slot);
+            self.link(LIST_ACCOUNT, slot);
+            self.open_count += 1;
         }
     }
 

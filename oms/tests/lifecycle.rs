@@ -1,300 +1,478 @@
-//! The life cycle, walked: the table against a model that knows flags and no statuses, and every sequence
-//! of events on real orders.
+//! The life cycle, walked: the table against a model that knows facts and FIX's order of precedence and no transitions,
+//! every cell of it, and sequences of events on real orders.
 
 mod desk;
 
 use desk::{Desk, WHO, order};
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 use tidegate_model::event::{Liquidity, OrdStatus};
 use tidegate_model::{AccountId, InstrumentId, Lots, Money, Reject, RejectReason, Side, Ticks};
 use tidegate_oms::lifecycle::{Standing, next_status};
 use tidegate_oms::{OrdEvent, OrderSlot};
 
-/// What has happened to an order, as FIX counts it: the status follows by precedence.
+/// What is done to an order: an event with its quantities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Accept,
+    Reject,
+    Trade(u64),
+    RequestCancel,
+    Cancel,
+    RejectCancel,
+    RequestReplace(u64),
+    Replace,
+    RejectReplace,
+    Expire,
+    Trigger,
+    Restate(u64),
+    EndOfDay,
+    TradeCancel(u64),
+    TradeCorrect(u64, u64),
+}
+
+const STEPS: [Step; 24] = [
+    Step::Accept,
+    Step::Reject,
+    Step::Trade(1),
+    Step::Trade(2),
+    Step::Trade(3),
+    Step::RequestCancel,
+    Step::Cancel,
+    Step::RejectCancel,
+    Step::RequestReplace(1),
+    Step::RequestReplace(2),
+    Step::RequestReplace(4),
+    Step::Replace,
+    Step::RejectReplace,
+    Step::Expire,
+    Step::Trigger,
+    Step::Restate(0),
+    Step::Restate(2),
+    Step::Restate(4),
+    Step::EndOfDay,
+    Step::TradeCancel(1),
+    Step::TradeCancel(3),
+    Step::TradeCorrect(1, 1),
+    Step::TradeCorrect(1, 2),
+    Step::TradeCorrect(2, 1),
+];
+
+/// OrderQty of every order in these tests, before it is changed.
+const QTY: u64 = 3;
+
+impl Step {
+    fn event(self) -> OrdEvent {
+        match self {
+            Self::Accept => OrdEvent::Accept,
+            Self::Reject => OrdEvent::Reject,
+            Self::Trade(_) => OrdEvent::Trade,
+            Self::RequestCancel => OrdEvent::RequestCancel,
+            Self::Cancel => OrdEvent::Cancel,
+            Self::RejectCancel => OrdEvent::RejectCancel,
+            Self::RequestReplace(_) => OrdEvent::RequestReplace,
+            Self::Replace => OrdEvent::Replace,
+            Self::RejectReplace => OrdEvent::RejectReplace,
+            Self::Expire => OrdEvent::Expire,
+            Self::Trigger => OrdEvent::Trigger,
+            Self::Restate(_) => OrdEvent::Restate,
+            Self::EndOfDay => OrdEvent::EndOfDay,
+            Self::TradeCancel(_) => OrdEvent::TradeCancel,
+            Self::TradeCorrect(..) => OrdEvent::TradeCorrect,
+        }
+    }
+}
+
+/// What has happened to an order; the status follows by FIX's precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Facts {
+    qty: u64,
+    cum: u64,
     acknowledged: bool,
-    executed: bool,
     cancel_sent: bool,
-    replace_sent: bool,
+    replace_sent: Option<u64>,
+    done_for_day: bool,
     end: Option<OrdStatus>,
 }
 
 const ENTERED: Facts = Facts {
+    qty: QTY,
+    cum: 0,
     acknowledged: false,
-    executed: false,
     cancel_sent: false,
-    replace_sent: false,
+    replace_sent: None,
+    done_for_day: false,
     end: None,
 };
 
 impl Facts {
+    /// FIX 5.0 volume 4, appendix D: the precedence values beside the states.
     fn status(self) -> OrdStatus {
-        match self {
-            Facts { end: Some(end), .. } => end,
-            Facts { cancel_sent: true, .. } => OrdStatus::PendingCancel,
-            Facts { replace_sent: true, .. } => OrdStatus::PendingReplace,
-            Facts { executed: true, .. } => OrdStatus::PartiallyFilled,
-            Facts { acknowledged: true, .. } => OrdStatus::New,
-            _ => OrdStatus::PendingNew,
-        }
+        let states = [
+            (12, self.cancel_sent, OrdStatus::PendingCancel),
+            (11, self.replace_sent.is_some(), OrdStatus::PendingReplace),
+            (10, self.done_for_day, OrdStatus::DoneForDay),
+            (8, self.cum == self.qty && self.end.is_none(), OrdStatus::Filled),
+            (5, self.end == Some(OrdStatus::Canceled), OrdStatus::Canceled),
+            (5, self.end == Some(OrdStatus::Expired), OrdStatus::Expired),
+            (4, self.cum > 0, OrdStatus::PartiallyFilled),
+            // Of equals, the later.
+            (3, self.end == Some(OrdStatus::Rejected), OrdStatus::Rejected),
+            (2, self.acknowledged, OrdStatus::New),
+            (1, true, OrdStatus::PendingNew),
+        ];
+        let held = states.into_iter().filter(|(_, holds, _)| *holds);
+        held.max_by_key(|(precedence, ..)| *precedence).expect("the last one holds").2
     }
 
-    fn standing(self) -> Standing {
+    fn standing_before(self, after: Facts) -> Standing {
         Standing {
             acknowledged: self.acknowledged,
-            executed: self.executed,
-            replacing: self.replace_sent,
+            executed: after.cum > 0,
+            filled: after.cum == after.qty,
+            replacing: self.replace_sent.is_some(),
         }
     }
 
-    fn after(self, event: OrdEvent) -> Option<Facts> {
-        if self.end.is_some() {
-            return None;
+    /// True if such a step makes sense at all: a venue can only take back what was executed, and execute what is open.
+    fn is_sensible(self, step: Step) -> bool {
+        match step {
+            Step::Trade(qty) => self.cum + qty <= self.qty,
+            Step::TradeCancel(qty) => qty <= self.cum,
+            Step::TradeCorrect(was, is) => was <= self.cum && self.cum - was + is <= self.qty,
+            Step::Restate(qty) => qty.max(self.cum) > 0,
+            _ => true,
         }
+    }
+
+    fn after(self, step: Step) -> Option<Facts> {
+        let is_open = !self.status().is_final();
+        let is_working = is_open && !self.done_for_day;
+        let leaves_something = self.cum < self.qty;
         let mut next = self;
-        let possible = match event {
-            OrdEvent::Accept => {
+        let possible = match step {
+            Step::Accept => {
                 next.acknowledged = true;
-                !self.acknowledged
+                is_open && !self.acknowledged
             }
-            OrdEvent::Reject => {
+            Step::Reject => {
                 next.end = Some(OrdStatus::Rejected);
-                !self.acknowledged
+                is_working && self.cum == 0
             }
-            OrdEvent::PartialFill => {
+            Step::Trade(qty) => {
                 next.acknowledged = true;
-                next.executed = true;
-                true
+                next.cum += qty;
+                self.end != Some(OrdStatus::Rejected) && !self.done_for_day && leaves_something
             }
-            OrdEvent::Fill => {
-                next.acknowledged = true;
-                next.executed = true;
-                next.end = Some(OrdStatus::Filled);
-                true
-            }
-            OrdEvent::RequestCancel => {
+            Step::RequestCancel => {
                 next.cancel_sent = true;
-                !self.cancel_sent
+                is_working && !self.cancel_sent && leaves_something
             }
-            OrdEvent::Cancel => {
+            Step::Cancel => {
                 next.end = Some(OrdStatus::Canceled);
-                true
+                is_open && leaves_something
             }
-            OrdEvent::RejectCancel => {
+            Step::Expire => {
+                next.end = Some(OrdStatus::Expired);
+                is_open && leaves_something
+            }
+            Step::RejectCancel => {
                 next.cancel_sent = false;
                 self.cancel_sent
             }
-            OrdEvent::RequestReplace => {
-                next.replace_sent = true;
-                !self.cancel_sent && !self.replace_sent
+            Step::RequestReplace(qty) => {
+                next.replace_sent = Some(qty);
+                let is_free = !self.cancel_sent && self.replace_sent.is_none();
+                is_working && is_free && leaves_something
             }
-            OrdEvent::Replace | OrdEvent::RejectReplace => {
-                next.replace_sent = false;
-                self.replace_sent
+            Step::Replace => {
+                next.qty = self.replace_sent.map_or(self.qty, |qty| qty.max(self.cum));
+                next.replace_sent = None;
+                self.replace_sent.is_some()
             }
-            OrdEvent::Expire => {
-                next.end = Some(OrdStatus::Expired);
-                true
+            Step::RejectReplace => {
+                next.replace_sent = None;
+                self.replace_sent.is_some()
+            }
+            Step::Trigger => is_working && self.acknowledged && self.cum == 0,
+            Step::Restate(qty) => {
+                next.qty = qty.max(self.cum);
+                next.done_for_day = false;
+                is_open
+            }
+            Step::EndOfDay => {
+                next.done_for_day = true;
+                matches!(self.status(), OrdStatus::New | OrdStatus::PartiallyFilled)
+            }
+            Step::TradeCancel(qty) => {
+                next.cum -= qty;
+                self.end != Some(OrdStatus::Rejected)
+            }
+            Step::TradeCorrect(was, is) => {
+                next.cum = next.cum - was + is;
+                self.end != Some(OrdStatus::Rejected)
             }
         };
         if next.end.is_some() {
-            (next.cancel_sent, next.replace_sent) = (false, false);
+            (next.cancel_sent, next.replace_sent, next.done_for_day) = (false, None, false);
         }
         possible.then_some(next)
     }
 }
 
-#[test]
-fn table_agrees_with_the_facts_everywhere() {
+/// Every state of the facts that steps can lead to, and every change of status on the way.
+fn walked() -> (BTreeSet<Facts>, BTreeSet<(OrdStatus, OrdEvent, OrdStatus)>) {
     let mut reached = BTreeSet::from([ENTERED]);
+    let mut changes = BTreeSet::new();
     let mut to_visit = vec![ENTERED];
     while let Some(facts) = to_visit.pop() {
-        for event in OrdEvent::ALL {
-            let after = facts.after(event);
-            let told = next_status(facts.status(), event, facts.standing());
-            assert_eq!(told, after.map(Facts::status), "{facts:?} {event:?}");
-            to_visit.extend(after.filter(|after| reached.insert(*after)));
+        for step in STEPS.into_iter().filter(|step| facts.is_sensible(*step)) {
+            let after = facts.after(step);
+            let standing = facts.standing_before(after.unwrap_or(facts));
+            let told = next_status(facts.status(), step.event(), standing);
+            assert_eq!(told, after.map(Facts::status), "{facts:?} {step:?}");
+            if let Some(after) = after {
+                changes.insert((facts.status(), step.event(), after.status()));
+                if reached.insert(after) {
+                    to_visit.push(after);
+                }
+            }
         }
     }
+    (reached, changes)
+}
+
+#[test]
+fn table_agrees_with_the_facts_everywhere() {
+    let (reached, _) = walked();
     let statuses: BTreeSet<OrdStatus> = reached.iter().map(|facts| facts.status()).collect();
     assert_eq!(statuses, OrdStatus::ALL.iter().copied().collect(), "every status is reached");
 }
 
+/// Every cell that says something is reached, with every status that it can lead to.
 #[test]
 fn every_cell_of_the_table_is_walked() {
-    let mut changes = Vec::new();
+    let (_, changes) = walked();
+    let mut told = BTreeSet::new();
     for status in OrdStatus::ALL {
         for event in OrdEvent::ALL {
-            for bits in 0..8 {
+            for bits in 0..16 {
                 let standing = Standing {
                     acknowledged: bits & 1 != 0,
                     executed: bits & 2 != 0,
-                    replacing: bits & 4 != 0,
+                    filled: bits & 4 != 0,
+                    replacing: bits & 8 != 0,
                 };
-                let next = next_status(*status, event, standing);
-                if status.is_final() {
-                    assert_eq!(next, None, "{status} is an end");
-                }
-                changes.extend(next.map(|next| (*status, event, next)));
+                told.extend(next_status(*status, event, standing).map(|_| (*status, event)));
             }
         }
     }
-    changes.sort();
-    changes.dedup();
-    let told: Vec<String> =
-        changes.iter().map(|(from, event, to)| format!("{from} {event:?} {to}")).collect();
+    let walked: BTreeSet<_> = changes.iter().map(|(from, event, _)| (*from, *event)).collect();
+    assert_eq!(told, walked);
+    let lines: Vec<String> = changes
+        .iter()
+        .filter(|(from, _, to)| from != to)
+        .map(|(from, event, to)| format!("{from} {event:?} {to}"))
+        .collect();
     let expected = "
-        new PartialFill partially_filled
-        new Fill filled
+        new Reject rejected
+        new Trade partially_filled
+        new Trade filled
         new RequestCancel pending_cancel
         new Cancel canceled
         new RequestReplace pending_replace
         new Expire expired
-        partially_filled PartialFill partially_filled
-        partially_filled Fill filled
+        new EndOfDay done_for_day
+        partially_filled Trade filled
         partially_filled RequestCancel pending_cancel
         partially_filled Cancel canceled
         partially_filled RequestReplace pending_replace
         partially_filled Expire expired
+        partially_filled Restate filled
+        partially_filled EndOfDay done_for_day
+        partially_filled TradeCancel new
+        partially_filled TradeCorrect filled
+        filled TradeCancel new
+        filled TradeCancel partially_filled
+        filled TradeCorrect partially_filled
         pending_new Accept new
         pending_new Reject rejected
-        pending_new PartialFill partially_filled
-        pending_new Fill filled
+        pending_new Trade partially_filled
+        pending_new Trade filled
         pending_new RequestCancel pending_cancel
         pending_new Cancel canceled
         pending_new RequestReplace pending_replace
         pending_new Expire expired
-        pending_cancel Accept pending_cancel
         pending_cancel Reject rejected
-        pending_cancel PartialFill pending_cancel
-        pending_cancel Fill filled
         pending_cancel Cancel canceled
         pending_cancel RejectCancel new
         pending_cancel RejectCancel partially_filled
+        pending_cancel RejectCancel filled
         pending_cancel RejectCancel pending_new
         pending_cancel RejectCancel pending_replace
-        pending_cancel Replace pending_cancel
-        pending_cancel RejectReplace pending_cancel
         pending_cancel Expire expired
-        pending_replace Accept pending_replace
         pending_replace Reject rejected
-        pending_replace PartialFill pending_replace
-        pending_replace Fill filled
         pending_replace RequestCancel pending_cancel
         pending_replace Cancel canceled
         pending_replace Replace new
         pending_replace Replace partially_filled
+        pending_replace Replace filled
         pending_replace Replace pending_new
         pending_replace RejectReplace new
         pending_replace RejectReplace partially_filled
+        pending_replace RejectReplace filled
         pending_replace RejectReplace pending_new
-        pending_replace Expire expired";
+        pending_replace Expire expired
+        done_for_day Cancel canceled
+        done_for_day Expire expired
+        done_for_day Restate new
+        done_for_day Restate partially_filled
+        done_for_day Restate filled";
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
 }
 
-/// Makes `event` happen to a real order, and keeps risk up with it.
-fn apply(desk: &mut Desk, slot: OrderSlot, event: OrdEvent) -> Result<OrdStatus, Reject> {
+/// Makes `step` happen to a real order, and keeps risk up with it.
+fn apply(desk: &mut Desk, slot: OrderSlot, step: Step) -> Result<OrdStatus, Reject> {
+    const PRICE: Ticks = Ticks(100);
     let before = desk.oms.exposure(slot);
+    let was_open = desk.oms.order(slot).is_open();
     let terms = desk.terms;
-    let leaves = desk.oms.order(slot).leaves_qty();
-    let mut fill = |qty: Lots| {
-        let fill = desk.oms.fill(slot, qty, Ticks(100), Liquidity::Maker, &terms)?;
-        let (account, instrument) = (before.account, before.instrument);
-        let booking = fill.booking;
-        desk.risk.position_changed(
-            account,
-            instrument,
-            booking.position_qty,
-            booking.position_cost,
-        );
-        Ok(fill.status)
+    let told = match step {
+        Step::Accept => desk.oms.accepted(slot),
+        Step::Reject => desk.oms.rejected(slot),
+        Step::Trade(qty) => {
+            desk.oms.fill(slot, Lots(qty), PRICE, Liquidity::Maker, &terms).map(|fill| {
+                let (account, instrument) = (before.account, before.instrument);
+                let (qty, cost) = (fill.booking.position_qty, fill.booking.position_cost);
+                desk.risk.position_changed(account, instrument, qty, cost);
+                fill.status
+            })
+        }
+        Step::RequestCancel => desk.oms.cancel_requested(slot),
+        Step::Cancel => desk.oms.canceled(slot),
+        Step::RejectCancel => desk.oms.cancel_rejected(slot),
+        Step::RequestReplace(qty) => desk.oms.check_replaceable(slot).and_then(|()| {
+            // Asked for before fills overtook it.
+            let cum_qty = desk.oms.order(slot).cum_qty;
+            let approved = desk.approve_replace(slot, qty.max(cum_qty.0 + 1), 101)?;
+            desk.oms.replace_requested(slot, &approved, WHO)
+        }),
+        Step::Replace => desk.oms.replaced(slot),
+        Step::RejectReplace => desk.oms.replace_rejected(slot),
+        Step::Expire => desk.oms.expired(slot),
+        Step::Trigger => desk.oms.triggered(slot),
+        Step::Restate(qty) => desk.oms.restated(slot, Lots(qty)),
+        Step::EndOfDay => desk.oms.done_for_day(slot),
+        Step::TradeCancel(qty) => desk.oms.trade_canceled(slot, Lots(qty), PRICE),
+        Step::TradeCorrect(was, is) => {
+            desk.oms.trade_corrected(slot, (Lots(was), PRICE), (Lots(is), PRICE))
+        }
     };
-    let told = match event {
-        OrdEvent::Accept => desk.oms.accepted(slot),
-        OrdEvent::Reject => desk.oms.rejected(slot),
-        OrdEvent::PartialFill => fill(Lots(1)),
-        OrdEvent::Fill => fill(leaves),
-        OrdEvent::RequestCancel => desk.oms.cancel_requested(slot),
-        OrdEvent::Cancel => desk.oms.canceled(slot),
-        OrdEvent::RejectCancel => desk.oms.cancel_rejected(slot),
-        OrdEvent::RequestReplace => match desk.oms.check_replaceable(slot) {
-            Ok(()) => {
-                let approved = desk.approve_replace(slot, 1_000, 101).expect("sensible");
-                desk.oms.replace_requested(slot, &approved, WHO)
-            }
-            Err(reject) => Err(reject),
-        },
-        OrdEvent::Replace => desk.oms.replaced(slot),
-        OrdEvent::RejectReplace => desk.oms.replace_rejected(slot),
-        OrdEvent::Expire => desk.oms.expired(slot),
-    };
-    if told.is_ok() {
-        desk.oms.recount(&mut desk.risk, slot, &before);
+    let is_open = desk.oms.order(slot).is_open();
+    match (told.is_ok() && was_open, was_open, is_open) {
+        (true, ..) => desk.oms.recount(&mut desk.risk, slot, &before),
+        (_, false, true) => desk.risk.order_opened(&desk.oms.exposure(slot)),
+        _ => {}
     }
     told
 }
 
-/// Every sequence of up to five events, on an order of its own.
-#[test]
-fn every_sequence_of_events_on_real_orders() {
-    const DEPTH: u32 = 5;
-    let events = OrdEvent::ALL.len();
-    let sequences = (events as u32).pow(DEPTH);
-    let mut desk = Desk::new(1 << 18, 1, 1);
-    let mut reached = BTreeSet::new();
-    for sequence in 0..sequences {
-        let slot = desk.enter(order(0, 0, sequence.into(), Side::Buy, 900)).expect("room");
-        let mut facts = ENTERED;
-        let mut rest = sequence as usize;
-        for _ in 0..DEPTH {
-            let event = OrdEvent::ALL[rest % events];
-            rest /= events;
-            let before = *desk.oms.order(slot);
-            let told = apply(&mut desk, slot, event);
-            let Some(after) = facts.after(event) else {
-                let reason = told.expect_err("it cannot happen").reason;
-                let expected = match facts.end {
-                    Some(_) => RejectReason::TooLateToCancel,
-                    None => RejectReason::PendingCancelOrReplace,
-                };
-                assert_eq!(reason, expected, "{facts:?} {event:?}");
-                assert_eq!(*desk.oms.order(slot), before, "and nothing is changed");
-                continue;
+/// Walks an order through `steps` beside the facts; nothing that cannot happen changes anything.
+fn walk(desk: &mut Desk, name: u64, steps: impl IntoIterator<Item = Step>) {
+    let slot = desk.enter(order(0, 0, name, Side::Buy, QTY)).expect("room");
+    let mut facts = ENTERED;
+    for step in steps {
+        // A replace to what is executed or less is refused when it is asked for.
+        let step = match step {
+            Step::RequestReplace(qty) => Step::RequestReplace(qty.max(facts.cum + 1)),
+            step => step,
+        };
+        if !facts.is_sensible(step) {
+            continue;
+        }
+        let before = *desk.oms.order(slot);
+        let told = apply(desk, slot, step);
+        let Some(after) = facts.after(step) else {
+            let reason = told.expect_err("it cannot happen").reason;
+            let is_over = before.leaves_qty() == Lots::ZERO;
+            let expected = match is_over {
+                true => RejectReason::TooLateToCancel,
+                false => RejectReason::PendingCancelOrReplace,
             };
-            assert_eq!(told, Ok(after.status()), "{facts:?} {event:?}");
-            facts = after;
-            let order = desk.oms.order(slot);
-            assert_eq!(order.status, facts.status());
-            let replacing = order.replace.is_some();
-            assert_eq!(replacing, facts.replace_sent);
-            assert_eq!(order.acknowledged, facts.acknowledged);
-            reached.insert((before.status, event, order.status));
-        }
-        if facts.end.is_none() {
-            apply(&mut desk, slot, OrdEvent::Cancel).expect("an open order can be canceled");
-        }
-        if sequence % 1_000 == 0 {
-            assert_eq!(desk.risk.open_orders(AccountId(0)), 0);
-            let pair = desk.risk.exposure(AccountId(0), InstrumentId(0));
-            assert_eq!(pair.open_qty, [Lots::ZERO; 2], "nothing open ties nothing up");
-            assert_eq!(pair.open_notional, [Money::ZERO; 2]);
-            let position = desk.oms.position(AccountId(0), InstrumentId(0));
-            assert_eq!((pair.position, pair.cost), (position.qty, position.cost));
-            desk.oms.day_roll();
+            assert_eq!(reason, expected, "{facts:?} {step:?}");
+            assert_eq!(*desk.oms.order(slot), before, "and nothing is changed");
+            continue;
+        };
+        assert_eq!(told, Ok(after.status()), "{facts:?} {step:?}");
+        facts = after;
+        let order = desk.oms.order(slot);
+        assert_eq!(order.status, facts.status());
+        assert_eq!((order.qty.0, order.cum_qty.0), (facts.qty, facts.cum));
+        assert_eq!(order.replace.map(|terms| terms.qty.0), facts.replace_sent);
+        assert_eq!(order.acknowledged, facts.acknowledged);
+        let leaves = if facts.end.is_some() { 0 } else { facts.qty - facts.cum };
+        assert_eq!(order.leaves_qty().0, leaves, "{facts:?}");
+    }
+    if desk.oms.order(slot).is_open() {
+        // Whatever is under way is answered, a new day begins, then nothing is left.
+        let renewed = Step::Restate(facts.qty);
+        for step in [Step::RejectCancel, Step::RejectReplace, renewed, Step::Cancel] {
+            let _ = apply(desk, slot, step);
         }
     }
-    assert_eq!(reached.len(), 45, "every change that the table has");
+    assert!(!desk.oms.order(slot).is_open());
+}
+
+fn check_nothing_open(desk: &Desk) {
+    assert_eq!(desk.oms.open_count(), 0);
+    assert_eq!(desk.risk.open_orders(AccountId(0)), 0);
+    let pair = desk.risk.exposure(AccountId(0), InstrumentId(0));
+    assert_eq!(pair.open_qty, [Lots::ZERO; 2], "nothing open ties nothing up");
+    assert_eq!(pair.open_notional, [Money::ZERO; 2]);
     assert_eq!(desk.oms.hash(), desk.oms.hash_from_scratch());
     assert_eq!(desk.risk.hash(), desk.risk.hash_from_scratch());
+}
+
+/// Every sequence of up to three events, on an order of its own.
+#[test]
+fn every_short_sequence_on_real_orders() {
+    let mut desk = Desk::new(1 << 14, 1, 1);
+    let mut name = 0;
+    for first in STEPS {
+        for second in STEPS {
+            for third in STEPS {
+                name += 1;
+                walk(&mut desk, name, [first, second, third]);
+            }
+        }
+    }
+    check_nothing_open(&desk);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn long_sequences_on_real_orders(
+        orders in prop::collection::vec(
+            prop::collection::vec(prop::sample::select(&STEPS[..]), 4..24),
+            1..40,
+        ),
+    ) {
+        let mut desk = Desk::new(1 << 6, 1, 1);
+        for (name, steps) in orders.into_iter().enumerate() {
+            walk(&mut desk, name as u64, steps);
+        }
+        check_nothing_open(&desk);
+    }
 }
 
 #[test]
 fn pending_terms_tie_up_the_larger_of_both() {
     let mut desk = Desk::new(16, 1, 1);
     let slot = desk.enter(order(0, 0, 1, Side::Buy, 10)).expect("room");
-    apply(&mut desk, slot, OrdEvent::Accept).expect("pending new");
+    apply(&mut desk, slot, Step::Accept).expect("pending new");
     let replace_to = |desk: &mut Desk, qty, price| {
         let before = desk.oms.exposure(slot);
         let approved = desk.approve_replace(slot, qty, price).expect("sensible");
@@ -305,23 +483,21 @@ fn pending_terms_tie_up_the_larger_of_both() {
     };
     // Fewer lots at a higher price, in money the same as before.
     assert_eq!(replace_to(&mut desk, 5, 200), (10, 1_000));
-    apply(&mut desk, slot, OrdEvent::Replace).expect("asked for");
+    apply(&mut desk, slot, Step::Replace).expect("asked for");
     assert_eq!(desk.oms.exposure(slot).qty, Lots(5));
     assert_eq!(desk.oms.order(slot).price, Ticks(200));
     // More lots, refused by the venue.
     assert_eq!(replace_to(&mut desk, 50, 100), (50, 5_000));
-    apply(&mut desk, slot, OrdEvent::PartialFill).expect("on the old terms");
+    apply(&mut desk, slot, Step::Trade(1)).expect("on the old terms");
     assert_eq!(desk.oms.exposure(slot).qty, Lots(49));
-    apply(&mut desk, slot, OrdEvent::RejectReplace).expect("asked for");
+    apply(&mut desk, slot, Step::RejectReplace).expect("asked for");
     let exposure = desk.oms.exposure(slot);
     assert_eq!((exposure.qty.0, exposure.notional.0), (4, 800));
-    // Fills overtake a replace to less.
+    // Fills overtake a replace to less: what is executed is all there is.
     assert_eq!(replace_to(&mut desk, 2, 200), (4, 800));
-    apply(&mut desk, slot, OrdEvent::PartialFill).expect("on the old terms");
-    let reject = desk.oms.replaced(slot).expect_err("two of two are executed");
-    assert_eq!(reject, Reject::new(RejectReason::QuantityBelowExecuted, 2, 2));
-    assert_eq!(apply(&mut desk, slot, OrdEvent::RejectReplace), Ok(OrdStatus::PartiallyFilled));
-    apply(&mut desk, slot, OrdEvent::Cancel).expect("open");
+    apply(&mut desk, slot, Step::Trade(2)).expect("on the old terms");
+    assert_eq!(apply(&mut desk, slot, Step::Replace), Ok(OrdStatus::Filled));
+    assert_eq!(desk.oms.order(slot).qty, Lots(3));
     let exposure = desk.oms.exposure(slot);
     assert_eq!((exposure.qty.0, exposure.notional.0), (0, 0));
     assert_eq!(desk.oms.order(slot).leaves_qty(), Lots::ZERO);

@@ -193,7 +193,7 @@ fn a_market_order_has_no_price_to_replace() {
 }
 
 #[test]
-#[should_panic(expected = "no more than is open")]
+#[should_panic(expected = "no more than OrderQty leaves")]
 fn an_execution_beyond_the_order_stops_the_engine() {
     let mut desk = Desk::new(16, 1, 1);
     let slot = desk.enter(order(0, 0, 1, Side::Buy, 5)).expect("room");

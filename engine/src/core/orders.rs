@@ -298,7 +298,12 @@ impl Core {
         liquidity: Liquidity,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let &Order { account, instrument, who, .. } = self.oms.order(slot);
+        let order = self.oms.order(slot);
+        if !order.is_open() {
+            // An execution before this one could not be booked.
+            return;
+        }
+        let &Order { account, instrument, who, .. } = order;
         let before = self.oms.exposure(slot);
         let terms = &self.listing[instrument].instrument;
         let Ok(fill) = self.oms.fill(slot, qty, price, liquidity, terms) else {
@@ -384,8 +389,12 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         let order = self.oms.order(slot);
-        if !order.is_open() {
+        if order.leaves_qty() == Lots::ZERO {
             let reject = Reject::of(RejectReason::TooLateToCancel, order.order_id.0.into());
+            let before = self.oms.exposure(slot);
+            if self.oms.cancel_rejected(slot).is_ok() {
+                self.oms.recount(&mut self.risk, slot, &before);
+            }
             return self.report_refusal(slot, reject, who, publisher);
         }
         self.end_for(slot, reason, who, publisher);
@@ -436,7 +445,11 @@ impl Core {
     ) {
         let old = *self.oms.order(slot);
         let before = self.oms.exposure(slot);
-        if let Err(reject) = self.oms.replaced(slot) {
+        let replaced = match old.leaves_qty() {
+            Lots::ZERO => Err(Reject::of(RejectReason::TooLateToCancel, old.order_id.0.into())),
+            _ => self.oms.replaced(slot),
+        };
+        if let Err(reject) = replaced {
             if self.oms.replace_rejected(slot).is_ok() {
                 self.oms.recount(&mut self.risk, slot, &before);
             }
@@ -445,13 +458,15 @@ impl Core {
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Replaced, who, publisher, |_| {});
         let new = self.oms.order(slot);
-        let keeps_place = new.price == old.price && new.qty <= old.qty;
         let leaves = new.leaves_qty();
+        let keeps_place = new.price == old.price && new.qty <= old.qty && leaves > Lots::ZERO;
         if keeps_place && self.paper.reduce(old.instrument, old.side, slot, leaves) {
             return;
         }
         self.paper.remove(old.instrument, old.side, slot);
-        self.execute(slot, publisher);
+        if leaves > Lots::ZERO {
+            self.execute(slot, publisher);
+        }
     }
 
     /// Asks the venue to cancel every open order in scope; how many there were.
@@ -511,7 +526,8 @@ impl Core {
         canceled
     }
 
-    /// The trading day ends: what is under way arrives, DAY orders expire, client order ids are free again.
+    /// The trading day ends and the next begins: what is under way arrives, DAY orders expire, the others are done for the day
+    /// and renewed (FIX H.1.a), client order ids are free again.
     pub(super) fn day_roll<O: Output>(
         &mut self,
         publisher: &mut Publisher<'_, O>,
@@ -523,7 +539,11 @@ impl Core {
             next = self.oms.next_open(AccountId::NONE, slot);
             let order = *self.oms.order(slot);
             let before = self.oms.exposure(slot);
-            if order.time_in_force != TimeInForce::Day || self.oms.expired(slot).is_err() {
+            if order.time_in_force != TimeInForce::Day {
+                self.renew(slot, publisher);
+                continue;
+            }
+            if self.oms.expired(slot).is_err() {
                 continue;
             }
             self.paper.remove(order.instrument, order.side, slot);
@@ -535,6 +555,16 @@ impl Core {
         }
         self.oms.day_roll();
         Ok(expired)
+    }
+
+    /// One day ends for an order that outlives it, and the next begins.
+    fn renew<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+        let &Order { qty, who, .. } = self.oms.order(slot);
+        if self.oms.done_for_day(slot).is_ok() {
+            self.report(slot, ExecType::DoneForDay, who, publisher, |_| {});
+            self.oms.restated(slot, qty).expect("a new day follows on the old");
+            self.report(slot, ExecType::Restated, who, publisher, |_| {});
+        }
     }
 
     fn report<O: Output>(
