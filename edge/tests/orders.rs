@@ -115,7 +115,7 @@ async fn malformed_requests_say_which_field_and_what_is_allowed() {
             "qty: 1.5 is not a multiple of the lot 1",
         ),
         (|o| o.side = 0, Code::InvalidArgument, "side: 0 is not allowed"),
-        (|o| o.order_type = 9, Code::InvalidArgument, "order_type: 9 is not allowed"),
+        (|o| o.order_type = 99, Code::InvalidArgument, "order_type: 99 is not allowed"),
         (|o| o.time_in_force = -1, Code::InvalidArgument, "time_in_force: -1 is not allowed"),
         (
             |o| o.client_order_id = "a b".into(),

@@ -205,8 +205,10 @@ pub struct Execution {
     pub queue_ahead_at_entry: Lots,
     /// The number of the execution that this event tells; 0 if it tells none.
     pub exec_id: ExecId,
+    /// The order that this one belongs to: the first of its list, the algorithm whose child it is; 0 if it stands alone.
+    pub parent_id: OrderId,
     /// Zero.
-    pub reserved: [u8; 16],
+    pub reserved: [u8; 8],
 }
 
 /// A position of one account in one instrument after an event.

@@ -136,7 +136,8 @@ fn events() -> Vec<Event> {
         cancel_reason: 0,
         queue_ahead_at_entry: Lots(1_200),
         exec_id: ExecId(0),
-        reserved: [0; 16],
+        parent_id: OrderId(0),
+        reserved: [0; 8],
     };
     let refused = Execution {
         reject_limit: -1,

@@ -107,6 +107,7 @@ pub(crate) fn order(
         reject: execution.reject().map(|refused| reject(&refused, Some(instrument))),
         cause_seq: execution.cause_seq.0,
         exec_id: execution.exec_id.0,
+        parent_id: execution.parent_id.0,
         queue_ahead_at_entry: qty(instrument, execution.queue_ahead_at_entry),
         position: Some(of_record(record)),
         ts: record.ts.0,

@@ -57,6 +57,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "queue_ahead_lots",
     "cause_seq",
     "exec_id",
+    "parent_id",
     "fee_e18",
     "cost_e18",
     "realised_e18",
@@ -361,6 +362,7 @@ fn execution_fields(body: &Execution, fields: &mut Fields) {
         "queue_ahead_lots" = body.queue_ahead_at_entry.0,
         "cause_seq" = body.cause_seq.0,
         "exec_id" = body.exec_id.0,
+        "parent_id" = body.parent_id.0,
         "cancel_reason" = name_of!(CancelReason, body.cancel_reason)
     );
     reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
