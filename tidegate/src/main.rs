@@ -11,6 +11,7 @@ mod cmd {
     pub mod feed;
     pub mod r#gen;
     pub mod journal;
+    pub mod matching;
     pub mod replay;
     pub mod run;
     pub mod stats;
@@ -34,6 +35,7 @@ Examples:
   tidegate gen -o day.itch.gz --symbols 20       make up a session
   tidegate stats day.itch.gz                     what is in a file
   tidegate book day.itch.gz --symbol TIDE        a book at its end
+  tidegate match orders.jsonl                    what the internal market does with orders
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
   tidegate replay data/journal                   run a journal again and compare every state hash
@@ -49,6 +51,8 @@ enum Cmd {
     Stats(cmd::stats::StatsArgs),
     /// Show a book at given points of a market data file.
     Book(cmd::book::BookArgs),
+    /// Match orders: JSON Lines in, JSON Lines of what happened out.
+    Match(cmd::matching::MatchArgs),
     /// Make up a session of market data.
     Gen(cmd::r#gen::GenArgs),
     /// Play market data files over the network.
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Cmd::Demo(args) => cmd::demo::run(args),
         Cmd::Stats(args) => cmd::stats::run(args),
         Cmd::Book(args) => cmd::book::run(args),
+        Cmd::Match(args) => cmd::matching::run(args),
         Cmd::Gen(args) => cmd::r#gen::run(args),
         Cmd::Feed(args) => cmd::feed::run(args),
         Cmd::Replay(args) => cmd::replay::run(args),
@@ -84,7 +89,8 @@ fn main() -> ExitCode {
         Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "tidegate: {}", told(&error));
-            ExitCode::FAILURE
+            // As for a command line that cannot be read.
+            if error.is::<cmd::matching::BadLine>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -13,12 +13,13 @@ use std::time::Duration;
 use support::{Place, Ran, Server, run, spawn_command, spawn_heard, text, tidegate};
 use tempfile::TempDir;
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["run"],
     &["demo"],
     &["stats"],
     &["book"],
+    &["match"],
     &["gen"],
     &["feed"],
     &["feed", "serve"],

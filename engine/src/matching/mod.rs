@@ -42,9 +42,37 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order of a day.
+    pub const ALL: [Self; 6] = [
+        Self::PreOpen,
+        Self::OpenAuction,
+        Self::Continuous,
+        Self::Halt,
+        Self::CloseAuction,
+        Self::Closed,
+    ];
+
+    /// The lower-case name used in JSON, logs and configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PreOpen => "pre_open",
+            Self::OpenAuction => "open_auction",
+            Self::Continuous => "continuous",
+            Self::Halt => "halt",
+            Self::CloseAuction => "close_auction",
+            Self::Closed => "closed",
+        }
+    }
+
     /// True if orders rest without trading, for an auction (rule 6).
     pub const fn collects(self) -> bool {
         !matches!(self, Self::Continuous | Self::Closed)
+    }
+}
+
+impl core::fmt::Display for Phase {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -161,6 +161,11 @@ impl NaiveMarket {
         self.state.last
     }
 
+    /// The limit of a live order as it is now, 0 if it has none.
+    pub fn limit(&self, handle: u32) -> Option<Ticks> {
+        self.orders.get(&handle).map(|order| order.entry.price)
+    }
+
     /// The displayed book of one side, best first: price, lots, orders.
     pub fn levels(&self, side: Side) -> Vec<(Ticks, Lots, u32)> {
         let mut levels: BTreeMap<i64, (Ticks, Lots, u32)> = BTreeMap::new();
@@ -430,11 +435,10 @@ impl NaiveMarket {
         order.peg_price = self.peg_price(&order.entry);
         let is_market = order.entry.order_type == OrderType::Market;
         let life = order.entry.time_in_force;
-        let could_trade = self.could_trade(&order);
-        if life == TimeInForce::Fok && could_trade < order.entry.qty {
+        if life == TimeInForce::Fok && self.could_trade(&order) < order.entry.qty {
             return out.canceled(handle, order.entry.qty, CancelReason::Fok);
         }
-        if order.entry.terms.min_qty.is_some() && could_trade < order.least() {
+        if order.entry.terms.min_qty.is_some() && self.could_trade(&order) < order.least() {
             if is_market || life == TimeInForce::Ioc {
                 return out.canceled(handle, order.entry.qty, CancelReason::MinQty);
             }

@@ -176,7 +176,7 @@ impl fmt::Display for Report {
             Self::Triggered(handle) => write!(f, "triggered {handle}"),
             Self::Rejected(handle, reject) => write!(f, "rejected {handle} {}", refusal(reject)),
             Self::Refused(handle, reject) => write!(f, "refused {handle} {}", refusal(reject)),
-            Self::Phase(phase) => write!(f, "phase {}", text::phase_name(*phase)),
+            Self::Phase(phase) => write!(f, "phase {phase}"),
             Self::Indicative(indicative) => {
                 let Indicative { price, qty, imbalance, side } = indicative;
                 match price {

@@ -6,19 +6,6 @@ use tidegate_engine::matching::{Entry, Peg, Phase, Trail};
 use tidegate_model::command::{OrderType, PegKind, PostOnly, SelfTrade, TimeInForce};
 use tidegate_model::{AccountId, Lots, Side, Ticks, UnixNanos};
 
-const PHASES: [(Phase, &str); 6] = [
-    (Phase::PreOpen, "pre_open"),
-    (Phase::OpenAuction, "open_auction"),
-    (Phase::Continuous, "continuous"),
-    (Phase::Halt, "halt"),
-    (Phase::CloseAuction, "close_auction"),
-    (Phase::Closed, "closed"),
-];
-
-pub fn phase_name(phase: Phase) -> &'static str {
-    PHASES.iter().find(|(known, _)| *known == phase).expect("every phase has a name").1
-}
-
 fn named<T: Copy + ToString>(all: &[T], word: &str) -> Option<T> {
     all.iter().copied().find(|value| value.to_string() == word)
 }
@@ -34,10 +21,7 @@ pub fn parse(line: &str) -> Input {
         "cancel" => Some(Input::Cancel(words[1].parse().ok()?)),
         "replace" => parse_replace(&words[1..]),
         "mass_cancel" => parse_mass_cancel(&words[1..]),
-        "phase" => {
-            let (phase, _) = PHASES.iter().find(|(_, name)| *name == words[1])?;
-            Some(Input::Phase(*phase))
-        }
+        "phase" => named(&Phase::ALL, words[1]).map(Input::Phase),
         "time" => Some(Input::Time(UnixNanos(words[1].parse().ok()?))),
         "bands" if words[1] == "none" => Some(Input::Bands(None)),
         "bands" => Some(Input::Bands(Some((ticks(words[1])?, ticks(words[2])?)))),
@@ -135,7 +119,7 @@ impl fmt::Display for Input {
                 account.map_or(Ok(()), |account| write!(f, " account={account}"))?;
                 side.map_or(Ok(()), |side| write!(f, " {side}"))
             }
-            Self::Phase(phase) => write!(f, "phase {}", phase_name(*phase)),
+            Self::Phase(phase) => write!(f, "phase {phase}"),
             Self::Time(now) => write!(f, "time {now}"),
             Self::Bands(None) => write!(f, "bands none"),
             Self::Bands(Some((low, high))) => write!(f, "bands {low} {high}"),
