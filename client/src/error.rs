@@ -28,7 +28,7 @@ pub enum ClientError {
     /// The edge refused or failed the call.
     ///
     /// With `Cancelled`, `DeadlineExceeded`, `Internal`, `Unavailable` or `Unknown` a request may or may not have been
-    /// carried out: ask for the order by its name before sending it again. With any other code it was not.
+    /// carried out. An order can be sent again under its name, unchanged: it is taken once. With any other code it was not.
     #[error("{call}: {} ({:?})", status.message(), status.code())]
     Call {
         /// The call.

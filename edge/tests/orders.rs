@@ -31,6 +31,23 @@ async fn everything_that_changes_state_needs_a_token() {
 }
 
 #[tokio::test]
+async fn an_order_that_is_sent_again_is_taken_once() {
+    let mut house = House::new(config()).await;
+    let trader = house.trader().await;
+    let order = house.order(Side::Buy, "100", "10.00");
+    let first = trader.submit(order.clone()).await.expect("a report");
+    let again = trader.submit(order.clone()).await.expect("a report");
+    assert_eq!((again.order_id, again.ord_status()), (first.order_id, OrdStatus::New));
+    assert_eq!((again.exec_type(), again.reject), (ExecType::OrderStatus, None));
+    let other = SubmitOrderRequest { qty: "101".into(), ..order };
+    let refused = trader.submit(other).await.expect("a report").reject.expect("a reject");
+    assert_eq!(refused.reason(), RejectReason::DuplicateClientOrderId);
+    let open = trader.list_orders(ListOrdersRequest::default()).await.expect("orders");
+    assert_eq!(open.orders.len(), 1);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn an_order_is_answered_filled_and_found_again() {
     let mut house = House::new(config()).await;
     let trader = house.trader().await;

@@ -5,7 +5,7 @@ mod support;
 use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::TimeInForce::{Day, Fok, Gtc, Ioc};
-use tidegate_model::command::{CancelOrder, Command, ReplaceOrder};
+use tidegate_model::command::{CancelOrder, Command, KillSwitch, NewOrder, ReplaceOrder};
 use tidegate_model::*;
 
 const LATENCY_NS: u64 = 1_000;
@@ -200,6 +200,47 @@ fn d_2_fills_under_a_replace_and_a_cancel_are_answered_both() {
             format!("1 cancel_reject -> filled {late}"),
         ]
     );
+}
+
+/// F.1.a and F.1.b. An order needs no flag to be taken for a resend: its content tells.
+#[test]
+fn f_1_the_same_id_is_the_same_order_or_is_refused() {
+    let mut desk = desk();
+    let order = new_order("twice", Buy, Some(cents(9_990)), 100, Gtc);
+    let send = |desk: &mut Desk, order: NewOrder| lines(&desk.command(Command::NewOrder(order)));
+    assert_eq!(send(&mut desk, order), ["1 pending_new -> pending_new"]);
+    assert_eq!(send(&mut desk, order), ["1 order_status -> pending_new"]);
+    desk.pass(LATENCY_NS);
+    assert_eq!(send(&mut desk, order), ["1 order_status -> new"]);
+    flow(&mut desk, 10);
+    assert_eq!(send(&mut desk, order), ["1 order_status -> partially_filled"]);
+    desk.replace(1, cents(9_991), 90);
+    assert_eq!(send(&mut desk, order), ["1 order_status -> pending_replace"]);
+    desk.pass(LATENCY_NS);
+    let refused = "0 rejected -> rejected duplicate_client_order_id: limit=0 value=1";
+    // What it was replaced to is other content.
+    let replaced = NewOrder { qty: Lots(90), price: cents(9_991), ..order };
+    assert_eq!(send(&mut desk, replaced), [refused]);
+    assert_eq!(send(&mut desk, NewOrder { qty: Lots(101), ..order }), [refused]);
+    assert_eq!(send(&mut desk, NewOrder { flags: 1, ..order }), [refused]);
+    // Whatever the gate would say now.
+    let kill = KillSwitch { account: ACCOUNT, engaged: 1, reserved: [0; 3] };
+    desk.command(Command::KillSwitch(kill));
+    desk.pass(LATENCY_NS);
+    assert_eq!(send(&mut desk, order), ["1 order_status -> canceled"]);
+    assert_eq!(desk.core.risk().exposure(ACCOUNT, INSTRUMENT).open_qty, [Lots(0); 2]);
+    // The next day the name is free.
+    desk.command(Command::KillSwitch(KillSwitch { engaged: 0, ..kill }));
+    desk.command(Command::DayRoll);
+    assert_eq!(send(&mut desk, order), ["2 pending_new -> pending_new"]);
+    // What was refused never was an order: it is looked at anew.
+    let dear = new_order("dear", Buy, Some(cents(99_999)), 100, Gtc);
+    for _ in 0..2 {
+        let told = send(&mut desk, dear);
+        assert!(told[0].starts_with("0 rejected -> rejected price_collar"), "{told:?}");
+    }
+    let cheap = NewOrder { price: cents(9_000), ..dear };
+    assert_eq!(send(&mut desk, cheap), ["3 pending_new -> pending_new"]);
 }
 
 #[test]

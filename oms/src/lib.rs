@@ -25,5 +25,5 @@ pub mod position;
 
 pub use ledger::Booking;
 pub use lifecycle::OrdEvent;
-pub use oms::{Fill, Oms};
+pub use oms::{Fill, Named, Oms};
 pub use order::{Order, OrderSlot, PendingReplace, Requester};

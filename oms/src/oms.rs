@@ -31,7 +31,7 @@ use tidegate_model::{
 use tidegate_risk::exposure::bounded_notional;
 use tidegate_risk::{OrderExposure, Risk, RiskApproved};
 
-pub use crate::orders::{NameHash, ORDERS_MAX};
+pub use crate::orders::{NameHash, Named, ORDERS_MAX};
 
 const TAG_NEXT_EXEC: u64 = 0x6f6d_736e_6578_6563;
 
@@ -114,20 +114,23 @@ impl Oms {
         Err(Reject::of(RejectReason::CurrencyMismatch, i128::from(account.0)))
     }
 
-    /// Lets a client's name pass that the account has not used since the day began, and for whose order
-    /// there is room. Its refusal goes before the gate's, so that a repeated message is answered as what it is.
+    /// Lets an order pass whose name the account has not used since the day began, and for which there is room; or tells
+    /// that it is a message sent again ([`Named::Same`]): the order that bears the name was entered with the same content,
+    /// every byte of it, and is to be told once more (FIX F.1.b). Goes before the gate's answer, so that a repeated message
+    /// is answered as what it is.
     ///
     /// # Errors
     /// [`RejectReason::BadClientOrderId`]; [`RejectReason::DuplicateClientOrderId`] with the number of the
-    /// order that bears it; [`RejectReason::CapacityExceeded`].
+    /// order that bears it, with other content; [`RejectReason::CapacityExceeded`].
     #[inline]
-    pub fn check_client_order_id(
-        &self,
-        account: AccountId,
-        client_order_id: &ClientOrderId,
-        hash: NameHash,
-    ) -> Result<(), Reject> {
-        self.orders.check_name(account, client_order_id, hash)
+    pub fn check_client_order_id(&self, new: &NewOrder, hash: NameHash) -> Result<Named, Reject> {
+        self.orders.check_name(new, hash)
+    }
+
+    /// The order as it was entered, whatever was replaced since.
+    #[inline]
+    pub fn entered(&self, slot: OrderSlot) -> NewOrder {
+        self.orders.entered(slot)
     }
 
     /// Where [`Self::check_client_order_id`] and [`Self::admit`] look a name up. To be asked as soon as the name is known:
@@ -140,10 +143,10 @@ impl Oms {
     /// Keeps an approved order, as PendingNew, under the next number.
     ///
     /// # Errors
-    /// [`RejectReason::UnknownAccount`], and as [`Self::check_client_order_id`].
+    /// [`RejectReason::UnknownAccount`].
     ///
     /// # Panics
-    /// If the approved order has values that the gate refuses.
+    /// If the approved order has values that the gate refuses, or its name did not pass as [`Named::Free`].
     pub fn admit(
         &mut self,
         approved: &RiskApproved<NewOrder>,
@@ -173,7 +176,7 @@ impl Oms {
             money_per_tick_lot: instrument.money_per_tick_lot,
             ..Order::BLANK
         };
-        self.orders.admit(order, hash)
+        Ok(self.orders.admit(order, new, hash))
     }
 
     /// The order of an account by its number or, where that is 0, by the client's name.

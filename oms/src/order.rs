@@ -1,7 +1,7 @@
 //! One order: what was asked, what became of it.
 
 use crate::lifecycle::Standing;
-use tidegate_model::command::{OrderType, TimeInForce};
+use tidegate_model::command::{NewOrder, OrderType, TimeInForce};
 use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -71,6 +71,8 @@ pub struct Order {
     pub status: OrdStatus,
     /// The venue has accepted it or executed some of it.
     pub acknowledged: bool,
+    /// Its terms as entered are kept apart: they are more than this record holds, or it says something else by now.
+    pub(crate) entered_apart: bool,
     /// OrderQty.
     pub qty: Lots,
     /// Limit price; 0 for market orders.
@@ -112,6 +114,7 @@ impl Order {
         flags: 0,
         status: OrdStatus::Canceled,
         acknowledged: false,
+        entered_apart: false,
         qty: Lots::ZERO,
         price: Ticks::ZERO,
         cum_qty: Lots::ZERO,
@@ -156,7 +159,25 @@ impl Order {
         }
     }
 
-    pub(crate) fn hash_entry(&self) -> u64 {
+    /// The order as it was entered, if it was plain and its price and quantity are the first.
+    #[inline]
+    pub(crate) fn as_plain(&self) -> NewOrder {
+        NewOrder {
+            client_order_id: self.client_order_id,
+            account: self.account,
+            instrument: self.instrument,
+            side: self.side.wire(),
+            order_type: self.order_type.wire(),
+            time_in_force: self.time_in_force.wire(),
+            flags: self.flags,
+            qty: self.qty,
+            price: self.price,
+            ..NewOrder::BLANK
+        }
+    }
+
+    /// The hash of what never changes, of an order that was entered as `new`.
+    pub(crate) fn hash_entry(&self, new: &NewOrder) -> u64 {
         let mut words = [0; 12];
         for (word, bytes) in words.iter_mut().zip(self.client_order_id.0.chunks_exact(8)) {
             *word = u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
@@ -174,7 +195,12 @@ impl Order {
         words[9] = self.who.request_id;
         words[10] = self.entered_at.0;
         words[11] = self.protection_price.0 as u64;
-        hash_words(TAG_ORDER_ENTRY, &words)
+        let entry = hash_words(TAG_ORDER_ENTRY, &words);
+        match self.entered_apart {
+            true => hash_words(entry, &bytemuck::cast::<NewOrder, [u64; 16]>(*new)),
+            // Price and quantity are those that it has.
+            false => entry,
+        }
     }
 
     /// The canonical hash of the order as it stands.

@@ -6,6 +6,7 @@
 
 use crate::client_ids::{ClientIds, Probe};
 use crate::order::{Order, OrderSlot};
+use tidegate_model::command::NewOrder;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
 
@@ -41,10 +42,26 @@ impl Ends {
     const EMPTY: Self = Self { first: NONE, last: NONE };
 }
 
+/// What a probe for a client's name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The account has not used it today, and there is room for its order.
+    Free,
+    /// The very order that was sent bears it.
+    Same(OrderSlot),
+}
+
+/// An order as it was entered, in the words of its record.
+type EnteredWords = [u64; 16];
+
+const _: () = assert!(size_of::<NewOrder>() == size_of::<EnteredWords>());
+
 #[derive(Debug)]
 pub struct Orders {
     /// By slot. Grows, within its reserved room, until the first lap of numbers is done.
     records: Vec<Order>,
+    /// By slot: the order as it was entered, where its record does not tell. The memory is touched by such orders only.
+    entered: Vec<EnteredWords>,
     /// By slot: places in the two lists of open orders.
     links: Vec<[Link; 2]>,
     /// One bit a slot: an order is kept there.
@@ -71,6 +88,7 @@ impl Orders {
         let count = orders_max as usize;
         Ok(Self {
             records: Vec::with_capacity(count),
+            entered: vec![[0; 16]; count],
             links: Vec::with_capacity(count),
             kept: vec![0; count.div_ceil(64)],
             kept_count: 0,
@@ -159,51 +177,55 @@ impl Orders {
         NameHash(hash)
     }
 
-    /// Lets a name pass that the account has not used today, if there is room for its order.
+    /// Lets a name pass that the account has not used today, if there is room for its order, and finds the order that bears
+    /// it if that was entered as this one is, bit for bit.
     #[inline]
-    pub fn check_name(
-        &self,
-        account: AccountId,
-        name: &ClientOrderId,
-        hash: NameHash,
-    ) -> Result<(), Reject> {
-        self.place_of_name(account, name, hash).map(|_| ())
-    }
-
-    #[inline]
-    fn place_of_name(
-        &self,
-        account: AccountId,
-        name: &ClientOrderId,
-        NameHash(hash): NameHash,
-    ) -> Result<usize, Reject> {
+    pub fn check_name(&self, new: &NewOrder, hash: NameHash) -> Result<Named, Reject> {
+        let name = &new.client_order_id;
         if !name.is_valid() {
             return Err(Reject::of(RejectReason::BadClientOrderId, 0));
         }
-        let full = || {
-            let limit = i128::from(self.orders_max());
-            Reject::new(RejectReason::CapacityExceeded, limit, i128::from(self.kept_count))
-        };
-        match self.probe(account, name, hash) {
+        match self.probe(new.account, name, hash.0) {
+            Probe::Free(_) if u64::from(self.kept_count) < self.orders_max() => Ok(Named::Free),
+            Probe::Taken(slot) if self.entered(slot) == *new => Ok(Named::Same(slot)),
             Probe::Taken(slot) => {
                 let order_id = i128::from(self.get(slot).order_id.0);
                 Err(Reject::of(RejectReason::DuplicateClientOrderId, order_id))
             }
-            Probe::Free(_) if u64::from(self.kept_count) == self.orders_max() => Err(full()),
-            Probe::Free(at) => Ok(at),
-            Probe::Full => Err(full()),
+            Probe::Free(_) | Probe::Full => {
+                let limit = i128::from(self.orders_max());
+                Err(Reject::new(RejectReason::CapacityExceeded, limit, self.kept_count.into()))
+            }
+        }
+    }
+
+    /// The order as it was entered.
+    #[inline]
+    pub fn entered(&self, slot: OrderSlot) -> NewOrder {
+        let order = self.get(slot);
+        match order.entered_apart {
+            true => bytemuck::cast(self.entered[slot.index()]),
+            false => order.as_plain(),
         }
     }
 
     /// Keeps a new order, numbers it and puts it at the end of the open ones.
+    ///
+    /// # Panics
+    /// If its name or room were not checked with [`Self::check_name`].
     #[inline]
-    pub fn admit(&mut self, mut order: Order, name_hash: NameHash) -> Result<OrderSlot, Reject> {
+    pub fn admit(&mut self, mut order: Order, new: &NewOrder, name_hash: NameHash) -> OrderSlot {
         assert!(order.is_open(), "an order is admitted before it ends");
-        let at = self.place_of_name(order.account, &order.client_order_id, name_hash)?;
+        let place = self.probe(order.account, &order.client_order_id, name_hash.0);
+        let Probe::Free(at) = place else { panic!("an order is admitted after its name passed") };
         let id = self.free_id();
         let slot = OrderSlot(((id - 1) & self.mask) as u32);
         order.order_id = OrderId(id);
-        order.entry_hash = order.hash_entry();
+        order.entered_apart = order.as_plain() != *new;
+        if order.entered_apart {
+            self.entered[slot.index()] = bytemuck::cast(*new);
+        }
+        order.entry_hash = order.hash_entry(new);
         order.hash = order.hash_now();
         self.hash.add(order.hash);
 
@@ -223,7 +245,7 @@ impl Orders {
         self.link(LIST_ALL, slot);
         self.link(LIST_ACCOUNT, slot);
         self.open_count += 1;
-        Ok(slot)
+        slot
     }
 
     /// The next number whose slot is free; there is one.
@@ -256,8 +278,15 @@ impl Orders {
     #[inline]
     pub fn update(&mut self, slot: OrderSlot, change: impl FnOnce(&mut Order)) {
         let order = &mut self.records[slot.index()];
-        let was_open = order.is_open();
+        let (was_open, qty, price) = (order.is_open(), order.qty, order.price);
         change(order);
+        if (order.qty, order.price) != (qty, price) && !order.entered_apart {
+            // From now on the record says something else than what was entered.
+            let entered = Order { qty, price, ..*order }.as_plain();
+            self.entered[slot.index()] = bytemuck::cast(entered);
+            order.entered_apart = true;
+            order.entry_hash = order.hash_entry(&entered);
+        }
         assert!(order.cum_qty <= order.qty, "no order executes more than it asked for");
         self.hash.remove(order.hash);
         order.hash = order.hash_now();
@@ -371,8 +400,8 @@ impl Orders {
     /// The hash computed anew from every kept order.
     pub fn hash_from_scratch(&self) -> StateHash {
         let mut hash = self.hash_of_next_id();
-        for (_, order) in self.kept() {
-            let fresh = Order { entry_hash: order.hash_entry(), ..*order };
+        for (slot, order) in self.kept() {
+            let fresh = Order { entry_hash: order.hash_entry(&self.entered(slot)), ..*order };
             hash.add(fresh.hash_now());
         }
         hash

@@ -7,6 +7,7 @@ mod desk;
 use desk::{Desk, order};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use tidegate_model::command::NewOrder;
 use tidegate_model::event::Liquidity;
 use tidegate_model::{AccountId, Lots, Side, Ticks};
 
@@ -57,7 +58,9 @@ fn orders_cost_no_allocation() {
     for _ in 0..3 {
         for (number, new) in orders.iter().enumerate() {
             let slot = desk.enter(*new).expect("sensible");
-            assert!(desk.enter(*new).is_err(), "the name is taken");
+            assert_eq!(desk.enter(*new), Ok(slot), "sent again");
+            let other = NewOrder { qty: Lots(51), ..*new };
+            assert!(desk.enter(other).is_err(), "the name is taken");
             desk.oms.accepted(slot).expect("pending new");
             let before = desk.oms.exposure(slot);
             match number % 4 {

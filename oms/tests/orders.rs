@@ -5,12 +5,12 @@ mod desk;
 use desk::{Desk, NOW, USD, WHO, name, order};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tidegate_model::command::{NewOrder, OrderType};
+use tidegate_model::command::{NewOrder, OrderType, TimeInForce};
 use tidegate_model::event::{ExecType, Execution, OrdStatus};
 use tidegate_model::ids::Code;
 use tidegate_model::{AccountId, ClientOrderId, Lots, OrderId, Reject, RejectReason, Side, Ticks};
 use tidegate_oms::oms::ORDERS_MAX;
-use tidegate_oms::{Oms, OrderSlot};
+use tidegate_oms::{Named, Oms, OrderSlot};
 
 #[test]
 fn a_store_has_a_power_of_two_of_slots() {
@@ -49,7 +49,7 @@ fn a_name_is_used_once_an_account_and_day() {
     let slot = desk.enter(order(0, 0, 1, Side::Buy, 5)).expect("room");
     let taken = Err(Reject::of(RejectReason::DuplicateClientOrderId, 1));
     assert_eq!(desk.check_name(0, &name(1)), taken);
-    assert_eq!(desk.enter(order(0, 0, 1, Side::Buy, 5)), taken.map(|()| slot));
+    assert_eq!(desk.enter(order(0, 0, 1, Side::Buy, 6)), taken.map(|()| slot));
     assert_eq!(desk.check_name(1, &name(1)), Ok(()));
     assert_eq!(desk.check_name(0, &name(2)), Ok(()));
     let mut spaced = name(3);
@@ -69,6 +69,58 @@ fn a_name_is_used_once_an_account_and_day() {
     assert_eq!(desk.find(0, 1, 1), unknown(1));
     let again = desk.enter(order(0, 0, 1, Side::Buy, 5)).expect("a new day");
     assert_eq!(desk.oms.order(again).order_id, OrderId(2), "numbers are never used again");
+}
+
+/// An order that is sent again is the one that it was, whatever became of it; the comparison is of every byte.
+#[test]
+fn the_same_order_is_the_same_again() {
+    let mut desk = Desk::new(16, 2, 1);
+    let first = order(0, 0, 1, Side::Buy, 5);
+    let slot = desk.enter(first).expect("room");
+    type Change = fn(&mut NewOrder);
+    let changes: [Change; 8] = [
+        |o| o.qty = Lots(6),
+        |o| o.price = Ticks(101),
+        |o| o.side = Side::Sell.wire(),
+        |o| o.time_in_force = TimeInForce::Gtc.wire(),
+        |o| o.flags = 1,
+        |o| o.stop_price = Ticks(1),
+        |o| o.expire_at = NOW,
+        |o| o.self_trade = 1,
+    ];
+    let check = |desk: &Desk, order: &NewOrder| {
+        let hash = desk.oms.name_hash(order.account, &order.client_order_id);
+        desk.oms.check_client_order_id(order, hash)
+    };
+    let check_all = |desk: &Desk| {
+        assert_eq!(check(desk, &first), Ok(Named::Same(slot)));
+        assert_eq!(desk.oms.entered(slot), first);
+        for (at, change) in changes.iter().enumerate() {
+            let mut other = first;
+            change(&mut other);
+            let taken = Err(Reject::of(RejectReason::DuplicateClientOrderId, 1));
+            assert_eq!(check(desk, &other), taken, "change {at}");
+        }
+        assert_eq!(desk.oms.hash(), desk.oms.hash_from_scratch());
+    };
+    check_all(&desk);
+    // Replaced, the content is still what was sent first.
+    desk.oms.accepted(slot).expect("pending new");
+    for (qty, price) in [(7, 102), (5, 100), (6, 100)] {
+        let before = desk.oms.exposure(slot);
+        let approved = desk.approve_replace(slot, qty, price).expect("sensible");
+        desk.oms.replace_requested(slot, &approved, WHO).expect("working");
+        check_all(&desk);
+        desk.oms.replaced(slot).expect("asked for");
+        desk.oms.recount(&mut desk.risk, slot, &before);
+        check_all(&desk);
+    }
+    desk.oms.restated(slot, Lots(9)).expect("working");
+    check_all(&desk);
+    desk.oms.canceled(slot).expect("open");
+    check_all(&desk);
+    desk.oms.day_roll();
+    assert_eq!(check(&desk, &first), Ok(Named::Free));
 }
 
 #[test]
@@ -204,21 +256,22 @@ fn an_execution_beyond_the_order_stops_the_engine() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Enter { account: u32, name: u64 },
+    Enter { account: u32, name: u64, qty: u64 },
     Close { pick: usize },
     DayRoll,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        10 => (0_u32..3, 0_u64..40).prop_map(|(account, name)| Step::Enter { account, name }),
+        10 => (0_u32..3, 0_u64..40, 1_u64..3)
+            .prop_map(|(account, name, qty)| Step::Enter { account, name, qty }),
         4 => any::<usize>().prop_map(|pick| Step::Close { pick }),
         1 => Just(Step::DayRoll),
     ]
 }
 
-/// An order as the twin keeps it: account, name, open.
-type TwinOrder = (u32, u64, bool);
+/// An order as the twin keeps it: account, name, open, quantity.
+type TwinOrder = (u32, u64, bool, u64);
 
 fn run(orders_max: u32, steps: &[Step]) {
     let mut desk = Desk::new(orders_max, 3, 1);
@@ -226,23 +279,20 @@ fn run(orders_max: u32, steps: &[Step]) {
     let mut last_id = 0;
     for step in steps {
         match *step {
-            Step::Enter { account, name: number } => {
-                let entered = order(account, 0, number, Side::Buy, 1);
-                let approved = desk.approve(entered);
-                let hash = desk.oms.name_hash(entered.account, &entered.client_order_id);
-                let terms = desk.terms;
-                let told = desk.oms.admit(&approved, hash, WHO, NOW, &terms);
+            Step::Enter { account, name: number, qty } => {
+                let told = desk.enter(order(account, 0, number, Side::Buy, qty));
                 let bearer = twin.iter().find(|(_, o)| (o.0, o.1) == (account, number));
-                if let Some((id, _)) = bearer {
+                if let Some((id, bearer)) = bearer {
                     let reject = Reject::of(RejectReason::DuplicateClientOrderId, (*id).into());
-                    assert_eq!(told, Err(reject));
+                    let same = desk.find(account, *id, 0);
+                    assert_eq!(told, if bearer.3 == qty { same } else { Err(reject) });
                 } else if twin.len() == orders_max as usize {
                     assert_eq!(told.expect_err("full").reason, RejectReason::CapacityExceeded);
                 } else {
                     let id = desk.oms.order(told.expect("room for it")).order_id.0;
                     assert!(id > last_id, "numbers rise");
                     last_id = id;
-                    twin.insert(id, (account, number, true));
+                    twin.insert(id, (account, number, true, qty));
                 }
             }
             Step::Close { pick } => {
@@ -262,7 +312,7 @@ fn run(orders_max: u32, steps: &[Step]) {
             }
         }
         assert_eq!(desk.oms.kept_count() as usize, twin.len());
-        for (id, (account, number, open)) in &twin {
+        for (id, (account, number, open, _)) in &twin {
             let slot = desk.find(*account, *id, 0).expect("kept");
             assert_eq!(desk.find(*account, 0, *number), Ok(slot));
             assert_eq!(desk.oms.order(slot).is_open(), *open);

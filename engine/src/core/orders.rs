@@ -14,7 +14,7 @@ use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
 };
-use tidegate_oms::{Booking, Order, OrderSlot, Requester};
+use tidegate_oms::{Booking, Named, Order, OrderSlot, Requester};
 use tidegate_risk::{OrderContext, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
@@ -35,6 +35,14 @@ pub(super) struct Taking {
     qty: Lots,
 }
 
+/// What became of a new order that was not refused.
+enum Entry {
+    /// It is in the store.
+    New(OrderSlot),
+    /// It was before: the same message, sent again.
+    Again(OrderSlot),
+}
+
 impl Core {
     /// A new order: checked, stored, sent to the venue.
     pub(super) fn new_order<O: Output>(
@@ -44,13 +52,16 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         match self.admit(order, who) {
-            Ok(slot) => self.send(slot, Request::New, who, publisher),
+            Ok(Entry::New(slot)) => self.send(slot, Request::New, who, publisher),
+            Ok(Entry::Again(slot)) => {
+                self.report(slot, ExecType::OrderStatus, who, publisher, |_| {});
+            }
             Err(reject) => refuse_new(&order, reject, who, publisher),
         }
     }
 
     /// The gate. The one place where an order is let in.
-    fn admit(&mut self, order: NewOrder, who: Requester) -> Result<OrderSlot, Reject> {
+    fn admit(&mut self, order: NewOrder, who: Requester) -> Result<Entry, Reject> {
         let name = self.oms.name_hash(order.account, &order.client_order_id);
         let unknown = Reject::of(RejectReason::UnknownInstrument, order.instrument.0.into());
         let listed = self.listing.get(order.instrument).ok_or(unknown)?;
@@ -58,13 +69,15 @@ impl Core {
         let context = self.order_context(order.account, order.instrument, listed);
         let answer = self.risk.check_new(order, &context);
         // A message that is repeated is answered as what it is, whatever the gate says of it.
-        self.oms.check_client_order_id(order.account, &order.client_order_id, name)?;
+        if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
+            return Ok(Entry::Again(slot));
+        }
         check_trading(listed)?;
         self.paper.check_room()?;
         let approved: RiskApproved<NewOrder> = answer?;
         let slot = self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;
         self.risk.order_opened(approved.exposure());
-        Ok(slot)
+        Ok(Entry::New(slot))
     }
 
     fn order_context<'l>(

@@ -7,7 +7,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, PrincipalId, Reject,
     SessionId, Side, Symbol, Ticks, UnixNanos,
 };
-use tidegate_oms::{Oms, OrderSlot, Requester};
+use tidegate_oms::{Named, Oms, OrderSlot, Requester};
 use tidegate_risk::{OrderContext, Risk, RiskApproved};
 
 pub const USD: Code = Code(*b"USD\0\0\0\0\0");
@@ -87,18 +87,26 @@ impl Desk {
         self.risk.check_new(order, &context).expect("sensible")
     }
 
-    /// Approves, admits and counts an order.
+    /// Approves, admits and counts an order; one that is sent again is the one that it was.
     pub fn enter(&mut self, order: NewOrder) -> Result<OrderSlot, Reject> {
         let approved = self.approve(order);
         let name = self.oms.name_hash(order.account, &order.client_order_id);
+        if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
+            return Ok(slot);
+        }
         let slot = self.oms.admit(&approved, name, WHO, NOW, &self.terms)?;
         self.risk.order_opened(approved.exposure());
         Ok(slot)
     }
 
+    /// Asks for the name of an order like no other.
     pub fn check_name(&self, account: u32, name: &ClientOrderId) -> Result<(), Reject> {
-        let hash = self.oms.name_hash(AccountId(account), name);
-        self.oms.check_client_order_id(AccountId(account), name, hash)
+        let unlike = order(account, 0, 0, Side::Sell, 77_777);
+        let order = NewOrder { client_order_id: *name, ..unlike };
+        let hash = self.oms.name_hash(order.account, name);
+        let found = self.oms.check_client_order_id(&order, hash)?;
+        assert_eq!(found, Named::Free, "no order is like it");
+        Ok(())
     }
 
     /// Approves new terms of an order.
