@@ -7,6 +7,10 @@
 mod support;
 
 mod basics;
+mod instructions;
+mod phases;
+mod refusals;
+mod types;
 
 use support::{Input, Matching, Report, book, parse, told};
 use tidegate_engine::matching::NaiveMarket;
