@@ -4,8 +4,8 @@ mod support;
 use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::TimeInForce::{Day, Fok, Gtc, Ioc};
-use tidegate_model::command::{Command, KillSwitch, MassCancel, NewOrder};
-use tidegate_model::event::Event;
+use tidegate_model::command::{Command, FillModelKind, KillSwitch, MassCancel, NewOrder};
+use tidegate_model::event::{Event, Execution};
 use tidegate_model::market::{FLAG_FILLS_FOLLOW, MarketEventKind as Kind, TradingStatus};
 use tidegate_model::*;
 
@@ -498,7 +498,7 @@ fn halted_instrument_takes_no_orders() {
 }
 
 #[test]
-fn levels_without_orders_are_taken_until_told_anew() {
+fn of_levels_without_orders_only_what_is_new_can_be_taken_again() {
     let mut desk = Desk::new(0);
     let level = |side: Side, price, qty| MarketEvent {
         side: side.wire(),
@@ -520,11 +520,32 @@ fn levels_without_orders_are_taken_until_told_anew() {
         lines(&desk.order(Buy, None, 10, Ioc)),
         ["2 new -> new", "2 canceled 10 no_liquidity -> canceled"]
     );
+    // What is told anew is what is left of the same lots, however often.
+    desk.market(level(Sell, cents(10_001), 30));
     desk.market(level(Sell, cents(10_001), 30));
     assert_eq!(
-        lines(&desk.order(Buy, None, 30, Ioc)),
-        ["3 new -> new", "3 trade 30@10001 -> filled"]
+        lines(&desk.order(Buy, None, 10, Ioc)),
+        ["3 new -> new", "3 canceled 10 no_liquidity -> canceled"]
     );
+    desk.market(level(Sell, cents(10_001), 50));
+    assert_eq!(
+        lines(&desk.order(Buy, None, 30, Ioc)),
+        [
+            "4 new -> new",
+            "4 trade 20@10001 -> partially_filled",
+            "4 canceled 10 no_liquidity -> canceled"
+        ]
+    );
+    // So is what a resting order met: the same offer does not fill it twice.
+    desk.market(level(Sell, cents(10_001), 0));
+    desk.market(level(Sell, cents(10_005), 1));
+    assert_eq!(lines(&desk.order(Buy, Some(cents(10_001)), 50, Gtc)), ["5 new -> new"]);
+    let met = desk.market(level(Sell, cents(10_001), 30));
+    assert_eq!(lines(&met), ["5 trade 30@10001 -> partially_filled"]);
+    assert_eq!(lines(&desk.market(level(Sell, cents(10_001), 30))), [""; 0]);
+    let met = desk.market(level(Sell, cents(10_001), 35));
+    assert_eq!(lines(&met), ["5 trade 5@10001 -> partially_filled"]);
+    desk.cancel(5);
     // A book that was cleared owes nothing.
     desk.market(market(Kind::Clear, 0));
     desk.market(level(Buy, cents(10_000), 100));
@@ -532,8 +553,34 @@ fn levels_without_orders_are_taken_until_told_anew() {
     desk.market(level(Sell, cents(10_001), 10));
     assert_eq!(
         lines(&desk.order(Buy, None, 10, Ioc)),
-        ["4 new -> new", "4 trade 10@10001 -> filled"]
+        ["6 new -> new", "6 trade 10@10001 -> filled"]
     );
+}
+
+#[test]
+fn a_fill_says_why_it_happened() {
+    let mut desk = with_book(0);
+    let trade = |told: Vec<Event>| {
+        let trades = told.into_iter().filter_map(|event| match event {
+            Event::Execution(execution) if execution.last_qty.0 > 0 => Some(execution),
+            _ => None,
+        });
+        let fields = |e: Execution| {
+            let ahead = (e.queue_ahead_at_entry.0, e.queue_ahead_at_fill().0);
+            (e.cause_seq, ahead, FillModelKind::from_wire(e.fill_model))
+        };
+        trades.map(fields).collect::<Vec<_>>()
+    };
+    let exact = Some(FillModelKind::Exact);
+    let took = trade(desk.order(Buy, None, 10, Ioc));
+    assert_eq!(took, [(SeqNo::ZERO, (0, 0), exact)], "by its own arrival");
+    desk.order(Buy, Some(cents(10_000)), 50, Gtc);
+    // Through the price while lots stand ahead, then past the place.
+    let through = trade(desk.market(execute(5, 30)));
+    assert_eq!(through, [(desk.core.seq(), (100, 100), exact)]);
+    desk.market(market(Kind::Delete, 4));
+    let reached = trade(desk.market(execute(5, 5)));
+    assert_eq!(reached, [(desk.core.seq(), (100, 0), exact)]);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn check_state(core: &Core, levels: bool) {
     for side in [Side::Buy, Side::Sell] {
         for level in core.books().levels(INSTRUMENT, side) {
             for (slot, displayed) in core.books().orders_at(INSTRUMENT, side, level.price) {
-                let taken = core.paper().taken(slot);
+                let taken = core.paper().taken().of_order(slot);
                 assert!(taken <= displayed.qty, "no more is gone to us than is displayed");
                 assert!(displayed.taken || taken == Lots::ZERO, "what is gone to us is marked");
             }

@@ -207,8 +207,12 @@ pub struct Execution {
     pub exec_id: ExecId,
     /// The order that this one belongs to: the first of its list, the algorithm whose child it is; 0 if it stands alone.
     pub parent_id: OrderId,
+    /// Of a fill on paper: what [`Self::queue_ahead_at_fill`] and [`Self::impact`] tell, 2^32 - 1 if it is more.
+    pub fill_detail: u32,
+    /// Of a fill on paper: a [`crate::command::FillModelKind`] on the wire. 0 elsewhere.
+    pub fill_model: u8,
     /// Zero.
-    pub reserved: [u8; 8],
+    pub reserved: [u8; 3],
 }
 
 /// A position of one account in one instrument after an event.
@@ -403,6 +407,19 @@ fn padded(bytes: &[u8]) -> [u8; 208] {
 }
 
 impl Execution {
+    /// Of a fill at rest on paper: lots displayed ahead when it happened, as [`Self::fill_model`] reckons. Above 0, the market
+    /// went through the order's price. 0 elsewhere.
+    pub const fn queue_ahead_at_fill(&self) -> Lots {
+        let rested = self.liquidity == Liquidity::Maker.wire();
+        Lots(if rested { self.fill_detail as u64 } else { 0 })
+    }
+
+    /// Of a fill that took on paper: ticks of [`Self::last_price`] that are the impact of our own taking. 0 elsewhere.
+    pub const fn impact(&self) -> Ticks {
+        let took = self.liquidity == Liquidity::Taker.wire();
+        Ticks(if took { self.fill_detail as i64 } else { 0 })
+    }
+
     /// The refusal this report carries, if it is one.
     pub fn reject(&self) -> Option<Reject> {
         RejectReason::from_wire(self.reject_reason)

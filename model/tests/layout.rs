@@ -93,7 +93,7 @@ fn event_records() {
         112 qty, 120 cum_qty, 128 leaves_qty, 136 last_qty, 144 last_price, 152 price, 160 cause_seq,
         168 exec_type, 169 ord_status, 170 side, 171 order_type, 172 time_in_force, 173 liquidity,
         174 reject_reason, 175 cancel_reason, 176 queue_ahead_at_entry, 184 exec_id,
-        192 parent_id, 200 reserved,
+        192 parent_id, 200 fill_detail, 204 fill_model, 205 reserved,
     });
     layout!(Position, size 80, align 16, {
         0 cost, 16 realised, 32 fees, 48 qty, 56 bought, 64 sold, 72 reserved,

@@ -137,7 +137,9 @@ fn events() -> Vec<Event> {
         queue_ahead_at_entry: Lots(1_200),
         exec_id: ExecId(0),
         parent_id: OrderId(0),
-        reserved: [0; 8],
+        fill_detail: 0,
+        fill_model: 0,
+        reserved: [0; 3],
     };
     let refused = Execution {
         reject_limit: -1,

@@ -1,7 +1,7 @@
 //! Enums on the wire, texts in fixed fields, and the arithmetic of units.
 
 use proptest::prelude::*;
-use tidegate_model::command::{CommandKind, OrderType, TimeInForce};
+use tidegate_model::command::{CommandKind, FillModelKind, OrderType, TimeInForce};
 use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::AssetClass;
@@ -58,6 +58,7 @@ fn every_wire_enum() {
     wire!(Liquidity);
     wire!(CancelReason);
     wire!(AssetClass);
+    wire!(FillModelKind);
     wire!(RejectReason);
 }
 

@@ -108,6 +108,9 @@ pub(crate) fn order(
         cause_seq: execution.cause_seq.0,
         exec_id: execution.exec_id.0,
         parent_id: execution.parent_id.0,
+        fill_model: execution.fill_model.into(),
+        queue_ahead_at_fill: qty(instrument, execution.queue_ahead_at_fill()),
+        impact: instrument.format_price(execution.impact()),
         queue_ahead_at_entry: qty(instrument, execution.queue_ahead_at_entry),
         position: Some(of_record(record)),
         ts: record.ts.0,
@@ -284,9 +287,10 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidegate_model::Side;
+    use tidegate_model::command::{FillModelKind, TimeInForce};
     use tidegate_model::event::{EventKind, Liquidity};
     use tidegate_model::market::TradingStatus;
-    use tidegate_model::{Side, command::TimeInForce};
 
     /// The protocol's numbers are the records' numbers, name by name: that is what lets them pass unchanged.
     #[test]
@@ -317,6 +321,7 @@ mod tests {
         check!("EXEC_TYPE", ExecType, proto::ExecType);
         check!("ORD_STATUS", OrdStatus, proto::OrdStatus);
         check!("LIQUIDITY", Liquidity, proto::Liquidity);
+        check!("FILL_MODEL", FillModelKind, proto::FillModel);
         check!("CANCEL_REASON", tidegate_model::event::CancelReason, proto::CancelReason);
         check!("REJECT_REASON", RejectReason, proto::RejectReason);
         check!("ASSET_CLASS", tidegate_model::instrument::AssetClass, proto::AssetClass);

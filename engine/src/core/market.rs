@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::output::{Output, Publisher};
-use super::paper::{PaperVenue, is_better};
+use super::paper::{Market, PaperVenue, Place, is_better};
 use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
 use tidegate_model::market::{
     FLAG_FILLS_FOLLOW, FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus,
@@ -34,7 +34,7 @@ impl Core {
             self.counters.unbound_events += 1;
             return;
         };
-        self.paper.market_time = event.ts_event;
+        self.paper.market = Market { time: event.ts_event, seq: publisher.seq };
         match kind {
             MarketEventKind::Status => self.status(instrument, event, publisher),
             MarketEventKind::Trade | MarketEventKind::Cross => {
@@ -109,7 +109,7 @@ impl Core {
             for side in [Side::Buy, Side::Sell] {
                 // An aggressor meets the other side; where the feed does not tell, it may have been either.
                 if event.side() != Some(side) {
-                    let met = self.paper.flow_through(instrument, side, event.price, left);
+                    let met = self.paper.traded(instrument, side, event.price, left);
                     left.0 -= met.0;
                 }
             }
@@ -132,8 +132,7 @@ impl Core {
         let Some(slot) = self.books.find(event.order_ref) else { return };
         let order = self.books.order(slot);
         if order.instrument == instrument && self.can_fill(instrument) {
-            let PriceAndPlace { price, priority } = PriceAndPlace::of(&order);
-            self.paper.flow(instrument, order.side, price, priority, event.qty);
+            self.paper.order_met(instrument, order.side, place_of(&order), event.qty);
         }
     }
 
@@ -251,15 +250,9 @@ impl Core {
 /// Levels of one side in a picture: deeper ones are of no use to a subscriber, and the broadcast must hold it.
 const PICTURE_LEVELS_MAX: usize = 4_096;
 
-struct PriceAndPlace {
-    price: Ticks,
-    priority: u64,
-}
-
-impl PriceAndPlace {
-    fn of(order: &BookOrder) -> Self {
-        Self { price: order.price, priority: order.priority }
-    }
+#[inline]
+fn place_of(order: &BookOrder) -> Place {
+    Place { price: order.price, priority: order.priority }
 }
 
 fn level_update(instrument: InstrumentId, side: Side, level: Level) -> PublicUpdate {
@@ -313,13 +306,14 @@ impl<O: Output> Listener<'_, '_, O> {
         if before.taken {
             // No more of it can be gone to us than is left.
             let left = Lots(before.qty.0 - by.0);
-            self.paper.set_taken(slot, self.paper.taken(slot).min(left));
+            let taken = self.paper.taken_mut();
+            taken.set_of_order(slot, taken.of_order(slot).min(left));
         }
         if self.has_resting {
-            let PriceAndPlace { price, priority } = PriceAndPlace::of(before);
-            self.paper.ahead_reduced(self.instrument, before.side, price, priority, by);
+            let place = place_of(before);
+            self.paper.order_left(self.instrument, before.side, place, by);
             if self.can_fill && self.is_printed && matches!(cause, Cause::Executed { .. }) {
-                self.paper.flow(self.instrument, before.side, price, priority, by);
+                self.paper.order_met(self.instrument, before.side, place, by);
             }
         }
     }
@@ -329,8 +323,7 @@ impl<O: Output> BookObserver for Listener<'_, '_, O> {
     #[inline]
     fn added(&mut self, slot: Slot, order: &BookOrder) {
         if self.has_resting {
-            let PriceAndPlace { price, priority } = PriceAndPlace::of(order);
-            self.paper.told_again(self.instrument, order.side, price, priority, order.qty);
+            self.paper.order_came(self.instrument, order.side, place_of(order), order.qty);
         }
         if self.can_fill {
             let side = order.side.opposite();
@@ -355,13 +348,14 @@ impl<O: Output> BookObserver for Listener<'_, '_, O> {
     fn level(&mut self, instrument: InstrumentId, side: Side, level: Level) {
         self.publisher.public(level_update(instrument, side, level));
         if self.tells_levels || self.clears {
-            self.paper.level_refreshed(instrument, side, level.price);
+            self.paper.taken_mut().level_told(instrument, side, level.price, level.qty);
         }
         if self.tells_levels && self.can_fill && level.qty.0 > 0 {
-            let ours = side.opposite();
-            let met = self.paper.crossed_by(instrument, ours, level.price, level.qty);
+            let taken = self.paper.taken().of_level(instrument, side, level.price);
+            let (ours, fresh) = (side.opposite(), Lots(level.qty.0 - taken.0));
+            let met = self.paper.crossed_by(instrument, ours, level.price, fresh);
             if met.0 > 0 {
-                self.paper.take_of_level(instrument, side, level.price, met);
+                self.paper.taken_mut().take_of_level(instrument, side, level.price, met);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::market::is_acceptable;
 use super::output::{Output, Publisher};
-use super::paper::{Displayed, Flight, Request, Resting};
+use super::paper::{Displayed, Flight, PaperFill, Request, Resting};
 use super::{Core, Listed};
 use crate::book::{Level, Slot};
 use tidegate_model::command::{
@@ -187,7 +187,7 @@ impl Core {
                 let ahead = level.map_or(Lots::ZERO, |level| level.qty);
                 let priority = self.books.next_priority(instrument);
                 self.oms.rested(slot, ahead);
-                let since = self.paper.market_time;
+                let since = self.paper.market.time;
                 let resting = Resting { order: slot, price, priority, ahead, leaves, since };
                 self.paper.rest(instrument, side, resting);
             }
@@ -206,7 +206,7 @@ impl Core {
             let mut crossed = std::mem::take(&mut self.crossed);
             let resting = self.paper.resting(instrument, side).iter();
             let resting = resting.take_while(|order| is_acceptable(side, order.price, best.price));
-            let now = self.paper.market_time;
+            let now = self.paper.market.time;
             crossed.extend(resting.filter(|order| order.since <= now).map(|order| order.order));
             for &slot in &crossed {
                 self.paper.remove(instrument, side, slot);
@@ -244,11 +244,11 @@ impl Core {
             };
             let mut orders = self.books.orders_at(instrument, other, price).peekable();
             if orders.peek().is_none() {
-                let taken = self.paper.taken_of_level(instrument, other, price);
+                let taken = self.paper.taken().of_level(instrument, other, price);
                 offer(Displayed::Level(other, price), qty, taken);
             }
             for (at, order) in orders {
-                let taken = if order.taken { self.paper.taken(at) } else { Lots::ZERO };
+                let taken = if order.taken { self.paper.taken().of_order(at) } else { Lots::ZERO };
                 if !offer(Displayed::Order(at), order.qty, taken) {
                     break;
                 }
@@ -269,22 +269,32 @@ impl Core {
                 match taking.from {
                     Displayed::Order(displayed) => self.note_taken(displayed, taking.qty),
                     Displayed::Level(side, price) => {
-                        self.paper.take_of_level(instrument, side, price, taking.qty);
+                        self.paper.taken_mut().take_of_level(instrument, side, price, taking.qty);
                     }
                 }
                 qty.0 += taking.qty.0;
                 at += 1;
             }
-            self.fill(slot, price, qty, Liquidity::Taker, publisher);
+            let fill = PaperFill {
+                order: slot,
+                price,
+                qty,
+                liquidity: Liquidity::Taker,
+                cause_seq: SeqNo::ZERO,
+                ahead: Lots::ZERO,
+                impact_ticks: 0,
+                model: self.paper.model_of(instrument),
+            };
+            self.fill(fill, publisher);
         }
     }
 
     fn note_taken(&mut self, displayed: Slot, qty: Lots) {
         let taken = match self.books.order(displayed).taken {
-            true => self.paper.taken(displayed),
+            true => self.paper.taken().of_order(displayed),
             false => Lots::ZERO,
         };
-        self.paper.set_taken(displayed, Lots(taken.0 + qty.0));
+        self.paper.taken_mut().set_of_order(displayed, Lots(taken.0 + qty.0));
         self.books.set_taken(displayed, true);
     }
 
@@ -297,20 +307,14 @@ impl Core {
         self.paper.met.clear();
         for at in 0..self.paper.fills.len() {
             let fill = self.paper.fills[at];
-            self.fill(fill.order, fill.price, fill.qty, Liquidity::Maker, publisher);
+            self.fill(fill, publisher);
         }
         self.paper.fills.clear();
     }
 
     /// One execution: order, position, cash, exposure, and the three reports of it.
-    fn fill<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        price: Ticks,
-        qty: Lots,
-        liquidity: Liquidity,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn fill<O: Output>(&mut self, paper: PaperFill, publisher: &mut Publisher<'_, O>) {
+        let PaperFill { order: slot, price, qty, liquidity, .. } = paper;
         let order = self.oms.order(slot);
         if !order.is_open() {
             // An execution before this one could not be booked.
@@ -327,16 +331,14 @@ impl Core {
         let Booking { position_qty, position_cost, .. } = fill.booking;
         self.risk.position_changed(account, instrument, position_qty, position_cost);
         self.oms.recount(&mut self.risk, slot, &before);
-        let cause_seq = match liquidity {
-            Liquidity::Maker => publisher.seq,
-            Liquidity::Taker => SeqNo::ZERO,
-        };
         self.report(slot, ExecType::Trade, who, publisher, |execution| {
             execution.last_price = price;
             execution.last_qty = qty;
             execution.fee = fill.fee;
             execution.liquidity = liquidity.wire();
-            execution.cause_seq = cause_seq;
+            execution.cause_seq = paper.cause_seq;
+            execution.fill_detail = paper.detail();
+            execution.fill_model = paper.model.wire();
             execution.exec_id = fill.exec_id;
         });
         let position = *self.oms.position(account, instrument);

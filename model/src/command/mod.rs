@@ -14,12 +14,15 @@
 
 mod admin;
 mod order;
+mod paper;
 
 pub use admin::{Configure, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
     OrderType, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
 };
+
+pub use paper::FillModelKind;
 
 use crate::ids::{PrincipalId, SessionId};
 use crate::instrument::Instrument;

@@ -5,7 +5,7 @@ use tidegate_journal::frame::{
     KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
-use tidegate_model::command::{CommandKind, OrderType, SetLimits, TimeInForce};
+use tidegate_model::command::{CommandKind, FillModelKind, OrderType, SetLimits, TimeInForce};
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus,
 };
@@ -55,6 +55,9 @@ pub(super) const COLUMNS: &[&str] = &[
     "last_price_ticks",
     "cum_ticks_lots",
     "queue_ahead_lots",
+    "queue_ahead_at_fill_lots",
+    "impact_ticks",
+    "fill_model",
     "cause_seq",
     "exec_id",
     "parent_id",
@@ -360,6 +363,9 @@ fn execution_fields(body: &Execution, fields: &mut Fields) {
         "fee_e18" = body.fee.0,
         "liquidity" = name_of!(Liquidity, body.liquidity),
         "queue_ahead_lots" = body.queue_ahead_at_entry.0,
+        "queue_ahead_at_fill_lots" = body.queue_ahead_at_fill().0,
+        "impact_ticks" = body.impact().0,
+        "fill_model" = name_of!(FillModelKind, body.fill_model),
         "cause_seq" = body.cause_seq.0,
         "exec_id" = body.exec_id.0,
         "parent_id" = body.parent_id.0,

@@ -1,4 +1,4 @@
-//! The paper venue: fills against the real book, without touching it.
+//! The paper venue: fills against the real market, without touching it.
 //!
 //! * Nothing fills unless the instrument trades. Orders that reach the venue in a halt rest, as do those that rested
 //!   before; when trading goes on, those that the book crosses take from it first.
@@ -6,20 +6,29 @@
 //!   each displayed order remembers how much of it is gone to us, until it leaves the book. New orders at the
 //!   level are fresh liquidity.
 //! * A market order goes no further than its protection price, the bound of the price collar when it was let in.
-//! * A resting order knows its exact place: every displayed order that arrived earlier at its price is ahead.
-//!   Executions of orders ahead, and their cancels, bring it forward. An execution of an order *behind* it, or at
-//!   a worse price, would have met it first: it fills by that quantity, at its own price.
-//! * A displayed order that arrives across a resting one would have met it as well, and is taken by it.
+//! * How a resting order gets forward in its queue, and what fills it there, is for a [`FillModel`] to say, one for each
+//!   kind of data.
+//! * A displayed order or level that arrives across a resting order would have met it, and is taken by it.
 //! * What the market did before an order came to rest, by the feed's clock, cannot fill it, even if a feed that begins again
 //!   tells it later; displayed orders that are told again stand ahead of it again.
-//! * Paper orders never meet each other: the market that was recorded did not contain them.
+//! * Paper orders never meet each other: the market that was recorded did not contain them. Those of one side share what
+//!   comes, better price first, then first come: each lot of flow fills at most one lot of ours.
 //!
 //! Bias: while a feed that began again catches up, an order sent meanwhile takes from the book of that time. The market does
 //! not react to paper orders. Where the real flow would have been absorbed by our order
-//! and stopped, the record goes on; see [`PaperVenue::flow`].
+//! and stopped, the record goes on: it fills at most as many lots of ours as flowed.
+
+mod exact;
+mod queue;
+mod taken;
+
+pub use exact::Exact;
+pub use queue::{Market, PaperFill, Place, Queue, Resting, is_better};
+pub use taken::Taken;
 
 use super::table::Bounded;
 use crate::book::Slot as BookSlot;
+use tidegate_model::command::FillModelKind;
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos};
@@ -27,6 +36,28 @@ use tidegate_oms::{OrderSlot, Requester};
 
 /// Orders, cancels and replaces that may be on their way to the venue at once.
 pub const IN_FLIGHT_MAX: usize = 65_536;
+
+/// How resting orders of ours get forward and are filled. One implementation for each kind of data; each says in its head what
+/// it assumes and which way it errs.
+///
+/// A model hears what the market did to one side of one instrument, and puts fills into the [`Queue`] of our orders there.
+/// It hears nothing of instruments without orders of ours.
+pub trait FillModel {
+    /// Which one it is, for the report of a fill.
+    fn kind(&self) -> FillModelKind;
+
+    /// `qty` lots came to be displayed at `place`.
+    fn order_came(&self, queue: &mut Queue<'_>, place: Place, qty: Lots);
+
+    /// `qty` lots left the order displayed at `place`, for whatever reason.
+    fn order_left(&self, queue: &mut Queue<'_>, place: Place, qty: Lots);
+
+    /// An aggressor met `qty` lots of the order displayed at `place`.
+    fn order_met(&self, queue: &mut Queue<'_>, place: Place, qty: Lots);
+
+    /// An aggressor against this side traded `qty` lots at `price`; which order it met is not told. Returns how much of it would have met ours.
+    fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots;
+}
 
 /// What travels between the gate and the venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,42 +83,6 @@ pub struct Flight {
     pub who: Requester,
 }
 
-/// An order of ours resting at the venue.
-#[derive(Clone, Copy, Debug)]
-pub struct Resting {
-    /// The order.
-    pub order: OrderSlot,
-    /// Its limit price.
-    pub price: Ticks,
-    /// The arrival number it would have had: displayed orders with a smaller one are ahead at its price.
-    pub priority: u64,
-    /// Lots displayed ahead of it.
-    pub ahead: Lots,
-    /// Lots still open.
-    pub leaves: Lots,
-    /// The market's time when it came to rest: what the market did before cannot fill it.
-    pub since: UnixNanos,
-}
-
-/// A fill of a resting order, found while a market event was applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MakerFill {
-    /// The order.
-    pub order: OrderSlot,
-    /// Its own price.
-    pub price: Ticks,
-    /// Lots executed.
-    pub qty: Lots,
-}
-
-/// How much of a level without orders is gone to us.
-#[derive(Clone, Copy, Debug)]
-struct TakenLevel {
-    side: Side,
-    price: Ticks,
-    qty: Lots,
-}
-
 /// Where a taking order takes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Displayed {
@@ -102,27 +97,22 @@ pub enum Displayed {
 struct Desk {
     /// By side; best price first, then first come.
     resting: [Vec<Resting>; 2],
-    /// Levels without orders that are partly gone to us, first taken first; never more than the book has.
-    taken_levels: Vec<TakenLevel>,
+    /// What decides on their fills.
+    model: Exact,
 }
 
 /// The paper venue's own state: what is under way, what rests, what is taken.
 #[derive(Debug)]
 pub struct PaperVenue {
     latency_ns: u64,
-    /// When the market event that is applied happened, by the feed's clock. A feed that begins again, as after a restart
-    /// in the middle of a session, goes back in it.
-    pub(super) market_time: UnixNanos,
+    /// The market event that is applied, or was last.
+    pub(super) market: Market,
     in_flight: Bounded<Flight>,
     /// By instrument.
     desks: Vec<Desk>,
-    /// How much of each displayed order is gone to us, by its slot. The book marks the orders of which it is not 0,
-    /// so that nobody looks here for the others.
-    taken: Vec<u64>,
-    /// Sum of the hashes of what is not 0 in `taken`.
-    taken_hash: StateHash,
-    /// Filled by [`Self::flow`], emptied by the core after each market event.
-    pub(super) fills: Vec<MakerFill>,
+    taken: Taken,
+    /// Filled while a market event is applied, emptied by the core after it.
+    pub(super) fills: Vec<PaperFill>,
     /// Displayed orders that our resting orders met as they arrived, to be flagged after the event.
     pub(super) met: Vec<(BookSlot, Lots)>,
 }
@@ -132,12 +122,10 @@ impl PaperVenue {
     pub fn new(book_orders_max: u32) -> Self {
         Self {
             latency_ns: 0,
-            market_time: UnixNanos::ZERO,
+            market: Market::default(),
             in_flight: Bounded::new(IN_FLIGHT_MAX),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
-            // Zeroed memory is address space until it is written.
-            taken: vec![0; book_orders_max as usize + 1],
-            taken_hash: StateHash::default(),
+            taken: Taken::new(book_orders_max),
             fills: Vec::with_capacity(1_024),
             met: Vec::with_capacity(64),
         }
@@ -156,7 +144,8 @@ impl PaperVenue {
     /// Makes room for one more instrument.
     pub fn define_instrument(&mut self) {
         let queue = || Vec::with_capacity(16);
-        self.desks.push(Desk { resting: [queue(), queue()], taken_levels: Vec::with_capacity(16) });
+        self.desks.push(Desk { resting: [queue(), queue()], model: Exact });
+        self.taken.define_instrument();
     }
 
     /// Sends a request on its way at `now`.
@@ -249,73 +238,52 @@ impl PaperVenue {
         true
     }
 
-    /// A displayed order shrank by `by` lots: whoever queues behind it at that price moves forward.
+    /// What decides on fills of the instrument's resting orders, and those of one side.
     #[inline]
-    pub fn ahead_reduced(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        price: Ticks,
-        priority: u64,
-        by: Lots,
-    ) {
-        for resting in &mut self.desks[instrument.index()].resting[side.index()] {
-            if resting.price == price && priority < resting.priority {
-                resting.ahead = Lots(resting.ahead.0.saturating_sub(by.0));
-            }
-        }
+    fn queue(&mut self, instrument: InstrumentId, side: Side) -> (Exact, Queue<'_>) {
+        let desk = &mut self.desks[instrument.index()];
+        let model = desk.model;
+        let orders = &mut desk.resting[side.index()];
+        let (market, fills) = (self.market, &mut self.fills);
+        (model, Queue { side, market, model: model.kind(), orders, fills })
     }
 
-    /// `qty` lots traded against an order displayed at `price` on `side`, which came `priority`th.
-    ///
-    /// Every order of ours that stands before it, by price or by place, would have been met first. Orders of ours
-    /// share the flow in their own priority. The record does not stop there, so over-filling by flow that our own
-    /// order would have absorbed is bounded by the flow itself: each lot of it fills at most one lot of ours.
-    #[inline]
-    pub fn flow(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        price: Ticks,
-        priority: u64,
-        qty: Lots,
-    ) {
-        self.meet(instrument, side, qty, |resting| {
-            is_better(side, resting.price, price)
-                || (resting.price == price && resting.priority <= priority)
-        });
+    /// Which model decides on fills of the instrument.
+    pub fn model_of(&self, instrument: InstrumentId) -> FillModelKind {
+        self.desks[instrument.index()].model.kind()
     }
 
-    /// `qty` lots traded at `price` against nothing displayed: orders of ours on `side` at better prices would have
-    /// been met first.
-    /// Returns how much of it met them.
-    pub fn flow_through(
+    /// See [`FillModel::order_came`].
+    #[inline]
+    pub fn order_came(&mut self, instrument: InstrumentId, side: Side, place: Place, qty: Lots) {
+        let (model, mut queue) = self.queue(instrument, side);
+        model.order_came(&mut queue, place, qty);
+    }
+
+    /// See [`FillModel::order_left`].
+    #[inline]
+    pub fn order_left(&mut self, instrument: InstrumentId, side: Side, place: Place, qty: Lots) {
+        let (model, mut queue) = self.queue(instrument, side);
+        model.order_left(&mut queue, place, qty);
+    }
+
+    /// See [`FillModel::order_met`].
+    #[inline]
+    pub fn order_met(&mut self, instrument: InstrumentId, side: Side, place: Place, qty: Lots) {
+        let (model, mut queue) = self.queue(instrument, side);
+        model.order_met(&mut queue, place, qty);
+    }
+
+    /// See [`FillModel::traded`].
+    pub fn traded(
         &mut self,
         instrument: InstrumentId,
         side: Side,
         price: Ticks,
         qty: Lots,
     ) -> Lots {
-        self.meet(instrument, side, qty, |resting| is_better(side, resting.price, price))
-    }
-
-    /// An order of `qty` lots came to be displayed as the `priority`th, at a time before some of ours at its price rested:
-    /// a feed that began again tells it a second time. It stood ahead of those, and does again.
-    #[inline]
-    pub fn told_again(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        price: Ticks,
-        priority: u64,
-        qty: Lots,
-    ) {
-        for resting in &mut self.desks[instrument.index()].resting[side.index()] {
-            if resting.price == price && resting.since > self.market_time {
-                resting.priority = priority + 1;
-                resting.ahead = Lots(resting.ahead.0.saturating_add(qty.0));
-            }
-        }
+        let (model, mut queue) = self.queue(instrument, side);
+        model.traded(&mut queue, price, qty)
     }
 
     /// `qty` lots are offered at `price` by an order that arrived on the side opposite to `side`; returns how many
@@ -328,84 +296,27 @@ impl PaperVenue {
         price: Ticks,
         qty: Lots,
     ) -> Lots {
-        self.meet(instrument, side, qty, |resting| !is_better(side, price, resting.price))
+        let (_, mut queue) = self.queue(instrument, side);
+        queue.meet(qty, |resting| !is_better(side, price, resting.price))
     }
 
+    /// What of the displayed market is gone to our taking orders.
     #[inline]
-    fn meet(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        qty: Lots,
-        is_met: impl Fn(&Resting) -> bool,
-    ) -> Lots {
-        let mut left = qty;
-        for resting in &mut self.desks[instrument.index()].resting[side.index()] {
-            if left.0 == 0 {
-                break;
-            }
-            if !is_met(resting) || resting.leaves.0 == 0 || resting.since > self.market_time {
-                continue;
-            }
-            let filled = left.min(resting.leaves);
-            resting.leaves.0 -= filled.0;
-            left.0 -= filled.0;
-            self.fills.push(MakerFill { order: resting.order, price: resting.price, qty: filled });
-        }
-        self.desks[instrument.index()].resting[side.index()].retain(|resting| resting.leaves.0 > 0);
-        Lots(qty.0 - left.0)
+    pub fn taken(&self) -> &Taken {
+        &self.taken
     }
 
-    /// How much of a displayed order is gone to us. 0 for one that the book does not mark.
+    /// As [`Self::taken`], to change it.
     #[inline]
-    pub fn taken(&self, order: BookSlot) -> Lots {
-        Lots(self.taken[order.index()])
+    pub fn taken_mut(&mut self) -> &mut Taken {
+        &mut self.taken
     }
 
-    /// How much of a level without orders is gone to us.
-    pub fn taken_of_level(&self, instrument: InstrumentId, side: Side, price: Ticks) -> Lots {
-        let mut taken = self.desks[instrument.index()].taken_levels.iter();
-        taken.find(|level| level.is_at(side, price)).map_or(Lots::ZERO, |level| level.qty)
-    }
-
-    /// Notes how much of a displayed order is gone to us.
-    #[inline]
-    pub fn set_taken(&mut self, order: BookSlot, qty: Lots) {
-        let hash_of = |qty: u64| hash_words(0x5441_4b45, &[order.index() as u64, qty]);
-        let taken = &mut self.taken[order.index()];
-        if *taken > 0 {
-            self.taken_hash.remove(hash_of(*taken));
-        }
-        if qty.0 > 0 {
-            self.taken_hash.add(hash_of(qty.0));
-        }
-        *taken = qty.0;
-    }
-
-    /// Notes that `qty` more lots of a level without orders are gone to us.
-    pub fn take_of_level(&mut self, instrument: InstrumentId, side: Side, price: Ticks, qty: Lots) {
-        let taken = &mut self.desks[instrument.index()].taken_levels;
-        match taken.iter_mut().find(|level| level.is_at(side, price)) {
-            Some(level) => level.qty.0 += qty.0,
-            None => taken.push(TakenLevel { side, price, qty }),
-        }
-    }
-
-    /// The feed told a level anew: nothing of it is gone to us.
-    #[inline]
-    pub fn level_refreshed(&mut self, instrument: InstrumentId, side: Side, price: Ticks) {
-        let taken = &mut self.desks[instrument.index()].taken_levels;
-        if !taken.is_empty() {
-            taken.retain(|level| !level.is_at(side, price));
-        }
-    }
-
-    /// The hash of everything under way, resting and taken. The lists are short and hashed from scratch; what is taken
-    /// of displayed orders has its sum kept.
+    /// The hash of everything under way, resting and taken. The lists are short and hashed from scratch.
     pub fn hash(&self) -> StateHash {
         let mut hash = StateHash::default();
         let mut add = |tag: u64, words: &[u64]| hash.add(hash_words(tag, words));
-        add(0x5041_5045, &[self.latency_ns, self.market_time.0]);
+        add(0x5041_5045, &[self.latency_ns, self.market.time.0]);
         for (place, flight) in self.in_flight.iter().enumerate() {
             let kind = match flight.request {
                 Request::New => 1,
@@ -433,26 +344,7 @@ impl PaperVenue {
                     add(0x5245_5354, &words);
                 }
             }
-            for taken in &desk.taken_levels {
-                let place = (instrument as u64) << 32 | u64::from(taken.side.wire());
-                add(0x4c45_5645, &[place, taken.price.0 as u64, taken.qty.0]);
-            }
         }
-        hash.combined(self.taken_hash)
-    }
-}
-
-impl TakenLevel {
-    fn is_at(&self, side: Side, price: Ticks) -> bool {
-        self.side == side && self.price == price
-    }
-}
-
-/// True if `a` is a better price than `b` for orders on `side`.
-#[inline]
-pub fn is_better(side: Side, a: Ticks, b: Ticks) -> bool {
-    match side {
-        Side::Buy => a > b,
-        Side::Sell => a < b,
+        hash.combined(self.taken.hash())
     }
 }

@@ -1,0 +1,160 @@
+//! Our orders that rest on one side of one instrument, as a fill model sees them.
+
+use tidegate_model::command::FillModelKind;
+use tidegate_model::event::Liquidity;
+use tidegate_model::{Lots, SeqNo, Side, Ticks, UnixNanos};
+use tidegate_oms::OrderSlot;
+
+/// The market event that is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Market {
+    /// When it happened, by the feed's clock. A feed that begins again, as after a restart in the middle of a session,
+    /// goes back in it.
+    pub time: UnixNanos,
+    /// The input that told it.
+    pub seq: SeqNo,
+}
+
+/// Where a displayed order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its price.
+    pub price: Ticks,
+    /// Its number of arrival in the book.
+    pub priority: u64,
+}
+
+/// An order of ours resting at the venue.
+#[derive(Clone, Copy, Debug)]
+pub struct Resting {
+    /// The order.
+    pub order: OrderSlot,
+    /// Its limit price.
+    pub price: Ticks,
+    /// The arrival number it would have had: displayed orders with a smaller one are ahead at its price.
+    pub priority: u64,
+    /// Lots displayed ahead of it, as its model reckons.
+    pub ahead: Lots,
+    /// Lots still open.
+    pub leaves: Lots,
+    /// The market's time when it came to rest: what the market did before cannot fill it.
+    pub since: UnixNanos,
+}
+
+/// One execution on paper, and why it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaperFill {
+    /// The order.
+    pub order: OrderSlot,
+    /// At which price.
+    pub price: Ticks,
+    /// Lots executed.
+    pub qty: Lots,
+    /// Whether it rested or took.
+    pub liquidity: Liquidity,
+    /// The market event that caused it; 0 if it was the order's own arrival.
+    pub cause_seq: SeqNo,
+    /// Lots displayed ahead of a resting order when it was filled.
+    pub ahead: Lots,
+    /// Ticks of the price that are the impact of our own taking.
+    pub impact_ticks: u32,
+    /// What decided on it.
+    pub model: FillModelKind,
+}
+
+impl PaperFill {
+    /// [`tidegate_model::event::Execution::fill_detail`].
+    pub fn detail(&self) -> u32 {
+        match self.liquidity {
+            Liquidity::Maker => u32::try_from(self.ahead.0).unwrap_or(u32::MAX),
+            Liquidity::Taker => self.impact_ticks,
+        }
+    }
+}
+
+/// Our orders on one side of one instrument, and where their fills go.
+#[derive(Debug)]
+pub struct Queue<'a> {
+    pub(super) side: Side,
+    pub(super) market: Market,
+    pub(super) model: FillModelKind,
+    pub(super) orders: &'a mut Vec<Resting>,
+    pub(super) fills: &'a mut Vec<PaperFill>,
+}
+
+impl Queue<'_> {
+    /// The side that they rest on.
+    #[inline]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The market event that is applied.
+    #[inline]
+    pub fn market(&self) -> Market {
+        self.market
+    }
+
+    /// The orders, best price first, then first come.
+    #[inline]
+    pub fn orders(&mut self) -> impl Iterator<Item = &mut Resting> {
+        self.orders.iter_mut()
+    }
+
+    /// Offers `qty` lots of flow to our orders in their own priority; returns how much of it met them. `lots` is asked for each
+    /// that rested by now how many of the lots that are left fill it.
+    ///
+    /// # Panics
+    /// If `lots` wants more than is left or open: a model would have invented it.
+    #[inline]
+    pub fn share(&mut self, qty: Lots, mut lots: impl FnMut(&mut Resting, Lots) -> Lots) -> Lots {
+        let mut left = qty;
+        for resting in self.orders.iter_mut() {
+            if resting.since > self.market.time {
+                continue;
+            }
+            let filled = lots(resting, left);
+            if filled.0 == 0 {
+                continue;
+            }
+            assert!(filled <= left, "no more is filled than flowed");
+            assert!(filled <= resting.leaves, "no more is filled than is open");
+            resting.leaves.0 -= filled.0;
+            left.0 -= filled.0;
+            self.fills.push(PaperFill {
+                order: resting.order,
+                price: resting.price,
+                qty: filled,
+                liquidity: Liquidity::Maker,
+                cause_seq: self.market.seq,
+                ahead: resting.ahead,
+                impact_ticks: 0,
+                model: self.model,
+            });
+        }
+        if left < qty {
+            self.orders.retain(|resting| resting.leaves.0 > 0);
+        }
+        Lots(qty.0 - left.0)
+    }
+
+    /// As [`Self::share`], where an order that is met takes all that is left.
+    #[inline]
+    pub fn meet(&mut self, qty: Lots, is_met: impl Fn(&Resting) -> bool) -> Lots {
+        self.share(
+            qty,
+            |resting, left| {
+                if is_met(resting) { left.min(resting.leaves) } else { Lots::ZERO }
+            },
+        )
+    }
+}
+
+/// True if `a` is a better price than `b` for orders on `side`.
+#[inline]
+pub fn is_better(side: Side, a: Ticks, b: Ticks) -> bool {
+    match side {
+        Side::Buy => a > b,
+        Side::Sell => a < b,
+    }
+}
