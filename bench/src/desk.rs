@@ -43,7 +43,7 @@ pub fn set_up() -> [CommandRecord; 3] {
     };
     [
         Command::OpenAccount(OpenAccount { account: ACCOUNT, reserved: [0; 4], currency }),
-        Command::Transfer(Transfer { amount, account: ACCOUNT, reserved: [0; 12] }),
+        Command::Transfer(Transfer::of_base(ACCOUNT, amount)),
         Command::SetLimits(limits),
     ]
     .map(CommandRecord::new)

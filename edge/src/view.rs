@@ -10,11 +10,33 @@ use tidegate_model::{
 };
 
 /// What is known of one account.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AccountView {
+    /// In its base currency.
     pub cash: Option<Account>,
+    /// In its other currencies, in the order in which it came to hold them.
+    pub others: Vec<Account>,
     pub limits: Option<SetLimits>,
     pub is_killed: bool,
+}
+
+impl AccountView {
+    fn put(&mut self, account: Account) {
+        let is_base = account.base.is_empty() || account.base == account.currency;
+        if is_base {
+            self.cash = Some(account);
+            return;
+        }
+        match self.others.iter_mut().find(|other| other.currency == account.currency) {
+            Some(other) => *other = account,
+            None => self.others.push(account),
+        }
+    }
+
+    /// In every currency, the base currency first.
+    pub fn currencies(&self) -> impl Iterator<Item = &Account> {
+        self.cash.iter().chain(&self.others)
+    }
 }
 
 /// One order after its last event.
@@ -105,7 +127,7 @@ impl View {
                 self.positions.insert((record.account, record.instrument), position);
             }
             Some(Event::Account(account)) => {
-                self.accounts.entry(record.account).or_default().cash = Some(account);
+                self.accounts.entry(record.account).or_default().put(account);
             }
             Some(Event::Instrument(instrument)) => {
                 self.symbols.insert(instrument.symbol, record.instrument);
@@ -130,7 +152,8 @@ impl View {
                 }
                 self.finished_dropped = 0;
             }
-            Some(Event::KillSwitch(_) | Event::Ack(_)) | None => {}
+            Some(Event::KillSwitch(_) | Event::Ack(_) | Event::Posting(_) | Event::Equity(_))
+            | None => {}
         }
     }
 

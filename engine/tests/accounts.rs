@@ -3,8 +3,75 @@
 mod support;
 use support::*;
 use tidegate_model::command::*;
-use tidegate_model::event::{Event, ExecType, Execution};
+use tidegate_model::event::{Event, ExecType, Execution, PostingKind};
+use tidegate_model::ids::Code;
 use tidegate_model::*;
+
+/// One input, as it can be given again.
+#[derive(Clone, Copy)]
+enum Given {
+    Market(MarketEvent),
+    Command(Command),
+}
+
+/// A desk that remembers its inputs: every test ends with the same inputs given again, to the same state.
+struct Office {
+    desk: Desk,
+    inputs: Vec<(UnixNanos, Given)>,
+}
+
+impl Office {
+    fn new() -> Self {
+        Self { desk: Desk::new(0), inputs: Vec::new() }
+    }
+
+    fn market(&mut self, event: MarketEvent) -> Vec<Event> {
+        self.inputs.push((self.desk.now, Given::Market(event)));
+        self.desk.market(event)
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Event> {
+        self.inputs.push((self.desk.now, Given::Command(command)));
+        self.desk.command(command)
+    }
+
+    /// The refusal in the answer to a command, if it was refused.
+    fn refused(&mut self, command: Command) -> Option<RejectReason> {
+        let events = self.command(command);
+        let Some(Event::Ack(ack)) = events.last() else { panic!("an answer comes last") };
+        assert!(ack.reject().is_none() || events.len() == 1, "what is refused does nothing");
+        ack.reject().map(|reject| reject.reason)
+    }
+
+    /// Does a command that is not refused.
+    fn done(&mut self, command: Command) -> Vec<Event> {
+        let events = self.command(command);
+        let Some(Event::Ack(ack)) = events.last() else { panic!("an answer comes last") };
+        assert_eq!(ack.reject(), None, "{command:?}");
+        events
+    }
+
+    fn cash(&self, currency: &str) -> i128 {
+        let code = Code::new(currency).expect("a code");
+        self.desk.core.oms().account_in(ACCOUNT, code).expect("held").cash.0
+    }
+
+    /// Gives every input again to another engine.
+    fn replay(&self) {
+        let mut again = Desk::new(0);
+        for (now, given) in &self.inputs {
+            again.now = *now;
+            match given {
+                Given::Market(event) => drop(again.market(*event)),
+                Given::Command(command) => drop(again.command(*command)),
+            }
+        }
+        let (one, two) = (&self.desk.core, &again.core);
+        assert_eq!(one.state_hash(), two.state_hash(), "a replay reaches the same state");
+        assert_eq!(one.oms().hash(), one.oms().hash_from_scratch());
+        assert_eq!(one.risk().hash(), one.risk().hash_from_scratch());
+    }
+}
 
 /// The executions among `events`.
 fn trades(events: &[Event]) -> Vec<Execution> {
@@ -34,4 +101,97 @@ fn executions_are_numbered_through() {
         others.clone().count() > 0 && others.sum::<u64>() == 0,
         "only executions have a number"
     );
+}
+
+fn code(text: &str) -> Code {
+    Code::new(text).expect("a code")
+}
+
+fn rate(from: &str, to: &str, mantissa: u64, scale: u8) -> Command {
+    let (from, to) = (code(from), code(to));
+    Command::SetRate(SetRate { from, to, mantissa, scale, reserved: [0; 7] })
+}
+
+/// `amount` cents of money.
+fn money(cents: i128) -> Money {
+    Money(cents * MONEY / 100)
+}
+
+/// What postings say: kind, currency, amount in cents.
+fn postings(events: &[Event]) -> Vec<(PostingKind, String, i128)> {
+    let told = |event: &Event| match event {
+        Event::Posting(told) => Some((
+            PostingKind::from_wire(told.kind).expect("known"),
+            told.currency.to_string(),
+            told.amount.0 * 100 / MONEY,
+        )),
+        _ => None,
+    };
+    events.iter().filter_map(told).collect()
+}
+
+#[test]
+fn an_instrument_of_another_currency_is_paid_in_it() {
+    let mut office = Office::new();
+    let symbol = Symbol::new("SAP").expect("valid");
+    let share = Instrument { currency: code("EUR"), ..Instrument::us_equity(symbol) };
+    office.done(Command::DefineInstrument(share));
+    let channel = MarketEvent { channel_id: 8, ..Default::default() };
+    let mut definition = definition().definition().expect("a definition");
+    (definition.symbol, definition.channel_id) = (symbol, 8);
+    office.market(definition.into_event());
+    for (side, order_ref, price) in [(Side::Buy, 1, 9_999), (Side::Sell, 2, 10_000)] {
+        let event = add(order_ref, side, cents(price), 50);
+        office.market(MarketEvent { channel_id: channel.channel_id, ..event });
+    }
+    let buy = |name: &str, qty| {
+        let order = new_order(name, Side::Buy, Some(cents(10_000)), qty, TimeInForce::Ioc);
+        Command::NewOrder(NewOrder { instrument: InstrumentId(1), ..order })
+    };
+    let told = |events: &[Event]| lines(events).join("; ");
+    assert_eq!(
+        told(&office.command(buy("a", 10))),
+        "0 rejected -> rejected currency_mismatch: limit=0 value=1"
+    );
+    let amount = money(100_000);
+    let to_euro = Convert {
+        amount,
+        received: Money::ZERO,
+        from: code("USD"),
+        to: code("EUR"),
+        account: ACCOUNT,
+        reserved: [0; 12],
+    };
+    assert_eq!(office.refused(Command::Convert(to_euro)), Some(RejectReason::NoRate));
+    office.done(rate("USD", "EUR", 9, 1));
+    let events = office.done(Command::Convert(to_euro));
+    let conversion = |currency: &str, cents| (PostingKind::Conversion, currency.to_string(), cents);
+    assert_eq!(postings(&events), [conversion("USD", -100_000), conversion("EUR", 90_000)]);
+
+    assert_eq!(
+        told(&office.command(buy("b", 1))),
+        "0 rejected -> rejected no_rate: limit=0 value=1"
+    );
+    office.done(rate("EUR", "USD", 11, 1));
+    let lacks = told(&office.command(buy("c", 10)));
+    assert!(
+        lacks.contains("buying_power"),
+        "1,000 euros are not there, and credit is in dollars: {lacks}"
+    );
+    let events = office.command(buy("d", 9));
+    assert_eq!(told(&events), "1 new -> new; 1 trade 9@10000 -> filled");
+    assert_eq!((office.cash("EUR"), office.cash("USD")), (0, money(9_900_000).0));
+    let Some(Event::Account(account)) = events.last() else { panic!("the account comes last") };
+    assert_eq!((account.currency, account.base), (code("EUR"), code("USD")));
+
+    let report = ReportEquity { account: ACCOUNT, reserved: [0; 4] };
+    let events = office.done(Command::ReportEquity(report));
+    let Event::Equity(worth) = events[0] else { panic!("the answer") };
+    // The last trade of the feed is none, so the middle of 99.99 and 100.00 counts: 99.995 x 9 x 1.1.
+    assert_eq!(worth.equity.0, money(9_900_000).0 + 989_950_500_000_000_000_000);
+    assert_eq!((worth.currency, worth.unmarked), (code("USD"), 0));
+    let all = ReportEquity { account: AccountId::NONE, reserved: [0; 4] };
+    let events = office.done(Command::ReportEquity(all));
+    assert_eq!(events.len(), 3, "two accounts, and the answer");
+    office.replay();
 }

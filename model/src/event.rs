@@ -17,7 +17,9 @@
 //! ```
 
 use crate::command::SetLimits;
-use crate::ids::{AccountId, ClientOrderId, ExecId, InstrumentId, OrderId, PrincipalId, SessionId};
+use crate::ids::{
+    AccountId, ClientOrderId, Code, ExecId, InstrumentId, OrderId, PrincipalId, SessionId,
+};
 use crate::instrument::Instrument;
 use crate::reject::{Reject, RejectReason};
 use crate::units::{Lots, Money, SeqNo, Ticks, UnixNanos};
@@ -42,6 +44,10 @@ wire_enum!(
         Ack = 7 => "ack",
         /// A kill switch changed: [`Ack`] whose `value` is 1 when engaged.
         KillSwitch = 8 => "kill_switch",
+        /// Cash was booked that no execution and no transfer moved: [`Posting`].
+        Posting = 9 => "posting",
+        /// What an account is worth: [`Equity`].
+        Equity = 10 => "equity",
     }
 );
 
@@ -235,7 +241,8 @@ pub struct Position {
     pub reserved: [u8; 8],
 }
 
-/// An account's cash after an event.
+/// An account's cash in one currency after an event. In each currency, with the positions paid for in it:
+/// cash + cost of positions = deposits + realised + dividends - fees - borrow + conversions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Account {
@@ -248,9 +255,57 @@ pub struct Account {
     /// Fees over all instruments.
     pub fees: Money,
     /// The currency of all of them.
-    pub currency: crate::ids::Code,
+    pub currency: Code,
+    /// The account's base currency; empty in logs of versions that knew only one.
+    pub base: Code,
+    /// Dividends received, less those paid on short positions.
+    pub dividends: Money,
+    /// Paid for what was borrowed.
+    pub borrow: Money,
+    /// Received from other currencies, less what was given for them.
+    pub conversions: Money,
+}
+
+wire_enum!(
+    /// What moved cash in a [`Posting`].
+    PostingKind {
+        /// A conversion between two currencies of the account; there is one for each of them.
+        Conversion = 1 => "conversion",
+    }
+);
+
+/// Cash that no execution and no transfer moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Posting {
+    /// What was added to cash; below 0 it was taken.
+    pub amount: Money,
+    /// The currency of the amount.
+    pub currency: Code,
+    /// Lots held that it was reckoned on, below 0 short; or 0.
+    pub qty: i64,
+    /// The price that it was reckoned at, in ticks; or 0.
+    pub price: Ticks,
+    /// A [`PostingKind`] on the wire.
+    pub kind: u8,
     /// Zero.
-    pub reserved: [u8; 8],
+    pub reserved: [u8; 7],
+}
+
+/// What an account is worth, in its base currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Equity {
+    /// Cash of all currencies and all positions at their marks.
+    pub equity: Money,
+    /// The part of it that is profit and loss of open positions.
+    pub unrealised: Money,
+    /// The base currency.
+    pub currency: Code,
+    /// Positions that count at their cost because there is no mark.
+    pub unmarked: u32,
+    /// Zero.
+    pub reserved: [u8; 4],
 }
 
 /// The answer to an administrative command.
@@ -326,6 +381,10 @@ pub enum Event {
     Ack(Ack),
     /// See [`EventKind::KillSwitch`].
     KillSwitch(Ack),
+    /// See [`EventKind::Posting`].
+    Posting(Posting),
+    /// See [`EventKind::Equity`].
+    Equity(Equity),
 }
 
 impl Event {
@@ -340,6 +399,8 @@ impl Event {
             Self::Limits(_) => EventKind::Limits,
             Self::Ack(_) => EventKind::Ack,
             Self::KillSwitch(_) => EventKind::KillSwitch,
+            Self::Posting(_) => EventKind::Posting,
+            Self::Equity(_) => EventKind::Equity,
         }
     }
 }
@@ -356,6 +417,8 @@ impl EventRecord {
             Event::Instrument(body) => padded(bytemuck::bytes_of(body)),
             Event::Limits(body) => padded(bytemuck::bytes_of(body)),
             Event::Ack(body) | Event::KillSwitch(body) => padded(bytemuck::bytes_of(body)),
+            Event::Posting(body) => padded(bytemuck::bytes_of(body)),
+            Event::Equity(body) => padded(bytemuck::bytes_of(body)),
         };
         Self {
             seq: SeqNo::ZERO,
@@ -395,6 +458,8 @@ impl EventRecord {
             EventKind::Limits => Event::Limits(self.body()),
             EventKind::Ack => Event::Ack(self.body()),
             EventKind::KillSwitch => Event::KillSwitch(self.body()),
+            EventKind::Posting => Event::Posting(self.body()),
+            EventKind::Equity => Event::Equity(self.body()),
         })
     }
 }

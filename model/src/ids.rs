@@ -58,6 +58,8 @@ impl InstrumentId {
 impl AccountId {
     /// Accounts one engine can hold: each has dense tables by instrument, so the bound keeps memory in sight.
     pub const COUNT_MAX: usize = 4_096;
+    /// Currencies that one account may hold: those of the markets that one desk trades, and the bound of sums over them.
+    pub const CURRENCIES_MAX: usize = 8;
     /// Stands for "no account" or "all accounts", as the field says.
     pub const NONE: Self = Self(u32::MAX);
 }

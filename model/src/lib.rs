@@ -50,6 +50,7 @@ macro_rules! wire_enum {
 pub mod command;
 pub mod decimal;
 pub mod event;
+pub mod fx;
 pub mod hash;
 pub mod ids;
 pub mod instrument;

@@ -36,10 +36,12 @@ wire_enum!(
         Overflow = 14 => "overflow",
         /// The command is not known to this version. `value`: its kind.
         UnknownCommand = 15 => "unknown_command",
-        /// The account's currency is not the instrument's.
+        /// The account holds nothing in the currency of the instrument. `value`: its id.
         CurrencyMismatch = 16 => "currency_mismatch",
         /// The order's own end lies in the past. `limit`: now; `value`: its expiry.
         Expired = 17 => "expired",
+        /// No rate from one of the currencies into the other is set. `value`: the account's id.
+        NoRate = 18 => "no_rate",
 
         /// No such order, or not this account's. `value`: order id.
         UnknownOrder = 40 => "unknown_order",

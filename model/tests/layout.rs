@@ -3,10 +3,10 @@
 
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{
-    CancelOrder, CommandRecord, Configure, KillSwitch, MassCancel, NewOrder, OpenAccount,
-    ReplaceOrder, SetLimits, Transfer,
+    CancelOrder, CommandRecord, Configure, Convert, KillSwitch, MassCancel, NewOrder, OpenAccount,
+    ReplaceOrder, ReportEquity, SetLimits, SetRate, Transfer,
 };
-use tidegate_model::event::{Account, Ack, EventRecord, Execution, Position};
+use tidegate_model::event::{Account, Ack, Equity, EventRecord, Execution, Position, Posting};
 use tidegate_model::market::{Definition, MarketEvent};
 use tidegate_model::{Instrument, PublicUpdate, StateHash};
 
@@ -67,7 +67,12 @@ fn command_records() {
     });
     layout!(MassCancel, size 16, align 4, { 0 account, 4 instrument, 8 side, 9 reserved, });
     layout!(OpenAccount, size 16, align 4, { 0 account, 4 reserved, 8 currency, });
-    layout!(Transfer, size 32, align 16, { 0 amount, 16 account, 20 reserved, });
+    layout!(Transfer, size 32, align 16, { 0 amount, 16 account, 20 currency, 28 reserved, });
+    layout!(SetRate, size 32, align 8, { 0 from, 8 to, 16 mantissa, 24 scale, 25 reserved, });
+    layout!(Convert, size 64, align 16, {
+        0 amount, 16 received, 32 from, 40 to, 48 account, 52 reserved,
+    });
+    layout!(ReportEquity, size 8, align 4, { 0 account, 4 reserved, });
     layout!(SetLimits, size 80, align 16, {
         0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
         52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
@@ -98,8 +103,15 @@ fn event_records() {
     layout!(Position, size 80, align 16, {
         0 cost, 16 realised, 32 fees, 48 qty, 56 bought, 64 sold, 72 reserved,
     });
-    layout!(Account, size 80, align 16, {
-        0 cash, 16 deposits, 32 realised, 48 fees, 64 currency, 72 reserved,
+    layout!(Account, size 128, align 16, {
+        0 cash, 16 deposits, 32 realised, 48 fees, 64 currency, 72 base, 80 dividends, 96 borrow,
+        112 conversions,
+    });
+    layout!(Posting, size 48, align 16, {
+        0 amount, 16 currency, 24 qty, 32 price, 40 kind, 41 reserved,
+    });
+    layout!(Equity, size 48, align 16, {
+        0 equity, 16 unrealised, 32 currency, 40 unmarked, 44 reserved,
     });
     layout!(Ack, size 48, align 16, {
         0 reject_limit, 16 reject_value, 32 value, 40 command_kind, 41 reject_reason, 42 reserved,
@@ -159,6 +171,9 @@ fn bodies_fit_their_records() {
         size_of::<SetLimits>(),
         size_of::<KillSwitch>(),
         size_of::<Configure>(),
+        size_of::<SetRate>(),
+        size_of::<Convert>(),
+        size_of::<ReportEquity>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 128), "{bodies:?}");
     let bodies = [
@@ -168,6 +183,8 @@ fn bodies_fit_their_records() {
         size_of::<Instrument>(),
         size_of::<SetLimits>(),
         size_of::<Ack>(),
+        size_of::<Posting>(),
+        size_of::<Equity>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 208), "{bodies:?}");
 }

@@ -5,11 +5,13 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    CancelOrder, CommandKind, Configure, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel,
-    NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
+    CancelOrder, CommandKind, Configure, Convert, FLAG_CANCEL_ON_DISCONNECT, KillSwitch,
+    MassCancel, NewOrder, OpenAccount, OrderType, ReplaceOrder, ReportEquity, SetLimits, SetRate,
+    TimeInForce, Transfer,
 };
 use tidegate_model::event::{
-    Account, Ack, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position,
+    Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position, Posting,
+    PostingKind,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind};
@@ -24,6 +26,10 @@ const TS: u64 = 1_577_716_500_000_000_000;
 
 fn client_order_id() -> ClientOrderId {
     ClientOrderId::new("mm-000001").expect("a valid id")
+}
+
+fn code(text: &str) -> Code {
+    Code::new(text).expect("a valid code")
 }
 
 fn instrument() -> Instrument {
@@ -86,12 +92,8 @@ fn commands() -> Vec<Command> {
             reserved: [0; 7],
         }),
         Command::DefineInstrument(instrument()),
-        Command::OpenAccount(OpenAccount {
-            account,
-            reserved: [0; 4],
-            currency: Code::new("USD").expect("a valid code"),
-        }),
-        Command::Transfer(Transfer { amount: Money(-1), account, reserved: [0; 12] }),
+        Command::OpenAccount(OpenAccount { account, reserved: [0; 4], currency: code("USD") }),
+        Command::Transfer(Transfer::of_base(account, Money(-1))),
         Command::SetLimits(limits()),
         Command::KillSwitch(KillSwitch { account: AccountId::NONE, engaged: 1, reserved: [0; 3] }),
         Command::Configure(Configure {
@@ -102,6 +104,22 @@ fn commands() -> Vec<Command> {
         Command::SessionClosed,
         Command::Time,
         Command::DayRoll,
+        Command::SetRate(SetRate {
+            from: code("EUR"),
+            to: code("USD"),
+            mantissa: 11_215,
+            scale: 4,
+            reserved: [0; 7],
+        }),
+        Command::Convert(Convert {
+            amount: Money(1),
+            received: Money(2),
+            from: code("EUR"),
+            to: code("USD"),
+            account,
+            reserved: [0; 12],
+        }),
+        Command::ReportEquity(ReportEquity { account, reserved: [0; 4] }),
     ]
 }
 
@@ -172,13 +190,31 @@ fn events() -> Vec<Event> {
             deposits: Money(2),
             realised: Money(-3),
             fees: Money(4),
-            currency: Code::new("USD").expect("a valid code"),
-            reserved: [0; 8],
+            currency: code("USD"),
+            base: Code::EMPTY,
+            dividends: Money::ZERO,
+            borrow: Money::ZERO,
+            conversions: Money::ZERO,
         }),
         Event::Instrument(instrument()),
         Event::Limits(limits()),
         Event::Ack(ack),
         Event::KillSwitch(Ack { reject_reason: 0, ..ack }),
+        Event::Posting(Posting {
+            amount: Money(-5),
+            currency: code("EUR"),
+            qty: -300,
+            price: Ticks(2_891_200),
+            kind: PostingKind::Conversion.wire(),
+            reserved: [0; 7],
+        }),
+        Event::Equity(Equity {
+            equity: Money(1),
+            unrealised: Money(-2),
+            currency: code("USD"),
+            unmarked: 3,
+            reserved: [0; 4],
+        }),
     ]
 }
 

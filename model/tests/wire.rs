@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tidegate_model::command::{CommandKind, FillModelKind, OrderType, TimeInForce};
-use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus};
+use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus, PostingKind};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::AssetClass;
 use tidegate_model::market::TradingStatus;
@@ -57,6 +57,7 @@ fn every_wire_enum() {
     wire!(OrdStatus);
     wire!(Liquidity);
     wire!(CancelReason);
+    wire!(PostingKind);
     wire!(AssetClass);
     wire!(FillModelKind);
     wire!(RejectReason);
@@ -69,6 +70,7 @@ fn reject_reasons_stay_in_their_bands() {
     };
     check(RejectReason::UnknownInstrument, 1..40);
     check(RejectReason::Expired, 1..40);
+    check(RejectReason::NoRate, 1..40);
     check(RejectReason::UnknownOrder, 40..80);
     check(RejectReason::QuantityBelowExecuted, 40..80);
     check(RejectReason::NoLimits, 80..160);

@@ -7,13 +7,14 @@
 //! **Invariant:** the crate reads no clock, no random source, no file and no socket, knows no float, and
 //! allocates only in [`Oms::new`] and [`Oms::open_account`], beside memory reserved there.
 //!
-//! **Invariant:** cash + positions at cost = net deposits + realised - fees, for every account, after
-//! every fill and transfer. It is asserted in release builds.
+//! **Invariant:** in every currency of every account, after every event: cash + positions at cost = deposits +
+//! realised + dividends - fees - borrow + conversions. It is asserted in release builds.
 //!
 //! Start reading at [`lifecycle`], the one table of what may happen to an order; then [`order`],
-//! [`position`] and [`oms`].
+//! [`position`], [`accounts`] and [`oms`].
 
 mod account;
+pub mod accounts;
 mod client_ids;
 pub mod fee;
 mod ledger;
@@ -22,8 +23,10 @@ pub mod oms;
 pub mod order;
 mod orders;
 pub mod position;
+mod rates;
 
-pub use ledger::Booking;
+pub use accounts::Mark;
+pub use ledger::{Booking, WalletSlot};
 pub use lifecycle::OrdEvent;
 pub use oms::{Fill, Named, Oms};
 pub use order::{Order, OrderSlot, PendingReplace, Requester};

@@ -12,21 +12,19 @@
 //! Around each step that changes what an order ties up the engine tells risk:
 //! `let before = oms.exposure(slot);`, the step, `oms.recount(&mut risk, slot, &before)`.
 
-use crate::account::AccountRecord;
 use crate::fee::{fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
 use crate::order::{Order, OrderSlot, PendingReplace, Requester};
 use crate::orders::Orders;
-use crate::position::{Trade, trade_value, unrealised};
+use crate::position::{Trade, trade_value};
 use bytemuck::Zeroable;
 use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, TimeInForce};
-use tidegate_model::event::{Account, Execution, Liquidity, OrdStatus, Position};
+use tidegate_model::event::{Execution, Liquidity, OrdStatus};
 use tidegate_model::hash::hash_words;
-use tidegate_model::ids::Code;
 use tidegate_model::{
-    AccountId, ClientOrderId, ExecId, Instrument, InstrumentId, Lots, Money, OrderId, Reject,
-    RejectReason, Side, StateHash, Ticks, UnixNanos,
+    AccountId, ClientOrderId, ExecId, Instrument, Lots, Money, OrderId, Reject, RejectReason, Side,
+    StateHash, Ticks, UnixNanos,
 };
 use tidegate_risk::exposure::bounded_notional;
 use tidegate_risk::{OrderExposure, Risk, RiskApproved};
@@ -57,8 +55,8 @@ pub struct Fill {
 /// Every order of the day, every position, all cash.
 #[derive(Debug)]
 pub struct Oms {
-    orders: Orders,
-    ledger: Ledger,
+    pub(crate) orders: Orders,
+    pub(crate) ledger: Ledger,
     /// The number that the next execution gets.
     next_exec_id: ExecId,
 }
@@ -81,37 +79,6 @@ impl Oms {
     pub fn prefault(&mut self) {
         self.orders.prefault();
         self.ledger.prefault();
-    }
-
-    /// Opens an account without cash.
-    ///
-    /// # Errors
-    /// [`RejectReason::DuplicateAccount`]; [`RejectReason::CapacityExceeded`] for an id that is not below
-    /// [`AccountId::COUNT_MAX`]; [`RejectReason::BadField`] if `currency` is no code.
-    pub fn open_account(&mut self, account: AccountId, currency: Code) -> Result<(), Reject> {
-        self.ledger.open_account(account, currency)?;
-        self.orders.open_account(account);
-        Ok(())
-    }
-
-    /// Pays cash in (above 0) or out (below 0). It is the operator's to know whether cash may go below zero.
-    ///
-    /// # Errors
-    /// [`RejectReason::UnknownAccount`] or [`RejectReason::Overflow`]; then nothing is paid.
-    pub fn transfer(&mut self, account: AccountId, amount: Money) -> Result<(), Reject> {
-        self.ledger.transfer(account, amount)
-    }
-
-    /// Lets an instrument pass that is priced in the account's currency.
-    ///
-    /// # Errors
-    /// [`RejectReason::UnknownAccount`] or [`RejectReason::CurrencyMismatch`].
-    #[inline]
-    pub fn check_currency(&self, account: AccountId, terms: &Instrument) -> Result<(), Reject> {
-        if self.ledger.account(account)?.account.currency == terms.currency {
-            return Ok(());
-        }
-        Err(Reject::of(RejectReason::CurrencyMismatch, i128::from(account.0)))
     }
 
     /// Lets an order pass whose name the account has not used since the day began, and for which there is room; or tells
@@ -156,7 +123,7 @@ impl Oms {
         instrument: &Instrument,
     ) -> Result<OrderSlot, Reject> {
         let new = approved.get();
-        self.ledger.account(new.account)?;
+        self.ledger.base(new.account)?;
         let order = Order {
             client_order_id: new.client_order_id,
             account: new.account,
@@ -590,51 +557,6 @@ impl Oms {
     /// again. The engine has expired DAY orders before.
     pub fn day_roll(&mut self) {
         self.orders.forget_finished();
-    }
-
-    /// The account, as an event tells it.
-    ///
-    /// # Errors
-    /// [`RejectReason::UnknownAccount`].
-    #[inline]
-    pub fn account(&self, account: AccountId) -> Result<&Account, Reject> {
-        self.ledger.account(account).map(|record| &record.account)
-    }
-
-    /// Cash and positions at cost: what buying power is measured against. 0 if the account is unknown.
-    #[inline]
-    pub fn equity_at_cost(&self, account: AccountId) -> Money {
-        self.ledger.account(account).map_or(Money::ZERO, AccountRecord::equity_at_cost)
-    }
-
-    /// The position, as an event tells it; all zero if there never was one.
-    #[inline]
-    pub fn position(&self, account: AccountId, instrument: InstrumentId) -> &Position {
-        self.ledger.position(account, instrument)
-    }
-
-    /// Unrealised profit and loss of a position at `mark`, before fees.
-    ///
-    /// # Errors
-    /// [`RejectReason::Overflow`].
-    pub fn unrealised(
-        &self,
-        account: AccountId,
-        instrument: InstrumentId,
-        mark: Ticks,
-        terms: &Instrument,
-    ) -> Result<Money, Reject> {
-        unrealised(self.position(account, instrument), mark, terms)
-    }
-
-    /// Every account, by rising id.
-    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
-        self.ledger.accounts().map(|(id, record)| (id, &record.account))
-    }
-
-    /// Every position an account ever had, by rising instrument.
-    pub fn positions(&self, account: AccountId) -> impl Iterator<Item = (InstrumentId, &Position)> {
-        self.ledger.positions(account)
     }
 
     /// The hash of every order, position and account, kept up with every change.

@@ -6,6 +6,7 @@ mod desk;
 use desk::{USD, instrument};
 use proptest::prelude::*;
 use tidegate_model::event::{Liquidity, Position};
+use tidegate_model::ids::Code;
 use tidegate_model::{
     AccountId, Instrument, InstrumentId, Lots, Money, RejectReason, Side, Symbol, Ticks,
 };
@@ -106,17 +107,17 @@ fn transfers_bound_cash() {
     let mut oms = Oms::new(16).expect("a power of two");
     let account = AccountId(0);
     oms.open_account(account, USD).expect("new");
-    oms.transfer(account, Money(500)).expect("in");
-    oms.transfer(account, Money(-700)).expect("out, beyond zero");
+    oms.transfer(account, Money(500), Code::EMPTY).expect("in");
+    oms.transfer(account, Money(-700), Code::EMPTY).expect("out, beyond zero");
     assert_eq!(oms.account(account).expect("open").cash, Money(-200));
     assert_eq!(oms.equity_at_cost(account), Money(-200));
     let before = oms.hash();
     for amount in [Money::MAX, Money(i128::MIN), Money(1 << 126)] {
-        let reject = oms.transfer(account, amount).expect_err("too much");
+        let reject = oms.transfer(account, amount, Code::EMPTY).expect_err("too much");
         assert_eq!(reject.reason, RejectReason::Overflow);
     }
     assert_eq!(oms.hash(), before);
-    let reject = oms.transfer(AccountId(1), Money(1)).expect_err("unknown");
+    let reject = oms.transfer(AccountId(1), Money(1), Code::EMPTY).expect_err("unknown");
     assert_eq!(reject.reason, RejectReason::UnknownAccount);
 }
 
@@ -241,7 +242,7 @@ proptest! {
         for (number, deal) in deals.iter().enumerate() {
             let transfer = i128::from(deal.transfer) << 64;
             transfers[deal.account as usize] += transfer;
-            desk.oms.transfer(AccountId(deal.account), Money(transfer)).expect("fits");
+            desk.oms.transfer(AccountId(deal.account), Money(transfer), Code::EMPTY).expect("fits");
 
             let side = if deal.buy { Side::Buy } else { Side::Sell };
             let new = desk::order(deal.account, deal.instrument, number as u64, side, deal.qty);

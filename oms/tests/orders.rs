@@ -38,9 +38,9 @@ fn accounts_open_once() {
     }
     let mut euro = desk::instrument();
     euro.currency = Code(*b"EUR\0\0\0\0\0");
-    let answer = oms.check_currency(AccountId(3), &euro).map_err(|reject| reject.reason);
+    let answer = oms.funds(AccountId(3), &euro).map_err(|reject| reject.reason);
     assert_eq!(answer, Err(RejectReason::CurrencyMismatch));
-    assert_eq!(oms.check_currency(AccountId(3), &desk::instrument()), Ok(()));
+    assert!(oms.funds(AccountId(3), &desk::instrument()).is_ok());
 }
 
 #[test]

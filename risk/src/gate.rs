@@ -19,6 +19,7 @@
 use crate::approval::{Counted, RiskApproved};
 use crate::collar::Collar;
 use crate::exposure::{OrderExposure, PAIR_MONEY_MAX, PairExposure, bounded_notional};
+use crate::funds::Funds;
 use crate::limits::{check_limits, hash_limits};
 use crate::pairs::PairTable;
 use crate::rate::TokenBucket;
@@ -42,8 +43,8 @@ pub struct OrderContext<'a> {
     pub instrument: &'a Instrument,
     /// Last trade, else mid. `None`, or not above 0, is no reference.
     pub reference: Option<Ticks>,
-    /// Cash and positions at cost, from the order management: net deposits + realised - fees.
-    pub equity_at_cost: Money,
+    /// What the account pays with.
+    pub funds: Funds,
 }
 
 /// Aligned to cache lines, as is [`Pair`]: a check of a cold account waits for as few of them as can be.
@@ -55,7 +56,7 @@ struct AccountRisk {
     has_limits: bool,
     open_orders: u32,
     bucket: TokenBucket,
-    /// Sum of [`PairExposure::committed`] over the account's instruments.
+    /// Sum of [`PairExposure::committed`] over the account's instruments that are paid for in its base currency.
     committed: Money,
     limits: SetLimits,
     /// This record's term of the state hash as it was last entered.
@@ -68,20 +69,22 @@ struct AccountRisk {
 struct Pair {
     account: AccountId,
     instrument: InstrumentId,
+    /// Which of the account's currencies the instrument is paid for in.
+    currency: u8,
     exposure: PairExposure,
     committed: Money,
     hash: u64,
 }
 
 impl Pair {
-    const fn unused(account: AccountId, instrument: InstrumentId) -> Self {
+    const fn unused(account: AccountId, instrument: InstrumentId, currency: u8) -> Self {
         let exposure = PairExposure {
             open_qty: [Lots::ZERO; 2],
             open_notional: [Money::ZERO; 2],
             position: 0,
             cost: Money::ZERO,
         };
-        Self { account, instrument, exposure, committed: Money::ZERO, hash: 0 }
+        Self { account, instrument, currency, exposure, committed: Money::ZERO, hash: 0 }
     }
 }
 
@@ -110,6 +113,8 @@ struct PairState {
 #[derive(Debug)]
 pub struct Risk {
     accounts: Vec<AccountRisk>,
+    /// By account: the sums of what is committed in its other currencies.
+    committed_others: Vec<[Money; AccountId::CURRENCIES_MAX - 1]>,
     pairs: PairTable<Pair>,
     instruments: Vec<bool>,
     firm_killed: bool,
@@ -121,6 +126,7 @@ impl Risk {
     pub fn new() -> Self {
         Self {
             accounts: Vec::new(),
+            committed_others: Vec::new(),
             pairs: PairTable::new(),
             instruments: Vec::new(),
             firm_killed: false,
@@ -134,7 +140,7 @@ impl Risk {
     /// # Panics
     /// After the first order.
     pub fn prefault(&mut self) {
-        self.pairs.prefault(Pair::unused(AccountId::NONE, InstrumentId::NONE));
+        self.pairs.prefault(Pair::unused(AccountId::NONE, InstrumentId::NONE, 0));
     }
 
     /// Lets risk know of an account. It has no limits yet, so nothing of it passes.
@@ -148,7 +154,9 @@ impl Risk {
         }
         self.pairs.open_account(account)?;
         if self.accounts.len() <= account.index() {
-            self.accounts.resize(account.index() + 1, AccountRisk::default());
+            let count = account.index() + 1;
+            self.accounts.resize(count, AccountRisk::default());
+            self.committed_others.resize(count, [Money::ZERO; AccountId::CURRENCIES_MAX - 1]);
         }
         self.accounts[account.index()].opened = true;
         self.rehash_account(account);
@@ -385,7 +393,8 @@ impl Risk {
 
         let money_per_tick_lot = context.instrument.money_per_tick_lot;
         let order_notional = bounded_notional(price, terms.qty, money_per_tick_lot)?;
-        at_most(RejectReason::MaxOrderNotional, limits.max_order_notional.0, order_notional.0)?;
+        let in_base = context.funds.in_base(account, order_notional)?;
+        at_most(RejectReason::MaxOrderNotional, limits.max_order_notional.0, in_base.0)?;
 
         let notional = if leaves == terms.qty {
             order_notional
@@ -407,24 +416,37 @@ impl Risk {
         // With every order of its side executed the position is still not past zero: it only reduces.
         let only_reduces = after.worst_position(side) <= 0;
         if !only_reduces {
-            let total = state.committed.0 - pair.committed.0 + after.committed().0;
-            let available = context
-                .equity_at_cost
-                .checked_add(limits.credit)
-                .ok_or(Reject::new(RejectReason::Overflow, i128::MAX, limits.credit.0))?;
+            // Each currency pays for its own; credit is given in the base currency.
+            let (committed, credit) = match context.funds.currency {
+                0 => (state.committed, limits.credit),
+                other => {
+                    (self.committed_others[account.index()][usize::from(other) - 1], Money::ZERO)
+                }
+            };
+            let total = committed.0 - pair.committed.0 + after.committed().0;
+            let available = context.funds.equity_at_cost.checked_add(credit).ok_or(Reject::new(
+                RejectReason::Overflow,
+                i128::MAX,
+                credit.0,
+            ))?;
             at_most(RejectReason::BuyingPower, available.0, total)?;
         }
 
         if !pair.recorded {
-            self.open_pair(account, instrument)?;
+            self.open_pair(account, instrument, context.funds.currency)?;
         }
         Ok(Counted { exposure: added, price, protection_price })
     }
 
     /// Makes the record of a pair, so that counting an approved order cannot fail.
     #[cold]
-    fn open_pair(&mut self, account: AccountId, instrument: InstrumentId) -> Result<(), Reject> {
-        let pair = Pair::unused(account, instrument);
+    fn open_pair(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        currency: u8,
+    ) -> Result<(), Reject> {
+        let pair = Pair::unused(account, instrument, currency);
         self.pairs.find_or_insert(account, instrument, || pair).map(|_| ())
     }
 
@@ -498,9 +520,12 @@ impl Risk {
         pair.exposure = change(pair.exposure).expect("what is counted was checked for overflow");
 
         let committed = pair.exposure.committed();
-        let account_state = &mut self.accounts[account.index()];
-        account_state.committed.0 += committed.0 - pair.committed.0;
-        assert!(account_state.committed >= Money::ZERO, "a sum of amounts is not below zero");
+        let total = match pair.currency {
+            0 => &mut self.accounts[account.index()].committed,
+            other => &mut self.committed_others[account.index()][usize::from(other) - 1],
+        };
+        total.0 += committed.0 - pair.committed.0;
+        assert!(*total >= Money::ZERO, "a sum of amounts is not below zero");
         pair.committed = committed;
 
         self.hash.remove(pair.hash);
@@ -520,8 +545,8 @@ impl Risk {
         self.account(account).map_or(0, |a| a.open_orders)
     }
 
-    /// The money that the account's open orders and positions tie up, as [`PairExposure::committed`] counts
-    /// it, summed over its instruments; 0 if it is unknown.
+    /// The money of its base currency that the account's open orders and positions tie up, as
+    /// [`PairExposure::committed`] counts it, summed over its instruments; 0 if it is unknown.
     pub fn committed(&self, account: AccountId) -> Money {
         self.account(account).map_or(Money::ZERO, |a| a.committed)
     }

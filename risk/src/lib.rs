@@ -16,6 +16,7 @@
 pub mod approval;
 pub mod collar;
 pub mod exposure;
+pub mod funds;
 pub mod gate;
 pub mod limits;
 pub mod pairs;
@@ -24,4 +25,5 @@ pub mod terms;
 
 pub use approval::RiskApproved;
 pub use exposure::{OrderExposure, PairExposure};
+pub use funds::Funds;
 pub use gate::{OrderContext, Risk};

@@ -10,7 +10,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, InstrumentId, Lots, Money, OrderId, RejectReason, Side, Ticks,
     UnixNanos,
 };
-use tidegate_risk::{OrderContext, OrderExposure, PairExposure, Risk};
+use tidegate_risk::{Funds, OrderContext, OrderExposure, PairExposure, Risk};
 
 const ACCOUNTS: u32 = 3;
 /// Two that share a page of the pair table and one that does not.
@@ -279,7 +279,7 @@ impl Both {
                     now: UnixNanos(twin.now),
                     instrument: &terms,
                     reference: twin.reference.map(Ticks),
-                    equity_at_cost: Money(equity(twin, key.0)),
+                    funds: Funds::of_base(Money(equity(twin, key.0))),
                 };
                 let answer = risk.check_new(new, &context);
                 let order = TwinOrder { key, side, qty, cum_qty: 0, price };
@@ -298,7 +298,7 @@ impl Both {
                     now: UnixNanos(twin.now),
                     instrument: &terms,
                     reference: twin.reference.map(Ticks),
-                    equity_at_cost: Money(equity(twin, current.key.0)),
+                    funds: Funds::of_base(Money(equity(twin, current.key.0))),
                 };
                 let replace = ReplaceOrder {
                     client_order_id: ClientOrderId::EMPTY,

@@ -299,7 +299,7 @@ impl Operator {
     }
 
     fn transfer(&mut self, account: AccountId, amount: Money) -> Result<Account> {
-        let paid = self.ask(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }))?;
+        let paid = self.ask(Command::Transfer(Transfer::of_base(account, amount)))?;
         refused(&paid, &[])?;
         paid.account.context("the engine did not tell the account's cash")
     }

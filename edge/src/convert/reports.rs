@@ -8,7 +8,9 @@ use crate::view::{OrderView, View};
 use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
 use tidegate_model::command::{CommandKind, OrderType, SetLimits};
-use tidegate_model::event::{Account, Ack, ExecType, Execution, OrdStatus, Position};
+use tidegate_model::event::{
+    Account, Ack, Equity, ExecType, Execution, OrdStatus, Position, Posting,
+};
 use tidegate_model::instrument::format_money;
 use tidegate_model::{AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo};
 
@@ -50,6 +52,12 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         }
         R::Tick => format!("price {value} is not a multiple of the tick {limit}"),
         R::Lot => format!("quantity {value} is not a multiple of the lot {limit}"),
+        R::CurrencyMismatch => {
+            format!("account {value} holds nothing in the currency of the instrument")
+        }
+        R::NoRate => {
+            format!("account {value} holds a currency whose rate into the other one is not set")
+        }
         R::UnknownOrder => "no such order in this account".into(),
         R::TooLateToCancel => "the order is finished already".into(),
         R::PendingCancelOrReplace => "a cancel or replace of the order is under way".into(),
@@ -178,8 +186,9 @@ pub(crate) fn position_report(
     }
 }
 
-/// An account's cash.
+/// An account's cash in one currency.
 pub(crate) fn account_report(account: AccountId, cash: &Account) -> proto::AccountReport {
+    let base = if cash.base.is_empty() { cash.currency } else { cash.base };
     proto::AccountReport {
         account: account.0,
         currency: cash.currency.as_str().to_string(),
@@ -187,6 +196,41 @@ pub(crate) fn account_report(account: AccountId, cash: &Account) -> proto::Accou
         deposits: format_money(cash.deposits),
         realised: format_money(cash.realised),
         fees: format_money(cash.fees),
+        dividends: format_money(cash.dividends),
+        borrow: format_money(cash.borrow),
+        conversions: format_money(cash.conversions),
+        base_currency: base.as_str().to_string(),
+    }
+}
+
+/// Cash that no execution and no transfer moved.
+fn posting_report(
+    account: AccountId,
+    posting: &Posting,
+    known: Option<&Instrument>,
+) -> proto::PostingReport {
+    let of_instrument = |is_there: bool, text: &dyn Fn(&Instrument) -> String| {
+        known.filter(|_| is_there).map(text).unwrap_or_default()
+    };
+    proto::PostingReport {
+        account: account.0,
+        kind: posting.kind.into(),
+        currency: posting.currency.as_str().to_string(),
+        amount: format_money(posting.amount),
+        symbol: of_instrument(true, &|terms| terms.symbol.as_str().to_string()),
+        qty: of_instrument(posting.qty != 0, &|terms| signed_qty(terms, posting.qty.into())),
+        price: of_instrument(posting.price.0 != 0, &|terms| terms.format_price(posting.price)),
+    }
+}
+
+/// What an account is worth.
+fn equity_report(account: AccountId, equity: &Equity) -> proto::EquityReport {
+    proto::EquityReport {
+        account: account.0,
+        currency: equity.currency.as_str().to_string(),
+        equity: format_money(equity.equity),
+        unrealised: format_money(equity.unrealised),
+        unmarked: equity.unmarked,
     }
 }
 
@@ -270,6 +314,11 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
             Event::Limits(set) => Body::Limits(limits(&set)),
             Event::Ack(done) => Body::Ack(ack(&done)),
             Event::KillSwitch(done) => Body::KillSwitch(ack(&done)),
+            Event::Posting(posting) => {
+                let known = known.map(|known| &**known);
+                Body::PostingReport(posting_report(record.account, &posting, known))
+            }
+            Event::Equity(worth) => Body::EquityReport(equity_report(record.account, &worth)),
         })
     });
     proto::Event {
@@ -289,7 +338,7 @@ mod tests {
     use super::*;
     use tidegate_model::Side;
     use tidegate_model::command::{FillModelKind, TimeInForce};
-    use tidegate_model::event::{EventKind, Liquidity};
+    use tidegate_model::event::{EventKind, Liquidity, PostingKind};
     use tidegate_model::market::TradingStatus;
 
     /// The protocol's numbers are the records' numbers, name by name: that is what lets them pass unchanged.
@@ -327,6 +376,7 @@ mod tests {
         check!("ASSET_CLASS", tidegate_model::instrument::AssetClass, proto::AssetClass);
         check!("TRADING_STATUS", TradingStatus, proto::TradingStatus);
         check!("EVENT_KIND", EventKind, proto::EventKind);
+        check!("POSTING_KIND", PostingKind, proto::PostingKind);
     }
 
     #[test]

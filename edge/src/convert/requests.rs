@@ -349,11 +349,7 @@ pub(crate) fn open_account(request: &proto::OpenAccountRequest) -> Checked<Comma
 /// Cash in or out.
 pub(crate) fn transfer(request: &proto::TransferRequest) -> Checked<Command> {
     let amount = parse_money(&request.amount).map_err(|text| Refusal::invalid("amount", text))?;
-    Ok(Command::Transfer(Transfer {
-        amount,
-        account: account(request.account)?,
-        reserved: [0; 12],
-    }))
+    Ok(Command::Transfer(Transfer::of_base(account(request.account)?, amount)))
 }
 
 /// New limits.

@@ -65,9 +65,14 @@ impl AccountService for Accounts {
         self.0.auth.reader(&request)?;
         let view = self.0.view();
         let id = open_account(&view, request.get_ref().account)?;
-        let cash = view.accounts.get(&id).and_then(|account| account.cash);
+        let account = view.accounts.get(&id);
+        let mut reports = account
+            .into_iter()
+            .flat_map(|account| account.currencies())
+            .map(|cash| reports::account_report(id, cash));
         Ok(Response::new(proto::GetAccountResponse {
-            account: cash.map(|cash| reports::account_report(id, &cash)),
+            account: reports.next(),
+            others: reports.collect(),
             as_of: Some(reports::position(view.as_of)),
         }))
     }
@@ -78,11 +83,11 @@ impl AccountService for Accounts {
     ) -> Result<Response<proto::ListAccountsResponse>, Status> {
         self.0.auth.reader(&request)?;
         let view = self.0.view();
-        let report = |(id, account): (&AccountId, &crate::view::AccountView)| {
-            account.cash.map(|cash| reports::account_report(*id, &cash))
-        };
+        let reports = view.accounts.iter().flat_map(|(id, account)| {
+            account.currencies().map(|cash| reports::account_report(*id, cash))
+        });
         Ok(Response::new(proto::ListAccountsResponse {
-            accounts: view.accounts.iter().filter_map(report).collect(),
+            accounts: reports.collect(),
             as_of: Some(reports::position(view.as_of)),
         }))
     }

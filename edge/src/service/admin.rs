@@ -56,7 +56,7 @@ impl AdminService for Admin {
         self.0.auth.reader(&request)?;
         let account = requests::account(request.get_ref().account)?;
         let view = self.0.view();
-        let state = view.accounts.get(&account).copied().unwrap_or_default();
+        let state = view.accounts.get(&account).cloned().unwrap_or_default();
         Ok(Response::new(proto::GetLimitsResponse {
             limits: state.limits.map(|limits| reports::limits(&limits)),
             account_killed: state.is_killed,

@@ -1,10 +1,8 @@
-//! Administration: instruments, accounts, cash, limits, kill switches. Each is a journaled command.
+//! Administration: instruments, limits, kill switches. Each is a journaled command.
 
 use super::output::{Output, Publisher};
 use super::{Core, ack};
-use tidegate_model::command::{
-    CommandKind, Configure, KillSwitch, OpenAccount, SetLimits, Transfer,
-};
+use tidegate_model::command::{CommandKind, Configure, KillSwitch, SetLimits};
 use tidegate_model::event::{CancelReason, Event};
 use tidegate_model::{AccountId, Instrument, InstrumentId, Reject, RejectReason};
 use tidegate_oms::Requester;
@@ -28,43 +26,6 @@ impl Core {
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
         Ok(defined.id.0.into())
-    }
-
-    pub(super) fn open_account<O: Output>(
-        &mut self,
-        open: OpenAccount,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Result<u64, Reject> {
-        if !open.currency.is_valid() {
-            return Err(Reject::of(RejectReason::BadField, 0));
-        }
-        self.oms.open_account(open.account, open.currency)?;
-        self.risk.open_account(open.account)?;
-        self.tell_account(open.account, who, publisher);
-        Ok(0)
-    }
-
-    pub(super) fn transfer<O: Output>(
-        &mut self,
-        transfer: Transfer,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Result<u64, Reject> {
-        self.oms.transfer(transfer.account, transfer.amount)?;
-        self.tell_account(transfer.account, who, publisher);
-        Ok(0)
-    }
-
-    pub(super) fn tell_account<O: Output>(
-        &self,
-        account: AccountId,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
-        if let Ok(state) = self.oms.account(account) {
-            publisher.event(who, account, InstrumentId::NONE, &Event::Account(*state));
-        }
     }
 
     pub(super) fn set_limits<O: Output>(

@@ -8,6 +8,7 @@
 //!    the gate (`risk`), the order store (`oms`) and the venue;
 //! 4. every change is told through [`Output`], numbered within the input.
 
+mod accounts;
 mod admin;
 mod listing;
 mod market;
@@ -156,6 +157,9 @@ impl Core {
             Some(Command::SetLimits(limits)) => self.set_limits(limits, who, publisher),
             Some(Command::Configure(configure)) => self.configure(configure),
             Some(Command::DayRoll) => self.day_roll(publisher),
+            Some(Command::SetRate(rate)) => self.set_rate(rate),
+            Some(Command::Convert(convert)) => self.convert(convert, who, publisher),
+            Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);

@@ -65,8 +65,7 @@ impl Core {
         let name = self.oms.name_hash(order.account, &order.client_order_id);
         let unknown = Reject::of(RejectReason::UnknownInstrument, order.instrument.0.into());
         let listed = self.listing.get(order.instrument).ok_or(unknown)?;
-        self.oms.check_currency(order.account, &listed.instrument)?;
-        let context = self.order_context(order.account, order.instrument, listed);
+        let context = self.order_context(order.account, order.instrument, listed)?;
         let answer = self.risk.check_new(order, &context);
         // A message that is repeated is answered as what it is, whatever the gate says of it.
         if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
@@ -85,13 +84,13 @@ impl Core {
         account: AccountId,
         instrument: InstrumentId,
         listed: &'l Listed,
-    ) -> OrderContext<'l> {
-        OrderContext {
+    ) -> Result<OrderContext<'l>, Reject> {
+        Ok(OrderContext {
             now: self.now,
             instrument: &listed.instrument,
             reference: self.reference(instrument),
-            equity_at_cost: self.oms.equity_at_cost(account),
-        }
+            funds: self.oms.funds(account, &listed.instrument)?,
+        })
     }
 
     /// Sends a request to the venue: at once, or with the configured latency.
@@ -343,7 +342,7 @@ impl Core {
         });
         let position = *self.oms.position(account, instrument);
         publisher.event(who, account, instrument, &Event::Position(position));
-        self.tell_account(account, who, publisher);
+        self.tell_account(fill.booking.wallet, who, publisher);
     }
 
     /// Ends an open order that is at the venue, or on its way there.
@@ -444,7 +443,7 @@ impl Core {
         let order = self.oms.order(slot);
         let listed = &self.listing[order.instrument];
         check_trading(listed)?;
-        let context = self.order_context(order.account, order.instrument, listed);
+        let context = self.order_context(order.account, order.instrument, listed)?;
         let before = self.oms.exposure(slot);
         let approved = self.risk.check_replace(replace, &before, order.cum_qty, &context)?;
         self.oms.replace_requested(slot, &approved, who)?;

@@ -10,7 +10,7 @@ use tidegate_model::*;
 
 pub const ACCOUNT: AccountId = AccountId(1);
 pub const INSTRUMENT: InstrumentId = InstrumentId(0);
-const MONEY: i128 = tidegate_model::units::MONEY_PER_UNIT;
+pub const MONEY: i128 = tidegate_model::units::MONEY_PER_UNIT;
 
 pub struct Desk {
     pub core: Core,
@@ -64,7 +64,7 @@ pub fn setup_commands() -> Vec<Command> {
         let currency = Code::new("USD").expect("valid");
         commands.push(Command::OpenAccount(OpenAccount { account, reserved: [0; 4], currency }));
         let amount = Money(100_000 * MONEY);
-        commands.push(Command::Transfer(Transfer { amount, account, reserved: [0; 12] }));
+        commands.push(Command::Transfer(Transfer::of_base(account, amount)));
         commands.push(Command::SetLimits(limits(account)));
     }
     commands

@@ -12,7 +12,7 @@ pub struct OpenAccount {
     pub account: AccountId,
     /// Zero.
     pub reserved: [u8; 4],
-    /// The one currency it holds.
+    /// Its base currency: what it is worth is told in it.
     pub currency: Code,
 }
 
@@ -24,8 +24,18 @@ pub struct Transfer {
     pub amount: Money,
     /// The account.
     pub account: AccountId,
+    /// The currency of the amount; empty is the account's base currency. From the first transfer in a currency on the
+    /// account holds it.
+    pub currency: Code,
     /// Zero.
-    pub reserved: [u8; 12],
+    pub reserved: [u8; 4],
+}
+
+impl Transfer {
+    /// A transfer of the account's base currency.
+    pub const fn of_base(account: AccountId, amount: Money) -> Self {
+        Self { amount, account, currency: Code::EMPTY, reserved: [0; 4] }
+    }
 }
 
 /// Sets every limit of one account; the account cannot trade before.

@@ -12,10 +12,12 @@
 //!     32   128  body          NewOrder, CancelOrder, ... ; zero-padded
 //! ```
 
+mod accounts;
 mod admin;
 mod order;
 mod paper;
 
+pub use accounts::{Convert, ReportEquity, SetRate};
 pub use admin::{Configure, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
@@ -58,6 +60,12 @@ wire_enum!(
         Time = 33 => "time",
         /// The trading day ends: DAY orders expire, client order ids may be used again. No body.
         DayRoll = 34 => "day_roll",
+        /// [`SetRate`]: what a currency is worth in another.
+        SetRate = 40 => "set_rate",
+        /// [`Convert`]: cash from one currency into another.
+        Convert = 41 => "convert",
+        /// [`ReportEquity`]: asks what an account is worth.
+        ReportEquity = 42 => "report_equity",
     }
 );
 
@@ -112,6 +120,12 @@ pub enum Command {
     Time,
     /// See [`CommandKind::DayRoll`].
     DayRoll,
+    /// See [`CommandKind::SetRate`].
+    SetRate(SetRate),
+    /// See [`CommandKind::Convert`].
+    Convert(Convert),
+    /// See [`CommandKind::ReportEquity`].
+    ReportEquity(ReportEquity),
 }
 
 impl CommandRecord {
@@ -137,6 +151,9 @@ impl CommandRecord {
             Command::SessionClosed => put(CommandKind::SessionClosed, &[]),
             Command::Time => put(CommandKind::Time, &[]),
             Command::DayRoll => put(CommandKind::DayRoll, &[]),
+            Command::SetRate(body) => put(CommandKind::SetRate, bytes_of(body)),
+            Command::Convert(body) => put(CommandKind::Convert, bytes_of(body)),
+            Command::ReportEquity(body) => put(CommandKind::ReportEquity, bytes_of(body)),
         }
         record
     }
@@ -176,6 +193,9 @@ impl CommandRecord {
             CommandKind::SessionClosed => Command::SessionClosed,
             CommandKind::Time => Command::Time,
             CommandKind::DayRoll => Command::DayRoll,
+            CommandKind::SetRate => Command::SetRate(self.body()),
+            CommandKind::Convert => Command::Convert(self.body()),
+            CommandKind::ReportEquity => Command::ReportEquity(self.body()),
         })
     }
 }

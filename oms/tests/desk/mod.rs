@@ -2,12 +2,14 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::event::Liquidity;
 use tidegate_model::ids::Code;
 use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, PrincipalId, Reject,
     SessionId, Side, Symbol, Ticks, UnixNanos,
 };
-use tidegate_oms::{Named, Oms, OrderSlot, Requester};
+use tidegate_oms::oms::Fill;
+use tidegate_oms::{Booking, Named, Oms, OrderSlot, Requester};
 use tidegate_risk::{OrderContext, Risk, RiskApproved};
 
 pub const USD: Code = Code(*b"USD\0\0\0\0\0");
@@ -77,14 +79,28 @@ impl Desk {
         Self { oms, risk, terms: instrument() }
     }
 
-    pub fn approve(&mut self, order: NewOrder) -> RiskApproved<NewOrder> {
+    /// The gate's answer to an order.
+    pub fn ask(&mut self, order: NewOrder) -> Result<RiskApproved<NewOrder>, Reject> {
         let context = OrderContext {
             now: NOW,
             instrument: &self.terms,
             reference: Some(Ticks(100)),
-            equity_at_cost: self.oms.equity_at_cost(order.account),
+            funds: self.oms.funds(order.account, &self.terms)?,
         };
-        self.risk.check_new(order, &context).expect("sensible")
+        self.risk.check_new(order, &context)
+    }
+
+    pub fn approve(&mut self, order: NewOrder) -> RiskApproved<NewOrder> {
+        self.ask(order).expect("sensible")
+    }
+
+    /// Admits and counts an approved order.
+    pub fn admit(&mut self, approved: &RiskApproved<NewOrder>) -> Result<OrderSlot, Reject> {
+        let order = approved.get();
+        let name = self.oms.name_hash(order.account, &order.client_order_id);
+        let slot = self.oms.admit(approved, name, WHO, NOW, &self.terms)?;
+        self.risk.order_opened(approved.exposure());
+        Ok(slot)
     }
 
     /// Approves, admits and counts an order; one that is sent again is the one that it was.
@@ -94,9 +110,25 @@ impl Desk {
         if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
             return Ok(slot);
         }
-        let slot = self.oms.admit(&approved, name, WHO, NOW, &self.terms)?;
-        self.risk.order_opened(approved.exposure());
-        Ok(slot)
+        self.admit(&approved)
+    }
+
+    /// As [`Self::enter`], where the gate may say no.
+    pub fn try_enter(&mut self, order: NewOrder) -> Option<OrderSlot> {
+        let approved = self.ask(order).ok()?;
+        Some(self.admit(&approved).expect("room"))
+    }
+
+    /// Executes some of an order and tells the gate.
+    pub fn fill(&mut self, slot: OrderSlot, qty: u64, price: i64, liquidity: Liquidity) -> Fill {
+        let before = self.oms.exposure(slot);
+        let fill = self.oms.fill(slot, Lots(qty), Ticks(price), liquidity, &self.terms);
+        let fill = fill.expect("fits");
+        let Booking { position_qty, position_cost, .. } = fill.booking;
+        let (account, instrument) = (before.account, before.instrument);
+        self.risk.position_changed(account, instrument, position_qty, position_cost);
+        self.oms.recount(&mut self.risk, slot, &before);
+        fill
     }
 
     /// Asks for the name of an order like no other.
@@ -130,7 +162,7 @@ impl Desk {
             now: NOW,
             instrument: &self.terms,
             reference: Some(Ticks(100)),
-            equity_at_cost: self.oms.equity_at_cost(order.account),
+            funds: self.oms.funds(order.account, &self.terms).expect("its currency"),
         };
         self.risk.check_replace(replace, &self.oms.exposure(slot), order.cum_qty, &context)
     }

@@ -6,7 +6,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, Side, Symbol,
     Ticks, UnixNanos,
 };
-use tidegate_risk::{OrderContext, OrderExposure, Risk, RiskApproved};
+use tidegate_risk::{Funds, OrderContext, OrderExposure, Risk, RiskApproved};
 
 pub const ACCOUNT: AccountId = AccountId(7);
 pub const INSTRUMENT: InstrumentId = InstrumentId(3);
@@ -79,7 +79,7 @@ impl Desk {
             now: self.now,
             instrument: &self.terms,
             reference: self.reference,
-            equity_at_cost: self.equity,
+            funds: Funds::of_base(self.equity),
         };
         self.risk.check_new(order, &context)
     }
@@ -102,7 +102,7 @@ impl Desk {
             now: self.now,
             instrument: &self.terms,
             reference: self.reference,
-            equity_at_cost: self.equity,
+            funds: Funds::of_base(self.equity),
         };
         let replace = ReplaceOrder {
             client_order_id: ClientOrderId::EMPTY,

@@ -67,7 +67,10 @@ pub fn run(args: ReplayArgs) -> Result<()> {
         core.listing().count()
     )?;
     writeln!(out, "fills        {}", core.counters().fills)?;
-    for (id, account) in core.oms().accounts() {
+    let accounts = core.oms().accounts();
+    for (id, account) in
+        accounts.flat_map(|(id, _)| core.oms().currencies(id).map(move |a| (id, a)))
+    {
         writeln!(
             out,
             "account {id:<4} cash {} {}, realised {}, fees {}",

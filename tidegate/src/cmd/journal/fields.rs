@@ -7,7 +7,7 @@ use tidegate_journal::frame::{
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{CommandKind, FillModelKind, OrderType, SetLimits, TimeInForce};
 use tidegate_model::event::{
-    Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus,
+    Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus, PostingKind,
 };
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
@@ -71,6 +71,19 @@ pub(super) const COLUMNS: &[&str] = &[
     "cash_e18",
     "deposits_e18",
     "amount_e18",
+    "posting",
+    "base",
+    "dividends_e18",
+    "borrow_e18",
+    "conversions_e18",
+    "equity_e18",
+    "unrealised_e18",
+    "unmarked",
+    "from",
+    "to",
+    "rate",
+    "rate_scale",
+    "received_e18",
     "max_order_notional_e18",
     "credit_e18",
     "max_order_qty_lots",
@@ -282,9 +295,12 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         Command::OpenAccount(body) => {
             put!(fields, "account" = account(body.account), "currency" = body.currency.to_string())
         }
-        Command::Transfer(body) => {
-            put!(fields, "account" = account(body.account), "amount_e18" = body.amount.0)
-        }
+        Command::Transfer(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "amount_e18" = body.amount.0,
+            "currency" = body.currency.to_string()
+        ),
         Command::SetLimits(body) => limits_fields(&body, fields),
         Command::KillSwitch(body) => {
             put!(fields, "account" = account(body.account), "engaged" = body.engaged)
@@ -296,8 +312,34 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "book_orders_max" = body.book_orders_max
         ),
         Command::SessionClosed | Command::Time | Command::DayRoll => {}
+        Command::SetRate(_) | Command::Convert(_) | Command::ReportEquity(_) => {
+            account_command(&command, fields);
+        }
     }
     CommandKind::from_wire(record.kind).map(CommandKind::as_str)
+}
+
+/// The bodies of the commands about what accounts hold.
+fn account_command(command: &Command, fields: &mut Fields) {
+    match command {
+        Command::SetRate(body) => put!(
+            fields,
+            "from" = body.from.to_string(),
+            "to" = body.to.to_string(),
+            "rate" = body.mantissa,
+            "rate_scale" = body.scale
+        ),
+        Command::Convert(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "from" = body.from.to_string(),
+            "to" = body.to.to_string(),
+            "amount_e18" = body.amount.0,
+            "received_e18" = body.received.0
+        ),
+        Command::ReportEquity(body) => put!(fields, "account" = account(body.account)),
+        _ => unreachable!("the caller passes these only"),
+    }
 }
 
 fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
@@ -330,7 +372,11 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "deposits_e18" = body.deposits.0,
             "realised_e18" = body.realised.0,
             "fees_e18" = body.fees.0,
-            "currency" = body.currency.to_string()
+            "currency" = body.currency.to_string(),
+            "base" = body.base.to_string(),
+            "dividends_e18" = body.dividends.0,
+            "borrow_e18" = body.borrow.0,
+            "conversions_e18" = body.conversions.0
         ),
         Event::Instrument(body) => instrument_fields(&body, fields),
         Event::Limits(body) => {
@@ -339,6 +385,21 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             limits_fields(&body, fields);
         }
         Event::Ack(body) | Event::KillSwitch(body) => ack_fields(&body, fields),
+        Event::Posting(body) => put!(
+            fields,
+            "posting" = name_of!(PostingKind, body.kind),
+            "amount_e18" = body.amount.0,
+            "currency" = body.currency.to_string(),
+            "position_lots" = body.qty,
+            "price_ticks" = body.price.0
+        ),
+        Event::Equity(body) => put!(
+            fields,
+            "equity_e18" = body.equity.0,
+            "unrealised_e18" = body.unrealised.0,
+            "currency" = body.currency.to_string(),
+            "unmarked" = body.unmarked
+        ),
     }
     EventKind::from_wire(record.kind).map(EventKind::as_str)
 }

@@ -1,0 +1,119 @@
+//! Accounts: cash, currencies, and what they are worth. Each is a journaled command.
+
+use super::Core;
+use super::output::{Output, Publisher};
+use bytemuck::Zeroable;
+use tidegate_model::command::{Convert, OpenAccount, ReportEquity, SetRate, Transfer};
+use tidegate_model::event::{Equity, Event, Posting, PostingKind};
+use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason};
+use tidegate_oms::{Mark, Requester, WalletSlot};
+
+impl Core {
+    pub(super) fn open_account<O: Output>(
+        &mut self,
+        open: OpenAccount,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        if !open.currency.is_valid() {
+            return Err(Reject::of(RejectReason::BadField, 0));
+        }
+        self.oms.open_account(open.account, open.currency)?;
+        self.risk.open_account(open.account)?;
+        if let Ok(state) = self.oms.account(open.account) {
+            publisher.event(who, open.account, InstrumentId::NONE, &Event::Account(*state));
+        }
+        Ok(0)
+    }
+
+    pub(super) fn transfer<O: Output>(
+        &mut self,
+        transfer: Transfer,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        let slot = self.oms.transfer(transfer.account, transfer.amount, transfer.currency)?;
+        self.tell_account(slot, who, publisher);
+        Ok(0)
+    }
+
+    pub(super) fn convert<O: Output>(
+        &mut self,
+        convert: Convert,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        for (slot, amount) in self.oms.convert(&convert)? {
+            let kind = PostingKind::Conversion.wire();
+            self.tell_posting(slot, InstrumentId::NONE, amount, who, publisher, |posting| {
+                posting.kind = kind;
+            });
+        }
+        Ok(0)
+    }
+
+    pub(super) fn set_rate(&mut self, set: SetRate) -> Result<u64, Reject> {
+        self.oms.set_rate(&set).map(|()| 0)
+    }
+
+    /// Tells what one account is worth, or each of which that can be said; how many there were.
+    pub(super) fn report_equity<O: Output>(
+        &self,
+        report: ReportEquity,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        if report.account != AccountId::NONE {
+            let equity = self.equity(report.account)?;
+            publisher.event(who, report.account, InstrumentId::NONE, &Event::Equity(equity));
+            return Ok(1);
+        }
+        let mut told = 0;
+        for (account, _) in self.oms.accounts() {
+            if let Ok(equity) = self.equity(account) {
+                publisher.event(who, account, InstrumentId::NONE, &Event::Equity(equity));
+                told += 1;
+            }
+        }
+        Ok(told)
+    }
+
+    /// What an account is worth, each position at the instrument's reference price.
+    ///
+    /// # Errors
+    /// As [`tidegate_oms::Oms::equity`].
+    pub fn equity(&self, account: AccountId) -> Result<Equity, Reject> {
+        self.oms.equity(account, |instrument| Mark {
+            terms: &self.listing[instrument].instrument,
+            price: self.reference(instrument),
+        })
+    }
+
+    /// Tells an account in one of its currencies.
+    pub(super) fn tell_account<O: Output>(
+        &self,
+        slot: WalletSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let state = *self.oms.account_at(slot);
+        publisher.event(who, slot.account(), InstrumentId::NONE, &Event::Account(state));
+    }
+
+    /// Tells what moved cash, and the account after it.
+    fn tell_posting<O: Output>(
+        &self,
+        slot: WalletSlot,
+        instrument: InstrumentId,
+        amount: Money,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+        fill_in: impl FnOnce(&mut Posting),
+    ) {
+        let currency = self.oms.account_at(slot).currency;
+        let mut posting = Posting { amount, currency, ..Posting::zeroed() };
+        fill_in(&mut posting);
+        publisher.event(who, slot.account(), instrument, &Event::Posting(posting));
+        self.tell_account(slot, who, publisher);
+    }
+}

@@ -1,0 +1,199 @@
+//! What the order management knows of accounts: their currencies, their positions, what they are worth.
+
+use crate::account::Wallet;
+use crate::ledger::WalletSlot;
+use crate::oms::Oms;
+use crate::position::unrealised;
+use bytemuck::Zeroable;
+use tidegate_model::command::{Convert, SetRate};
+use tidegate_model::event::{Account, Equity, Position};
+use tidegate_model::fx::Rate;
+use tidegate_model::ids::Code;
+use tidegate_model::{AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, Ticks};
+use tidegate_risk::Funds;
+
+/// What a position is valued with.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark<'a> {
+    /// The terms of its instrument.
+    pub terms: &'a Instrument,
+    /// What it could be closed at, if that is known.
+    pub price: Option<Ticks>,
+}
+
+impl Oms {
+    /// Opens an account without cash; `currency` is its base currency.
+    ///
+    /// # Errors
+    /// [`RejectReason::DuplicateAccount`]; [`RejectReason::CapacityExceeded`] for an id that is not below
+    /// [`AccountId::COUNT_MAX`]; [`RejectReason::BadField`] if `currency` is no code.
+    pub fn open_account(&mut self, account: AccountId, currency: Code) -> Result<(), Reject> {
+        self.ledger.open_account(account, currency)?;
+        self.orders.open_account(account);
+        Ok(())
+    }
+
+    /// Pays cash in (above 0) or out (below 0), of the base currency if `currency` is empty. It is the operator's to know
+    /// whether cash may go below zero. A currency that the account does not hold it holds from now on.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`] or [`RejectReason::Overflow`]; [`RejectReason::BadField`] if `currency` is no code,
+    /// [`RejectReason::CapacityExceeded`] beyond [`AccountId::CURRENCIES_MAX`]. Then nothing is paid.
+    pub fn transfer(
+        &mut self,
+        account: AccountId,
+        amount: Money,
+        currency: Code,
+    ) -> Result<WalletSlot, Reject> {
+        self.ledger.transfer(account, amount, currency)
+    }
+
+    /// Sets what one unit of a currency is worth in another, or takes the rate away.
+    ///
+    /// # Errors
+    /// [`RejectReason::BadField`] or [`RejectReason::CapacityExceeded`].
+    pub fn set_rate(&mut self, set: &SetRate) -> Result<(), Reject> {
+        self.ledger.set_rate(set)
+    }
+
+    /// Gives cash of one currency for cash of another: the two currencies, and what was added to each.
+    ///
+    /// At the rate that is set, what the division leaves over is kept for the account's next conversion into that currency.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`], [`RejectReason::CurrencyMismatch`] if the account does not hold what it gives,
+    /// [`RejectReason::NoRate`], [`RejectReason::BadField`], [`RejectReason::Overflow`],
+    /// [`RejectReason::CapacityExceeded`]. Then nothing is changed.
+    pub fn convert(&mut self, convert: &Convert) -> Result<[(WalletSlot, Money); 2], Reject> {
+        self.ledger.convert(convert)
+    }
+
+    /// What an order in an instrument is paid with.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`], or [`RejectReason::CurrencyMismatch`] if the account holds nothing in the currency
+    /// of the instrument.
+    #[inline]
+    pub fn funds(&self, account: AccountId, terms: &Instrument) -> Result<Funds, Reject> {
+        let wallet = self.ledger.wallet(self.ledger.find(account, terms.currency)?);
+        let rate = match wallet.number {
+            0 => Some(Rate::ONE),
+            _ => self.ledger.rate(wallet.account.currency, wallet.account.base),
+        };
+        Ok(Funds { currency: wallet.number, equity_at_cost: wallet.equity_at_cost(), rate })
+    }
+
+    /// The account in its base currency, as an event tells it.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`].
+    #[inline]
+    pub fn account(&self, account: AccountId) -> Result<&Account, Reject> {
+        self.ledger.base(account).map(|wallet| &wallet.account)
+    }
+
+    /// The account in the currency at `slot`, as an event tells it.
+    #[inline]
+    pub fn account_at(&self, slot: WalletSlot) -> &Account {
+        &self.ledger.wallet(slot).account
+    }
+
+    /// The account in one currency, as an event tells it.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`], or [`RejectReason::CurrencyMismatch`] if it holds none.
+    #[inline]
+    pub fn account_in(&self, account: AccountId, currency: Code) -> Result<&Account, Reject> {
+        self.ledger.find(account, currency).map(|slot| self.account_at(slot))
+    }
+
+    /// The account in every currency that it holds, the base currency first.
+    pub fn currencies(&self, account: AccountId) -> impl Iterator<Item = &Account> {
+        self.ledger.wallets(account).map(|wallet| &wallet.account)
+    }
+
+    /// Cash of the base currency, and the positions paid for in it at cost. 0 if the account is unknown.
+    #[inline]
+    pub fn equity_at_cost(&self, account: AccountId) -> Money {
+        self.ledger.base(account).map_or(Money::ZERO, Wallet::equity_at_cost)
+    }
+
+    /// What the account is worth in its base currency: cash of all currencies, and all positions at their marks, or at
+    /// their cost where there is no mark. Linear in its positions.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`]; [`RejectReason::NoRate`] if the rate of a currency is not set that it has something
+    /// of; [`RejectReason::Overflow`].
+    pub fn equity<'a>(
+        &self,
+        account: AccountId,
+        mark: impl Fn(InstrumentId) -> Mark<'a>,
+    ) -> Result<Equity, Reject> {
+        let currency = self.account(account)?.currency;
+        let mut open = [Money::ZERO; AccountId::CURRENCIES_MAX];
+        let mut unmarked = 0;
+        for (instrument, held) in self.positions(account).filter(|(_, held)| held.qty != 0) {
+            let Mark { terms, price } = mark(instrument);
+            let Some(price) = price else {
+                unmarked += 1;
+                continue;
+            };
+            let wallet = self.ledger.wallet(self.ledger.find(account, terms.currency)?);
+            let open = &mut open[usize::from(wallet.number)];
+            *open = added(*open, unrealised(held, price, terms)?)?;
+        }
+        let mut equity = Equity { currency, unmarked, ..Equity::zeroed() };
+        for wallet in self.ledger.wallets(account) {
+            let open = open[usize::from(wallet.number)];
+            let total = added(wallet.equity_at_cost(), open)?;
+            if total == Money::ZERO && open == Money::ZERO {
+                continue;
+            }
+            let no_rate = Reject::of(RejectReason::NoRate, i128::from(account.0));
+            let rate = self.ledger.rate(wallet.account.currency, currency).ok_or(no_rate)?;
+            let in_base = |amount: Money| rate.value(amount).ok_or_else(|| too_much(amount));
+            equity.equity = added(equity.equity, in_base(total)?)?;
+            equity.unrealised = added(equity.unrealised, in_base(open)?)?;
+        }
+        Ok(equity)
+    }
+
+    /// The position, as an event tells it; all zero if there never was one.
+    #[inline]
+    pub fn position(&self, account: AccountId, instrument: InstrumentId) -> &Position {
+        self.ledger.position(account, instrument)
+    }
+
+    /// Unrealised profit and loss of a position at `mark`, before fees.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`].
+    pub fn unrealised(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        mark: Ticks,
+        terms: &Instrument,
+    ) -> Result<Money, Reject> {
+        unrealised(self.position(account, instrument), mark, terms)
+    }
+
+    /// Every account, by rising id, in its base currency.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Account)> {
+        self.ledger.accounts().map(|(id, wallet)| (id, &wallet.account))
+    }
+
+    /// Every position an account ever had, by rising instrument.
+    pub fn positions(&self, account: AccountId) -> impl Iterator<Item = (InstrumentId, &Position)> {
+        self.ledger.positions(account)
+    }
+}
+
+#[cold]
+fn too_much(value: Money) -> Reject {
+    Reject::new(RejectReason::Overflow, i128::MAX, value.0)
+}
+
+fn added(total: Money, part: Money) -> Result<Money, Reject> {
+    total.checked_add(part).ok_or_else(|| too_much(part))
+}
