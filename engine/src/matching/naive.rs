@@ -166,6 +166,19 @@ impl NaiveMarket {
         self.orders.get(&handle).map(|order| order.entry.price)
     }
 
+    /// The open quantity of a live order.
+    pub fn open(&self, handle: u32) -> Option<Lots> {
+        self.orders.get(&handle).map(|order| order.entry.qty)
+    }
+
+    /// What rests at a price at which others may trade with it, displayed or not: handle, price, and the fewest lots that
+    /// one execution takes.
+    pub fn interest(&self) -> Vec<(u32, Ticks, Lots)> {
+        let priced =
+            |order: &Order| Some((order.entry.handle, order.resting_price()?, order.least()));
+        self.orders.values().filter_map(priced).collect()
+    }
+
     /// The displayed book of one side, best first: price, lots, orders.
     pub fn levels(&self, side: Side) -> Vec<(Ticks, Lots, u32)> {
         let mut levels: BTreeMap<i64, (Ticks, Lots, u32)> = BTreeMap::new();

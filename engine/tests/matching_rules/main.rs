@@ -12,7 +12,8 @@ mod phases;
 mod refusals;
 mod types;
 
-use support::{Input, Matching, Report, book, parse, told};
+use support::text::parse;
+use support::{Input, Matching, Report, book, told};
 use tidegate_engine::matching::NaiveMarket;
 use tidegate_model::Ticks;
 

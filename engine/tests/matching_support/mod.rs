@@ -10,9 +10,7 @@
 //! auction buyer and seller (`cross 1x2 100 x4`). Behind a reject's reason stand its limit and its value.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-mod text;
-
-pub use text::parse;
+pub mod text;
 
 use std::fmt;
 use tidegate_engine::matching::{Entry, Indicative, NaiveMarket, Phase, Reports, Trade};
@@ -92,6 +90,12 @@ pub trait Matching {
     fn phase(&self) -> Phase;
     fn last(&self) -> Option<Ticks>;
     fn indicative(&self) -> Indicative;
+    /// The open quantity of a live order.
+    fn open(&self, handle: u32) -> Option<Lots>;
+    /// What rests at a price, displayed or not, and the fewest lots that one execution takes; where that can be asked.
+    fn interest(&self) -> Vec<(u32, Ticks, Lots)> {
+        Vec::new()
+    }
     fn state_hash(&self) -> StateHash;
 
     /// Hands it one input and gives what it reports.
@@ -136,6 +140,14 @@ impl Matching for NaiveMarket {
 
     fn indicative(&self) -> Indicative {
         self.indicative()
+    }
+
+    fn open(&self, handle: u32) -> Option<Lots> {
+        self.open(handle)
+    }
+
+    fn interest(&self) -> Vec<(u32, Ticks, Lots)> {
+        self.interest()
     }
 
     fn state_hash(&self) -> StateHash {
@@ -191,18 +203,4 @@ impl fmt::Display for Report {
 /// Reports in one line, as a scenario writes them.
 pub fn told(reports: &[Report]) -> String {
     reports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// The splitmix64 sequence: flows that a failure names by their seed.
-pub struct Draw(pub u64);
-
-impl Draw {
-    /// The next number below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ z >> 31) % bound
-    }
 }
