@@ -14,6 +14,7 @@ pub mod book;
 pub mod broadcast;
 pub mod core;
 pub mod event_log;
+mod grid;
 pub mod lane;
 pub mod matching;
 pub mod replay;

@@ -1,12 +1,13 @@
 //! Every instrument's L3 book, and what each event does to it.
 
 use super::index::{Found, RefIndex};
-use super::ladder::{Grid, Ladder, Queue, Spot};
+use super::ladder::{Ladder, Queue, Spot};
 use super::{
     BookError, BookLimits, BookObserver, BookOrder, Cause, Level, PRIORITY_MAX, Slot,
     TAG_INSTRUMENT_SHIFT, TAG_PRIORITY_SHIFT, TAG_SIDE_SHIFT, TAG_TAKEN, level_hash, order_hash,
     pack_tag,
 };
+use crate::grid::Grid;
 use core::hint::select_unpredictable;
 use tidegate_model::hash::fold;
 use tidegate_model::{InstrumentId, Lots, MarketEvent, MarketEventKind, Side, StateHash, Ticks};

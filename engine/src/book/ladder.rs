@@ -7,7 +7,7 @@
 //! Both sides count upwards to the best: a bid's key is its price, an offer's is the complement of its price,
 //! so that the best is the largest key and no price overflows.
 
-use tidegate_model::instrument::ORDER_TICK_MAX;
+use crate::grid::Grid;
 use tidegate_model::{Side, Ticks};
 
 /// Steps in a window; a multiple of 64 and a power of two. At one cent, 5.12: the part of a share's book where nearly all orders are.
@@ -36,49 +36,6 @@ pub(super) struct Queue {
 struct FarQueue {
     key: i64,
     queue: Queue,
-}
-
-/// The steps of an instrument's prices: from price to step number by one multiplication.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Grid {
-    stride: i64,
-    /// Trailing zero bits of the stride.
-    shift: u32,
-    /// The bits below those.
-    below: i64,
-    /// Inverse of the odd part of the stride, modulo 2^64.
-    inverse: i64,
-    /// Step numbers of a window stay within plus and minus this, so that no product with the stride overflows.
-    step_max: i64,
-}
-
-impl Grid {
-    /// The largest stride.
-    pub(super) const STRIDE_MAX: i64 = ORDER_TICK_MAX.0;
-
-    /// Steps of `stride` ticks, 1 to [`Self::STRIDE_MAX`].
-    pub(super) fn new(stride: i64) -> Self {
-        assert!((1..=Self::STRIDE_MAX).contains(&stride), "strides are checked at definition");
-        let shift = stride.trailing_zeros();
-        let odd = stride >> shift;
-        // Newton's iteration doubles the number of right bits: 3, 6, 12, 24, 48, 96.
-        let mut inverse = odd;
-        for _ in 0..5 {
-            inverse = inverse.wrapping_mul(2i64.wrapping_sub(odd.wrapping_mul(inverse)));
-        }
-        let below = (1 << shift) - 1;
-        Self { stride, shift, below, inverse, step_max: i64::MAX / stride - 1 }
-    }
-
-    /// The step number of a price that is a multiple of the stride; of another, a number beyond `step_max` or a
-    /// number with `false`.
-    ///
-    /// The odd part's inverse maps multiples to their quotients, and as it is a bijection, nothing else to them.
-    #[inline(always)]
-    fn step(&self, price: i64) -> (i64, bool) {
-        let whole = price & self.below == 0;
-        (price.wrapping_mul(self.inverse).wrapping_shr(self.shift), whole)
-    }
 }
 
 /// Where a queue is. Valid until the next insertion or removal in the ladder.
@@ -216,7 +173,7 @@ impl Ladder {
     #[inline(never)]
     fn enter_far(&mut self, grid: &Grid, price: Ticks) -> Spot {
         let (step, whole) = grid.step(price.0);
-        let usable = whole && step.unsigned_abs() < grid.step_max as u64;
+        let usable = whole && step.unsigned_abs() < grid.step_max() as u64;
         if usable {
             self.misses += 1;
             if self.window.is_none() {
@@ -240,8 +197,8 @@ impl Ladder {
 
     /// The base of a window around a best price at `step`.
     fn base_for(grid: &Grid, step: i64) -> Option<i64> {
-        let low = -grid.step_max;
-        let high = grid.step_max - WINDOW_LEN as i64;
+        let low = -grid.step_max();
+        let high = grid.step_max() - WINDOW_LEN as i64;
         if high - 128 < low {
             return None;
         }
@@ -262,7 +219,7 @@ impl Ladder {
     fn follow_best(&mut self, grid: &Grid) {
         self.misses = 0;
         let Some(best) = self.best(grid).map(|(price, _)| price) else { return };
-        let step = best.0.div_euclid(grid.stride) ^ self.flip;
+        let step = best.0.div_euclid(grid.stride()) ^ self.flip;
         if let Some(base) = Self::base_for(grid, step)
             && base.abs_diff(self.base) >= DRIFT_MIN as u64
         {
@@ -283,7 +240,7 @@ impl Ladder {
                     continue;
                 }
                 let queue = core::mem::take(&mut window[place]);
-                let key = ((step ^ self.flip) * grid.stride) ^ self.flip;
+                let key = ((step ^ self.flip) * grid.stride()) ^ self.flip;
                 self.far.push(FarQueue { key, queue });
                 self.words[index] &= !(1 << (place % 64));
             }
@@ -348,7 +305,7 @@ impl Ladder {
     fn near_at(&self, grid: &Grid, offset: usize) -> (Ticks, &Queue) {
         let step = self.base + offset as i64;
         let queue = &self.window().expect(WINDOW_HELD)[step as usize % WINDOW_LEN];
-        (Ticks((step ^ self.flip) * grid.stride), queue)
+        (Ticks((step ^ self.flip) * grid.stride()), queue)
     }
 
     /// All prices that hold something, best first.

@@ -10,11 +10,21 @@
 //! The market counts open quantity only: what was executed before is its owner's business.
 
 mod admission;
+mod auction;
+mod carry;
+mod follow;
 mod hash;
+mod ladder;
+mod market;
+mod markets;
 mod naive;
+mod phases;
+mod pool;
+mod take;
 mod terms;
 
 pub use admission::{DISPLAY_PARTS_MAX, PRICE_MAX, QTY_MAX};
+pub use markets::{MarketLimits, Markets, Plain};
 pub use naive::NaiveMarket;
 pub use terms::{Entry, Peg, Terms, Trail};
 

@@ -67,6 +67,22 @@ pub struct Terms {
     pub expire_at: UnixNanos,
 }
 
+impl Terms {
+    /// Those of a plain order.
+    pub const NONE: Self = Self {
+        stop_price: None,
+        trail: None,
+        limit_offset: None,
+        peg: None,
+        post_only: None,
+        self_trade: None,
+        hidden: false,
+        display_qty: None,
+        min_qty: None,
+        expire_at: UnixNanos::ZERO,
+    };
+}
+
 impl Entry {
     /// A limit order without further terms.
     pub fn limit(handle: u32, side: Side, price: Ticks, qty: Lots) -> Self {

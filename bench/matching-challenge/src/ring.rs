@@ -1,0 +1,146 @@
+//! The way of the reports to the thread that reads them: a ring of 32-byte records for one writer and one reader.
+//!
+//! The writer shows what it wrote every [`BATCH`] records, and when asked to. Each side keeps a copy of the other's
+//! position and looks at the real one only when the copy says that there is nothing left.
+
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, UnsafeCell};
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Records between two positions shown: eight cache lines.
+const BATCH: u64 = 32;
+
+const AHEAD: u64 = 64;
+/// One report.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(32))]
+pub struct Record {
+    pub seq: u64,
+    pub price: i64,
+    pub qty: u32,
+    pub order: u32,
+    pub maker: u32,
+    pub kind: u16,
+    pub side: u16,
+}
+
+const _: () = assert!(size_of::<Record>() == 32);
+
+#[repr(align(128))]
+struct Line<T>(T);
+
+/// What only the writer uses.
+struct Writer {
+    /// Records written.
+    written: Cell<u64>,
+    /// The reader's position as last seen.
+    read: Cell<u64>,
+}
+
+/// What only the reader uses.
+struct Reader {
+    read: Cell<u64>,
+}
+
+/// The ring.
+pub struct Ring {
+    slots: Box<[UnsafeCell<MaybeUninit<Record>>]>,
+    mask: u64,
+    writer: Line<Writer>,
+    /// Records shown to the reader.
+    shown: Line<AtomicU64>,
+    reader: Line<Reader>,
+    /// Records that the reader is done with.
+    done: Line<AtomicU64>,
+}
+
+// SAFETY: `writer` is touched by the one writing thread alone and `reader` by the one reading thread; slots below `shown` belong
+// to the reader until `done` passes them, all others to the writer.
+unsafe impl Sync for Ring {}
+
+impl Ring {
+    /// Room for at least `capacity` records, every page of it touched.
+    pub fn new(capacity: u32) -> Self {
+        let len = (capacity as usize).next_power_of_two().max(BATCH as usize * 2);
+        let slots = (0..len).map(|_| UnsafeCell::new(MaybeUninit::new(Record::default())));
+        Self {
+            slots: slots.collect(),
+            mask: len as u64 - 1,
+            writer: Line(Writer { written: Cell::new(0), read: Cell::new(0) }),
+            shown: Line(AtomicU64::new(0)),
+            reader: Line(Reader { read: Cell::new(0) }),
+            done: Line(AtomicU64::new(0)),
+        }
+    }
+
+    /// Writes a record; waits while the ring is full. For the one writing thread.
+    ///
+    /// # Safety
+    /// No other thread writes.
+    #[inline(always)]
+    pub unsafe fn push(&self, record: Record) {
+        let writer = &self.writer.0;
+        let written = writer.written.get();
+        if written - writer.read.get() > self.mask {
+            self.wait_for_room(written);
+        }
+        let slot = &self.slots[(written & self.mask) as usize];
+        let ahead = &raw const self.slots[((written + AHEAD) & self.mask) as usize];
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint reads and writes nothing.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(ahead.cast());
+        }
+        // SAFETY: the slot is the writer's: it is not shown, or the reader is done with it.
+        unsafe { (*slot.get()).write(record) };
+        let written = written + 1;
+        writer.written.set(written);
+        if written.is_multiple_of(BATCH) {
+            self.shown.0.store(written, Ordering::Release);
+        }
+    }
+
+    #[cold]
+    fn wait_for_room(&self, written: u64) {
+        self.shown.0.store(written, Ordering::Release);
+        loop {
+            let read = self.done.0.load(Ordering::Acquire);
+            self.writer.0.read.set(read);
+            if written - read <= self.mask {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Shows all that was written. For the one writing thread.
+    ///
+    /// # Safety
+    /// No other thread writes.
+    pub unsafe fn flush(&self) {
+        self.shown.0.store(self.writer.0.written.get(), Ordering::Release);
+    }
+
+    /// Gives up to `max` records to `take`, first to last; returns how many. For the one reading thread.
+    ///
+    /// # Safety
+    /// No other thread reads.
+    #[inline(always)]
+    pub unsafe fn drain(&self, max: u32, mut take: impl FnMut(usize, &Record)) -> u32 {
+        let read = self.reader.0.read.get();
+        let shown = self.shown.0.load(Ordering::Acquire);
+        let count = (shown - read).min(u64::from(max));
+        for at in 0..count {
+            let slot = &self.slots[((read + at) & self.mask) as usize];
+            // SAFETY: slots below `shown` are written and belong to the reader.
+            take(at as usize, unsafe { (*slot.get()).assume_init_ref() });
+        }
+        if count > 0 {
+            self.reader.0.read.set(read + count);
+            self.done.0.store(read + count, Ordering::Release);
+        }
+        count as u32
+    }
+}

@@ -1,0 +1,375 @@
+//! Every market, and what one may ask of it. The way of a plain order is here whole: in, through what it meets, to its place.
+
+use super::carry::node_of;
+use super::market::{BESIDE_MAX, Market};
+use super::pool::{NONE, Pool};
+use super::take::Taker;
+use super::terms::Entry;
+use super::{Indicative, PRICE_MAX, Phase, QTY_MAX, Reports};
+use tidegate_model::command::TimeInForce;
+use tidegate_model::event::CancelReason;
+use tidegate_model::{AccountId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos};
+
+/// What the markets have room for, given once. Memory is address space until it is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketLimits {
+    /// Orders that may be live in all markets together, at most 2^24.
+    pub orders_max: u32,
+    /// Handles are below this.
+    pub handles_max: u32,
+}
+
+/// A limit order without further terms: DAY, GTC, IOC or FOK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain {
+    /// The number by which the market knows it; no live order may have it.
+    pub handle: u32,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Buy or sell.
+    pub side: Side,
+    /// DAY, GTC, IOC or FOK.
+    pub time_in_force: TimeInForce,
+    /// Lots, above 0.
+    pub qty: Lots,
+    /// Limit.
+    pub price: Ticks,
+}
+
+/// The market of every instrument.
+#[derive(Debug)]
+pub struct Markets {
+    pool: Pool,
+    markets: Vec<Market>,
+}
+
+impl Markets {
+    /// No market yet.
+    pub fn new(limits: MarketLimits) -> Self {
+        let orders_max = limits.orders_max.min(1 << 24);
+        Self { pool: Pool::new(orders_max, limits.handles_max), markets: Vec::new() }
+    }
+
+    /// Touches the memory that the first orders will need; without it the system hands pages out as orders come, a
+    /// microsecond and more at a time.
+    pub fn prefault(&mut self) {
+        self.pool.prefault();
+    }
+
+    /// Opens a market whose order prices are multiples of `step`, 1 to 2^32; returns its number.
+    pub fn define(&mut self, step: Ticks) -> u32 {
+        let id = self.markets.len() as u32;
+        self.markets.push(Market::new(id, step));
+        id
+    }
+
+    /// A plain limit order comes: what [`Self::enter`] does with one, in a straight line.
+    #[inline]
+    pub fn enter_plain(&mut self, market: u32, order: &Plain, out: &mut impl Reports) {
+        let Self { pool, markets } = self;
+        let id = market;
+        let market = &mut markets[market as usize];
+        let Plain { handle, side, price, qty, time_in_force, .. } = *order;
+        let is_usual = market.phase == Phase::Continuous
+            && matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc)
+            && pool.is_free(handle)
+            && qty.0.wrapping_sub(1) < QTY_MAX.0
+            && market.takes_price(price)
+            && pool.has_room();
+        if !is_usual {
+            return self.enter_slowly(id, order, out);
+        }
+        out.accepted(handle, price);
+        let account = order.account.0;
+        let mut taker =
+            Taker { handle, account, side, self_trade: None, limit: price.0, left: qty.0 };
+        market.take(pool, &mut taker, out);
+        if taker.left > 0 {
+            let paused = core::mem::take(&mut market.paused);
+            if time_in_force == TimeInForce::Ioc {
+                let reason = if paused { CancelReason::PriceBand } else { CancelReason::Ioc };
+                out.canceled(handle, Lots(taker.left), reason);
+            } else {
+                let entry = Plain { qty: Lots(taker.left), ..*order };
+                let mut node = node_of(&entry.entry(), id);
+                node.stamp = market.take_stamp();
+                market.hash.add(node.hash());
+                let slot = pool.insert(node);
+                market.display(pool, slot, out);
+            }
+            if paused {
+                market.halt(pool, out);
+            }
+        }
+        market.follow(pool, out);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_slowly(&mut self, market: u32, order: &Plain, out: &mut impl Reports) {
+        self.enter(market, &order.entry(), out);
+    }
+
+    /// An order comes. It is accepted and carried out, or refused.
+    pub fn enter(&mut self, market: u32, entry: &Entry, out: &mut impl Reports) {
+        match self.admit(market, entry) {
+            Err(reject) => out.rejected(entry.handle, reject),
+            Ok(price) => {
+                let Self { pool, markets } = self;
+                let market = &mut markets[market as usize];
+                out.accepted(entry.handle, price);
+                let slot = pool.insert_entry(&Entry { price, ..*entry }, market.id);
+                if entry.time_in_force == TimeInForce::Gtd {
+                    market.note_expiry(entry.terms.expire_at, entry.handle);
+                }
+                market.carry_out(pool, slot, out);
+                market.follow(pool, out);
+            }
+        }
+    }
+
+    /// The price with which the order is taken, which is another than its own if it slides.
+    fn admit(&mut self, market: u32, entry: &Entry) -> Result<Ticks, Reject> {
+        let Self { pool, markets } = self;
+        let market = &markets[market as usize];
+        let full = |limit: usize| {
+            Reject::new(RejectReason::CapacityExceeded, limit as i128, limit as i128 + 1)
+        };
+        if entry.handle as usize >= pool.at.len() {
+            return Err(full(pool.at.len()));
+        }
+        if pool.find(entry.handle) != NONE {
+            return Err(Reject::of(RejectReason::DuplicateId, entry.handle.into()));
+        }
+        entry.check(Ticks(market.step))?;
+        entry.check_now(market.phase, market.time)?;
+        if !pool.has_room() {
+            return Err(full(pool.orders_max()));
+        }
+        let side = entry.side.index();
+        let lists = [&market.pegs[side], &market.conditional[side], &market.trailing];
+        if !entry.is_plain() && lists.iter().any(|list| list.len() >= BESIDE_MAX) {
+            return Err(full(BESIDE_MAX));
+        }
+        market.posted(pool, entry)
+    }
+
+    /// Cancels a live order.
+    #[inline]
+    pub fn cancel(&mut self, handle: u32, out: &mut impl Reports) {
+        let Self { pool, markets } = self;
+        let slot = pool.find(handle);
+        if slot == NONE {
+            return out.refused(handle, Reject::of(RejectReason::UnknownOrder, handle.into()));
+        }
+        let node = pool.node(slot);
+        let market = &mut markets[node.market as usize];
+        if node.special == NONE {
+            market.hash.remove(node.hash());
+            let qty = Lots(node.qty);
+            market.undisplay(pool, slot, out);
+            pool.remove(slot);
+            out.canceled(handle, qty, CancelReason::User);
+        } else {
+            market.end(pool, slot, CancelReason::User, out);
+        }
+        market.follow(pool, out);
+    }
+
+    /// Gives a live order `leaves` open lots, above 0, the limit `price` (0 for an order without one), and another stop price
+    /// if one is given.
+    #[inline]
+    pub fn replace(
+        &mut self,
+        handle: u32,
+        leaves: Lots,
+        price: Ticks,
+        stop_price: Option<Ticks>,
+        out: &mut impl Reports,
+    ) {
+        let Self { pool, markets } = self;
+        let slot = pool.find(handle);
+        if slot == NONE {
+            return out.refused(handle, Reject::of(RejectReason::UnknownOrder, handle.into()));
+        }
+        let node = pool.node(slot);
+        let market = &mut markets[node.market as usize];
+        let is_usual = node.special == NONE
+            && market.phase == Phase::Continuous
+            && stop_price.is_none()
+            && leaves.0.wrapping_sub(1) < QTY_MAX.0
+            && market.takes_price(price)
+            && (price.0 != node.price || leaves.0 > node.qty);
+        if !is_usual {
+            return self.replace_slowly(slot, leaves, price, stop_price, out);
+        }
+        let (account, side) = (node.account, node.side());
+        market.hash.remove(node.hash());
+        market.undisplay(pool, slot, out);
+        out.replaced(handle, price, leaves);
+        let mut taker =
+            Taker { handle, account, side, self_trade: None, limit: price.0, left: leaves.0 };
+        market.take(pool, &mut taker, out);
+        if taker.left == 0 {
+            pool.remove(slot);
+        } else {
+            let stamp = market.take_stamp();
+            let node = pool.node_mut(slot);
+            node.price = price.0;
+            node.qty = taker.left;
+            node.stamp = stamp;
+            market.hash.add(node.hash());
+            market.display(pool, slot, out);
+            if core::mem::take(&mut market.paused) {
+                market.halt(pool, out);
+            }
+        }
+        market.follow(pool, out);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn replace_slowly(
+        &mut self,
+        slot: u32,
+        leaves: Lots,
+        price: Ticks,
+        stop_price: Option<Ticks>,
+        out: &mut impl Reports,
+    ) {
+        let Self { pool, markets } = self;
+        let handle = pool.node(slot).handle;
+        let market = &mut markets[pool.node(slot).market as usize];
+        if market.phase == Phase::Closed {
+            let reject = Reject::of(RejectReason::Phase, market.phase as i128);
+            return out.refused(handle, reject);
+        }
+        let old = pool.entry(slot);
+        let new = match old.replaced(leaves, price, stop_price, Ticks(market.step)) {
+            Ok(new) => new,
+            Err(reject) => return out.refused(handle, reject),
+        };
+        if new.price == old.price
+            && new.terms.stop_price == old.terms.stop_price
+            && leaves <= old.qty
+        {
+            out.replaced(handle, price, leaves);
+            market.shrink(pool, slot, leaves.0, out);
+            return market.follow(pool, out);
+        }
+        let price =
+            new.check_now(market.phase, market.time).and_then(|()| market.posted(pool, &new));
+        let price = match price {
+            Ok(price) => price,
+            Err(reject) => return out.refused(handle, reject),
+        };
+        market.lift(pool, slot, out);
+        let node = pool.node_mut(slot);
+        (node.price, node.qty, node.reserve) = (price.0, leaves.0, 0);
+        if node.special != NONE {
+            pool.special_mut(slot).entry = Entry { price, ..new };
+        }
+        out.replaced(handle, price, leaves);
+        market.carry_out(pool, slot, out);
+        market.follow(pool, out);
+    }
+
+    /// Cancels the orders of one account, or of all, on one side or both, in the order of their stamps.
+    pub fn mass_cancel(
+        &mut self,
+        market: u32,
+        account: Option<AccountId>,
+        side: Option<Side>,
+        out: &mut impl Reports,
+    ) {
+        self.markets[market as usize].mass_cancel(&mut self.pool, account, side, out);
+    }
+
+    /// Steps to another phase (rule 6).
+    pub fn set_phase(&mut self, market: u32, phase: Phase, out: &mut impl Reports) {
+        self.markets[market as usize].set_phase(&mut self.pool, phase, out);
+    }
+
+    /// Tells the time; orders whose time has come expire. It does not go back.
+    pub fn set_time(&mut self, market: u32, now: UnixNanos, out: &mut impl Reports) {
+        self.markets[market as usize].set_time(&mut self.pool, now, out);
+    }
+
+    /// Sets limit down and limit up, or takes them away (rule 8).
+    pub fn set_bands(&mut self, market: u32, bands: Option<(Ticks, Ticks)>) {
+        let band = bands.map_or((i64::MIN, i64::MAX), |(low, high)| (low.0, high.0));
+        self.markets[market as usize].band = band;
+    }
+
+    /// Sets the price that stands in for the last trade in auctions until there is one.
+    pub fn set_reference(&mut self, market: u32, price: Ticks) {
+        self.markets[market as usize].reference = Some(price.0);
+    }
+
+    /// The phase.
+    pub fn phase(&self, market: u32) -> Phase {
+        self.markets[market as usize].phase
+    }
+
+    /// The price of the last trade.
+    pub fn last(&self, market: u32) -> Option<Ticks> {
+        self.markets[market as usize].last.map(Ticks)
+    }
+
+    /// What an auction would do now; nothing while orders are not collected. It looks at every order.
+    pub fn indicative(&self, market: u32) -> Indicative {
+        self.markets[market as usize].indicative(&self.pool)
+    }
+
+    /// Side and limit of a live order.
+    #[inline]
+    pub fn order(&self, handle: u32) -> Option<(Side, Ticks)> {
+        let slot = self.pool.find(handle);
+        let node = self.pool.node(slot);
+        (slot != NONE).then_some((node.side(), Ticks(node.price)))
+    }
+
+    /// The best displayed price.
+    #[inline]
+    pub fn best(&self, market: u32, side: Side) -> Option<Ticks> {
+        self.markets[market as usize].books[side.index()].best_price().map(Ticks)
+    }
+
+    /// Lots displayed at a price.
+    pub fn displayed(&self, market: u32, side: Side, price: Ticks) -> Lots {
+        let market = &self.markets[market as usize];
+        let book = &market.books[side.index()];
+        Lots(book.find(&market.grid, price.0).map_or(0, |spot| book.queue(spot).qty))
+    }
+
+    /// Displayed prices, best first, with lots and orders.
+    pub fn levels(&self, market: u32, side: Side) -> impl Iterator<Item = (Ticks, Lots, u32)> {
+        let market = &self.markets[market as usize];
+        let levels = market.books[side.index()].iter(&market.grid);
+        levels.map(|(price, queue)| (Ticks(price), Lots(queue.qty), queue.orders))
+    }
+
+    /// The hash of a market with its orders.
+    pub fn state_hash(&self, market: u32) -> StateHash {
+        self.markets[market as usize].state_hash()
+    }
+}
+
+impl Plain {
+    #[inline(always)]
+    fn entry(&self) -> Entry {
+        Entry {
+            account: self.account,
+            time_in_force: self.time_in_force,
+            ..Entry::limit(self.handle, self.side, self.price, self.qty)
+        }
+    }
+}
+
+impl Market {
+    /// True if an order may have this limit.
+    #[inline(always)]
+    fn takes_price(&self, price: Ticks) -> bool {
+        (price.0.wrapping_sub(1) as u64) < PRICE_MAX.0 as u64 && self.grid.step(price.0).1
+    }
+}

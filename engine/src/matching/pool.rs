@@ -1,0 +1,315 @@
+//! Where the orders of all markets are: one record of a cache line each, found by handle.
+
+use super::carry::node_of;
+use super::hash::{OrderState, Place, hash_order, hash_terms};
+use super::ladder::Queue;
+use super::terms::{Entry, Terms};
+use bytemuck::{Pod as PlainOldData, Zeroable};
+use tidegate_model::command::{OrderType, TimeInForce};
+use tidegate_model::{AccountId, Lots, Side, Ticks};
+
+/// No order: a link that ends, a handle without an order. The record there is written to, never read, so that linking
+/// needs no branch.
+pub(super) const NONE: u32 = 0;
+
+/// Records whose memory [`Pool::prefault`] touches: 8 MiB.
+const PREFAULT_ORDERS: usize = 1 << 17;
+/// Handles likewise: 8 MiB.
+const PREFAULT_HANDLES: usize = 1 << 21;
+
+/// A live order.
+#[derive(Clone, Copy, Debug, PlainOldData, Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct Node {
+    /// Limit, or 0 for none.
+    pub(super) price: i64,
+    /// Open lots, of an iceberg those displayed.
+    pub(super) qty: u64,
+    /// Open lots that an iceberg holds back.
+    pub(super) reserve: u64,
+    pub(super) stamp: u64,
+    pub(super) handle: u32,
+    pub(super) account: u32,
+    /// Towards the end of its queue; of a free record, the next free one.
+    pub(super) next: u32,
+    pub(super) prev: u32,
+    /// Its terms, or 0 if it is plain.
+    pub(super) special: u32,
+    pub(super) market: u32,
+    /// [`tidegate_model::Side::index`].
+    pub(super) side: u8,
+    /// A [`Place`].
+    pub(super) place: u8,
+    /// A [`TimeInForce`] on the wire.
+    pub(super) time_in_force: u8,
+    pub(super) reserved: [u8; 5],
+}
+
+const _: () = assert!(size_of::<Node>() == 64);
+
+impl Node {
+    /// The hash of the order as it stands.
+    #[inline(always)]
+    pub(super) fn hash(&self) -> u64 {
+        hash_order(&OrderState {
+            handle: self.handle,
+            account: self.account,
+            side: self.side,
+            place: self.place(),
+            time_in_force: self.time_in_force(),
+            price: self.price,
+            qty: self.qty,
+            reserve: self.reserve,
+            stamp: self.stamp,
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn place(&self) -> Place {
+        PLACES[usize::from(self.place % 8)]
+    }
+
+    #[inline(always)]
+    pub(super) fn side(&self) -> Side {
+        SIDES[usize::from(self.side & 1)]
+    }
+
+    #[inline(always)]
+    pub(super) fn time_in_force(&self) -> TimeInForce {
+        TimeInForce::from_wire(self.time_in_force).unwrap_or(TimeInForce::Day)
+    }
+
+    /// Open lots, displayed or not.
+    #[inline(always)]
+    pub(super) fn open(&self) -> u64 {
+        self.qty + self.reserve
+    }
+}
+
+/// The places by number; the last is none.
+const PLACES: [Place; 8] = [
+    Place::Displayed,
+    Place::Hidden,
+    Place::Pegged,
+    Place::Conditional,
+    Place::Waiting,
+    Place::AtMarket,
+    Place::AtClose,
+    Place::Displayed,
+];
+
+/// The sides by index.
+pub(super) const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
+
+/// What a live order that is not plain has beside its record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Special {
+    /// Its terms as they are in force; its quantity is in the record.
+    pub(super) entry: Entry,
+    /// Its stamp when it came or was replaced: pegged orders that share a stamp rank by it.
+    pub(super) arrival: u64,
+}
+
+const NOBODY: Special = Special {
+    entry: Entry {
+        handle: 0,
+        account: AccountId(0),
+        side: Side::Buy,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Day,
+        qty: Lots::ZERO,
+        price: Ticks::ZERO,
+        terms: Terms::NONE,
+    },
+    arrival: 0,
+};
+
+/// Every live order of every market.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) nodes: Box<[Node]>,
+    /// By handle: its record, or [`NONE`].
+    pub(super) at: Box<[u32]>,
+    /// The record that was freed last, or [`NONE`].
+    free: u32,
+    /// Records from here on were never used.
+    fresh: u32,
+    /// What [`Node::special`] points to; 0 is nobody's.
+    specials: Vec<Special>,
+    /// Places of `specials` that are free.
+    free_specials: Vec<u32>,
+}
+
+impl Pool {
+    /// Room for `orders_max` live orders with handles below `handles_max`. Memory is address space until it is touched.
+    pub(super) fn new(orders_max: u32, handles_max: u32) -> Self {
+        Self {
+            nodes: bytemuck::zeroed_slice_box(orders_max as usize + 1),
+            at: bytemuck::zeroed_slice_box(handles_max as usize),
+            free: NONE,
+            fresh: 1,
+            specials: vec![NOBODY],
+            free_specials: Vec::new(),
+        }
+    }
+
+    /// Touches the memory of the first orders and handles.
+    pub(super) fn prefault(&mut self) {
+        let nodes = self.nodes.len().min(PREFAULT_ORDERS);
+        self.nodes[..nodes].fill(core::hint::black_box(Node::zeroed()));
+        let handles = self.at.len().min(PREFAULT_HANDLES);
+        self.at[..handles].fill(core::hint::black_box(NONE));
+    }
+
+    /// The record of a live order, or [`NONE`].
+    #[inline(always)]
+    pub(super) fn find(&self, handle: u32) -> u32 {
+        self.at.get(handle as usize).copied().unwrap_or(NONE)
+    }
+
+    /// Live orders that there is room for.
+    pub(super) fn orders_max(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
+    /// True if no live order has the handle and one may.
+    #[inline(always)]
+    pub(super) fn is_free(&self, handle: u32) -> bool {
+        self.at.get(handle as usize) == Some(&NONE)
+    }
+
+    /// Keeps an order that is nowhere yet; as [`Self::insert`].
+    pub(super) fn insert_entry(&mut self, entry: &Entry, market: u32) -> u32 {
+        let mut node = node_of(entry, market);
+        if !entry.is_plain() {
+            node.special = self.insert_special(Special { entry: *entry, arrival: 0 });
+        }
+        self.insert(node)
+    }
+
+    /// True if [`Self::insert`] has room.
+    #[inline(always)]
+    pub(super) fn has_room(&self) -> bool {
+        self.free != NONE || (self.fresh as usize) < self.nodes.len()
+    }
+
+    /// Keeps an order; there must be room, and its handle must be below `handles_max` and free.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, node: Node) -> u32 {
+        let slot = if self.free != NONE {
+            let slot = self.free;
+            self.free = self.nodes[slot as usize].next;
+            slot
+        } else {
+            self.fresh += 1;
+            self.fresh - 1
+        };
+        self.at[node.handle as usize] = slot;
+        self.nodes[slot as usize] = node;
+        slot
+    }
+
+    /// Forgets an order that is in no queue any more.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, slot: u32) {
+        let node = &mut self.nodes[slot as usize];
+        node.next = self.free;
+        self.free = slot;
+        self.at[node.handle as usize] = NONE;
+    }
+
+    /// Keeps the terms of an order; its record then points to them.
+    pub(super) fn insert_special(&mut self, special: Special) -> u32 {
+        if let Some(at) = self.free_specials.pop() {
+            self.specials[at as usize] = special;
+            return at;
+        }
+        self.specials.push(special);
+        self.specials.len() as u32 - 1
+    }
+
+    /// The order has no terms any more that a plain one has not.
+    pub(super) fn drop_special(&mut self, slot: u32) {
+        let special = core::mem::take(&mut self.nodes[slot as usize].special);
+        self.free_specials.push(special);
+    }
+
+    /// Forgets an order that is in no queue any more, with its terms if it has some.
+    pub(super) fn remove_whole(&mut self, slot: u32) {
+        let special = core::mem::take(&mut self.nodes[slot as usize].special);
+        if special != 0 {
+            self.free_specials.push(special);
+        }
+        self.remove(slot);
+    }
+
+    #[inline(always)]
+    pub(super) fn node(&self, slot: u32) -> &Node {
+        &self.nodes[slot as usize]
+    }
+
+    #[inline(always)]
+    pub(super) fn node_mut(&mut self, slot: u32) -> &mut Node {
+        &mut self.nodes[slot as usize]
+    }
+
+    /// The terms of an order that is not plain.
+    pub(super) fn special(&self, slot: u32) -> &Special {
+        &self.specials[self.node(slot).special as usize]
+    }
+
+    pub(super) fn special_mut(&mut self, slot: u32) -> &mut Special {
+        &mut self.specials[self.nodes[slot as usize].special as usize]
+    }
+
+    /// The order as an entry with its terms in force, plain or not.
+    pub(super) fn entry(&self, slot: u32) -> Entry {
+        let node = self.node(slot);
+        if node.special != NONE {
+            return Entry { qty: Lots(node.open()), ..self.special(slot).entry };
+        }
+        Entry {
+            account: AccountId(node.account),
+            time_in_force: node.time_in_force(),
+            ..Entry::limit(node.handle, node.side(), Ticks(node.price), Lots(node.qty))
+        }
+    }
+
+    /// What orders with the same stamp rank by.
+    pub(super) fn entry_arrival(&self, slot: u32) -> u64 {
+        if self.node(slot).special == NONE { 0 } else { self.special(slot).arrival }
+    }
+
+    /// The hash of an order with its terms.
+    pub(super) fn hash(&self, slot: u32) -> u64 {
+        let node = self.node(slot);
+        let terms = if node.special == NONE { 0 } else { hash_terms(&self.special(slot).entry) };
+        node.hash().wrapping_add(terms)
+    }
+
+    /// Puts an order at the end of a queue; `NONE` orders' records take the writes that have no neighbour.
+    #[inline(always)]
+    pub(super) fn push(&mut self, queue: &mut Queue, slot: u32) {
+        let tail = queue.tail;
+        let node = self.node_mut(slot);
+        queue.qty += node.qty;
+        queue.orders += 1;
+        node.prev = tail;
+        node.next = NONE;
+        queue.head = if queue.head == NONE { slot } else { queue.head };
+        queue.tail = slot;
+        self.node_mut(tail).next = slot;
+    }
+
+    /// Takes an order out of its queue.
+    #[inline(always)]
+    pub(super) fn unlink(&mut self, queue: &mut Queue, slot: u32) {
+        let Node { qty, next, prev, .. } = *self.node(slot);
+        queue.qty -= qty;
+        queue.orders -= 1;
+        queue.head = if prev == NONE { next } else { queue.head };
+        queue.tail = if next == NONE { prev } else { queue.tail };
+        self.node_mut(prev).next = next;
+        self.node_mut(next).prev = prev;
+    }
+}
