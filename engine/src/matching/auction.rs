@@ -4,7 +4,7 @@ use super::hash::Place;
 use super::market::Market;
 use super::pool::{NONE, Pool, SIDES};
 use super::take::Maker;
-use super::{Indicative, Reports, Trade};
+use super::{Indicative, Phase, Reports, Trade};
 use tidegate_model::{Lots, Side, Ticks};
 
 /// The key of an order at any price: before every other.
@@ -127,14 +127,34 @@ impl Market {
         }
     }
 
-    /// Holds the auction; false if its price lies outside the band and nothing was done.
-    pub(super) fn uncross(&mut self, pool: &mut Pool, out: &mut impl Reports) -> bool {
-        let [mut buyers, mut sellers] = SIDES.map(|side| self.bidders(pool, side));
-        let Some(outcome) = self.outcome(&buyers, &sellers) else { return true };
-        let price = outcome.price;
-        if price < self.band.0 || price > self.band.1 {
-            return false;
+    /// Steps to `phase` and holds the auction. If its price lies outside the band the market goes into a halt instead.
+    pub(super) fn step_with_auction(
+        &mut self,
+        pool: &mut Pool,
+        phase: Phase,
+        out: &mut impl Reports,
+    ) {
+        let [buyers, sellers] = SIDES.map(|side| self.bidders(pool, side));
+        let outcome = self.outcome(&buyers, &sellers);
+        let (low, high) = self.band;
+        let is_outside = outcome.is_some_and(|outcome| outcome.price < low || outcome.price > high);
+        self.phase = if is_outside { Phase::Halt } else { phase };
+        out.phase(self.phase);
+        if let Some(outcome) = outcome.filter(|_| !is_outside) {
+            self.uncross(pool, buyers, sellers, outcome, out);
         }
+    }
+
+    /// Trades what an auction trades.
+    fn uncross(
+        &mut self,
+        pool: &mut Pool,
+        mut buyers: Vec<(Maker, u64)>,
+        mut sellers: Vec<(Maker, u64)>,
+        outcome: Outcome,
+        out: &mut impl Reports,
+    ) {
+        let price = outcome.price;
         let mut left = outcome.qty;
         let (mut buyer, mut seller) = (0, 0);
         while left > 0 {
@@ -179,6 +199,5 @@ impl Market {
                 }
             }
         }
-        true
     }
 }

@@ -43,19 +43,20 @@ impl Market {
             return self.rest(pool, slot, place, out);
         }
         let entry = pool.entry(slot);
+        let immediate = match (entry.time_in_force, entry.order_type) {
+            (TimeInForce::Fok, _) => Some(CancelReason::Fok),
+            (_, OrderType::Market) => Some(CancelReason::NoLiquidity),
+            (TimeInForce::Ioc, _) => Some(CancelReason::Ioc),
+            _ => None,
+        };
         let Some(mut taker) = self.taker(pool, slot, &entry) else {
-            if entry.order_type == OrderType::MarketToLimit {
-                return self.forget(pool, slot, CancelReason::NoLiquidity, out);
+            let is_pegged = entry.order_type == OrderType::Pegged;
+            let reason = if is_pegged { immediate } else { Some(CancelReason::NoLiquidity) };
+            if let Some(reason) = reason {
+                return self.forget(pool, slot, reason, out);
             }
             pool.node_mut(slot).price = 0;
             return self.rest(pool, slot, place, out);
-        };
-        let is_market = entry.order_type == OrderType::Market;
-        let immediate = match entry.time_in_force {
-            TimeInForce::Fok => Some(CancelReason::Fok),
-            _ if is_market => Some(CancelReason::NoLiquidity),
-            TimeInForce::Ioc => Some(CancelReason::Ioc),
-            _ => None,
         };
         if entry.time_in_force == TimeInForce::Fok && !self.can_take(pool, &taker, taker.left) {
             return self.forget(pool, slot, CancelReason::Fok, out);
@@ -70,7 +71,7 @@ impl Market {
         let node = pool.node_mut(slot);
         node.qty = taker.left;
         node.reserve = 0;
-        let paused = core::mem::take(&mut self.paused);
+        let paused = self.halt_if_due(pool, out);
         if taker.left == 0 {
             pool.remove_whole(slot);
         } else if let Some(reason) = immediate {
@@ -81,9 +82,6 @@ impl Market {
             let place = self.place_of(pool, slot);
             self.rest(pool, slot, place, out);
         }
-        if paused {
-            self.halt(pool, out);
-        }
     }
 
     /// The order as a taker now; `None` if it has no price. A market-to-limit order becomes a limit order.
@@ -91,7 +89,7 @@ impl Market {
         let side = entry.side;
         let limit = match entry.order_type {
             OrderType::Market if entry.price == Ticks::ZERO => match side {
-                Side::Buy => i64::MAX,
+                Side::Buy => i64::MAX - 1,
                 Side::Sell => i64::MIN + 1,
             },
             OrderType::MarketToLimit => {
@@ -139,13 +137,17 @@ impl Market {
         {
             entry.terms.stop_price = Some(Ticks(trailed(entry.side, trail, last, self.step)));
         }
-        self.rest(pool, slot, Place::Waiting, out);
-        let stop = pool.special(slot).entry.terms.stop_price;
-        if self.phase == Phase::Continuous
-            && let (Some(stop), Some(last)) = (stop, self.last)
-            && (if rises(&pool.special(slot).entry) { last >= stop.0 } else { last <= stop.0 })
-        {
-            self.set_off(pool, slot);
+        let entry = &pool.special(slot).entry;
+        let is_reached = self.phase == Phase::Continuous
+            && match (entry.terms.stop_price, self.last) {
+                (Some(stop), Some(last)) if rises(entry) => last >= stop.0,
+                (Some(stop), Some(last)) => last <= stop.0,
+                _ => false,
+            };
+        if is_reached {
+            self.carry_triggered(pool, slot, out);
+        } else {
+            self.rest(pool, slot, Place::Waiting, out);
         }
     }
 
@@ -176,24 +178,30 @@ impl Market {
         let mut taker = resting_taker(pool, slot);
         let before = taker.left;
         self.take(pool, &mut taker, out);
+        self.halt_if_due(pool, out);
         if taker.left == 0 {
             self.lift(pool, slot, out);
             pool.remove_whole(slot);
         } else if taker.left < before {
             self.reduce_shown(pool, slot, before - taker.left, out);
         }
-        if core::mem::take(&mut self.paused) {
-            self.halt(pool, out);
-        }
     }
 
-    /// A trade was due outside the price band (rule 8).
-    pub(super) fn halt(&mut self, pool: &mut Pool, out: &mut impl Reports) {
+    /// Goes into the halt if a trade was due outside the price band (rule 8); true if so.
+    #[inline(always)]
+    pub(super) fn halt_if_due(&mut self, pool: &mut Pool, out: &mut impl Reports) -> bool {
+        let is_due = core::mem::take(&mut self.paused);
+        if is_due {
+            self.halt(pool, out);
+        }
+        is_due
+    }
+
+    #[cold]
+    fn halt(&mut self, pool: &mut Pool, out: &mut impl Reports) {
         self.phase = Phase::Halt;
         out.phase(Phase::Halt);
-        while let Some(slot) = self.triggered.pop_front() {
-            self.wait_again(pool, slot);
-        }
+        self.wait_on(pool);
     }
 }
 

@@ -35,6 +35,12 @@ impl Market {
             if let Some(slot) = meets.or_else(|| self.first_conditional(pool)) {
                 self.carry_at_rest(pool, slot, out);
             } else if let Some(slot) = self.triggered.pop_front() {
+                self.hash.remove(pool.hash(slot));
+                self.watching -= 1;
+                if pool.special(slot).entry.terms.trail.is_some() {
+                    remove(&mut self.trailing, slot);
+                }
+                pool.special_mut(slot).stop_after = None;
                 self.carry_triggered(pool, slot, out);
             } else {
                 return;
@@ -45,10 +51,10 @@ impl Market {
     /// Gives pegged orders the prices that follow from the book.
     fn reprice(&mut self, pool: &mut Pool) {
         let best = [0, 1].map(|side| self.books[side].best_price());
-        if self.followed == best {
+        if self.followed == Some(best) {
             return;
         }
-        self.followed = best;
+        self.followed = Some(best);
         let mut stamp = None;
         for side in 0..2 {
             let mut pegs = core::mem::take(&mut self.pegs[side]);
@@ -108,24 +114,28 @@ impl Market {
     /// theirs, so that these two say everything.
     fn look_at_trades(&mut self, pool: &mut Pool) {
         let Some((first, last)) = self.traded.take() else { return };
-        self.look_at_trade(pool, first);
-        if last != first {
-            self.look_at_trade(pool, last);
+        for price in [first, last] {
+            self.trail(pool, price);
+            self.trigger(pool, price);
         }
     }
 
-    /// A trade at `price` moves trailing orders and, where orders trade, triggers waiting ones.
-    fn look_at_trade(&mut self, pool: &mut Pool, price: i64) {
+    /// Moves the stop prices of trailing orders after a trade at `price`.
+    fn trail(&mut self, pool: &mut Pool, price: i64) {
         for at in 0..self.trailing.len() {
             let slot = self.trailing[at];
-            let entry = &pool.special(slot).entry;
+            let special = pool.special(slot);
+            let entry = &special.entry;
             let Some(trail) = entry.terms.trail else { continue };
             let stop = trailed(entry.side, trail, price, self.step);
-            let moves = entry
-                .terms
-                .stop_price
-                .is_none_or(|old| if rises(entry) { stop < old.0 } else { stop > old.0 });
-            if moves {
+            let moves = |old: Option<Ticks>| {
+                old.is_none_or(|old| if rises(entry) { stop < old.0 } else { stop > old.0 })
+            };
+            if special.stop_after.is_some() {
+                if moves(special.stop_after) {
+                    pool.special_mut(slot).stop_after = Some(Ticks(stop));
+                }
+            } else if moves(entry.terms.stop_price) {
                 self.hash.remove(pool.hash(slot));
                 self.stop_waiting(pool, slot);
                 pool.special_mut(slot).entry.terms.stop_price = Some(Ticks(stop));
@@ -133,6 +143,10 @@ impl Market {
                 self.hash.add(pool.hash(slot));
             }
         }
+    }
+
+    /// Brings the turn of the orders that a trade at `price` triggers, where orders trade.
+    pub(super) fn trigger(&mut self, pool: &mut Pool, price: i64) {
         if self.phase != Phase::Continuous {
             return;
         }
@@ -161,32 +175,26 @@ impl Market {
     }
 
     /// The turn of a waiting order comes.
-    pub(super) fn set_off(&mut self, pool: &mut Pool, slot: u32) {
-        if pool.special(slot).entry.terms.trail.is_some() {
-            remove(&mut self.trailing, slot);
-        }
+    fn set_off(&mut self, pool: &mut Pool, slot: u32) {
         self.stop_waiting(pool, slot);
+        let special = pool.special_mut(slot);
+        special.stop_after = special.entry.terms.stop_price;
         self.triggered.push_back(slot);
     }
 
     /// The orders whose turn was to come wait on.
-    fn wait_on(&mut self, pool: &mut Pool) {
+    pub(super) fn wait_on(&mut self, pool: &mut Pool) {
         while let Some(slot) = self.triggered.pop_front() {
-            self.wait_again(pool, slot);
+            self.hash.remove(pool.hash(slot));
+            let special = pool.special_mut(slot);
+            special.entry.terms.stop_price = special.stop_after.take();
+            self.wait(pool, slot);
+            self.hash.add(pool.hash(slot));
         }
     }
 
-    /// An order whose turn was to come waits on.
-    pub(super) fn wait_again(&mut self, pool: &mut Pool, slot: u32) {
-        if pool.special(slot).entry.terms.trail.is_some() {
-            self.trailing.push(slot);
-        }
-        self.wait(pool, slot);
-    }
-
-    fn carry_triggered(&mut self, pool: &mut Pool, slot: u32, out: &mut impl Reports) {
-        self.hash.remove(pool.hash(slot));
-        self.watching -= 1;
+    /// A stop, touched or trailing order that is nowhere becomes a market or limit order and is carried out.
+    pub(super) fn carry_triggered(&mut self, pool: &mut Pool, slot: u32, out: &mut impl Reports) {
         let entry = pool.special(slot).entry;
         let (order_type, price) = match (entry.order_type, entry.terms.limit_offset) {
             (OrderType::StopLimit | OrderType::LimitIfTouched, _) => {

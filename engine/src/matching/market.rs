@@ -47,8 +47,8 @@ pub(super) struct Market {
     pub(super) hidden: [Ladder; 2],
     /// By side: pegged orders, the first to trade first.
     pub(super) pegs: [Vec<u32>; 2],
-    /// The best displayed prices that pegged orders' prices are from.
-    pub(super) followed: [Option<i64>; 2],
+    /// The best displayed prices that all pegged orders' prices are from.
+    pub(super) followed: Option<[Option<i64>; 2]>,
     /// By side: orders with a minimum quantity, the first to trade first.
     pub(super) conditional: [Vec<u32>; 2],
     /// By stop price: orders that trades at or above it trigger, and at or below it.
@@ -90,7 +90,7 @@ impl Market {
             traded: None,
             hidden: ladders(),
             pegs: [Vec::new(), Vec::new()],
-            followed: [None; 2],
+            followed: None,
             conditional: [Vec::new(), Vec::new()],
             // The lowest is best where rising trades trigger, the highest where falling ones do.
             waiting: [Ladder::new(Side::Sell), Ladder::new(Side::Buy)],
@@ -165,6 +165,8 @@ impl Market {
             (Place::Pegged, _) => {
                 self.beside[side] += 1;
                 self.watching += 1;
+                // It may have changed the book it follows, or come while none was followed.
+                self.followed = None;
                 self.enlist_peg(pool, slot);
             }
             (Place::Conditional, _) => {

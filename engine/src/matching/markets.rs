@@ -85,7 +85,7 @@ impl Markets {
             Taker { handle, account, side, self_trade: None, limit: price.0, left: qty.0 };
         market.take(pool, &mut taker, out);
         if taker.left > 0 {
-            let paused = core::mem::take(&mut market.paused);
+            let paused = market.halt_if_due(pool, out);
             if time_in_force == TimeInForce::Ioc {
                 let reason = if paused { CancelReason::PriceBand } else { CancelReason::Ioc };
                 out.canceled(handle, Lots(taker.left), reason);
@@ -96,9 +96,6 @@ impl Markets {
                 market.hash.add(node.hash());
                 let slot = pool.insert(node);
                 market.display(pool, slot, out);
-            }
-            if paused {
-                market.halt(pool, out);
             }
         }
         market.follow(pool, out);
@@ -135,13 +132,13 @@ impl Markets {
         let full = |limit: usize| {
             Reject::new(RejectReason::CapacityExceeded, limit as i128, limit as i128 + 1)
         };
+        entry.check(Ticks(market.step))?;
         if entry.handle as usize >= pool.at.len() {
             return Err(full(pool.at.len()));
         }
         if pool.find(entry.handle) != NONE {
             return Err(Reject::of(RejectReason::DuplicateId, entry.handle.into()));
         }
-        entry.check(Ticks(market.step))?;
         entry.check_now(market.phase, market.time)?;
         if !pool.has_room() {
             return Err(full(pool.orders_max()));
@@ -213,6 +210,7 @@ impl Markets {
         if taker.left == 0 {
             pool.remove(slot);
         } else {
+            market.halt_if_due(pool, out);
             let stamp = market.take_stamp();
             let node = pool.node_mut(slot);
             node.price = price.0;
@@ -220,9 +218,6 @@ impl Markets {
             node.stamp = stamp;
             market.hash.add(node.hash());
             market.display(pool, slot, out);
-            if core::mem::take(&mut market.paused) {
-                market.halt(pool, out);
-            }
         }
         market.follow(pool, out);
     }
@@ -240,29 +235,31 @@ impl Markets {
         let Self { pool, markets } = self;
         let handle = pool.node(slot).handle;
         let market = &mut markets[pool.node(slot).market as usize];
-        if market.phase == Phase::Closed {
-            let reject = Reject::of(RejectReason::Phase, market.phase as i128);
-            return out.refused(handle, reject);
-        }
         let old = pool.entry(slot);
         let new = match old.replaced(leaves, price, stop_price, Ticks(market.step)) {
             Ok(new) => new,
             Err(reject) => return out.refused(handle, reject),
         };
-        if new.price == old.price
-            && new.terms.stop_price == old.terms.stop_price
-            && leaves <= old.qty
-        {
-            out.replaced(handle, price, leaves);
-            market.shrink(pool, slot, leaves.0, out);
-            return market.follow(pool, out);
+        if market.phase == Phase::Closed {
+            let reject = Reject::of(RejectReason::Phase, market.phase as i128);
+            return out.refused(handle, reject);
         }
-        let price =
-            new.check_now(market.phase, market.time).and_then(|()| market.posted(pool, &new));
+        let keeps_stop = new.terms.stop_price == old.terms.stop_price;
+        let keeps_place = |price| price == old.price && keeps_stop && leaves <= old.qty;
+        let price = if keeps_place(new.price) {
+            Ok(new.price)
+        } else {
+            new.check_now(market.phase, market.time).and_then(|()| market.posted(pool, &new))
+        };
         let price = match price {
             Ok(price) => price,
             Err(reject) => return out.refused(handle, reject),
         };
+        if keeps_place(price) {
+            out.replaced(handle, price, leaves);
+            market.shrink(pool, slot, leaves.0, out);
+            return market.follow(pool, out);
+        }
         market.lift(pool, slot, out);
         let node = pool.node_mut(slot);
         (node.price, node.qty, node.reserve) = (price.0, leaves.0, 0);
@@ -296,9 +293,15 @@ impl Markets {
     }
 
     /// Sets limit down and limit up, or takes them away (rule 8).
-    pub fn set_bands(&mut self, market: u32, bands: Option<(Ticks, Ticks)>) {
-        let band = bands.map_or((i64::MIN, i64::MAX), |(low, high)| (low.0, high.0));
-        self.markets[market as usize].band = band;
+    pub fn set_bands(
+        &mut self,
+        market: u32,
+        bands: Option<(Ticks, Ticks)>,
+        out: &mut impl Reports,
+    ) {
+        let market = &mut self.markets[market as usize];
+        market.band = bands.map_or((i64::MIN, i64::MAX), |(low, high)| (low.0, high.0));
+        market.follow(&mut self.pool, out);
     }
 
     /// Sets the price that stands in for the last trade in auctions until there is one.

@@ -17,17 +17,15 @@ impl Market {
         }
         let closes = self.phase == Phase::CloseAuction && phase == Phase::Closed;
         if phase == Phase::Continuous || closes {
-            if !self.uncross(pool, out) {
-                if self.phase != Phase::Halt {
-                    self.phase = Phase::Halt;
-                    out.phase(Phase::Halt);
-                }
+            self.step_with_auction(pool, phase, out);
+            if self.phase != phase {
                 return;
             }
             self.end_auction(pool, out);
+        } else {
+            self.phase = phase;
+            out.phase(phase);
         }
-        self.phase = phase;
-        out.phase(phase);
         match phase {
             Phase::CloseAuction => self.join_close(pool, out),
             Phase::Closed => {
@@ -39,7 +37,13 @@ impl Market {
                     )
                 });
             }
-            Phase::Continuous => self.traded = self.last.map(|last| (last, last)).or(self.traded),
+            // The auction's trade is looked at with what follows.
+            Phase::Continuous if self.traded.is_some() => {}
+            Phase::Continuous => {
+                if let Some(last) = self.last {
+                    self.trigger(pool, last);
+                }
+            }
             Phase::PreOpen | Phase::OpenAuction | Phase::Halt => {}
         }
         self.follow(pool, out);
@@ -100,7 +104,7 @@ impl Market {
         side: Option<Side>,
         out: &mut impl Reports,
     ) {
-        self.end_all(pool, CancelReason::User, out, |pool, slot| {
+        self.end_all(pool, CancelReason::MassCancel, out, |pool, slot| {
             let node = pool.node(slot);
             account.is_none_or(|account| node.account == account.0)
                 && side.is_none_or(|side| node.side() == side)

@@ -108,6 +108,8 @@ pub(super) struct Special {
     pub(super) entry: Entry,
     /// Its stamp when it came or was replaced: pegged orders that share a stamp rank by it.
     pub(super) arrival: u64,
+    /// Of a waiting order whose turn comes: its stop price if it waits on after all.
+    pub(super) stop_after: Option<Ticks>,
 }
 
 const NOBODY: Special = Special {
@@ -122,6 +124,7 @@ const NOBODY: Special = Special {
         terms: Terms::NONE,
     },
     arrival: 0,
+    stop_after: None,
 };
 
 /// Every live order of every market.
@@ -182,7 +185,7 @@ impl Pool {
     pub(super) fn insert_entry(&mut self, entry: &Entry, market: u32) -> u32 {
         let mut node = node_of(entry, market);
         if !entry.is_plain() {
-            node.special = self.insert_special(Special { entry: *entry, arrival: 0 });
+            node.special = self.insert_special(Special { entry: *entry, ..NOBODY });
         }
         self.insert(node)
     }

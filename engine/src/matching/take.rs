@@ -70,7 +70,7 @@ impl Market {
             let price = book.key(key);
             if price < self.band.0 || price > self.band.1 {
                 self.paused = true;
-                return;
+                break;
             }
             let spot = book.best_spot();
             let queue = book.queue_mut(spot);
@@ -120,8 +120,10 @@ impl Market {
             let first = self.traded.map_or(price, |(first, _)| first);
             self.traded = Some((first, price));
         }
-        self.last = self.traded.map_or(self.last, |(_, last)| Some(last));
-        self.reference = None;
+        if let Some((_, last)) = self.traded {
+            self.last = Some(last);
+            self.reference = None;
+        }
     }
 
     /// The taker takes, from orders beside the book as well, or under its account's instruction.
@@ -296,24 +298,24 @@ impl Market {
         let mut left = taker.left;
         let mut taken = 0;
         for &(maker, qty) in &makers {
-            let price = self.books[side].key(maker.key);
-            if maker.key < limit
-                || taken >= need
-                || left == 0
-                || price < self.band.0
-                || price > self.band.1
-            {
-                break;
-            }
             let node = pool.node(maker.slot);
             if node.place() == Place::Conditional && left < least(pool, maker.slot) {
                 continue;
             }
+            let price = self.books[side].key(maker.key);
+            let is_inside = price >= self.band.0 && price <= self.band.1;
+            if maker.key < limit || !is_inside || taken >= need || left == 0 {
+                break;
+            }
             if taker.self_trade.is_some() && node.account == taker.account {
                 match taker.self_trade {
                     Some(SelfTrade::CancelNewest | SelfTrade::CancelBoth) => break,
-                    _ => continue,
+                    Some(SelfTrade::Decrement) if maker.stamp == node.stamp => {
+                        left -= left.min(node.open());
+                    }
+                    _ => {}
                 }
+                continue;
             }
             let qty = qty.min(left);
             taken += qty;
