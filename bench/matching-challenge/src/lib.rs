@@ -6,8 +6,10 @@
 
 #![allow(unsafe_code)]
 
+mod ids;
 mod ring;
 
+use ids::{HANDLES_MAX, Ids, order_id};
 use ring::{Record, Ring};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
@@ -16,8 +18,6 @@ use tidegate_model::command::TimeInForce;
 use tidegate_model::event::CancelReason;
 use tidegate_model::{AccountId, Lots, Reject, Side, Ticks};
 
-/// Order ids below this are handles as they are; the benchmark's are dense from 1.
-const HANDLES_MAX: u32 = 1 << 26;
 /// Orders that may be live at once.
 const ORDERS_MAX: u32 = 1 << 23;
 
@@ -95,6 +95,7 @@ const MODIFY_REJECT: u16 = 5;
 
 struct Engine {
     markets: Markets,
+    ids: Ids,
     ring: *const Ring,
 }
 
@@ -118,7 +119,7 @@ struct Sink<'r> {
     price: i64,
     qty: u32,
     side: u16,
-    /// What a cancel of this message's order is called: the rest of an IOC order, or the answer.
+    /// What is refused is a modify, not a cancel.
     is_modify: bool,
 }
 
@@ -127,11 +128,7 @@ impl Sink<'_> {
     fn push(&self, kind: u16, order: u32, price: i64, qty: u32, maker: u32) {
         let record = Record { seq: self.seq, price, qty, order, maker, kind, side: self.side };
         // SAFETY: the thread that calls in is the only one that writes.
-        if std::option_env!("NOPUSH").is_none() {
-            unsafe { self.ring.push(record) }
-        } else {
-            std::hint::black_box(record);
-        }
+        unsafe { self.ring.push(record) }
     }
 }
 
@@ -176,11 +173,6 @@ fn side(side: u8) -> Side {
     if side == 0 { Side::Buy } else { Side::Sell }
 }
 
-#[inline(always)]
-fn handle(order_id: u64) -> u32 {
-    order_id.min(u64::from(u32::MAX)) as u32
-}
-
 /// `engine_init`.
 ///
 /// # Safety
@@ -192,7 +184,7 @@ pub unsafe extern "C" fn engine_init(_seed: u64, _transport: *const Transport, s
     markets.define(Ticks(1));
     markets.prefault();
     // SAFETY: no call is under way.
-    unsafe { *ENGINE.0.get() = Some(Engine { markets, ring: sink.cast() }) };
+    unsafe { *ENGINE.0.get() = Some(Engine { markets, ids: Ids::default(), ring: sink.cast() }) };
 }
 
 /// `engine_shutdown`.
@@ -210,10 +202,10 @@ pub extern "C" fn engine_shutdown() {
 pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrder) {
     // SAFETY: as the caller promises.
     let order = unsafe { &*order };
-    let Engine { markets, ring } = engine();
+    let Engine { markets, ids, ring } = engine();
     let side = side(order.side);
     let plain = Plain {
-        handle: handle(order.order_id),
+        handle: ids.handle(order.order_id),
         account: AccountId(0),
         side,
         time_in_force: if order.ioc != 0 { TimeInForce::Ioc } else { TimeInForce::Gtc },
@@ -241,10 +233,10 @@ pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrder) {
 pub unsafe extern "C" fn engine_on_cancel(cancel: *const Cancel) {
     // SAFETY: as the caller promises.
     let cancel = unsafe { &*cancel };
-    let Engine { markets, ring } = engine();
+    let Engine { markets, ids, ring } = engine();
     // SAFETY: as in `engine_on_new_order`.
     let ring = unsafe { &**ring };
-    let handle = handle(cancel.order_id);
+    let handle = ids.handle(cancel.order_id);
     let (side, price) = markets.order(handle).map_or((Side::Buy, Ticks::ZERO), |order| order);
     let side = side.index() as u16;
     let mut sink =
@@ -260,7 +252,7 @@ pub unsafe extern "C" fn engine_on_cancel(cancel: *const Cancel) {
 pub unsafe extern "C" fn engine_on_modify(modify: *const Modify) {
     // SAFETY: as the caller promises.
     let modify = unsafe { &*modify };
-    let Engine { markets, ring } = engine();
+    let Engine { markets, ids, ring } = engine();
     // SAFETY: as in `engine_on_new_order`.
     let ring = unsafe { &**ring };
     let mut sink = Sink {
@@ -273,7 +265,7 @@ pub unsafe extern "C" fn engine_on_modify(modify: *const Modify) {
     };
     let leaves = Lots(modify.new_quantity.into());
     markets.replace(
-        handle(modify.order_id),
+        ids.handle(modify.order_id),
         leaves,
         Ticks(modify.new_price_ticks),
         None,
@@ -325,12 +317,12 @@ unsafe extern "C" fn drain(ring: *mut c_void, out: *mut Report, max: u32) -> u32
                 side: record.side as u8,
                 reserved: [0; 6],
                 sequence_number: record.seq,
-                order_id: record.order.into(),
+                order_id: order_id(record.order),
                 price_ticks: record.price,
                 quantity: record.qty,
                 reserved2: 0,
-                maker_order_id: record.maker.into(),
-                taker_order_id: if is_trade { record.order.into() } else { 0 },
+                maker_order_id: order_id(record.maker),
+                taker_order_id: if is_trade { order_id(record.order) } else { 0 },
                 reserved3: 0,
             });
         })

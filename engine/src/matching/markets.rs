@@ -332,6 +332,12 @@ impl Markets {
         (slot != NONE).then_some((node.side(), Ticks(node.price)))
     }
 
+    /// The limit of a live order, 0 for one without; of a pegged order the one it may not pass.
+    pub fn limit(&self, handle: u32) -> Option<Ticks> {
+        let slot = self.pool.find(handle);
+        (slot != NONE).then(|| self.pool.entry(slot).price)
+    }
+
     /// The best displayed price.
     #[inline]
     pub fn best(&self, market: u32, side: Side) -> Option<Ticks> {

@@ -2,6 +2,7 @@
 //!
 //! * [`Markets`] is the market of every instrument, in flat memory: what production, `tidegate match` and the public
 //!   benchmark run.
+//! * [`SingleMarket`] is one of them on its own.
 //! * [`NaiveMarket`] is one instrument's market again, written with maps and scans for tests to compare with: the same
 //!   reports, the same book, the same state hash.
 //! * [`Reports`] is told what happens, in order.
@@ -20,12 +21,14 @@ mod markets;
 mod naive;
 mod phases;
 mod pool;
+mod single;
 mod take;
 mod terms;
 
 pub use admission::{DISPLAY_PARTS_MAX, PRICE_MAX, QTY_MAX};
 pub use markets::{MarketLimits, Markets, Plain};
 pub use naive::NaiveMarket;
+pub use single::SingleMarket;
 pub use terms::{Entry, Peg, Terms, Trail};
 
 use tidegate_model::command::SelfTrade;

@@ -14,7 +14,7 @@ use tidegate_model::Ticks;
 use tidegate_model::decimal::parse_nano;
 
 /// The market that is asked.
-type Market = tidegate_engine::matching::NaiveMarket;
+type Market = tidegate_engine::matching::SingleMarket;
 
 /// Bytes of the longest line: some fifty times what an order with every field needs.
 const LINE_LEN_MAX: usize = 16 * 1024;
