@@ -42,7 +42,7 @@ pub fn set_up() -> [CommandRecord; 3] {
         reserved: [0; 12],
     };
     [
-        Command::OpenAccount(OpenAccount { account: ACCOUNT, reserved: [0; 4], currency }),
+        Command::OpenAccount(OpenAccount::of(ACCOUNT, currency)),
         Command::Transfer(Transfer::of_base(ACCOUNT, amount)),
         Command::SetLimits(limits),
     ]

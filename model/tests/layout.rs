@@ -66,7 +66,7 @@ fn command_records() {
         0 client_order_id, 40 order_id, 48 account, 52 reserved, 56 qty, 64 price, 72 stop_price,
     });
     layout!(MassCancel, size 16, align 4, { 0 account, 4 instrument, 8 side, 9 reserved, });
-    layout!(OpenAccount, size 16, align 4, { 0 account, 4 reserved, 8 currency, });
+    layout!(OpenAccount, size 16, align 4, { 0 account, 4 cost_method, 5 reserved, 8 currency, });
     layout!(Transfer, size 32, align 16, { 0 amount, 16 account, 20 currency, 28 reserved, });
     layout!(SetRate, size 32, align 8, { 0 from, 8 to, 16 mantissa, 24 scale, 25 reserved, });
     layout!(Convert, size 64, align 16, {

@@ -92,7 +92,7 @@ fn commands() -> Vec<Command> {
             reserved: [0; 7],
         }),
         Command::DefineInstrument(instrument()),
-        Command::OpenAccount(OpenAccount { account, reserved: [0; 4], currency: code("USD") }),
+        Command::OpenAccount(OpenAccount::of(account, code("USD"))),
         Command::Transfer(Transfer::of_base(account, Money(-1))),
         Command::SetLimits(limits()),
         Command::KillSwitch(KillSwitch { account: AccountId::NONE, engaged: 1, reserved: [0; 3] }),

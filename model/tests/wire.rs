@@ -1,7 +1,7 @@
 //! Enums on the wire, texts in fixed fields, and the arithmetic of units.
 
 use proptest::prelude::*;
-use tidegate_model::command::{CommandKind, FillModelKind, OrderType, TimeInForce};
+use tidegate_model::command::{CommandKind, CostMethod, FillModelKind, OrderType, TimeInForce};
 use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus, PostingKind};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::AssetClass;
@@ -50,6 +50,7 @@ fn every_wire_enum() {
     wire!(TradingStatus);
     wire!(PublicKind);
     wire!(CommandKind);
+    wire!(CostMethod);
     wire!(OrderType);
     wire!(TimeInForce);
     wire!(EventKind);

@@ -5,7 +5,7 @@ use crate::ledger::WalletSlot;
 use crate::oms::Oms;
 use crate::position::unrealised;
 use bytemuck::Zeroable;
-use tidegate_model::command::{Convert, SetRate};
+use tidegate_model::command::{Convert, CostMethod, OpenAccount, SetRate};
 use tidegate_model::event::{Account, Equity, Position};
 use tidegate_model::fx::Rate;
 use tidegate_model::ids::Code;
@@ -22,14 +22,19 @@ pub struct Mark<'a> {
 }
 
 impl Oms {
-    /// Opens an account without cash; `currency` is its base currency.
+    /// Opens an account without cash.
     ///
     /// # Errors
     /// [`RejectReason::DuplicateAccount`]; [`RejectReason::CapacityExceeded`] for an id that is not below
-    /// [`AccountId::COUNT_MAX`]; [`RejectReason::BadField`] if `currency` is no code.
-    pub fn open_account(&mut self, account: AccountId, currency: Code) -> Result<(), Reject> {
-        self.ledger.open_account(account, currency)?;
-        self.orders.open_account(account);
+    /// [`AccountId::COUNT_MAX`]; [`RejectReason::BadField`] if the currency is no code or the cost method none.
+    pub fn open_account(&mut self, open: &OpenAccount) -> Result<(), Reject> {
+        let cost_method = match open.cost_method {
+            0 => CostMethod::Average,
+            wire => CostMethod::from_wire(wire)
+                .ok_or(Reject::of(RejectReason::BadField, wire.into()))?,
+        };
+        self.ledger.open_account(open.account, open.currency, cost_method)?;
+        self.orders.open_account(open.account);
         Ok(())
     }
 
@@ -162,6 +167,16 @@ impl Oms {
     #[inline]
     pub fn position(&self, account: AccountId, instrument: InstrumentId) -> &Position {
         self.ledger.position(account, instrument)
+    }
+
+    /// The lots of a position of an account that realises first in, first out, oldest first: how many, and what they cost.
+    /// Empty for one that averages.
+    pub fn tax_lots(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+    ) -> impl Iterator<Item = (u64, Money)> {
+        self.ledger.tax_lots(account, instrument)
     }
 
     /// Unrealised profit and loss of a position at `mark`, before fees.

@@ -557,6 +557,7 @@ impl Oms {
     /// again. The engine has expired DAY orders before.
     pub fn day_roll(&mut self) {
         self.orders.forget_finished();
+        self.ledger.day_roll();
     }
 
     /// The hash of every order, position and account, kept up with every change.

@@ -53,22 +53,47 @@ fn within_bound(value: i128) -> Result<Money, Reject> {
     }
 }
 
-/// Books a trade. What it closes leaves at the average cost of what is open, rounded towards zero: the
+/// Lots of a position that a trade closes.
+#[inline]
+pub fn closing_qty(before: &Position, trade: &Trade) -> u64 {
+    let sign: i64 = if trade.side == Side::Buy { 1 } else { -1 };
+    if before.qty.signum() == -sign { trade.qty.0.min(before.qty.unsigned_abs()) } else { 0 }
+}
+
+/// Books a trade at average cost. What it closes leaves at the average cost of what is open, rounded towards zero: the
 /// remainder of the division stays in the cost of what remains open, and leaves with the last lot. A trade
 /// through zero closes all and opens the rest at its own price.
 ///
 /// # Errors
 /// [`RejectReason::Overflow`] if a quantity or an amount would not fit; then nothing is booked.
+#[inline]
 pub fn booked(before: &Position, trade: &Trade, instrument: &Instrument) -> Result<Change, Reject> {
+    let released = match closing_qty(before, trade) {
+        0 => 0,
+        closing => share(before.cost.0, closing.into(), i128::from(before.qty).abs()),
+    };
+    booked_at(before, trade, Money(released), instrument)
+}
+
+/// Books a trade of which is known what the lots that it closes had cost.
+///
+/// # Errors
+/// As [`booked`].
+#[inline]
+pub fn booked_at(
+    before: &Position,
+    trade: &Trade,
+    Money(released): Money,
+    instrument: &Instrument,
+) -> Result<Change, Reject> {
     assert!(trade.qty > Lots::ZERO, "an execution executes something");
     let sign: i128 = if trade.side == Side::Buy { 1 } else { -1 };
     let held = i128::from(before.qty);
     let qty = i128::from(trade.qty.0);
-    let closing = if held.signum() == -sign { qty.min(held.abs()) } else { 0 };
+    let closing = Lots(closing_qty(before, trade));
 
     let value = trade_value(trade.price, trade.qty, instrument)?.0 * sign;
-    let closing_value = trade_value(trade.price, Lots(closing as u64), instrument)?.0 * sign;
-    let released = if closing == 0 { 0 } else { share(before.cost.0, closing, held.abs()) };
+    let closing_value = trade_value(trade.price, closing, instrument)?.0 * sign;
 
     let cost = (value - closing_value) - released;
     let realised = -closing_value - released;
@@ -94,7 +119,7 @@ pub fn booked(before: &Position, trade: &Trade, instrument: &Instrument) -> Resu
 
 /// `total x part / whole`, rounded towards zero; `0 < part <= whole < 2^64`.
 #[inline]
-fn share(total: i128, part: i128, whole: i128) -> i128 {
+pub(crate) fn share(total: i128, part: i128, whole: i128) -> i128 {
     if part == whole {
         return total;
     }

@@ -5,7 +5,7 @@ mod desk;
 
 use desk::{USD, name};
 use proptest::prelude::*;
-use tidegate_model::command::{Convert, SetRate};
+use tidegate_model::command::{Convert, OpenAccount, SetRate};
 use tidegate_model::event::Liquidity;
 use tidegate_model::ids::Code;
 use tidegate_model::{AccountId, InstrumentId, Money, RejectReason, Side, Ticks};
@@ -26,7 +26,7 @@ fn convert(from: Code, to: Code, amount: i128, received: i128) -> Convert {
 
 fn opened() -> Oms {
     let mut oms = Oms::new(16).expect("a power of two");
-    oms.open_account(ACCOUNT, USD).expect("new");
+    oms.open_account(&OpenAccount::of(ACCOUNT, USD)).expect("new");
     oms
 }
 

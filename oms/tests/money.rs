@@ -5,6 +5,7 @@ mod desk;
 
 use desk::{USD, instrument};
 use proptest::prelude::*;
+use tidegate_model::command::OpenAccount;
 use tidegate_model::event::{Liquidity, Position};
 use tidegate_model::ids::Code;
 use tidegate_model::{
@@ -106,7 +107,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
 fn transfers_bound_cash() {
     let mut oms = Oms::new(16).expect("a power of two");
     let account = AccountId(0);
-    oms.open_account(account, USD).expect("new");
+    oms.open_account(&OpenAccount::of(account, USD)).expect("new");
     oms.transfer(account, Money(500), Code::EMPTY).expect("in");
     oms.transfer(account, Money(-700), Code::EMPTY).expect("out, beyond zero");
     assert_eq!(oms.account(account).expect("open").cash, Money(-200));

@@ -5,7 +5,7 @@ mod desk;
 use desk::{Desk, NOW, USD, WHO, name, order};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tidegate_model::command::{NewOrder, OrderType, TimeInForce};
+use tidegate_model::command::{NewOrder, OpenAccount, OrderType, TimeInForce};
 use tidegate_model::event::{ExecType, Execution, OrdStatus};
 use tidegate_model::ids::Code;
 use tidegate_model::{AccountId, ClientOrderId, Lots, OrderId, Reject, RejectReason, Side, Ticks};
@@ -25,13 +25,16 @@ fn a_store_has_a_power_of_two_of_slots() {
 fn accounts_open_once() {
     let mut oms = Oms::new(16).expect("a power of two");
     let mut open = |account, currency| {
-        oms.open_account(AccountId(account), currency).map_err(|reject| reject.reason)
+        let open = OpenAccount::of(AccountId(account), currency);
+        oms.open_account(&open).map_err(|reject| reject.reason)
     };
     assert_eq!(open(3, USD), Ok(()));
     assert_eq!(open(3, USD), Err(RejectReason::DuplicateAccount));
     assert_eq!(open(2, Code::EMPTY), Err(RejectReason::BadField));
     assert_eq!(open(4_096, USD), Err(RejectReason::CapacityExceeded));
     assert_eq!(open(u32::MAX, USD), Err(RejectReason::CapacityExceeded));
+    let odd = OpenAccount { cost_method: 3, ..OpenAccount::of(AccountId(5), USD) };
+    assert_eq!(oms.open_account(&odd).expect_err("no method").reason, RejectReason::BadField);
     assert_eq!(oms.accounts().map(|(id, _)| id.0).collect::<Vec<_>>(), [3]);
     for account in [AccountId(2), AccountId::NONE] {
         assert_eq!(oms.account(account).expect_err("unknown").reason, RejectReason::UnknownAccount);

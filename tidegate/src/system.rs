@@ -272,7 +272,7 @@ impl Operator {
 
     fn open(&mut self, entry: &AccountEntry) -> Result<()> {
         let account = AccountId(entry.id.get() as u32);
-        let open = OpenAccount { account, reserved: [0; 4], currency: entry.currency };
+        let open = OpenAccount::of(account, entry.currency);
         let opened = self.ask(Command::OpenAccount(open))?;
         refused(&opened, &[RejectReason::DuplicateAccount])?;
         let was_there = opened.ack.reject().is_some();

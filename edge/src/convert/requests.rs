@@ -339,11 +339,8 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
 
 /// A new account.
 pub(crate) fn open_account(request: &proto::OpenAccountRequest) -> Checked<Command> {
-    Ok(Command::OpenAccount(OpenAccount {
-        account: account(request.account)?,
-        reserved: [0; 4],
-        currency: code("currency", &request.currency)?,
-    }))
+    let currency = code("currency", &request.currency)?;
+    Ok(Command::OpenAccount(OpenAccount::of(account(request.account)?, currency)))
 }
 
 /// Cash in or out.

@@ -5,7 +5,7 @@ use super::output::{Output, Publisher};
 use bytemuck::Zeroable;
 use tidegate_model::command::{Convert, OpenAccount, ReportEquity, SetRate, Transfer};
 use tidegate_model::event::{Equity, Event, Posting, PostingKind};
-use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason};
+use tidegate_model::{AccountId, InstrumentId, Money, Reject};
 use tidegate_oms::{Mark, Requester, WalletSlot};
 
 impl Core {
@@ -15,10 +15,7 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
-        if !open.currency.is_valid() {
-            return Err(Reject::of(RejectReason::BadField, 0));
-        }
-        self.oms.open_account(open.account, open.currency)?;
+        self.oms.open_account(&open)?;
         self.risk.open_account(open.account)?;
         if let Ok(state) = self.oms.account(open.account) {
             publisher.event(who, open.account, InstrumentId::NONE, &Event::Account(*state));

@@ -62,7 +62,7 @@ pub fn setup_commands() -> Vec<Command> {
     let mut commands = Vec::new();
     for account in [AccountId(1), AccountId(2)] {
         let currency = Code::new("USD").expect("valid");
-        commands.push(Command::OpenAccount(OpenAccount { account, reserved: [0; 4], currency }));
+        commands.push(Command::OpenAccount(OpenAccount::of(account, currency)));
         let amount = Money(100_000 * MONEY);
         commands.push(Command::Transfer(Transfer::of_base(account, amount)));
         commands.push(Command::SetLimits(limits(account)));

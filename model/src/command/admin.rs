@@ -4,14 +4,26 @@ use crate::ids::{AccountId, Code};
 use crate::units::{Lots, Money};
 use bytemuck::{Pod, Zeroable};
 
+wire_enum!(
+    /// What a lot that is closed had cost.
+    CostMethod {
+        /// The average of all that is open.
+        Average = 1 => "average",
+        /// What was paid for the oldest that is open: first in, first out.
+        Fifo = 2 => "fifo",
+    }
+);
+
 /// Opens an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct OpenAccount {
     /// Its number, below [`AccountId::COUNT_MAX`].
     pub account: AccountId,
+    /// A [`CostMethod`] on the wire; 0 is [`CostMethod::Average`].
+    pub cost_method: u8,
     /// Zero.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 3],
     /// Its base currency: what it is worth is told in it.
     pub currency: Code,
 }
@@ -29,6 +41,13 @@ pub struct Transfer {
     pub currency: Code,
     /// Zero.
     pub reserved: [u8; 4],
+}
+
+impl OpenAccount {
+    /// An account at average cost.
+    pub const fn of(account: AccountId, currency: Code) -> Self {
+        Self { account, cost_method: 0, reserved: [0; 3], currency }
+    }
 }
 
 impl Transfer {

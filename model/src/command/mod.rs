@@ -18,7 +18,7 @@ mod order;
 mod paper;
 
 pub use accounts::{Convert, ReportEquity, SetRate};
-pub use admin::{Configure, KillSwitch, OpenAccount, SetLimits, Transfer};
+pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
     OrderType, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,

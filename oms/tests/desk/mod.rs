@@ -1,7 +1,9 @@
 //! A gate that lets everything sensible pass, and the order management behind it.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::command::{
+    CostMethod, NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce,
+};
 use tidegate_model::event::Liquidity;
 use tidegate_model::ids::Code;
 use tidegate_model::{
@@ -53,11 +55,17 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(orders_max: u32, accounts: u32, instruments: u32) -> Self {
+        Self::with(orders_max, accounts, instruments, CostMethod::Average)
+    }
+
+    pub fn with(orders_max: u32, accounts: u32, instruments: u32, cost_method: CostMethod) -> Self {
         let mut oms = Oms::new(orders_max).expect("a power of two");
         let mut risk = Risk::new();
         for account in 0..accounts {
             let account = AccountId(account);
-            oms.open_account(account, USD).expect("a new account");
+            let cost_method = cost_method.wire();
+            let open = OpenAccount { cost_method, ..OpenAccount::of(account, USD) };
+            oms.open_account(&open).expect("a new account");
             risk.open_account(account).expect("a new account");
             let limits = SetLimits {
                 max_order_notional: Money::MAX,

@@ -5,7 +5,9 @@ use tidegate_journal::frame::{
     KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
-use tidegate_model::command::{CommandKind, FillModelKind, OrderType, SetLimits, TimeInForce};
+use tidegate_model::command::{
+    CommandKind, CostMethod, FillModelKind, OrderType, SetLimits, TimeInForce,
+};
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus, PostingKind,
 };
@@ -71,6 +73,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "cash_e18",
     "deposits_e18",
     "amount_e18",
+    "cost_method",
     "posting",
     "base",
     "dividends_e18",
@@ -292,9 +295,12 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "side" = name_of!(Side, body.side)
         ),
         Command::DefineInstrument(body) => instrument_fields(&body, fields),
-        Command::OpenAccount(body) => {
-            put!(fields, "account" = account(body.account), "currency" = body.currency.to_string())
-        }
+        Command::OpenAccount(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "currency" = body.currency.to_string(),
+            "cost_method" = name_of!(CostMethod, body.cost_method)
+        ),
         Command::Transfer(body) => put!(
             fields,
             "account" = account(body.account),

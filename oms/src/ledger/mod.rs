@@ -1,0 +1,291 @@
+//! Who holds what: the cash of every account and the position of every account in every instrument.
+
+mod lots;
+mod wallets;
+
+use crate::account::Wallet;
+use crate::position::{Change, Trade, booked, booked_at, closing_qty};
+use crate::rates::Rates;
+use bytemuck::Zeroable;
+use lots::{Closed, QueueSlot, TaxLots};
+use tidegate_model::command::CostMethod;
+use tidegate_model::event::Position;
+use tidegate_model::hash::hash_words;
+use tidegate_model::{AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, StateHash};
+use tidegate_risk::pairs::{PairSlot, PairTable};
+
+const TAG_POSITION: u64 = 0x6f6d_7370_6f73_6974;
+
+/// Totals stay within this, 5.3e18 units of currency, so that the sums of a few of them cannot overflow even when each
+/// instrument of an account has added [`tidegate_risk::exposure::PAIR_MONEY_MAX`] once.
+const CASH_MAX: Money = Money(1 << 122);
+
+/// No wallet, in a link.
+pub const NONE: u32 = u32::MAX;
+
+/// An account: its base currency, and where its others are.
+#[derive(Clone, Copy, Debug)]
+struct AccountRecord {
+    base: Wallet,
+    currencies: u8,
+    cost_method: CostMethod,
+}
+
+/// Where one currency of an account is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalletSlot {
+    account: AccountId,
+    /// [`NONE`] for the base currency.
+    other: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PositionRecord {
+    account: AccountId,
+    instrument: InstrumentId,
+    position: Position,
+    hash: u64,
+    /// Its lots, where the account realises first in, first out, and there was a trade.
+    queue: Option<QueueSlot>,
+}
+
+impl PositionRecord {
+    fn flat(account: AccountId, instrument: InstrumentId) -> Self {
+        Self { account, instrument, position: Position::zeroed(), hash: 0, queue: None }
+    }
+}
+
+impl WalletSlot {
+    /// Whose it is.
+    #[inline]
+    pub const fn account(self) -> AccountId {
+        self.account
+    }
+}
+
+/// What a trade did to its position and its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booking {
+    /// Lots held after it; below 0 is short.
+    pub position_qty: i64,
+    /// What they cost; below 0 is short.
+    pub position_cost: Money,
+    /// What the trade realised, before its fee.
+    pub realised: Money,
+    /// Cash after it.
+    pub cash: Money,
+    /// The currency of the account that it was paid in.
+    pub wallet: WalletSlot,
+}
+
+/// What a trade does to a queue of lots.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    queue: QueueSlot,
+    /// `None` if nothing closes.
+    closed: Option<Closed>,
+    /// What was held before, and what it had cost.
+    held: u64,
+    cost: Money,
+}
+
+#[derive(Debug)]
+pub struct Ledger {
+    accounts: Vec<Option<AccountRecord>>,
+    /// Currencies beside the base ones, in the order in which accounts came to hold them.
+    others: Vec<Wallet>,
+    rates: Rates,
+    positions: PairTable<PositionRecord>,
+    lots: TaxLots,
+    none: Position,
+    hash: StateHash,
+}
+
+impl Ledger {
+    pub fn new() -> Self {
+        Self {
+            accounts: Vec::new(),
+            others: Vec::new(),
+            rates: Rates::new(),
+            positions: PairTable::new(),
+            lots: TaxLots::new(),
+            none: Position::zeroed(),
+            hash: StateHash::default(),
+        }
+    }
+
+    pub fn prefault(&mut self) {
+        self.positions.prefault(PositionRecord::flat(AccountId::NONE, InstrumentId::NONE));
+    }
+
+    pub fn hash(&self) -> StateHash {
+        self.hash.combined(self.rates.hash())
+    }
+
+    /// Books a trade into position and cash, or changes nothing.
+    #[inline]
+    pub fn book(
+        &mut self,
+        id: AccountId,
+        instrument: InstrumentId,
+        trade: &Trade,
+        terms: &Instrument,
+    ) -> Result<Booking, Reject> {
+        let wallet_slot = self.find(id, terms.currency)?;
+        let by_lots = self.record(id)?.cost_method == CostMethod::Fifo;
+        let (change, closing) = match by_lots {
+            false => (booked(self.position(id, instrument), trade, terms)?, None),
+            true => self.booked_by_lots(id, instrument, trade, terms)?,
+        };
+        let wallet = self.wallet(wallet_slot);
+        let cash = sum(wallet.account.cash, change.cash)?;
+        let realised = sum(wallet.account.realised, change.realised)?;
+        let fees = sum(wallet.account.fees, trade.fee)?;
+        let cost = sum(wallet.cost, change.cost)?;
+
+        let flat = || PositionRecord::flat(id, instrument);
+        let slot = self.positions.find_or_insert(id, instrument, flat)?;
+        let held = self.positions.get_mut(slot);
+        held.position = change.position;
+        self.hash.remove(held.hash);
+        held.hash = hash_position(id, instrument, &change.position);
+        self.hash.add(held.hash);
+        if by_lots {
+            self.keep_lots(slot, closing);
+        }
+        let (wallet, hash) = self.wallet_mut(wallet_slot);
+        wallet.account.cash = cash;
+        wallet.account.realised = realised;
+        wallet.account.fees = fees;
+        wallet.cost = cost;
+        wallet.enter(id, hash);
+        Ok(Booking {
+            position_qty: change.position.qty,
+            position_cost: change.position.cost,
+            realised: change.realised,
+            cash,
+            wallet: wallet_slot,
+        })
+    }
+
+    /// What a trade changes where lots are realised first in, first out.
+    #[cold]
+    fn booked_by_lots(
+        &self,
+        id: AccountId,
+        instrument: InstrumentId,
+        trade: &Trade,
+        terms: &Instrument,
+    ) -> Result<(Change, Option<Closing>), Reject> {
+        let before = *self.position(id, instrument);
+        let found = self.positions.find(id, instrument);
+        let queue = found.and_then(|slot| self.positions.get(slot).queue);
+        let closing = queue.map(|queue| {
+            let qty = closing_qty(&before, trade);
+            let held = before.qty.unsigned_abs();
+            let closed = (qty > 0).then(|| self.lots.close(queue, held, before.cost, qty));
+            Closing { queue, closed, held, cost: before.cost }
+        });
+        // Without a queue there was no trade, so that nothing closes.
+        let released = closing.as_ref().and_then(|closing| closing.closed).map(|c| c.released);
+        let change = booked_at(&before, trade, released.unwrap_or_default(), terms)?;
+        Ok((change, closing))
+    }
+
+    /// Brings the lots of a position up to a trade that is booked.
+    #[cold]
+    fn keep_lots(&mut self, slot: PairSlot, closing: Option<Closing>) {
+        match closing {
+            None => {
+                let record = self.positions.get_mut(slot);
+                let (id, instrument) = (record.account, record.instrument);
+                record.queue = Some(self.lots.open_queue(id, instrument, &mut self.hash));
+            }
+            Some(Closing { queue, closed: Some(closed), .. }) => {
+                self.lots.keep(queue, closed, &mut self.hash);
+            }
+            Some(Closing { queue, closed: None, held, cost }) => {
+                self.lots.push_newest(queue, held, cost, &mut self.hash);
+            }
+        }
+    }
+
+    /// The lots of a position that realises first in, first out: how many and what they cost, oldest first.
+    pub fn tax_lots(
+        &self,
+        id: AccountId,
+        instrument: InstrumentId,
+    ) -> impl Iterator<Item = (u64, Money)> {
+        let found = self.positions.find(id, instrument).map(|slot| self.positions.get(slot));
+        let held = found.and_then(|held| held.queue.map(|queue| (queue, &held.position)));
+        held.into_iter().flat_map(|(queue, position)| {
+            self.lots.list(queue, position.qty.unsigned_abs(), position.cost)
+        })
+    }
+
+    /// The trading day ends: what is there is what the next one begins with.
+    pub fn day_roll(&mut self) {
+        for record in self.positions.records() {
+            if let Some(queue) = record.queue {
+                self.lots.begin_day(queue, &mut self.hash);
+            }
+        }
+    }
+
+    #[inline]
+    pub fn position(&self, id: AccountId, instrument: InstrumentId) -> &Position {
+        match self.positions.find(id, instrument) {
+            Some(slot) => &self.positions.get(slot).position,
+            None => &self.none,
+        }
+    }
+
+    pub fn positions(&self, id: AccountId) -> impl Iterator<Item = (InstrumentId, &Position)> {
+        self.positions.of_account(id).map(|(instrument, record)| (instrument, &record.position))
+    }
+
+    pub fn hash_from_scratch(&self) -> StateHash {
+        let mut hash = self.rates.hash();
+        for (id, _) in self.accounts() {
+            for wallet in self.wallets(id) {
+                hash.add(wallet.hash_now(id));
+                hash.add(wallet.rare_hash_now(id));
+            }
+        }
+        for held in self.positions.records() {
+            hash.add(hash_position(held.account, held.instrument, &held.position));
+            if let Some(queue) = held.queue {
+                hash = hash.combined(self.lots.hash_from_scratch(queue));
+            }
+        }
+        hash
+    }
+}
+
+fn sum(total: Money, part: Money) -> Result<Money, Reject> {
+    total
+        .checked_add(part)
+        .filter(|sum| sum.0.unsigned_abs() <= CASH_MAX.0 as u128)
+        .ok_or(Reject::new(RejectReason::Overflow, CASH_MAX.0, part.0))
+}
+
+#[inline]
+fn hash_position(id: AccountId, instrument: InstrumentId, position: &Position) -> u64 {
+    let [cost, realised, fees] = [position.cost, position.realised, position.fees]
+        .map(|money| [money.0 as u64, (money.0 >> 64) as u64]);
+    hash_words(
+        TAG_POSITION,
+        &[
+            u64::from(id.0) << 32 | u64::from(instrument.0),
+            position.qty as u64,
+            cost[0],
+            cost[1],
+            realised[0],
+            realised[1],
+            fees[0],
+            fees[1],
+            position.bought.0,
+            position.sold.0,
+        ],
+    )
+}
