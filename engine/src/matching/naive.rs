@@ -25,7 +25,7 @@ struct Order {
     stamp: u64,
     /// The stamp with which it came to rest.
     arrival: u64,
-    /// Of a waiting order, what triggered it.
+    /// Of a waiting order, what triggered it in this input; forgotten when continuous trading begins.
     trigger: Option<Trigger>,
 }
 
@@ -624,8 +624,6 @@ impl NaiveMarket {
                 }
             }
         }
-        // What a halt came before waits on.
-        self.orders.values_mut().for_each(|order| order.trigger = None);
         self.trades = 0;
         let now = self.indicative();
         if now != self.told {

@@ -251,6 +251,11 @@ fn replace() {
              replace 1 100 x9
              mass_cancel account=1 buy -> canceled 4 x4 mass_cancel; canceled 5 x5 mass_cancel; canceled 1 x9 mass_cancel
              mass_cancel account=7
+             new 6 buy pegged x6 peg=primary account=3
+             new 4 buy pegged x4 peg=primary account=3
+             new 1 buy limit 102 x1 account=4
+             mass_cancel account=3 -> canceled 6 x6 mass_cancel; canceled 4 x4 mass_cancel
+             mass_cancel account=4 -> canceled 1 x1 mass_cancel
              mass_cancel -> canceled 2 x2 mass_cancel; canceled 3 x3 mass_cancel
              book -> buy sell",
         ),

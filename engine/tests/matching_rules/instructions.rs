@@ -173,6 +173,14 @@ fn minimum_quantity() {
              new 5 sell limit 101 x1 -> accepted 5; trade 1x5 102 x1",
         ),
         (
+            "9 what takes from where it rests keeps its place",
+            "new 1 buy limit 100 x10 min=3
+             new 2 buy limit 100 x10 min=3
+             new 3 sell limit 100 x2
+             new 4 sell limit 100 x1 -> accepted 4; trade 3x1 100 x2; trade 4x1 100 x1
+             new 5 sell limit 100 x4 -> accepted 5; trade 1x5 100 x4",
+        ),
+        (
             "9.2 tried again when its own minimum becomes less",
             "new 1 buy limit 100 x8 min=5
              new 2 sell limit 100 x3

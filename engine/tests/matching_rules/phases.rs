@@ -27,6 +27,7 @@ fn times_in_force_that_end() {
              replace 1 100 x7
              new 5 sell limit 100 x1 -> accepted 5; trade 3x5 100 x1
              time 9
+             new 6 buy limit 100 x1 gtd until=10 -> rejected 6 expired 10/10
              time 11 -> canceled 3 x2 expired; canceled 4 x3 expired; canceled 1 x7 expired
              time 1000 -> canceled 2 x5 expired",
         ),
@@ -77,8 +78,10 @@ fn times_in_force_that_end() {
              phase closed -> canceled 2 x3 no_liquidity; canceled 3 x3 no_liquidity; canceled 1 x5 expired; canceled 4 x3 expired",
         ),
         (
-            "4.3 without a closing auction it expires with the day",
+            "4.3 other auctions leave it waiting, and without its own it expires with the day",
             "new 1 sell limit 100 x5 at_the_close
+             phase halt
+             phase continuous
              phase closed -> canceled 1 x5 expired",
         ),
     ]);
@@ -310,10 +313,13 @@ fn auctions() {
              new 5 buy limit 110 x3
              new 6 sell limit 100 x3
              phase continuous -> cross 5x6 108 x3
+             reference 103
+             new 7 buy limit 106 x1
+             new 8 sell limit 106 x1 -> accepted 8; trade 7x8 106 x1
              phase halt
-             new 7 buy limit 110 x3
-             new 8 sell limit 100 x3
-             phase continuous -> cross 7x8 108 x3",
+             new 9 buy limit 110 x3
+             new 10 sell limit 100 x3
+             phase continuous -> cross 9x10 106 x3",
         ),
         (
             "7.2 only market orders: at the reference price (Xetra: only market orders are executable)",

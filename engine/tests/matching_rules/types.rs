@@ -228,9 +228,9 @@ fn trailing() {
              new 3 sell trailing_stop_limit x5 trail=2 offset=-1
              new 4 sell trailing_stop_limit x5 trail=2 offset=-500
              new 5 buy limit 98 x1
-             new 6 buy limit 96 x9
-             new 7 sell market x1 -> accepted 7; trade 5x7 98 x1; triggered 3; triggered 4; trade 6x4 96 x5
-             book -> buy 96x4 sell 97x5",
+             new 6 buy limit 96 x3
+             new 7 sell market x1 -> accepted 7; trade 5x7 98 x1; triggered 3; triggered 4; trade 6x4 96 x3
+             book -> buy sell 1x2 97x5",
         ),
         (
             "2.6 trades between the trigger and its turn do not change what it is carried out with",
