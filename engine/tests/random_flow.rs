@@ -8,6 +8,7 @@ use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
 use tidegate_model::market::{MarketEventKind as Kind, TradingStatus};
 use tidegate_model::*;
+use tidegate_oms::Place;
 
 /// One step, small numbers so that orders meet often.
 #[derive(Clone, Debug)]
@@ -23,8 +24,9 @@ enum Step {
     Clear,
     Gap,
     New { account: u32, buy: bool, cents: Option<i64>, qty: u64, tif: TimeInForce, flags: u8 },
+    Special { buy: bool, order_type: OrderType, cents: i64, stop: i64, qty: u64, more: u64 },
     Cancel { account: u32, order: u64 },
-    Change { account: u32, order: u64, cents: i64, qty: u64 },
+    Change { account: u32, order: u64, cents: i64, qty: u64, stop: Option<i64> },
     MassCancel { account: u32 },
     Kill { account: u32, engaged: bool },
     SessionClosed,
@@ -58,9 +60,22 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
             .prop_map(|(account, buy, cents, qty, tif, flags)| {
                 Step::New { account, buy, cents, qty, tif, flags }
             }),
+        12 => (
+            any::<bool>(),
+            prop::sample::select(OrderType::ALL),
+            cents.clone(),
+            cents.clone(),
+            1..300u64,
+            any::<u64>(),
+        )
+            .prop_map(|(buy, order_type, cents, stop, qty, more)| {
+                Step::Special { buy, order_type, cents, stop, qty, more }
+            }),
         8 => (1..3u32, 1..40u64).prop_map(|(account, order)| Step::Cancel { account, order }),
-        8 => (1..3u32, 1..40u64, cents, 1..300u64)
-            .prop_map(|(account, order, cents, qty)| Step::Change { account, order, cents, qty }),
+        8 => (1..3u32, 1..40u64, cents.clone(), 1..300u64, prop::option::weighted(0.2, cents))
+            .prop_map(|(account, order, cents, qty, stop)| {
+                Step::Change { account, order, cents, qty, stop }
+            }),
         1 => (0..3u32).prop_map(|account| Step::MassCancel { account }),
         1 => (0..3u32, prop::bool::weighted(0.2))
             .prop_map(|(account, engaged)| Step::Kill { account, engaged }),
@@ -74,6 +89,42 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
 enum Made {
     Market(MarketEvent),
     Command(CommandRecord),
+}
+
+/// An order of any type with the terms that it needs, and some that it need not have, as the bits of `more` say.
+#[expect(clippy::too_many_arguments, reason = "a step, taken apart")]
+fn special(
+    name: &str,
+    side: Side,
+    order_type: OrderType,
+    limit: i64,
+    stop: i64,
+    qty: u64,
+    more: u64,
+    now: u64,
+) -> NewOrder {
+    let pick = |at: u32, count: u64| (more >> at) % count;
+    let tif = TimeInForce::ALL[pick(0, 5) as usize];
+    let gtd = tif == TimeInForce::Gtd;
+    let trails = order_type.trails();
+    let by_share = pick(8, 2) == 1;
+    let unit = if by_share { TrailUnit::Ppm } else { TrailUnit::Ticks };
+    let trail = 1 + pick(16, 500) as i64;
+    let has_limit = !order_type.is_market() && order_type != OrderType::MarketToLimit;
+    let follows = order_type == OrderType::TrailingStopLimit && pick(9, 2) == 1;
+    let has_stop = order_type.waits() && (!trails || pick(10, 2) == 1);
+    let may_post = has_limit && !matches!(tif, TimeInForce::Ioc | TimeInForce::Fok);
+    NewOrder {
+        order_type: order_type.wire(),
+        price: if has_limit && !follows { cents(limit) } else { Ticks::ZERO },
+        stop_price: if has_stop { cents(stop) } else { Ticks::ZERO },
+        trail: if trails { trail } else { 0 },
+        trail_unit: if trails { unit.wire() } else { 0 },
+        offset: if follows { Ticks(pick(24, 200) as i64 - 100) } else { Ticks::ZERO },
+        post_only: if may_post { pick(32, 3) as u8 } else { 0 },
+        expire_at: UnixNanos(if gtd { now + pick(40, 2_000) } else { 0 }),
+        ..new_order(name, side, None, qty, tif)
+    }
 }
 
 /// The input that a step stands for, at its place in the flow.
@@ -128,15 +179,19 @@ fn make(step: &Step, at: usize, now: &mut u64) -> Made {
             account: AccountId(account),
             reserved: [0; 4],
         })),
-        Step::Change { account, order, cents: c, qty } => {
+        Step::Special { buy, order_type, cents: c, stop, qty, more } => {
+            let order = special(&format!("o{at}"), side(buy), order_type, c, stop, qty, more, *now);
+            command(Command::NewOrder(order))
+        }
+        Step::Change { account, order, cents: c, qty, stop } => {
             command(Command::ReplaceOrder(ReplaceOrder {
                 client_order_id: ClientOrderId::EMPTY,
                 order_id: OrderId(order),
                 account: AccountId(account),
                 reserved: [0; 4],
                 qty: Lots(qty),
-                price: cents(c),
-                stop_price: Ticks::ZERO,
+                price: if stop.is_some() && qty % 2 == 0 { Ticks::ZERO } else { cents(c) },
+                stop_price: stop.map_or(Ticks::ZERO, cents),
             }))
         }
         Step::MassCancel { account } => command(Command::MassCancel(MassCancel {
@@ -182,6 +237,22 @@ fn apply(core: &mut Core, made: &Made, out: &mut Collected) {
 fn check_state(core: &Core, levels: bool) {
     assert_eq!(core.risk().hash(), core.risk().hash_from_scratch());
     assert_eq!(core.oms().hash(), core.oms().hash_from_scratch());
+    assert_eq!(core.waiting().hash(), core.waiting().hash_from_scratch());
+    let open = || core.oms().open_orders(AccountId::NONE);
+    for waiter in core.waiting().waiters(INSTRUMENT) {
+        let order = core.oms().order(waiter.slot);
+        assert_eq!((order.order_id, order.place), (waiter.order_id, Place::Waiting));
+        assert!(order.is_open() && order.cum_qty == Lots::ZERO);
+        let is_held_back = core.listing()[INSTRUMENT].status != TradingStatus::Trading;
+        let last = core.listing()[INSTRUMENT].last_trade;
+        let reached = last.is_some_and(|last| waiter.is_triggered_by(last));
+        assert!(is_held_back || !reached, "what the market has reached does not wait");
+    }
+    let waiting = open().filter(|(_, order)| order.place == Place::Waiting).count();
+    assert_eq!(waiting, core.waiting().waiters(INSTRUMENT).count());
+    for (slot, order) in open().filter(|(_, order)| order.time_in_force == TimeInForce::Gtd) {
+        assert!(core.oms().entered(slot).expire_at > core.now(), "{} is over", order.order_id);
+    }
     for side in [Side::Buy, Side::Sell] {
         for level in core.books().levels(INSTRUMENT, side) {
             for (slot, displayed) in core.books().orders_at(INSTRUMENT, side, level.price) {

@@ -51,6 +51,8 @@ wire_enum!(
         PendingCancelOrReplace = 42 => "pending_cancel_or_replace",
         /// A replace asks for no more than what is executed. `limit`: executed lots; `value`: lots asked for.
         QuantityBelowExecuted = 43 => "qty_below_executed",
+        /// The instrument's venue has no such type, time in force or instruction. `value`: the field as sent.
+        UnsupportedByVenue = 44 => "unsupported_by_venue",
 
         /// The account has no limits, so it may not trade.
         NoLimits = 80 => "no_limits",

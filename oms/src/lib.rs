@@ -24,9 +24,11 @@ pub mod order;
 mod orders;
 pub mod position;
 mod rates;
+pub mod waiting;
 
 pub use accounts::Mark;
 pub use ledger::{Booking, WalletSlot};
 pub use lifecycle::OrdEvent;
 pub use oms::{Fill, Named, Oms};
-pub use order::{Order, OrderSlot, PendingReplace, Requester};
+pub use order::{Order, OrderSlot, PendingReplace, Place, Requester};
+pub use waiting::{Trail, Waiter, Waiting};

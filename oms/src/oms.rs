@@ -15,11 +15,11 @@
 use crate::fee::{fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
-use crate::order::{Order, OrderSlot, PendingReplace, Requester};
+use crate::order::{Order, OrderSlot, PendingReplace, Place, Requester};
 use crate::orders::Orders;
 use crate::position::{Trade, trade_value};
 use bytemuck::Zeroable;
-use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, TimeInForce};
+use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{Execution, Liquidity, OrdStatus};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -124,16 +124,19 @@ impl Oms {
     ) -> Result<OrderSlot, Reject> {
         let new = approved.get();
         self.ledger.base(new.account)?;
+        let order_type = OrderType::from_wire(new.order_type).expect("the gate knows the type");
         let order = Order {
             client_order_id: new.client_order_id,
             account: new.account,
             instrument: new.instrument,
             side: Side::from_wire(new.side).expect("the gate knows the side"),
-            order_type: OrderType::from_wire(new.order_type).expect("the gate knows the type"),
+            order_type,
             time_in_force: TimeInForce::from_wire(new.time_in_force)
                 .expect("the gate knows the time in force"),
             flags: new.flags,
             status: OrdStatus::PendingNew,
+            place: if order_type.waits() { Place::Waiting } else { Place::Venue },
+            post_only: PostOnly::from_wire(new.post_only),
             qty: new.qty,
             price: new.price,
             exposure_price: approved.exposure_price(),
@@ -163,6 +166,12 @@ impl Oms {
             self.orders.by_id(order_id).filter(|slot| self.order(*slot).account == account)
         };
         slot.ok_or(Reject::of(RejectReason::UnknownOrder, i128::from(order_id.0)))
+    }
+
+    /// The order of a number, if it is kept.
+    #[inline]
+    pub fn by_id(&self, order_id: OrderId) -> Option<OrderSlot> {
+        self.orders.by_id(order_id)
     }
 
     /// The order at `slot`.
@@ -266,10 +275,10 @@ impl Oms {
     /// Lets an order pass that may be replaced now; to be asked before risk.
     ///
     /// # Errors
-    /// As [`Self::cancel_requested`], and [`RejectReason::BadField`] for a market order, which has no price.
+    /// As [`Self::cancel_requested`], and [`RejectReason::BadField`] for a market order at its venue, which has no price.
     pub fn check_replaceable(&self, slot: OrderSlot) -> Result<(), Reject> {
         let order = self.order(slot);
-        if order.order_type == OrderType::Market {
+        if order.place == Place::Venue && order.price == Ticks::ZERO {
             let order_type = i128::from(order.order_type.wire());
             return Err(Reject::of(RejectReason::BadField, order_type));
         }
@@ -298,11 +307,10 @@ impl Oms {
         assert_eq!(exposure.instrument, order.instrument, "approved for this order");
         assert_eq!(exposure.side, order.side, "approved for this order");
         let terms = approved.get();
-        let (qty, price) = (terms.qty, terms.price);
+        let &ReplaceOrder { qty, price, stop_price, .. } = terms;
         let exposure_price = approved.exposure_price();
-        self.step(slot, OrdEvent::RequestReplace, |order| {
-            order.replace = Some(PendingReplace { qty, price, exposure_price, who });
-        })
+        let replace = PendingReplace { qty, price, stop_price, exposure_price, who };
+        self.step(slot, OrdEvent::RequestReplace, |order| order.replace = Some(replace))
     }
 
     /// The venue has replaced the order: the terms asked for are in force. Where fills have overtaken a smaller quantity,
@@ -338,12 +346,28 @@ impl Oms {
         self.step(slot, OrdEvent::Expire, |order| order.replace = None)
     }
 
-    /// The stop price of the order is reached, and it goes on to the venue.
+    /// The stop price of the order is reached, and it goes on to the venue: with the limit `price`, 0 for a market order,
+    /// and no further than `protection_price`.
     ///
     /// # Errors
     /// As [`Self::cancel_requested`].
-    pub fn triggered(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
-        self.step(slot, OrdEvent::Trigger, |_| ())
+    pub fn triggered(
+        &mut self,
+        slot: OrderSlot,
+        price: Ticks,
+        protection_price: Ticks,
+    ) -> Result<OrdStatus, Reject> {
+        self.step(slot, OrdEvent::Trigger, |order| {
+            order.place = Place::Venue;
+            order.price = price;
+            order.protection_price = protection_price;
+        })
+    }
+
+    /// The venue gives the order another limit, by its own instructions: one that a market-to-limit order finds, or a
+    /// post-only order slides to.
+    pub fn priced(&mut self, slot: OrderSlot, price: Ticks) {
+        self.orders.update(slot, |order| order.price = price);
     }
 
     /// OrderQty becomes `qty`, unasked; no less than is executed, and where it is that, the order is filled. Of an order

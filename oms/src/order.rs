@@ -1,7 +1,7 @@
 //! One order: what was asked, what became of it.
 
 use crate::lifecycle::Standing;
-use tidegate_model::command::{NewOrder, OrderType, TimeInForce};
+use tidegate_model::command::{NewOrder, OrderType, PostOnly, TimeInForce};
 use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -24,6 +24,17 @@ impl OrderSlot {
     }
 }
 
+/// Where an order is while it is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Place {
+    /// At its venue, or on the way there.
+    #[default]
+    Venue = 0,
+    /// With the engine, until its stop price is reached.
+    Waiting = 1,
+}
+
 /// Who asked, and where the answer goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requester {
@@ -42,6 +53,8 @@ pub struct PendingReplace {
     pub qty: Lots,
     /// New limit price.
     pub price: Ticks,
+    /// New stop price; 0 leaves it as it is.
+    pub stop_price: Ticks,
     /// The price that the gate counted the new terms at.
     pub exposure_price: Ticks,
     /// Who asked for it.
@@ -69,6 +82,10 @@ pub struct Order {
     pub flags: u8,
     /// Where it stands.
     pub status: OrdStatus,
+    /// Where it is.
+    pub place: Place,
+    /// What happens where it would take, if it must not.
+    pub post_only: Option<PostOnly>,
     /// The venue has accepted it or executed some of it.
     pub acknowledged: bool,
     /// Its terms as entered are kept apart: they are more than this record holds, or it says something else by now.
@@ -113,6 +130,8 @@ impl Order {
         time_in_force: TimeInForce::Day,
         flags: 0,
         status: OrdStatus::Canceled,
+        place: Place::Venue,
+        post_only: None,
         acknowledged: false,
         entered_apart: false,
         qty: Lots::ZERO,
@@ -206,7 +225,9 @@ impl Order {
     /// The canonical hash of the order as it stands.
     #[inline]
     pub(crate) fn hash_now(&self) -> u64 {
-        let state = u64::from(self.status.wire()) | u64::from(self.acknowledged) << 8;
+        let state = u64::from(self.status.wire())
+            | u64::from(self.acknowledged) << 8
+            | (self.place as u64) << 16;
         let live = hash_words(
             TAG_ORDER,
             &[
@@ -228,6 +249,7 @@ impl Order {
             &[
                 replace.qty.0,
                 replace.price.0 as u64,
+                replace.stop_price.0 as u64,
                 replace.exposure_price.0 as u64,
                 u64::from(who.principal.0) << 32 | u64::from(who.session.0),
                 who.request_id,

@@ -278,14 +278,17 @@ impl Orders {
     #[inline]
     pub fn update(&mut self, slot: OrderSlot, change: impl FnOnce(&mut Order)) {
         let order = &mut self.records[slot.index()];
-        let (was_open, qty, price) = (order.is_open(), order.qty, order.price);
+        let was_open = order.is_open();
+        let terms = (order.qty, order.price, order.protection_price);
         change(order);
-        if (order.qty, order.price) != (qty, price) && !order.entered_apart {
-            // From now on the record says something else than what was entered.
-            let entered = Order { qty, price, ..*order }.as_plain();
-            self.entered[slot.index()] = bytemuck::cast(entered);
-            order.entered_apart = true;
-            order.entry_hash = order.hash_entry(&entered);
+        if (order.qty, order.price, order.protection_price) != terms {
+            if !order.entered_apart {
+                // From now on the record says something else than what was entered.
+                let entered = Order { qty: terms.0, price: terms.1, ..*order }.as_plain();
+                self.entered[slot.index()] = bytemuck::cast(entered);
+                order.entered_apart = true;
+            }
+            order.entry_hash = order.hash_entry(&bytemuck::cast(self.entered[slot.index()]));
         }
         assert!(order.cum_qty <= order.qty, "no order executes more than it asked for");
         self.hash.remove(order.hash);

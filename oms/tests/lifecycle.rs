@@ -361,7 +361,7 @@ fn apply(desk: &mut Desk, slot: OrderSlot, step: Step) -> Result<OrdStatus, Reje
         Step::Replace => desk.oms.replaced(slot),
         Step::RejectReplace => desk.oms.replace_rejected(slot),
         Step::Expire => desk.oms.expired(slot),
-        Step::Trigger => desk.oms.triggered(slot),
+        Step::Trigger => desk.oms.triggered(slot, PRICE, PRICE),
         Step::Restate(qty) => desk.oms.restated(slot, Lots(qty)),
         Step::EndOfDay => desk.oms.done_for_day(slot),
         Step::TradeCancel(qty) => desk.oms.trade_canceled(slot, Lots(qty), PRICE),

@@ -23,7 +23,7 @@ use crate::funds::Funds;
 use crate::limits::{check_limits, hash_limits};
 use crate::pairs::PairTable;
 use crate::rate::TokenBucket;
-use crate::terms::{Terms, check_price, check_qty, check_terms};
+use crate::terms::{Terms, check_limit, check_terms};
 use tidegate_model::command::{NewOrder, ReplaceOrder, SetLimits};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -274,8 +274,42 @@ impl Risk {
         cum_qty: Lots,
         context: &OrderContext<'_>,
     ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
-        let counted = self.approve_replace(&replace, current, cum_qty, context)?;
+        let counted = self.approve_replace(&replace, None, current, cum_qty, context)?;
         Ok(RiskApproved::approve(replace, counted))
+    }
+
+    /// As [`Self::check_replace`], of an order that waits for its stop price: `order` is it with the new terms, as if it
+    /// were entered so.
+    ///
+    /// # Errors
+    /// As [`Self::check_replace`], and those of the terms of a new order.
+    pub fn check_replace_waiting(
+        &mut self,
+        replace: ReplaceOrder,
+        order: &NewOrder,
+        current: &OrderExposure,
+        cum_qty: Lots,
+        context: &OrderContext<'_>,
+    ) -> Result<RiskApproved<ReplaceOrder>, Reject> {
+        let counted = self.approve_replace(&replace, Some(order), current, cum_qty, context)?;
+        Ok(RiskApproved::approve(replace, counted))
+    }
+
+    /// The worst price at which an order may trade that a trade at `trigger` sets off as a market order: the bound of the
+    /// account's collar there, and for a buy no more than the `counted` price.
+    pub fn protection_at(
+        &self,
+        account: AccountId,
+        side: Side,
+        trigger: Ticks,
+        counted: Ticks,
+    ) -> Ticks {
+        let limits = self.limits(account).expect("an order of the account was approved");
+        match Collar::around(Some(trigger), limits.price_collar_bp) {
+            Ok(collar) if side == Side::Buy => collar.bound(side).min(counted),
+            Ok(collar) => collar.bound(side),
+            Err(_) => trigger,
+        }
     }
 
     fn approve_new(
@@ -286,7 +320,7 @@ impl Risk {
         // First, so that the memory behind it is on its way while the message is counted.
         let pair = self.pair_state(order.account, order.instrument);
         self.admit_message(context.now, order.account)?;
-        let terms = check_terms(order, context.instrument)?;
+        let terms = check_terms(order, context)?;
         let (account, instrument) = (order.account, order.instrument);
         self.ask(
             &Question { account, instrument, terms, leaves: terms.qty, current: None, pair },
@@ -297,22 +331,23 @@ impl Risk {
     fn approve_replace(
         &mut self,
         replace: &ReplaceOrder,
+        waiting: Option<&NewOrder>,
         current: &OrderExposure,
         cum_qty: Lots,
         context: &OrderContext<'_>,
     ) -> Result<Counted, Reject> {
         let pair = self.pair_state(current.account, current.instrument);
         self.admit_message(context.now, current.account)?;
-        check_qty(replace.qty, context.instrument)?;
-        check_price(replace.price, context.instrument)?;
+        let terms = match waiting {
+            Some(order) => check_terms(order, context)?,
+            None => check_limit(current.side, replace.qty, replace.price, context.instrument)?,
+        };
         let leaves = replace.qty.checked_sub(cum_qty).filter(|leaves| *leaves > Lots::ZERO);
         let leaves = leaves.ok_or(Reject::new(
             RejectReason::QuantityBelowExecuted,
             i128::from(cum_qty.0),
             i128::from(replace.qty.0),
         ))?;
-        let terms =
-            Terms { side: current.side, limit_price: Some(replace.price), qty: replace.qty };
         let (account, instrument) = (current.account, current.instrument);
         self.ask(
             &Question { account, instrument, terms, leaves, current: Some(current), pair },
@@ -384,11 +419,15 @@ impl Risk {
             i128::from(terms.qty.0),
         )?;
 
-        let collar = Collar::around(context.reference, limits.price_collar_bp)?;
+        let reference = terms.trigger.or(context.reference);
+        let collar = Collar::around(reference, limits.price_collar_bp)?;
         if let Some(price) = terms.limit_price {
             collar.check(side, price)?;
         }
-        let price = collar.exposure_price(side, terms.limit_price)?;
+        let mut price = collar.exposure_price(side, terms.limit_price)?;
+        if let (Side::Sell, Some(_), Some(now)) = (side, terms.trigger, context.reference) {
+            price = price.max(now);
+        }
         let protection_price = terms.limit_price.unwrap_or_else(|| collar.bound(side));
 
         let money_per_tick_lot = context.instrument.money_per_tick_lot;

@@ -7,12 +7,14 @@ use crate::link::EventPosition;
 use crate::view::{OrderView, View};
 use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
-use tidegate_model::command::{CommandKind, OrderType, SetLimits};
+use tidegate_model::command::{CommandKind, SetLimits};
 use tidegate_model::event::{
     Account, Ack, Equity, ExecType, Execution, OrdStatus, Position, Posting,
 };
 use tidegate_model::instrument::format_money;
-use tidegate_model::{AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo};
+use tidegate_model::{
+    AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, Ticks,
+};
 
 /// A position in the log, as the protocol has it.
 pub(crate) fn position(at: EventPosition) -> proto::EventPosition {
@@ -62,6 +64,9 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::TooLateToCancel => "the order is finished already".into(),
         R::PendingCancelOrReplace => "a cancel or replace of the order is under way".into(),
         R::QuantityBelowExecuted => format!("{limit} are executed already; {value} is not more"),
+        R::UnsupportedByVenue => {
+            "the instrument's venue has no such order type, time in force or instruction".into()
+        }
         R::NoLimits => {
             "the account has no limits, so it may not trade; an administrator sets them".into()
         }
@@ -90,7 +95,7 @@ pub(crate) fn order(
     instrument: &Instrument,
 ) -> proto::OrderReport {
     let is_trade = execution.exec_type == ExecType::Trade.wire();
-    let is_limit = execution.order_type == OrderType::Limit.wire();
+    let has_limit = execution.price != Ticks::ZERO;
     proto::OrderReport {
         order_id: execution.order_id.0,
         client_order_id: execution.client_order_id.as_str().to_string(),
@@ -102,7 +107,7 @@ pub(crate) fn order(
         order_type: execution.order_type.into(),
         time_in_force: execution.time_in_force.into(),
         qty: qty(instrument, execution.qty),
-        price: price_or_empty(instrument, execution.price, is_limit),
+        price: price_or_empty(instrument, execution.price, has_limit),
         cum_qty: qty(instrument, execution.cum_qty),
         leaves_qty: qty(instrument, execution.leaves_qty),
         avg_price: average_price(instrument, execution.cum_ticks_lots, execution.cum_qty.0.into()),
@@ -365,7 +370,7 @@ mod tests {
             };
         }
         check!("SIDE", Side, proto::Side);
-        check!("ORDER_TYPE", OrderType, proto::OrderType);
+        check!("ORDER_TYPE", tidegate_model::command::OrderType, proto::OrderType);
         check!("TIME_IN_FORCE", TimeInForce, proto::TimeInForce);
         check!("EXEC_TYPE", ExecType, proto::ExecType);
         check!("ORD_STATUS", OrdStatus, proto::OrdStatus);

@@ -23,6 +23,7 @@ impl Core {
             self.books.define(defined.id, terms.order_tick).expect(checked);
             self.risk.define_instrument(defined.id).expect(checked);
             self.paper.define_instrument();
+            self.waiting.define_instrument();
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
         Ok(defined.id.0.into())

@@ -1,6 +1,7 @@
 //! Market events: to the book, to everyone, and to the paper orders they concern.
 
 use super::Core;
+use super::orders::Traded;
 use super::output::{Output, Publisher};
 use super::paper::{Market, PaperVenue, Place, is_better};
 use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
@@ -46,6 +47,17 @@ impl Core {
         if !self.paper.fills.is_empty() || !self.paper.met.is_empty() {
             self.settle_resting(publisher);
         }
+        if let Some(traded) = self.traded.take() {
+            self.after_trade(instrument, traded, publisher);
+        }
+    }
+
+    /// The instrument traded. Told once an event, or for each part of what it traded.
+    #[inline]
+    fn note_trade(&mut self, instrument: InstrumentId, price: Ticks, qty: Lots) {
+        self.listing[instrument].last_trade = Some(price);
+        let before = self.traded.map_or(0, |traded| traded.qty.0);
+        self.traded = Some(Traded { price, qty: Lots(before.saturating_add(qty.0)) });
     }
 
     /// What happened in between is unknown: every book is emptied, since any of its orders may be gone.
@@ -74,13 +86,13 @@ impl Core {
             ),
             clears: event.kind() == Some(MarketEventKind::Clear),
             instrument,
-            last_trade: None,
+            traded: None,
             paper: &mut self.paper,
             publisher,
         };
         let applied = self.books.apply(instrument, event, &mut listener);
-        if let Some(price) = listener.last_trade {
-            self.listing[instrument].last_trade = Some(price);
+        if let Some(traded) = listener.traded {
+            self.note_trade(instrument, traded.price, traded.qty);
         }
         match applied {
             Ok(()) => {}
@@ -100,7 +112,7 @@ impl Core {
         if event.qty.0 == 0 {
             return;
         }
-        self.listing[instrument].last_trade = Some(event.price);
+        self.note_trade(instrument, event.price, event.qty);
         publisher.public(trade_update(instrument, 0, event.price, event.qty));
         let is_flow = kind == MarketEventKind::Trade && event.flags & FLAG_FILLS_FOLLOW == 0;
         if is_flow && self.can_fill(instrument) {
@@ -157,6 +169,10 @@ impl Core {
         });
         if !traded && self.can_fill(instrument) {
             self.take_what_rests_across(instrument, publisher);
+        }
+        if !traded && let Some(price) = self.listing[instrument].last_trade {
+            // What it passed meanwhile has effect now.
+            self.traded = Some(Traded { price, qty: Lots::ZERO });
         }
     }
 
@@ -288,7 +304,7 @@ struct Listener<'a, 'o, O: Output> {
     /// The event is of a feed that shows levels without orders.
     tells_levels: bool,
     clears: bool,
-    last_trade: Option<Ticks>,
+    traded: Option<Traded>,
     paper: &'a mut PaperVenue,
     publisher: &'a mut Publisher<'o, O>,
 }
@@ -299,7 +315,8 @@ impl<O: Output> Listener<'_, '_, O> {
         if let Cause::Executed { price } = cause
             && self.is_printed
         {
-            self.last_trade = Some(price);
+            let so_far = self.traded.map_or(0, |traded| traded.qty.0);
+            self.traded = Some(Traded { price, qty: Lots(so_far.saturating_add(by.0)) });
             let aggressor = before.side.opposite().wire();
             self.publisher.public(trade_update(self.instrument, aggressor, price, by));
         }

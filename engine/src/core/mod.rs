@@ -10,6 +10,7 @@
 
 mod accounts;
 mod admin;
+mod held;
 mod listing;
 mod market;
 mod orders;
@@ -29,7 +30,7 @@ use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Reject, RejectReason, SeqNo,
     StateHash, UnixNanos,
 };
-use tidegate_oms::{Oms, OrderSlot, Requester};
+use tidegate_oms::{Oms, OrderSlot, Requester, Waiter, Waiting};
 use tidegate_risk::Risk;
 
 /// One input of the engine.
@@ -71,6 +72,14 @@ pub struct Core {
     risk: Risk,
     oms: Oms,
     paper: PaperVenue,
+    /// Orders that wait for their stop price.
+    waiting: Waiting,
+    /// When orders end by themselves. It follows from the orders, so it is not hashed.
+    expiries: held::Expiries,
+    /// The trades of the market event that is applied; taken out before the next input.
+    traded: Option<orders::Traded>,
+    /// Scratch: orders that a trade triggers.
+    triggered: Vec<Waiter>,
     /// Scratch: displayed orders that a taking order goes through.
     walk: Vec<orders::Taking>,
     /// Scratch: orders of ours that the book crosses when trading goes on.
@@ -104,6 +113,10 @@ impl Core {
             risk,
             oms,
             paper,
+            waiting: Waiting::new(),
+            expiries: held::Expiries::new(configure.orders_max),
+            traded: None,
+            triggered: Vec::with_capacity(1_024),
             walk: Vec::with_capacity(orders::WALK_MAX),
             crossed: Vec::with_capacity(1_024),
             counters: Counters::default(),
@@ -124,8 +137,8 @@ impl Core {
         };
         self.now = self.now.max(ts_recv);
         let publisher = &mut Publisher::new(out, seq, self.now, ts_event);
-        if self.paper.next_due().is_some_and(|due| due <= self.now) {
-            self.carry_out_arrived(self.now, publisher);
+        if self.next_due().is_some_and(|due| due <= self.now) {
+            self.carry_out_due(self.now, publisher);
         }
         match input {
             Input::Market(event) => self.market(event, publisher),
@@ -176,10 +189,13 @@ impl Core {
         self.now
     }
 
-    /// When the engine must be told the time at the latest: a request reaches the venue then.
+    /// When the engine must be told the time at the latest: a request reaches the venue then, or an order expires.
     #[inline]
     pub fn next_due(&self) -> Option<UnixNanos> {
-        self.paper.next_due()
+        match (self.paper.next_due(), self.expiries.next_due()) {
+            (Some(arrival), Some(expiry)) => Some(arrival.min(expiry)),
+            (arrival, expiry) => arrival.or(expiry),
+        }
     }
 
     /// The instruments.
@@ -207,6 +223,11 @@ impl Core {
         &self.paper
     }
 
+    /// Orders that wait for their stop price.
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
     /// What was met that changed nothing.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -221,6 +242,7 @@ impl Core {
             .combined(self.oms.hash())
             .combined(self.risk.hash())
             .combined(self.paper.hash())
+            .combined(self.waiting.hash())
             .combined(self.listing.hash());
         hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
         hash

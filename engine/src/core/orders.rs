@@ -14,7 +14,7 @@ use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
 };
-use tidegate_oms::{Booking, Named, Order, OrderSlot, Requester};
+use tidegate_oms::{Booking, Named, Order, OrderSlot, Place, Requester};
 use tidegate_risk::{OrderContext, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
@@ -35,6 +35,15 @@ pub(super) struct Taking {
     qty: Lots,
 }
 
+/// What a market event says was traded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traded {
+    /// The last price.
+    pub(super) price: Ticks,
+    /// Lots, all together.
+    pub(super) qty: Lots,
+}
+
 /// What became of a new order that was not refused.
 enum Entry {
     /// It is in the store.
@@ -52,7 +61,7 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         match self.admit(order, who) {
-            Ok(Entry::New(slot)) => self.send(slot, Request::New, who, publisher),
+            Ok(Entry::New(slot)) => self.begin(slot, who, publisher),
             Ok(Entry::Again(slot)) => {
                 self.report(slot, ExecType::OrderStatus, who, publisher, |_| {});
             }
@@ -74,6 +83,7 @@ impl Core {
         check_trading(listed)?;
         self.paper.check_room()?;
         let approved: RiskApproved<NewOrder> = answer?;
+        self.check_room_to_wait(&order)?;
         let slot = self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;
         self.risk.order_opened(approved.exposure());
         Ok(Entry::New(slot))
@@ -93,15 +103,16 @@ impl Core {
         })
     }
 
-    /// Sends a request to the venue: at once, or with the configured latency.
-    fn send<O: Output>(
+    /// Sends a request to the venue: at once, or with the configured latency. What the engine holds needs no way.
+    pub(super) fn send<O: Output>(
         &mut self,
         slot: OrderSlot,
         request: Request,
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let at_once = self.paper.is_immediate() && self.paper.next_due().is_none();
+        let is_here = self.oms.order(slot).place == Place::Waiting;
+        let at_once = is_here || self.paper.is_immediate() && self.paper.next_due().is_none();
         // New orders and replaces were checked for room; a cancel that finds none overtakes what is under way.
         if at_once || self.paper.send(self.now, slot, request, who).is_err() {
             return self.carry_out(slot, request, who, publisher);
@@ -146,23 +157,55 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        if self.oms.accepted(slot).is_err() {
-            // A cancel overtook it.
+        let order = self.oms.order(slot);
+        if !order.is_open() {
+            // A cancel overtook it, or its time ended on the way.
             return;
         }
-        self.report(slot, ExecType::New, who, publisher, |_| {});
+        let (price, was_here) = (order.price, order.acknowledged);
+        match self.passive_price(slot, price) {
+            Ok(passive) if passive == price => {}
+            Ok(passive) => self.oms.priced(slot, passive),
+            Err(reject) => return self.reject_at_venue(slot, reject, who, publisher),
+        }
+        // One that waited for its stop price was accepted when it began to.
+        if !was_here {
+            self.oms.accepted(slot).expect("the venue accepts an order once");
+            self.report(slot, ExecType::New, who, publisher, |_| {});
+        }
         self.execute(slot, publisher);
+    }
+
+    /// The venue refuses a new order.
+    fn reject_at_venue<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        reject: Reject,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let before = self.oms.exposure(slot);
+        self.oms.rejected(slot).expect("nothing of a new order is executed");
+        self.oms.recount(&mut self.risk, slot, &before);
+        self.report(slot, ExecType::Rejected, who, publisher, |execution| {
+            *execution = refused(*execution, reject);
+        });
     }
 
     /// An order at the venue takes what it can, then rests or ends.
     fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let order = self.oms.order(slot);
-        let &Order { instrument, side, price, order_type, time_in_force, .. } = order;
-        let limit = match order_type {
-            OrderType::Market => order.protection_price,
-            _ => price,
-        };
+        let &Order { instrument, side, order_type, time_in_force, .. } = order;
+        let (mut price, protection) = (order.price, order.protection_price);
         let mut leaves = order.leaves_qty();
+        if order_type == OrderType::MarketToLimit && price == Ticks::ZERO {
+            let Some(best) = self.best_to_take(instrument, side, protection) else {
+                return self.end(slot, CancelReason::NoLiquidity, publisher);
+            };
+            price = best;
+            self.oms.priced(slot, best);
+        }
+        let limit = if order_type.is_market() { protection } else { price };
         if self.listing[instrument].status == TradingStatus::Trading {
             let reachable = self.find_liquidity(instrument, side, limit, leaves);
             if time_in_force == TimeInForce::Fok && reachable < leaves {
@@ -178,7 +221,9 @@ impl Core {
             }
         }
         match (order_type, time_in_force) {
-            (OrderType::Market, _) => self.end(slot, CancelReason::NoLiquidity, publisher),
+            (order_type, _) if order_type.is_market() => {
+                self.end(slot, CancelReason::NoLiquidity, publisher);
+            }
             (_, TimeInForce::Fok) => self.end(slot, CancelReason::Fok, publisher),
             (_, TimeInForce::Ioc) => self.end(slot, CancelReason::Ioc, publisher),
             _ => {
@@ -191,6 +236,18 @@ impl Core {
                 self.paper.rest(instrument, side, resting);
             }
         }
+    }
+
+    /// The best price that an order without a limit may take, now.
+    fn best_to_take(
+        &self,
+        instrument: InstrumentId,
+        side: Side,
+        protection: Ticks,
+    ) -> Option<Ticks> {
+        let is_trading = self.listing[instrument].status == TradingStatus::Trading;
+        let best = self.books.best(instrument, side.opposite()).filter(|_| is_trading)?;
+        is_acceptable(side, protection, best.price).then_some(best.price)
     }
 
     /// Trading goes on: orders of ours that the book crosses take from it, best price first, then first come.
@@ -208,6 +265,10 @@ impl Core {
             let now = self.paper.market.time;
             crossed.extend(resting.filter(|order| order.since <= now).map(|order| order.order));
             for &slot in &crossed {
+                if self.oms.order(slot).post_only.is_some() {
+                    // It never takes; whoever comes across meets it where it is.
+                    continue;
+                }
                 self.paper.remove(instrument, side, slot);
                 self.execute(slot, publisher);
             }
@@ -368,7 +429,7 @@ impl Core {
         if self.oms.canceled(slot).is_err() {
             return;
         }
-        self.paper.remove(order.instrument, order.side, slot);
+        self.take_off(&order, slot);
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Canceled, who, publisher, |execution| {
             execution.last_qty = order.leaves_qty();
@@ -441,11 +502,22 @@ impl Core {
         self.oms.check_replaceable(slot)?;
         self.paper.check_room()?;
         let order = self.oms.order(slot);
+        let waits = order.place == Place::Waiting;
+        if !waits && replace.stop_price != Ticks::ZERO {
+            return Err(Reject::of(RejectReason::BadField, replace.stop_price.0.into()));
+        }
         let listed = &self.listing[order.instrument];
         check_trading(listed)?;
         let context = self.order_context(order.account, order.instrument, listed)?;
         let before = self.oms.exposure(slot);
-        let approved = self.risk.check_replace(replace, &before, order.cum_qty, &context)?;
+        let cum_qty = order.cum_qty;
+        let approved = match waits {
+            true => {
+                let order = self.as_replaced(slot, &replace);
+                self.risk.check_replace_waiting(replace, &order, &before, cum_qty, &context)?
+            }
+            false => self.risk.check_replace(replace, &before, cum_qty, &context)?,
+        };
         self.oms.replace_requested(slot, &approved, who)?;
         self.oms.recount(&mut self.risk, slot, &before);
         Ok(slot)
@@ -458,16 +530,26 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         let old = *self.oms.order(slot);
+        if old.place == Place::Waiting {
+            return self.replace_waiting(slot, who, publisher);
+        }
         let before = self.oms.exposure(slot);
+        let asked = old.replace.map_or(old.price, |terms| terms.price);
+        let passive = self.passive_price(slot, asked);
         let replaced = match old.leaves_qty() {
             Lots::ZERO => Err(Reject::of(RejectReason::TooLateToCancel, old.order_id.0.into())),
-            _ => self.oms.replaced(slot),
+            _ => passive.and_then(|_| self.oms.replaced(slot)),
         };
         if let Err(reject) = replaced {
             if self.oms.replace_rejected(slot).is_ok() {
                 self.oms.recount(&mut self.risk, slot, &before);
             }
             return self.report_refusal(slot, reject, who, publisher);
+        }
+        if let Ok(passive) = passive
+            && passive != asked
+        {
+            self.oms.priced(slot, passive);
         }
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Replaced, who, publisher, |_| {});
@@ -551,23 +633,14 @@ impl Core {
         let mut next = self.oms.first_open(AccountId::NONE);
         while let Some(slot) = next {
             next = self.oms.next_open(AccountId::NONE, slot);
-            let order = *self.oms.order(slot);
-            let before = self.oms.exposure(slot);
-            if order.time_in_force != TimeInForce::Day {
+            if self.oms.order(slot).time_in_force != TimeInForce::Day {
                 self.renew(slot, publisher);
                 continue;
             }
-            if self.oms.expired(slot).is_err() {
-                continue;
-            }
-            self.paper.remove(order.instrument, order.side, slot);
-            self.oms.recount(&mut self.risk, slot, &before);
-            self.report(slot, ExecType::Expired, order.who, publisher, |execution| {
-                execution.last_qty = order.leaves_qty();
-            });
-            expired += 1;
+            expired += u64::from(self.expire(slot, publisher));
         }
         self.oms.day_roll();
+        self.forget_expiries();
         Ok(expired)
     }
 
@@ -581,7 +654,7 @@ impl Core {
         }
     }
 
-    fn report<O: Output>(
+    pub(super) fn report<O: Output>(
         &self,
         slot: OrderSlot,
         exec_type: ExecType,

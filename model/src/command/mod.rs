@@ -21,7 +21,7 @@ pub use accounts::{Convert, ReportEquity, SetRate};
 pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
-    OrderType, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
+    OrderType, PPM_PER_UNIT, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
 };
 
 pub use paper::FillModelKind;

@@ -1,6 +1,7 @@
 //! An order and what one may ask of it, in the words of FIX. What each term does at the venue stands in the rule book of
 //! the internal market (`docs/rule-book.md`).
 
+use crate::Side;
 use crate::ids::{AccountId, ClientOrderId, InstrumentId, OrderId};
 use crate::units::{Lots, Ticks, UnixNanos};
 use bytemuck::{Pod, Zeroable};
@@ -30,6 +31,40 @@ wire_enum!(
         Pegged = 10 => "pegged",
     }
 );
+
+impl OrderType {
+    /// True if such an order waits for the last trade to reach its stop price.
+    #[inline]
+    pub const fn waits(self) -> bool {
+        use OrderType::{
+            LimitIfTouched, MarketIfTouched, Stop, StopLimit, TrailingStop, TrailingStopLimit,
+        };
+        matches!(
+            self,
+            Stop | StopLimit | MarketIfTouched | LimitIfTouched | TrailingStop | TrailingStopLimit
+        )
+    }
+
+    /// True if the stop price of such an order follows the last trade.
+    #[inline]
+    pub const fn trails(self) -> bool {
+        matches!(self, Self::TrailingStop | Self::TrailingStopLimit)
+    }
+
+    /// True if such an order, once at a venue, has no limit but its protection price.
+    #[inline]
+    pub const fn is_market(self) -> bool {
+        matches!(self, Self::Market | Self::Stop | Self::MarketIfTouched | Self::TrailingStop)
+    }
+
+    /// True if a trade at or above the stop price of such an order triggers it, false if one at or below does: stop orders
+    /// follow the market, touched orders meet it.
+    #[inline]
+    pub const fn triggers_upwards(self, side: Side) -> bool {
+        let meets = matches!(self, Self::MarketIfTouched | Self::LimitIfTouched);
+        matches!(side, Side::Buy) != meets
+    }
+}
 
 wire_enum!(
     /// How long an order lives (FIX tag 59).
@@ -96,6 +131,36 @@ wire_enum!(
         Ppm = 2 => "ppm",
     }
 );
+
+/// Millionths in the whole.
+pub const PPM_PER_UNIT: i64 = 1_000_000;
+
+impl TrailUnit {
+    /// How far from `price` a stop price is that trails it by `trail` of these units: for a share of the price rounded up to
+    /// a whole tick, at least one (`docs/rule-book.md`, 2.6).
+    #[inline]
+    pub fn distance(self, trail: i64, price: Ticks) -> Ticks {
+        match self {
+            Self::Ticks => Ticks(trail),
+            Self::Ppm => {
+                // Below 2^63 times 2^63: it fits.
+                let share = i128::from(price.0.unsigned_abs()) * i128::from(trail);
+                let ticks = share.unsigned_abs().div_ceil(PPM_PER_UNIT as u128).max(1);
+                Ticks(i64::try_from(ticks).unwrap_or(i64::MAX))
+            }
+        }
+    }
+
+    /// The stop price that a trade at `last` gives an order on `side`: above it for a buy, below for a sell.
+    #[inline]
+    pub fn stop_behind(self, side: Side, trail: i64, last: Ticks) -> Ticks {
+        let distance = self.distance(trail, last).0;
+        match side {
+            Side::Buy => Ticks(last.0.saturating_add(distance)),
+            Side::Sell => Ticks(last.0.saturating_sub(distance)),
+        }
+    }
+}
 
 /// [`NewOrder::flags`]: cancel the order when its session closes.
 pub const FLAG_CANCEL_ON_DISCONNECT: u8 = 1;

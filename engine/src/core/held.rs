@@ -1,0 +1,287 @@
+//! Orders that the engine holds, whatever their venue: until the last trade reaches their stop price; and until their own
+//! time ends.
+
+use super::Core;
+use super::market::is_acceptable;
+use super::orders::Traded;
+use super::output::{Output, Publisher};
+use super::paper::Request;
+use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
+use tidegate_model::event::ExecType;
+use tidegate_model::market::TradingStatus;
+use tidegate_model::{InstrumentId, Lots, OrderId, Reject, RejectReason, Side, Ticks, UnixNanos};
+use tidegate_oms::{Order, OrderSlot, Place, Requester, Waiter};
+
+/// When orders end by themselves, soonest first, then in the order of entry.
+///
+/// An order that ended before stays in until its time comes or the day ends, so there are never more than the store keeps.
+#[derive(Debug)]
+pub struct Expiries {
+    heap: std::collections::BinaryHeap<std::cmp::Reverse<(UnixNanos, OrderId)>>,
+}
+
+impl Expiries {
+    /// Room for as many as the order store keeps; the memory is touched as they come.
+    pub fn new(orders_max: u32) -> Self {
+        Self { heap: std::collections::BinaryHeap::with_capacity(orders_max as usize) }
+    }
+
+    /// When the next one is due.
+    #[inline]
+    pub fn next_due(&self) -> Option<UnixNanos> {
+        self.heap.peek().map(|next| next.0.0)
+    }
+
+    fn push(&mut self, at: UnixNanos, order: OrderId) {
+        self.heap.push(std::cmp::Reverse((at, order)));
+    }
+
+    fn pop(&mut self) -> Option<OrderId> {
+        self.heap.pop().map(|next| next.0.1)
+    }
+}
+
+impl Core {
+    /// An order that was let in begins: it goes to its venue, or waits for its stop price.
+    #[inline]
+    pub(super) fn begin<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = self.oms.order(slot);
+        if order.time_in_force == TimeInForce::Gtd {
+            self.expiries.push(self.oms.entered(slot).expire_at, order.order_id);
+        }
+        match order.place {
+            Place::Venue => self.send(slot, Request::New, who, publisher),
+            Place::Waiting => self.wait(slot, who, publisher),
+        }
+    }
+
+    /// Everything that is due by `until` happens, in the order of time: requests reach the venue, orders expire. What
+    /// arrives at the very instant at which an order ends arrives before.
+    pub(super) fn carry_out_due<O: Output>(
+        &mut self,
+        until: UnixNanos,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        while let Some(due) = self.next_due().filter(|due| *due <= until) {
+            if self.paper.next_due() == Some(due) {
+                self.carry_out_arrived(due, publisher);
+            } else if let Some(order_id) = self.expiries.pop()
+                && let Some(slot) = self.oms.by_id(order_id)
+            {
+                self.expire(slot, publisher);
+            }
+        }
+    }
+
+    /// The order's time ends; false if it had ended before.
+    pub(super) fn expire<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        publisher: &mut Publisher<'_, O>,
+    ) -> bool {
+        let order = *self.oms.order(slot);
+        let before = self.oms.exposure(slot);
+        if self.oms.expired(slot).is_err() {
+            return false;
+        }
+        self.take_off(&order, slot);
+        self.oms.recount(&mut self.risk, slot, &before);
+        self.report(slot, ExecType::Expired, order.who, publisher, |execution| {
+            execution.last_qty = order.leaves_qty();
+        });
+        true
+    }
+
+    /// Takes an order that has ended from where it was.
+    pub(super) fn take_off(&mut self, order: &Order, slot: OrderSlot) {
+        match order.place {
+            Place::Venue => {
+                self.paper.remove(order.instrument, order.side, slot);
+            }
+            Place::Waiting => {
+                self.waiting.remove(order);
+            }
+        }
+    }
+
+    /// The engine has the order, and holds it until its stop price is reached; that may be at once.
+    fn wait<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        self.oms.accepted(slot).expect("a new order is accepted");
+        self.report(slot, ExecType::New, who, publisher, |_| {});
+        let entered = self.oms.entered(slot);
+        let waiter = Waiter::of(slot, self.oms.order(slot), &entered, entered.stop_price);
+        self.hold(waiter, publisher);
+    }
+
+    /// The last trade before it counts: it gives a trailing order its first stop price, and triggers what it has reached.
+    fn hold<O: Output>(&mut self, mut waiter: Waiter, publisher: &mut Publisher<'_, O>) {
+        let instrument = self.oms.order(waiter.slot).instrument;
+        let listed = &self.listing[instrument];
+        if let Some(last) = listed.last_trade {
+            waiter.stop_price = waiter.stop_price.or_else(|| waiter.stop_after(last));
+            if listed.status == TradingStatus::Trading && waiter.is_triggered_by(last) {
+                return self.trigger(&waiter, publisher);
+            }
+        }
+        self.waiting.insert(instrument, waiter);
+    }
+
+    /// The instrument traded, or trades again: orders that wait for that are triggered.
+    pub(super) fn after_trade<O: Output>(
+        &mut self,
+        instrument: InstrumentId,
+        traded: Traded,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        if !self.waiting.has_any(instrument)
+            || self.listing[instrument].status != TradingStatus::Trading
+        {
+            return;
+        }
+        let mut triggered = std::mem::take(&mut self.triggered);
+        self.waiting.traded(instrument, traded.price, &mut triggered);
+        for waiter in &triggered {
+            self.trigger(waiter, publisher);
+        }
+        triggered.clear();
+        self.triggered = triggered;
+    }
+
+    /// A waiting order's stop price is reached: it goes to its venue.
+    fn trigger<O: Output>(&mut self, waiter: &Waiter, publisher: &mut Publisher<'_, O>) {
+        let slot = waiter.slot;
+        let &Order { account, side, order_type, who, .. } = self.oms.order(slot);
+        let stop = waiter.stop_price.expect("a trade has reached it");
+        let price = self.limit_at(slot, stop);
+        let protection = match order_type.is_market() {
+            true => {
+                let counted = self.oms.order(slot).exposure_price;
+                self.risk.protection_at(account, side, stop, counted)
+            }
+            false => price,
+        };
+        if self.oms.triggered(slot, price, protection).is_err() {
+            // Another order that the same trade triggered has ended it.
+            return;
+        }
+        self.report(slot, ExecType::Triggered, who, publisher, |_| {});
+        self.send(slot, Request::New, who, publisher);
+    }
+
+    /// The limit of an order that is triggered at `stop`; 0 if it is a market order. A limit that follows the stop price is
+    /// put on the order's side of it onto a price that orders may have.
+    fn limit_at(&self, slot: OrderSlot, stop: Ticks) -> Ticks {
+        let order = self.oms.order(slot);
+        if order.order_type != OrderType::TrailingStopLimit || order.price != Ticks::ZERO {
+            return order.price;
+        }
+        let offset = self.oms.entered(slot).offset;
+        let limit = Ticks(stop.0.saturating_add(offset.0).max(1));
+        let step = self.listing[order.instrument].instrument.order_tick_at(limit).0;
+        let below = Ticks(limit.0 - limit.0 % step);
+        match order.side {
+            Side::Buy if below.0 > 0 => below,
+            _ if below == limit => limit,
+            _ => Ticks(below.0.saturating_add(step)),
+        }
+    }
+
+    /// Lets a waiting order pass whose list has room.
+    pub(super) fn check_room_to_wait(&self, order: &NewOrder) -> Result<(), Reject> {
+        match (OrderType::from_wire(order.order_type), Side::from_wire(order.side)) {
+            (Some(order_type), Some(side)) if order_type.waits() => {
+                self.waiting.check_room(order.instrument, side, order_type)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A waiting order as it would be entered with new terms.
+    pub(super) fn as_replaced(&self, slot: OrderSlot, replace: &ReplaceOrder) -> NewOrder {
+        let entered = self.oms.entered(slot);
+        let stop_price = match replace.stop_price {
+            Ticks::ZERO => self.waiting.stop_price(self.oms.order(slot)).unwrap_or_default(),
+            stop_price => stop_price,
+        };
+        let offset = if replace.price == Ticks::ZERO { entered.offset } else { Ticks::ZERO };
+        let (qty, price) = (replace.qty, replace.price);
+        NewOrder { qty, price, stop_price, offset, ..entered }
+    }
+
+    /// New terms of a waiting order are in force: the engine is where they arrive, and at once.
+    pub(super) fn replace_waiting<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let before = self.oms.exposure(slot);
+        let order = *self.oms.order(slot);
+        let asked = order.replace.expect("a replace was asked for").stop_price;
+        let mut waiter = self.waiting.remove(&order).expect("the order waits");
+        self.oms.replaced(slot).expect("nothing of an order that waits is executed");
+        self.oms.recount(&mut self.risk, slot, &before);
+        self.report(slot, ExecType::Replaced, who, publisher, |_| {});
+        if asked != Ticks::ZERO {
+            waiter.stop_price = Some(asked);
+        }
+        self.hold(waiter, publisher);
+    }
+
+    /// The limit price of a post-only order as the venue takes it: its own, or one step short of the best opposite price if
+    /// it slides there (`docs/rule-book.md`, 3.3).
+    ///
+    /// # Errors
+    /// [`RejectReason::PostOnlyWouldCross`].
+    pub(super) fn passive_price(&self, slot: OrderSlot, price: Ticks) -> Result<Ticks, Reject> {
+        let order = self.oms.order(slot);
+        let Some(instruction) = order.post_only else { return Ok(price) };
+        let &Order { instrument, side, .. } = order;
+        let listed = &self.listing[instrument];
+        let best = self.books.best(instrument, side.opposite());
+        let best = best.filter(|_| listed.status == TradingStatus::Trading);
+        let Some(best) = best.filter(|best| is_acceptable(side, price, best.price)) else {
+            return Ok(price);
+        };
+        let would_cross =
+            Err(Reject::new(RejectReason::PostOnlyWouldCross, best.price.0.into(), price.0.into()));
+        if instruction == PostOnly::Reject {
+            return would_cross;
+        }
+        // The price next to the best one on our side, then onto a price that orders may have.
+        let beside = match side {
+            Side::Buy => best.price.0.checked_sub(1),
+            Side::Sell => best.price.0.checked_add(1),
+        };
+        let Some(beside) = beside.filter(|beside| *beside > 0) else { return would_cross };
+        let step = listed.instrument.order_tick_at(Ticks(beside)).0;
+        let below = beside - beside % step;
+        match side {
+            Side::Buy if below > 0 => Ok(Ticks(below)),
+            Side::Buy => would_cross,
+            Side::Sell if below == beside => Ok(Ticks(below)),
+            Side::Sell => below
+                .checked_add(step)
+                .map(Ticks)
+                .ok_or(Reject::of(RejectReason::Overflow, price.0.into())),
+        }
+    }
+
+    /// The day ends: orders that are kept no longer end no more.
+    pub(super) fn forget_expiries(&mut self) {
+        let oms = &self.oms;
+        self.expiries.heap.retain(|entry| {
+            oms.by_id(entry.0.1).is_some_and(|slot| oms.order(slot).leaves_qty() > Lots::ZERO)
+        });
+    }
+}
