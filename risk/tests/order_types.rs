@@ -256,7 +256,7 @@ fn a_waiting_order_is_replaced_as_it_would_be_entered() {
             now: START,
             instrument: &instrument(),
             reference: Some(Ticks(1_000)),
-            equity_at_cost: desk.equity,
+            funds: tidegate_risk::Funds::of_base(desk.equity),
         };
         let cum_qty = Lots(cum_qty);
         let told = desk.risk.check_replace_waiting(change, &order, &open, cum_qty, &context);
