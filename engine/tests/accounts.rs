@@ -5,6 +5,7 @@ use support::*;
 use tidegate_model::command::*;
 use tidegate_model::event::{Event, ExecType, Execution, PostingKind};
 use tidegate_model::ids::Code;
+use tidegate_model::market::MarketEventKind as Kind;
 use tidegate_model::*;
 
 /// One input, as it can be given again.
@@ -48,6 +49,20 @@ impl Office {
         let events = self.command(command);
         let Some(Event::Ack(ack)) = events.last() else { panic!("an answer comes last") };
         assert_eq!(ack.reject(), None, "{command:?}");
+        events
+    }
+
+    /// An order of the desk's account that is executed at once against a displayed one at its price.
+    fn trade(&mut self, side: Side, cents: i64, qty: u64) -> Vec<Event> {
+        let number = self.inputs.len() as u64 + 1_000;
+        let price = support::cents(cents);
+        self.market(add(number, side.opposite(), price, qty));
+        let name = format!("trade-{number}");
+        let order = new_order(&name, side, Some(price), qty, TimeInForce::Ioc);
+        let events = self.command(Command::NewOrder(order));
+        let done: u64 = trades(&events).iter().map(|told| told.last_qty.0).sum();
+        assert_eq!(done, qty, "{:?}", lines(&events));
+        self.market(market(Kind::Delete, number));
         events
     }
 
@@ -193,5 +208,44 @@ fn an_instrument_of_another_currency_is_paid_in_it() {
     let all = ReportEquity { account: AccountId::NONE, reserved: [0; 4] };
     let events = office.done(Command::ReportEquity(all));
     assert_eq!(events.len(), 3, "two accounts, and the answer");
+    office.replay();
+}
+
+#[test]
+fn fees_are_what_the_schedule_in_force_says() {
+    let mut office = Office::new();
+    let per_share = SetFees {
+        schedule: 3,
+        taker_per_lot_nano: 5_000_000,
+        order_min_nano: 1_000_000_000,
+        sell_e8: 2_780,
+        sell_round_nano: 10_000_000,
+        ..SetFees::default()
+    };
+    let assign = |account, instrument, schedule| {
+        Command::AssignFees(AssignFees { account, instrument, schedule, reserved: [0; 4] })
+    };
+    let none = AccountId::NONE;
+    assert_eq!(office.refused(assign(none, INSTRUMENT, 3)), Some(RejectReason::BadField));
+    office.done(Command::SetFees(per_share));
+    let wrong = InstrumentId(9);
+    assert_eq!(office.refused(assign(none, wrong, 3)), Some(RejectReason::UnknownInstrument));
+    let odd = SetFees { schedule: 0, ..per_share };
+    assert_eq!(office.refused(Command::SetFees(odd)), Some(RejectReason::BadField));
+    // Displayed on both sides, so that there is a reference.
+    office.market(add(1, Side::Buy, cents(9_990), 1));
+    office.market(add(2, Side::Sell, cents(10_010), 1));
+    let fee = |events: &[Event]| trades(events).iter().map(|told| told.fee.0).sum::<i128>();
+    assert_eq!(fee(&office.trade(Side::Buy, 10_000, 100)), 0);
+    office.done(assign(none, INSTRUMENT, 3));
+    assert_eq!(fee(&office.trade(Side::Buy, 10_000, 100)), money(100).0, "the least of an order");
+    assert_eq!(fee(&office.trade(Side::Buy, 10_000, 300)), money(150).0);
+    // 500 x 0.005, and 50,000 x 27.80 / 1,000,000.
+    assert_eq!(fee(&office.trade(Side::Sell, 10_000, 500)), money(250 + 139).0);
+    let account = *office.desk.core.oms().account(ACCOUNT).expect("open");
+    assert_eq!(account.fees, money(100 + 150 + 250 + 139));
+    assert_eq!(account.cash, money(10_000_000 - 639));
+    office.done(assign(none, INSTRUMENT, 0));
+    assert_eq!(fee(&office.trade(Side::Buy, 10_000, 100)), 0);
     office.replay();
 }

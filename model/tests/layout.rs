@@ -3,8 +3,8 @@
 
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{
-    CancelOrder, CommandRecord, Configure, Convert, KillSwitch, MassCancel, NewOrder, OpenAccount,
-    ReplaceOrder, ReportEquity, SetLimits, SetRate, Transfer,
+    AssignFees, CancelOrder, CommandRecord, Configure, Convert, KillSwitch, MassCancel, NewOrder,
+    OpenAccount, ReplaceOrder, ReportEquity, SetFees, SetLimits, SetRate, Transfer,
 };
 use tidegate_model::event::{Account, Ack, Equity, EventRecord, Execution, Position, Posting};
 use tidegate_model::market::{Definition, MarketEvent};
@@ -72,6 +72,12 @@ fn command_records() {
     layout!(Convert, size 64, align 16, {
         0 amount, 16 received, 32 from, 40 to, 48 account, 52 reserved,
     });
+    layout!(SetFees, size 112, align 8, {
+        0 schedule, 4 reserved, 8 maker_e8, 16 taker_e8, 24 maker_per_lot_nano, 32 taker_per_lot_nano,
+        40 per_trade_nano, 48 trade_min_nano, 56 trade_max_nano, 64 order_min_nano, 72 order_max_nano,
+        80 sell_e8, 88 sell_per_lot_nano, 96 sell_per_lot_max_nano, 104 sell_round_nano,
+    });
+    layout!(AssignFees, size 16, align 4, { 0 account, 4 instrument, 8 schedule, 12 reserved, });
     layout!(ReportEquity, size 8, align 4, { 0 account, 4 reserved, });
     layout!(SetLimits, size 80, align 16, {
         0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
@@ -174,6 +180,8 @@ fn bodies_fit_their_records() {
         size_of::<SetRate>(),
         size_of::<Convert>(),
         size_of::<ReportEquity>(),
+        size_of::<SetFees>(),
+        size_of::<AssignFees>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 128), "{bodies:?}");
     let bodies = [

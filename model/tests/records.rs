@@ -5,9 +5,9 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    CancelOrder, CommandKind, Configure, Convert, FLAG_CANCEL_ON_DISCONNECT, KillSwitch,
-    MassCancel, NewOrder, OpenAccount, OrderType, ReplaceOrder, ReportEquity, SetLimits, SetRate,
-    TimeInForce, Transfer,
+    AssignFees, CancelOrder, CommandKind, Configure, Convert, FLAG_CANCEL_ON_DISCONNECT,
+    KillSwitch, MassCancel, NewOrder, OpenAccount, OrderType, ReplaceOrder, ReportEquity, SetFees,
+    SetLimits, SetRate, TimeInForce, Transfer,
 };
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position, Posting,
@@ -120,6 +120,29 @@ fn commands() -> Vec<Command> {
             reserved: [0; 12],
         }),
         Command::ReportEquity(ReportEquity { account, reserved: [0; 4] }),
+        Command::SetFees(SetFees {
+            schedule: 1,
+            reserved: [0; 4],
+            maker_e8: -2,
+            taker_e8: 3,
+            maker_per_lot_nano: -4,
+            taker_per_lot_nano: 5,
+            per_trade_nano: 6,
+            trade_min_nano: 7,
+            trade_max_nano: 8,
+            order_min_nano: 9,
+            order_max_nano: 10,
+            sell_e8: 11,
+            sell_per_lot_nano: 12,
+            sell_per_lot_max_nano: 13,
+            sell_round_nano: 14,
+        }),
+        Command::AssignFees(AssignFees {
+            account,
+            instrument: InstrumentId::NONE,
+            schedule: 1,
+            reserved: [0; 4],
+        }),
     ]
 }
 

@@ -5,7 +5,7 @@ use crate::ledger::WalletSlot;
 use crate::oms::Oms;
 use crate::position::unrealised;
 use bytemuck::Zeroable;
-use tidegate_model::command::{Convert, CostMethod, OpenAccount, SetRate};
+use tidegate_model::command::{AssignFees, Convert, CostMethod, OpenAccount, SetFees, SetRate};
 use tidegate_model::event::{Account, Equity, Position};
 use tidegate_model::fx::Rate;
 use tidegate_model::ids::Code;
@@ -71,6 +71,26 @@ impl Oms {
     /// [`RejectReason::CapacityExceeded`]. Then nothing is changed.
     pub fn convert(&mut self, convert: &Convert) -> Result<[(WalletSlot, Money); 2], Reject> {
         self.ledger.convert(convert)
+    }
+
+    /// Sets a schedule of fees.
+    ///
+    /// # Errors
+    /// As [`crate::fee::check_schedule`].
+    pub fn set_fees(&mut self, set: &SetFees) -> Result<(), Reject> {
+        self.fees.set(set)
+    }
+
+    /// Gives an account or an instrument, which the caller knows, a schedule of fees or takes it away.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownAccount`]; [`RejectReason::BadField`] unless exactly one of the two is named and the schedule
+    /// is set.
+    pub fn assign_fees(&mut self, assign: &AssignFees) -> Result<(), Reject> {
+        if assign.account != AccountId::NONE {
+            self.ledger.base(assign.account)?;
+        }
+        self.fees.assign(assign)
     }
 
     /// What an order in an instrument is paid with.

@@ -12,7 +12,7 @@
 //! Around each step that changes what an order ties up the engine tells risk:
 //! `let before = oms.exposure(slot);`, the step, `oms.recount(&mut risk, slot, &before)`.
 
-use crate::fee::{fee, rate_e8};
+use crate::fee::{Fees, charge, fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
 use crate::order::{Order, OrderSlot, PendingReplace, Place, Requester};
@@ -57,6 +57,7 @@ pub struct Fill {
 pub struct Oms {
     pub(crate) orders: Orders,
     pub(crate) ledger: Ledger,
+    pub(crate) fees: Fees,
     /// The number that the next execution gets.
     next_exec_id: ExecId,
 }
@@ -68,7 +69,7 @@ impl Oms {
     /// [`RejectReason::BadField`] if `orders_max` is not a power of two up to [`ORDERS_MAX`].
     pub fn new(orders_max: u32) -> Result<Self, Reject> {
         let orders = Orders::new(orders_max)?;
-        Ok(Self { orders, ledger: Ledger::new(), next_exec_id: ExecId(1) })
+        Ok(Self { orders, ledger: Ledger::new(), fees: Fees::new(), next_exec_id: ExecId(1) })
     }
 
     /// Touches the memory that orders and the first few thousand positions will need, 256 bytes for each of
@@ -231,7 +232,14 @@ impl Oms {
         let ticks_lots = i128::from(price.0).checked_mul(i128::from(qty.0)).ok_or_else(overflow)?;
         let cum_ticks_lots = order.cum_ticks_lots.checked_add(ticks_lots).ok_or_else(overflow)?;
         let notional = Money(trade_value(price, qty, instrument)?.0.abs());
-        let fee = fee(notional, rate_e8(instrument, liquidity));
+        let (fee, commission) = match self.fees.schedule(order.account, order.instrument) {
+            None => (fee(notional, rate_e8(instrument, liquidity)), order.commission),
+            Some(schedule) => {
+                let (side, before) = (order.side, order.commission);
+                let charge = charge(schedule, side, liquidity, qty, notional, before)?;
+                (charge.fee, charge.commission)
+            }
+        };
         let trade = Trade { side: order.side, qty, price, fee };
         let booking = self.ledger.book(order.account, order.instrument, &trade, instrument)?;
 
@@ -239,6 +247,7 @@ impl Oms {
             order.acknowledged = true;
             order.cum_qty = cum_qty;
             order.cum_ticks_lots = cum_ticks_lots;
+            order.commission = commission;
             order.status = status;
         });
         let exec_id = self.next_exec_id;
@@ -587,7 +596,11 @@ impl Oms {
     /// The hash of every order, position and account, kept up with every change.
     #[inline]
     pub fn hash(&self) -> StateHash {
-        self.orders.hash().combined(self.ledger.hash()).combined(self.hash_of_next_exec_id())
+        self.orders
+            .hash()
+            .combined(self.ledger.hash())
+            .combined(self.fees.hash())
+            .combined(self.hash_of_next_exec_id())
     }
 
     fn hash_of_next_exec_id(&self) -> StateHash {
@@ -599,6 +612,7 @@ impl Oms {
         self.orders
             .hash_from_scratch()
             .combined(self.ledger.hash_from_scratch())
+            .combined(self.fees.hash())
             .combined(self.hash_of_next_exec_id())
     }
 }

@@ -1,12 +1,13 @@
 //! One order: what was asked, what became of it.
 
+use crate::fee::Commission;
 use crate::lifecycle::Standing;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, TimeInForce};
 use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
-    AccountId, ClientOrderId, InstrumentId, Lots, OrderId, PrincipalId, SessionId, Side, Ticks,
-    UnixNanos,
+    AccountId, ClientOrderId, InstrumentId, Lots, Money, OrderId, PrincipalId, SessionId, Side,
+    Ticks, UnixNanos,
 };
 
 const TAG_ORDER: u64 = 0x6f6d_736f_7264_6572;
@@ -104,6 +105,8 @@ pub struct Order {
     pub exposure_price: Ticks,
     /// The worst price that a market order may trade at; a limit order's limit when it was entered.
     pub protection_price: Ticks,
+    /// What its executions were charged, where a schedule counts by order; zero elsewhere.
+    pub commission: Commission,
     /// New terms on their way.
     pub replace: Option<PendingReplace>,
     /// Who entered it.
@@ -141,6 +144,7 @@ impl Order {
         queue_ahead_at_entry: Lots::ZERO,
         exposure_price: Ticks::ZERO,
         protection_price: Ticks::ZERO,
+        commission: Commission { raw: Money::ZERO, charged: Money::ZERO },
         replace: None,
         who: Requester { principal: PrincipalId(0), session: SessionId(0), request_id: 0 },
         entered_at: UnixNanos::ZERO,
@@ -242,6 +246,10 @@ impl Order {
                 self.exposure_price.0 as u64,
             ],
         );
+        let live = match self.commission == Commission::default() {
+            true => live,
+            false => hash_commission(live, &self.commission),
+        };
         let Some(replace) = self.replace else { return live };
         let who = replace.who;
         hash_words(
@@ -256,6 +264,13 @@ impl Order {
             ],
         )
     }
+}
+
+#[cold]
+fn hash_commission(live: u64, commission: &Commission) -> u64 {
+    let words = |money: Money| [money.0 as u64, (money.0 >> 64) as u64];
+    let [raw, charged] = [commission.raw, commission.charged].map(words);
+    hash_words(live, &[raw[0], raw[1], charged[0], charged[1]])
 }
 
 const _: () = assert!(size_of::<ClientOrderId>() == 40, "five words of the entry hash");

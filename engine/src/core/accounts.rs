@@ -1,11 +1,13 @@
 //! Accounts: cash, currencies, and what they are worth. Each is a journaled command.
 
-use super::Core;
 use super::output::{Output, Publisher};
+use super::{Core, Listed};
 use bytemuck::Zeroable;
-use tidegate_model::command::{Convert, OpenAccount, ReportEquity, SetRate, Transfer};
+use tidegate_model::command::{
+    AssignFees, Convert, OpenAccount, ReportEquity, SetFees, SetRate, Transfer,
+};
 use tidegate_model::event::{Equity, Event, Posting, PostingKind};
-use tidegate_model::{AccountId, InstrumentId, Money, Reject};
+use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason};
 use tidegate_oms::{Mark, Requester, WalletSlot};
 
 impl Core {
@@ -51,6 +53,22 @@ impl Core {
 
     pub(super) fn set_rate(&mut self, set: SetRate) -> Result<u64, Reject> {
         self.oms.set_rate(&set).map(|()| 0)
+    }
+
+    pub(super) fn set_fees(&mut self, set: SetFees) -> Result<u64, Reject> {
+        self.oms.set_fees(&set).map(|()| 0)
+    }
+
+    pub(super) fn assign_fees(&mut self, assign: AssignFees) -> Result<u64, Reject> {
+        if assign.instrument != InstrumentId::NONE {
+            self.check_instrument(assign.instrument)?;
+        }
+        self.oms.assign_fees(&assign).map(|()| 0)
+    }
+
+    fn check_instrument(&self, id: InstrumentId) -> Result<&Listed, Reject> {
+        let unknown = Reject::of(RejectReason::UnknownInstrument, id.0.into());
+        self.listing.get(id).ok_or(unknown)
     }
 
     /// Tells what one account is worth, or each of which that can be said; how many there were.

@@ -172,6 +172,8 @@ impl Core {
             Some(Command::DayRoll) => self.day_roll(publisher),
             Some(Command::SetRate(rate)) => self.set_rate(rate),
             Some(Command::Convert(convert)) => self.convert(convert, who, publisher),
+            Some(Command::SetFees(fees)) => self.set_fees(fees),
+            Some(Command::AssignFees(assign)) => self.assign_fees(assign),
             Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };

@@ -17,7 +17,7 @@ mod admin;
 mod order;
 mod paper;
 
-pub use accounts::{Convert, ReportEquity, SetRate};
+pub use accounts::{AssignFees, Convert, ReportEquity, SetFees, SetRate};
 pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
@@ -66,6 +66,10 @@ wire_enum!(
         Convert = 41 => "convert",
         /// [`ReportEquity`]: asks what an account is worth.
         ReportEquity = 42 => "report_equity",
+        /// [`SetFees`]: a schedule of fees.
+        SetFees = 43 => "set_fees",
+        /// [`AssignFees`]: whom a schedule of fees is for.
+        AssignFees = 44 => "assign_fees",
     }
 );
 
@@ -126,6 +130,10 @@ pub enum Command {
     Convert(Convert),
     /// See [`CommandKind::ReportEquity`].
     ReportEquity(ReportEquity),
+    /// See [`CommandKind::SetFees`].
+    SetFees(SetFees),
+    /// See [`CommandKind::AssignFees`].
+    AssignFees(AssignFees),
 }
 
 impl CommandRecord {
@@ -154,6 +162,8 @@ impl CommandRecord {
             Command::SetRate(body) => put(CommandKind::SetRate, bytes_of(body)),
             Command::Convert(body) => put(CommandKind::Convert, bytes_of(body)),
             Command::ReportEquity(body) => put(CommandKind::ReportEquity, bytes_of(body)),
+            Command::SetFees(body) => put(CommandKind::SetFees, bytes_of(body)),
+            Command::AssignFees(body) => put(CommandKind::AssignFees, bytes_of(body)),
         }
         record
     }
@@ -196,6 +206,8 @@ impl CommandRecord {
             CommandKind::SetRate => Command::SetRate(self.body()),
             CommandKind::Convert => Command::Convert(self.body()),
             CommandKind::ReportEquity => Command::ReportEquity(self.body()),
+            CommandKind::SetFees => Command::SetFees(self.body()),
+            CommandKind::AssignFees => Command::AssignFees(self.body()),
         })
     }
 }

@@ -87,6 +87,18 @@ pub(super) const COLUMNS: &[&str] = &[
     "rate",
     "rate_scale",
     "received_e18",
+    "schedule",
+    "maker_per_lot_nano",
+    "taker_per_lot_nano",
+    "per_trade_nano",
+    "trade_min_nano",
+    "trade_max_nano",
+    "order_min_nano",
+    "order_max_nano",
+    "sell_fee_e8",
+    "sell_per_lot_nano",
+    "sell_per_lot_max_nano",
+    "sell_round_nano",
     "max_order_notional_e18",
     "credit_e18",
     "max_order_qty_lots",
@@ -318,9 +330,11 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "book_orders_max" = body.book_orders_max
         ),
         Command::SessionClosed | Command::Time | Command::DayRoll => {}
-        Command::SetRate(_) | Command::Convert(_) | Command::ReportEquity(_) => {
-            account_command(&command, fields);
-        }
+        Command::SetRate(_)
+        | Command::Convert(_)
+        | Command::ReportEquity(_)
+        | Command::SetFees(_)
+        | Command::AssignFees(_) => account_command(&command, fields),
     }
     CommandKind::from_wire(record.kind).map(CommandKind::as_str)
 }
@@ -344,6 +358,29 @@ fn account_command(command: &Command, fields: &mut Fields) {
             "received_e18" = body.received.0
         ),
         Command::ReportEquity(body) => put!(fields, "account" = account(body.account)),
+        Command::SetFees(body) => put!(
+            fields,
+            "schedule" = body.schedule,
+            "maker_fee_e8" = body.maker_e8,
+            "taker_fee_e8" = body.taker_e8,
+            "maker_per_lot_nano" = body.maker_per_lot_nano,
+            "taker_per_lot_nano" = body.taker_per_lot_nano,
+            "per_trade_nano" = body.per_trade_nano,
+            "trade_min_nano" = body.trade_min_nano,
+            "trade_max_nano" = body.trade_max_nano,
+            "order_min_nano" = body.order_min_nano,
+            "order_max_nano" = body.order_max_nano,
+            "sell_fee_e8" = body.sell_e8,
+            "sell_per_lot_nano" = body.sell_per_lot_nano,
+            "sell_per_lot_max_nano" = body.sell_per_lot_max_nano,
+            "sell_round_nano" = body.sell_round_nano
+        ),
+        Command::AssignFees(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "instrument" = instrument(body.instrument),
+            "schedule" = body.schedule
+        ),
         _ => unreachable!("the caller passes these only"),
     }
 }
