@@ -20,6 +20,8 @@ enum Step {
     Replace { order_ref: u64, new_ref: u64, cents: i64, qty: u64 },
     Trade { cents: i64, qty: u64 },
     Level { buy: bool, cents: i64, qty: u64 },
+    Quote { buy: bool, cents: i64, qty: u64 },
+    Model { model: u8, flags: u8, figure: u32 },
     Status { trading: bool },
     Clear,
     Gap,
@@ -52,6 +54,12 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
         2 => (cents.clone(), 1..100u64).prop_map(|(cents, qty)| Step::Trade { cents, qty }),
         6 => (any::<bool>(), cents.clone(), 0..100u64).prop_map(move |(buy, cents, qty)| {
             if levels { Step::Level { buy, cents, qty } } else { Step::Pass { ns: qty } }
+        }),
+        2 => (any::<bool>(), cents.clone(), 0..100u64).prop_map(move |(buy, cents, qty)| {
+            if levels { Step::Quote { buy, cents, qty } } else { Step::Pass { ns: qty } }
+        }),
+        2 => (0..9u8, 0..3u8, 0..12_000u32).prop_map(move |(model, flags, figure)| {
+            if levels { Step::Model { model, flags, figure } } else { Step::Pass { ns: 1 } }
         }),
         1 => prop::bool::weighted(0.8).prop_map(|trading| Step::Status { trading }),
         1 => Just(Step::Clear),
@@ -162,6 +170,21 @@ fn make(step: &Step, at: usize, now: &mut u64) -> Made {
             qty: Lots(qty),
             ..market(Kind::Level, 0)
         }),
+        Step::Quote { buy, cents: c, qty } => Made::Market(MarketEvent {
+            side: side(buy).wire(),
+            price: cents(c),
+            qty: Lots(qty),
+            ..market(Kind::Quote, 0)
+        }),
+        Step::Model { model, flags, figure } => command(Command::SetFillModel(SetFillModel {
+            instrument: INSTRUMENT,
+            model,
+            flags,
+            exponent_e3: if model == FillModelKind::Power.wire() { figure } else { 0 },
+            volume_share_bp: figure,
+            log_unit: Lots(figure.into()),
+            ..SetFillModel::default()
+        })),
         Step::Status { trading } => {
             let status = if trading { TradingStatus::Trading } else { TradingStatus::Halted };
             Made::Market(MarketEvent { flags: status.wire().into(), ..market(Kind::Status, 0) })

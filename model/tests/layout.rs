@@ -4,7 +4,7 @@
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandRecord, Configure, Convert, KillSwitch, MassCancel, NewOrder,
-    OpenAccount, ReplaceOrder, ReportEquity, SetFees, SetLimits, SetRate, Transfer,
+    OpenAccount, ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetRate, Transfer,
 };
 use tidegate_model::event::{Account, Ack, Equity, EventRecord, Execution, Position, Posting};
 use tidegate_model::market::{Definition, MarketEvent};
@@ -84,6 +84,9 @@ fn command_records() {
         52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
     });
     layout!(KillSwitch, size 8, align 4, { 0 account, 4 engaged, 5 reserved, });
+    layout!(SetFillModel, size 24, align 8, {
+        0 instrument, 4 model, 5 flags, 6 reserved, 8 exponent_e3, 12 volume_share_bp, 16 log_unit,
+    });
     layout!(Configure, size 16, align 8, { 0 paper_latency_ns, 8 orders_max, 12 book_orders_max, });
     layout!(Instrument, size 128, align 16, {
         0 symbol, 24 venue, 32 currency, 40 tick_size_nano, 48 lot_size_nano, 56 multiplier_nano,
@@ -182,6 +185,7 @@ fn bodies_fit_their_records() {
         size_of::<ReportEquity>(),
         size_of::<SetFees>(),
         size_of::<AssignFees>(),
+        size_of::<SetFillModel>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 128), "{bodies:?}");
     let bodies = [

@@ -6,8 +6,8 @@ use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandKind, Configure, Convert, FLAG_CANCEL_ON_DISCONNECT,
-    KillSwitch, MassCancel, NewOrder, OpenAccount, OrderType, ReplaceOrder, ReportEquity, SetFees,
-    SetLimits, SetRate, TimeInForce, Transfer,
+    FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch, MassCancel, NewOrder, OpenAccount, OrderType,
+    ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetRate, TimeInForce, Transfer,
 };
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position, Posting,
@@ -142,6 +142,15 @@ fn commands() -> Vec<Command> {
             instrument: InstrumentId::NONE,
             schedule: 1,
             reserved: [0; 4],
+        }),
+        Command::SetFillModel(SetFillModel {
+            instrument: InstrumentId(2),
+            model: FillModelKind::Power.wire(),
+            flags: FLAG_FILL_ON_TOUCH,
+            reserved: [0; 2],
+            exponent_e3: 1_500,
+            volume_share_bp: 250,
+            log_unit: Lots(100),
         }),
     ]
 }

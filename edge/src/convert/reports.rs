@@ -84,6 +84,9 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::MessageRate => format!("more than {limit} messages a second"),
         R::MaxOpenOrders => format!("{limit} orders are open, the most there may be"),
         R::NotTrading => "the instrument is not trading".into(),
+        R::OrdersResting => {
+            format!("{value} orders rest on paper: how they are filled cannot change under them")
+        }
         _ => format!("{reason} (limit {limit}, value {value})"),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::output::{Output, Publisher};
 use super::{Core, ack};
-use tidegate_model::command::{CommandKind, Configure, KillSwitch, SetLimits};
+use tidegate_model::command::{CommandKind, Configure, KillSwitch, SetFillModel, SetLimits};
 use tidegate_model::event::{CancelReason, Event};
-use tidegate_model::{AccountId, Instrument, InstrumentId, Reject, RejectReason};
+use tidegate_model::units::NANO;
+use tidegate_model::{AccountId, Instrument, InstrumentId, Lots, Reject, RejectReason};
 use tidegate_oms::Requester;
 
 impl Core {
@@ -22,7 +23,8 @@ impl Core {
             let checked = "the listing checks the id and the order tick";
             self.books.define(defined.id, terms.order_tick).expect(checked);
             self.risk.define_instrument(defined.id).expect(checked);
-            self.paper.define_instrument();
+            let unit = (NANO / terms.lot_size_nano).max(1);
+            self.paper.define_instrument(Lots(unit as u64));
             self.waiting.define_instrument();
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
@@ -78,5 +80,12 @@ impl Core {
         self.configure = configure;
         self.paper.set_latency(configure.paper_latency_ns);
         Ok(0)
+    }
+
+    /// Sets how resting orders of an instrument are filled on paper; the [`tidegate_model::command::FillModelKind`] that holds now.
+    pub(super) fn set_fill_model(&mut self, set: SetFillModel) -> Result<u64, Reject> {
+        let unknown = Reject::of(RejectReason::UnknownInstrument, set.instrument.0.into());
+        self.listing.get(set.instrument).ok_or(unknown)?;
+        self.paper.set_fill_model(set).map(|kind| kind.wire().into())
     }
 }

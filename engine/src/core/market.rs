@@ -3,7 +3,7 @@
 use super::Core;
 use super::orders::Traded;
 use super::output::{Output, Publisher};
-use super::paper::{Market, PaperVenue, Place, is_better};
+use super::paper::{Depth, Market, PaperVenue, Place, is_better};
 use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
 use tidegate_model::market::{
     FLAG_FILLS_FOLLOW, FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus,
@@ -75,15 +75,20 @@ impl Core {
         event: &MarketEvent,
         publisher: &mut Publisher<'_, O>,
     ) {
+        let depth = match event.kind() {
+            Some(MarketEventKind::Level) => Some(Depth::Levels),
+            Some(MarketEventKind::Quote) => Some(Depth::Quotes),
+            _ => None,
+        };
+        if let Some(depth) = depth {
+            self.paper.told(instrument, depth);
+        }
         let has_resting = self.paper.has_resting(instrument);
         let mut listener = Listener {
             has_resting,
             can_fill: has_resting && self.is_trading(instrument),
             is_printed: event.flags & FLAG_NON_PRINTABLE == 0,
-            tells_levels: matches!(
-                event.kind(),
-                Some(MarketEventKind::Level | MarketEventKind::Quote)
-            ),
+            tells_levels: depth.is_some(),
             clears: event.kind() == Some(MarketEventKind::Clear),
             instrument,
             traded: None,
@@ -366,6 +371,9 @@ impl<O: Output> BookObserver for Listener<'_, '_, O> {
         self.publisher.public(level_update(instrument, side, level));
         if self.tells_levels || self.clears {
             self.paper.taken_mut().level_told(instrument, side, level.price, level.qty);
+        }
+        if self.has_resting && !self.clears {
+            self.paper.level_told(instrument, side, level.price, level.qty);
         }
         if self.tells_levels && self.can_fill && level.qty.0 > 0 {
             let taken = self.paper.taken().of_level(instrument, side, level.price);

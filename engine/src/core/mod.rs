@@ -175,6 +175,7 @@ impl Core {
             Some(Command::SetFees(fees)) => self.set_fees(fees),
             Some(Command::AssignFees(assign)) => self.assign_fees(assign),
             Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
+            Some(Command::SetFillModel(set)) => self.set_fill_model(set),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);

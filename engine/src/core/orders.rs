@@ -2,7 +2,7 @@
 
 use super::market::is_acceptable;
 use super::output::{Output, Publisher};
-use super::paper::{Displayed, Flight, PaperFill, Request, Resting};
+use super::paper::{Depth, Displayed, Flight, LevelPlace, PaperFill, Request, Resting};
 use super::{Core, Listed};
 use crate::book::{Level, Slot};
 use tidegate_model::command::{
@@ -206,6 +206,9 @@ impl Core {
             self.oms.priced(slot, best);
         }
         let limit = if order_type.is_market() { protection } else { price };
+        if self.books.orders_count(instrument) > 0 {
+            self.paper.told(instrument, Depth::Orders);
+        }
         if self.listing[instrument].status == TradingStatus::Trading {
             let reachable = self.find_liquidity(instrument, side, limit, leaves);
             if time_in_force == TimeInForce::Fok && reachable < leaves {
@@ -232,7 +235,8 @@ impl Core {
                 let priority = self.books.next_priority(instrument);
                 self.oms.rested(slot, ahead);
                 let since = self.paper.market.time;
-                let resting = Resting { order: slot, price, priority, ahead, leaves, since };
+                let level = LevelPlace::default();
+                let resting = Resting { order: slot, price, priority, ahead, leaves, since, level };
                 self.paper.rest(instrument, side, resting);
             }
         }

@@ -78,6 +78,15 @@ pub fn add(order_ref: u64, side: Side, price: Ticks, qty: u64) -> MarketEvent {
     MarketEvent { side: side.wire(), price, qty: Lots(qty), ..market(Kind::Add, order_ref) }
 }
 
+pub fn level(side: Side, price: Ticks, qty: u64) -> MarketEvent {
+    MarketEvent { side: side.wire(), price, qty: Lots(qty), ..market(Kind::Level, 0) }
+}
+
+/// A trade whose aggressor is on `side`.
+pub fn trade(side: Side, price: Ticks, qty: u64) -> MarketEvent {
+    MarketEvent { side: side.wire(), price, qty: Lots(qty), ..market(Kind::Trade, 0) }
+}
+
 pub fn execute(order_ref: u64, qty: u64) -> MarketEvent {
     MarketEvent { qty: Lots(qty), ..market(Kind::Execute, order_ref) }
 }
@@ -118,7 +127,12 @@ impl Desk {
     }
 
     pub fn market(&mut self, event: MarketEvent) -> Vec<Event> {
-        let event = MarketEvent { ts_recv: self.now, ts_event: self.now, ..event };
+        self.market_of(self.now, event)
+    }
+
+    /// An event that is told now and happened at `ts_event`.
+    pub fn market_of(&mut self, ts_event: UnixNanos, event: MarketEvent) -> Vec<Event> {
+        let event = MarketEvent { ts_recv: self.now, ts_event, ..event };
         let seq = self.core.seq().next();
         self.core.apply(seq, Input::Market(&event), &mut self.out);
         self.told()
@@ -148,6 +162,12 @@ impl Desk {
         self.names += 1;
         let name = format!("order-{}", self.names);
         self.command(Command::NewOrder(new_order(&name, side, price, qty, tif)))
+    }
+
+    /// Sets how resting orders are filled.
+    pub fn fill_by(&mut self, model: FillModelKind, set: SetFillModel) -> Vec<Event> {
+        let set = SetFillModel { instrument: INSTRUMENT, model: model.wire(), ..set };
+        self.command(Command::SetFillModel(set))
     }
 
     pub fn cancel(&mut self, order_id: u64) -> Vec<Event> {

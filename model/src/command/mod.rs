@@ -24,7 +24,9 @@ pub use order::{
     OrderType, PPM_PER_UNIT, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
 };
 
-pub use paper::FillModelKind;
+pub use paper::{
+    EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, SetFillModel, VOLUME_SHARE_BP_MAX,
+};
 
 use crate::ids::{PrincipalId, SessionId};
 use crate::instrument::Instrument;
@@ -70,6 +72,8 @@ wire_enum!(
         SetFees = 43 => "set_fees",
         /// [`AssignFees`]: whom a schedule of fees is for.
         AssignFees = 44 => "assign_fees",
+        /// [`SetFillModel`].
+        SetFillModel = 60 => "set_fill_model",
     }
 );
 
@@ -134,6 +138,8 @@ pub enum Command {
     SetFees(SetFees),
     /// See [`CommandKind::AssignFees`].
     AssignFees(AssignFees),
+    /// See [`CommandKind::SetFillModel`].
+    SetFillModel(SetFillModel),
 }
 
 impl CommandRecord {
@@ -164,6 +170,7 @@ impl CommandRecord {
             Command::ReportEquity(body) => put(CommandKind::ReportEquity, bytes_of(body)),
             Command::SetFees(body) => put(CommandKind::SetFees, bytes_of(body)),
             Command::AssignFees(body) => put(CommandKind::AssignFees, bytes_of(body)),
+            Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
         }
         record
     }
@@ -208,6 +215,7 @@ impl CommandRecord {
             CommandKind::ReportEquity => Command::ReportEquity(self.body()),
             CommandKind::SetFees => Command::SetFees(self.body()),
             CommandKind::AssignFees => Command::AssignFees(self.body()),
+            CommandKind::SetFillModel => Command::SetFillModel(self.body()),
         })
     }
 }

@@ -1,5 +1,9 @@
 //! How fills are made up where no market makes them: what operators set for the paper venue.
 
+use crate::ids::InstrumentId;
+use crate::units::Lots;
+use bytemuck::{Pod, Zeroable};
+
 wire_enum!(
     /// How the paper venue decides that a resting order is filled. Each needs data of a certain depth; what it assumes and
     /// which way it errs stands with its code in `engine/src/core/paper/`.
@@ -20,3 +24,33 @@ wire_enum!(
         Bars = 7 => "bars",
     }
 );
+
+/// [`SetFillModel::flags`]: a trade at an order's price fills it, not only one through it. Of quotes and bars.
+pub const FLAG_FILL_ON_TOUCH: u8 = 1;
+/// The whole of a bar's volume, in 1e-4.
+pub const VOLUME_SHARE_BP_MAX: u32 = 10_000;
+/// The steepest power: beyond it all but nothing leaves from the shorter side of the queue.
+pub const EXPONENT_E3_MAX: u32 = 10_000;
+
+/// Sets how resting orders of one instrument are filled; refused while any rest.
+///
+/// Where the feed tells less than the model needs, the default for what it tells holds: exact for orders, risk-averse for
+/// levels, quotes for quotes, bars for bars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetFillModel {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// A [`FillModelKind`] on the wire, or 0 for the default of what the feed tells.
+    pub model: u8,
+    /// `FLAG_*`.
+    pub flags: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// The power of [`FillModelKind::Power`] in 1e-3, 1 to [`EXPONENT_E3_MAX`]; 0 for other models.
+    pub exponent_e3: u32,
+    /// Most of a bar's volume that our orders may take together, in 1e-4; 0 for a tenth.
+    pub volume_share_bp: u32,
+    /// Lots that are the 1 in `log(1 + x)` of [`FillModelKind::Log`]; 0 for one unit of the instrument.
+    pub log_unit: Lots,
+}

@@ -18,17 +18,24 @@
 //! not react to paper orders. Where the real flow would have been absorbed by our order
 //! and stopped, the record goes on: it fills at most as many lots of ours as flowed.
 
-mod exact;
+mod choice;
+pub mod exact;
+mod fixed;
+pub mod levels;
+pub mod probability;
 mod queue;
+pub mod quotes;
+pub mod risk_averse;
 mod taken;
 
-pub use exact::Exact;
+pub use choice::{Depth, Model};
+pub use levels::LevelPlace;
 pub use queue::{Market, PaperFill, Place, Queue, Resting, is_better};
 pub use taken::Taken;
 
 use super::table::Bounded;
 use crate::book::Slot as BookSlot;
-use tidegate_model::command::FillModelKind;
+use tidegate_model::command::{FillModelKind, SetFillModel};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos};
@@ -46,17 +53,34 @@ pub trait FillModel {
     /// Which one it is, for the report of a fill.
     fn kind(&self) -> FillModelKind;
 
+    /// An order of ours comes to rest behind `displayed` lots at its price.
+    fn rested(&self, resting: &mut Resting, displayed: Lots) {
+        resting.ahead = displayed;
+    }
+
     /// `qty` lots came to be displayed at `place`.
-    fn order_came(&self, queue: &mut Queue<'_>, place: Place, qty: Lots);
+    fn order_came(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
+        let _ = (queue, place, qty);
+    }
 
     /// `qty` lots left the order displayed at `place`, for whatever reason.
-    fn order_left(&self, queue: &mut Queue<'_>, place: Place, qty: Lots);
+    fn order_left(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
+        let _ = (queue, place, qty);
+    }
 
-    /// An aggressor met `qty` lots of the order displayed at `place`.
-    fn order_met(&self, queue: &mut Queue<'_>, place: Place, qty: Lots);
+    /// An aggressor met `qty` lots of the order displayed at `place`. To a model that knows no places it is a trade.
+    fn order_met(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
+        self.traded(queue, place.price, qty);
+    }
 
-    /// An aggressor against this side traded `qty` lots at `price`; which order it met is not told. Returns how much of it would have met ours.
+    /// An aggressor against this side traded `qty` lots at `price`; which order it met is not told. Returns how much of it
+    /// would have met ours.
     fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots;
+
+    /// `qty` lots are now displayed at `price`. Of a book that is cleared nothing is told.
+    fn level_told(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) {
+        let _ = (queue, price, qty);
+    }
 }
 
 /// What travels between the gate and the venue.
@@ -97,8 +121,14 @@ pub enum Displayed {
 struct Desk {
     /// By side; best price first, then first come.
     resting: [Vec<Resting>; 2],
-    /// What decides on their fills.
-    model: Exact,
+    /// What decides on their fills, chosen by the three that follow.
+    model: Model,
+    /// As set by command.
+    set: SetFillModel,
+    /// What the feed told last.
+    depth: Depth,
+    /// One unit of the instrument.
+    unit: Lots,
 }
 
 /// The paper venue's own state: what is under way, what rests, what is taken.
@@ -141,11 +171,42 @@ impl PaperVenue {
         self.latency_ns == 0
     }
 
-    /// Makes room for one more instrument.
-    pub fn define_instrument(&mut self) {
+    /// Makes room for one more instrument, of which one unit is `unit` lots.
+    pub fn define_instrument(&mut self, unit: Lots) {
         let queue = || Vec::with_capacity(16);
-        self.desks.push(Desk { resting: [queue(), queue()], model: Exact });
+        let (set, depth) = (SetFillModel::default(), Depth::default());
+        let model = choice::choose(&set, depth, unit);
+        self.desks.push(Desk { resting: [queue(), queue()], model, set, depth, unit });
         self.taken.define_instrument();
+    }
+
+    /// Sets how resting orders of an instrument are filled; the model that holds now.
+    ///
+    /// # Errors
+    /// `BadField` for settings that mean nothing, `OrdersResting` while orders of ours rest.
+    pub fn set_fill_model(&mut self, set: SetFillModel) -> Result<FillModelKind, Reject> {
+        choice::check(&set)?;
+        let desk = &mut self.desks[set.instrument.index()];
+        let resting = desk.resting.iter().map(Vec::len).sum::<usize>();
+        if resting > 0 {
+            return Err(Reject::of(RejectReason::OrdersResting, resting as i128));
+        }
+        desk.set = set;
+        desk.model = choice::choose(&desk.set, desk.depth, desk.unit);
+        Ok(desk.model.kind())
+    }
+
+    /// The feed of an instrument tells so much. Orders of ours at rest, if there are any, keep what was ahead of them.
+    #[inline]
+    pub fn told(&mut self, instrument: InstrumentId, depth: Depth) {
+        let desk = &mut self.desks[instrument.index()];
+        if desk.depth != depth {
+            desk.depth = depth;
+            desk.model = choice::choose(&desk.set, depth, desk.unit);
+            for resting in desk.resting.iter_mut().flatten() {
+                desk.model.rested(resting, resting.ahead);
+            }
+        }
     }
 
     /// Sends a request on its way at `now`.
@@ -202,8 +263,11 @@ impl PaperVenue {
     }
 
     /// Lays an order to rest behind everything displayed at its price.
-    pub fn rest(&mut self, instrument: InstrumentId, side: Side, resting: Resting) {
-        let queue = &mut self.desks[instrument.index()].resting[side.index()];
+    pub fn rest(&mut self, instrument: InstrumentId, side: Side, mut resting: Resting) {
+        let desk = &mut self.desks[instrument.index()];
+        let displayed = resting.ahead;
+        desk.model.rested(&mut resting, displayed);
+        let queue = &mut desk.resting[side.index()];
         let at = queue.partition_point(|other| !is_better(side, resting.price, other.price));
         queue.insert(at, resting);
     }
@@ -240,7 +304,7 @@ impl PaperVenue {
 
     /// What decides on fills of the instrument's resting orders, and those of one side.
     #[inline]
-    fn queue(&mut self, instrument: InstrumentId, side: Side) -> (Exact, Queue<'_>) {
+    fn queue(&mut self, instrument: InstrumentId, side: Side) -> (Model, Queue<'_>) {
         let desk = &mut self.desks[instrument.index()];
         let model = desk.model;
         let orders = &mut desk.resting[side.index()];
@@ -286,6 +350,13 @@ impl PaperVenue {
         model.traded(&mut queue, price, qty)
     }
 
+    /// See [`FillModel::level_told`].
+    #[inline]
+    pub fn level_told(&mut self, instrument: InstrumentId, side: Side, price: Ticks, qty: Lots) {
+        let (model, mut queue) = self.queue(instrument, side);
+        model.level_told(&mut queue, price, qty);
+    }
+
     /// `qty` lots are offered at `price` by an order that arrived on the side opposite to `side`; returns how many
     /// of them met orders of ours resting on `side`.
     #[inline]
@@ -329,6 +400,11 @@ impl PaperVenue {
             add(0x464c_4947, &[place as u64, flight.due.0, order, kind, who, request_id]);
         }
         for (instrument, desk) in self.desks.iter().enumerate() {
+            let set: [u64; 3] = bytemuck::cast(desk.set);
+            if set != [0; 3] || desk.depth != Depth::default() {
+                let depth = (instrument as u64) << 8 | desk.depth as u64;
+                add(0x4445_534b, &[depth, set[0], set[1], set[2]]);
+            }
             for (side, queue) in desk.resting.iter().enumerate() {
                 for (place, resting) in queue.iter().enumerate() {
                     let place = (instrument as u64) << 32 | (side as u64) << 31 | place as u64;
@@ -342,6 +418,10 @@ impl PaperVenue {
                         resting.since.0,
                     ];
                     add(0x5245_5354, &words);
+                    if resting.level != LevelPlace::default() {
+                        let [a, b, c, d, e, f, g] = resting.level.words();
+                        add(0x504c_4143, &[words[0], a, b, c, d, e, f, g]);
+                    }
                 }
             }
         }

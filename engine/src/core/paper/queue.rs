@@ -1,5 +1,6 @@
 //! Our orders that rest on one side of one instrument, as a fill model sees them.
 
+use super::levels::LevelPlace;
 use tidegate_model::command::FillModelKind;
 use tidegate_model::event::Liquidity;
 use tidegate_model::{Lots, SeqNo, Side, Ticks, UnixNanos};
@@ -39,6 +40,8 @@ pub struct Resting {
     pub leaves: Lots,
     /// The market's time when it came to rest: what the market did before cannot fill it.
     pub since: UnixNanos,
+    /// What a model of levels remembers of its price.
+    pub level: LevelPlace,
 }
 
 /// One execution on paper, and why it happened.

@@ -111,6 +111,9 @@ pub(super) const COLUMNS: &[&str] = &[
     "value",
     "command_kind",
     "paper_latency_ns",
+    "exponent_e3",
+    "volume_share_bp",
+    "log_unit_lots",
     "orders_max",
     "book_orders_max",
     "tick_size_nano",
@@ -328,6 +331,15 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "paper_latency_ns" = body.paper_latency_ns,
             "orders_max" = body.orders_max,
             "book_orders_max" = body.book_orders_max
+        ),
+        Command::SetFillModel(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "fill_model" = name_of!(FillModelKind, body.model),
+            "flags" = body.flags,
+            "exponent_e3" = body.exponent_e3,
+            "volume_share_bp" = body.volume_share_bp,
+            "log_unit_lots" = body.log_unit.0
         ),
         Command::SessionClosed | Command::Time | Command::DayRoll => {}
         Command::SetRate(_)
