@@ -9,17 +9,17 @@
 mod ids;
 mod ring;
 
-use ids::{HANDLES_MAX, Ids, order_id};
+use ids::{Codes, Handles, id_of};
 use ring::{Record, Ring};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
-use tidegate_engine::matching::{MarketLimits, Markets, Phase, Plain, Reports, Trade};
+use tidegate_engine::matching::{Markets, Plain, Reports, Trade};
 use tidegate_model::command::TimeInForce;
 use tidegate_model::event::CancelReason;
 use tidegate_model::{AccountId, Lots, Reject, Side, Ticks};
 
 /// Orders that may be live at once.
-const ORDERS_MAX: u32 = 1 << 23;
+const HANDLES_MAX: u32 = 1 << 22;
 
 /// `new_order_t`.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,8 @@ const MODIFY_REJECT: u16 = 5;
 
 struct Engine {
     markets: Markets,
-    ids: Ids,
+    codes: Codes,
+    handles: Handles,
     ring: *const Ring,
 }
 
@@ -112,60 +113,66 @@ fn engine() -> &'static mut Engine {
     unsafe { (*ENGINE.0.get()).as_mut().expect("engine_init comes first") }
 }
 
-/// Turns what the market says about one message into reports.
-struct Sink<'r> {
-    ring: &'r Ring,
+/// Turns what the market says about one message into reports. All of it is about the message's order, but for the makers that it
+/// trades with.
+struct Sink<'e> {
+    ring: &'e Ring,
+    handles: &'e mut Handles,
     seq: u64,
+    /// The message's order.
+    code: u32,
     price: i64,
     qty: u32,
     side: u16,
-    /// What is refused is a modify, not a cancel.
-    is_modify: bool,
+    /// What a refusal is called.
+    refusal: u16,
 }
 
 impl Sink<'_> {
     #[inline(always)]
-    fn push(&self, kind: u16, order: u32, price: i64, qty: u32, maker: u32) {
-        let record = Record { seq: self.seq, price, qty, order, maker, kind, side: self.side };
+    fn push(&self, kind: u16, price: i64, qty: u32, maker: u32) {
+        let &Self { seq, code: order, side, .. } = self;
         // SAFETY: the thread that calls in is the only one that writes.
-        unsafe { self.ring.push(record) }
+        unsafe { self.ring.push(Record { seq, price, qty, order, maker, kind, side }) }
     }
 }
 
 impl Reports for Sink<'_> {
     #[inline(always)]
-    fn accepted(&mut self, handle: u32, price: Ticks) {
-        self.push(ORDER_ACK, handle, price.0, self.qty, 0);
+    fn accepted(&mut self, _: u32, _: Ticks) {
+        self.push(ORDER_ACK, self.price, self.qty, 0);
     }
 
     #[inline(always)]
     fn trade(&mut self, trade: &Trade) {
-        self.push(TRADE, trade.taker, trade.price.0, trade.qty.0 as u32, trade.maker);
+        self.push(TRADE, trade.price.0, trade.qty.0 as u32, self.handles.code(trade.maker));
     }
 
     #[inline(always)]
-    fn canceled(&mut self, handle: u32, qty: Lots, _: CancelReason) {
-        self.push(CANCEL_ACK, handle, self.price, qty.0 as u32, 0);
+    fn canceled(&mut self, _: u32, qty: Lots, _: CancelReason) {
+        self.push(CANCEL_ACK, self.price, qty.0 as u32, 0);
     }
 
     #[inline(always)]
-    fn replaced(&mut self, handle: u32, price: Ticks, leaves: Lots) {
-        self.push(MODIFY_ACK, handle, price.0, leaves.0 as u32, 0);
+    fn replaced(&mut self, _: u32, price: Ticks, leaves: Lots) {
+        self.push(MODIFY_ACK, price.0, leaves.0 as u32, 0);
     }
 
-    #[inline(always)]
     fn triggered(&mut self, _: u32) {}
 
-    #[inline(always)]
-    fn rejected(&mut self, _: u32, _: Reject) {}
-
-    #[inline(always)]
-    fn refused(&mut self, handle: u32, _: Reject) {
-        let kind = if self.is_modify { MODIFY_REJECT } else { CANCEL_REJECT };
-        self.push(kind, handle, 0, 0, 0);
+    fn rejected(&mut self, handle: u32, _: Reject) {
+        self.handles.remove(handle);
     }
 
-    fn phase(&mut self, _: Phase) {}
+    #[inline(always)]
+    fn refused(&mut self, _: u32, _: Reject) {
+        self.push(self.refusal, 0, 0, 0);
+    }
+
+    #[inline(always)]
+    fn ended(&mut self, handle: u32) {
+        self.handles.remove(handle);
+    }
 }
 
 #[inline(always)]
@@ -179,12 +186,16 @@ fn side(side: u8) -> Side {
 /// `sink` comes from this library's transport.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_init(_seed: u64, _transport: *const Transport, sink: *mut c_void) {
-    let mut markets =
-        Markets::new(MarketLimits { orders_max: ORDERS_MAX, handles_max: HANDLES_MAX });
+    let mut markets = Markets::new(HANDLES_MAX);
     markets.define(Ticks(1));
     markets.prefault();
     // SAFETY: no call is under way.
-    unsafe { *ENGINE.0.get() = Some(Engine { markets, ids: Ids::default(), ring: sink.cast() }) };
+    unsafe { *ENGINE.0.get() = Some(Engine {
+            markets,
+            codes: Codes::default(),
+            handles: Handles::default(),
+            ring: sink.cast(),
+        }) };
 }
 
 /// `engine_shutdown`.
@@ -202,25 +213,26 @@ pub extern "C" fn engine_shutdown() {
 pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrder) {
     // SAFETY: as the caller promises.
     let order = unsafe { &*order };
-    let Engine { markets, ids, ring } = engine();
-    let side = side(order.side);
+    let Engine { markets, codes, handles, ring } = engine();
+    let code = codes.code_of(order.order_id);
     let plain = Plain {
-        handle: ids.handle(order.order_id),
+        handle: handles.insert(code),
         account: AccountId(0),
-        side,
+        side: side(order.side),
         time_in_force: if order.ioc != 0 { TimeInForce::Ioc } else { TimeInForce::Gtc },
         qty: Lots(order.quantity.into()),
         price: Ticks(order.price_ticks),
     };
-    // SAFETY: the harness keeps the transport alive until after `engine_shutdown`.
-    let ring = unsafe { &**ring };
     let mut sink = Sink {
-        ring,
+        // SAFETY: the harness keeps the transport alive until after `engine_shutdown`.
+        ring: unsafe { &**ring },
+        handles,
         seq: order.sequence_number,
+        code,
         price: order.price_ticks,
         qty: order.quantity,
         side: order.side.into(),
-        is_modify: false,
+        refusal: CANCEL_REJECT,
     };
     markets.enter_plain(0, &plain, &mut sink);
 }
@@ -233,14 +245,21 @@ pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrder) {
 pub unsafe extern "C" fn engine_on_cancel(cancel: *const Cancel) {
     // SAFETY: as the caller promises.
     let cancel = unsafe { &*cancel };
-    let Engine { markets, ids, ring } = engine();
-    // SAFETY: as in `engine_on_new_order`.
-    let ring = unsafe { &**ring };
-    let handle = ids.handle(cancel.order_id);
-    let (side, price) = markets.order(handle).map_or((Side::Buy, Ticks::ZERO), |order| order);
-    let side = side.index() as u16;
-    let mut sink =
-        Sink { ring, seq: cancel.sequence_number, price: price.0, qty: 0, side, is_modify: false };
+    let Engine { markets, codes, handles, ring } = engine();
+    let code = codes.code_of(cancel.order_id);
+    let handle = handles.find(code);
+    let (side, price) = markets.order(handle).unwrap_or((Side::Buy, Ticks::ZERO));
+    let mut sink = Sink {
+        // SAFETY: as in `engine_on_new_order`.
+        ring: unsafe { &**ring },
+        handles,
+        seq: cancel.sequence_number,
+        code,
+        price: price.0,
+        qty: 0,
+        side: side.index() as u16,
+        refusal: CANCEL_REJECT,
+    };
     markets.cancel(handle, &mut sink);
 }
 
@@ -252,25 +271,22 @@ pub unsafe extern "C" fn engine_on_cancel(cancel: *const Cancel) {
 pub unsafe extern "C" fn engine_on_modify(modify: *const Modify) {
     // SAFETY: as the caller promises.
     let modify = unsafe { &*modify };
-    let Engine { markets, ids, ring } = engine();
-    // SAFETY: as in `engine_on_new_order`.
-    let ring = unsafe { &**ring };
+    let Engine { markets, codes, handles, ring } = engine();
+    let code = codes.code_of(modify.order_id);
+    let handle = handles.find(code);
     let mut sink = Sink {
-        ring,
+        // SAFETY: as in `engine_on_new_order`.
+        ring: unsafe { &**ring },
+        handles,
         seq: modify.sequence_number,
+        code,
         price: modify.new_price_ticks,
         qty: modify.new_quantity,
         side: modify.side.into(),
-        is_modify: true,
+        refusal: MODIFY_REJECT,
     };
     let leaves = Lots(modify.new_quantity.into());
-    markets.replace(
-        ids.handle(modify.order_id),
-        leaves,
-        Ticks(modify.new_price_ticks),
-        None,
-        &mut sink,
-    );
+    markets.replace(handle, leaves, Ticks(modify.new_price_ticks), None, &mut sink);
 }
 
 /// `engine_flush`: every message is carried out when its call returns.
@@ -317,12 +333,12 @@ unsafe extern "C" fn drain(ring: *mut c_void, out: *mut Report, max: u32) -> u32
                 side: record.side as u8,
                 reserved: [0; 6],
                 sequence_number: record.seq,
-                order_id: order_id(record.order),
+                order_id: id_of(record.order),
                 price_ticks: record.price,
                 quantity: record.qty,
                 reserved2: 0,
-                maker_order_id: order_id(record.maker),
-                taker_order_id: if is_trade { order_id(record.order) } else { 0 },
+                maker_order_id: id_of(record.maker),
+                taker_order_id: if is_trade { id_of(record.order) } else { 0 },
                 reserved3: 0,
             });
         })

@@ -195,7 +195,7 @@ impl Market {
                     self.reduce_shown(pool, maker.slot, qty, out);
                 } else {
                     self.lift(pool, maker.slot, out);
-                    pool.remove_whole(maker.slot);
+                    pool.remove_whole(maker.slot, out);
                 }
             }
         }

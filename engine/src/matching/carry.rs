@@ -73,7 +73,7 @@ impl Market {
         node.reserve = 0;
         let paused = self.halt_if_due(pool, out);
         if taker.left == 0 {
-            pool.remove_whole(slot);
+            pool.remove_whole(slot, out);
         } else if let Some(reason) = immediate {
             let reason = if paused { CancelReason::PriceBand } else { reason };
             self.forget(pool, slot, reason, out);
@@ -181,7 +181,7 @@ impl Market {
         self.halt_if_due(pool, out);
         if taker.left == 0 {
             self.lift(pool, slot, out);
-            pool.remove_whole(slot);
+            pool.remove_whole(slot, out);
         } else if taker.left < before {
             self.reduce_shown(pool, slot, before - taker.left, out);
         }
@@ -268,6 +268,7 @@ pub(super) fn node_of(entry: &Entry, market: u32) -> super::pool::Node {
         side: entry.side.index() as u8,
         place: Place::Displayed as u8,
         time_in_force: entry.time_in_force.wire(),
-        reserved: [0; 5],
+        is_live: 1,
+        reserved: [0; 4],
     }
 }

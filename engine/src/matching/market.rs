@@ -335,7 +335,7 @@ impl Market {
     ) {
         let node = pool.node(slot);
         out.canceled(node.handle, Lots(node.open()), reason);
-        pool.remove_whole(slot);
+        pool.remove_whole(slot, out);
     }
 
     /// Lowers the open quantity of an order that keeps its place, hidden quantity first.

@@ -10,15 +10,6 @@ use tidegate_model::command::TimeInForce;
 use tidegate_model::event::CancelReason;
 use tidegate_model::{AccountId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos};
 
-/// What the markets have room for, given once. Memory is address space until it is touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MarketLimits {
-    /// Orders that may be live in all markets together, at most 2^24.
-    pub orders_max: u32,
-    /// Handles are below this.
-    pub handles_max: u32,
-}
-
 /// A limit order without further terms: DAY, GTC, IOC or FOK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plain {
@@ -36,6 +27,9 @@ pub struct Plain {
     pub price: Ticks,
 }
 
+/// Most handles: the sum of so many quantities fits in 64 bits.
+pub const HANDLES_MAX: u32 = 1 << 24;
+
 /// The market of every instrument.
 #[derive(Debug)]
 pub struct Markets {
@@ -44,10 +38,10 @@ pub struct Markets {
 }
 
 impl Markets {
-    /// No market yet.
-    pub fn new(limits: MarketLimits) -> Self {
-        let orders_max = limits.orders_max.min(1 << 24);
-        Self { pool: Pool::new(orders_max, limits.handles_max), markets: Vec::new() }
+    /// No market yet, and room for orders with handles below `handles_max`, at most [`HANDLES_MAX`]. Memory is
+    /// address space until it is touched.
+    pub fn new(handles_max: u32) -> Self {
+        Self { pool: Pool::new(handles_max.min(HANDLES_MAX)), markets: Vec::new() }
     }
 
     /// Touches the memory that the first orders will need; without it the system hands pages out as orders come, a
@@ -74,8 +68,7 @@ impl Markets {
             && matches!(time_in_force, TimeInForce::Day | TimeInForce::Gtc | TimeInForce::Ioc)
             && pool.is_free(handle)
             && qty.0.wrapping_sub(1) < QTY_MAX.0
-            && market.takes_price(price)
-            && pool.has_room();
+            && market.takes_price(price);
         if !is_usual {
             return self.enter_slowly(id, order, out);
         }
@@ -89,14 +82,17 @@ impl Markets {
             if time_in_force == TimeInForce::Ioc {
                 let reason = if paused { CancelReason::PriceBand } else { CancelReason::Ioc };
                 out.canceled(handle, Lots(taker.left), reason);
+                out.ended(handle);
             } else {
                 let entry = Plain { qty: Lots(taker.left), ..*order };
                 let mut node = node_of(&entry.entry(), id);
                 node.stamp = market.take_stamp();
                 market.hash.add(node.hash());
-                let slot = pool.insert(node);
+                let slot = pool.insert(handle, node);
                 market.display(pool, slot, out);
             }
+        } else {
+            out.ended(handle);
         }
         market.follow(pool, out);
     }
@@ -133,16 +129,13 @@ impl Markets {
             Reject::new(RejectReason::CapacityExceeded, limit as i128, limit as i128 + 1)
         };
         entry.check(Ticks(market.step))?;
-        if entry.handle as usize >= pool.at.len() {
-            return Err(full(pool.at.len()));
+        if entry.handle as usize >= pool.handles_max() {
+            return Err(full(pool.handles_max()));
         }
         if pool.find(entry.handle) != NONE {
             return Err(Reject::of(RejectReason::DuplicateId, entry.handle.into()));
         }
         entry.check_now(market.phase, market.time)?;
-        if !pool.has_room() {
-            return Err(full(pool.orders_max()));
-        }
         let side = entry.side.index();
         let lists = [&market.pegs[side], &market.conditional[side], &market.trailing];
         if !entry.is_plain() && lists.iter().any(|list| list.len() >= BESIDE_MAX) {
@@ -165,8 +158,8 @@ impl Markets {
             market.hash.remove(node.hash());
             let qty = Lots(node.qty);
             market.undisplay(pool, slot, out);
-            pool.remove(slot);
             out.canceled(handle, qty, CancelReason::User);
+            pool.remove(slot, out);
         } else {
             market.end(pool, slot, CancelReason::User, out);
         }
@@ -208,7 +201,7 @@ impl Markets {
             Taker { handle, account, side, self_trade: None, limit: price.0, left: leaves.0 };
         market.take(pool, &mut taker, out);
         if taker.left == 0 {
-            pool.remove(slot);
+            pool.remove(slot, out);
         } else {
             market.halt_if_due(pool, out);
             let stamp = market.take_stamp();

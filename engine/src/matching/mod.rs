@@ -26,7 +26,7 @@ mod take;
 mod terms;
 
 pub use admission::{DISPLAY_PARTS_MAX, PRICE_MAX, QTY_MAX};
-pub use markets::{MarketLimits, Markets, Plain};
+pub use markets::{HANDLES_MAX, Markets, Plain};
 pub use naive::NaiveMarket;
 pub use single::SingleMarket;
 pub use terms::{Entry, Peg, Terms, Trail};
@@ -141,6 +141,11 @@ pub trait Reports {
     fn rejected(&mut self, handle: u32, reject: Reject);
     /// A cancel or replace was refused; the order, if there is one, stands as it was.
     fn refused(&mut self, handle: u32, reject: Reject);
+    /// The order has ended, filled or canceled, and all of it has been told: no order has its handle any more.
+    #[inline(always)]
+    fn ended(&mut self, handle: u32) {
+        let _ = handle;
+    }
     /// The market's phase is another now, by a price band or because it was asked for.
     fn phase(&mut self, phase: Phase) {
         let _ = phase;

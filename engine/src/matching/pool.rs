@@ -1,5 +1,6 @@
 //! Where the orders of all markets are: one record of a cache line each, found by handle.
 
+use super::Reports;
 use super::carry::node_of;
 use super::hash::{OrderState, Place, hash_order, hash_terms};
 use super::ladder::Queue;
@@ -14,8 +15,6 @@ pub(super) const NONE: u32 = 0;
 
 /// Records whose memory [`Pool::prefault`] touches: 8 MiB.
 const PREFAULT_ORDERS: usize = 1 << 17;
-/// Handles likewise: 8 MiB.
-const PREFAULT_HANDLES: usize = 1 << 21;
 
 /// A live order.
 #[derive(Clone, Copy, Debug, PlainOldData, Zeroable)]
@@ -30,7 +29,7 @@ pub(super) struct Node {
     pub(super) stamp: u64,
     pub(super) handle: u32,
     pub(super) account: u32,
-    /// Towards the end of its queue; of a free record, the next free one.
+    /// Towards the end of its queue.
     pub(super) next: u32,
     pub(super) prev: u32,
     /// Its terms, or 0 if it is plain.
@@ -42,7 +41,9 @@ pub(super) struct Node {
     pub(super) place: u8,
     /// A [`TimeInForce`] on the wire.
     pub(super) time_in_force: u8,
-    pub(super) reserved: [u8; 5],
+    /// 0: nobody's.
+    pub(super) is_live: u8,
+    pub(super) reserved: [u8; 4],
 }
 
 const _: () = assert!(size_of::<Node>() == 64);
@@ -127,16 +128,10 @@ const NOBODY: Special = Special {
     stop_after: None,
 };
 
-/// Every live order of every market.
+/// Every live order of every market. A record's place is the order's handle and one more: nothing is looked up.
 #[derive(Debug)]
 pub(super) struct Pool {
-    pub(super) nodes: Box<[Node]>,
-    /// By handle: its record, or [`NONE`].
-    pub(super) at: Box<[u32]>,
-    /// The record that was freed last, or [`NONE`].
-    free: u32,
-    /// Records from here on were never used.
-    fresh: u32,
+    nodes: Box<[Node]>,
     /// What [`Node::special`] points to; 0 is nobody's.
     specials: Vec<Special>,
     /// Places of `specials` that are free.
@@ -144,81 +139,62 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Room for `orders_max` live orders with handles below `handles_max`. Memory is address space until it is touched.
-    pub(super) fn new(orders_max: u32, handles_max: u32) -> Self {
+    /// Room for orders with handles below `handles_max`. Memory is address space until it is touched.
+    pub(super) fn new(handles_max: u32) -> Self {
         Self {
-            nodes: bytemuck::zeroed_slice_box(orders_max as usize + 1),
-            at: bytemuck::zeroed_slice_box(handles_max as usize),
-            free: NONE,
-            fresh: 1,
+            nodes: bytemuck::zeroed_slice_box(handles_max as usize + 1),
             specials: vec![NOBODY],
             free_specials: Vec::new(),
         }
     }
 
-    /// Touches the memory of the first orders and handles.
+    /// Touches the memory of the first orders.
     pub(super) fn prefault(&mut self) {
         let nodes = self.nodes.len().min(PREFAULT_ORDERS);
         self.nodes[..nodes].fill(core::hint::black_box(Node::zeroed()));
-        let handles = self.at.len().min(PREFAULT_HANDLES);
-        self.at[..handles].fill(core::hint::black_box(NONE));
     }
 
     /// The record of a live order, or [`NONE`].
     #[inline(always)]
     pub(super) fn find(&self, handle: u32) -> u32 {
-        self.at.get(handle as usize).copied().unwrap_or(NONE)
+        let slot = handle.wrapping_add(1);
+        let is_live = self.nodes.get(slot as usize).is_some_and(|node| node.is_live != 0);
+        if is_live { slot } else { NONE }
     }
 
-    /// Live orders that there is room for.
-    pub(super) fn orders_max(&self) -> usize {
+    /// Handles are below this.
+    pub(super) fn handles_max(&self) -> usize {
         self.nodes.len() - 1
     }
 
     /// True if no live order has the handle and one may.
     #[inline(always)]
     pub(super) fn is_free(&self, handle: u32) -> bool {
-        self.at.get(handle as usize) == Some(&NONE)
+        let slot = handle.wrapping_add(1);
+        self.nodes.get(slot as usize).is_some_and(|node| node.is_live == 0) && slot != NONE
     }
 
-    /// Keeps an order that is nowhere yet; as [`Self::insert`].
+    /// Keeps an order that is nowhere yet.
     pub(super) fn insert_entry(&mut self, entry: &Entry, market: u32) -> u32 {
         let mut node = node_of(entry, market);
         if !entry.is_plain() {
             node.special = self.insert_special(Special { entry: *entry, ..NOBODY });
         }
-        self.insert(node)
+        self.insert(entry.handle, node)
     }
 
-    /// True if [`Self::insert`] has room.
+    /// Keeps an order; its handle must be free.
     #[inline(always)]
-    pub(super) fn has_room(&self) -> bool {
-        self.free != NONE || (self.fresh as usize) < self.nodes.len()
-    }
-
-    /// Keeps an order; there must be room, and its handle must be below `handles_max` and free.
-    #[inline(always)]
-    pub(super) fn insert(&mut self, node: Node) -> u32 {
-        let slot = if self.free != NONE {
-            let slot = self.free;
-            self.free = self.nodes[slot as usize].next;
-            slot
-        } else {
-            self.fresh += 1;
-            self.fresh - 1
-        };
-        self.at[node.handle as usize] = slot;
-        self.nodes[slot as usize] = node;
-        slot
+    pub(super) fn insert(&mut self, handle: u32, node: Node) -> u32 {
+        self.nodes[handle as usize + 1] = node;
+        handle + 1
     }
 
     /// Forgets an order that is in no queue any more.
     #[inline(always)]
-    pub(super) fn remove(&mut self, slot: u32) {
-        let node = &mut self.nodes[slot as usize];
-        node.next = self.free;
-        self.free = slot;
-        self.at[node.handle as usize] = NONE;
+    pub(super) fn remove(&mut self, slot: u32, out: &mut impl Reports) {
+        self.nodes[slot as usize].is_live = 0;
+        out.ended(slot - 1);
     }
 
     /// Keeps the terms of an order; its record then points to them.
@@ -238,12 +214,12 @@ impl Pool {
     }
 
     /// Forgets an order that is in no queue any more, with its terms if it has some.
-    pub(super) fn remove_whole(&mut self, slot: u32) {
+    pub(super) fn remove_whole(&mut self, slot: u32, out: &mut impl Reports) {
         let special = core::mem::take(&mut self.nodes[slot as usize].special);
         if special != 0 {
             self.free_specials.push(special);
         }
-        self.remove(slot);
+        self.remove(slot, out);
     }
 
     #[inline(always)]

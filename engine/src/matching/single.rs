@@ -1,10 +1,7 @@
 //! One instrument's market on its own: what a tool or a test wants.
 
-use super::{Entry, Indicative, MarketLimits, Markets, Phase, Reports};
+use super::{Entry, HANDLES_MAX, Indicative, Markets, Phase, Reports};
 use tidegate_model::{AccountId, Lots, Side, StateHash, Ticks, UnixNanos};
-
-/// Orders that may be live: as many as a market can hold. Memory is used as it is touched.
-const ORDERS_MAX: u32 = 1 << 24;
 
 /// [`Markets`] with one market, which tells what an auction would do after each input that changes it (rule 7.4).
 #[derive(Debug)]
@@ -17,8 +14,7 @@ pub struct SingleMarket {
 impl SingleMarket {
     /// An empty one in continuous trading, whose order prices are multiples of `increment`.
     pub fn new(increment: Ticks) -> Self {
-        let limits = MarketLimits { orders_max: ORDERS_MAX, handles_max: ORDERS_MAX };
-        let mut markets = Markets::new(limits);
+        let mut markets = Markets::new(HANDLES_MAX);
         markets.define(increment);
         Self { markets, indicative: Indicative::NOTHING }
     }

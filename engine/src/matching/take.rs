@@ -101,13 +101,12 @@ impl Market {
                     queue.tail = if next == NONE { NONE } else { queue.tail };
                     let stamp = &mut self.next_stamp;
                     let reserve = &mut self.reserve[maker_side.index()];
-                    let gone =
-                        show_next(pool, head, stamp, reserve, |pool, slot| pool.push(queue, slot));
+                    let gone = show_next(pool, head, stamp, reserve, out, |pool, slot| pool.push(queue, slot));
                     self.hash.0 = self.hash.0.wrapping_add(gone);
                     head = queue.head;
                     continue;
                 }
-                pool.remove(head);
+                pool.remove(head, out);
                 head = next;
             }
             queue.head = head;
@@ -185,7 +184,7 @@ impl Market {
         let node = pool.node_mut(slot);
         node.qty = 0;
         if node.reserve == 0 {
-            return pool.remove_whole(slot);
+            return pool.remove_whole(slot, out);
         }
         self.split(pool, slot);
         let stamp = self.take_stamp();
@@ -341,11 +340,12 @@ fn show_next(
     slot: u32,
     next_stamp: &mut u64,
     reserve: &mut u64,
+    out: &mut impl Reports,
     push: impl FnOnce(&mut Pool, u32),
 ) -> u64 {
     let terms = hash_terms(&pool.special(slot).entry);
     if pool.node(slot).reserve == 0 {
-        pool.remove_whole(slot);
+        pool.remove_whole(slot, out);
         return terms.wrapping_neg();
     }
     let display = pool.special(slot).entry.terms.display_qty.map_or(u64::MAX, |qty| qty.0);
