@@ -269,6 +269,6 @@ pub(super) fn node_of(entry: &Entry, market: u32) -> super::pool::Node {
         place: Place::Displayed as u8,
         time_in_force: entry.time_in_force.wire(),
         is_live: 1,
-        reserved: [0; 4],
+        level: 0,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::carry::{reaches, resting_taker, rises, trailed};
 use super::ladder::Queue;
-use super::market::{Market, remove, take_out};
+use super::market::{Market, put_in, remove, take_out};
 use super::pool::{NONE, Pool, SIDES};
 use super::take::least;
 use super::{Phase, Reports};
@@ -217,24 +217,23 @@ impl Market {
         let entry = &pool.special(slot).entry;
         let Some(stop) = entry.terms.stop_price else { return };
         let ladder = &mut self.waiting[usize::from(!rises(entry))];
-        let spot = ladder.enter(&self.grid, stop.0);
-        pool.push(ladder.queue_mut(spot), slot);
+        put_in(ladder, &self.grid, pool, slot, stop.0);
     }
 
     /// Takes a waiting order from among those of its stop price.
     pub(super) fn stop_waiting(&mut self, pool: &mut Pool, slot: u32) {
         let entry = &pool.special(slot).entry;
-        let Some(stop) = entry.terms.stop_price else { return };
-        let ladder = &mut self.waiting[usize::from(!rises(entry))];
-        take_out(ladder, &self.grid, pool, slot, stop.0);
+        if entry.terms.stop_price.is_some() {
+            let ladder = &mut self.waiting[usize::from(!rises(entry))];
+            take_out(ladder, &self.grid, pool, slot);
+        }
     }
 
     /// The queue of a waiting order's stop price.
     pub(super) fn waiting_queue(&mut self, pool: &Pool, slot: u32) -> Option<&mut Queue> {
         let entry = &pool.special(slot).entry;
-        let stop = entry.terms.stop_price?;
+        entry.terms.stop_price?;
         let ladder = &mut self.waiting[usize::from(!rises(entry))];
-        let spot = ladder.held(&self.grid, stop.0);
-        Some(ladder.queue_mut(spot))
+        Some(ladder.queue_mut(pool.node(slot).level))
     }
 }

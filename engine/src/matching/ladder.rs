@@ -1,14 +1,15 @@
-//! One side of a market: the queues of orders by price, and which of them is best.
+//! One side of a market: the levels of its book by price, and which of them is best.
 //!
-//! Prices that are multiples of the market's step and near the first ones lie in a *window*: a ring of adjacent steps, so that
-//! a price is an index, with a bitmap of three levels of 64, so that the next price that holds something is three
+//! Prices that are multiples of the market's step and near the first ones lie in a *window*: a ring of adjacent steps, so that a
+//! price is an index, with a bitmap of three levels of 64, so that the next price that holds something is three
 //! instructions away, however far. All other prices lie in `far`, sorted. Nothing depends on which of the two a price is in.
+//!
+//! The levels themselves lie close together, apart from the window: however far orders spread, what is touched is small.
 //!
 //! Both sides count upwards to the best: a bid's key is its price, an offer's is the complement of its price, so that
 //! the best is the largest key and no price overflows.
 
 use crate::grid::Grid;
-use bytemuck::{Pod, Zeroable};
 use tidegate_model::Side;
 
 /// Steps in a window: three levels of 64. At one cent, 2,621: all prices of nearly every share. Memory is used as it is touched.
@@ -19,14 +20,15 @@ const HEADROOM: i64 = WINDOW_LEN as i64 / 2;
 const MISSES_PER_MOVE: u32 = 4_096;
 /// And only if it is off by this many steps.
 const DRIFT_MIN: i64 = WINDOW_LEN as i64 / 4;
+/// Levels that a side has room for when it is first used.
+const LEVELS_MIN: usize = 1_024;
 /// No key: below that of every price.
 pub(super) const NO_KEY: i64 = i64::MIN;
-/// No spot.
-const NO_SPOT: u32 = u32::MAX;
+/// No level.
+pub(super) const NO_LEVEL: u32 = 0;
 
-/// The orders at one price, first to last.
-#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-#[repr(C)]
+/// Orders in a row, first to last.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Queue {
     pub(super) qty: u64,
     pub(super) orders: u32,
@@ -34,25 +36,17 @@ pub(super) struct Queue {
     pub(super) head: u32,
     /// Last order, 0 is none.
     pub(super) tail: u32,
-    reserved: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct FarQueue {
-    key: i64,
+/// The orders at one price.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
+struct Level {
     queue: Queue,
+    key: i64,
 }
 
-/// Where a queue is: valid until the next price enters or leaves the ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spot(u32);
-
-impl Spot {
-    #[inline(always)]
-    fn far(self) -> Option<usize> {
-        (self.0 as usize).checked_sub(WINDOW_LEN)
-    }
-}
+const _: () = assert!(size_of::<Level>() == 32);
 
 #[derive(Debug)]
 pub(super) struct Ladder {
@@ -60,8 +54,10 @@ pub(super) struct Ladder {
     flip: i64,
     /// Key of the best price that holds something, or [`NO_KEY`].
     best: i64,
-    /// Where that is.
-    best_spot: u32,
+    /// Its level.
+    best_level: u32,
+    /// The level that was freed last, or [`NO_LEVEL`]; the next one is in its `head`.
+    free: u32,
     /// Steps in the window: [`WINDOW_LEN`], or 0 until the side is first used.
     len: u64,
     /// Key step of the first place of the window.
@@ -72,10 +68,12 @@ pub(super) struct Ladder {
     tops: [u64; 64],
     /// Bit i: place i of the ring holds something.
     words: Box<[u64]>,
-    /// The ring, by key step modulo its length.
-    window: Box<[Queue]>,
-    /// Sorted by key, the best last.
-    far: Vec<FarQueue>,
+    /// The ring, by key step modulo its length: the level there, if its bit is set.
+    window: Box<[u32]>,
+    /// The first is nobody's.
+    levels: Vec<Level>,
+    /// Keys outside the window and their levels, the best last.
+    far: Vec<(i64, u32)>,
     /// Entries that missed the window since it moved.
     misses: u32,
 }
@@ -85,19 +83,21 @@ impl Ladder {
         Self {
             flip: if side == Side::Buy { 0 } else { -1 },
             best: NO_KEY,
-            best_spot: NO_SPOT,
+            best_level: NO_LEVEL,
+            free: NO_LEVEL,
             len: 0,
             base: 0,
             root: 0,
             tops: [0; 64],
             words: Box::default(),
             window: Box::default(),
+            levels: Vec::new(),
             far: Vec::new(),
             misses: 0,
         }
     }
 
-    /// The key of a price: larger is better.
+    /// The key of a price: larger is better. Of a key, its price.
     #[inline(always)]
     pub(super) fn key(&self, price: i64) -> i64 {
         price ^ self.flip
@@ -115,86 +115,97 @@ impl Ladder {
         (self.best != NO_KEY).then_some(self.best ^ self.flip)
     }
 
-    /// Where the best price is; the side must not be empty.
+    /// The level of the best price; the side must not be empty.
     #[inline(always)]
-    pub(super) fn best_spot(&self) -> Spot {
-        Spot(self.best_spot)
+    pub(super) fn best_level(&self) -> u32 {
+        self.best_level
     }
 
-    /// The place in the window of `price`, if it is one of the window's.
+    /// The place in the window of a price, if it is one of the window's.
     #[inline(always)]
-    fn near(&self, grid: &Grid, price: i64) -> Option<Spot> {
+    fn near(&self, grid: &Grid, price: i64) -> Option<usize> {
         let (step, whole) = grid.step(price);
         let step = step ^ self.flip;
         let inside = (step.wrapping_sub(self.base) as u64) < self.len;
-        (inside & whole).then_some(Spot(step as u32 % WINDOW_LEN as u32))
+        (inside & whole).then_some(step as usize % WINDOW_LEN)
     }
 
-    /// The queue of a price that is known to have one.
-    #[inline(always)]
-    pub(super) fn held(&self, grid: &Grid, price: i64) -> Spot {
+    /// The level of a price that holds something.
+    pub(super) fn find(&self, grid: &Grid, price: i64) -> Option<u32> {
         match self.near(grid, price) {
-            Some(spot) => spot,
-            None => self.held_far(price),
+            Some(place) => self.is_held(place).then(|| self.window[place]),
+            None => self.find_far(self.key(price)).ok().map(|at| self.far[at].1),
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn held_far(&self, price: i64) -> Spot {
-        Self::far_spot(self.find_far(price).expect("an order's price has a queue"))
-    }
-
-    /// The queue of `price`, if it holds something.
-    pub(super) fn find(&self, grid: &Grid, price: i64) -> Option<Spot> {
-        match self.near(grid, price) {
-            Some(spot) => Some(spot).filter(|spot| self.queue(*spot).head != 0),
-            None => self.find_far(price).ok().map(Self::far_spot),
-        }
-    }
-
-    /// The queue of `price`, made if there is none; something must be put into it.
     #[inline(always)]
-    pub(super) fn enter(&mut self, grid: &Grid, price: i64) -> Spot {
-        let spot = match self.near(grid, price) {
-            Some(spot) => {
-                let place = spot.0 as usize;
-                self.words[place / 64] |= 1 << (place % 64);
-                self.tops[place / 4_096] |= 1 << (place / 64 % 64);
-                self.root |= 1 << (place / 4_096);
-                spot
-            }
-            None => self.enter_far(grid, price),
-        };
+    fn is_held(&self, place: usize) -> bool {
+        self.words[place / 64] >> (place % 64) & 1 != 0
+    }
+
+    /// The level of a price, made if there is none; something must be put into it.
+    #[inline(always)]
+    pub(super) fn enter(&mut self, grid: &Grid, price: i64) -> u32 {
+        let Some(place) = self.near(grid, price) else { return self.enter_far(grid, price) };
         let key = self.key(price);
+        if self.free == NO_LEVEL {
+            self.grow();
+        }
+        // No branch: whether a price holds something is a coin toss.
+        let is_held = self.is_held(place);
+        let level = if is_held { self.window[place] } else { self.free };
+        let record = &mut self.levels[level as usize];
+        let fresh = Level { queue: Queue::default(), key };
+        self.free = if is_held { self.free } else { record.queue.head };
+        *record = if is_held { *record } else { fresh };
+        self.window[place] = level;
+        self.words[place / 64] |= 1 << (place % 64);
+        self.tops[place / 4_096] |= 1 << (place / 64 % 64);
+        self.root |= 1 << (place / 4_096);
+        self.note_best(key, level);
+        level
+    }
+
+    #[inline(always)]
+    fn note_best(&mut self, key: i64, level: u32) {
         let better = key > self.best;
         self.best = if better { key } else { self.best };
-        self.best_spot = if better { spot.0 } else { self.best_spot };
-        spot
+        self.best_level = if better { level } else { self.best_level };
     }
 
     #[inline(always)]
-    pub(super) fn queue(&self, spot: Spot) -> &Queue {
-        match spot.far() {
-            None => &self.window[spot.0 as usize],
-            Some(at) => &self.far[at].queue,
+    pub(super) fn queue(&self, level: u32) -> &Queue {
+        &self.levels[level as usize].queue
+    }
+
+    #[inline(always)]
+    pub(super) fn queue_mut(&mut self, level: u32) -> &mut Queue {
+        &mut self.levels[level as usize].queue
+    }
+
+    /// Makes room for one more level at least.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let first = self.levels.len().max(1);
+        let len = (self.levels.len() * 2).max(LEVELS_MIN);
+        self.levels.resize(len, Level::default());
+        for level in (first..len).rev() {
+            self.levels[level].queue.head = self.free;
+            self.free = level as u32;
         }
     }
 
+    /// The level is empty now: its price leaves the ladder.
     #[inline(always)]
-    pub(super) fn queue_mut(&mut self, spot: Spot) -> &mut Queue {
-        match spot.far() {
-            None => &mut self.window[spot.0 as usize],
-            Some(at) => &mut self.far[at].queue,
-        }
-    }
-
-    /// The queue at `spot`, which has the price of `key`, is empty now; the spot is void.
-    #[inline(always)]
-    pub(super) fn emptied(&mut self, grid: &Grid, spot: Spot, key: i64) {
-        match spot.far() {
-            None => {
-                let place = spot.0 as usize;
+    pub(super) fn emptied(&mut self, grid: &Grid, level: u32) {
+        let record = &mut self.levels[level as usize];
+        let key = record.key;
+        record.queue.head = self.free;
+        self.free = level;
+        let place = self.near(grid, key ^ self.flip);
+        match place {
+            Some(place) => {
                 let word = &mut self.words[place / 64];
                 *word &= !(1 << (place % 64));
                 if *word == 0 {
@@ -203,30 +214,29 @@ impl Ladder {
                     self.root &= !(u64::from(*top == 0) << (place / 4_096));
                 }
             }
-            Some(at) => self.remove_far(at),
+            None => self.leave_far(key),
         }
         if key == self.best {
-            self.find_best(grid, spot);
+            self.find_best(grid, place);
         }
     }
 
-    /// The best was at `spot` and is gone: finds the next.
+    /// The best was at `place` of the window, or outside, and is gone: finds the next.
     #[inline(always)]
-    fn find_best(&mut self, grid: &Grid, spot: Spot) {
-        let near = match spot.far() {
-            None => self.held_below(spot.0 as usize),
-            Some(_) => self.held_from_top(),
+    fn find_best(&mut self, grid: &Grid, place: Option<usize>) {
+        let near = match place {
+            Some(place) => self.held_below(place),
+            None => self.held_from_top(),
         };
-        let near = near.map(|place| (self.key_at(grid, place), place as u32));
-        let (mut best, mut best_spot) = near.unwrap_or((NO_KEY, NO_SPOT));
-        if let Some(far) = self.far.last()
-            && far.key > best
+        let near = near.map(|place| (self.key_at(grid, place), self.window[place]));
+        let (mut best, mut best_level) = near.unwrap_or((NO_KEY, NO_LEVEL));
+        if let Some(&(key, level)) = self.far.last()
+            && key > best
         {
-            best = far.key;
-            best_spot = Self::far_spot(self.far.len() - 1).0;
+            (best, best_level) = (key, level);
         }
         self.best = best;
-        self.best_spot = best_spot;
+        self.best_level = best_level;
     }
 
     /// The next place below `place` that holds something, in the window's order.
@@ -237,8 +247,8 @@ impl Ladder {
             return Some(place & !63 | word.ilog2() as usize);
         }
         // The ring's end comes before its start where the window began in between.
-        self.last_held(place / 64)
-            .or_else(|| self.last_held(WINDOW_LEN / 64).filter(|at| *at > place))
+        let wrapped = || self.last_held(WINDOW_LEN / 64).filter(|at| *at > place);
+        self.last_held(place / 64).or_else(wrapped)
     }
 
     /// The best place of the window that holds something.
@@ -285,27 +295,20 @@ impl Ladder {
         self.base + ((place as i64).wrapping_sub(self.base) & (WINDOW_LEN as i64 - 1))
     }
 
-    fn far_spot(at: usize) -> Spot {
-        Spot((WINDOW_LEN + at) as u32)
-    }
-
-    fn find_far(&self, price: i64) -> Result<usize, usize> {
-        let key = self.key(price);
-        self.far.binary_search_by_key(&key, |far| far.key)
+    fn find_far(&self, key: i64) -> Result<usize, usize> {
+        self.far.binary_search_by_key(&key, |(far, _)| *far)
     }
 
     #[cold]
     #[inline(never)]
-    fn remove_far(&mut self, at: usize) {
+    fn leave_far(&mut self, key: i64) {
+        let at = self.find_far(key).expect("a price outside the window is here");
         self.far.remove(at);
-        if self.best_spot as usize > WINDOW_LEN + at && self.best_spot != NO_SPOT {
-            self.best_spot -= 1;
-        }
     }
 
     #[cold]
     #[inline(never)]
-    fn enter_far(&mut self, grid: &Grid, price: i64) -> Spot {
+    fn enter_far(&mut self, grid: &Grid, price: i64) -> u32 {
         let (step, whole) = grid.step(price);
         if whole && step.unsigned_abs() < grid.step_max() as u64 {
             self.misses += 1;
@@ -318,17 +321,23 @@ impl Ladder {
                 return self.enter(grid, price);
             }
         }
-        match self.find_far(price) {
-            Ok(at) => Self::far_spot(at),
+        let key = self.key(price);
+        let level = match self.find_far(key) {
+            Ok(at) => self.far[at].1,
             Err(at) => {
-                let key = self.key(price);
-                self.far.insert(at, FarQueue { key, queue: Queue::default() });
-                if self.best_spot != NO_SPOT && self.best_spot as usize >= WINDOW_LEN + at {
-                    self.best_spot += 1;
+                if self.free == NO_LEVEL {
+                    self.grow();
                 }
-                Self::far_spot(at)
+                let level = self.free;
+                let record = &mut self.levels[level as usize];
+                self.free = record.queue.head;
+                *record = Level { queue: Queue::default(), key };
+                self.far.insert(at, (key, level));
+                level
             }
-        }
+        };
+        self.note_best(key, level);
+        level
     }
 
     /// The base of a window around `step`.
@@ -365,36 +374,30 @@ impl Ladder {
             while bits != 0 {
                 let place = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
-                if (self.step_at(place).wrapping_sub(base) as u64) < self.len {
-                    continue;
+                if (self.step_at(place).wrapping_sub(base) as u64) >= self.len {
+                    self.far.push((self.key_at(grid, place), self.window[place]));
+                    self.words[word] &= !(1 << (place % 64));
                 }
-                let key = self.key_at(grid, place);
-                let queue = core::mem::take(&mut self.window[place]);
-                self.far.push(FarQueue { key, queue });
-                self.words[word] &= !(1 << (place % 64));
             }
         }
         self.base = base;
         // And what now does comes from there.
         let mut far = core::mem::take(&mut self.far);
-        far.retain(|far| match self.near(grid, far.key ^ self.flip) {
-            Some(Spot(place)) => {
-                self.window[place as usize] = far.queue;
-                self.words[place as usize / 64] |= 1 << (place % 64);
+        far.retain(|(key, level)| match self.near(grid, key ^ self.flip) {
+            Some(place) => {
+                self.window[place] = *level;
+                self.words[place / 64] |= 1 << (place % 64);
                 false
             }
             None => true,
         });
-        far.sort_unstable_by_key(|far| far.key);
+        far.sort_unstable();
         self.far = far;
         self.root = 0;
         for (index, words) in self.words.chunks_exact(64).enumerate() {
             let held = words.iter().enumerate();
             self.tops[index] = held.fold(0, |top, (at, word)| top | u64::from(*word != 0) << at);
             self.root |= u64::from(self.tops[index] != 0) << index;
-        }
-        if self.best != NO_KEY {
-            self.best_spot = self.held(grid, self.best ^ self.flip).0;
         }
     }
 
@@ -411,7 +414,7 @@ pub(super) struct LadderIter<'a> {
     grid: &'a Grid,
     /// The next place in the window.
     near: Option<usize>,
-    /// Far queues that are left.
+    /// Far levels that are left.
     far: usize,
 }
 
@@ -420,17 +423,17 @@ impl<'a> Iterator for LadderIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let ladder = self.ladder;
-        let far = self.far.checked_sub(1).map(|at| &ladder.far[at]);
+        let far = self.far.checked_sub(1).map(|at| ladder.far[at]);
         if let Some(place) = self.near {
             let key = ladder.key_at(self.grid, place);
-            if far.is_none_or(|far| key > far.key) {
+            if far.is_none_or(|(far, _)| key > far) {
                 let below = ladder.held_below(place);
                 self.near = below.filter(|at| ladder.step_at(*at) < ladder.step_at(place));
-                return Some((key ^ ladder.flip, &ladder.window[place]));
+                return Some((key ^ ladder.flip, ladder.queue(ladder.window[place])));
             }
         }
-        let far = far?;
+        let (key, level) = far?;
         self.far -= 1;
-        Some((far.key ^ ladder.flip, &far.queue))
+        Some((key ^ ladder.flip, ladder.queue(level)))
     }
 }

@@ -159,8 +159,7 @@ impl Market {
             }
             (Place::Hidden, _) => {
                 self.beside[side] += 1;
-                let spot = self.hidden[side].enter(&self.grid, price);
-                pool.push(self.hidden[side].queue_mut(spot), slot);
+                put_in(&mut self.hidden[side], &self.grid, pool, slot, price);
             }
             (Place::Pegged, _) => {
                 self.beside[side] += 1;
@@ -206,10 +205,10 @@ impl Market {
         let queue = match place {
             Place::Displayed => self.books[side]
                 .find(&self.grid, price)
-                .map(|spot| self.books[side].queue(spot).head),
+                .map(|level| self.books[side].queue(level).head),
             Place::Hidden => self.hidden[side]
                 .find(&self.grid, price)
-                .map(|spot| self.hidden[side].queue(spot).head),
+                .map(|level| self.hidden[side].queue(level).head),
             Place::AtMarket => Some(self.at_market[side].head),
             _ => None,
         };
@@ -244,7 +243,7 @@ impl Market {
             Place::Hidden => {
                 self.beside[side] -= 1;
                 let ladder = &mut self.hidden[side];
-                take_out(ladder, &self.grid, pool, slot, node.price);
+                take_out(ladder, &self.grid, pool, slot);
             }
             Place::Pegged => {
                 self.beside[side] -= 1;
@@ -273,9 +272,7 @@ impl Market {
     pub(super) fn display(&mut self, pool: &mut Pool, slot: u32, out: &mut impl Reports) {
         let (side, price) = (pool.node(slot).side, pool.node(slot).price);
         let book = &mut self.books[usize::from(side & 1)];
-        let spot = book.enter(&self.grid, price);
-        let queue = book.queue_mut(spot);
-        pool.push(queue, slot);
+        let queue = put_in(book, &self.grid, pool, slot, price);
         out.level(SIDES[usize::from(side & 1)], Ticks(price), Lots(queue.qty), queue.orders);
     }
 
@@ -284,7 +281,7 @@ impl Market {
     pub(super) fn undisplay(&mut self, pool: &mut Pool, slot: u32, out: &mut impl Reports) {
         let (side, price) = (pool.node(slot).side, pool.node(slot).price);
         let book = &mut self.books[usize::from(side & 1)];
-        let (qty, orders) = take_out(book, &self.grid, pool, slot, price);
+        let (qty, orders) = take_out(book, &self.grid, pool, slot);
         out.level(SIDES[usize::from(side & 1)], Ticks(price), Lots(qty), orders);
     }
 
@@ -373,8 +370,7 @@ impl Market {
         let (price, side) = (node.price, usize::from(node.side & 1));
         let queue = match node.place() {
             Place::Displayed => {
-                let spot = self.books[side].held(&self.grid, price);
-                let queue = self.books[side].queue_mut(spot);
+                let queue = self.books[side].queue_mut(node.level);
                 queue.qty -= qty;
                 if qty > 0 {
                     out.level(SIDES[side], Ticks(price), Lots(queue.qty), queue.orders);
@@ -382,8 +378,7 @@ impl Market {
                 return;
             }
             Place::Hidden => {
-                let spot = self.hidden[side].held(&self.grid, price);
-                self.hidden[side].queue_mut(spot)
+                self.hidden[side].queue_mut(node.level)
             }
             Place::Waiting => match self.waiting_queue(pool, slot) {
                 Some(queue) => queue,
@@ -426,22 +421,31 @@ impl Market {
     }
 }
 
-/// Takes an order out of its queue of a ladder; returns what is left there.
+/// Puts an order at the end of its price's level of a ladder.
 #[inline(always)]
-pub(super) fn take_out(
-    ladder: &mut Ladder,
+pub(super) fn put_in<'l>(
+    ladder: &'l mut Ladder,
     grid: &Grid,
     pool: &mut Pool,
     slot: u32,
     price: i64,
-) -> (u64, u32) {
-    let spot = ladder.held(grid, price);
-    let queue = ladder.queue_mut(spot);
+) -> &'l Queue {
+    let level = ladder.enter(grid, price);
+    pool.node_mut(slot).level = level;
+    let queue = ladder.queue_mut(level);
+    pool.push(queue, slot);
+    queue
+}
+
+/// Takes an order out of its level of a ladder; returns what is left there.
+#[inline(always)]
+pub(super) fn take_out(ladder: &mut Ladder, grid: &Grid, pool: &mut Pool, slot: u32) -> (u64, u32) {
+    let level = pool.node(slot).level;
+    let queue = ladder.queue_mut(level);
     pool.unlink(queue, slot);
     let (qty, orders) = (queue.qty, queue.orders);
     if orders == 0 {
-        let key = ladder.key(price);
-        ladder.emptied(grid, spot, key);
+        ladder.emptied(grid, level);
     }
     (qty, orders)
 }

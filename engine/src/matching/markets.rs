@@ -341,7 +341,7 @@ impl Markets {
     pub fn displayed(&self, market: u32, side: Side, price: Ticks) -> Lots {
         let market = &self.markets[market as usize];
         let book = &market.books[side.index()];
-        Lots(book.find(&market.grid, price.0).map_or(0, |spot| book.queue(spot).qty))
+        Lots(book.find(&market.grid, price.0).map_or(0, |level| book.queue(level).qty))
     }
 
     /// Displayed prices, best first, with lots and orders.

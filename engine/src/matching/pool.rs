@@ -43,7 +43,8 @@ pub(super) struct Node {
     pub(super) time_in_force: u8,
     /// 0: nobody's.
     pub(super) is_live: u8,
-    pub(super) reserved: [u8; 4],
+    /// Its level, where it is in a ladder.
+    pub(super) level: u32,
 }
 
 const _: () = assert!(size_of::<Node>() == 64);

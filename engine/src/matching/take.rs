@@ -72,8 +72,8 @@ impl Market {
                 self.paused = true;
                 break;
             }
-            let spot = book.best_spot();
-            let queue = book.queue_mut(spot);
+            let level = book.best_level();
+            let queue = book.queue_mut(level);
             let mut head = queue.head;
             while head != NONE && taker.left > 0 {
                 let node = pool.node_mut(head);
@@ -114,7 +114,7 @@ impl Market {
             pool.node_mut(head).prev = NONE;
             out.level(maker_side, Ticks(price), Lots(queue.qty), queue.orders);
             if head == NONE {
-                book.emptied(&self.grid, spot, key);
+                book.emptied(&self.grid, level);
             }
             let first = self.traded.map_or(price, |(first, _)| first);
             self.traded = Some((first, price));
@@ -244,7 +244,7 @@ impl Market {
         let ladders = [(&self.books[side.index()], false), (&self.hidden[side.index()], true)];
         let heads = ladders.iter().filter(|(ladder, _)| ladder.best_key() != NO_KEY);
         let heads = heads.map(|(ladder, is_hidden)| {
-            self.maker(pool, ladder.queue(ladder.best_spot()).head, *is_hidden)
+            self.maker(pool, ladder.queue(ladder.best_level()).head, *is_hidden)
         });
         let peg = self.pegs[side.index()].first().filter(|slot| pool.node(**slot).price != 0);
         let conditional = &self.conditional[side.index()];
