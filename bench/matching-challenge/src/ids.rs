@@ -40,7 +40,9 @@ impl Codes {
         let next = self.sparse.len();
         let at = *self.sparse.entry(id).or_insert(next as u32);
         if at as usize >= SPARSE_MAX {
-            eprintln!("order id {id}: more than {SPARSE_MAX} ids of {DENSE_MAX} and above in one run");
+            eprintln!(
+                "order id {id}: more than {SPARSE_MAX} ids of {DENSE_MAX} and above in one run"
+            );
             std::process::abort();
         }
         SPARSE[at as usize].store(id, Ordering::Relaxed);

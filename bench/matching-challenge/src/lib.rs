@@ -190,12 +190,14 @@ pub unsafe extern "C" fn engine_init(_seed: u64, _transport: *const Transport, s
     markets.define(Ticks(1));
     markets.prefault();
     // SAFETY: no call is under way.
-    unsafe { *ENGINE.0.get() = Some(Engine {
+    unsafe {
+        *ENGINE.0.get() = Some(Engine {
             markets,
             codes: Codes::default(),
             handles: Handles::default(),
             ring: sink.cast(),
-        }) };
+        })
+    };
 }
 
 /// `engine_shutdown`.

@@ -93,7 +93,10 @@ impl Market {
                 Side::Sell => i64::MIN + 1,
             },
             OrderType::MarketToLimit => {
-                let best = self.best_executable(pool, side.opposite(), entry.qty.0)?;
+                let best = self.best_executable(pool, side.opposite(), entry.qty.0);
+                let is_in_reach =
+                    |best: &i64| entry.price.0 == 0 || reaches(side, entry.price.0, *best);
+                let best = best.filter(is_in_reach)?;
                 self.become_plain(pool, slot, OrderType::Limit, Ticks(best));
                 best
             }

@@ -377,9 +377,7 @@ impl Market {
                 }
                 return;
             }
-            Place::Hidden => {
-                self.hidden[side].queue_mut(node.level)
-            }
+            Place::Hidden => self.hidden[side].queue_mut(node.level),
             Place::Waiting => match self.waiting_queue(pool, slot) {
                 Some(queue) => queue,
                 None => return,

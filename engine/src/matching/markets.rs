@@ -38,14 +38,13 @@ pub struct Markets {
 }
 
 impl Markets {
-    /// No market yet, and room for orders with handles below `handles_max`, at most [`HANDLES_MAX`]. Memory is
-    /// address space until it is touched.
+    /// No market yet, and room for orders with handles below `handles_max`, at most [`HANDLES_MAX`]. Memory is taken as handles
+    /// are used, or by [`Self::prefault`].
     pub fn new(handles_max: u32) -> Self {
         Self { pool: Pool::new(handles_max.min(HANDLES_MAX)), markets: Vec::new() }
     }
 
-    /// Touches the memory that the first orders will need; without it the system hands pages out as orders come, a
-    /// microsecond and more at a time.
+    /// Takes and touches the memory that the first 2^17 handles need; without it memory moves as orders come.
     pub fn prefault(&mut self) {
         self.pool.prefault();
     }
@@ -100,11 +99,20 @@ impl Markets {
     #[cold]
     #[inline(never)]
     fn enter_slowly(&mut self, market: u32, order: &Plain, out: &mut impl Reports) {
-        self.enter(market, &order.entry(), out);
+        self.enter_any(market, &order.entry(), out);
     }
 
     /// An order comes. It is accepted and carried out, or refused.
     pub fn enter(&mut self, market: u32, entry: &Entry, out: &mut impl Reports) {
+        if !entry.is_plain() {
+            return self.enter_any(market, entry, out);
+        }
+        let &Entry { handle, account, side, time_in_force, qty, price, .. } = entry;
+        let plain = Plain { handle, account, side, time_in_force, qty, price };
+        self.enter_plain(market, &plain, out);
+    }
+
+    fn enter_any(&mut self, market: u32, entry: &Entry, out: &mut impl Reports) {
         match self.admit(market, entry) {
             Err(reject) => out.rejected(entry.handle, reject),
             Ok(price) => {
@@ -317,6 +325,12 @@ impl Markets {
         self.markets[market as usize].indicative(&self.pool)
     }
 
+    /// Open quantity of a live order, displayed or not.
+    pub fn open(&self, handle: u32) -> Option<Lots> {
+        let slot = self.pool.find(handle);
+        (slot != NONE).then(|| Lots(self.pool.node(slot).open()))
+    }
+
     /// Side and limit of a live order.
     #[inline]
     pub fn order(&self, handle: u32) -> Option<(Side, Ticks)> {
@@ -372,6 +386,8 @@ impl Market {
     /// True if an order may have this limit.
     #[inline(always)]
     fn takes_price(&self, price: Ticks) -> bool {
-        (price.0.wrapping_sub(1) as u64) < PRICE_MAX.0 as u64 && self.grid.step(price.0).1
+        let (step, whole) = self.grid.step(price.0);
+        let is_multiple = whole && step.unsigned_abs() <= self.grid.step_max() as u64;
+        is_multiple && (price.0.wrapping_sub(1) as u64) < PRICE_MAX.0 as u64
     }
 }

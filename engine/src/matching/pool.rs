@@ -132,7 +132,9 @@ const NOBODY: Special = Special {
 /// Every live order of every market. A record's place is the order's handle and one more: nothing is looked up.
 #[derive(Debug)]
 pub(super) struct Pool {
-    nodes: Box<[Node]>,
+    /// As many as handles were used so far, and some.
+    nodes: Vec<Node>,
+    handles_max: usize,
     /// What [`Node::special`] points to; 0 is nobody's.
     specials: Vec<Special>,
     /// Places of `specials` that are free.
@@ -140,19 +142,27 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Room for orders with handles below `handles_max`. Memory is address space until it is touched.
+    /// Room for orders with handles below `handles_max`.
     pub(super) fn new(handles_max: u32) -> Self {
         Self {
-            nodes: bytemuck::zeroed_slice_box(handles_max as usize + 1),
+            nodes: vec![Node::zeroed()],
+            handles_max: handles_max as usize,
             specials: vec![NOBODY],
             free_specials: Vec::new(),
         }
     }
 
-    /// Touches the memory of the first orders.
+    /// Takes and touches the memory of the first orders.
     pub(super) fn prefault(&mut self) {
-        let nodes = self.nodes.len().min(PREFAULT_ORDERS);
-        self.nodes[..nodes].fill(core::hint::black_box(Node::zeroed()));
+        self.grow(PREFAULT_ORDERS);
+    }
+
+    /// Makes room for `len` records, or for all handles if they are fewer.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, len: usize) {
+        let len = len.clamp(self.nodes.len(), self.handles_max + 1);
+        self.nodes.resize(len, core::hint::black_box(Node::zeroed()));
     }
 
     /// The record of a live order, or [`NONE`].
@@ -165,14 +175,13 @@ impl Pool {
 
     /// Handles are below this.
     pub(super) fn handles_max(&self) -> usize {
-        self.nodes.len() - 1
+        self.handles_max
     }
 
     /// True if no live order has the handle and one may.
     #[inline(always)]
     pub(super) fn is_free(&self, handle: u32) -> bool {
-        let slot = handle.wrapping_add(1);
-        self.nodes.get(slot as usize).is_some_and(|node| node.is_live == 0) && slot != NONE
+        (handle as usize) < self.handles_max && self.find(handle) == NONE
     }
 
     /// Keeps an order that is nowhere yet.
@@ -187,7 +196,11 @@ impl Pool {
     /// Keeps an order; its handle must be free.
     #[inline(always)]
     pub(super) fn insert(&mut self, handle: u32, node: Node) -> u32 {
-        self.nodes[handle as usize + 1] = node;
+        let slot = handle as usize + 1;
+        if slot >= self.nodes.len() {
+            self.grow((slot + 1).max(2 * self.nodes.len()));
+        }
+        self.nodes[slot] = node;
         handle + 1
     }
 

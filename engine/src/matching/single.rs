@@ -94,6 +94,11 @@ impl SingleMarket {
         self.markets.limit(handle)
     }
 
+    /// See [`Markets::open`].
+    pub fn open(&self, handle: u32) -> Option<Lots> {
+        self.markets.open(handle)
+    }
+
     /// See [`Markets::levels`].
     pub fn levels(&self, side: Side) -> Vec<(Ticks, Lots, u32)> {
         self.markets.levels(0, side).collect()

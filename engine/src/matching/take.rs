@@ -101,7 +101,9 @@ impl Market {
                     queue.tail = if next == NONE { NONE } else { queue.tail };
                     let stamp = &mut self.next_stamp;
                     let reserve = &mut self.reserve[maker_side.index()];
-                    let gone = show_next(pool, head, stamp, reserve, out, |pool, slot| pool.push(queue, slot));
+                    let gone = show_next(pool, head, stamp, reserve, out, |pool, slot| {
+                        pool.push(queue, slot)
+                    });
                     self.hash.0 = self.hash.0.wrapping_add(gone);
                     head = queue.head;
                     continue;

@@ -14,7 +14,7 @@ mod types;
 
 use support::text::parse;
 use support::{Input, Matching, Report, book, told};
-use tidegate_engine::matching::NaiveMarket;
+use tidegate_engine::matching::{NaiveMarket, SingleMarket};
 use tidegate_model::Ticks;
 
 /// A rule's number, what of it is shown and where it is from, and the lines.
@@ -25,6 +25,7 @@ type Scenario = (&'static str, &'static str);
 fn check(scenarios: &[Scenario]) {
     for (name, lines) in scenarios {
         run::<NaiveMarket>(name, lines, Ticks(1));
+        run::<SingleMarket>(name, lines, Ticks(1));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rules 3.7 and 6.1: orders that are refused (FIX 39=8), with reason, limit and value.
 
 use super::{check, run};
-use tidegate_engine::matching::NaiveMarket;
+use tidegate_engine::matching::{NaiveMarket, SingleMarket};
 use tidegate_model::Ticks;
 
 #[test]
@@ -141,5 +141,6 @@ fn steps_of_several_ticks() {
         ),
     ] {
         run::<NaiveMarket>(name, lines, Ticks(5));
+        run::<SingleMarket>(name, lines, Ticks(5));
     }
 }

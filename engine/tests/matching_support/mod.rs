@@ -13,7 +13,9 @@
 pub mod text;
 
 use std::fmt;
-use tidegate_engine::matching::{Entry, Indicative, NaiveMarket, Phase, Reports, Trade};
+use tidegate_engine::matching::{
+    Entry, Indicative, NaiveMarket, Phase, Reports, SingleMarket, Trade,
+};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::StateHash;
 use tidegate_model::{AccountId, Lots, Reject, Side, Ticks, UnixNanos};
@@ -106,7 +108,9 @@ pub trait Matching {
     }
 }
 
-impl Matching for NaiveMarket {
+macro_rules! matching {
+    ($market:ty { $($more:item)* }) => {
+        impl Matching for $market {
     fn new(increment: Ticks) -> Self {
         Self::new(increment)
     }
@@ -146,14 +150,21 @@ impl Matching for NaiveMarket {
         self.open(handle)
     }
 
-    fn interest(&self) -> Vec<(u32, Ticks, Lots)> {
-        self.interest()
-    }
+    $($more)*
 
     fn state_hash(&self) -> StateHash {
         self.state_hash()
     }
 }
+    };
+}
+
+matching!(NaiveMarket {
+    fn interest(&self) -> Vec<(u32, Ticks, Lots)> {
+        self.interest()
+    }
+});
+matching!(SingleMarket {});
 
 /// The displayed book in one line, as a scenario writes it.
 pub fn book(market: &impl Matching) -> String {

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 use support::{Input, Matching, Recorder, Report, told};
-use tidegate_engine::matching::{NaiveMarket, Phase};
+use tidegate_engine::matching::{NaiveMarket, Phase, SingleMarket};
 use tidegate_model::Ticks;
 
 /// One step of prices.
@@ -106,6 +106,16 @@ fn panics(run: impl FnOnce()) -> bool {
 #[test]
 fn any_flow_keeps_the_rules() {
     holds(flow(120), 256, keeps_the_rules::<NaiveMarket>);
+}
+
+#[test]
+fn the_market_does_what_the_naive_one_does() {
+    holds(flow(160), 1_024, do_the_same::<NaiveMarket, SingleMarket>);
+}
+
+#[test]
+fn the_market_does_what_the_naive_one_does_with_plain_orders() {
+    holds(plain_flow(400), 256, do_the_same::<NaiveMarket, SingleMarket>);
 }
 
 /// Flows of market and limit orders, in which the ledger knows every order's place.
