@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const DENSE_MAX: u64 = 1 << 31;
 /// Other ids that one run may name.
 const SPARSE_MAX: usize = 1 << 16;
-/// Places in the table to begin with; it doubles when half of them are taken.
-const TABLE_LEN_MIN: usize = 1 << 12;
+/// Places in the table to begin with; it doubles when a quarter of them is taken, so that a look is
+/// nearly always one.
+const TABLE_LEN_MIN: usize = 1 << 14;
 
 /// The ids of the codes from `DENSE_MAX` on: written before the first report that names one leaves, read where reports arrive.
 static SPARSE: [AtomicU64; SPARSE_MAX] = [const { AtomicU64::new(0) }; SPARSE_MAX];
@@ -108,7 +109,7 @@ impl Handles {
     /// A handle for a new order.
     #[inline(always)]
     pub fn insert(&mut self, code: u32) -> u32 {
-        if self.live >= self.table.len() / 2 {
+        if self.live >= self.table.len() / 4 {
             self.grow();
         }
         self.live += 1;

@@ -3,7 +3,7 @@
 use super::Phase;
 use super::terms::{Entry, Peg, Trail};
 use tidegate_model::command::TimeInForce;
-use tidegate_model::hash::hash_words;
+use tidegate_model::hash::{fold, hash_words};
 use tidegate_model::{Ticks, UnixNanos};
 
 const TAG_ORDER: u64 = 0x6d61_7463_686f_7264;
@@ -53,15 +53,11 @@ pub(super) struct OrderState {
 pub(super) fn hash_order(order: &OrderState) -> u64 {
     // From the lowest bit: place 3 bits, side 1, time in force 4, stamp.
     let kind = order.time_in_force.wire() << 4 | order.side << 3 | order.place as u8;
-    hash_words(
-        TAG_ORDER,
-        &[
-            u64::from(order.handle) | u64::from(order.account) << 32,
-            order.price as u64,
-            order.qty.wrapping_add(order.reserve.rotate_left(32)),
-            order.stamp << 8 | u64::from(kind),
-        ],
-    )
+    // As `hash_words`, in two multiplications: this is done twice for each order.
+    let whose = u64::from(order.handle) | u64::from(order.account) << 32;
+    let hash = fold(TAG_ORDER ^ whose, order.price as u64);
+    let open = order.qty.wrapping_add(order.reserve.rotate_left(32));
+    fold(hash.rotate_left(23) ^ open, hash.wrapping_add(order.stamp << 8 | u64::from(kind)))
 }
 
 /// What a market knows beside its orders.

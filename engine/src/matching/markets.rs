@@ -1,8 +1,8 @@
 //! Every market, and what one may ask of it. The way of a plain order is here whole: in, through what it meets, to its place.
 
-use super::carry::node_of;
+use super::hash::Place;
 use super::market::{BESIDE_MAX, Market};
-use super::pool::{NONE, Pool};
+use super::pool::{NONE, Node, Pool};
 use super::take::Taker;
 use super::terms::Entry;
 use super::{Indicative, PRICE_MAX, Phase, QTY_MAX, Reports};
@@ -83,9 +83,23 @@ impl Markets {
                 out.canceled(handle, Lots(taker.left), reason);
                 out.ended(handle);
             } else {
-                let entry = Plain { qty: Lots(taker.left), ..*order };
-                let mut node = node_of(&entry.entry(), id);
-                node.stamp = market.take_stamp();
+                let node = Node {
+                    price: price.0,
+                    qty: taker.left,
+                    reserve: 0,
+                    stamp: market.take_stamp(),
+                    handle,
+                    account,
+                    next: NONE,
+                    prev: NONE,
+                    special: NONE,
+                    market: id,
+                    side: side.index() as u8,
+                    place: Place::Displayed as u8,
+                    time_in_force: time_in_force.wire(),
+                    is_live: 1,
+                    level: 0,
+                };
                 market.hash.add(node.hash());
                 let slot = pool.insert(handle, node);
                 market.display(pool, slot, out);
