@@ -5,6 +5,7 @@ use super::market::Market;
 use super::pool::{NONE, Pool, SIDES};
 use super::take::Maker;
 use super::{Indicative, Phase, Reports, Trade};
+use std::cmp::{Ordering, Reverse};
 use tidegate_model::{Lots, Side, Ticks};
 
 /// The key of an order at any price: before every other.
@@ -19,13 +20,38 @@ struct Outcome {
     surplus: i128,
 }
 
+impl Outcome {
+    /// Rules 7.1 a and b.
+    fn worth(&self) -> (u64, Reverse<u128>) {
+        (self.qty, Reverse(self.surplus.unsigned_abs()))
+    }
+}
+
+/// Scratch of auctions, kept so that they allocate nothing.
+#[derive(Debug, Default)]
+pub(super) struct Bidding {
+    /// By side: the orders that take part, in the order in which they trade, and their open lots.
+    orders: [Vec<(Maker, u64)>; 2],
+    /// Every limit, rising.
+    prices: Vec<i64>,
+    /// The prices that nothing yet seen is better than.
+    best: Vec<Outcome>,
+}
+
+impl Bidding {
+    /// Lots that trade at `price`, by side, if there are enough on the other.
+    fn lots(&self, side: Side, own_key: i64) -> u64 {
+        let orders = self.orders[side.index()].iter();
+        orders.filter(|(maker, _)| maker.key >= own_key).map(|(_, qty)| *qty).sum()
+    }
+}
+
 impl Market {
-    /// The orders of a side that take part, in the order in which they trade, and their open lots.
-    fn bidders(&self, pool: &Pool, side: Side) -> Vec<(Maker, u64)> {
-        let mut bidders = Vec::new();
-        for (ladder, is_hidden) in
-            [(&self.books[side.index()], false), (&self.hidden[side.index()], true)]
-        {
+    /// Lists the orders of a side that take part.
+    fn list_bidders(&self, pool: &Pool, side: Side, bidders: &mut Vec<(Maker, u64)>) {
+        bidders.clear();
+        let ladders = [(&self.books[side.index()], false), (&self.hidden[side.index()], true)];
+        for (ladder, is_hidden) in ladders {
             for (_, queue) in ladder.iter(&self.grid) {
                 let mut slot = queue.head;
                 while slot != NONE {
@@ -46,79 +72,77 @@ impl Market {
             slot = node.next;
         }
         bidders.sort_unstable_by_key(|(maker, _)| maker.rank());
-        bidders
     }
 
-    /// The price at which `buyers` and `sellers` trade, and what that gives; `None` if nothing trades.
-    fn outcome(&self, buyers: &[(Maker, u64)], sellers: &[(Maker, u64)]) -> Option<Outcome> {
-        let sides = [(Side::Buy, buyers), (Side::Sell, sellers)];
+    /// The price at which an auction trades, and what that gives; `None` if nothing trades.
+    fn outcome(&self, pool: &Pool, bidding: &mut Bidding) -> Option<Outcome> {
+        for side in SIDES {
+            self.list_bidders(pool, side, &mut bidding.orders[side.index()]);
+        }
         let reference = self.reference.or(self.last);
-        let mut prices: Vec<i64> = sides
-            .iter()
-            .flat_map(|(side, orders)| {
-                let limits = orders.iter().filter(|(maker, _)| maker.key != ANY_PRICE);
-                limits.map(|(maker, _)| self.books[side.index()].key(maker.key))
-            })
-            .collect();
-        prices.sort_unstable();
-        prices.dedup();
-        if prices.is_empty() {
-            prices.extend(reference);
+        bidding.prices.clear();
+        for side in SIDES {
+            let orders = bidding.orders[side.index()].iter();
+            let limits = orders.filter(|(maker, _)| maker.key != ANY_PRICE);
+            bidding.prices.extend(limits.map(|(maker, _)| self.books[side.index()].key(maker.key)));
+        }
+        bidding.prices.sort_unstable();
+        bidding.prices.dedup();
+        if bidding.prices.is_empty() {
+            bidding.prices.extend(reference);
         }
         // Rising prices lose buyers and win sellers.
-        let total = |orders: &[(Maker, u64)]| orders.iter().map(|(_, qty)| *qty).sum::<u64>();
-        let (mut demand, mut supply) = (total(buyers), 0);
+        let [buyers, sellers] = &bidding.orders;
+        let sell_key = |price: i64| self.books[Side::Sell.index()].key(price);
+        let (mut demand, mut supply) = (bidding.lots(Side::Buy, i64::MIN), 0);
         let (mut last_buyer, mut next_seller) = (buyers.len(), 0);
-        let mut best: Vec<Outcome> = Vec::new();
-        for price in prices {
+        bidding.best.clear();
+        for &price in &bidding.prices {
             while last_buyer > 0 && buyers[last_buyer - 1].0.key < price {
                 last_buyer -= 1;
                 demand -= buyers[last_buyer].1;
             }
-            let own = self.books[Side::Sell.index()].key(price);
-            while next_seller < sellers.len() && sellers[next_seller].0.key >= own {
+            while next_seller < sellers.len() && sellers[next_seller].0.key >= sell_key(price) {
                 supply += sellers[next_seller].1;
                 next_seller += 1;
             }
             let surplus = i128::from(demand) - i128::from(supply);
             let outcome = Outcome { price, qty: demand.min(supply), surplus };
-            let worth = |outcome: &Outcome| (outcome.qty, std::cmp::Reverse(outcome.surplus.abs()));
-            match best.first().map(|first| worth(&outcome).cmp(&worth(first))) {
-                Some(std::cmp::Ordering::Less) => continue,
-                Some(std::cmp::Ordering::Equal) => {}
-                _ => best.clear(),
+            match bidding.best.first().map(|first| outcome.worth().cmp(&first.worth())) {
+                Some(Ordering::Less) => continue,
+                Some(Ordering::Equal) => {}
+                Some(Ordering::Greater) | None => bidding.best.clear(),
             }
-            best.push(outcome);
+            bidding.best.push(outcome);
         }
-        let (lowest, highest) = (*best.first()?, *best.last()?);
+        let (lowest, highest) = (*bidding.best.first()?, *bidding.best.last()?);
         if lowest.qty == 0 {
             return None;
         }
-        if best.iter().all(|outcome| outcome.surplus > 0) {
+        if bidding.best.iter().all(|outcome| outcome.surplus > 0) {
             return Some(highest);
         }
-        if best.iter().all(|outcome| outcome.surplus < 0) {
+        if bidding.best.iter().all(|outcome| outcome.surplus < 0) {
             return Some(lowest);
         }
         let middle = (lowest.price + highest.price).div_euclid(2 * self.step) * self.step;
         let price = reference.unwrap_or(middle).clamp(lowest.price, highest.price);
         // Between two prices that execute most, a price executes as much.
-        let lots = |orders: &[(Maker, u64)], key: i64| {
-            orders.iter().filter(|(maker, _)| maker.key >= key).map(|(_, qty)| *qty).sum::<u64>()
-        };
-        let demand = lots(buyers, price);
-        let supply = lots(sellers, self.books[Side::Sell.index()].key(price));
+        let demand = bidding.lots(Side::Buy, price);
+        let supply = bidding.lots(Side::Sell, sell_key(price));
         let surplus = i128::from(demand) - i128::from(supply);
         Some(Outcome { price, qty: demand.min(supply), surplus })
     }
 
     /// What an auction would do now.
-    pub(super) fn indicative(&self, pool: &Pool) -> Indicative {
+    pub(super) fn indicative(&mut self, pool: &Pool) -> Indicative {
         if !self.phase.collects() {
             return Indicative::NOTHING;
         }
-        let [buyers, sellers] = SIDES.map(|side| self.bidders(pool, side));
-        let Some(outcome) = self.outcome(&buyers, &sellers) else { return Indicative::NOTHING };
+        let mut bidding = core::mem::take(&mut self.bidding);
+        let outcome = self.outcome(pool, &mut bidding);
+        self.bidding = bidding;
+        let Some(outcome) = outcome else { return Indicative::NOTHING };
         Indicative {
             price: Some(Ticks(outcome.price)),
             qty: Lots(outcome.qty),
@@ -134,23 +158,23 @@ impl Market {
         phase: Phase,
         out: &mut impl Reports,
     ) {
-        let [buyers, sellers] = SIDES.map(|side| self.bidders(pool, side));
-        let outcome = self.outcome(&buyers, &sellers);
+        let mut bidding = core::mem::take(&mut self.bidding);
+        let outcome = self.outcome(pool, &mut bidding);
         let (low, high) = self.band;
         let is_outside = outcome.is_some_and(|outcome| outcome.price < low || outcome.price > high);
         self.phase = if is_outside { Phase::Halt } else { phase };
         out.phase(self.phase);
         if let Some(outcome) = outcome.filter(|_| !is_outside) {
-            self.uncross(pool, buyers, sellers, outcome, out);
+            self.uncross(pool, &mut bidding.orders, outcome, out);
         }
+        self.bidding = bidding;
     }
 
     /// Trades what an auction trades.
     fn uncross(
         &mut self,
         pool: &mut Pool,
-        mut buyers: Vec<(Maker, u64)>,
-        mut sellers: Vec<(Maker, u64)>,
+        [buyers, sellers]: &mut [Vec<(Maker, u64)>; 2],
         outcome: Outcome,
         out: &mut impl Reports,
     ) {
@@ -176,7 +200,7 @@ impl Market {
         }
         self.note_trade(price);
         for (orders, last) in [(buyers, buyer), (sellers, seller)] {
-            for (maker, open) in orders.into_iter().take(last + 1) {
+            for &(maker, open) in orders.iter().take(last + 1) {
                 let node = pool.node(maker.slot);
                 let qty = node.open() - open;
                 if qty == 0 {

@@ -1,5 +1,6 @@
 //! The market of one instrument: where its orders are, and how they get there and away.
 
+use super::auction::Bidding;
 use super::hash::{MarketState, Place, hash_market};
 use super::ladder::{Ladder, Queue};
 use super::pool::{NONE, Pool, SIDES};
@@ -67,6 +68,8 @@ pub(super) struct Market {
     pub(super) walk: Vec<u32>,
     /// Scratch: orders and lots that somebody might trade with.
     pub(super) makers: Vec<(Maker, u64)>,
+    /// Scratch of auctions.
+    pub(super) bidding: Bidding,
 }
 
 impl Market {
@@ -102,6 +105,7 @@ impl Market {
             hash: StateHash::default(),
             walk: Vec::new(),
             makers: Vec::new(),
+            bidding: Bidding::default(),
         }
     }
 
@@ -213,7 +217,8 @@ impl Market {
             _ => None,
         };
         // Whoever has a later stamp steps back and comes again.
-        let mut later = Vec::new();
+        let mut later = core::mem::take(&mut self.walk);
+        later.clear();
         let mut next = queue.unwrap_or(NONE);
         while next != NONE {
             if pool.node(next).stamp > stamp {
@@ -228,6 +233,7 @@ impl Market {
         for &slot in &later {
             self.put(pool, slot, place, out);
         }
+        self.walk = later;
     }
 
     /// Takes an order from where it is.

@@ -335,7 +335,7 @@ impl Markets {
     }
 
     /// What an auction would do now; nothing while orders are not collected. It looks at every order.
-    pub fn indicative(&self, market: u32) -> Indicative {
+    pub fn indicative(&mut self, market: u32) -> Indicative {
         self.markets[market as usize].indicative(&self.pool)
     }
 

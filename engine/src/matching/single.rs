@@ -106,7 +106,7 @@ impl SingleMarket {
 
     /// See [`Markets::indicative`].
     pub fn indicative(&self) -> Indicative {
-        self.markets.indicative(0)
+        self.indicative
     }
 
     /// See [`Markets::state_hash`].
