@@ -5,11 +5,13 @@
 //! * [`core`]: the state machine. `apply(input)` reads no clock, no file and no socket; the same inputs give the
 //!   same outputs and the same state hash.
 //! * [`runtime`]: the pinned thread around it: sequence, journal, apply, publish.
+//! * [`backtest`]: the same state machine in lock-step with whoever trades, over the market events of a file.
 //! * [`event_log`]: the thread behind the engine that keeps every event, numbered, for streams that resume.
 //! * [`broadcast`], [`lane`]: the rings by which others listen and speak.
 //!
 //! Start reading at [`core::Core::apply`].
 
+pub mod backtest;
 pub mod book;
 pub mod broadcast;
 pub mod core;

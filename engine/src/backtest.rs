@@ -1,0 +1,601 @@
+//! A backtest: the market events of a file through the state machine, in lock-step with whoever trades.
+//!
+//! It is the third way to drive [`Core::apply`], beside the thread of a server ([`crate::runtime`]) and the replay of a
+//! journal ([`crate::replay`]). Nothing in it reads a clock, so the same file, settings and trader lead to the same state
+//! hash. There is no journal unless one is given: the file is the journal. For each market event
+//!
+//! 1. what falls due before it happens first, in the order of time: requests that reach the venue, the trader's timer;
+//! 2. the event is applied;
+//! 3. the trader hears what followed and answers; its commands are applied at that same time, and it hears what followed
+//!    from those, until there is nothing left to hear.
+//!
+//! The engine stands still while the trader thinks: how long it takes changes nothing. How long its orders take to reach
+//! the venue is the paper venue's latency.
+
+use crate::core::output::Output;
+use crate::core::{Core, Input};
+use crate::runtime::CHECKPOINT_EVERY;
+use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
+use tidegate_journal::{JournalError, Writer};
+use tidegate_model::command::{CommandKind, Configure, MassCancel};
+use tidegate_model::event::{Ack, Event, EventKind};
+use tidegate_model::market::TradingStatus;
+use tidegate_model::{
+    AccountId, Command, CommandRecord, EventRecord, InstrumentId, Lots, MarketEvent, PrincipalId,
+    PublicKind, PublicUpdate, Reject, SeqNo, SessionId, Side, StateHash, Symbol, Ticks, UnixNanos,
+};
+
+/// The session that the trader's commands come from.
+pub const SESSION: SessionId = SessionId(1);
+/// Whom they are asked by.
+pub const PRINCIPAL: PrincipalId = PrincipalId(1);
+/// Commands of one answer: far more than a strategy has orders; one that needs more answers in two steps.
+pub const COMMANDS_PER_STEP_MAX: usize = 1_024;
+/// Things heard that are kept for the next step; with so many it comes early.
+const HEARD_MAX: usize = 4_096;
+/// Steps without time passing: a strategy that answers each refusal with the same order would never end.
+const STEPS_AT_ONE_TIME_MAX: u32 = 10_000;
+
+/// Best bid and offer of one instrument, its status and its last trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Best bid and what is displayed there.
+    pub bid: Option<(Ticks, Lots)>,
+    /// Best offer and what is displayed there.
+    pub ask: Option<(Ticks, Lots)>,
+    /// Whether it trades.
+    pub status: TradingStatus,
+    /// Price of the last trade.
+    pub last_trade: Option<Ticks>,
+}
+
+/// Something that the trader hears.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard {
+    /// An instrument that it may trade is there; [`Core::listing`] has its terms.
+    Instrument(InstrumentId),
+    /// The best bid or offer, or the status, changed.
+    Quote(Quote),
+    /// A trade on the market.
+    Trade(PublicUpdate),
+    /// Something about its own requests, orders, position or cash.
+    Event(EventRecord),
+    /// The time that it asked to be woken at has come.
+    Timer,
+    /// The data is over: what is sent now still goes to the venue, then what is open is canceled.
+    End,
+}
+
+/// What happened since the trader answered last.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Counted from 1.
+    pub number: u64,
+    /// The time; it stands still until the answer.
+    pub now: UnixNanos,
+    /// New instruments, then quotes as they are now, then everything else in the order in which it happened.
+    pub heard: &'a [Heard],
+}
+
+/// What the trader wants.
+#[derive(Debug, Default)]
+pub struct Answer {
+    commands: Vec<(u64, Command)>,
+    /// When to be woken at the latest, or never. Each answer says it anew.
+    pub wake_at: Option<UnixNanos>,
+}
+
+impl Answer {
+    /// Sends `command` as the trader's request `request_id`, which events will carry.
+    ///
+    /// # Errors
+    /// [`COMMANDS_PER_STEP_MAX`] if so many were sent in this step.
+    pub fn send(&mut self, request_id: u64, command: Command) -> Result<(), usize> {
+        if self.commands.len() == COMMANDS_PER_STEP_MAX {
+            return Err(COMMANDS_PER_STEP_MAX);
+        }
+        self.commands.push((request_id, command));
+        Ok(())
+    }
+}
+
+/// Whoever trades: a strategy in this process, or the connection to one in another.
+pub trait Trader {
+    /// Why it cannot go on.
+    type Error;
+    /// Hears what happened and answers.
+    ///
+    /// # Errors
+    /// The backtest ends with it.
+    fn step(
+        &mut self,
+        core: &Core,
+        step: &Step<'_>,
+        answer: &mut Answer,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Whoever watches: hears every event, not only the trader's.
+pub trait Observer {
+    /// Takes one event, and the market event that was applied when it came, if it was one.
+    fn event(&mut self, record: &EventRecord, cause: Option<&MarketEvent>);
+}
+
+/// Nobody watches.
+impl Observer for () {
+    fn event(&mut self, _: &EventRecord, _: Option<&MarketEvent>) {}
+}
+
+/// Which instruments the trader hears of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// So many, as they are defined.
+    First(usize),
+    /// These.
+    Symbols(Vec<Symbol>),
+}
+
+impl Watch {
+    fn takes(&self, symbol: &Symbol, watched: usize) -> bool {
+        match self {
+            Self::First(count) => watched < *count,
+            Self::Symbols(symbols) => symbols.contains(symbol),
+        }
+    }
+}
+
+/// What shapes a backtest.
+#[derive(Debug)]
+pub struct Config {
+    /// The engine.
+    pub configure: Configure,
+    /// The time of its first input, the set-up.
+    pub begin: UnixNanos,
+    /// What the trader hears of.
+    pub watch: Watch,
+    /// Least time between two looks of the trader at the market; 0: it hears each change. It hears of its own orders at
+    /// once.
+    pub interval_ns: u64,
+    /// Where inputs and state hashes are written, if anywhere.
+    pub journal: Option<Writer>,
+}
+
+/// Why a backtest ended early. `E` is the trader's own reason.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BacktestError<E: core::fmt::Display> {
+    /// The sizes asked for cannot be had.
+    #[error("the engine cannot be configured so: {0}")]
+    Configure(Reject),
+    /// A command of the set-up was refused.
+    #[error("{command} was refused: {reject}")]
+    Refused {
+        /// The command.
+        command: CommandKind,
+        /// Why.
+        reject: Reject,
+    },
+    /// The journal cannot be written.
+    #[error("the journal failed: {0}")]
+    Journal(#[from] JournalError),
+    /// The trader cannot go on.
+    #[error("{0}")]
+    Trader(E),
+    /// The trader goes on and on without letting time pass.
+    #[error(
+        "the strategy answered {STEPS_AT_ONE_TIME_MAX} times at {now} ns (UTC) without letting time pass: it may be repeating \
+         a refused order for ever"
+    )]
+    Standstill {
+        /// The time.
+        now: UnixNanos,
+    },
+}
+
+/// A backtest that runs.
+#[derive(Debug)]
+pub struct Backtest<T, O> {
+    core: Core,
+    trader: T,
+    ears: Ears<O>,
+    journal: Option<Writer>,
+    now: UnixNanos,
+    interval_ns: u64,
+    /// The trader looks at the market again from then on.
+    look_at: UnixNanos,
+    wake_at: Option<UnixNanos>,
+    steps: u64,
+    /// Steps at `now`.
+    steps_now: u32,
+    /// Buffers of a step, used again.
+    heard: Vec<Heard>,
+    answer: Answer,
+}
+
+/// Where a backtest ended.
+#[derive(Debug)]
+pub struct Finished<T, O> {
+    /// The state at the end.
+    pub core: Core,
+    /// Its hash.
+    pub state_hash: StateHash,
+    /// Whoever traded.
+    pub trader: T,
+    /// Whoever watched.
+    pub observer: O,
+    /// Steps that the trader answered.
+    pub steps: u64,
+}
+
+impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
+    /// An engine without instruments and accounts, ready to be set up with [`Self::command`].
+    ///
+    /// # Errors
+    /// [`BacktestError::Configure`], [`BacktestError::Journal`].
+    pub fn new(config: Config, trader: T, observer: O) -> Result<Self, BacktestError<T::Error>> {
+        let Config { configure, begin, watch, interval_ns, journal } = config;
+        let mut backtest = Self {
+            core: Core::new(configure).map_err(BacktestError::Configure)?,
+            trader,
+            ears: Ears::new(watch, observer),
+            journal,
+            now: begin,
+            interval_ns,
+            look_at: UnixNanos::ZERO,
+            wake_at: None,
+            steps: 0,
+            steps_now: 0,
+            heard: Vec::with_capacity(64),
+            answer: Answer::default(),
+        };
+        backtest.command(Command::Configure(configure))?;
+        Ok(backtest)
+    }
+
+    /// Carries out a command of the operator; what its answer returns.
+    ///
+    /// # Errors
+    /// [`BacktestError::Refused`], or what the trader's answer to it led to.
+    pub fn command(&mut self, command: Command) -> Result<u64, BacktestError<T::Error>> {
+        self.ears.ack = None;
+        self.apply_command(CommandRecord::new(command))?;
+        let ack = self.ears.ack.take();
+        self.settle()?;
+        let Some(ack) = ack else { return Ok(0) };
+        match (ack.reject(), CommandKind::from_wire(ack.command_kind)) {
+            (Some(reject), Some(command)) => Err(BacktestError::Refused { command, reject }),
+            _ => Ok(ack.value),
+        }
+    }
+
+    /// From now on the trader hears: first of every instrument that is there, with its quote. Before, events only fill the
+    /// books.
+    ///
+    /// # Errors
+    /// What the trader's answers led to.
+    pub fn start(&mut self) -> Result<(), BacktestError<T::Error>> {
+        assert!(!self.ears.is_heard, "a backtest starts once");
+        self.ears.is_heard = true;
+        self.ears.instruments.clear();
+        let count = self.ears.watched.len() as u32;
+        for id in (0..count).map(InstrumentId).filter(|id| self.ears.watched[id.index()]) {
+            self.ears.instruments.push(id);
+            self.ears.touched.push(id);
+        }
+        // Even without instruments: it is asked once before the first event.
+        self.step()?;
+        self.settle()
+    }
+
+    /// Applies one market event, with all that falls due before it and follows from it.
+    ///
+    /// # Errors
+    /// What the trader's answers led to.
+    #[inline]
+    pub fn market(&mut self, event: &MarketEvent) -> Result<(), BacktestError<T::Error>> {
+        self.pass_to(event.ts_recv)?;
+        self.apply(event)?;
+        self.settle()
+    }
+
+    /// Lets time pass up to `until`, and what falls due in it happen.
+    ///
+    /// # Errors
+    /// What the trader's answers led to.
+    #[inline]
+    pub fn pass_to(&mut self, until: UnixNanos) -> Result<(), BacktestError<T::Error>> {
+        while let Some(next) = self.next_due().filter(|next| *next <= until) {
+            self.be_at(next);
+            if self.core.next_due().is_some_and(|due| due <= next) {
+                self.apply_command(CommandRecord::new(Command::Time))?;
+            }
+            if self.wake_at.is_some_and(|at| at <= next) {
+                self.wake_at = None;
+                self.ears.hear_now(Heard::Timer);
+            }
+            self.settle()?;
+        }
+        self.be_at(until);
+        Ok(())
+    }
+
+    /// The data is over: the trader answers once more, then what is open is canceled, and what is under way arrives.
+    ///
+    /// # Errors
+    /// What the trader's answers led to.
+    pub fn finish(mut self) -> Result<Finished<T, O>, BacktestError<T::Error>> {
+        if self.ears.is_heard {
+            self.ears.hear_now(Heard::End);
+            self.step()?;
+            self.ears.is_heard = false;
+        }
+        self.command(Command::MassCancel(MassCancel {
+            account: AccountId::NONE,
+            instrument: InstrumentId::NONE,
+            side: 0,
+            reserved: [0; 7],
+        }))?;
+        // Orders that are canceled may have had an end far ahead; only what is on its way is waited for.
+        while let Some(due) = self.core.paper().next_due() {
+            self.be_at(due);
+            self.apply_command(CommandRecord::new(Command::Time))?;
+        }
+        let state_hash = self.core.state_hash();
+        if let Some(mut journal) = self.journal {
+            journal.append_checkpoint(state_hash)?;
+            journal.close()?;
+        }
+        let Self { core, trader, ears, steps, .. } = self;
+        Ok(Finished { core, state_hash, trader, observer: ears.observer, steps })
+    }
+
+    /// The state.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Whoever trades.
+    pub fn trader(&mut self) -> &mut T {
+        &mut self.trader
+    }
+
+    /// The time.
+    pub fn now(&self) -> UnixNanos {
+        self.now
+    }
+
+    /// When something happens by itself.
+    #[inline]
+    fn next_due(&self) -> Option<UnixNanos> {
+        let look = self.ears.is_pending().then_some(self.look_at);
+        [self.core.next_due(), self.wake_at, look].into_iter().flatten().min()
+    }
+
+    #[inline]
+    fn be_at(&mut self, time: UnixNanos) {
+        if time > self.now {
+            self.now = time;
+            self.steps_now = 0;
+        }
+    }
+
+    fn apply_command(&mut self, mut record: CommandRecord) -> Result<(), JournalError> {
+        record.ts_recv = self.now;
+        self.ears.cause = None;
+        self.apply_any(KIND_COMMAND, &record, Input::Command(&record))
+    }
+
+    #[inline]
+    fn apply(&mut self, event: &MarketEvent) -> Result<(), JournalError> {
+        self.ears.cause = Some(*event);
+        self.apply_any(KIND_MARKET_EVENT, event, Input::Market(event))
+    }
+
+    #[inline]
+    fn apply_any<P: bytemuck::Pod>(
+        &mut self,
+        kind: u8,
+        payload: &P,
+        input: Input<'_>,
+    ) -> Result<(), JournalError> {
+        let seq = self.core.seq().next();
+        if let Some(journal) = &mut self.journal {
+            journal.append_pod(kind, seq, payload)?;
+        }
+        self.core.apply(seq, input, &mut self.ears);
+        self.be_at(self.core.now());
+        match &mut self.journal {
+            Some(journal) if seq.0.is_multiple_of(CHECKPOINT_EVERY) => {
+                journal.append_checkpoint(self.core.state_hash())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The trader hears and answers until there is nothing for it to hear now.
+    #[inline]
+    fn settle(&mut self) -> Result<(), BacktestError<T::Error>> {
+        while self.ears.is_pending() && (self.ears.is_urgent || self.now >= self.look_at) {
+            self.ears.gather(&self.core, &mut self.heard);
+            if self.heard.is_empty() {
+                break;
+            }
+            self.ask()?;
+        }
+        Ok(())
+    }
+
+    /// One step, whether there is something to hear or not.
+    fn step(&mut self) -> Result<(), BacktestError<T::Error>> {
+        self.ears.gather(&self.core, &mut self.heard);
+        self.ask()
+    }
+
+    /// Tells the trader what was gathered, and applies what it answers.
+    fn ask(&mut self) -> Result<(), BacktestError<T::Error>> {
+        self.steps += 1;
+        self.steps_now += 1;
+        if self.steps_now > STEPS_AT_ONE_TIME_MAX {
+            return Err(BacktestError::Standstill { now: self.now });
+        }
+        self.look_at = UnixNanos(self.now.0.saturating_add(self.interval_ns));
+        self.answer.commands.clear();
+        self.answer.wake_at = None;
+        let step = Step { number: self.steps, now: self.now, heard: &self.heard };
+        let done = self.trader.step(&self.core, &step, &mut self.answer);
+        done.map_err(BacktestError::Trader)?;
+        self.wake_at = self.answer.wake_at;
+        for at in 0..self.answer.commands.len() {
+            let (request_id, command) = self.answer.commands[at];
+            let record = CommandRecord::new(command);
+            self.apply_command(record.from_session(PRINCIPAL, SESSION, request_id))?;
+        }
+        Ok(())
+    }
+}
+
+/// Hears what the state machine says, and keeps what the trader is to hear.
+#[derive(Debug)]
+struct Ears<O> {
+    observer: O,
+    watch: Watch,
+    /// By instrument: whether the trader hears of it.
+    watched: Vec<bool>,
+    watched_count: usize,
+    /// By instrument: the quote that the trader was told last.
+    told: Vec<Option<Quote>>,
+    /// The trader hears: the backtest has started, and not ended.
+    is_heard: bool,
+    /// Instruments to be told.
+    instruments: Vec<InstrumentId>,
+    /// Instruments whose book or status may look different; each may be there more than once.
+    touched: Vec<InstrumentId>,
+    /// Everything else to be told, in order.
+    others: Vec<Heard>,
+    /// Something is to be told at once.
+    is_urgent: bool,
+    /// The market event that is applied, if it is one.
+    cause: Option<MarketEvent>,
+    /// The answer to the operator's latest command.
+    ack: Option<Ack>,
+}
+
+impl<O: Observer> Ears<O> {
+    fn new(watch: Watch, observer: O) -> Self {
+        Self {
+            observer,
+            watch,
+            watched: Vec::new(),
+            watched_count: 0,
+            told: Vec::new(),
+            is_heard: false,
+            instruments: Vec::new(),
+            touched: Vec::with_capacity(64),
+            others: Vec::with_capacity(64),
+            is_urgent: false,
+            cause: None,
+            ack: None,
+        }
+    }
+
+    #[inline]
+    fn is_pending(&self) -> bool {
+        self.is_heard
+            && !(self.touched.is_empty() && self.others.is_empty() && self.instruments.is_empty())
+    }
+
+    fn hear_now(&mut self, heard: Heard) {
+        self.others.push(heard);
+        self.is_urgent = true;
+    }
+
+    fn hears_of(&self, instrument: InstrumentId) -> bool {
+        self.watched.get(instrument.index()).is_some_and(|watched| *watched)
+    }
+
+    fn defined(&mut self, id: InstrumentId, symbol: &Symbol) {
+        let takes = self.watch.takes(symbol, self.watched_count);
+        self.watched_count += usize::from(takes);
+        // Instruments are numbered densely as they are defined.
+        self.watched.push(takes);
+        self.told.push(None);
+        assert_eq!(self.watched.len(), id.index() + 1, "instruments are numbered without gap");
+        if takes && self.is_heard {
+            self.instruments.push(id);
+            self.touched.push(id);
+            self.is_urgent = true;
+        }
+    }
+
+    /// Lays everything to be told into `heard`: instruments, quotes that changed, the others.
+    fn gather(&mut self, core: &Core, heard: &mut Vec<Heard>) {
+        heard.clear();
+        heard.extend(self.instruments.drain(..).map(Heard::Instrument));
+        for at in 0..self.touched.len() {
+            let id = self.touched[at];
+            let quote = quote(core, id);
+            let told = &mut self.told[id.index()];
+            if told.is_none_or(|told| Quote { last_trade: quote.last_trade, ..told } != quote) {
+                heard.push(Heard::Quote(quote));
+            }
+            *told = Some(quote);
+        }
+        self.touched.clear();
+        heard.append(&mut self.others);
+        self.is_urgent = false;
+    }
+}
+
+/// Best prices and status of an instrument that is listed.
+fn quote(core: &Core, instrument: InstrumentId) -> Quote {
+    let best = |side| {
+        let level = core.books().best(instrument, side)?;
+        Some((level.price, level.qty))
+    };
+    let listed = &core.listing()[instrument];
+    Quote {
+        instrument,
+        bid: best(Side::Buy),
+        ask: best(Side::Sell),
+        status: listed.status,
+        last_trade: listed.last_trade,
+    }
+}
+
+impl<O: Observer> Output for Ears<O> {
+    fn event(&mut self, record: &EventRecord) {
+        self.observer.event(record, self.cause.as_ref());
+        if record.kind == EventKind::Instrument.wire() {
+            if let Some(Event::Instrument(terms)) = record.event() {
+                self.defined(record.instrument, &terms.symbol);
+            }
+            return;
+        }
+        if record.session == SESSION {
+            if self.is_heard {
+                self.hear_now(Heard::Event(*record));
+            }
+        } else if let Some(Event::Ack(ack)) = record.event() {
+            self.ack = Some(ack);
+        }
+    }
+
+    #[inline]
+    fn public(&mut self, update: &PublicUpdate) {
+        if !self.is_heard || !self.hears_of(update.instrument) {
+            return;
+        }
+        if update.kind == PublicKind::Trade.wire() {
+            self.others.push(Heard::Trade(*update));
+            self.is_urgent |= self.others.len() >= HEARD_MAX;
+        } else if self.touched.last() != Some(&update.instrument) {
+            self.touched.push(update.instrument);
+            self.is_urgent |= self.touched.len() >= HEARD_MAX;
+        }
+    }
+
+    #[inline]
+    fn end_of_input(&mut self, _: SeqNo) {}
+}
