@@ -4,6 +4,7 @@ use crate::ClientError;
 use crate::events::{EventFilter, EventStream};
 use crate::proto::account_service_client::AccountServiceClient;
 use crate::proto::admin_service_client::AdminServiceClient;
+use crate::proto::backtest_service_client::BacktestServiceClient;
 use crate::proto::event_service_client::EventServiceClient;
 use crate::proto::market_data_service_client::MarketDataServiceClient;
 use crate::proto::order_event::Event as Heard;
@@ -155,6 +156,10 @@ impl Client {
 
     fn admin_service(&self) -> AdminServiceClient<Service> {
         AdminServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    pub(crate) fn backtest_service(&self) -> BacktestServiceClient<Service> {
+        BacktestServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     report!(

@@ -50,6 +50,9 @@ pub enum ClientError {
     /// A decimal text cannot be read in the instrument's units.
     #[error(transparent)]
     Decimal(#[from] tidegate_model::DecimalError),
+    /// An instrument has terms that cannot be.
+    #[error(transparent)]
+    Terms(#[from] tidegate_model::instrument::InstrumentError),
 }
 
 impl ClientError {

@@ -5,7 +5,7 @@
 //! * [`Client`]: a connection with typed calls.
 //! * [`OrderSession`]: a two-way session, split into a sending and a hearing half.
 //! * [`EventStream`]: every event of the engine, resumed by itself after a disconnect, without gap or repeat.
-//! * [`PriceGrid`]: an instrument's prices and quantities as integers, for those who compute with them.
+//! * [`strategy`]: what a strategy is, and the hosts that run one against a server or a backtest.
 //!
 //! Nothing here decides anything about an order, and nothing here retries one: [`ClientError::Call`] says when its outcome
 //! is unknown.
@@ -15,8 +15,8 @@
 mod client;
 mod error;
 mod events;
-mod grid;
 mod session;
+pub mod strategy;
 
 /// Generated from `proto/tidegate/v1/*.proto`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
@@ -31,5 +31,4 @@ pub mod proto {
 pub use client::{Client, OrderRef};
 pub use error::ClientError;
 pub use events::{EventFilter, EventStream};
-pub use grid::PriceGrid;
 pub use session::{OrderEvents, OrderSender, OrderSession};

@@ -47,7 +47,14 @@ impl OrderSender {
     }
 
     async fn send(&mut self, request: Request) -> Result<u64, ClientError> {
-        let request = OrderRequest { request: Some(request) };
+        self.send_any(OrderRequest { request: Some(request) }).await
+    }
+
+    /// Sends any request.
+    ///
+    /// # Errors
+    /// [`ClientError::SessionClosed`].
+    pub async fn send_any(&mut self, request: OrderRequest) -> Result<u64, ClientError> {
         self.requests.send(request).await.map_err(|_| ClientError::SessionClosed)?;
         // The edge numbers requests in the order they arrive; one sender means one order.
         self.last_id += 1;

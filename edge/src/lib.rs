@@ -5,7 +5,9 @@
 //!   that queries are answered from, and to hand answers to waiting calls.
 //! * Public data comes from the engine's broadcast; a thread keeps one book an instrument, streams conflate from it.
 //!
-//! **Invariant:** nothing here makes the engine wait, and nothing here decides about an order: malformed requests are
+//! A backtest has an edge of its own, [`LockStep`], whose engine waits for one strategy.
+//!
+//! **Invariant:** nothing else here makes the engine wait, and nothing here decides about an order: malformed requests are
 //! refused, every other goes to the engine's gate.
 //!
 //! Start reading at [`EngineLink`], then [`Edge::bind`] and [`Edge::serve`].
@@ -19,6 +21,7 @@ mod follow;
 mod lanes;
 mod link;
 mod listener;
+mod lock_step;
 mod market;
 mod outlet;
 mod server;
@@ -30,4 +33,5 @@ mod view;
 pub use config::{EdgeConfig, Limits, TokenEntry};
 pub use error::EdgeError;
 pub use link::EngineLink;
+pub use lock_step::{LockStep, LockStepError};
 pub use server::{Edge, bind};

@@ -37,6 +37,15 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a probe may stay unanswered.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What is served, beside health and reflection.
+const SERVICES: [&str; 5] = [
+    "tidegate.v1.OrderService",
+    "tidegate.v1.EventService",
+    "tidegate.v1.MarketDataService",
+    "tidegate.v1.AccountService",
+    "tidegate.v1.AdminService",
+];
+
 /// Bytes of one stream's requests that may wait: hundreds of orders.
 const STREAM_WINDOW: u32 = 64 * 1_024;
 /// Bytes of a connection's requests that may wait. HTTP/2 allows small unread frames an overhead of half of it and
@@ -143,10 +152,15 @@ impl Edge {
         let Self { shared, listener, addr, threads, shutdown: tell_down } = self;
         let limits = &shared.limits;
         let descriptors = proto::FILE_DESCRIPTOR_SET;
+        // The descriptors know of more services than are offered here.
         let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(descriptors)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            let all = SERVICES.into_iter().chain(["grpc.health.v1.Health"]);
+            all.fold(
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(descriptors)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET),
+                |builder, service| builder.with_service_name(service),
+            )
         };
         let (health, health_service) = tonic_health::server::health_reporter();
         let pulse = tokio::spawn(feel_pulse(Arc::clone(&shared.status), health));
@@ -220,21 +234,13 @@ async fn wait_for_lanes(shared: &Shared) {
 
 /// The health service says SERVING for as long as the engine's thread runs.
 async fn feel_pulse(status: Arc<EngineStatus>, health: HealthReporter) {
-    const SERVICES: [&str; 6] = [
-        "",
-        "tidegate.v1.OrderService",
-        "tidegate.v1.EventService",
-        "tidegate.v1.MarketDataService",
-        "tidegate.v1.AccountService",
-        "tidegate.v1.AdminService",
-    ];
     let mut told = None;
     loop {
         let is_alive = status.alive.load(Ordering::Acquire);
         if told != Some(is_alive) {
             told = Some(is_alive);
             let serving = if is_alive { ServingStatus::Serving } else { ServingStatus::NotServing };
-            for service in SERVICES {
+            for service in SERVICES.into_iter().chain([""]) {
                 health.set_service_status(service, serving).await;
             }
         }

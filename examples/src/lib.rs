@@ -1,12 +1,43 @@
-//! What the example strategies share: how they are started and stopped (`Start`), and how they send orders (`Desk`).
-//!
-//! The strategies themselves are `src/bin/market_maker.rs` and `src/bin/momentum.rs`; read those first. They use
-//! nothing but the gRPC services, like a program in any other language would.
+//! Example strategies. Read [`market_maker`] and [`momentum`] first: each is one `impl Strategy` that knows nothing of
+//! where it runs. The programs in `src/bin/` run them over gRPC ([`run`]); `tidegate backtest` runs the same code over a
+//! file ([`build`]).
 
-mod desk;
-mod setup;
-mod tally;
+pub mod budget;
+pub mod buy_and_hold;
+pub mod market_maker;
+pub mod momentum;
+pub mod params;
+mod run;
+mod summary;
 
-pub use desk::{Desk, Order};
-pub use setup::{Market, Start};
-pub use tally::Summary;
+pub use params::Params;
+pub use run::run;
+pub use summary::Summary;
+
+use anyhow::{Result, bail};
+use tidegate_client::strategy::Strategy;
+
+/// The strategies by name, each with a line on what it does.
+pub const STRATEGIES: [(&str, &str); 3] = [
+    ("buy-and-hold", "buys each instrument once and keeps it"),
+    ("market-maker", "bids and offers at the touch, skewed by what it holds"),
+    ("momentum", "follows a move of a second, gets out after a fixed time"),
+];
+
+/// The strategy called `name`, with what `params` say of it.
+///
+/// # Errors
+/// Says which strategies there are, or which parameters it has and what they allow.
+pub fn build(name: &str, mut params: Params) -> Result<Box<dyn Strategy>> {
+    let strategy: Box<dyn Strategy> = match name {
+        "buy-and-hold" => Box::new(buy_and_hold::BuyAndHold::new(&mut params)?),
+        "market-maker" => Box::new(market_maker::MarketMaker::new(&mut params)?),
+        "momentum" => Box::new(momentum::Momentum::new(&mut params)?),
+        _ => {
+            let names: Vec<_> = STRATEGIES.iter().map(|(name, _)| *name).collect();
+            bail!("there is no strategy '{name}'; there are {}", names.join(", "));
+        }
+    };
+    params.done(name)?;
+    Ok(strategy)
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_client::proto;
 use tidegate_client::proto::market_data_service_server::MarketDataService;
-use tidegate_model::{Instrument, Side};
+use tidegate_model::{Instrument, Side, Ticks};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -92,27 +92,39 @@ fn levels(terms: &Instrument, rows: &[Row]) -> Vec<proto::Level> {
 }
 
 fn quote(terms: &Instrument, book: &BookState) -> proto::Quote {
-    let side = |side| {
-        let best = book.best(side).map(|row| level(terms, &row));
-        best.map(|level| (level.price, level.qty)).unwrap_or_default()
-    };
-    let ((bid_price, bid_qty), (ask_price, ask_qty)) = (side(Side::Buy), side(Side::Sell));
+    let best = [Side::Buy, Side::Sell].map(|side| book.best(side));
+    proto::Quote {
+        ts_event: book.ts_event.0,
+        ts: book.ts.0,
+        seq: book.seq.0,
+        ..quote_of(terms, best, book.status, book.last_price)
+    }
+}
+
+/// Best bid and offer, a TradingStatus on the wire, and the last price, without times.
+pub(crate) fn quote_of(
+    terms: &Instrument,
+    best: [Option<Row>; 2],
+    status: u8,
+    last_price: Option<Ticks>,
+) -> proto::Quote {
+    let [(bid_price, bid_qty), (ask_price, ask_qty)] = best.map(|row| {
+        let level = row.map(|row| level(terms, &row));
+        level.map(|level| (level.price, level.qty)).unwrap_or_default()
+    });
     proto::Quote {
         symbol: terms.symbol.as_str().to_string(),
         bid_price,
         bid_qty,
         ask_price,
         ask_qty,
-        status: book.status.into(),
-        last_price: book.last_price.map(|price| terms.format_price(price)).unwrap_or_default(),
-        ts_event: book.ts_event.0,
-        ts: book.ts.0,
-        seq: book.seq.0,
-        skipped: 0,
+        status: status.into(),
+        last_price: last_price.map(|price| terms.format_price(price)).unwrap_or_default(),
+        ..Default::default()
     }
 }
 
-fn trade(terms: &Instrument, row: &TradeRow) -> proto::Trade {
+pub(crate) fn trade(terms: &Instrument, row: &TradeRow) -> proto::Trade {
     proto::Trade {
         symbol: terms.symbol.as_str().to_string(),
         price: terms.format_price(row.price),

@@ -10,7 +10,7 @@ mod session;
 pub(crate) use accounts::Accounts;
 pub(crate) use admin::Admin;
 pub(crate) use events::Events;
-pub(crate) use market_data::MarketData;
+pub(crate) use market_data::{MarketData, quote_of, trade};
 pub(crate) use orders::Orders;
 
 use crate::answers::{Answers, Expect};

@@ -1,0 +1,304 @@
+//! What a strategy trades with.
+
+use super::{Book, Order, OrderKey, Report};
+use std::collections::BTreeMap;
+use tidegate_model::event::{ExecType, OrdStatus};
+use tidegate_model::{ClientOrderId, Instrument, InstrumentId, Lots, Side, Ticks, UnixNanos};
+
+/// Requests that may lie at a desk when a call of the strategy ends: as many as a backtest takes in one step.
+pub const REQUESTS_MAX: usize = 1_000;
+/// Instruments of one desk: as many as an engine has.
+const HOLDINGS_MAX: usize = InstrumentId::COUNT_MAX;
+/// Bytes of the prefix of our order names; the longest number needs 20, and a dash stands between.
+const PREFIX_LEN_MAX: usize = ClientOrderId::LEN_MAX - 21;
+
+/// No more requests fit before the strategy's call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{REQUESTS_MAX} requests lie at the desk, the most that one call of a strategy may send")]
+pub struct Full;
+
+/// What the strategy wants of the market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A new order.
+    Submit(OrderKey, Order),
+    /// A new OrderQty, the executed part included, and a new limit price.
+    Replace(OrderKey, InstrumentId, Lots, Ticks),
+    /// The end of an order.
+    Cancel(OrderKey),
+    /// The end of all open orders.
+    CancelAll,
+}
+
+impl Request {
+    /// The order that it is about, if it is about one.
+    pub fn key(&self) -> Option<OrderKey> {
+        match self {
+            Self::Submit(key, _) | Self::Replace(key, ..) | Self::Cancel(key) => Some(*key),
+            Self::CancelAll => None,
+        }
+    }
+}
+
+/// One instrument at a desk.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// What its integers mean.
+    pub terms: Instrument,
+    /// Its market as last heard.
+    pub book: Book,
+    /// What we hold: lots, below 0 short.
+    pub position: i64,
+}
+
+/// An order that is not finished.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    pub instrument: InstrumentId,
+    pub side: Side,
+    pub status: OrdStatus,
+    pub price: Ticks,
+    pub cum_qty: Lots,
+    pub leaves_qty: Lots,
+}
+
+/// A strategy's desk: the time, its instruments with their books and what is held of them, and the way to send orders.
+///
+/// What is asked for lies here until the strategy's call is over; then the host sends it, in order.
+#[derive(Debug)]
+pub struct Desk {
+    account: u32,
+    now: UnixNanos,
+    holdings: Vec<Holding>,
+    open: BTreeMap<OrderKey, Open>,
+    prefix: String,
+    last_key: u64,
+    requests: Vec<Request>,
+    wake_at: Option<UnixNanos>,
+}
+
+impl Desk {
+    /// A desk that trades for `account` and calls its orders `prefix` and a number. The engine wants names to be unique for
+    /// the account's day: whoever starts more than once a day needs another prefix each time.
+    ///
+    /// # Panics
+    /// If the prefix is not 1 to 15 printable ASCII characters.
+    pub fn new(account: u32, prefix: &str) -> Self {
+        let is_printable = prefix.bytes().all(|byte| byte.is_ascii_graphic());
+        assert!(is_printable, "order names are printable ASCII");
+        assert!((1..=PREFIX_LEN_MAX).contains(&prefix.len()), "order names are 36 bytes at most");
+        Self {
+            account,
+            now: UnixNanos::ZERO,
+            holdings: Vec::new(),
+            open: BTreeMap::new(),
+            prefix: prefix.to_string(),
+            last_key: 0,
+            requests: Vec::new(),
+            wake_at: None,
+        }
+    }
+
+    /// The account that we trade for.
+    pub fn account(&self) -> u32 {
+        self.account
+    }
+
+    /// The time of the market; never a clock's in a backtest.
+    pub fn now(&self) -> UnixNanos {
+        self.now
+    }
+
+    /// What there is to trade, in the order in which it came.
+    pub fn instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        (0..self.holdings.len() as u32).map(InstrumentId)
+    }
+
+    /// Terms, book and position of an instrument.
+    ///
+    /// # Panics
+    /// If it is not one of [`Self::instruments`]. The desk numbers them itself: the number of another desk or of the engine
+    /// means nothing here.
+    pub fn holding(&self, instrument: InstrumentId) -> &Holding {
+        &self.holdings[instrument.index()]
+    }
+
+    /// What the instrument's integers mean. Panics as [`Self::holding`] does.
+    pub fn terms(&self, instrument: InstrumentId) -> &Instrument {
+        &self.holding(instrument).terms
+    }
+
+    /// The instrument's market as last heard. Panics as [`Self::holding`] does.
+    pub fn book(&self, instrument: InstrumentId) -> &Book {
+        &self.holding(instrument).book
+    }
+
+    /// What we hold of it: lots, below 0 short. Panics as [`Self::holding`] does.
+    pub fn position(&self, instrument: InstrumentId) -> i64 {
+        self.holding(instrument).position
+    }
+
+    /// Sends an order. What comes of it is heard as reports under the key that is returned.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn submit(&mut self, order: Order) -> Result<OrderKey, Full> {
+        let key = OrderKey(self.last_key + 1);
+        self.ask(Request::Submit(key, order))?;
+        self.last_key = key.0;
+        let open = Open {
+            instrument: order.instrument,
+            side: order.side,
+            status: OrdStatus::PendingNew,
+            price: order.price.unwrap_or_default(),
+            cum_qty: Lots::ZERO,
+            leaves_qty: order.qty,
+        };
+        self.open.insert(key, open);
+        Ok(key)
+    }
+
+    /// Asks for a new OrderQty, executed part included, and a new limit price. Of an order that is finished, nothing is asked.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn replace(&mut self, key: OrderKey, qty: Lots, price: Ticks) -> Result<(), Full> {
+        match self.open.get(&key) {
+            Some(&Open { instrument, .. }) => {
+                self.ask(Request::Replace(key, instrument, qty, price))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for the end of an order. Of an order that is finished, nothing is asked.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn cancel(&mut self, key: OrderKey) -> Result<(), Full> {
+        if self.open.contains_key(&key) { self.ask(Request::Cancel(key)) } else { Ok(()) }
+    }
+
+    /// Asks for the end of all open orders of the account.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn cancel_all(&mut self) -> Result<(), Full> {
+        self.ask(Request::CancelAll)
+    }
+
+    /// Asks for a call of `on_timer` at `at`, or at once if that is past. Of several times asked for, the earliest counts; the
+    /// call clears them all.
+    pub fn wake_at(&mut self, at: UnixNanos) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn ask(&mut self, request: Request) -> Result<(), Full> {
+        if self.requests.len() == REQUESTS_MAX {
+            return Err(Full);
+        }
+        self.requests.push(request);
+        Ok(())
+    }
+}
+
+/// For hosts.
+impl Desk {
+    /// Takes out what lies at the desk, in order.
+    pub fn take_requests(&mut self) -> std::vec::Drain<'_, Request> {
+        self.requests.drain(..)
+    }
+
+    /// When to call `on_timer`.
+    pub fn timer(&self) -> Option<UnixNanos> {
+        self.wake_at
+    }
+
+    /// The name of an order on the wire.
+    pub fn name(&self, key: OrderKey) -> ClientOrderId {
+        ClientOrderId::new(&format!("{}-{key}", self.prefix))
+            .expect("a prefix of 15 bytes and a number fit 36")
+    }
+
+    /// The order behind a name on the wire, if it is one of ours.
+    pub fn key_of(&self, name: &str) -> Option<OrderKey> {
+        let number = name.strip_prefix(&self.prefix)?.strip_prefix('-')?;
+        number.parse().ok().map(OrderKey)
+    }
+
+    /// The report that `request` never reached the engine; `None` if it is about no order that is open.
+    pub fn refusal(&self, request: &Request) -> Option<Report> {
+        let key = request.key()?;
+        let is_new = matches!(request, Request::Submit(..));
+        let open = self.open.get(&key)?;
+        Some(Report {
+            key,
+            instrument: open.instrument,
+            side: open.side,
+            exec_type: is_new.then_some(ExecType::Rejected),
+            status: if is_new { OrdStatus::Rejected } else { open.status },
+            price: open.price,
+            cum_qty: open.cum_qty,
+            leaves_qty: if is_new { Lots::ZERO } else { open.leaves_qty },
+            last_qty: Lots::ZERO,
+            last_price: Ticks::ZERO,
+            reject: None,
+        })
+    }
+
+    pub(super) fn pass_to(&mut self, now: UnixNanos) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn clear_timer(&mut self) {
+        self.wake_at = None;
+    }
+
+    pub(super) fn list(&mut self, terms: Instrument, position: i64) -> InstrumentId {
+        assert!(self.holdings.len() < HOLDINGS_MAX, "an engine has no more instruments");
+        self.holdings.push(Holding { terms, book: Book::default(), position });
+        InstrumentId(self.holdings.len() as u32 - 1)
+    }
+
+    /// False if there is no such instrument.
+    pub(super) fn set_book(&mut self, instrument: InstrumentId, book: Book) -> bool {
+        let Some(holding) = self.holdings.get_mut(instrument.index()) else { return false };
+        holding.book = book;
+        true
+    }
+
+    /// False if there is no such instrument.
+    pub(super) fn set_last(&mut self, instrument: InstrumentId, price: Ticks) -> bool {
+        let Some(holding) = self.holdings.get_mut(instrument.index()) else { return false };
+        holding.book.last = Some(price);
+        true
+    }
+
+    pub(super) fn set_position(&mut self, instrument: InstrumentId, position: i64) {
+        if let Some(holding) = self.holdings.get_mut(instrument.index()) {
+            holding.position = position;
+        }
+    }
+
+    /// Notes where an order of ours stands; false if it is none, or was finished before.
+    pub(super) fn note(&mut self, report: &Report) -> bool {
+        let Some(open) = self.open.get_mut(&report.key) else { return false };
+        open.status = report.status;
+        open.price = report.price;
+        open.cum_qty = report.cum_qty;
+        open.leaves_qty = report.leaves_qty;
+        let Open { instrument, side, .. } = *open;
+        if report.status.is_final() {
+            self.open.remove(&report.key);
+        }
+        if report.exec_type == Some(ExecType::Trade)
+            && let Some(holding) = self.holdings.get_mut(instrument.index())
+        {
+            // The engine's own word on the position follows; nothing is to be decided on the old one in between.
+            let lots = i64::try_from(report.last_qty.0).unwrap_or(i64::MAX);
+            let bought = if side == Side::Buy { lots } else { -lots };
+            holding.position = holding.position.saturating_add(bought);
+        }
+        true
+    }
+}
