@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use tidegate_model::command::SetLimits;
 use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX, venue_kind};
@@ -406,6 +407,13 @@ pub struct AccountEntry {
     pub limits: Option<LimitsEntry>,
 }
 
+impl AccountEntry {
+    /// Its number, as the engine has it.
+    pub fn account(&self) -> AccountId {
+        AccountId(self.id.get() as u32)
+    }
+}
+
 /// `[accounts.limits]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -428,6 +436,24 @@ pub struct LimitsEntry {
     pub messages_per_sec: Count32,
     /// How many of them may come at once.
     pub message_burst: Count32,
+}
+
+impl LimitsEntry {
+    /// The limits as the engine takes them.
+    pub fn of(&self, account: AccountId) -> SetLimits {
+        SetLimits {
+            max_order_notional: self.max_order_notional.money(),
+            credit: self.credit.money(),
+            max_order_qty: Lots(self.max_order_qty.get()),
+            max_position: Lots(self.max_position.get()),
+            price_collar_bp: self.price_collar_bp.get() as u32,
+            max_open_orders: self.max_open_orders.get() as u32,
+            messages_per_sec: self.messages_per_sec.get() as u32,
+            message_burst: self.message_burst.get() as u32,
+            account,
+            reserved: [0; 12],
+        }
+    }
 }
 
 /// A count as large as TOML has.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod cmd {
     //! One module a command.
+    pub mod backtest;
     pub mod book;
     pub mod demo;
     pub mod feed;
@@ -16,8 +17,10 @@ mod cmd {
     pub mod run;
     pub mod stats;
 }
+mod backtest;
 mod config;
 mod system;
+mod time_text;
 
 /// A deterministic trading engine: market feeds in, orders through risk, fills on paper, everything journaled.
 ///
@@ -36,6 +39,8 @@ Examples:
   tidegate stats day.itch.gz                     what is in a file
   tidegate book day.itch.gz --symbol TIDE        a book at its end
   tidegate match orders.jsonl                    what the internal market does with orders
+  tidegate backtest day.itch.gz --strategy momentum
+                                                 trade a file
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
   tidegate replay data/journal                   run a journal again and compare every state hash
@@ -47,6 +52,8 @@ enum Cmd {
     Run(cmd::run::RunArgs),
     /// See the whole system trade on this machine: feed, engine, edge and two strategies.
     Demo(cmd::demo::DemoArgs),
+    /// Trade a market data file with a strategy, on the same engine that trades live.
+    Backtest(Box<cmd::backtest::BacktestArgs>),
     /// Count what is in a market data file.
     Stats(cmd::stats::StatsArgs),
     /// Show a book at given points of a market data file.
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
+        Cmd::Backtest(args) => cmd::backtest::run(*args),
         Cmd::Stats(args) => cmd::stats::run(args),
         Cmd::Book(args) => cmd::book::run(args),
         Cmd::Match(args) => cmd::matching::run(args),

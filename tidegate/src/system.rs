@@ -18,12 +18,12 @@ use tidegate_engine::runtime::{
 };
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader};
-use tidegate_model::command::{Configure, MassCancel, OpenAccount, SetLimits, Transfer};
+use tidegate_model::command::{Configure, MassCancel, OpenAccount, Transfer};
 use tidegate_model::event::{Account, Ack, Event};
 use tidegate_model::ids::Code;
 use tidegate_model::{
-    AccountId, Command, CommandRecord, InstrumentId, Lots, MarketEvent, Money, PrincipalId,
-    RejectReason, SeqNo, SessionId,
+    AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Money, PrincipalId, RejectReason,
+    SeqNo, SessionId,
 };
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
@@ -271,7 +271,7 @@ impl Operator {
     }
 
     fn open(&mut self, entry: &AccountEntry) -> Result<()> {
-        let account = AccountId(entry.id.get() as u32);
+        let account = entry.account();
         let open = OpenAccount::of(account, entry.currency);
         let opened = self.ask(Command::OpenAccount(open))?;
         refused(&opened, &[RejectReason::DuplicateAccount])?;
@@ -281,19 +281,7 @@ impl Operator {
             self.transfer(account, entry.cash.money())?;
         }
         if let Some(limits) = &entry.limits {
-            let limits = SetLimits {
-                max_order_notional: limits.max_order_notional.money(),
-                credit: limits.credit.money(),
-                max_order_qty: Lots(limits.max_order_qty.get()),
-                max_position: Lots(limits.max_position.get()),
-                price_collar_bp: limits.price_collar_bp.get() as u32,
-                max_open_orders: limits.max_open_orders.get() as u32,
-                messages_per_sec: limits.messages_per_sec.get() as u32,
-                message_burst: limits.message_burst.get() as u32,
-                account,
-                reserved: [0; 12],
-            };
-            refused(&self.ask(Command::SetLimits(limits))?, &[])?;
+            refused(&self.ask(Command::SetLimits(limits.of(account)))?, &[])?;
         }
         Ok(())
     }

@@ -2,26 +2,10 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Random, run, spawn_command, spawn_heard, text, tidegate};
+use support::{Random, build_strategies, run, spawn_command, spawn_heard, text, tidegate};
 use tempfile::TempDir;
-
-/// Builds the strategies, which belong to another package, beside the binary; quick if they are there already.
-fn build_strategies() {
-    let binary = Path::new(env!("CARGO_BIN_EXE_tidegate"));
-    let profile = binary.parent().expect("the binary lies in a folder");
-    let target = profile.parent().expect("the profile's folder lies in the target folder");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "-p", "tidegate-examples", "--bins"]);
-    cargo.env("CARGO_TARGET_DIR", target).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let built = cargo.status().expect("cargo starts");
-    assert!(built.success(), "the strategies cannot be built: {cargo:?}");
-}
 
 /// The value behind `name` in a line of the summary.
 fn figure<'t>(said: &'t str, name: &str) -> &'t str {

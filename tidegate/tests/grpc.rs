@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Command;
 use support::market::{Market, SYMBOL, book_with, levels};
-use support::{ADMIN, Place, Running, Server, TRADER, run, spawn_command, text};
+use support::{ADMIN, Place, Running, Server, TRADER, python, run, spawn_command, text};
 use tidegate_client::proto::cancel_order_request::Order as Named;
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
@@ -455,21 +455,6 @@ async fn the_book_is_the_feed_s() {
     assert_eq!(levels(&book.bids), [("10.0000", "300"), ("9.9900", "300")]);
     assert_eq!(levels(&book.asks), [("10.0300", "100")]);
     assert_eq!(book.last_price, "10.0000");
-}
-
-/// An interpreter with grpcio, or why there is none.
-fn python() -> Result<String, String> {
-    let program = std::env::var("TIDEGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
-    let found = Command::new(&program).args(["-c", "import grpc, grpc_reflection"]).output();
-    match found {
-        Ok(output) if output.status.success() => Ok(program),
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().last().unwrap_or("it failed").to_string();
-            Err(format!("{program}: {last}"))
-        }
-        Err(error) => Err(format!("{program}: {error}")),
-    }
 }
 
 #[tokio::test]

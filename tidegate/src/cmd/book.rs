@@ -1,5 +1,6 @@
 //! `tidegate book`: the book of one symbol at given points of a market data file.
 
+use crate::time_text::time_of_day;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::fmt::Write as _;
@@ -365,28 +366,8 @@ fn parse_depth(text: &str) -> Result<usize, String> {
 
 fn parse_time_of_day(text: &str) -> Result<TimeOfDay, String> {
     time_of_day(text)
+        .map(TimeOfDay)
         .ok_or_else(|| "a time such as 09:30:00 or 09:30:00.000000001 is needed".to_string())
-}
-
-fn time_of_day(text: &str) -> Option<TimeOfDay> {
-    let digits = |text: &str, len: usize| -> Option<u64> {
-        let right = text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
-        right.then(|| text.parse().ok()).flatten()
-    };
-    let (clock, fraction) = match text.split_once('.') {
-        Some((clock, fraction)) if !fraction.is_empty() && fraction.len() <= 9 => {
-            (clock, format!("{fraction:0<9}"))
-        }
-        Some(_) => return None,
-        None => (text, "0".repeat(9)),
-    };
-    let mut parts = clock.split(':');
-    let hour = digits(parts.next()?, 2).filter(|&hour| hour < 24)?;
-    let minute = digits(parts.next()?, 2).filter(|&minute| minute < 60)?;
-    let second = digits(parts.next()?, 2).filter(|&second| second < 60)?;
-    let nanos = digits(&fraction, 9)?;
-    let none_left = parts.next().is_none();
-    none_left.then_some(TimeOfDay(((hour * 60 + minute) * 60 + second) * NANO as u64 + nanos))
 }
 
 fn show_time(time: TimeOfDay) -> String {
@@ -464,7 +445,7 @@ mod tests {
         let error = walk(&beyond).1.expect_err("there is no such message").to_string();
         assert_eq!(error, "message 49948 is beyond the end: the file has 49947 messages");
         let mut late = args(file.clone(), "AAPL");
-        late.at = vec![time_of_day("09:39:36.663326").expect("a time")];
+        late.at = vec![parse_time_of_day("09:39:36.663326").expect("a time")];
         let error = walk(&late).1.expect_err("there is nothing so late").to_string();
         assert!(error.starts_with("09:39:36.663326000 is beyond the end"), "{error}");
         let error = walk(&args(file, "MSFT")).1.expect_err("it has only AAPL").to_string();
@@ -495,24 +476,6 @@ mod tests {
                 let (by_message, _) = walk(&at);
                 assert_eq!(by_time.pictures[0].to_json(), by_message.pictures[0].to_json());
             }
-        }
-    }
-
-    #[test]
-    fn reads_times_of_day() {
-        for (text, expected) in [
-            ("00:00:00", Some(0)),
-            ("09:30:00.5", Some(34_200_500_000_000)),
-            ("23:59:59.999999999", Some(86_399_999_999_999)),
-            ("24:00:00", None),
-            ("9:30:00", None),
-            ("09:30", None),
-            ("09:30:00.", None),
-            ("09:30:00.0000000001", None),
-            ("09:30:00:00", None),
-            ("-9:30:00", None),
-        ] {
-            assert_eq!(time_of_day(text), expected.map(TimeOfDay), "{text}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -78,38 +78,38 @@ pub struct Running {
     stderr: Option<JoinHandle<String>>,
 }
 
-fn gather(pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+/// Gathers what comes out of a pipe, and passes each line on as it comes.
+fn gather(pipe: impl Read + Send + 'static, lines: Option<Sender<String>>) -> JoinHandle<String> {
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
+        let (mut pipe, mut bytes) = (BufReader::new(pipe), Vec::new());
+        let mut begin = 0;
         // What came before a broken end is what there is.
-        let _ = BufReader::new(pipe).read_to_end(&mut bytes);
+        while pipe.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            if let Some(lines) = &lines {
+                let line = String::from_utf8_lossy(&bytes[begin..]);
+                // Nobody listens once the start is over.
+                let _ = lines.send(line.trim_end().to_string());
+            }
+            begin = bytes.len();
+        }
         String::from_utf8_lossy(&bytes).into_owned()
     })
 }
 
 impl Running {
-    /// Starts `command`, gathering what it says; `stdout` goes to the given reader instead, if there is one.
-    fn start(command: &mut Command, lines: Option<std::sync::mpsc::Sender<String>>) -> Self {
+    /// Starts `command`, gathering what it says; each line goes to whoever is given for its stream as well.
+    fn start(
+        command: &mut Command,
+        out: Option<Sender<String>>,
+        errors: Option<Sender<String>>,
+    ) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let out = child.stdout.take().expect("piped");
-        let stderr = Some(gather(child.stderr.take().expect("piped")));
-        let stdout = Some(match lines {
-            None => gather(out),
-            Some(lines) => std::thread::spawn(move || {
-                let mut all = String::new();
-                for line in BufReader::new(out).lines().map_while(Result::ok) {
-                    all.push_str(&line);
-                    all.push('\n');
-                    // Nobody listens once the start is over.
-                    let _ = lines.send(line);
-                }
-                all
-            }),
-        });
+        let stdout = Some(gather(child.stdout.take().expect("piped"), out));
+        let stderr = Some(gather(child.stderr.take().expect("piped"), errors));
         Self { child, stdout, stderr }
     }
 
@@ -171,18 +171,54 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Ran {
 
 /// Starts a command.
 pub fn spawn<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Running {
-    Running::start(tidegate().args(args), None)
+    Running::start(tidegate().args(args), None, None)
 }
 
 /// Starts any command, gathering what it says.
 pub fn spawn_command(command: &mut Command) -> Running {
-    Running::start(command, None)
+    Running::start(command, None, None)
 }
 
 /// Starts any command, with its lines as they come.
 pub fn spawn_heard(command: &mut Command) -> (Running, Receiver<String>) {
     let (lines, heard) = channel();
-    (Running::start(command, Some(lines)), heard)
+    (Running::start(command, Some(lines), None), heard)
+}
+
+/// Starts any command, with the lines of its standard error as they come.
+pub fn spawn_errors_heard(command: &mut Command) -> (Running, Receiver<String>) {
+    let (lines, heard) = channel();
+    (Running::start(command, None, Some(lines)), heard)
+}
+
+/// Builds the strategies, which belong to another package, beside the binary; quick if they are there already.
+pub fn build_strategies() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_tidegate"));
+    let profile = binary.parent().expect("the binary lies in a folder");
+    let target = profile.parent().expect("the profile's folder lies in the target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "-p", "tidegate-examples", "--bins"]);
+    cargo.env("CARGO_TARGET_DIR", target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = cargo.status().expect("cargo starts");
+    assert!(built.success(), "the strategies cannot be built: {cargo:?}");
+}
+
+/// An interpreter with grpcio, or why there is none.
+pub fn python() -> Result<String, String> {
+    let program = std::env::var("TIDEGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let found = Command::new(&program).args(["-c", "import grpc, grpc_reflection"]).output();
+    match found {
+        Ok(output) if output.status.success() => Ok(program),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().last().unwrap_or("it failed").to_string();
+            Err(format!("{program}: {last}"))
+        }
+        Err(error) => Err(format!("{program}: {error}")),
+    }
 }
 
 /// A path as an argument.
@@ -284,7 +320,7 @@ impl Server {
         let config = place.config();
         let mut command = tidegate();
         command.args(["run", "--config", text(&config)]);
-        let mut running = Running::start(&mut command, Some(lines));
+        let mut running = Running::start(&mut command, Some(lines), None);
         let deadline = Instant::now() + PATIENCE;
         let mut found = |name: &str, heard: &Receiver<String>| loop {
             match heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

@@ -1,0 +1,575 @@
+//! The file through the engine: which of its events, from when to when, and what is noted on the way.
+
+use super::host::Host;
+use super::recorder::{Mark, Recorder, units};
+use super::table::Table;
+use crate::config::{AccountEntry, Config};
+use crate::time_text::{NANOS_PER_DAY, moment_text};
+use anyhow::{Context, Result, anyhow, ensure};
+use serde::Serialize;
+use tidegate_engine::backtest::{self, Backtest, Finished, Watch};
+use tidegate_engine::core::CHANNELS_MAX;
+use tidegate_model::command::{Configure, OpenAccount, Transfer};
+use tidegate_model::instrument::format_money;
+use tidegate_model::market::MarketEventKind;
+use tidegate_model::{AccountId, Command, MarketEvent, Symbol, UnixNanos};
+
+/// Days of one backtest: 270 years.
+const DAYS_MAX: usize = 100_000;
+
+/// How a file is played.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Instruments and accounts.
+    pub config: &'a Config,
+    /// The sizes of the engine, and the latency of its venue.
+    pub configure: Configure,
+    /// The account that trades.
+    pub account: AccountId,
+    /// The symbols that are played and traded; if there are none, all are played and the first traded.
+    pub symbols: &'a [Symbol],
+    /// The strategy hears from then on.
+    pub from: Option<UnixNanos>,
+    /// What comes after is not played.
+    pub to: Option<UnixNanos>,
+    /// Least time between two looks of the strategy at the market.
+    pub interval_ns: u64,
+    /// The time of day at which a day ends, in nanoseconds after midnight UTC.
+    pub day_end_ns: u64,
+    /// Time between two equities in the file of them.
+    pub sample_ns: u64,
+}
+
+/// Instruments traded when none are named.
+pub const SYMBOLS_MAX: usize = 32;
+
+/// What kinds of market data came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kinds {
+    /// Orders one by one (L3).
+    pub orders: bool,
+    /// Price levels (L2).
+    pub levels: bool,
+    /// Best prices (L1).
+    pub quotes: bool,
+    /// Trades.
+    pub trades: bool,
+    /// Bars.
+    pub bars: bool,
+}
+
+impl Kinds {
+    #[inline]
+    fn note(&mut self, event: &MarketEvent) {
+        match event.kind() {
+            Some(MarketEventKind::Add) => self.orders = true,
+            Some(MarketEventKind::Level) => self.levels = true,
+            Some(MarketEventKind::Quote) => self.quotes = true,
+            Some(MarketEventKind::Trade) => self.trades = true,
+            Some(MarketEventKind::Bar) => self.bars = true,
+            _ => {}
+        }
+    }
+
+    /// What there is, the most telling first.
+    pub fn text(&self) -> String {
+        let all = [
+            (self.orders, "orders (L3)"),
+            (self.levels, "price levels (L2)"),
+            (self.quotes, "best prices (L1)"),
+            (self.trades, "trades"),
+            (self.bars, "bars"),
+        ];
+        let there: Vec<_> =
+            all.iter().filter(|(is_there, _)| *is_there).map(|(_, text)| *text).collect();
+        if there.is_empty() { "nothing".to_string() } else { there.join(", ") }
+    }
+}
+
+/// Lets through the events of the named symbols only.
+struct Filter<'a> {
+    symbols: &'a [Symbol],
+    /// By channel.
+    is_played: Vec<bool>,
+    seen: Vec<Symbol>,
+}
+
+impl Filter<'_> {
+    fn lets_through(&mut self, event: &MarketEvent) -> bool {
+        if self.symbols.is_empty() {
+            return true;
+        }
+        let channel = event.channel_id as usize;
+        if let Some(definition) = event.definition() {
+            let is_named = self.symbols.contains(&definition.symbol);
+            if is_named && !self.seen.contains(&definition.symbol) {
+                self.seen.push(definition.symbol);
+            }
+            if channel < CHANNELS_MAX {
+                if self.is_played.len() <= channel {
+                    self.is_played.resize(channel + 1, false);
+                }
+                self.is_played[channel] = is_named;
+            }
+            return is_named;
+        }
+        match event.kind() {
+            Some(MarketEventKind::System | MarketEventKind::Gap) => true,
+            _ => self.is_played.get(channel).is_some_and(|is_played| *is_played),
+        }
+    }
+}
+
+/// The equity at one moment, as it is written.
+#[derive(Debug, Serialize)]
+struct Row {
+    time: String,
+    ts: u64,
+    /// `start`, `sample`, `day` or `end`.
+    at: &'static str,
+    equity: String,
+    cash: String,
+    realised: String,
+    unrealised: String,
+    fees: String,
+    positions: u32,
+}
+
+/// A backtest on its way.
+pub struct Play<'a> {
+    plan: Plan<'a>,
+    backtest: Backtest<Host, Recorder>,
+    filter: Filter<'a>,
+    curve: Curve,
+    kinds: Kinds,
+    events: u64,
+    begin: Option<Mark>,
+    days: Vec<Mark>,
+    day_end: UnixNanos,
+    next_sample: UnixNanos,
+    /// Something was applied since the last sample, so that the next one may differ.
+    is_fresh: bool,
+    /// The day has more than definitions and words of the system: it counts.
+    is_day: bool,
+    first: UnixNanos,
+    last: UnixNanos,
+}
+
+/// What is left when the file is over.
+pub struct Played {
+    /// The engine's side.
+    pub finished: Finished<Host, Recorder>,
+    /// What kinds of data came.
+    pub kinds: Kinds,
+    /// Market events played.
+    pub events: u64,
+    /// The account when the strategy began to hear.
+    pub begin: Mark,
+    /// At the end of each day with data, the last at the end.
+    pub days: Vec<Mark>,
+    /// The account at the end.
+    pub end: Mark,
+    /// The largest drawdown at any sample, as a fraction.
+    pub drawdown: f64,
+    /// No symbols were named: the first that came were traded.
+    pub is_unnamed: bool,
+    /// Named symbols that never came.
+    pub missing: Vec<Symbol>,
+}
+
+impl<'a> Play<'a> {
+    /// Sets an engine up at `first`, the time of the first event.
+    pub fn new(
+        plan: Plan<'a>,
+        first: UnixNanos,
+        host: Host,
+        recorder: Recorder,
+        journal: Option<tidegate_journal::Writer>,
+        equity: Option<Table>,
+    ) -> Result<Self> {
+        let watch = match plan.symbols {
+            [] => Watch::First(SYMBOLS_MAX),
+            named => Watch::Symbols(named.to_vec()),
+        };
+        let config = backtest::Config {
+            configure: plan.configure,
+            begin: first,
+            watch,
+            interval_ns: plan.interval_ns,
+            journal,
+        };
+        let mut backtest = Backtest::new(config, host, recorder)?;
+        for entry in &plan.config.instruments {
+            let defined = backtest.command(Command::DefineInstrument(entry.instrument()?));
+            defined.with_context(|| format!("cannot define instrument {}", entry.symbol))?;
+        }
+        for entry in &plan.config.accounts {
+            for command in opening(entry) {
+                let done = backtest.command(command);
+                done.with_context(|| format!("cannot open account {}", entry.id.get()))?;
+            }
+        }
+        let day_end = next_day_end(first, plan.day_end_ns);
+        let filter = Filter { symbols: plan.symbols, is_played: Vec::new(), seen: Vec::new() };
+        Ok(Self {
+            plan,
+            backtest,
+            filter,
+            curve: Curve { table: equity, high: f64::NEG_INFINITY, drawdown: 0.0 },
+            kinds: Kinds::default(),
+            events: 0,
+            begin: None,
+            days: Vec::new(),
+            day_end,
+            next_sample: UnixNanos::MAX,
+            is_fresh: false,
+            is_day: false,
+            first,
+            last: first,
+        })
+    }
+
+    /// Plays one event; false if it lies after the end, and nothing more is to be played.
+    pub fn event(&mut self, event: &MarketEvent) -> Result<bool> {
+        let at = event.ts_recv;
+        if self.plan.to.is_some_and(|to| at > to) {
+            return Ok(false);
+        }
+        if !self.filter.lets_through(event) {
+            return Ok(true);
+        }
+        if self.begin.is_none() && self.plan.from.is_none_or(|from| at >= from) {
+            self.start()?;
+        }
+        if at > self.day_end {
+            self.end_day()?;
+            self.day_end = next_day_end(at, self.plan.day_end_ns);
+        }
+        if at > self.next_sample {
+            self.sample(at)?;
+        }
+        self.backtest.market(event)?;
+        self.kinds.note(event);
+        self.is_fresh = true;
+        let kind = event.kind();
+        self.is_day |= !matches!(kind, Some(MarketEventKind::Definition | MarketEventKind::System));
+        self.events += 1;
+        self.last = self.last.max(at);
+        Ok(true)
+    }
+
+    /// To be called now and then while the file is read.
+    pub fn breathe(&mut self) {
+        self.backtest.trader().breathe();
+    }
+
+    /// What it is at, for people who watch.
+    pub fn progress(&self) -> String {
+        let equity = self.mark().map_or(f64::NAN, |mark| units(mark.equity));
+        let counts = self.backtest.core().counters();
+        format!(
+            "{}  {} fills  equity {:.2}",
+            moment_text(self.backtest.now()),
+            counts.fills,
+            equity
+        )
+    }
+
+    /// The strategy begins to hear.
+    fn start(&mut self) -> Result<()> {
+        let at = self.plan.from.unwrap_or(self.first).max(self.first);
+        self.backtest.pass_to(at)?;
+        let begin = self.note("start")?;
+        self.begin = Some(begin);
+        let step = self.plan.sample_ns;
+        self.next_sample = UnixNanos(at.0.saturating_add(step));
+        self.backtest.start()?;
+        Ok(())
+    }
+
+    /// Notes the equity at the end of the day, if anything happened in it, and rolls the day.
+    fn end_day(&mut self) -> Result<()> {
+        self.backtest.pass_to(self.day_end)?;
+        if self.begin.is_some() && self.is_day {
+            ensure!(self.days.len() < DAYS_MAX, "the file has more than {DAYS_MAX} days");
+            let mark = self.note("day")?;
+            self.days.push(mark);
+        }
+        self.backtest.command(Command::DayRoll)?;
+        self.is_fresh = false;
+        self.is_day = false;
+        Ok(())
+    }
+
+    /// Notes the equity at the latest moment of the grid before `at`.
+    fn sample(&mut self, at: UnixNanos) -> Result<()> {
+        if self.is_fresh {
+            self.backtest.pass_to(self.next_sample)?;
+            self.note("sample")?;
+            self.is_fresh = false;
+        }
+        let step = self.plan.sample_ns.max(1);
+        let behind = at.0 - self.next_sample.0;
+        self.next_sample =
+            UnixNanos(self.next_sample.0.saturating_add(behind.div_ceil(step) * step));
+        Ok(())
+    }
+
+    fn mark(&self) -> Result<Mark> {
+        let mark = Mark::take(self.backtest.core(), self.plan.account, self.backtest.now());
+        mark.map_err(|reject| anyhow!("the account cannot be valued: {reject}"))
+    }
+
+    /// Takes a mark and writes it.
+    fn note(&mut self, at: &'static str) -> Result<Mark> {
+        let mark = self.mark()?;
+        self.curve.note(&mark, at)?;
+        Ok(mark)
+    }
+
+    /// The file is over.
+    pub fn finish(mut self) -> Result<Played> {
+        if let Some(to) = self.plan.to {
+            self.backtest.pass_to(to.max(self.last))?;
+        }
+        let named = self.plan.symbols.iter();
+        let missing: Vec<_> =
+            named.filter(|named| !self.filter.seen.contains(named)).copied().collect();
+        ensure!(
+            missing.is_empty() || missing.len() < self.plan.symbols.len(),
+            "the file has nothing of {}",
+            names(&missing)
+        );
+        let begin = self.begin.context("the file ends before --from: there is nothing to trade")?;
+        let Self { plan, backtest, mut curve, kinds, events, mut days, .. } = self;
+        let finished = backtest.finish()?;
+        let end = Mark::take(&finished.core, plan.account, finished.core.now());
+        let end = end.map_err(|reject| anyhow!("the account cannot be valued: {reject}"))?;
+        curve.note(&end, "end")?;
+        days.push(end);
+        let (drawdown, is_unnamed) = (curve.finish()?, plan.symbols.is_empty());
+        Ok(Played { finished, kinds, events, begin, days, end, drawdown, is_unnamed, missing })
+    }
+}
+
+/// Symbols, one after the other.
+pub fn names(symbols: &[Symbol]) -> String {
+    symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The equity over time: written, and its drawdown measured.
+struct Curve {
+    table: Option<Table>,
+    high: f64,
+    drawdown: f64,
+}
+
+impl Curve {
+    fn note(&mut self, mark: &Mark, at: &'static str) -> Result<()> {
+        let equity = units(mark.equity);
+        self.high = self.high.max(equity);
+        if self.high > 0.0 {
+            self.drawdown = self.drawdown.max(1.0 - equity / self.high);
+        }
+        let Some(table) = &mut self.table else { return Ok(()) };
+        table.write(&Row {
+            time: moment_text(mark.ts),
+            ts: mark.ts.0,
+            at,
+            equity: format_money(mark.equity),
+            cash: format_money(mark.cash),
+            realised: format_money(mark.realised),
+            unrealised: format_money(mark.unrealised),
+            fees: format_money(mark.fees),
+            positions: mark.positions,
+        })
+    }
+
+    /// Ends the file; the largest drawdown.
+    fn finish(self) -> Result<f64> {
+        self.table.map_or(Ok(()), Table::finish)?;
+        Ok(self.drawdown)
+    }
+}
+
+/// The commands that open an account as the configuration has it.
+fn opening(entry: &AccountEntry) -> impl Iterator<Item = Command> {
+    let account = entry.account();
+    let open = OpenAccount::of(account, entry.currency);
+    let cash = Transfer::of_base(account, entry.cash.money());
+    let limits = entry.limits.as_ref().map(|limits| Command::SetLimits(limits.of(account)));
+    [Command::OpenAccount(open), Command::Transfer(cash)].into_iter().chain(limits)
+}
+
+/// When the day of `at` ends. What happens at that very moment still belongs to it, as a bar does that ends then.
+fn next_day_end(at: UnixNanos, day_end_ns: u64) -> UnixNanos {
+    let of_day = at.0.saturating_sub(day_end_ns);
+    UnixNanos(
+        of_day
+            .div_ceil(NANOS_PER_DAY)
+            .max(1)
+            .saturating_mul(NANOS_PER_DAY)
+            .saturating_add(day_end_ns),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtest::in_process::InProcess;
+    use tidegate_examples::{Params, build};
+    use tidegate_model::market::Definition;
+    use tidegate_model::{Lots, Side, Ticks};
+
+    const DAY: u64 = NANOS_PER_DAY;
+    const HOUR: u64 = DAY / 24;
+
+    fn definition() -> MarketEvent {
+        Definition {
+            kind: MarketEventKind::Definition.wire(),
+            price_scale: 4,
+            flags: 0,
+            channel_id: 1,
+            ts_event: UnixNanos(DAY),
+            ts_recv: UnixNanos(DAY),
+            symbol: Symbol::new("ACME").expect("valid"),
+            tick_size_nano: 100_000,
+            lot_size_nano: 1_000_000_000,
+        }
+        .into_event()
+    }
+
+    /// An event on the one channel, at a price in whole dollars.
+    fn event(ts: u64, kind: MarketEventKind, side: Option<Side>, dollars: i64) -> MarketEvent {
+        MarketEvent {
+            kind: kind.wire(),
+            side: side.map_or(0, Side::wire),
+            channel_id: 1,
+            ts_event: UnixNanos(ts),
+            ts_recv: UnixNanos(ts),
+            // One order a side: told again, it replaces nothing, so each has a number of its own.
+            order_ref: ts + u64::from(side == Some(Side::Sell)),
+            price: Ticks(dollars * 10_000),
+            qty: Lots(1_000),
+            ..MarketEvent::default()
+        }
+    }
+
+    fn plan<'a>(config: &'a Config, symbols: &'a [Symbol]) -> Plan<'a> {
+        Plan {
+            config,
+            configure: Configure {
+                paper_latency_ns: 0,
+                orders_max: 1 << 12,
+                book_orders_max: 1 << 12,
+            },
+            account: AccountId(1),
+            symbols,
+            from: None,
+            to: None,
+            interval_ns: 0,
+            day_end_ns: 0,
+            sample_ns: HOUR,
+        }
+    }
+
+    fn config() -> Config {
+        Config::parse(include_str!("default.toml")).expect("valid")
+    }
+
+    fn play<'a>(plan: Plan<'a>, events: &[MarketEvent]) -> Result<Played> {
+        let strategy = build("buy-and-hold", Params::default()).expect("it is there");
+        let host = Host::Here(Box::new(InProcess::new(strategy, plan.account)));
+        let recorder = Recorder::new(plan.account, None);
+        let mut play = Play::new(plan, events[0].ts_recv, host, recorder, None, None)?;
+        for event in events {
+            if !play.event(event)? {
+                break;
+            }
+        }
+        play.finish()
+    }
+
+    /// Day 1 opens at 100; then each day has one trade, at so many dollars. No data on days 4 and 5.
+    fn week() -> Vec<MarketEvent> {
+        use MarketEventKind::{Add, Clear, Trade};
+        let mut events = vec![
+            definition(),
+            event(DAY + HOUR, Add, Some(Side::Buy), 99),
+            event(DAY + HOUR, Add, Some(Side::Sell), 100),
+        ];
+        for (day, dollars) in [(1, 110), (2, 99), (3, 121), (6, 130)] {
+            let at = day * DAY + 12 * HOUR;
+            events.push(event(at, Clear, None, 0));
+            events.push(event(at, Trade, None, dollars));
+        }
+        events
+    }
+
+    fn equities(played: &Played) -> Vec<f64> {
+        std::iter::once(&played.begin).chain(&played.days).map(|mark| units(mark.equity)).collect()
+    }
+
+    #[test]
+    fn the_equity_is_marked_at_the_end_of_each_day_that_has_data() {
+        let config = config();
+        let played = play(plan(&config, &[]), &week()).expect("it plays");
+        // 100 shares bought at 100: 10 up, 1 down, 21 up, 30 up.
+        let expected = [1_000_000.0, 1_001_000.0, 999_900.0, 1_002_100.0, 1_003_000.0];
+        assert_eq!(equities(&played), expected);
+        let ends: Vec<_> = played.days.iter().map(|mark| mark.ts.0).collect();
+        assert_eq!(ends, [2 * DAY, 3 * DAY, 4 * DAY, 6 * DAY + 12 * HOUR]);
+        let deepest = 1.0 - 999_900.0 / 1_001_000.0;
+        assert!((played.drawdown - deepest).abs() < 1e-12, "{}", played.drawdown);
+        let position =
+            played.finished.core.oms().position(AccountId(1), tidegate_model::InstrumentId(0));
+        assert_eq!(position.qty, 100);
+    }
+
+    #[test]
+    fn it_trades_from_and_to_the_times_that_are_asked_for() {
+        let config = config();
+        let late = Plan { from: Some(UnixNanos(DAY + 2 * HOUR)), ..plan(&config, &[]) };
+        let played = play(late, &week()).expect("it plays");
+        assert_eq!(played.begin.ts.0, DAY + 2 * HOUR);
+        // The books were filled before: it buys at once.
+        assert_eq!(equities(&played)[1], 1_001_000.0);
+
+        let short = Plan { to: Some(UnixNanos(2 * DAY + 13 * HOUR)), ..plan(&config, &[]) };
+        let played = play(short, &week()).expect("it plays");
+        assert_eq!(equities(&played), [1_000_000.0, 1_001_000.0, 999_900.0]);
+        assert_eq!(played.end.ts.0, 2 * DAY + 13 * HOUR);
+
+        let never = Plan { from: Some(UnixNanos(9 * DAY)), ..plan(&config, &[]) };
+        let error = play(never, &week()).err().expect("there is nothing").to_string();
+        assert!(error.contains("before --from"), "{error}");
+    }
+
+    #[test]
+    fn other_symbols_are_not_played() {
+        let config = config();
+        let [acme, other] = ["ACME", "OTHER"].map(|name| Symbol::new(name).expect("valid"));
+        let both = [acme, other];
+        let played = play(plan(&config, &both), &week()).expect("it plays");
+        assert_eq!((played.events, played.missing.as_slice()), (11, &[other][..]));
+        let error = play(plan(&config, &[other]), &week()).err().expect("nothing").to_string();
+        assert!(error.contains("nothing of OTHER"), "{error}");
+    }
+
+    #[test]
+    fn a_day_ends_with_what_happens_at_its_end() {
+        const FIVE: u64 = 5 * NANOS_PER_DAY / 24;
+        for (at, day_end, expected) in [
+            (0, 0, DAY),
+            (1, 0, DAY),
+            (DAY, 0, DAY),
+            (DAY + 1, 0, 2 * DAY),
+            (FIVE, FIVE, DAY + FIVE),
+            (DAY + FIVE, FIVE, DAY + FIVE),
+            (DAY + FIVE + 1, FIVE, 2 * DAY + FIVE),
+            (u64::MAX, 0, u64::MAX),
+        ] {
+            assert_eq!(next_day_end(UnixNanos(at), day_end).0, expected, "{at} {day_end}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! `tidegate backtest` from outside: strategies inside it and over gRPC, what it writes, and what it refuses.
+
+mod support;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use support::{
+    Ran, Running, build_strategies, python, run, spawn_command, spawn_errors_heard, text, tidegate,
+};
+use tempfile::TempDir;
+
+/// A made-up session of three symbols, two minutes long, and room for what is written.
+struct Room {
+    dir: TempDir,
+    session: PathBuf,
+}
+
+impl Room {
+    fn new() -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let session = dir.path().join("session.itch");
+        let length = ["--symbols", "3", "--duration", "120", "--rate", "400", "--seed", "11"];
+        run(&[&["gen", "-o", text(&session)][..], &length].concat()).ok();
+        Self { dir, session }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn backtest(&self, more: &[&str]) -> Ran {
+        backtest(&self.session, more)
+    }
+}
+
+fn backtest(file: &Path, more: &[&str]) -> Ran {
+    run(&[&["backtest", text(file)][..], more].concat())
+}
+
+fn json(said: &str) -> Value {
+    serde_json::from_str(said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// The recording of a real session, if it is there.
+fn recording() -> Option<PathBuf> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let file = shared.join("itch/AAPL_20191230_clean.itch");
+    if !file.exists() {
+        println!("skipped: {} is not there", file.display());
+    }
+    file.exists().then_some(file)
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    line.split(',').collect()
+}
+
+#[test]
+fn the_same_file_and_strategy_give_the_same_twice() {
+    let room = Room::new();
+    for strategy in ["momentum", "market-maker", "buy-and-hold"] {
+        let options = ["--strategy", strategy, "--output", "json"];
+        let [first, second] = [(); 2].map(|()| room.backtest(&options).ok());
+        assert_eq!(first, second, "{strategy}");
+        let report = json(&first);
+        assert_eq!(report["state_hash"].as_str().map(str::len), Some(16), "{report}");
+        let orders = &report["orders"];
+        let fills = [&orders["maker_fills"], &orders["taker_fills"]].map(|n| n.as_u64());
+        assert!(fills.iter().flatten().sum::<u64>() > 0, "{strategy} never traded: {report}");
+        // Another latency is another history.
+        let slower = [&options[..], &["--latency", "20ms"]].concat();
+        assert_ne!(json(&room.backtest(&slower).ok())["state_hash"], report["state_hash"]);
+    }
+}
+
+#[test]
+fn a_strategy_does_the_same_inside_and_in_a_process_of_its_own() {
+    build_strategies();
+    let room = Room::new();
+    let options = ["--interval", "50ms", "--output", "json"];
+    for file in [Some(room.session.clone()), recording()].into_iter().flatten() {
+        for (strategy, program) in [("momentum", "momentum"), ("market-maker", "market_maker")] {
+            let inside = [&["--strategy", strategy][..], &options].concat();
+            let inside = json(&backtest(&file, &inside).ok());
+            let (waiting, addr) = listen(&file, &options);
+            let program = Path::new(env!("CARGO_BIN_EXE_tidegate")).with_file_name(program);
+            let client =
+                spawn_command(Command::new(program).args(["--lock-step", "--addr", &addr]));
+            let heard = client.wait().ok();
+            let outside = waiting.wait().ok();
+            assert_eq!(heard.trim(), outside.trim(), "the strategy is told what was found");
+            let outside = json(&outside);
+            for field in ["state_hash", "inputs", "steps", "result", "orders", "daily"] {
+                assert_eq!(inside[field], outside[field], "{strategy}: {field}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fills_equity_and_journal_tell_the_same_story_as_the_summary() {
+    let room = Room::new();
+    let [fills, equity, journal] = ["fills.csv", "equity.jsonl", "journal"].map(|n| room.path(n));
+    let report = json(
+        &room
+            .backtest(&[
+                "--strategy",
+                "momentum",
+                "--fills",
+                text(&fills),
+                "--equity",
+                text(&equity),
+                "--equity-every",
+                "10s",
+                "--journal",
+                text(&journal),
+                "--output",
+                "json",
+            ])
+            .ok(),
+    );
+
+    let fills = std::fs::read_to_string(fills).expect("written");
+    let mut lines = fills.lines();
+    let head = cells(lines.next().expect("a head"));
+    let column = |name: &str| head.iter().position(|cell| *cell == name).expect(name);
+    let (qty, side, notional, reason) =
+        (column("qty"), column("side"), column("notional"), column("reason"));
+    let rows: Vec<_> = lines.map(cells).collect();
+    assert_eq!(rows.len() as u64, report["orders"]["taker_fills"].as_u64().expect("a count"));
+    let traded: f64 = rows.iter().map(|row| row[notional].parse::<f64>().expect("a number")).sum();
+    let told: f64 = report["result"]["traded"].as_str().and_then(|t| t.parse().ok()).expect("text");
+    assert!((traded - told).abs() < 1e-6, "{traded} {told}");
+    assert!(rows.iter().all(|row| row[reason].contains("took what was displayed")), "{fills}");
+    // What it bought and sold is what it holds at the end, and what its money became is what the file of equities ends with.
+    let sign = |row: &&Vec<&str>| if row[side] == "buy" { 1i64 } else { -1 };
+    let held: i64 = rows.iter().map(|r| sign(&r) * r[qty].parse::<i64>().expect("lots")).sum();
+    let is_flat = report["trades"]["open"] == 0;
+    assert!(!is_flat || held == 0, "{held} held: {report}");
+
+    let equity = std::fs::read_to_string(equity).expect("written");
+    let rows: Vec<_> = equity.lines().map(json).collect();
+    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    assert_eq!((first["at"].as_str(), last["at"].as_str()), (Some("start"), Some("end")));
+    assert_eq!(first["equity"], report["result"]["equity_begin"]);
+    assert_eq!(last["equity"], report["result"]["equity_end"]);
+    assert!(rows.len() >= 12, "two minutes have twelve samples: {equity}");
+    let times: Vec<_> = rows.iter().map(|row| row["ts"].as_u64().expect("a time")).collect();
+    assert!(times.is_sorted(), "{times:?}");
+
+    let replayed = run(&["replay", text(&journal)]).ok();
+    let hash = report["state_hash"].as_str().expect("text");
+    assert!(replayed.contains(hash), "{replayed} does not end at {hash}");
+    let again = ["--strategy", "momentum", "--journal", text(&journal)];
+    room.backtest(&again).refused(&["is not empty", "--journal"]);
+}
+
+#[test]
+fn the_summary_says_what_it_rests_on_and_where_it_is_not_to_be_believed() {
+    let room = Room::new();
+    let page = room.backtest(&["--strategy", "momentum", "--latency", "0"]).ok();
+    for part in [
+        "orders (L3)",
+        "orders reach the venue at once",
+        "no latency",
+        "resting 0 bp, taking 0 bp",
+        "no fees were charged",
+        "1 days say little",
+        "nothing is scaled to a year below 20",
+        "held between best bid and offer",
+        "state hash",
+    ] {
+        assert!(page.contains(part), "'{part}' is not in: {page}");
+    }
+    assert!(!page.contains("Sharpe"), "one day has no Sharpe ratio: {page}");
+    let report = json(&room.backtest(&["--strategy", "momentum", "--output", "json"]).ok());
+    assert!(report["statistics"]["annual"].is_null(), "{report}");
+    assert_eq!(report["statistics"]["days"], 1, "{report}");
+
+    let table = room.backtest(&["--strategy", "momentum", "--output", "csv"]).ok();
+    assert_eq!(table.lines().next(), Some("name,value"));
+    let hash = format!("state_hash,{}", report["state_hash"].as_str().expect("text"));
+    assert!(table.lines().any(|line| line == hash), "{table}");
+    assert!(table.contains("\nresult.equity_end,"), "{table}");
+}
+
+#[test]
+fn a_configuration_gives_instruments_fees_and_accounts() {
+    let room = Room::new();
+    let config = room.path("desk.toml");
+    let listed = run(&["stats", text(&room.session), "--json"]).ok();
+    let symbol = json(&listed)["top_symbols"][0]["symbol"].as_str().expect("text").to_string();
+    let account = |id: u32, more: &str| {
+        format!(
+            "[[accounts]]\nid = {id}\ncash = \"50000\"\n[accounts.limits]\nmax_order_notional = \"40000\"\n\
+             max_order_qty = 100\nmax_position = 100\nprice_collar_bp = 500\nmax_open_orders = 10\n\
+             messages_per_sec = 100\nmessage_burst = 100\n{more}"
+        )
+    };
+    let fees = format!("[[instruments]]\nsymbol = \"{symbol}\"\ntaker_fee_bp = \"0.5\"\n");
+    let text_of =
+        format!("[engine]\npaper_latency_us = 250\n{fees}{}{}", account(3, ""), account(5, ""));
+    std::fs::write(&config, text_of).expect("written");
+    let options = |more: &[&str]| {
+        let all = ["--strategy", "momentum", "--config", text(&config), "--symbols", &symbol];
+        room.backtest(&[&all[..], more].concat())
+    };
+    let page = options(&[]).ok();
+    assert!(page.contains("account 3"), "{page}");
+    assert!(page.contains("orders take 250 us to the venue"), "{page}");
+    assert!(page.contains("taking 0.5 bp"), "{page}");
+    assert!(!page.contains("no fees were charged"), "{page}");
+    let report = json(&options(&["--account", "5", "--output", "json"]).ok());
+    assert_eq!(report["account"], 5);
+    let fee: f64 = report["result"]["fees"].as_str().and_then(|t| t.parse().ok()).expect("text");
+    let traded: f64 =
+        report["result"]["traded"].as_str().and_then(|t| t.parse().ok()).expect("text");
+    assert!(traded > 0.0 && (fee - traded * 0.5e-4).abs() < 1e-6, "{fee} of {traded}");
+
+    options(&["--account", "4"]).refused(&["has no account 4"]);
+    // Orders beyond a limit are refused by the gate, as they are live, and told.
+    let page = options(&["--param", "size=101"]).ok();
+    assert!(page.contains("requests were refused: max_order_qty"), "{page}");
+    std::fs::write(&config, "[engine]\n").expect("written");
+    options(&[]).refused(&["no [[accounts]]"]);
+}
+
+#[test]
+fn what_cannot_be_is_one_line_that_says_why() {
+    let room = Room::new();
+    let with = |more: &[&str]| room.backtest(&[&["--strategy", "momentum"][..], more].concat());
+    room.backtest(&["--strategy", "martingale"]).refused(&["no strategy 'martingale'", "momentum"]);
+    with(&["--param", "sise=1"]).refused(&["no parameter 'sise'", "size (100)"]);
+    with(&["--param", "size=0"]).refused(&["size=0 is not allowed", "1 to 1000000000"]);
+    with(&["--symbols", "NOBODY"]).refused(&["the file has nothing of NOBODY"]);
+    with(&["--from", "23:59:59"]).refused(&["ends before --from"]);
+    with(&["--from", "10:00:00", "--to", "09:00:00"]).refused(&["--from is not before --to"]);
+    with(&["--latency", "61s"]).refused(&["61 s", "at most 60s"]);
+    with(&["--equity-every", "1us"]).refused(&["at least 1ms"]);
+    with(&["--fills", "/nowhere/fills.csv"]).refused(&["cannot write /nowhere/fills.csv"]);
+    with(&["--config", "/nowhere/t.toml"]).refused(&["cannot read the configuration"]);
+    room.backtest(&["--listen", "0.0.0.0:0"]).refused(&["0.0.0.0:0", "only loopback"]);
+    failed(
+        &room.backtest(&["--listen", "127.0.0.1:0", "--timeout", "1"]),
+        &["no strategy called", "within 1 s"],
+    );
+    backtest(Path::new("/nowhere/day.itch"), &["--strategy", "momentum"])
+        .refused(&["/nowhere/day.itch"]);
+    let empty = room.path("empty.itch");
+    std::fs::write(&empty, []).expect("written");
+    backtest(&empty, &["--strategy", "momentum"]).refused(&["empty.itch", "no market event"]);
+    let torn = room.path("torn.itch");
+    let bytes = std::fs::read(&room.session).expect("a session");
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).expect("written");
+    backtest(&torn, &["--strategy", "momentum"]).refused(&["reading", "torn.itch"]);
+
+    for (args, part) in [
+        (&["backtest", "f"][..], "--strategy"),
+        (&["backtest", "f", "--strategy", "a", "--listen", "127.0.0.1:0"], "cannot be used with"),
+        (&["backtest", "f", "--listen", "127.0.0.1:0", "--param", "a=1"], "cannot be used with"),
+        (&["backtest", "f", "--strategy", "a", "--timeout", "5"], "cannot be used with"),
+        (&["backtest", "f", "--strategy", "a", "--latency", "5"], "250us, 10ms"),
+        (&["backtest", "f", "--strategy", "a", "--from", "noon"], "2019-12-30T14:35:00Z"),
+        (&["backtest", "f", "--strategy", "a", "--days-per-year", "0"], "1 to 366"),
+    ] {
+        let ran = run(args);
+        assert_eq!(ran.status.code(), Some(2), "{ran:#?}");
+        assert!(ran.stderr.contains(part), "'{part}' is not in: {}", ran.stderr);
+    }
+}
+
+/// Fails unless it ended in an error whose last line, behind the one that says where it listens, contains every part.
+#[track_caller]
+fn failed(ran: &Ran, parts: &[&str]) {
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    assert_eq!(ran.status.code(), Some(1), "{ran:#?}");
+    for part in parts {
+        assert!(last.starts_with("tidegate: ") && last.contains(part), "'{part}': {ran:#?}");
+    }
+}
+
+/// Starts a backtest that waits for a strategy, and says where.
+fn listen(file: &Path, more: &[&str]) -> (Running, String) {
+    let mut command = tidegate();
+    command.args(["backtest", text(file), "--listen", "127.0.0.1:0"]).args(more);
+    let (running, lines): (_, Receiver<String>) = spawn_errors_heard(&mut command);
+    let line = lines.recv_timeout(Duration::from_secs(60)).expect("it says where it listens");
+    let addr = line.split_whitespace().find(|word| word.starts_with("http://"));
+    (running, addr.unwrap_or_else(|| panic!("no address in '{line}'")).to_string())
+}
+
+#[test]
+fn a_strategy_in_python_trades_in_lock_step() {
+    let program = match python() {
+        Ok(program) => program,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let room = Room::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/lock_step.py");
+    let with = |fault: &str, timeout: &str| {
+        let options = ["--interval", "100ms", "--timeout", timeout, "--output", "json"];
+        let (waiting, addr) = listen(&room.session, &options);
+        let addr = addr.trim_start_matches("http://").to_string();
+        let client = spawn_command(Command::new(&program).args([script, &addr, fault]));
+        (waiting, client)
+    };
+    let mut hashes = Vec::new();
+    for _ in 0..2 {
+        let (waiting, client) = with("", "30");
+        let (found, said) = (json(&waiting.wait().ok()), json(&client.wait().ok()));
+        assert_eq!(said["summary"], found);
+        assert!(said["fills"].as_array().is_some_and(|fills| fills.len() >= 2), "{said}");
+        assert_eq!(said["heard"]["timer"], 1, "{said}");
+        assert_eq!(said["heard"]["end"], 1, "{said}");
+        assert_eq!(found["trades"]["count"], 1, "{found}");
+        assert_eq!(found["result"]["unrealised"], "0.00", "{found}");
+        hashes.push(found["state_hash"].clone());
+    }
+    assert_eq!(hashes[0], hashes[1]);
+
+    // A malformed order is told to the strategy at once, and the backtest goes on.
+    let (waiting, client) = with("malformed", "30");
+    let (found, said) = (json(&waiting.wait().ok()), json(&client.wait().ok()));
+    assert_eq!(said["refused"], serde_json::json!(["py-1 qty"]), "{said}");
+    assert_eq!(found["trades"]["count"], 1, "{found}");
+
+    for (fault, timeout, part) in [
+        ("hang", "5", "did not answer step 5 within 5 s"),
+        ("leave", "30", "left at step 5"),
+        ("wrong", "30", "the number 5 to step 4"),
+    ] {
+        let (waiting, _client) = with(fault, timeout);
+        failed(&waiting.wait(), &[part]);
+    }
+}
