@@ -68,6 +68,7 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         while let Some(due) = self.next_due().filter(|due| *due <= until) {
+            self.arrived_at = due;
             if self.paper.next_due() == Some(due) {
                 self.carry_out_arrived(due, publisher);
             } else if let Some(order_id) = self.expiries.pop()
@@ -76,6 +77,7 @@ impl Core {
                 self.expire(slot, publisher);
             }
         }
+        self.arrived_at = self.now;
     }
 
     /// The order's time ends; false if it had ended before.
@@ -133,6 +135,7 @@ impl Core {
                 return self.trigger(&waiter, publisher);
             }
         }
+        self.paper.armed(waiter.slot);
         self.waiting.insert(instrument, waiter);
     }
 
@@ -158,7 +161,7 @@ impl Core {
     }
 
     /// A waiting order's stop price is reached: it goes to its venue.
-    fn trigger<O: Output>(&mut self, waiter: &Waiter, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn trigger<O: Output>(&mut self, waiter: &Waiter, publisher: &mut Publisher<'_, O>) {
         let slot = waiter.slot;
         let &Order { account, side, order_type, who, .. } = self.oms.order(slot);
         let stop = waiter.stop_price.expect("a trade has reached it");

@@ -42,6 +42,9 @@ impl Core {
                 self.trade(instrument, kind, event, publisher);
             }
             MarketEventKind::Fill => self.fill_told_apart(instrument, event),
+            MarketEventKind::BarRange | MarketEventKind::Bar => {
+                self.bar_event(instrument, event, publisher);
+            }
             _ => self.book_event(instrument, event, publisher),
         }
         if !self.paper.fills.is_empty() || !self.paper.met.is_empty() {
@@ -54,7 +57,7 @@ impl Core {
 
     /// The instrument traded. Told once an event, or for each part of what it traded.
     #[inline]
-    fn note_trade(&mut self, instrument: InstrumentId, price: Ticks, qty: Lots) {
+    pub(super) fn note_trade(&mut self, instrument: InstrumentId, price: Ticks, qty: Lots) {
         self.listing[instrument].last_trade = Some(price);
         let before = self.traded.map_or(0, |traded| traded.qty.0);
         self.traded = Some(Traded { price, qty: Lots(before.saturating_add(qty.0)) });
@@ -134,7 +137,7 @@ impl Core {
     }
 
     #[inline]
-    fn is_trading(&self, instrument: InstrumentId) -> bool {
+    pub(super) fn is_trading(&self, instrument: InstrumentId) -> bool {
         self.listing[instrument].status == TradingStatus::Trading
     }
 
@@ -288,7 +291,12 @@ fn level_update(instrument: InstrumentId, side: Side, level: Level) -> PublicUpd
     }
 }
 
-fn trade_update(instrument: InstrumentId, aggressor: u8, price: Ticks, qty: Lots) -> PublicUpdate {
+pub(super) fn trade_update(
+    instrument: InstrumentId,
+    aggressor: u8,
+    price: Ticks,
+    qty: Lots,
+) -> PublicUpdate {
     PublicUpdate {
         kind: PublicKind::Trade.wire(),
         instrument,

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod admin;
+mod bars;
 mod held;
 mod listing;
 mod market;
@@ -72,6 +73,8 @@ pub struct Core {
     risk: Risk,
     oms: Oms,
     paper: PaperVenue,
+    /// When what is carried out reached its venue; the time, but for requests that arrived since the input before.
+    arrived_at: UnixNanos,
     /// Orders that wait for their stop price.
     waiting: Waiting,
     /// When orders end by themselves. It follows from the orders, so it is not hashed.
@@ -113,6 +116,7 @@ impl Core {
             risk,
             oms,
             paper,
+            arrived_at: UnixNanos::ZERO,
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
             traded: None,
@@ -136,6 +140,7 @@ impl Core {
             Input::Command(command) => (command.ts_recv, command.ts_recv),
         };
         self.now = self.now.max(ts_recv);
+        self.arrived_at = self.now;
         let publisher = &mut Publisher::new(out, seq, self.now, ts_event);
         if self.next_due().is_some_and(|due| due <= self.now) {
             self.carry_out_due(self.now, publisher);

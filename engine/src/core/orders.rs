@@ -9,7 +9,7 @@ use tidegate_model::command::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, MassCancel, NewOrder, OrderType, ReplaceOrder,
     TimeInForce,
 };
-use tidegate_model::event::{CancelReason, Event, ExecType, Execution, Liquidity, OrdStatus};
+use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
@@ -112,7 +112,10 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         let is_here = self.oms.order(slot).place == Place::Waiting;
-        let at_once = is_here || self.paper.is_immediate() && self.paper.next_due().is_none();
+        // What a bar brings about, the engine sends within it.
+        let at_once = is_here
+            || self.paper.is_immediate() && self.paper.next_due().is_none()
+            || self.paper.is_in_bar(self.oms.order(slot).instrument);
         // New orders and replaces were checked for room; a cancel that finds none overtakes what is under way.
         if at_once || self.paper.send(self.now, slot, request, who).is_err() {
             return self.carry_out(slot, request, who, publisher);
@@ -196,6 +199,12 @@ impl Core {
     fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, order_type, time_in_force, .. } = order;
+        if self.books.orders_count(instrument) > 0 {
+            self.paper.told(instrument, Depth::Orders);
+        }
+        if self.paper.depth(instrument) == Depth::Bars {
+            return self.execute_in_bars(slot, publisher);
+        }
         let (mut price, protection) = (order.price, order.protection_price);
         let mut leaves = order.leaves_qty();
         if order_type == OrderType::MarketToLimit && price == Ticks::ZERO {
@@ -206,9 +215,6 @@ impl Core {
             self.oms.priced(slot, best);
         }
         let limit = if order_type.is_market() { protection } else { price };
-        if self.books.orders_count(instrument) > 0 {
-            self.paper.told(instrument, Depth::Orders);
-        }
         if self.listing[instrument].status == TradingStatus::Trading {
             let reachable = self.find_liquidity(instrument, side, limit, leaves);
             if time_in_force == TimeInForce::Fok && reachable < leaves {
@@ -223,23 +229,45 @@ impl Core {
                 self.find_liquidity(instrument, side, limit, leaves);
             }
         }
-        match (order_type, time_in_force) {
+        self.rest_or_end(slot, self.paper.market.time, publisher);
+    }
+
+    /// What is left of an order that took what it could rests from `since` on, or ends.
+    pub(super) fn rest_or_end<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        since: UnixNanos,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = self.oms.order(slot);
+        if order.leaves_qty() == Lots::ZERO {
+            return;
+        }
+        match (order.order_type, order.time_in_force) {
             (order_type, _) if order_type.is_market() => {
+                self.end(slot, CancelReason::NoLiquidity, publisher);
+            }
+            (OrderType::MarketToLimit, _) if order.price == Ticks::ZERO => {
                 self.end(slot, CancelReason::NoLiquidity, publisher);
             }
             (_, TimeInForce::Fok) => self.end(slot, CancelReason::Fok, publisher),
             (_, TimeInForce::Ioc) => self.end(slot, CancelReason::Ioc, publisher),
-            _ => {
-                let level = self.books.level(instrument, side, price);
-                let ahead = level.map_or(Lots::ZERO, |level| level.qty);
-                let priority = self.books.next_priority(instrument);
-                self.oms.rested(slot, ahead);
-                let since = self.paper.market.time;
-                let level = LevelPlace::default();
-                let resting = Resting { order: slot, price, priority, ahead, leaves, since, level };
-                self.paper.rest(instrument, side, resting);
-            }
+            _ => self.lay_to_rest(slot, since),
         }
+    }
+
+    /// An order takes its place behind everything displayed at its price.
+    pub(super) fn lay_to_rest(&mut self, slot: OrderSlot, since: UnixNanos) {
+        let order = self.oms.order(slot);
+        let &Order { instrument, side, price, .. } = order;
+        let leaves = order.leaves_qty();
+        let level = self.books.level(instrument, side, price);
+        let ahead = level.map_or(Lots::ZERO, |level| level.qty);
+        let priority = self.books.next_priority(instrument);
+        self.oms.rested(slot, ahead);
+        let level = LevelPlace::default();
+        let resting = Resting { order: slot, price, priority, ahead, leaves, since, level };
+        self.paper.rest(instrument, side, resting);
     }
 
     /// The best price that an order without a limit may take, now.
@@ -339,16 +367,8 @@ impl Core {
                 qty.0 += taking.qty.0;
                 at += 1;
             }
-            let fill = PaperFill {
-                order: slot,
-                price,
-                qty,
-                liquidity: Liquidity::Taker,
-                cause_seq: SeqNo::ZERO,
-                ahead: Lots::ZERO,
-                impact_ticks: 0,
-                model: self.paper.model_of(instrument),
-            };
+            let model = self.paper.model_of(instrument);
+            let fill = PaperFill::taken(slot, price, qty, SeqNo::ZERO, model);
             self.fill(fill, publisher);
         }
     }
@@ -377,7 +397,7 @@ impl Core {
     }
 
     /// One execution: order, position, cash, exposure, and the three reports of it.
-    fn fill<O: Output>(&mut self, paper: PaperFill, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn fill<O: Output>(&mut self, paper: PaperFill, publisher: &mut Publisher<'_, O>) {
         let PaperFill { order: slot, price, qty, liquidity, .. } = paper;
         let order = self.oms.order(slot);
         if !order.is_open() {
@@ -411,7 +431,7 @@ impl Core {
     }
 
     /// Ends an open order that is at the venue, or on its way there.
-    fn end<O: Output>(
+    pub(super) fn end<O: Output>(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,

@@ -5,7 +5,7 @@ use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
 use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
 use tidegate_model::ids::Code;
-use tidegate_model::market::{Definition, MarketEventKind as Kind};
+use tidegate_model::market::{Bar, Definition, MarketEventKind as Kind};
 use tidegate_model::*;
 
 pub const ACCOUNT: AccountId = AccountId(1);
@@ -162,6 +162,19 @@ impl Desk {
         self.names += 1;
         let name = format!("order-{}", self.names);
         self.command(Command::NewOrder(new_order(&name, side, price, qty, tif)))
+    }
+
+    /// A bar of 1,000 ns that begins now, told at its end.
+    pub fn bar(&mut self, open: i64, high: i64, low: i64, close: i64, volume: u64) -> Vec<Event> {
+        let begin = self.now;
+        self.now.0 += 1_000;
+        let [open, high, low, close] = [open, high, low, close].map(cents);
+        let (end, volume) = (self.now, Lots(volume));
+        let bar = Bar { channel_id: 7, begin, end, open, high, low, close, volume, feed_seq: 1 };
+        let [first, second] = bar.into_events();
+        let mut told = self.market(first);
+        told.extend(self.market(second));
+        told
     }
 
     /// Sets how resting orders are filled.

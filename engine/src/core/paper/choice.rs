@@ -1,6 +1,7 @@
 //! Which fill model an instrument gets: what is set for it, as far as its feed tells enough.
 
 use super::FillModel;
+use super::bars::{Bars, Part};
 use super::exact::Exact;
 use super::levels::Levels;
 use super::probability::Probability;
@@ -10,6 +11,7 @@ use super::risk_averse::RiskAverse;
 use tidegate_model::command::{
     EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, SetFillModel, VOLUME_SHARE_BP_MAX,
 };
+use tidegate_model::market::Bar;
 use tidegate_model::{Lots, Reject, RejectReason, Ticks};
 
 /// How much of a market a feed tells, the most first.
@@ -22,6 +24,8 @@ pub enum Depth {
     Levels,
     /// The best bid and offer, or trades alone (L1).
     Quotes,
+    /// Nothing but bars.
+    Bars,
 }
 
 /// The one model that decides, of all there are.
@@ -35,6 +39,8 @@ pub enum Model {
     Probability(Levels<Probability>),
     /// See [`super::quotes`].
     Quotes(Quotes),
+    /// See [`super::bars`].
+    Bars(Bars),
 }
 
 /// Calls a method of the model that it is.
@@ -45,6 +51,7 @@ macro_rules! of_model {
             Model::RiskAverse($inner) => $call,
             Model::Probability($inner) => $call,
             Model::Quotes($inner) => $call,
+            Model::Bars($inner) => $call,
         }
     };
 }
@@ -84,6 +91,10 @@ impl FillModel for Model {
     fn level_told(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) {
         of_model!(self, model => model.level_told(queue, price, qty));
     }
+
+    fn bar(&self, queue: &mut Queue<'_>, bar: &Bar, part: Part, left: Lots) -> Lots {
+        of_model!(self, model => model.bar(queue, bar, part, left))
+    }
 }
 
 /// Lets settings pass that mean something.
@@ -120,14 +131,19 @@ pub fn choose(set: &SetFillModel, depth: Depth, unit: Lots) -> Model {
     let needs = |kind: Kind| match kind {
         Kind::Exact => Depth::Orders,
         Kind::RiskAverse | Kind::Power | Kind::Log | Kind::Square => Depth::Levels,
-        Kind::Quotes | Kind::Bars => Depth::Quotes,
+        Kind::Quotes => Depth::Quotes,
+        Kind::Bars => Depth::Bars,
     };
     let default = match depth {
         Depth::Orders => Kind::Exact,
         Depth::Levels => Kind::RiskAverse,
         Depth::Quotes => Kind::Quotes,
+        Depth::Bars => Kind::Bars,
     };
-    let asked = Kind::from_wire(set.model).filter(|&kind| depth <= needs(kind));
+    // Where more is told than bars, no bars are.
+    let is_told = |kind| depth <= needs(kind) && (kind != Kind::Bars || depth == Depth::Bars);
+    let asked = Kind::from_wire(set.model).filter(|&kind| is_told(kind));
+    let touch = set.flags & FLAG_FILL_ON_TOUCH != 0;
     let probability = |function| Model::Probability(Levels(function));
     match asked.unwrap_or(default) {
         Kind::Exact => Model::Exact(Exact),
@@ -136,8 +152,7 @@ pub fn choose(set: &SetFillModel, depth: Depth, unit: Lots) -> Model {
         Kind::Log if set.log_unit.0 > 0 => probability(Probability::Log(set.log_unit)),
         Kind::Log => probability(Probability::Log(unit)),
         Kind::Square => probability(Probability::Square),
-        Kind::Quotes | Kind::Bars => {
-            Model::Quotes(Quotes { touch: set.flags & FLAG_FILL_ON_TOUCH != 0 })
-        }
+        Kind::Quotes => Model::Quotes(Quotes { touch }),
+        Kind::Bars => Model::Bars(Bars { touch, volume_share_bp: set.volume_share_bp }),
     }
 }

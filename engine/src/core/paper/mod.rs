@@ -18,6 +18,7 @@
 //! not react to paper orders. Where the real flow would have been absorbed by our order
 //! and stopped, the record goes on: it fills at most as many lots of ours as flowed.
 
+pub mod bars;
 mod choice;
 pub mod exact;
 mod fixed;
@@ -28,6 +29,7 @@ pub mod quotes;
 pub mod risk_averse;
 mod taken;
 
+pub use bars::Part;
 pub use choice::{Depth, Model};
 pub use levels::LevelPlace;
 pub use queue::{Market, PaperFill, Place, Queue, Resting, is_better};
@@ -38,7 +40,10 @@ use crate::book::Slot as BookSlot;
 use tidegate_model::command::{FillModelKind, SetFillModel};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
-use tidegate_model::{InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos};
+use tidegate_model::market::{Bar, MarketEventKind};
+use tidegate_model::{
+    InstrumentId, Lots, MarketEvent, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos,
+};
 use tidegate_oms::{OrderSlot, Requester};
 
 /// Orders, cancels and replaces that may be on their way to the venue at once.
@@ -81,6 +86,12 @@ pub trait FillModel {
     fn level_told(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) {
         let _ = (queue, price, qty);
     }
+
+    /// A part of a bar, of which our orders may take `left` lots together. Returns how much of it they took.
+    fn bar(&self, queue: &mut Queue<'_>, bar: &Bar, part: Part, left: Lots) -> Lots {
+        let _ = (queue, bar, part, left);
+        Lots::ZERO
+    }
 }
 
 /// What travels between the gate and the venue.
@@ -116,11 +127,36 @@ pub enum Displayed {
     Level(Side, Ticks),
 }
 
+/// An order that takes, waiting for the open of a bar.
+#[derive(Clone, Copy, Debug)]
+pub struct AtOpen {
+    /// The order.
+    pub order: OrderSlot,
+    /// When it reached the venue: the bar begins then or later.
+    pub since: UnixNanos,
+}
+
+/// The bar that is applied.
+#[derive(Clone, Copy, Debug)]
+struct InBar {
+    instrument: InstrumentId,
+    /// Lots of its volume that our orders may still take.
+    left: Lots,
+    /// The order that a price of it has brought, and that price.
+    at: Option<(OrderSlot, Ticks)>,
+    /// How many of `armed` have been looked at.
+    looked_at: usize,
+}
+
 /// What the venue holds of one instrument.
 #[derive(Debug)]
 struct Desk {
     /// By side; best price first, then first come.
     resting: [Vec<Resting>; 2],
+    /// First come first.
+    at_open: Vec<AtOpen>,
+    /// The first half of a bar, until the second comes.
+    half: Option<MarketEvent>,
     /// What decides on their fills, chosen by the three that follow.
     model: Model,
     /// As set by command.
@@ -145,6 +181,10 @@ pub struct PaperVenue {
     pub(super) fills: Vec<PaperFill>,
     /// Displayed orders that our resting orders met as they arrived, to be flagged after the event.
     pub(super) met: Vec<(BookSlot, Lots)>,
+    /// Between inputs there is none.
+    in_bar: Option<InBar>,
+    /// Orders that came to wait for their stop price while it is applied.
+    armed: Vec<OrderSlot>,
 }
 
 impl PaperVenue {
@@ -158,6 +198,8 @@ impl PaperVenue {
             taken: Taken::new(book_orders_max),
             fills: Vec::with_capacity(1_024),
             met: Vec::with_capacity(64),
+            in_bar: None,
+            armed: Vec::with_capacity(64),
         }
     }
 
@@ -176,7 +218,15 @@ impl PaperVenue {
         let queue = || Vec::with_capacity(16);
         let (set, depth) = (SetFillModel::default(), Depth::default());
         let model = choice::choose(&set, depth, unit);
-        self.desks.push(Desk { resting: [queue(), queue()], model, set, depth, unit });
+        self.desks.push(Desk {
+            resting: [queue(), queue()],
+            at_open: Vec::with_capacity(16),
+            half: None,
+            model,
+            set,
+            depth,
+            unit,
+        });
         self.taken.define_instrument();
     }
 
@@ -187,7 +237,7 @@ impl PaperVenue {
     pub fn set_fill_model(&mut self, set: SetFillModel) -> Result<FillModelKind, Reject> {
         choice::check(&set)?;
         let desk = &mut self.desks[set.instrument.index()];
-        let resting = desk.resting.iter().map(Vec::len).sum::<usize>();
+        let resting = desk.resting.iter().map(Vec::len).sum::<usize>() + desk.at_open.len();
         if resting > 0 {
             return Err(Reject::of(RejectReason::OrdersResting, resting as i128));
         }
@@ -272,16 +322,15 @@ impl PaperVenue {
         queue.insert(at, resting);
     }
 
-    /// Takes an order off the venue; `None` if it does not rest there.
-    pub fn remove(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        order: OrderSlot,
-    ) -> Option<Resting> {
-        let queue = &mut self.desks[instrument.index()].resting[side.index()];
-        let at = queue.iter().position(|resting| resting.order == order)?;
-        Some(queue.remove(at))
+    /// Takes an order off the venue, if it rests there or waits for an open.
+    pub fn remove(&mut self, instrument: InstrumentId, side: Side, order: OrderSlot) {
+        let desk = &mut self.desks[instrument.index()];
+        let queue = &mut desk.resting[side.index()];
+        if let Some(at) = queue.iter().position(|resting| resting.order == order) {
+            queue.remove(at);
+        } else if let Some(at) = desk.at_open.iter().position(|waiting| waiting.order == order) {
+            desk.at_open.remove(at);
+        }
     }
 
     /// Lowers the open quantity of a resting order, which keeps its place; false if it does not rest there.
@@ -371,6 +420,116 @@ impl PaperVenue {
         queue.meet(qty, |resting| !is_better(side, price, resting.price))
     }
 
+    /// What the feed of the instrument told last.
+    #[inline]
+    pub fn depth(&self, instrument: InstrumentId) -> Depth {
+        self.desks[instrument.index()].depth
+    }
+
+    /// Takes one half of a bar; the bar if it is complete and means something.
+    pub fn half_of_bar(&mut self, instrument: InstrumentId, event: &MarketEvent) -> Option<Bar> {
+        let half = &mut self.desks[instrument.index()].half;
+        let first = half.take();
+        if event.kind() == Some(MarketEventKind::BarRange) {
+            *half = Some(*event);
+        }
+        Bar::from_events(&first?, event)
+    }
+
+    /// From now on to [`Self::end_bar`] a bar is applied.
+    pub fn begin_bar(&mut self, instrument: InstrumentId, bar: &Bar) {
+        let left = match self.desks[instrument.index()].model {
+            Model::Bars(model) => model.share_of(bar.volume),
+            _ => Lots::ZERO,
+        };
+        self.in_bar = Some(InBar { instrument, left, at: None, looked_at: 0 });
+    }
+
+    /// The bar is done.
+    pub fn end_bar(&mut self) {
+        self.in_bar = None;
+        self.armed.clear();
+    }
+
+    /// True while a bar of the instrument is applied.
+    #[inline]
+    pub fn is_in_bar(&self, instrument: InstrumentId) -> bool {
+        self.in_bar.is_some_and(|bar| bar.instrument == instrument)
+    }
+
+    /// Lots that our orders may still take of the bar.
+    pub fn left_of_bar(&self) -> Lots {
+        self.in_bar.map_or(Lots::ZERO, |bar| bar.left)
+    }
+
+    /// An order took so many of them.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn take_of_bar(&mut self, qty: Lots) {
+        let bar = self.in_bar.as_mut().expect("a bar is applied");
+        bar.left = bar.left.checked_sub(qty).expect("no more is taken than is left");
+    }
+
+    /// A price of the bar brings an order to the venue, or no longer does.
+    pub fn at_price_in_bar(&mut self, at: Option<(OrderSlot, Ticks)>) {
+        self.in_bar.as_mut().expect("a bar is applied").at = at;
+    }
+
+    /// The price of the bar that brought the order.
+    pub fn price_in_bar(&self, order: OrderSlot) -> Option<Ticks> {
+        let (brought, price) = self.in_bar?.at?;
+        (brought == order).then_some(price)
+    }
+
+    /// An order begins to wait for its stop price.
+    pub fn armed(&mut self, order: OrderSlot) {
+        if self.in_bar.is_some() {
+            self.armed.push(order);
+        }
+    }
+
+    /// The orders that began to wait in this bar since this was asked last.
+    pub fn newly_armed(&mut self) -> std::ops::Range<usize> {
+        let bar = self.in_bar.as_mut().expect("a bar is applied");
+        let from = std::mem::replace(&mut bar.looked_at, self.armed.len());
+        from..self.armed.len()
+    }
+
+    /// True if any did.
+    pub fn has_armed(&self) -> bool {
+        self.in_bar.is_some_and(|bar| bar.looked_at < self.armed.len())
+    }
+
+    /// True if the order is one of those.
+    pub fn is_armed(&self, among: std::ops::Range<usize>, order: OrderSlot) -> bool {
+        self.armed[among].contains(&order)
+    }
+
+    /// Lets an order wait for the next open. There are never more than orders are kept.
+    pub fn wait_for_open(&mut self, instrument: InstrumentId, waiting: AtOpen) {
+        self.desks[instrument.index()].at_open.push(waiting);
+    }
+
+    /// The next order that waits for an open and reached the venue by `begin`; it waits no longer.
+    pub fn next_at_open(
+        &mut self,
+        instrument: InstrumentId,
+        begin: UnixNanos,
+    ) -> Option<OrderSlot> {
+        let at_open = &mut self.desks[instrument.index()].at_open;
+        let at = at_open.iter().position(|waiting| waiting.since <= begin)?;
+        Some(at_open.remove(at).order)
+    }
+
+    /// Fills resting orders by a part of the bar that is applied.
+    pub fn fill_by_bar(&mut self, instrument: InstrumentId, side: Side, bar: &Bar, part: Part) {
+        let left = self.left_of_bar();
+        let (model, mut queue) = self.queue(instrument, side);
+        let met = model.bar(&mut queue, bar, part, left);
+        self.take_of_bar(met);
+    }
+
     /// What of the displayed market is gone to our taking orders.
     #[inline]
     pub fn taken(&self) -> &Taken {
@@ -404,6 +563,14 @@ impl PaperVenue {
             if set != [0; 3] || desk.depth != Depth::default() {
                 let depth = (instrument as u64) << 8 | desk.depth as u64;
                 add(0x4445_534b, &[depth, set[0], set[1], set[2]]);
+            }
+            for (place, waiting) in desk.at_open.iter().enumerate() {
+                let place = (instrument as u64) << 32 | place as u64;
+                add(0x4f50_454e, &[place, waiting.order.index() as u64, waiting.since.0]);
+            }
+            if let Some(half) = desk.half {
+                let words: [u64; 8] = bytemuck::cast(half);
+                add(0x4841_4c46, &words);
             }
             for (side, queue) in desk.resting.iter().enumerate() {
                 for (place, resting) in queue.iter().enumerate() {

@@ -66,6 +66,18 @@ pub struct PaperFill {
 }
 
 impl PaperFill {
+    /// What an order took.
+    pub fn taken(
+        order: OrderSlot,
+        price: Ticks,
+        qty: Lots,
+        cause_seq: SeqNo,
+        model: FillModelKind,
+    ) -> Self {
+        let (liquidity, ahead) = (Liquidity::Taker, Lots::ZERO);
+        Self { order, price, qty, liquidity, cause_seq, ahead, impact_ticks: 0, model }
+    }
+
     /// [`tidegate_model::event::Execution::fill_detail`].
     pub fn detail(&self) -> u32 {
         match self.liquidity {
@@ -111,12 +123,22 @@ impl Queue<'_> {
     /// If `lots` wants more than is left or open: a model would have invented it.
     #[inline]
     pub fn share(&mut self, qty: Lots, mut lots: impl FnMut(&mut Resting, Lots) -> Lots) -> Lots {
+        self.share_at(qty, |resting, left| (resting.price, lots(resting, left)))
+    }
+
+    /// As [`Self::share`], where `fill` also says at which price.
+    #[inline]
+    pub fn share_at(
+        &mut self,
+        qty: Lots,
+        mut fill: impl FnMut(&mut Resting, Lots) -> (Ticks, Lots),
+    ) -> Lots {
         let mut left = qty;
         for resting in self.orders.iter_mut() {
             if resting.since > self.market.time {
                 continue;
             }
-            let filled = lots(resting, left);
+            let (price, filled) = fill(resting, left);
             if filled.0 == 0 {
                 continue;
             }
@@ -126,7 +148,7 @@ impl Queue<'_> {
             left.0 -= filled.0;
             self.fills.push(PaperFill {
                 order: resting.order,
-                price: resting.price,
+                price,
                 qty: filled,
                 liquidity: Liquidity::Maker,
                 cause_seq: self.market.seq,
