@@ -11,22 +11,31 @@ use tidegate_model::event::CancelReason;
 use tidegate_model::{Reject, RejectReason, Side, Ticks};
 
 impl Market {
-    /// The limit that a post-only order gets, or why it is refused (rule 3.3).
+    /// Refuses a post-only order that would take (rule 3.3).
+    pub(super) fn check_post_only(&self, pool: &Pool, entry: &Entry) -> Result<(), Reject> {
+        let Some(best) = self.would_take(pool, entry) else { return Ok(()) };
+        let (best, price) = (i128::from(best), i128::from(entry.price.0));
+        Err(Reject::new(RejectReason::PostOnlyWouldCross, best, price))
+    }
+
+    /// The limit that a new order gets: its own, or another if it slides (rule 3.3).
     pub(super) fn posted(&self, pool: &Pool, entry: &Entry) -> Result<Ticks, Reject> {
-        let Some(post_only) = entry.terms.post_only else { return Ok(entry.price) };
-        let best = self.best_executable(pool, entry.side.opposite(), entry.qty.0);
-        let Some(best) = best.filter(|best| reaches(entry.side, entry.price.0, *best)) else {
-            return Ok(entry.price);
-        };
+        let Some(best) = self.would_take(pool, entry) else { return Ok(entry.price) };
         let short = match entry.side {
             Side::Buy => (best - 1).div_euclid(self.step) * self.step,
             Side::Sell => (best.div_euclid(self.step) + 1) * self.step,
         };
-        if post_only == PostOnly::Slide && short >= self.step {
+        if entry.terms.post_only == Some(PostOnly::Slide) && short >= self.step {
             return Ok(Ticks(short));
         }
-        let (best, price) = (i128::from(best), i128::from(entry.price.0));
-        Err(Reject::new(RejectReason::PostOnlyWouldCross, best, price))
+        self.check_post_only(pool, entry).map(|()| entry.price)
+    }
+
+    /// The price at which a post-only order would take.
+    fn would_take(&self, pool: &Pool, entry: &Entry) -> Option<i64> {
+        entry.terms.post_only?;
+        let best = self.best_executable(pool, entry.side.opposite(), entry.qty.0);
+        best.filter(|best| reaches(entry.side, entry.price.0, *best))
     }
 
     /// Carries out an order that is nowhere.

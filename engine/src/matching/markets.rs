@@ -260,26 +260,20 @@ impl Markets {
             return out.refused(handle, reject);
         }
         let keeps_stop = new.terms.stop_price == old.terms.stop_price;
-        let keeps_place = |price| price == old.price && keeps_stop && leaves <= old.qty;
-        let price = if keeps_place(new.price) {
-            Ok(new.price)
-        } else {
-            new.check_now(market.phase, market.time).and_then(|()| market.posted(pool, &new))
-        };
-        let price = match price {
-            Ok(price) => price,
-            Err(reject) => return out.refused(handle, reject),
-        };
-        if keeps_place(price) {
+        if price == old.price && keeps_stop && leaves <= old.qty {
             out.replaced(handle, price, leaves);
             market.shrink(pool, slot, leaves.0, out);
             return market.follow(pool, out);
+        }
+        let now = new.check_now(market.phase, market.time);
+        if let Err(reject) = now.and_then(|()| market.check_post_only(pool, &new)) {
+            return out.refused(handle, reject);
         }
         market.lift(pool, slot, out);
         let node = pool.node_mut(slot);
         (node.price, node.qty, node.reserve) = (price.0, leaves.0, 0);
         if node.special != NONE {
-            pool.special_mut(slot).entry = Entry { price, ..new };
+            pool.special_mut(slot).entry = new;
         }
         out.replaced(handle, price, leaves);
         market.carry_out(pool, slot, out);

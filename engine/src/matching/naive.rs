@@ -241,7 +241,7 @@ impl NaiveMarket {
             return Err(Reject::of(RejectReason::DuplicateId, entry.handle.into()));
         }
         entry.check_now(self.state.phase, self.state.time)?;
-        self.keep_post_only(*entry)
+        self.keep_post_only(*entry, false)
     }
 
     /// Takes an order off (rule 5.4).
@@ -311,7 +311,7 @@ impl NaiveMarket {
             return Ok(entry);
         }
         entry.check_now(self.state.phase, self.state.time)?;
-        self.keep_post_only(entry)
+        self.keep_post_only(entry, true)
     }
 
     /// Moves the market to another phase (rule 6).
@@ -581,7 +581,7 @@ impl NaiveMarket {
     }
 
     /// A post-only order as it may enter (rule 3.3); every other order as it is.
-    fn keep_post_only(&self, mut entry: Entry) -> Result<Entry, Reject> {
+    fn keep_post_only(&self, mut entry: Entry, is_replace: bool) -> Result<Entry, Reject> {
         let Some(kind) = entry.terms.post_only else { return Ok(entry) };
         let Some(best) = self.best_for(&Order::new(entry)) else { return Ok(entry) };
         if self.state.phase != Phase::Continuous {
@@ -589,7 +589,7 @@ impl NaiveMarket {
         }
         let step = if entry.side == Side::Buy { -self.increment.0 } else { self.increment.0 };
         let slid = Ticks(best.0 + step);
-        if kind == PostOnly::Reject || slid.0 <= 0 {
+        if kind == PostOnly::Reject || is_replace || slid.0 <= 0 {
             let (limit, value) = (best.0.into(), entry.price.0.into());
             return Err(Reject::new(RejectReason::PostOnlyWouldCross, limit, value));
         }

@@ -85,12 +85,13 @@ fn post_only() {
              new 2 buy limit 100 x5 post_only=slide account=1 stp=cancel_oldest -> accepted 2 99",
         ),
         (
-            "3.3 it stays post-only: a replace is refused, or slides",
+            "3.3 it stays post-only: a replace that would trade is refused, and leaves it as it was",
             "new 1 sell limit 100 x5
              new 2 buy limit 98 x5 post_only=reject
              new 3 buy limit 98 x5 post_only=slide
              replace 2 100 x5 -> refused 2 post_only_would_cross 100/100
-             replace 3 101 x7 -> replaced 3 99 x7
+             replace 3 101 x7 -> refused 3 post_only_would_cross 100/101
+             replace 3 99 x7
              new 4 sell limit 98 x13 -> accepted 4; trade 3x4 99 x7; trade 2x4 98 x5
              book -> buy sell 98x1 100x5",
         ),
