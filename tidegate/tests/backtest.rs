@@ -6,11 +6,16 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{
     Ran, Running, build_strategies, python, run, spawn_command, spawn_errors_heard, text, tidegate,
 };
 use tempfile::TempDir;
+use tidegate_client::Client;
+use tidegate_client::strategy::{
+    Desk, InstrumentId, Lots, Order, Report, Side, Strategy, Ticks, TimeInForce, trade_in_lock_step,
+};
 
 /// A made-up session of three symbols, two minutes long, and room for what is written.
 struct Room {
@@ -335,4 +340,73 @@ fn a_strategy_in_python_trades_in_lock_step() {
         let (waiting, _client) = with(fault, timeout);
         failed(&waiting.wait(), &[part]);
     }
+}
+
+/// Sends an order that no instrument takes, then a good one; sells what it has at the end.
+#[derive(Default)]
+struct Clumsy {
+    heard: Arc<Mutex<Vec<String>>>,
+    asked: u32,
+}
+
+impl Clumsy {
+    fn order(&mut self, side: Side, qty: u64, price: Option<Ticks>, desk: &mut Desk) {
+        let (instrument, time_in_force) = (InstrumentId(0), TimeInForce::Ioc);
+        let order = Order { instrument, side, qty: Lots(qty), price, time_in_force };
+        desk.submit(order).expect("room");
+    }
+}
+
+impl Strategy for Clumsy {
+    fn on_book(&mut self, instrument: InstrumentId, desk: &mut Desk) {
+        if self.asked == 0
+            && instrument == InstrumentId(0)
+            && let Some((_, ask)) = desk.book(instrument).touch()
+        {
+            self.asked = 1;
+            // Between two prices that orders may name.
+            self.order(Side::Buy, 10, Some(Ticks(ask.price.0 + 1)), desk);
+        }
+    }
+
+    fn on_report(&mut self, report: &Report, desk: &mut Desk) {
+        let line = format!("{:?} {:?}", report.exec_type, report.reject);
+        self.heard.lock().expect("no panic").push(line);
+        if report.reject.is_some() && self.asked == 1 {
+            self.asked = 2;
+            self.order(Side::Buy, 10, None, desk);
+        }
+    }
+
+    fn on_end(&mut self, desk: &mut Desk) {
+        let held = desk.position(InstrumentId(0));
+        assert_eq!(held, 10, "it bought");
+        self.order(Side::Sell, held.unsigned_abs(), None, desk);
+    }
+}
+
+#[tokio::test]
+async fn a_strategy_of_ones_own_is_told_of_its_mistakes_and_has_the_place_for_itself() {
+    let room = Room::new();
+    let options = ["--interval", "100ms", "--output", "json"];
+    let (waiting, addr) = listen(&room.session, &options);
+    let client = Client::connect(&addr, None).await.expect("it listens");
+    let other = Client::connect(&addr, None).await.expect("it listens");
+    let clumsy = Clumsy::default();
+    let heard = Arc::clone(&clumsy.heard);
+    let (found, refused) = tokio::join!(trade_in_lock_step(&client, clumsy), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        trade_in_lock_step(&other, Clumsy::default()).await
+    });
+    let refused = refused.expect_err("the place is taken").to_string();
+    assert!(refused.contains("connected already"), "{refused}");
+    let found = json(&found.expect("it ends well"));
+    let heard = heard.lock().expect("no panic").clone();
+    assert_eq!(heard.first().map(String::as_str), Some("Some(Rejected) Some(BadField)"));
+    assert!(heard.contains(&"Some(Trade) None".to_string()), "{heard:?}");
+    // The last order still reached the venue, and a round trip is over.
+    assert_eq!(found["trades"]["count"], 1, "{found}");
+    assert_eq!(found["trades"]["open"], 0, "{found}");
+    let said = tokio::task::spawn_blocking(|| waiting.wait()).await.expect("no panic").ok();
+    assert_eq!(json(&said)["state_hash"], found["state_hash"]);
 }

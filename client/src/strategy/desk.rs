@@ -302,3 +302,115 @@ impl Desk {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::TimeInForce;
+    use tidegate_model::Symbol;
+
+    const ONE: InstrumentId = InstrumentId(0);
+
+    fn desk() -> Desk {
+        let mut desk = Desk::new(7, "bt");
+        let share = Instrument::us_equity(Symbol::new("ACME").expect("valid"));
+        assert_eq!(desk.list(share.checked().expect("valid"), -5), ONE);
+        desk
+    }
+
+    fn order(qty: u64) -> Order {
+        Order {
+            instrument: ONE,
+            side: Side::Sell,
+            qty: Lots(qty),
+            price: Some(Ticks(100_100)),
+            time_in_force: TimeInForce::Day,
+        }
+    }
+
+    fn report(key: OrderKey, exec_type: Option<ExecType>, status: OrdStatus, last: u64) -> Report {
+        Report {
+            key,
+            instrument: ONE,
+            side: Side::Sell,
+            exec_type,
+            status,
+            price: Ticks(100_100),
+            cum_qty: Lots(last),
+            leaves_qty: Lots(10 - last),
+            last_qty: Lots(last),
+            last_price: Ticks(100_100),
+            reject: None,
+        }
+    }
+
+    #[test]
+    fn requests_lie_in_order_until_they_are_taken_and_are_bounded() {
+        let mut desk = desk();
+        let key = desk.submit(order(10)).expect("room");
+        desk.replace(key, Lots(8), Ticks(100_200)).expect("room");
+        desk.cancel(key).expect("room");
+        desk.cancel_all().expect("room");
+        let replace = Request::Replace(key, ONE, Lots(8), Ticks(100_200));
+        let expected =
+            [Request::Submit(key, order(10)), replace, Request::Cancel(key), Request::CancelAll];
+        assert_eq!(desk.take_requests().collect::<Vec<_>>(), expected);
+        for _ in 0..REQUESTS_MAX {
+            desk.cancel_all().expect("room");
+        }
+        assert_eq!((desk.cancel_all(), desk.submit(order(1))), (Err(Full), Err(Full)));
+        desk.take_requests();
+        assert_eq!(desk.submit(order(1)), Ok(OrderKey(2)), "what found no room has no number");
+    }
+
+    #[test]
+    fn fills_move_the_position_at_once_and_the_engine_has_the_last_word() {
+        let mut desk = desk();
+        let key = desk.submit(order(10)).expect("room");
+        let partly = OrdStatus::PartiallyFilled;
+        assert!(desk.note(&report(key, Some(ExecType::Trade), partly, 4)));
+        assert_eq!(desk.position(ONE), -9);
+        // A refused cancel says the same again, and moves nothing.
+        assert!(desk.note(&report(key, None, partly, 4)));
+        assert_eq!(desk.position(ONE), -9);
+        desk.set_position(ONE, -20);
+        assert_eq!(desk.position(ONE), -20);
+        let refusal = desk.refusal(&Request::Cancel(key)).expect("it is open");
+        assert_eq!((refusal.exec_type, refusal.status, refusal.cum_qty), (None, partly, Lots(4)));
+
+        assert!(desk.note(&report(key, Some(ExecType::Canceled), OrdStatus::Canceled, 4)));
+        assert!(!desk.note(&report(key, None, OrdStatus::Canceled, 4)), "it is finished");
+        desk.take_requests();
+        desk.cancel(key).expect("room");
+        desk.replace(key, Lots(1), Ticks(1)).expect("room");
+        assert_eq!(desk.take_requests().count(), 0, "nothing is asked of a finished order");
+        assert_eq!(desk.refusal(&Request::Cancel(key)), None);
+    }
+
+    #[test]
+    fn names_go_there_and_back_and_others_are_not_ours() {
+        let desk = desk();
+        for key in [1, 77, u64::MAX] {
+            let name = desk.name(OrderKey(key));
+            assert_eq!(desk.key_of(name.as_str()), Some(OrderKey(key)));
+        }
+        for other in ["", "bt", "bt-", "bt-x", "bt-1-2", "btx-1", "py-1", "bt--1"] {
+            assert_eq!(desk.key_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_earliest_of_the_times_asked_for_counts() {
+        let mut desk = desk();
+        assert_eq!(desk.timer(), None);
+        for at in [30, 10, 20] {
+            desk.wake_at(UnixNanos(at));
+        }
+        assert_eq!(desk.timer(), Some(UnixNanos(10)));
+        desk.clear_timer();
+        assert_eq!(desk.timer(), None);
+        desk.pass_to(UnixNanos(9));
+        desk.pass_to(UnixNanos(8));
+        assert_eq!(desk.now(), UnixNanos(9), "time does not go back");
+    }
+}
