@@ -321,11 +321,27 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
         Ok(())
     }
 
+    /// What happens from now on is kept for the trader until [`Self::release`]: so that it hears of several things of one moment
+    /// together, and answers them after whatever the operator has to do first.
+    pub fn hold(&mut self) {
+        self.ears.is_held = true;
+    }
+
+    /// The trader hears again, at once, of all that was kept.
+    ///
+    /// # Errors
+    /// What the trader's answers led to.
+    pub fn release(&mut self) -> Result<(), BacktestError<T::Error>> {
+        self.ears.is_held = false;
+        self.settle()
+    }
+
     /// The data is over: the trader answers once more, then what is open is canceled, and what is under way arrives.
     ///
     /// # Errors
     /// What the trader's answers led to.
     pub fn finish(mut self) -> Result<Finished<T, O>, BacktestError<T::Error>> {
+        self.release()?;
         if self.ears.is_heard {
             self.ears.hear_now(Heard::End);
             self.step()?;
@@ -468,6 +484,8 @@ struct Ears<O> {
     told: Vec<Option<Quote>>,
     /// The trader hears: the backtest has started, and not ended.
     is_heard: bool,
+    /// What is to be told is kept for later.
+    is_held: bool,
     /// Instruments to be told.
     instruments: Vec<InstrumentId>,
     /// Instruments whose book or status may look different; each may be there more than once.
@@ -491,6 +509,7 @@ impl<O: Observer> Ears<O> {
             watched_count: 0,
             told: Vec::new(),
             is_heard: false,
+            is_held: false,
             instruments: Vec::new(),
             touched: Vec::with_capacity(64),
             others: Vec::with_capacity(64),
@@ -503,6 +522,7 @@ impl<O: Observer> Ears<O> {
     #[inline]
     fn is_pending(&self) -> bool {
         self.is_heard
+            && !self.is_held
             && !(self.touched.is_empty() && self.others.is_empty() && self.instruments.is_empty())
     }
 

@@ -204,6 +204,31 @@ fn with_an_interval_it_looks_now_and_then_but_hears_of_its_orders_at_once() {
 }
 
 #[test]
+fn what_is_held_is_heard_together_when_it_is_released() {
+    let mut backtest = backtest(Scripted::default(), 0);
+    backtest.start().expect("no error");
+    backtest.hold();
+    for event in &events()[..4] {
+        backtest.market(event).expect("no error");
+    }
+    backtest.command(Command::DayRoll).expect("no error");
+    backtest.release().expect("no error");
+    for event in &events()[4..] {
+        backtest.market(event).expect("no error");
+    }
+    let finished = backtest.finish().expect("no error");
+    assert_eq!(
+        finished.trader.lines,
+        [
+            "1000: ",
+            "2000: instrument 0, quote 100@1000/100@1001",
+            "3000: quote 100@1000/60@1001, trade 40@1001",
+            "4000: end"
+        ]
+    );
+}
+
+#[test]
 fn what_is_sent_at_the_end_still_goes_out_and_what_is_open_is_canceled() {
     let mut trader = Scripted::default();
     let resting = new_order("rests", Side::Buy, Some(cents(990)), 10, TimeInForce::Gtc);

@@ -248,6 +248,12 @@ impl<'a> Play<'a> {
         if at > self.next_sample {
             self.sample(at)?;
         }
+        if at == self.day_end {
+            // A bar that ends with the day. Whoever hears of it trades for the next day: after the roll, and knowing all
+            // bars of that moment.
+            self.backtest.pass_to(at)?;
+            self.backtest.hold();
+        }
         self.backtest.market(event)?;
         self.kinds.note(event);
         self.is_fresh = true;
@@ -296,6 +302,7 @@ impl<'a> Play<'a> {
             self.days.push(mark);
         }
         self.backtest.command(Command::DayRoll)?;
+        self.backtest.release()?;
         self.is_fresh = false;
         self.is_day = false;
         Ok(())
@@ -417,12 +424,16 @@ fn next_day_end(at: UnixNanos, day_end_ns: u64) -> UnixNanos {
 mod tests {
     use super::*;
     use crate::backtest::in_process::InProcess;
+    use tidegate_client::strategy::{Desk, Order, Strategy, TimeInForce, Trade};
     use tidegate_examples::{Params, build};
-    use tidegate_model::market::Definition;
+    use tidegate_model::market::{Bar, Definition};
     use tidegate_model::{Lots, Side, Ticks};
 
     const DAY: u64 = NANOS_PER_DAY;
     const HOUR: u64 = DAY / 24;
+
+    const SIZES: Configure =
+        Configure { paper_latency_ns: 0, orders_max: 1 << 12, book_orders_max: 1 << 12 };
 
     fn definition() -> MarketEvent {
         Definition {
@@ -458,11 +469,7 @@ mod tests {
     fn plan<'a>(config: &'a Config, symbols: &'a [Symbol]) -> Plan<'a> {
         Plan {
             config,
-            configure: Configure {
-                paper_latency_ns: 0,
-                orders_max: 1 << 12,
-                book_orders_max: 1 << 12,
-            },
+            configure: SIZES,
             account: AccountId(1),
             symbols,
             from: None,
@@ -478,7 +485,14 @@ mod tests {
     }
 
     fn play<'a>(plan: Plan<'a>, events: &[MarketEvent]) -> Result<Played> {
-        let strategy = build("buy-and-hold", Params::default()).expect("it is there");
+        play_with(build("buy-and-hold", Params::default()).expect("it is there"), plan, events)
+    }
+
+    fn play_with<'a>(
+        strategy: Box<dyn Strategy>,
+        plan: Plan<'a>,
+        events: &[MarketEvent],
+    ) -> Result<Played> {
         let host = Host::Here(Box::new(InProcess::new(strategy, plan.account)));
         let recorder = Recorder::new(plan.account, None);
         let mut play = Play::new(plan, events[0].ts_recv, host, recorder, None, None)?;
@@ -543,6 +557,81 @@ mod tests {
         let never = Plan { from: Some(UnixNanos(9 * DAY)), ..plan(&config, &[]) };
         let error = play(never, &week()).err().expect("there is nothing").to_string();
         assert!(error.contains("before --from"), "{error}");
+    }
+
+    /// Daily bars of one instrument, from midnight to midnight, given in dollars as open, high, low and close.
+    fn bars(days: &[[i64; 4]]) -> Vec<MarketEvent> {
+        let bar = |(day, &[open, high, low, close]): (usize, &[i64; 4])| Bar {
+            channel_id: 1,
+            begin: UnixNanos((day as u64 + 1) * DAY),
+            end: UnixNanos((day as u64 + 2) * DAY),
+            open: Ticks(open * 10_000),
+            high: Ticks(high * 10_000),
+            low: Ticks(low * 10_000),
+            close: Ticks(close * 10_000),
+            volume: Lots(1_000_000),
+            feed_seq: day as u64,
+        };
+        let bars = days.iter().enumerate().map(bar);
+        std::iter::once(definition()).chain(bars.flat_map(|bar| bar.into_events())).collect()
+    }
+
+    #[test]
+    fn of_daily_bars_each_is_a_day_and_what_it_suggests_is_done_at_the_next_open() {
+        let config = config();
+        let days =
+            [[100, 105, 95, 101], [102, 110, 101, 108], [107, 109, 90, 95], [96, 97, 96, 97]];
+        let played = play(plan(&config, &[]), &bars(&days)).expect("it plays");
+        // Heard of the first bar at its end, bought 100 at the open of the second, 102: closes of 108, 95, 97.
+        let expected = [1_000_000.0, 1_000_000.0, 1_000_600.0, 999_300.0, 999_500.0];
+        assert_eq!(equities(&played), expected);
+        let ends: Vec<_> = played.days.iter().map(|mark| mark.ts.0 / DAY).collect();
+        assert_eq!(ends, [2, 3, 4, 5]);
+        // An order that is under way when the next bar begins is late by a bar.
+        let late = Plan {
+            configure: Configure { paper_latency_ns: 1_000, ..SIZES },
+            ..plan(&config, &[])
+        };
+        let played = play(late, &bars(&days)).expect("it plays");
+        assert_eq!(
+            equities(&played),
+            [1_000_000.0, 1_000_000.0, 1_000_000.0, 998_800.0, 999_000.0]
+        );
+    }
+
+    /// Bids 96 for 10 when it first hears of a trade, once.
+    struct Bid(TimeInForce, bool);
+
+    impl Strategy for Bid {
+        fn on_trade(&mut self, trade: &Trade, desk: &mut Desk) {
+            let Self(time_in_force, is_sent) = *self;
+            if !is_sent {
+                let (qty, price) = (Lots(10), Some(Ticks(960_000)));
+                let (instrument, side) = (trade.instrument, Side::Buy);
+                let order = Order { instrument, side, qty, price, time_in_force };
+                desk.submit(order).expect("room");
+                self.1 = true;
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_for_the_day_that_answers_a_daily_bar_lives_through_the_next_one() {
+        let config = config();
+        let days = |second_low: i64| {
+            bars(&[[100, 105, 97, 101], [102, 110, second_low, 108], [107, 109, 90, 95]])
+        };
+        for (time_in_force, second_low, fills, expired) in [
+            (TimeInForce::Day, 95, 1, 0),
+            (TimeInForce::Day, 101, 0, 1),
+            (TimeInForce::Gtc, 101, 1, 0),
+        ] {
+            let strategy = Box::new(Bid(time_in_force, false));
+            let played = play_with(strategy, plan(&config, &[]), &days(second_low));
+            let counts = &played.expect("it plays").finished.observer.counts;
+            let found = (counts.maker_fills, counts.expired);
+            assert_eq!(found, (fills, expired), "{time_in_force} {second_low}: {counts:?}");
+        }
     }
 
     #[test]

@@ -412,6 +412,12 @@ fn warnings(told: &Told, played: &Played, statistics: &Statistics) -> Vec<String
     warn(fills == 0, "the strategy never traded".into());
     warn(told.latency_ns == 0, "no latency: no live order is at the venue at once".into());
     warn(
+        told.latency_ns > 0 && played.kinds.bars,
+        "an order that is under way when a bar begins waits for the next one; where bars follow each other without a \
+         pause, --latency 0 lets what one suggests be done at the open of the next"
+            .into(),
+    );
+    warn(
         fills > 0 && end.fees == Money::ZERO,
         "no fees were charged; give the instruments theirs with --config".into(),
     );
