@@ -153,6 +153,8 @@ pub struct Config {
     pub configure: Configure,
     /// The time of its first input, the set-up.
     pub begin: UnixNanos,
+    /// The account that the trader trades for: it hears at the start what that has.
+    pub account: AccountId,
     /// What the trader hears of.
     pub watch: Watch,
     /// Least time between two looks of the trader at the market; 0: it hears each change. It hears of its own orders at
@@ -201,6 +203,7 @@ pub struct Backtest<T, O> {
     trader: T,
     ears: Ears<O>,
     journal: Option<Writer>,
+    account: AccountId,
     now: UnixNanos,
     interval_ns: u64,
     /// The trader looks at the market again from then on.
@@ -235,12 +238,13 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// # Errors
     /// [`BacktestError::Configure`], [`BacktestError::Journal`].
     pub fn new(config: Config, trader: T, observer: O) -> Result<Self, BacktestError<T::Error>> {
-        let Config { configure, begin, watch, interval_ns, journal } = config;
+        let Config { configure, begin, account, watch, interval_ns, journal } = config;
         let mut backtest = Self {
             core: Core::new(configure).map_err(BacktestError::Configure)?,
             trader,
             ears: Ears::new(watch, observer),
             journal,
+            account,
             now: begin,
             interval_ns,
             look_at: UnixNanos::ZERO,
@@ -270,8 +274,8 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
         }
     }
 
-    /// From now on the trader hears: first of every instrument that is there, with its quote. Before, events only fill the
-    /// books.
+    /// From now on the trader hears: first of every instrument that is there, with its quote, and of its account's cash. Before,
+    /// events only fill the books.
     ///
     /// # Errors
     /// What the trader's answers led to.
@@ -283,6 +287,13 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
         for id in (0..count).map(InstrumentId).filter(|id| self.ears.watched[id.index()]) {
             self.ears.instruments.push(id);
             self.ears.touched.push(id);
+        }
+        if let Ok(account) = self.core.oms().account(self.account) {
+            let mut record = EventRecord::new(&Event::Account(*account));
+            (record.seq, record.ts) = (self.core.seq(), self.now);
+            (record.principal, record.session) = (PRINCIPAL, SESSION);
+            record.account = self.account;
+            self.ears.hear_now(Heard::Event(record));
         }
         // Even without instruments: it is asked once before the first event.
         self.step()?;

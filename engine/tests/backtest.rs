@@ -96,7 +96,7 @@ fn backtest_with(
 ) -> Backtest<Scripted, ()> {
     let begin = UnixNanos(1_000);
     let configure = configure(LATENCY_NS);
-    let config = Config { configure, begin, watch, interval_ns, journal };
+    let config = Config { configure, begin, account: ACCOUNT, watch, interval_ns, journal };
     let mut backtest = Backtest::new(config, trader, ()).expect("the sizes are allowed");
     for command in setup_commands() {
         backtest.command(command).expect("done");
@@ -146,7 +146,7 @@ fn it_hears_of_instruments_changes_of_the_best_prices_and_trades_as_they_happen(
         vec![],
         0,
         &[
-            "1000: ",
+            "1000: cash",
             "1000: instrument 0, quote -/-",
             "1000: quote 100@1000/-",
             "1000: quote 100@1000/100@1001",
@@ -171,7 +171,7 @@ fn an_order_takes_its_time_to_the_venue_and_a_timer_rings_before_the_next_event(
         ],
         0,
         &[
-            "1000: ",
+            "1000: cash",
             "1000: instrument 0, quote -/-",
             "1000: quote 100@1000/-",
             "1000: quote 100@1000/100@1001",
@@ -191,7 +191,7 @@ fn with_an_interval_it_looks_now_and_then_but_hears_of_its_orders_at_once() {
         vec![(vec![], None), (vec![buy("a")], None)],
         700,
         &[
-            "1000: ",
+            "1000: cash",
             // New instruments are told at once, and the books of that moment with them.
             "1000: instrument 0, quote -/-",
             "1000: 1:rejected",
@@ -220,7 +220,7 @@ fn what_is_held_is_heard_together_when_it_is_released() {
     assert_eq!(
         finished.trader.lines,
         [
-            "1000: ",
+            "1000: cash",
             "2000: instrument 0, quote 100@1000/100@1001",
             "3000: quote 100@1000/60@1001, trade 40@1001",
             "4000: end"
@@ -273,7 +273,7 @@ fn the_same_again_is_the_same_and_its_journal_replays_to_it() {
 fn only_what_is_watched_is_heard_of() {
     let nobody = Watch::Symbols(vec![Symbol::new("OTHER").expect("valid")]);
     let finished = play(backtest_with(Scripted::default(), 0, None, nobody));
-    assert_eq!(finished.trader.lines, ["1000: ", "4000: end"]);
+    assert_eq!(finished.trader.lines, ["1000: cash", "4000: end"]);
     let named = Watch::Symbols(vec![Symbol::new("ACME").expect("valid")]);
     let finished = play(backtest_with(Scripted::default(), 0, None, named));
     assert_eq!(finished.trader.lines.len(), 6);
@@ -294,7 +294,7 @@ fn before_the_start_events_only_fill_the_books() {
     assert_eq!(
         finished.trader.lines,
         [
-            "2500: instrument 0, quote 100@1000/100@1001",
+            "2500: instrument 0, quote 100@1000/100@1001, cash",
             "3000: quote 100@1000/60@1001, trade 40@1001",
             "4000: end"
         ]

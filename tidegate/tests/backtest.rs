@@ -16,6 +16,7 @@ use tidegate_client::Client;
 use tidegate_client::strategy::{
     Desk, InstrumentId, Lots, Order, Report, Side, Strategy, Ticks, TimeInForce, trade_in_lock_step,
 };
+use tidegate_model::instrument::format_money;
 
 /// A made-up session of three symbols, two minutes long, and room for what is written.
 struct Room {
@@ -364,6 +365,7 @@ impl Strategy for Clumsy {
             && let Some((_, ask)) = desk.book(instrument).touch()
         {
             self.asked = 1;
+            assert_eq!(desk.cash().map(format_money).as_deref(), Some("1000000.00"));
             // Between two prices that orders may name.
             self.order(Side::Buy, 10, Some(Ticks(ask.price.0 + 1)), desk);
         }

@@ -10,7 +10,8 @@ use tidegate_model::event::{ExecType, OrdStatus};
 use tidegate_model::instrument::{AssetClass, venue_kind};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
-    Instrument, InstrumentId, RejectReason, Side, Symbol, Ticks, UnixNanos, decimal, ids::Code,
+    Instrument, InstrumentId, Money, RejectReason, Side, Symbol, Ticks, UnixNanos, decimal,
+    ids::Code, units::MONEY_PER_UNIT,
 };
 
 /// Which of the desk's instruments a symbol is.
@@ -85,6 +86,7 @@ impl Symbols {
                 let Some((id, terms)) = self.get(&position.symbol) else { return Ok(None) };
                 Ok(Some(Heard::Position(id, lots(terms, &position.qty)?)))
             }
+            Some(Body::AccountReport(account)) => cash(account),
             _ => Ok(None),
         }
     }
@@ -187,6 +189,28 @@ pub(super) fn lots(terms: &Instrument, text: &str) -> Result<i64, ClientError> {
     Ok(decimal::parse_nano(text)? / terms.lot_size_nano)
 }
 
+/// The cash of an account in its base currency; `None` if it is in another.
+pub(super) fn cash(account: &proto::AccountReport) -> Result<Option<Heard>, ClientError> {
+    if account.currency != account.base_currency {
+        return Ok(None);
+    }
+    let wrong = ClientError::Protocol { call: "AccountReport", part: "amount" };
+    Ok(Some(Heard::Cash(money(&account.cash).ok_or(wrong)?)))
+}
+
+/// An amount of money, to the last of its 18 decimals.
+fn money(text: &str) -> Option<Money> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if !is_number || fraction.len() > 18 {
+        return None;
+    }
+    let fraction: i128 = format!("{fraction:0<18}").parse().ok()?;
+    let units = whole.parse::<i128>().ok()?.checked_mul(MONEY_PER_UNIT)?.checked_add(fraction)?;
+    Some(Money(if text.starts_with('-') { -units } else { units }))
+}
+
 /// An instrument's terms as integers: what one tick and one lot are, and what an order's price and quantity must be
 /// multiples of.
 ///
@@ -276,6 +300,35 @@ mod tests {
         ] {
             assert!(terms(&wrong).is_err(), "{field}");
         }
+    }
+
+    #[test]
+    fn cash_is_exact_and_of_the_base_currency() {
+        for (text, expected) in [
+            ("0.00", Some(0)),
+            ("-12.50", Some(-12_500_000_000_000_000_000)),
+            ("1000000.000000000000000001", Some(1_000_000 * MONEY_PER_UNIT + 1)),
+            ("-0.1", Some(-MONEY_PER_UNIT / 10)),
+            ("0.0000000000000000001", None),
+            ("1e5", None),
+            ("1.2.3", None),
+            ("+1", None),
+            ("--1", None),
+            ("", None),
+            ("999999999999999999999999999", None),
+        ] {
+            assert_eq!(money(text).map(|amount| amount.0), expected, "{text}");
+        }
+        let account = |currency: &str, cash: &str| proto::AccountReport {
+            currency: currency.into(),
+            base_currency: "USD".into(),
+            cash: cash.into(),
+            ..Default::default()
+        };
+        let told = cash(&account("USD", "2.50")).expect("read");
+        assert!(matches!(told, Some(Heard::Cash(Money(2_500_000_000_000_000_000)))), "{told:?}");
+        assert!(cash(&account("EUR", "2.50")).expect("read").is_none());
+        assert!(cash(&account("USD", "much")).is_err());
     }
 
     #[test]

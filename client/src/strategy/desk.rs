@@ -3,7 +3,9 @@
 use super::{Book, Order, OrderKey, Report};
 use std::collections::BTreeMap;
 use tidegate_model::event::{ExecType, OrdStatus};
-use tidegate_model::{ClientOrderId, Instrument, InstrumentId, Lots, Side, Ticks, UnixNanos};
+use tidegate_model::{
+    ClientOrderId, Instrument, InstrumentId, Lots, Money, Side, Ticks, UnixNanos,
+};
 
 /// Requests that may lie at a desk when a call of the strategy ends: as many as a backtest takes in one step.
 pub const REQUESTS_MAX: usize = 1_000;
@@ -69,6 +71,7 @@ pub(super) struct Open {
 pub struct Desk {
     account: u32,
     now: UnixNanos,
+    cash: Option<Money>,
     holdings: Vec<Holding>,
     open: BTreeMap<OrderKey, Open>,
     prefix: String,
@@ -90,6 +93,7 @@ impl Desk {
         Self {
             account,
             now: UnixNanos::ZERO,
+            cash: None,
             holdings: Vec::new(),
             open: BTreeMap::new(),
             prefix: prefix.to_string(),
@@ -107,6 +111,11 @@ impl Desk {
     /// The time of the market; never a clock's in a backtest.
     pub fn now(&self) -> UnixNanos {
         self.now
+    }
+
+    /// The account's cash in its base currency, as last heard; `None` before that is known, as in `on_start`.
+    pub fn cash(&self) -> Option<Money> {
+        self.cash
     }
 
     /// What there is to trade, in the order in which it came.
@@ -272,6 +281,10 @@ impl Desk {
         let Some(holding) = self.holdings.get_mut(instrument.index()) else { return false };
         holding.book.last = Some(price);
         true
+    }
+
+    pub(super) fn set_cash(&mut self, cash: Money) {
+        self.cash = Some(cash);
     }
 
     pub(super) fn set_position(&mut self, instrument: InstrumentId, position: i64) {

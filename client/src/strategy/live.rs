@@ -1,21 +1,21 @@
 //! A strategy against a server.
 
-use super::convert::{Symbols, lots};
+use super::convert::{Symbols, cash, lots};
 use super::{Desk, ExecType, Heard, Player, Report, Strategy, Tally};
 use crate::ClientError;
 use crate::client::Client;
 use crate::proto::event::Body;
 use crate::proto::order_event::Event as Told;
 use crate::proto::{
-    Event, Instrument, ListPositionsRequest, MassCancelRequest, Quote, QuotesRequest,
-    RequestRefused, Trade, TradesRequest,
+    Event, GetAccountRequest, Instrument, ListPositionsRequest, MassCancelRequest, Quote,
+    QuotesRequest, RequestRefused, Trade, TradesRequest,
 };
 use crate::session::{OrderEvents, OrderSender};
 use core::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_model::{RejectReason, UnixNanos};
 use tokio::time::Instant;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
 /// How long to wait at the end for our orders to be canceled.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -58,6 +58,7 @@ pub async fn trade<S: Strategy>(
     for instrument in &live.instruments {
         host.list(client, instrument).await?;
     }
+    host.ask_cash(client).await?;
     host.send().await?;
     let symbols: Vec<_> = live.instruments.iter().map(|told| told.symbol.clone()).collect();
     let mut trades = client.trades(TradesRequest { symbols: symbols.clone() }).await?;
@@ -110,6 +111,20 @@ impl<S: Strategy> Host<S> {
             None => 0,
         };
         self.hear(&Heard::Instrument(terms, held));
+        Ok(())
+    }
+
+    /// An account that is not there is told by the first order.
+    async fn ask_cash(&mut self, client: &Client) -> Result<(), ClientError> {
+        let account = self.player.desk.account();
+        let told = match client.get_account(GetAccountRequest { account }).await {
+            Ok(answer) => answer.account,
+            Err(ClientError::Call { status, .. }) if status.code() == Code::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(heard) = told.as_ref().map(cash).transpose()?.flatten() {
+            self.hear(&heard);
+        }
         Ok(())
     }
 

@@ -189,6 +189,8 @@ pub enum Heard {
     Report(Report),
     /// A position as the engine has it: lots, below 0 short.
     Position(InstrumentId, i64),
+    /// The account's cash in its base currency.
+    Cash(Money),
     /// The time is up.
     Timer,
     /// It is over.
@@ -231,6 +233,7 @@ impl<S: Strategy> Player<S> {
                 }
             }
             Heard::Position(id, held) => desk.set_position(*id, *held),
+            Heard::Cash(cash) => desk.set_cash(*cash),
             Heard::Timer => {
                 desk.clear_timer();
                 strategy.on_timer(desk);

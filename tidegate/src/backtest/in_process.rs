@@ -80,6 +80,9 @@ impl<S: Strategy> InProcess<S> {
             Event::Position(position) => {
                 Some(Heard::Position(self.desk_id(record.instrument)?, position.qty))
             }
+            Event::Account(account) if account.currency == account.base => {
+                Some(Heard::Cash(account.cash))
+            }
             _ => None,
         }
     }

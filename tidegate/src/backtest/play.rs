@@ -194,6 +194,7 @@ impl<'a> Play<'a> {
         let config = backtest::Config {
             configure: plan.configure,
             begin: first,
+            account: plan.account,
             watch,
             interval_ns: plan.interval_ns,
             journal,
