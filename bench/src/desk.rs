@@ -3,14 +3,15 @@
 use tidegate_engine::core::Core;
 use tidegate_engine::runtime::{Orders, Strategy};
 use tidegate_model::command::{
-    Configure, NewOrder, OpenAccount, OrderType, SetLimits, TimeInForce, Transfer,
+    Configure, NewOrder, OpenAccount, OrderType, SetLimits, SetReference, TimeInForce, Transfer,
 };
 use tidegate_model::ids::Code;
+use tidegate_model::instrument::venue_kind;
 use tidegate_model::market::{Definition, MarketEventKind};
 use tidegate_model::units::MONEY_PER_UNIT;
 use tidegate_model::{
-    AccountId, ClientOrderId, Command, CommandRecord, EventRecord, InstrumentId, Lots, MarketEvent,
-    Money, PrincipalId, SessionId, Side, Symbol, Ticks, UnixNanos,
+    AccountId, ClientOrderId, Command, CommandRecord, EventRecord, Instrument, InstrumentId, Lots,
+    MarketEvent, Money, PrincipalId, SessionId, Side, Symbol, Ticks, UnixNanos,
 };
 
 /// The account that trades.
@@ -47,6 +48,16 @@ pub fn set_up() -> [CommandRecord; 3] {
         Command::SetLimits(limits),
     ]
     .map(CommandRecord::new)
+}
+
+/// Commands that open a market of the house, of the one instrument, with a price to begin from.
+pub fn house() -> [CommandRecord; 2] {
+    let symbol = Symbol::new("HOUSE").expect("a valid symbol");
+    let (venue_kind, order_tick_from) = (venue_kind::INTERNAL, Ticks::ZERO);
+    let terms = Instrument { venue_kind, order_tick_from, ..Instrument::us_equity(symbol) };
+    let (price, instrument) = (Ticks(1_000_000), InstrumentId(0));
+    let reference = SetReference { price, instrument, reserved: [0; 4] };
+    [Command::DefineInstrument(terms), Command::SetReference(reference)].map(CommandRecord::new)
 }
 
 /// The definition of the one instrument, on channel 1.

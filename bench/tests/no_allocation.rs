@@ -9,7 +9,7 @@ use tidegate_engine::core::{Core, Input, NoOutput};
 use tidegate_engine::runtime;
 use tidegate_journal::frame::KIND_MARKET_EVENT;
 use tidegate_journal::{Config, Writer};
-use tidegate_model::command::{CancelOrder, NewOrder, ReplaceOrder, TimeInForce};
+use tidegate_model::command::{CancelOrder, NewOrder, OrderType, ReplaceOrder, TimeInForce};
 use tidegate_model::{
     ClientOrderId, Command, CommandRecord, InstrumentId, Lots, MarketEvent, OrderId, Side, Ticks,
 };
@@ -138,6 +138,52 @@ fn orders_and_journal_allocate_nothing_when_warm() {
     assert_eq!(counted, 0, "allocations in 40,000 rounds");
     assert!(core.counters().fills >= fills_warm + 40_000, "each round trades");
     assert!(core.oms().position(desk::ACCOUNT, InstrumentId(0)).bought.0 > 10_000);
+}
+
+#[test]
+fn orders_in_a_market_of_the_house_allocate_nothing_when_warm() {
+    let mut core = Core::new(desk::CONFIGURE).expect("the sizes are allowed");
+    let command = |core: &mut Core, record: &CommandRecord| {
+        core.apply(core.seq().next(), Input::Command(record), &mut NoOutput);
+    };
+    for record in desk::set_up().iter().chain(&desk::house()) {
+        command(&mut core, record);
+    }
+    let round = |core: &mut Core, n: u64| {
+        let (side, price) = match n % 2 {
+            0 => (Side::Buy, Ticks(999_900)),
+            _ => (Side::Sell, Ticks(1_000_100)),
+        };
+        let mut enter = |n: u64, side: Side, life: TimeInForce, kind: OrderType| {
+            let record = desk::taking_order(n, side, price);
+            let Some(Command::NewOrder(order)) = record.command() else {
+                unreachable!("it is one")
+            };
+            let price = if kind == OrderType::Market { Ticks::ZERO } else { price };
+            let (time_in_force, order_type) = (life.wire(), kind.wire());
+            let order = NewOrder { time_in_force, order_type, price, qty: Lots(3), ..order };
+            command(core, &CommandRecord::new(Command::NewOrder(order)));
+        };
+        // Two that rest and are taken, by an order with a price and by one without, and one that is replaced and canceled.
+        enter(5 * n, side, TimeInForce::Gtc, OrderType::Limit);
+        enter(5 * n + 1, side.opposite(), TimeInForce::Ioc, OrderType::Limit);
+        enter(5 * n + 2, side, TimeInForce::Gtc, OrderType::Limit);
+        enter(5 * n + 3, side.opposite(), TimeInForce::Day, OrderType::Market);
+        enter(5 * n + 4, side, TimeInForce::Gtc, OrderType::Limit);
+        let order_id = OrderId(5 * n + 5);
+        let (client_order_id, account) = (ClientOrderId::EMPTY, desk::ACCOUNT);
+        let (qty, reserved, stop_price) = (Lots(4), [0; 4], Ticks::ZERO);
+        let replace =
+            ReplaceOrder { client_order_id, order_id, account, reserved, qty, price, stop_price };
+        command(core, &CommandRecord::new(Command::ReplaceOrder(replace)));
+        let cancel = CancelOrder { client_order_id, order_id, account, reserved };
+        command(core, &CommandRecord::new(Command::CancelOrder(cancel)));
+    };
+    (0..5_000).for_each(|n| round(&mut core, n));
+    let fills_warm = core.counters().fills;
+    let counted = allocations(|| (5_000..50_000).for_each(|n| round(&mut core, n)));
+    assert_eq!(counted, 0, "allocations in 45,000 rounds");
+    assert_eq!(core.counters().fills, fills_warm + 4 * 45_000, "each round trades");
 }
 
 #[test]

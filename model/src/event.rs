@@ -128,6 +128,8 @@ wire_enum!(
         Maker = 1 => "maker",
         /// It took.
         Taker = 2 => "taker",
+        /// It traded in an auction, where nobody rests and nobody takes.
+        Auction = 4 => "auction",
     }
 );
 

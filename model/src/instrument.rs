@@ -25,6 +25,8 @@ wire_enum!(
 pub mod venue_kind {
     /// Simulated fills against the feed's book.
     pub const PAPER: u8 = 1;
+    /// A market of the house, where orders meet each other (`docs/rule-book.md`).
+    pub const INTERNAL: u8 = 2;
 }
 
 /// The largest fee rate: all of the notional, in 1e-8.
@@ -144,7 +146,13 @@ impl Instrument {
             "within 100 %",
         )?;
         check(AssetClass::from_wire(self.asset_class).is_some(), "asset_class", "a known class")?;
-        check(self.venue_kind == venue_kind::PAPER, "venue_kind", "paper")?;
+        let is_internal = self.is_internal();
+        check(is_internal || self.venue_kind == venue_kind::PAPER, "venue_kind", "a known kind")?;
+        check(
+            !is_internal || self.order_tick_from <= Ticks(1),
+            "order_tick_from",
+            "at most one tick: a market of the house has one step of prices",
+        )?;
         check(self.price_scale <= 9, "price_scale", "at most 9")?;
         check(self.qty_scale <= 9, "qty_scale", "at most 9")?;
         let per_one = self.money_of_one();
@@ -156,6 +164,12 @@ impl Instrument {
         self.money_per_tick_lot = per_one.unwrap_or_default();
         self.reserved = [0; 4];
         Ok(self)
+    }
+
+    /// True if its orders meet each other in a market of the house.
+    #[inline]
+    pub const fn is_internal(&self) -> bool {
+        self.venue_kind == venue_kind::INTERNAL
     }
 
     fn money_of_one(&self) -> Option<i128> {

@@ -124,6 +124,8 @@ wire_enum!(
         Paused = 3 => "paused",
         /// Orders are taken, none is executed.
         QuotationOnly = 4 => "quotation_only",
+        /// Between sessions: no order is taken. Of markets of the house.
+        Closed = 5 => "closed",
     }
 );
 

@@ -83,6 +83,8 @@ wire_enum!(
         PostOnlyWouldCross = 162 => "post_only_would_cross",
         /// A live order has this id. `value`: the id.
         DuplicateId = 163 => "duplicate_id",
+        /// The instrument has no market of the house. `value`: its id.
+        NoMarket = 164 => "no_market",
         /// Orders rest at the paper venue, and how they are filled cannot change under them. `value`: how many.
         OrdersResting = 179 => "orders_resting",
     }

@@ -5,7 +5,7 @@ use tidegate_model::decimal::{
     TEXT_LEN_MAX, format_lots, format_nano, format_scaled, format_ticks, parse_lots, parse_nano,
     parse_ticks,
 };
-use tidegate_model::instrument::{AssetClass, format_money};
+use tidegate_model::instrument::{AssetClass, format_money, venue_kind};
 use tidegate_model::units::MONEY_PER_UNIT;
 use tidegate_model::{DecimalError, Instrument, Lots, Money, Symbol, Ticks};
 
@@ -147,6 +147,7 @@ fn definitions_that_others_would_divide_by_are_refused() {
     check("taker_fee", |i| i.taker_fee_e8 = i64::MIN);
     check("asset_class", |i| i.asset_class = 0);
     check("venue_kind", |i| i.venue_kind = 0);
+    check("order_tick_from", |i| i.venue_kind = venue_kind::INTERNAL);
     check("price_scale", |i| i.price_scale = 10);
     check("qty_scale", |i| i.qty_scale = 255);
     let product = "tick_size x lot_size x multiplier";

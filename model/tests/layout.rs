@@ -4,7 +4,8 @@
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandRecord, Configure, Convert, KillSwitch, MassCancel, NewOrder,
-    OpenAccount, ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetRate, Transfer,
+    OpenAccount, ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetPhase, SetRate,
+    SetReference, Transfer,
 };
 use tidegate_model::event::{Account, Ack, Equity, EventRecord, Execution, Position, Posting};
 use tidegate_model::market::{Definition, MarketEvent};
@@ -79,6 +80,8 @@ fn command_records() {
     });
     layout!(AssignFees, size 16, align 4, { 0 account, 4 instrument, 8 schedule, 12 reserved, });
     layout!(ReportEquity, size 8, align 4, { 0 account, 4 reserved, });
+    layout!(SetPhase, size 8, align 4, { 0 instrument, 4 phase, 5 reserved, });
+    layout!(SetReference, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
     layout!(SetLimits, size 80, align 16, {
         0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
         52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
@@ -186,6 +189,8 @@ fn bodies_fit_their_records() {
         size_of::<SetFees>(),
         size_of::<AssignFees>(),
         size_of::<SetFillModel>(),
+        size_of::<SetPhase>(),
+        size_of::<SetReference>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 128), "{bodies:?}");
     let bodies = [

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandKind, Configure, Convert, FLAG_CANCEL_ON_DISCONNECT,
     FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch, MassCancel, NewOrder, OpenAccount, OrderType,
-    ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetRate, TimeInForce, Transfer,
+    Phase, ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetPhase, SetRate,
+    SetReference, TimeInForce, Transfer,
 };
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position, Posting,
@@ -151,6 +152,16 @@ fn commands() -> Vec<Command> {
             exponent_e3: 1_500,
             volume_share_bp: 250,
             log_unit: Lots(100),
+        }),
+        Command::SetPhase(SetPhase {
+            instrument: InstrumentId(2),
+            phase: Phase::CloseAuction.wire(),
+            reserved: [0; 3],
+        }),
+        Command::SetReference(SetReference {
+            price: Ticks(2_891_200),
+            instrument: InstrumentId(2),
+            reserved: [0; 4],
         }),
     ]
 }

@@ -1,7 +1,9 @@
 //! Enums on the wire, texts in fixed fields, and the arithmetic of units.
 
 use proptest::prelude::*;
-use tidegate_model::command::{CommandKind, CostMethod, FillModelKind, OrderType, TimeInForce};
+use tidegate_model::command::{
+    CommandKind, CostMethod, FillModelKind, OrderType, Phase, TimeInForce,
+};
 use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus, PostingKind};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::AssetClass;
@@ -61,6 +63,7 @@ fn every_wire_enum() {
     wire!(PostingKind);
     wire!(AssetClass);
     wire!(FillModelKind);
+    wire!(Phase);
     wire!(RejectReason);
 }
 

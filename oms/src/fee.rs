@@ -43,7 +43,8 @@ pub fn fee(notional: Money, rate_e8: i64) -> Money {
 pub const fn rate_e8(instrument: &Instrument, liquidity: Liquidity) -> i64 {
     match liquidity {
         Liquidity::Maker => instrument.maker_fee_e8,
-        Liquidity::Taker => instrument.taker_fee_e8,
+        // An auction gives no rebate: nobody rested for anybody.
+        Liquidity::Taker | Liquidity::Auction => instrument.taker_fee_e8,
     }
 }
 
@@ -102,7 +103,8 @@ pub fn charge(
         |nano: i64, qty: Lots| money(nano).checked_mul(i128::from(qty.0)).ok_or_else(overflow);
     let (rate_e8, per_lot_nano) = match liquidity {
         Liquidity::Maker => (schedule.maker_e8, schedule.maker_per_lot_nano),
-        Liquidity::Taker => (schedule.taker_e8, schedule.taker_per_lot_nano),
+        // An auction gives no rebate: nobody rested for anybody.
+        Liquidity::Taker | Liquidity::Auction => (schedule.taker_e8, schedule.taker_per_lot_nano),
     };
     let by_notional = fee(notional, rate_e8).0;
     let commission = by_notional.checked_add(per(per_lot_nano, qty)?).ok_or_else(overflow)?;

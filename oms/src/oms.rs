@@ -12,7 +12,7 @@
 //! Around each step that changes what an order ties up the engine tells risk:
 //! `let before = oms.exposure(slot);`, the step, `oms.recount(&mut risk, slot, &before)`.
 
-use crate::fee::{Fees, charge, fee, rate_e8};
+use crate::fee::{Charge, Fees, charge, fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
 use crate::order::{Order, OrderSlot, PendingReplace, Place, Requester};
@@ -175,6 +175,12 @@ impl Oms {
         self.orders.by_id(order_id)
     }
 
+    /// The order whose slot has this [`OrderSlot::index`], if one is kept there.
+    #[inline]
+    pub fn slot(&self, index: u32) -> Option<OrderSlot> {
+        self.orders.slot(index)
+    }
+
     /// The order at `slot`.
     #[inline]
     pub fn order(&self, slot: OrderSlot) -> &Order {
@@ -232,14 +238,8 @@ impl Oms {
         let ticks_lots = i128::from(price.0).checked_mul(i128::from(qty.0)).ok_or_else(overflow)?;
         let cum_ticks_lots = order.cum_ticks_lots.checked_add(ticks_lots).ok_or_else(overflow)?;
         let notional = Money(trade_value(price, qty, instrument)?.0.abs());
-        let (fee, commission) = match self.fees.schedule(order.account, order.instrument) {
-            None => (fee(notional, rate_e8(instrument, liquidity)), order.commission),
-            Some(schedule) => {
-                let (side, before) = (order.side, order.commission);
-                let charge = charge(schedule, side, liquidity, qty, notional, before)?;
-                (charge.fee, charge.commission)
-            }
-        };
+        let Charge { fee, commission } =
+            self.charge(&order, qty, notional, liquidity, instrument)?;
         let trade = Trade { side: order.side, qty, price, fee };
         let booking = self.ledger.book(order.account, order.instrument, &trade, instrument)?;
 
@@ -253,6 +253,48 @@ impl Oms {
         let exec_id = self.next_exec_id;
         self.next_exec_id = ExecId(exec_id.0 + 1);
         Ok(Fill { exec_id, status, qty, price, liquidity, fee, booking })
+    }
+
+    /// True if an execution of the order is sure to be booked by [`Self::fill`], and another one of that size before it,
+    /// even of its own account: for trades of which both sides are booked or neither.
+    #[inline]
+    pub fn can_fill(
+        &self,
+        slot: OrderSlot,
+        qty: Lots,
+        price: Ticks,
+        liquidity: Liquidity,
+        instrument: &Instrument,
+    ) -> bool {
+        let order = self.order(slot);
+        let Ok(value) = trade_value(price, qty, instrument) else { return false };
+        let notional = Money(value.0.abs());
+        let charged = self.charge(order, qty, notional, liquidity, instrument);
+        charged.is_ok_and(|Charge { fee, .. }| {
+            let trade = Trade { side: order.side, qty, price, fee };
+            self.ledger.has_room(order.account, order.instrument, &trade, notional, instrument)
+        })
+    }
+
+    /// What an execution of the order costs.
+    #[inline]
+    fn charge(
+        &self,
+        order: &Order,
+        qty: Lots,
+        notional: Money,
+        liquidity: Liquidity,
+        instrument: &Instrument,
+    ) -> Result<Charge, Reject> {
+        match self.fees.schedule(order.account, order.instrument) {
+            None => {
+                let fee = fee(notional, rate_e8(instrument, liquidity));
+                Ok(Charge { fee, commission: order.commission })
+            }
+            Some(schedule) => {
+                charge(schedule, order.side, liquidity, qty, notional, order.commission)
+            }
+        }
     }
 
     /// A cancel of the order goes to the venue.

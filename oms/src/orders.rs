@@ -152,6 +152,13 @@ impl Orders {
         (self.is_kept(slot) && self.get(slot).order_id == id).then_some(slot)
     }
 
+    /// The order of a slot, if it is kept.
+    #[inline]
+    pub fn slot(&self, index: u32) -> Option<OrderSlot> {
+        let slot = OrderSlot(index);
+        ((index as usize) < self.records.len() && self.is_kept(slot)).then_some(slot)
+    }
+
     /// The order of a name, if it is kept.
     #[inline]
     pub fn by_name(&self, account: AccountId, name: &ClientOrderId) -> Option<OrderSlot> {

@@ -124,10 +124,11 @@ fn check_venue(
     time_in_force: TimeInForce,
     instrument: &Instrument,
 ) -> Result<(), Reject> {
-    if instrument.venue_kind != venue_kind::PAPER {
-        return Ok(());
-    }
     let not = |value: i128| Err(Reject::of(RejectReason::UnsupportedByVenue, value));
+    if instrument.venue_kind != venue_kind::PAPER {
+        // Limit and market orders for now.
+        return not(order.order_type.into());
+    }
     if order_type == OrderType::Pegged || order.peg != 0 {
         return not(order.order_type.into());
     }

@@ -8,7 +8,7 @@ use tidegate_model::command::{
 };
 use tidegate_model::event::{Equity, Event, Posting, PostingKind};
 use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason};
-use tidegate_oms::{Mark, Requester, WalletSlot};
+use tidegate_oms::{Mark, Oms, Requester, WalletSlot};
 
 impl Core {
     pub(super) fn open_account<O: Output>(
@@ -32,7 +32,7 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
         let slot = self.oms.transfer(transfer.account, transfer.amount, transfer.currency)?;
-        self.tell_account(slot, who, publisher);
+        tell_account(&self.oms, slot, who, publisher);
         Ok(0)
     }
 
@@ -104,17 +104,6 @@ impl Core {
         })
     }
 
-    /// Tells an account in one of its currencies.
-    pub(super) fn tell_account<O: Output>(
-        &self,
-        slot: WalletSlot,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
-        let state = *self.oms.account_at(slot);
-        publisher.event(who, slot.account(), InstrumentId::NONE, &Event::Account(state));
-    }
-
     /// Tells what moved cash, and the account after it.
     fn tell_posting<O: Output>(
         &self,
@@ -129,6 +118,17 @@ impl Core {
         let mut posting = Posting { amount, currency, ..Posting::zeroed() };
         fill_in(&mut posting);
         publisher.event(who, slot.account(), instrument, &Event::Posting(posting));
-        self.tell_account(slot, who, publisher);
+        tell_account(&self.oms, slot, who, publisher);
     }
+}
+
+/// Tells an account in one of its currencies.
+pub(super) fn tell_account<O: Output>(
+    oms: &Oms,
+    slot: WalletSlot,
+    who: Requester,
+    publisher: &mut Publisher<'_, O>,
+) {
+    let state = *oms.account_at(slot);
+    publisher.event(who, slot.account(), InstrumentId::NONE, &Event::Account(state));
 }

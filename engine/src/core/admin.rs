@@ -26,6 +26,7 @@ impl Core {
             let unit = (NANO / terms.lot_size_nano).max(1);
             self.paper.define_instrument(Lots(unit as u64));
             self.waiting.define_instrument();
+            self.internal.define_instrument(defined.id, &terms);
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
         Ok(defined.id.0.into())

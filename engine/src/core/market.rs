@@ -187,7 +187,7 @@ impl Core {
     /// The feed binds its number to a symbol, which becomes an instrument if it is none yet.
     ///
     /// An instrument that is listed keeps its terms; if its prices or quantities count in other units than the
-    /// feed's, the channel stays unbound, because its integers would mean something else.
+    /// feed's, or it has a market of the house, the channel stays unbound, because its integers would mean something else.
     fn bind_channel<O: Output>(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_, O>) {
         let Some(definition) = event.definition().filter(|d| d.symbol.is_valid()) else {
             self.counters.unbound_events += 1;
@@ -205,7 +205,9 @@ impl Core {
         };
         let same_units = id.is_some_and(|id| {
             let terms = &self.listing[id].instrument;
-            terms.tick_size_nano == definition.tick_size_nano
+            // A market of the house is its own: no feed tells of it.
+            !terms.is_internal()
+                && terms.tick_size_nano == definition.tick_size_nano
                 && terms.lot_size_nano == definition.lot_size_nano
         });
         let bound = match id {
@@ -251,7 +253,13 @@ impl Core {
             ..Default::default()
         };
         publisher.public(mark(PublicKind::Clear));
+        let market = self.internal.market_of(instrument);
         for side in [Side::Buy, Side::Sell] {
+            let levels = market.map(|market| self.internal.markets().levels(market, side));
+            for (price, qty, orders) in levels.into_iter().flatten().take(PICTURE_LEVELS_MAX) {
+                let level = Level { price, qty, orders };
+                publisher.public(level_update(instrument, side, level));
+            }
             for level in self.books.levels(instrument, side).take(PICTURE_LEVELS_MAX) {
                 publisher.public(level_update(instrument, side, level));
             }
@@ -259,9 +267,13 @@ impl Core {
         publisher.public(mark(PublicKind::PictureEnd));
     }
 
-    /// What an order is measured against: the last trade, else the middle of the best bid and offer.
+    /// What an order is measured against: the last trade, else the middle of the best bid and offer. In a market of the house
+    /// a price that was set since the last trade goes before.
     #[inline]
     pub fn reference(&self, instrument: InstrumentId) -> Option<Ticks> {
+        if let Some(market) = self.internal.market_of(instrument) {
+            return self.internal.reference(market);
+        }
         let last_trade = self.listing[instrument].last_trade;
         last_trade.or_else(|| {
             let bid = self.books.best(instrument, Side::Buy)?.price.0;
@@ -279,7 +291,7 @@ fn place_of(order: &BookOrder) -> Place {
     Place { price: order.price, priority: order.priority }
 }
 
-fn level_update(instrument: InstrumentId, side: Side, level: Level) -> PublicUpdate {
+pub(super) fn level_update(instrument: InstrumentId, side: Side, level: Level) -> PublicUpdate {
     PublicUpdate {
         kind: PublicKind::Level.wire(),
         instrument,

@@ -12,14 +12,17 @@ mod accounts;
 mod admin;
 mod bars;
 mod held;
+mod internal;
 mod listing;
 mod market;
 mod orders;
 pub mod output;
 pub mod paper;
+mod reports;
 mod table;
 
 use crate::book::{BookLimits, Books};
+pub use internal::Internal;
 pub use listing::{CHANNELS_MAX, Listed, Listing};
 pub use output::{Collected, NoOutput};
 use output::{Output, Publisher};
@@ -83,6 +86,7 @@ pub struct Core {
     traded: Option<orders::Traded>,
     /// Scratch: orders that a trade triggers.
     triggered: Vec<Waiter>,
+    internal: Internal,
     /// Scratch: displayed orders that a taking order goes through.
     walk: Vec<orders::Taking>,
     /// Scratch: orders of ours that the book crosses when trading goes on.
@@ -121,6 +125,7 @@ impl Core {
             expiries: held::Expiries::new(configure.orders_max),
             traded: None,
             triggered: Vec::with_capacity(1_024),
+            internal: Internal::new(configure.orders_max),
             walk: Vec::with_capacity(orders::WALK_MAX),
             crossed: Vec::with_capacity(1_024),
             counters: Counters::default(),
@@ -181,6 +186,8 @@ impl Core {
             Some(Command::AssignFees(assign)) => self.assign_fees(assign),
             Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
             Some(Command::SetFillModel(set)) => self.set_fill_model(set),
+            Some(Command::SetPhase(set)) => self.set_phase(set, publisher),
+            Some(Command::SetReference(set)) => self.set_reference(set),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);
@@ -236,12 +243,17 @@ impl Core {
         &self.waiting
     }
 
+    /// The markets of the house.
+    pub fn internal(&self) -> &Internal {
+        &self.internal
+    }
+
     /// What was met that changed nothing.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The hash of the whole state. Books, orders, accounts, positions and exposures keep theirs with each
+    /// The hash of the whole state. Books, markets, orders, accounts, positions and exposures keep theirs with each
     /// mutation; the short lists of the paper venue and the listing are hashed here.
     pub fn state_hash(&self) -> StateHash {
         let mut hash = self
@@ -251,6 +263,7 @@ impl Core {
             .combined(self.risk.hash())
             .combined(self.paper.hash())
             .combined(self.waiting.hash())
+            .combined(self.internal.hash())
             .combined(self.listing.hash());
         hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
         hash

@@ -3,6 +3,7 @@
 use super::market::is_acceptable;
 use super::output::{Output, Publisher};
 use super::paper::{Depth, Displayed, Flight, LevelPlace, PaperFill, Request, Resting};
+use super::reports::{Execute, refused, report, report_refusal};
 use super::{Core, Listed};
 use crate::book::{Level, Slot};
 use tidegate_model::command::{
@@ -14,7 +15,7 @@ use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
 };
-use tidegate_oms::{Booking, Named, Order, OrderSlot, Place, Requester};
+use tidegate_oms::{Named, Order, OrderSlot, Place, Requester};
 use tidegate_risk::{OrderContext, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
@@ -80,8 +81,11 @@ impl Core {
         if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
             return Ok(Entry::Again(slot));
         }
-        check_trading(listed)?;
-        self.paper.check_room()?;
+        // A market of the house says itself what it takes now.
+        if !listed.instrument.is_internal() {
+            check_trading(listed)?;
+            self.paper.check_room()?;
+        }
         let approved: RiskApproved<NewOrder> = answer?;
         self.check_room_to_wait(&order)?;
         let slot = self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;
@@ -103,7 +107,8 @@ impl Core {
         })
     }
 
-    /// Sends a request to the venue: at once, or with the configured latency. What the engine holds needs no way.
+    /// Sends a request to the venue: to the paper venue with the configured latency, to a market of the house at once.
+    /// What the engine holds needs no way.
     pub(super) fn send<O: Output>(
         &mut self,
         slot: OrderSlot,
@@ -111,6 +116,9 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
+        if let Some(market) = self.internal.market_of(self.oms.order(slot).instrument) {
+            return self.ask_market(market, (slot, request, who), publisher);
+        }
         let is_here = self.oms.order(slot).place == Place::Waiting;
         // What a bar brings about, the engine sends within it.
         let at_once = is_here
@@ -404,30 +412,18 @@ impl Core {
             // An execution before this one could not be booked.
             return;
         }
-        let &Order { account, instrument, who, .. } = order;
-        let before = self.oms.exposure(slot);
-        let terms = &self.listing[instrument].instrument;
-        let Ok(fill) = self.oms.fill(slot, qty, price, liquidity, terms) else {
-            // Only a feed with absurd prices leads here: what cannot be counted is not traded.
-            return self.end(slot, CancelReason::CannotBook, publisher);
-        };
-        self.counters.fills += 1;
-        let Booking { position_qty, position_cost, .. } = fill.booking;
-        self.risk.position_changed(account, instrument, position_qty, position_cost);
-        self.oms.recount(&mut self.risk, slot, &before);
-        self.report(slot, ExecType::Trade, who, publisher, |execution| {
-            execution.last_price = price;
-            execution.last_qty = qty;
-            execution.fee = fill.fee;
-            execution.liquidity = liquidity.wire();
+        let terms = &self.listing[order.instrument].instrument;
+        let execute = Execute { slot, qty, price, liquidity, terms };
+        let booked = execute.book(&mut self.oms, &mut self.risk, publisher, |execution| {
             execution.cause_seq = paper.cause_seq;
             execution.fill_detail = paper.detail();
             execution.fill_model = paper.model.wire();
-            execution.exec_id = fill.exec_id;
         });
-        let position = *self.oms.position(account, instrument);
-        publisher.event(who, account, instrument, &Event::Position(position));
-        self.tell_account(fill.booking.wallet, who, publisher);
+        match booked {
+            Ok(()) => self.counters.fills += 1,
+            // Only a feed with absurd prices leads here: what cannot be counted is not traded.
+            Err(_) => self.end(slot, CancelReason::CannotBook, publisher),
+        }
     }
 
     /// Ends an open order that is at the venue, or on its way there.
@@ -524,14 +520,16 @@ impl Core {
         who: Requester,
     ) -> Result<OrderSlot, Reject> {
         self.oms.check_replaceable(slot)?;
-        self.paper.check_room()?;
         let order = self.oms.order(slot);
         let waits = order.place == Place::Waiting;
         if !waits && replace.stop_price != Ticks::ZERO {
             return Err(Reject::of(RejectReason::BadField, replace.stop_price.0.into()));
         }
         let listed = &self.listing[order.instrument];
-        check_trading(listed)?;
+        if !listed.instrument.is_internal() {
+            self.paper.check_room()?;
+            check_trading(listed)?;
+        }
         let context = self.order_context(order.account, order.instrument, listed)?;
         let before = self.oms.exposure(slot);
         let cum_qty = order.cum_qty;
@@ -637,12 +635,16 @@ impl Core {
             if !fits(self.oms.order(slot)) {
                 continue;
             }
-            let who = self.oms.order(slot).who;
+            let &Order { who, instrument, .. } = self.oms.order(slot);
             if self.oms.cancel_requested(slot).is_ok() {
-                self.send(slot, Request::Cancel(reason), who, publisher);
+                match self.internal.market_of(instrument) {
+                    Some(market) => self.internal.leaving.push((market, slot.index() as u32)),
+                    None => self.send(slot, Request::Cancel(reason), who, publisher),
+                }
                 canceled += 1;
             }
         }
+        self.leave_markets(reason, publisher);
         canceled
     }
 
@@ -657,12 +659,23 @@ impl Core {
         let mut next = self.oms.first_open(AccountId::NONE);
         while let Some(slot) = next {
             next = self.oms.next_open(AccountId::NONE, slot);
-            if self.oms.order(slot).time_in_force != TimeInForce::Day {
+            let &Order { instrument, time_in_force, .. } = self.oms.order(slot);
+            if let Some(market) = self.internal.market_of(instrument) {
+                if ends_with_the_day(time_in_force) {
+                    self.internal.leaving.push((market, slot.index() as u32));
+                    expired += 1;
+                } else {
+                    self.renew(slot, publisher);
+                }
+                continue;
+            }
+            if time_in_force != TimeInForce::Day {
                 self.renew(slot, publisher);
                 continue;
             }
             expired += u64::from(self.expire(slot, publisher));
         }
+        self.leave_markets(CancelReason::Expired, publisher);
         self.oms.day_roll();
         self.forget_expiries();
         Ok(expired)
@@ -686,11 +699,7 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
         fill_in: impl FnOnce(&mut Execution),
     ) {
-        let order = self.oms.order(slot);
-        let mut execution = self.oms.execution(slot);
-        execution.exec_type = exec_type.wire();
-        fill_in(&mut execution);
-        publisher.event(who, order.account, order.instrument, &Event::Execution(execution));
+        report(&self.oms, slot, exec_type, who, publisher, fill_in);
     }
 
     fn report_refusal<O: Output>(
@@ -700,9 +709,7 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let order = self.oms.order(slot);
-        let execution = refused(self.oms.execution(slot), reject);
-        publisher.event(who, order.account, order.instrument, &Event::CancelReject(execution));
+        report_refusal(&self.oms, slot, reject, who, publisher);
     }
 
     /// Refuses a cancel or replace, of an order that may not even be known.
@@ -723,20 +730,16 @@ impl Core {
     }
 }
 
+/// True if a market's closing ends such an order, so that no new day finds it (`docs/rule-book.md`, rules 4.1 and 4.3).
+fn ends_with_the_day(time_in_force: TimeInForce) -> bool {
+    matches!(time_in_force, TimeInForce::Day | TimeInForce::AtTheOpen | TimeInForce::AtTheClose)
+}
+
 fn check_trading(listed: &Listed) -> Result<(), Reject> {
     if listed.status == TradingStatus::Trading {
         return Ok(());
     }
     Err(Reject::of(RejectReason::NotTrading, listed.status.wire().into()))
-}
-
-fn refused(execution: Execution, reject: Reject) -> Execution {
-    Execution {
-        reject_reason: reject.reason.wire(),
-        reject_limit: reject.limit,
-        reject_value: reject.value,
-        ..execution
-    }
 }
 
 /// Tells that a new order was refused at the gate: it has no number, and nothing of it is kept.

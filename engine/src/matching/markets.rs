@@ -49,6 +49,11 @@ impl Markets {
         self.pool.prefault();
     }
 
+    /// Takes and touches the memory that all handles need, so that none moves as orders come.
+    pub fn prefault_all(&mut self) {
+        self.pool.prefault_all();
+    }
+
     /// Opens a market whose order prices are multiples of `step`, 1 to 2^32; returns its number.
     pub fn define(&mut self, step: Ticks) -> u32 {
         let id = self.markets.len() as u32;
@@ -291,6 +296,30 @@ impl Markets {
         self.markets[market as usize].mass_cancel(&mut self.pool, account, side, out);
     }
 
+    /// Cancels these live orders of one market, in the order of their stamps; what follows comes after the last. Leaves the
+    /// list sorted so.
+    pub fn cancel_all(
+        &mut self,
+        market: u32,
+        handles: &mut [u32],
+        reason: CancelReason,
+        out: &mut impl Reports,
+    ) {
+        let Self { pool, markets } = self;
+        let market = &mut markets[market as usize];
+        handles.sort_unstable_by_key(|handle| {
+            let slot = pool.find(*handle);
+            (pool.node(slot).stamp, pool.entry_arrival(slot))
+        });
+        for handle in handles {
+            let slot = pool.find(*handle);
+            if slot != NONE {
+                market.end(pool, slot, reason, out);
+            }
+        }
+        market.follow(pool, out);
+    }
+
     /// Steps to another phase (rule 6).
     pub fn set_phase(&mut self, market: u32, phase: Phase, out: &mut impl Reports) {
         self.markets[market as usize].set_phase(&mut self.pool, phase, out);
@@ -318,9 +347,25 @@ impl Markets {
         self.markets[market as usize].reference = Some(price.0);
     }
 
+    /// How many markets there are; their numbers are below.
+    pub fn count(&self) -> u32 {
+        self.markets.len() as u32
+    }
+
+    /// One step of order prices.
+    pub fn step(&self, market: u32) -> Ticks {
+        Ticks(self.markets[market as usize].step)
+    }
+
     /// The phase.
     pub fn phase(&self, market: u32) -> Phase {
         self.markets[market as usize].phase
+    }
+
+    /// The price that auctions lean to: the one that was set since the last trade, else that of the last trade.
+    pub fn reference(&self, market: u32) -> Option<Ticks> {
+        let market = &self.markets[market as usize];
+        market.reference.or(market.last).map(Ticks)
     }
 
     /// The price of the last trade.

@@ -30,64 +30,11 @@ pub use markets::{HANDLES_MAX, Markets, Plain};
 pub use naive::NaiveMarket;
 pub use single::SingleMarket;
 pub use terms::{Entry, Peg, Terms, Trail};
+pub use tidegate_model::command::Phase;
 
 use tidegate_model::command::SelfTrade;
 use tidegate_model::event::CancelReason;
 use tidegate_model::{Lots, Reject, Side, Ticks};
-
-/// What a market does with orders now (rule 6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Phase {
-    /// Orders are collected; at-the-open orders may still come.
-    PreOpen = 1,
-    /// Orders are collected for the opening auction.
-    OpenAuction = 2,
-    /// Orders trade as they come.
-    #[default]
-    Continuous = 3,
-    /// Orders are collected; nothing trades.
-    Halt = 4,
-    /// Orders are collected for the closing auction.
-    CloseAuction = 5,
-    /// No order comes in.
-    Closed = 6,
-}
-
-impl Phase {
-    /// Every phase, in the order of a day.
-    pub const ALL: [Self; 6] = [
-        Self::PreOpen,
-        Self::OpenAuction,
-        Self::Continuous,
-        Self::Halt,
-        Self::CloseAuction,
-        Self::Closed,
-    ];
-
-    /// The lower-case name used in JSON, logs and configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PreOpen => "pre_open",
-            Self::OpenAuction => "open_auction",
-            Self::Continuous => "continuous",
-            Self::Halt => "halt",
-            Self::CloseAuction => "close_auction",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// True if orders rest without trading, for an auction (rule 6).
-    pub const fn collects(self) -> bool {
-        !matches!(self, Self::Continuous | Self::Closed)
-    }
-}
-
-impl core::fmt::Display for Phase {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// One execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -157,6 +157,11 @@ impl Pool {
         self.grow(PREFAULT_ORDERS);
     }
 
+    /// Takes and touches the memory of every order that there may be.
+    pub(super) fn prefault_all(&mut self) {
+        self.grow(self.handles_max + 1);
+    }
+
     /// Makes room for `len` records, or for all handles if they are fewer.
     #[cold]
     #[inline(never)]

@@ -21,7 +21,7 @@ pub fn parse(line: &str) -> Input {
         "cancel" => Some(Input::Cancel(words[1].parse().ok()?)),
         "replace" => parse_replace(&words[1..]),
         "mass_cancel" => parse_mass_cancel(&words[1..]),
-        "phase" => named(&Phase::ALL, words[1]).map(Input::Phase),
+        "phase" => named(Phase::ALL, words[1]).map(Input::Phase),
         "time" => Some(Input::Time(UnixNanos(words[1].parse().ok()?))),
         "bands" if words[1] == "none" => Some(Input::Bands(None)),
         "bands" => Some(Input::Bands(Some((ticks(words[1])?, ticks(words[2])?)))),

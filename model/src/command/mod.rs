@@ -14,11 +14,13 @@
 
 mod accounts;
 mod admin;
+mod market;
 mod order;
 mod paper;
 
 pub use accounts::{AssignFees, Convert, ReportEquity, SetFees, SetRate};
 pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
+pub use market::{Phase, SetPhase, SetReference};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
     OrderType, PPM_PER_UNIT, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
@@ -74,6 +76,10 @@ wire_enum!(
         AssignFees = 44 => "assign_fees",
         /// [`SetFillModel`].
         SetFillModel = 60 => "set_fill_model",
+        /// [`SetPhase`]: what the markets of the house do with orders.
+        SetPhase = 65 => "set_phase",
+        /// [`SetReference`]: a price to begin from.
+        SetReference = 67 => "set_reference",
     }
 );
 
@@ -140,6 +146,10 @@ pub enum Command {
     AssignFees(AssignFees),
     /// See [`CommandKind::SetFillModel`].
     SetFillModel(SetFillModel),
+    /// See [`CommandKind::SetPhase`].
+    SetPhase(SetPhase),
+    /// See [`CommandKind::SetReference`].
+    SetReference(SetReference),
 }
 
 impl CommandRecord {
@@ -171,6 +181,8 @@ impl CommandRecord {
             Command::SetFees(body) => put(CommandKind::SetFees, bytes_of(body)),
             Command::AssignFees(body) => put(CommandKind::AssignFees, bytes_of(body)),
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
+            Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
+            Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
         }
         record
     }
@@ -216,6 +228,8 @@ impl CommandRecord {
             CommandKind::SetFees => Command::SetFees(self.body()),
             CommandKind::AssignFees => Command::AssignFees(self.body()),
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
+            CommandKind::SetPhase => Command::SetPhase(self.body()),
+            CommandKind::SetReference => Command::SetReference(self.body()),
         })
     }
 }

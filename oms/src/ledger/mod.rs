@@ -12,6 +12,7 @@ use tidegate_model::command::CostMethod;
 use tidegate_model::event::Position;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, StateHash};
+use tidegate_risk::exposure::PAIR_MONEY_MAX;
 use tidegate_risk::pairs::{PairSlot, PairTable};
 
 const TAG_POSITION: u64 = 0x6f6d_7370_6f73_6974;
@@ -120,6 +121,37 @@ impl Ledger {
 
     pub fn hash(&self) -> StateHash {
         self.hash.combined(self.rates.hash())
+    }
+
+    /// True if a trade worth `notional` is sure to be booked, and one more of that size after it: each total is within a
+    /// quarter of its bound, and so is the trade.
+    #[inline]
+    pub fn has_room(
+        &self,
+        id: AccountId,
+        instrument: InstrumentId,
+        &Trade { qty, fee, .. }: &Trade,
+        notional: Money,
+        terms: &Instrument,
+    ) -> bool {
+        let Ok(slot) = self.find(id, terms.currency) else { return false };
+        let within =
+            |total: Money, bound: Money| total.0.unsigned_abs() <= bound.0.unsigned_abs() / 4;
+        let position = self.position(id, instrument);
+        let Wallet { account, cost, .. } = self.wallet(slot);
+        let lots = [position.bought.0, position.sold.0, position.qty.unsigned_abs(), qty.0];
+        lots.iter().all(|lots| *lots <= i64::MAX as u64 / 4)
+            && [notional, fee, position.cost].iter().all(|money| within(*money, PAIR_MONEY_MAX))
+            && [
+                account.cash,
+                account.realised,
+                account.fees,
+                *cost,
+                position.realised,
+                position.fees,
+            ]
+            .iter()
+            .all(|money| within(*money, CASH_MAX))
     }
 
     /// Books a trade into position and cash, or changes nothing.

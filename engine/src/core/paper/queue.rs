@@ -82,7 +82,8 @@ impl PaperFill {
     pub fn detail(&self) -> u32 {
         match self.liquidity {
             Liquidity::Maker => u32::try_from(self.ahead.0).unwrap_or(u32::MAX),
-            Liquidity::Taker => self.impact_ticks,
+            // There is no auction on paper.
+            Liquidity::Taker | Liquidity::Auction => self.impact_ticks,
         }
     }
 }

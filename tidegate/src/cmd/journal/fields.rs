@@ -6,7 +6,7 @@ use tidegate_journal::frame::{
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
-    CommandKind, CostMethod, FillModelKind, OrderType, SetLimits, TimeInForce,
+    CommandKind, CostMethod, FillModelKind, OrderType, Phase, SetLimits, TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus, PostingKind,
@@ -108,6 +108,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "messages_per_sec",
     "message_burst",
     "engaged",
+    "phase",
     "value",
     "command_kind",
     "paper_latency_ns",
@@ -347,6 +348,14 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         | Command::ReportEquity(_)
         | Command::SetFees(_)
         | Command::AssignFees(_) => account_command(&command, fields),
+        Command::SetPhase(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "phase" = name_of!(Phase, body.phase)
+        ),
+        Command::SetReference(body) => {
+            put!(fields, "instrument" = instrument(body.instrument), "price_ticks" = body.price.0)
+        }
     }
     CommandKind::from_wire(record.kind).map(CommandKind::as_str)
 }

@@ -330,5 +330,5 @@ fn self_trade<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SelfTrade>, D
 }
 
 fn phase<'de, D: Deserializer<'de>>(from: D) -> Result<Phase, D::Error> {
-    named(from, &Phase::ALL)
+    named(from, Phase::ALL)
 }

@@ -289,7 +289,7 @@ impl Tape {
             }
             RejectReason::Expired => format!("expire_ns {value} has passed: it is {limit}"),
             RejectReason::Phase => {
-                let phase = Phase::ALL.into_iter().find(|phase| *phase as i128 == value);
+                let phase = Phase::ALL.iter().find(|phase| **phase as i128 == value);
                 let phase = phase.expect("it is the market's");
                 format!("in phase {phase} no {time_in_force} {order_type} order like this is taken")
             }

@@ -1,0 +1,106 @@
+//! Execution reports: how an order stands after an event, told to whoever it concerns.
+
+use super::accounts::tell_account;
+use super::output::{Output, Publisher};
+use tidegate_model::event::{Event, ExecType, Execution, Liquidity};
+use tidegate_model::{Instrument, Lots, Reject, Ticks};
+use tidegate_oms::{Booking, Oms, Order, OrderSlot, Requester};
+use tidegate_risk::Risk;
+
+/// Tells how an order stands after an event; `fill_in` adds what only the event knows.
+#[inline]
+pub(super) fn report<O: Output>(
+    oms: &Oms,
+    slot: OrderSlot,
+    exec_type: ExecType,
+    who: Requester,
+    publisher: &mut Publisher<'_, O>,
+    fill_in: impl FnOnce(&mut Execution),
+) {
+    let order = oms.order(slot);
+    let mut execution = oms.execution(slot);
+    execution.exec_type = exec_type.wire();
+    fill_in(&mut execution);
+    publisher.event(who, order.account, order.instrument, &Event::Execution(execution));
+}
+
+/// Tells that a cancel or replace was refused, and how the order stands.
+pub(super) fn report_refusal<O: Output>(
+    oms: &Oms,
+    slot: OrderSlot,
+    reject: Reject,
+    who: Requester,
+    publisher: &mut Publisher<'_, O>,
+) {
+    let order = oms.order(slot);
+    let execution = refused(oms.execution(slot), reject);
+    publisher.event(who, order.account, order.instrument, &Event::CancelReject(execution));
+}
+
+/// Tells that a venue refused a new order.
+pub(super) fn report_reject<O: Output>(
+    oms: &Oms,
+    slot: OrderSlot,
+    reject: Reject,
+    who: Requester,
+    publisher: &mut Publisher<'_, O>,
+) {
+    report(oms, slot, ExecType::Rejected, who, publisher, |execution| {
+        *execution = refused(*execution, reject);
+    });
+}
+
+/// A report with the reason of a refusal.
+pub(super) fn refused(execution: Execution, reject: Reject) -> Execution {
+    Execution {
+        reject_reason: reject.reason.wire(),
+        reject_limit: reject.limit,
+        reject_value: reject.value,
+        ..execution
+    }
+}
+
+/// One execution of an order, as its venue tells it.
+pub(super) struct Execute<'a> {
+    pub slot: OrderSlot,
+    pub qty: Lots,
+    pub price: Ticks,
+    pub liquidity: Liquidity,
+    /// Of its instrument.
+    pub terms: &'a Instrument,
+}
+
+impl Execute<'_> {
+    /// Books it into order, position, cash and exposure, and tells all of them.
+    ///
+    /// # Errors
+    /// As [`Oms::fill`]; nothing is changed or told then.
+    #[inline]
+    pub fn book<O: Output>(
+        &self,
+        oms: &mut Oms,
+        risk: &mut Risk,
+        publisher: &mut Publisher<'_, O>,
+        fill_in: impl FnOnce(&mut Execution),
+    ) -> Result<(), Reject> {
+        let &Self { slot, qty, price, liquidity, terms } = self;
+        let &Order { account, instrument, who, .. } = oms.order(slot);
+        let before = oms.exposure(slot);
+        let fill = oms.fill(slot, qty, price, liquidity, terms)?;
+        let Booking { position_qty, position_cost, .. } = fill.booking;
+        risk.position_changed(account, instrument, position_qty, position_cost);
+        oms.recount(risk, slot, &before);
+        report(oms, slot, ExecType::Trade, who, publisher, |execution| {
+            execution.last_price = price;
+            execution.last_qty = qty;
+            execution.fee = fill.fee;
+            execution.liquidity = liquidity.wire();
+            execution.exec_id = fill.exec_id;
+            fill_in(execution);
+        });
+        let position = *oms.position(account, instrument);
+        publisher.event(who, account, instrument, &Event::Position(position));
+        tell_account(oms, fill.booking.wallet, who, publisher);
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! Random orders at two markets of the house: whatever happens, the order store, the markets, the gate's counters and what is
+//! told to everyone agree, what one account buys another sells, and the same inputs give the same outputs and the same state.
+
+mod support;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use support::*;
+use tidegate_engine::core::{Collected, Core, Input};
+use tidegate_model::command::*;
+use tidegate_model::event::{Event, ExecType, Execution};
+use tidegate_model::instrument::venue_kind;
+use tidegate_model::*;
+
+/// The two markets; the desk's own instrument is on paper.
+const HOUSES: [InstrumentId; 2] = [InstrumentId(1), InstrumentId(2)];
+const ACCOUNTS: [AccountId; 2] = [AccountId(1), AccountId(2)];
+
+#[derive(Clone, Debug)]
+enum Step {
+    New {
+        house: usize,
+        account: u32,
+        buy: bool,
+        cents: Option<i64>,
+        qty: u64,
+        tif: TimeInForce,
+        flags: u8,
+    },
+    Cancel {
+        account: u32,
+        order: u64,
+    },
+    Change {
+        account: u32,
+        order: u64,
+        cents: i64,
+        qty: u64,
+    },
+    MassCancel {
+        house: Option<usize>,
+        account: u32,
+        side: u8,
+    },
+    Kill {
+        account: u32,
+        engaged: bool,
+    },
+    Phase {
+        house: Option<usize>,
+        phase: Phase,
+    },
+    Reference {
+        house: usize,
+        cents: i64,
+    },
+    SessionClosed,
+    DayRoll,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let cents = 9_990..10_011i64;
+    let house = 0..HOUSES.len();
+    let tif = prop::sample::select(TimeInForce::ALL);
+    let phase = prop::sample::select(Phase::ALL);
+    // Trading is what a market does most of the time.
+    let phase = prop_oneof![Just(Phase::Continuous), phase];
+    prop_oneof![
+        30 => (house.clone(), 1..3u32, any::<bool>(), prop::option::weighted(0.9, cents.clone()), 1..300u64, tif, 0..2u8)
+            .prop_map(|(house, account, buy, cents, qty, tif, flags)| {
+                Step::New { house, account, buy, cents, qty, tif, flags }
+            }),
+        8 => (1..3u32, 1..60u64).prop_map(|(account, order)| Step::Cancel { account, order }),
+        10 => (1..3u32, 1..60u64, cents.clone(), 1..300u64)
+            .prop_map(|(account, order, cents, qty)| Step::Change { account, order, cents, qty }),
+        1 => (prop::option::of(house.clone()), 0..3u32, 0..3u8)
+            .prop_map(|(house, account, side)| Step::MassCancel { house, account, side }),
+        1 => (0..3u32, prop::bool::weighted(0.2))
+            .prop_map(|(account, engaged)| Step::Kill { account, engaged }),
+        3 => (prop::option::of(house.clone()), phase)
+            .prop_map(|(house, phase)| Step::Phase { house, phase }),
+        1 => (house, cents).prop_map(|(house, cents)| Step::Reference { house, cents }),
+        1 => Just(Step::SessionClosed),
+        1 => Just(Step::DayRoll),
+    ]
+}
+
+fn terms(symbol: &str) -> Instrument {
+    let symbol = Symbol::new(symbol).expect("valid");
+    let (venue_kind, order_tick_from) = (venue_kind::INTERNAL, Ticks::ZERO);
+    Instrument { venue_kind, order_tick_from, ..Instrument::us_equity(symbol) }
+}
+
+fn command(step: &Step, at: usize) -> Command {
+    let scope = |account: u32| if account == 0 { AccountId::NONE } else { AccountId(account) };
+    let of = |house: Option<usize>| house.map_or(InstrumentId::NONE, |house| HOUSES[house]);
+    match *step {
+        Step::New { house, account, buy, cents: c, qty, tif, flags } => {
+            let side = if buy { Side::Buy } else { Side::Sell };
+            let order = new_order(&format!("o{at}"), side, c.map(cents), qty, tif);
+            let (account, instrument) = (AccountId(account), HOUSES[house]);
+            Command::NewOrder(NewOrder { account, instrument, flags, ..order })
+        }
+        Step::Cancel { account, order } => Command::CancelOrder(CancelOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(order),
+            account: AccountId(account),
+            reserved: [0; 4],
+        }),
+        Step::Change { account, order, cents: c, qty } => Command::ReplaceOrder(ReplaceOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(order),
+            account: AccountId(account),
+            reserved: [0; 4],
+            qty: Lots(qty),
+            price: cents(c),
+            stop_price: Ticks::ZERO,
+        }),
+        Step::MassCancel { house, account, side } => Command::MassCancel(MassCancel {
+            account: scope(account),
+            instrument: of(house),
+            side,
+            reserved: [0; 7],
+        }),
+        Step::Kill { account, engaged } => Command::KillSwitch(KillSwitch {
+            account: scope(account),
+            engaged: engaged.into(),
+            reserved: [0; 3],
+        }),
+        Step::Phase { house, phase } => Command::SetPhase(SetPhase {
+            instrument: of(house),
+            phase: phase.wire(),
+            reserved: [0; 3],
+        }),
+        Step::Reference { house, cents: c } => Command::SetReference(SetReference {
+            price: cents(c),
+            instrument: HOUSES[house],
+            reserved: [0; 4],
+        }),
+        Step::SessionClosed => Command::SessionClosed,
+        Step::DayRoll => Command::DayRoll,
+    }
+}
+
+/// What everyone and the owners of orders were told, put together again.
+#[derive(Default)]
+struct Listener {
+    books: BTreeMap<(InstrumentId, u8, Ticks), (Lots, u32)>,
+    /// By order: as its last report shows it.
+    orders: BTreeMap<OrderId, Execution>,
+    /// By order: what its reports took off it without a trade.
+    taken_off: BTreeMap<OrderId, u64>,
+}
+
+impl Listener {
+    fn hear(&mut self, out: &Collected) {
+        for update in &out.updates {
+            if update.kind == PublicKind::Level.wire() {
+                let at = (update.instrument, update.side, update.price);
+                match update.qty {
+                    Lots::ZERO => self.books.remove(&at),
+                    qty => self.books.insert(at, (qty, update.orders)),
+                };
+            }
+        }
+        for record in &out.events {
+            let Some(Event::Execution(report)) = record.event() else { continue };
+            if report.order_id.0 == 0 {
+                continue;
+            }
+            let before = self.orders.insert(report.order_id, report);
+            let executed = before.map_or(0, |before| before.cum_qty.0);
+            let last = report.last_qty.0;
+            match ExecType::from_wire(report.exec_type) {
+                Some(ExecType::Trade) => assert_eq!(report.cum_qty.0, executed + last),
+                Some(ExecType::Canceled | ExecType::Expired) => {
+                    *self.taken_off.entry(report.order_id).or_default() += last;
+                    let asked = report.cum_qty.0 + last;
+                    assert_eq!(report.qty.0, asked, "OrderQty = CumQty + canceled");
+                }
+                _ => assert_eq!(report.cum_qty.0, executed),
+            }
+        }
+    }
+}
+
+fn check_state(core: &Core, listener: &Listener) {
+    assert_eq!(core.risk().hash(), core.risk().hash_from_scratch());
+    assert_eq!(core.oms().hash(), core.oms().hash_from_scratch());
+    let markets = core.internal().markets();
+    let mut open = BTreeMap::new();
+    let mut displayed = BTreeMap::new();
+    for (slot, order) in core.oms().open_orders(AccountId::NONE) {
+        let handle = slot.index() as u32;
+        assert!(markets.order(handle).is_some(), "the market has what is open: {order:?}");
+        assert_eq!(listener.orders[&order.order_id].leaves_qty, order.leaves_qty());
+        let lots = open.entry((order.account, order.instrument, order.side)).or_insert(0);
+        *lots += order.leaves_qty().0;
+        if order.order_type == OrderType::Limit {
+            let at = (order.instrument, order.side.wire(), order.price);
+            let (qty, orders) = displayed.entry(at).or_insert((Lots::ZERO, 0));
+            (qty.0, *orders) = (qty.0 + order.leaves_qty().0, *orders + 1);
+        }
+    }
+    for (id, report) in &listener.orders {
+        let is_open = core.oms().open_orders(AccountId::NONE).any(|(_, it)| it.order_id == *id);
+        assert_eq!(is_open, report.leaves_qty > Lots::ZERO, "{report:?}");
+    }
+    let mut levels = BTreeMap::new();
+    for instrument in HOUSES {
+        let market = core.internal().market_of(instrument).expect("it has one");
+        for side in [Side::Buy, Side::Sell] {
+            for (price, qty, orders) in markets.levels(market, side) {
+                levels.insert((instrument, side.wire(), price), (qty, orders));
+            }
+        }
+        if markets.phase(market) == Phase::Continuous {
+            let best = [Side::Buy, Side::Sell].map(|side| markets.best(market, side));
+            assert!(!matches!(best, [Some(bid), Some(offer)] if bid >= offer), "never crossed");
+        }
+        let held: Vec<i64> =
+            ACCOUNTS.iter().map(|id| core.oms().position(*id, instrument).qty).collect();
+        assert_eq!(held.iter().sum::<i64>(), 0, "what one buys another sells: {held:?}");
+        for account in ACCOUNTS {
+            let counted = core.risk().exposure(account, instrument);
+            for side in [Side::Buy, Side::Sell] {
+                let lots = open.get(&(account, instrument, side)).copied().unwrap_or(0);
+                assert_eq!(counted.open_qty[side.index()].0, lots);
+            }
+            assert_eq!(counted.position, core.oms().position(account, instrument).qty);
+        }
+    }
+    assert_eq!(levels, displayed, "the market shows what the store has open");
+    assert_eq!(levels, listener.books, "everyone was told");
+}
+
+fn run(steps: &[Step], checks: bool) -> (Core, Vec<Collected>) {
+    let mut desk = Desk::new(0);
+    for (symbol, instrument) in ["ONE", "TWO"].into_iter().zip(HOUSES) {
+        desk.command(Command::DefineInstrument(terms(symbol)));
+        let price = cents(10_000);
+        desk.command(Command::SetReference(SetReference { price, instrument, reserved: [0; 4] }));
+    }
+    let mut listener = Listener::default();
+    let mut told = Vec::new();
+    for (at, step) in steps.iter().enumerate() {
+        let record = CommandRecord::new(command(step, at));
+        let record = record.from_session(PrincipalId(1), SessionId(5), at as u64);
+        let mut out = Collected::default();
+        desk.core.apply(desk.core.seq().next(), Input::Command(&record), &mut out);
+        if checks {
+            listener.hear(&out);
+            check_state(&desk.core, &listener);
+        }
+        told.push(out);
+    }
+    (desk.core, told)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_agree_and_replay_does(steps in prop::collection::vec(step(), 1..200)) {
+        let (core, told) = run(&steps, true);
+        let (again, told_again) = run(&steps, false);
+        assert_eq!(core.state_hash(), again.state_hash());
+        for (first, second) in told.iter().zip(&told_again) {
+            assert_eq!(&first.events, &second.events);
+            assert_eq!(&first.updates, &second.updates);
+        }
+    }
+}
