@@ -420,5 +420,5 @@ fn risk_averse_is_never_filled_before_the_exact_place_is() {
         Ok(())
     });
     let [exact, averse] = filled_at_all.get();
-    assert!(averse > 100 && exact > averse, "{exact} and {averse} of 1,000 flows fill");
+    assert!(averse > 100 && exact >= averse, "{exact} and {averse} of 1,000 flows fill");
 }
