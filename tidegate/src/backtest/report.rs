@@ -193,7 +193,7 @@ impl Report {
     /// # Errors
     /// If `out` cannot be written.
     pub fn write_text(&self, out: &mut impl Write) -> Result<()> {
-        let Self { result, statistics, trades, orders, currency, .. } = self;
+        let Self { result, statistics, currency, .. } = self;
         writeln!(out, "file          {} ({}), {} messages", self.file, self.format, self.messages)?;
         writeln!(out, "strategy      {}, account {}", self.strategy, self.account)?;
         writeln!(out, "from          {}", self.from)?;
@@ -223,6 +223,29 @@ impl Report {
             times(result.turnover),
             percent(Some(result.exposure_time))
         )?;
+        self.write_orders(out)?;
+        writeln!(out)?;
+        writeln!(out, "What the figures rest on")?;
+        for Assumption { of, is } in &self.assumptions {
+            writeln!(out, "  {of:<12}{is}")?;
+        }
+        if !self.warnings.is_empty() {
+            writeln!(out, "Beware")?;
+            for warning in &self.warnings {
+                writeln!(out, "  * {warning}")?;
+            }
+        }
+        writeln!(out)?;
+        writeln!(
+            out,
+            "state hash    {} after {} inputs, {} steps of the strategy",
+            self.state_hash, self.inputs, self.steps
+        )?;
+        Ok(())
+    }
+
+    fn write_orders(&self, out: &mut impl Write) -> Result<()> {
+        let Self { trades, orders, .. } = self;
         writeln!(
             out,
             "round trips   {}: {} won, {} lost, {} even; {} positions open at the end",
@@ -248,23 +271,6 @@ impl Report {
             orders.expired,
             listed(&orders.canceled),
             listed(&orders.refused)
-        )?;
-        writeln!(out)?;
-        writeln!(out, "What the figures rest on")?;
-        for Assumption { of, is } in &self.assumptions {
-            writeln!(out, "  {of:<12}{is}")?;
-        }
-        if !self.warnings.is_empty() {
-            writeln!(out, "Beware")?;
-            for warning in &self.warnings {
-                writeln!(out, "  * {warning}")?;
-            }
-        }
-        writeln!(out)?;
-        writeln!(
-            out,
-            "state hash    {} after {} inputs, {} steps of the strategy",
-            self.state_hash, self.inputs, self.steps
         )?;
         Ok(())
     }
