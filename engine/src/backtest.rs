@@ -353,6 +353,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// What the trader's answers led to.
     pub fn finish(mut self) -> Result<Finished<T, O>, BacktestError<T::Error>> {
         self.release()?;
+        self.pass_to(self.now)?;
         if self.ears.is_heard {
             self.ears.hear_now(Heard::End);
             self.step()?;

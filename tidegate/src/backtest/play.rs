@@ -146,6 +146,8 @@ pub struct Play<'a> {
     begin: Option<Mark>,
     days: Vec<Mark>,
     day_end: UnixNanos,
+    /// The strategy does not hear yet of what happened then.
+    held_at: Option<UnixNanos>,
     next_sample: UnixNanos,
     /// Something was applied since the last sample, so that the next one may differ.
     is_fresh: bool,
@@ -222,6 +224,7 @@ impl<'a> Play<'a> {
             begin: None,
             days: Vec::new(),
             day_end,
+            held_at: None,
             next_sample: UnixNanos::MAX,
             is_fresh: false,
             is_day: false,
@@ -239,21 +242,24 @@ impl<'a> Play<'a> {
         if !self.filter.lets_through(event) {
             return Ok(true);
         }
+        if self.held_at.is_some_and(|held| at > held) {
+            self.go_on(at)?;
+        }
         if self.begin.is_none() && self.plan.from.is_none_or(|from| at >= from) {
             self.start()?;
         }
         if at > self.day_end {
-            self.end_day()?;
-            self.day_end = next_day_end(at, self.plan.day_end_ns);
+            self.backtest.pass_to(self.day_end)?;
+            self.end_day(at)?;
         }
         if at > self.next_sample {
             self.sample(at)?;
         }
-        if at == self.day_end {
-            // A bar that ends with the day. Whoever hears of it trades for the next day: after the roll, and knowing all
-            // bars of that moment.
+        let is_bar = matches!(event.kind(), Some(MarketEventKind::BarRange | MarketEventKind::Bar));
+        if is_bar || at == self.day_end {
             self.backtest.pass_to(at)?;
             self.backtest.hold();
+            self.held_at = Some(at);
         }
         self.backtest.market(event)?;
         self.kinds.note(event);
@@ -294,18 +300,28 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Notes the equity at the end of the day, if anything happened in it, and rolls the day.
-    fn end_day(&mut self) -> Result<()> {
-        self.backtest.pass_to(self.day_end)?;
+    /// The strategy hears of the bars that ended at one moment, of all of them together, once time goes on to `at`. If they were
+    /// the day's last, the day has rolled before: what it sends then is for the next day.
+    fn go_on(&mut self, at: UnixNanos) -> Result<()> {
+        if at > self.day_end && self.begin.is_some() {
+            self.end_day(at)?;
+        }
+        self.held_at = None;
+        self.backtest.release()?;
+        Ok(())
+    }
+
+    /// Notes the equity, if anything happened in the day, and rolls the day; the next is that of `at`.
+    fn end_day(&mut self, at: UnixNanos) -> Result<()> {
         if self.begin.is_some() && self.is_day {
             ensure!(self.days.len() < DAYS_MAX, "the file has more than {DAYS_MAX} days");
             let mark = self.note("day")?;
             self.days.push(mark);
         }
         self.backtest.command(Command::DayRoll)?;
-        self.backtest.release()?;
         self.is_fresh = false;
         self.is_day = false;
+        self.day_end = next_day_end(at, self.plan.day_end_ns);
         Ok(())
     }
 
@@ -627,12 +643,59 @@ mod tests {
             (TimeInForce::Day, 101, 0, 1),
             (TimeInForce::Gtc, 101, 1, 0),
         ] {
-            let strategy = Box::new(Bid(time_in_force, false));
-            let played = play_with(strategy, plan(&config, &[]), &days(second_low));
-            let counts = &played.expect("it plays").finished.observer.counts;
-            let found = (counts.maker_fills, counts.expired);
-            assert_eq!(found, (fills, expired), "{time_in_force} {second_low}: {counts:?}");
+            // From midnight to midnight, and as sessions that end three hours before it.
+            for early in [0, 3 * HOUR] {
+                let mut events = days(second_low);
+                for event in events.iter_mut().filter(|event| event.definition().is_none()) {
+                    event.ts_event.0 -= early;
+                    event.ts_recv.0 -= early;
+                }
+                let strategy = Box::new(Bid(time_in_force, false));
+                let played = play_with(strategy, plan(&config, &[]), &events).expect("it plays");
+                let counts = &played.finished.observer.counts;
+                let found = (counts.maker_fills, counts.expired);
+                assert_eq!(found, (fills, expired), "{time_in_force} {second_low}: {counts:?}");
+                let ends: Vec<_> = played.days.iter().map(|mark| mark.ts.0 + early).collect();
+                assert_eq!(ends, [2 * DAY, 3 * DAY, 4 * DAY]);
+            }
         }
+    }
+
+    /// Notes how many instruments have a last price when it hears of a trade.
+    struct Counting(std::rc::Rc<std::cell::RefCell<Vec<(u64, usize)>>>);
+
+    impl Strategy for Counting {
+        fn on_trade(&mut self, _: &Trade, desk: &mut Desk) {
+            desk.wake_at(desk.now());
+        }
+        fn on_timer(&mut self, desk: &mut Desk) {
+            let known = desk.instruments().filter(|id| desk.book(*id).last.is_some()).count();
+            self.0.borrow_mut().push((desk.now().0 / DAY, known));
+        }
+    }
+
+    #[test]
+    fn bars_of_one_moment_are_heard_of_together() {
+        let config = config();
+        let day = [100, 105, 97, 101];
+        let mut other = Vec::new();
+        for mut event in bars(&[day, day]) {
+            event.channel_id = 2;
+            if let Some(definition) = event.definition() {
+                let symbol = Symbol::new("OTHER").expect("valid");
+                event = Definition { symbol, ..definition }.into_event();
+            }
+            other.push(event);
+        }
+        // The two halves of a bar stay together.
+        let mut events = vec![bars(&[day, day])[0], other[0]];
+        for (one, two) in bars(&[day, day])[1..].chunks(2).zip(other[1..].chunks(2)) {
+            events.extend(one.iter().chain(two));
+        }
+        let heard = std::rc::Rc::default();
+        let strategy = Box::new(Counting(std::rc::Rc::clone(&heard)));
+        play_with(strategy, plan(&config, &[]), &events).expect("it plays");
+        assert_eq!(*heard.borrow(), [(2, 2), (3, 2)]);
     }
 
     #[test]
