@@ -150,6 +150,19 @@ pub enum Error {
         /// What the format's own decoder says.
         reason: String,
     },
+    /// A line of a text file that is not what its format says.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A text file of none of the formats that are read.
+    #[error(
+        "it is text, but neither lines of a time and a Binance message nor bars under a header with date, open, high, low, close, volume"
+    )]
+    UnknownText,
     /// More instruments than an engine can hold.
     #[error(
         "record {record} at byte {offset} names instrument number {limit}: more than {limit} are not supported"

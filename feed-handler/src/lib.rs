@@ -11,10 +11,13 @@
 //! This crate never builds a book and never judges an event; that is the engine's. Start reading at
 //! [`itch::Decoder`], then [`source::Source`].
 
+pub mod binance;
 pub mod binary_file;
+pub mod csv_bars;
 pub mod dbn_file;
 pub mod error;
 pub mod itch;
+pub mod lines;
 pub mod mold_udp64;
 pub mod server;
 pub mod session_date;

@@ -13,6 +13,16 @@ const YEAR_MAX: u32 = 2_199;
 /// Daylight time is that of the Energy Policy Act of 2005 (second Sunday of March to first Sunday of
 /// November); earlier days use it too, which may be an hour off in the weeks where the law differed.
 pub fn new_york_midnight(year: u32, month: u32, day: u32) -> Option<UnixNanos> {
+    let days = days_of(year, month, day)?;
+    // The clock changes at two in the night, so the day of the change still begins in the old time.
+    let summer_from = days_since_epoch(year, 3, nth_sunday(year, 3, 2));
+    let summer_to = days_since_epoch(year, 11, nth_sunday(year, 11, 1));
+    let hours_behind = if days > summer_from && days <= summer_to { 4 } else { 5 };
+    Some(UnixNanos((days * SECS_PER_DAY + hours_behind * 3_600) * NANOS_PER_SEC))
+}
+
+/// Days from 1 January 1970 to a date; `None` if there is no such day from 1970 to 2199.
+pub fn days_of(year: u32, month: u32, day: u32) -> Option<u64> {
     const DAYS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     if !(1970..=YEAR_MAX).contains(&year) || !(1..=12).contains(&month) {
         return None;
@@ -21,12 +31,7 @@ pub fn new_york_midnight(year: u32, month: u32, day: u32) -> Option<UnixNanos> {
     if day == 0 || day > DAYS[month as usize - 1] + leap_day {
         return None;
     }
-    let days = days_since_epoch(year, month, day);
-    // The clock changes at two in the night, so the day of the change still begins in the old time.
-    let summer_from = days_since_epoch(year, 3, nth_sunday(year, 3, 2));
-    let summer_to = days_since_epoch(year, 11, nth_sunday(year, 11, 1));
-    let hours_behind = if days > summer_from && days <= summer_to { 4 } else { 5 };
-    Some(UnixNanos((days * SECS_PER_DAY + hours_behind * 3_600) * NANOS_PER_SEC))
+    Some(days_since_epoch(year, month, day))
 }
 
 /// The latest New York midnight at or before `now`: what the ITCH clock of a live session counts from.

@@ -1,7 +1,9 @@
 //! A file of market data, whatever its kind: opened by path, recognized by content, read message by message in
 //! bounded memory.
 
+use crate::binance::{self, BinanceReader};
 use crate::binary_file::{self, Input, Reader};
+use crate::csv_bars::{self, CsvBars};
 use crate::dbn_file::{self, DbnReader};
 use crate::error::Error;
 use crate::itch::{Decoder, MessageCounts};
@@ -19,6 +21,10 @@ pub enum Format {
     Itch,
     /// Databento DBN.
     Dbn,
+    /// Binance messages as recorded.
+    Binance,
+    /// Comma-separated bars.
+    CsvBars,
 }
 
 impl Format {
@@ -27,6 +33,8 @@ impl Format {
         match self {
             Self::Itch => "Nasdaq TotalView-ITCH 5.0 (BinaryFILE)",
             Self::Dbn => "Databento DBN",
+            Self::Binance => "Binance messages, recorded",
+            Self::CsvBars => "comma-separated bars",
         }
     }
 }
@@ -62,9 +70,11 @@ pub struct ChannelStats {
 }
 
 enum Kind {
-    // Both are boxed: a source is moved around, its buffers are not.
+    // They are boxed: a source is moved around, its buffers are not.
     Itch(Box<ItchSource>),
     Dbn(Box<DbnReader<Input>>),
+    Binance(Box<BinanceReader<Input>>),
+    CsvBars(Box<CsvBars<Input>>),
 }
 
 struct ItchSource {
@@ -77,7 +87,7 @@ struct ItchSource {
 pub struct Source {
     kind: Kind,
     stats: SourceStats,
-    /// By channel number, which both formats give densely.
+    /// By channel number, which all formats give densely.
     channels: Vec<ChannelStats>,
 }
 
@@ -97,17 +107,26 @@ impl Source {
     /// [`Error::Open`], or what is wrong with the file's head.
     pub fn open_at(path: &Path, midnight: UnixNanos) -> Result<Self, Error> {
         let input = binary_file::open_input(path)?;
-        Self::from_input(input, midnight)
+        Self::from_named_input(input, midnight, symbol_of(path).unwrap_or(UNNAMED))
     }
 
     /// Reads from a stream that is not compressed.
     ///
     /// # Errors
     /// [`Error::Read`], or what is wrong with the stream's head.
-    pub fn from_input(mut input: Input, midnight: UnixNanos) -> Result<Self, Error> {
-        let mut head = [0; dbn_file::MAGIC.len()];
+    pub fn from_input(input: Input, midnight: UnixNanos) -> Result<Self, Error> {
+        Self::from_named_input(input, midnight, UNNAMED)
+    }
+
+    /// As [`Self::from_input`]; bars that do not say whose they are belong to `named`.
+    fn from_named_input(
+        mut input: Input,
+        midnight: UnixNanos,
+        named: Symbol,
+    ) -> Result<Self, Error> {
+        let mut head = [0; HEAD_LEN_MAX];
         let mut have = 0;
-        while have < head.len() {
+        while have < head.len() && !is_decided(&head[..have]) {
             match input.read(&mut head[have..]) {
                 Ok(0) => break,
                 Ok(read) => have += read,
@@ -117,16 +136,17 @@ impl Source {
                 }
             }
         }
+        let format = format_of(&head[..have])?;
         let input: Input = Box::new(Cursor::new(head).take(have as u64).chain(input));
-        // As a BinaryFILE this would be a message of 17,474 bytes: there is none.
-        let kind = if head[..have] == dbn_file::MAGIC {
-            Kind::Dbn(Box::new(DbnReader::new(input)?))
-        } else {
-            Kind::Itch(Box::new(ItchSource {
+        let kind = match format {
+            Format::Itch => Kind::Itch(Box::new(ItchSource {
                 reader: Reader::new(input),
                 decoder: Decoder::new(midnight),
                 counts: MessageCounts::default(),
-            }))
+            })),
+            Format::Dbn => Kind::Dbn(Box::new(DbnReader::new(input)?)),
+            Format::Binance => Kind::Binance(Box::new(BinanceReader::new(input))),
+            Format::CsvBars => Kind::CsvBars(Box::new(CsvBars::new(input, named)?)),
         };
         let (stats, channels) = (SourceStats::default(), Vec::new());
         Ok(Self { kind, stats, channels })
@@ -137,14 +157,16 @@ impl Source {
         match self.kind {
             Kind::Itch(_) => Format::Itch,
             Kind::Dbn(_) => Format::Dbn,
+            Kind::Binance(_) => Format::Binance,
+            Kind::CsvBars(_) => Format::CsvBars,
         }
     }
 
-    /// The midnight that times of day count from: New York's for ITCH, UTC's (the epoch) for DBN.
+    /// The midnight that times of day count from: New York's for ITCH, UTC's (the epoch) for all others.
     pub fn midnight(&self) -> UnixNanos {
         match &self.kind {
             Kind::Itch(itch) => itch.decoder.midnight(),
-            Kind::Dbn(_) => UnixNanos(0),
+            Kind::Dbn(_) | Kind::Binance(_) | Kind::CsvBars(_) => UnixNanos(0),
         }
     }
 
@@ -179,6 +201,12 @@ impl Source {
                     (format!("0x{rtype:02x}"), name, count)
                 })
                 .collect(),
+            Kind::Binance(binance) => binance
+                .counts()
+                .filter(|&(_, count)| count > 0)
+                .map(|(name, count)| (name.to_string(), "message".to_string(), count))
+                .collect(),
+            Kind::CsvBars(bars) => vec![("row".to_string(), "of bars".to_string(), bars.rows())],
         }
     }
 
@@ -218,6 +246,20 @@ impl Source {
                 stats.bytes = dbn.offset();
                 Ok(more)
             }
+            Kind::Binance(binance) => {
+                let more = binance.read_line(&mut count)?;
+                stats.messages = binance.lines();
+                stats.skipped = binance.skipped();
+                stats.bytes = binance.bytes();
+                Ok(more)
+            }
+            Kind::CsvBars(bars) => {
+                let more = bars.read_row(&mut count)?;
+                stats.messages = bars.rows();
+                stats.skipped = bars.skipped();
+                stats.bytes = bars.bytes();
+                Ok(more)
+            }
         }
     }
 
@@ -229,6 +271,52 @@ impl Source {
         while self.read_message(&mut emit)? {}
         Ok(())
     }
+}
+
+/// Bytes from which every format is recognized: the longest header of bars fits.
+const HEAD_LEN_MAX: usize = 4_096;
+/// What bars are called whose file says no name.
+const UNNAMED: Symbol = Symbol(*b"BARS\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+
+/// True if more bytes would not say more of what a file is.
+fn is_decided(head: &[u8]) -> bool {
+    let is_binary = head.first() == Some(&0) || head.starts_with(&dbn_file::MAGIC);
+    is_binary || head.contains(&b'\n')
+}
+
+/// What a file is, by its first bytes.
+///
+/// # Errors
+/// [`Error::UnknownText`]. Bytes that are no text are taken for ITCH, whose reader says what is wrong with them.
+fn format_of(head: &[u8]) -> Result<Format, Error> {
+    // As a BinaryFILE this would be a message of 17,474 bytes: there is none.
+    if head.starts_with(&dbn_file::MAGIC) {
+        return Ok(Format::Dbn);
+    }
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        // The last character may be cut.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return Ok(Format::Itch),
+    };
+    let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
+    if text.is_empty() || !text.chars().all(is_text) {
+        Ok(Format::Itch)
+    } else if binance::is_recording(text) {
+        Ok(Format::Binance)
+    } else if csv_bars::is_header(text) {
+        Ok(Format::CsvBars)
+    } else {
+        Err(Error::UnknownText)
+    }
+}
+
+/// A symbol from a file's name, up to the first `_` or `.`.
+fn symbol_of(path: &Path) -> Option<Symbol> {
+    let name = path.file_name()?.to_str()?;
+    Symbol::new(name.split(['_', '.']).next()?).ok()
 }
 
 /// Channels that statistics are kept of; ITCH has 65,536 at most, DBN is bounded by its reader.

@@ -218,4 +218,57 @@ proptest! {
     fn memory_and_stream_agree(bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(1), any::<u8>()], 0..300), step in 1..9usize) {
         prop_assert_eq!(walk_memory(&bytes), walk_stream(&bytes, step));
     }
+
+    /// Changed bytes of text files give other events or an error that names a line.
+    #[test]
+    fn changed_text_is_survived(
+        bars: bool,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = if bars { BARS } else { RECORDING }.as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.index(bytes.len()) + 1);
+        let input: binary_file::Input = Box::new(Cursor::new(bytes));
+        let outcome = Source::from_input(input, UnixNanos(0)).and_then(|mut source| {
+            source.for_each(|_| ())
+        });
+        match outcome {
+            Ok(()) | Err(Error::UnknownText) => {}
+            Err(Error::Line { line, .. }) => prop_assert!((1..=8).contains(&line)),
+            // What is no text any more is taken for ITCH.
+            Err(Error::Truncated { .. } | Error::Message { .. } | Error::TrailingData { .. }) => {}
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+}
+
+const BARS: &str = "date,open,high,low,close,volume,symbol
+2006-01-03,10.34,10.68,10.32,10.68,201853036,AAPL
+2006-01-03 16:30:00,70.4,70.6,69.33,70.44,4943100,BA
+1136341000,35.1,35.4,34.8,35.37,33221400,GE
+";
+
+const RECORDING: &str = r#"100 {"stream":"x@depth","data":{"e":"depthUpdate","E":2,"T":1,"s":"BTCUSDT","U":1,"u":2,"pu":0,"b":[["99.00","1.000"]],"a":[]}}
+101 {"lastUpdateId":2,"E":2,"T":1,"bids":[["99.00","1.000"]],"asks":[["101.00","2.000"]]}
+102 {"e":"trade","E":3,"T":1,"s":"BTCUSDT","t":5,"p":"100.30","q":"0.006","X":"MARKET","m":true}
+103 {"e":"bookTicker","u":1,"s":"BTCUSDT","b":"99.00","B":"1.000","a":"100.00","A":"2.000","T":1,"E":1}
+"#;
+
+#[test]
+fn the_texts_that_are_changed_are_whole() {
+    for (text, events) in [(BARS, 9), (RECORDING, 6)] {
+        let input: binary_file::Input = Box::new(Cursor::new(text.as_bytes().to_vec()));
+        let mut source = Source::from_input(input, UnixNanos(0)).expect("recognized");
+        source.for_each(|_| ()).expect("whole");
+        assert_eq!(source.stats().events, events);
+    }
+    for text in ["date,open\n", "hello", "{\"e\":1}\n", "\u{feff}a,b,c"] {
+        let input: binary_file::Input = Box::new(Cursor::new(text.as_bytes().to_vec()));
+        let refused = Source::from_input(input, UnixNanos(0)).err();
+        assert!(matches!(refused, Some(Error::UnknownText)), "{text}: {refused:?}");
+    }
 }

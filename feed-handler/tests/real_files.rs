@@ -97,3 +97,55 @@ fn e_mini_of_25_december_2023_as_databento_reads_it() {
     assert!(at.next().is_none());
     assert!(records > 50_000);
 }
+
+#[test]
+fn bitcoin_of_8_august_2024() {
+    let Some(path) = shared_file("binance/btcusdt_20240808.gz") else { return };
+    let mut source = Source::open(&path).expect("readable");
+    let mut counts = std::collections::BTreeMap::new();
+    let mut first = None;
+    source
+        .for_each(|event| {
+            first.get_or_insert(event);
+            *counts.entry(event.kind).or_insert(0u64) += 1;
+        })
+        .expect("whole");
+    assert_eq!(source.format(), Format::Binance);
+    let definition = first.expect("not empty").definition().expect("the definition goes first");
+    assert_eq!((definition.symbol.as_str(), definition.price_scale), ("BTCUSDT", 2));
+    assert_eq!(source.messages(), 93_954);
+    let of = |kind: MarketEventKind| counts.get(&kind.wire()).copied().unwrap_or(0);
+    assert_eq!(of(MarketEventKind::Trade), 21_313);
+    assert_eq!(of(MarketEventKind::Clear), 1, "the snapshot's; no update is missing");
+    // Every level of every update, the 2,000 of the snapshot, and those that it did not hold yet once more.
+    let again = of(MarketEventKind::Level) - 443_521 - 2_000;
+    assert!((1..20_000).contains(&again), "{again}");
+    let message_types: Vec<(String, u64)> =
+        source.message_types().into_iter().map(|(kind, _, count)| (kind, count)).collect();
+    let want = [("depthUpdate", 6_551), ("snapshot", 1), ("trade", 21_313), ("bookTicker", 66_089)];
+    assert_eq!(message_types, want.map(|(kind, count)| (kind.to_string(), count)));
+}
+
+#[test]
+fn days_of_ten_shares() {
+    let Some(folder) = shared_file("daily") else { return };
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        let mut source = Source::open(&path).expect("readable");
+        source.for_each(|_| ()).expect("whole");
+        assert_eq!(source.format(), Format::CsvBars, "{}", path.display());
+        let stats = source.stats();
+        assert_eq!(
+            (stats.bars + stats.skipped, stats.events),
+            (source.messages(), 2 * stats.bars + 1)
+        );
+        assert!((1..=11).contains(&stats.skipped), "some days contradict themselves");
+        let name = path.file_name().and_then(|name| name.to_str()).expect("text");
+        let symbol = source.channels().next().expect("one").symbol;
+        assert!(name.starts_with(&format!("{symbol}_")), "{name} is {symbol}");
+        assert!((2_990..3_100).contains(&stats.bars), "{name} has {} days", stats.bars);
+        files += 1;
+    }
+    assert_eq!(files, 10);
+}

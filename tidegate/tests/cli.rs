@@ -130,7 +130,7 @@ fn bad_market_data_is_named_with_its_place() {
     refuse("missing.itch", &["No such file"]);
     refuse("folder.itch", &["is a directory"]);
     refuse("noise.itch", &["byte"]);
-    refuse("table.csv", &["byte"]);
+    refuse("table.csv", &["bars under a header with date, open"]);
     refuse("noise.itch.gz", &["byte"]);
     // A cut file: byte and message of the cut, and what was before it is still counted.
     refuse("cut-good.itch", &["message 1", "byte "]);
@@ -150,6 +150,30 @@ fn bad_market_data_is_named_with_its_place() {
     let renamed = files.path("renamed.bin");
     fs::copy(files.path("good.itch.gz"), &renamed).expect("copied");
     run(&["stats", text(&renamed)]).ok();
+}
+
+#[test]
+fn text_files_are_read_like_the_others() {
+    let dir = TempDir::new().expect("a temporary folder");
+    let write = |name: &str, text: &str| -> PathBuf {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("written");
+        path
+    };
+    let days = "date,open,high,low,close,volume\n2006-01-03,1,2,1,2,5\n2006-01-04,1,2,1,2,5\n";
+    let bars = write("TIDE_daily.csv", days);
+    let counted = run(&["stats", "--json", text(&bars)]).ok();
+    assert!(counted.contains("\"bars\":2") && counted.contains("\"TIDE\""), "{counted}");
+    run(&["book", text(&bars), "--symbol", "TIDE"]).refused(&["bars, which make no book"]);
+    let recording = concat!(
+        "100 {\"e\":\"depthUpdate\",\"E\":1,\"s\":\"BTCUSDT\",\"U\":1,\"u\":2,",
+        "\"b\":[[\"99.50\",\"1.000\"]],\"a\":[[\"99.60\",\"0.250\"]]}\n"
+    );
+    let path = write("btcusdt.txt", recording);
+    let shown = run(&["book", text(&path), "--symbol", "BTCUSDT", "--json"]).ok();
+    assert!(shown.contains("\"bids\":[[\"99.50\",1,0]],\"asks\":[[\"99.60\",0.25,0]]"), "{shown}");
+    let cut = write("cut.txt", &recording[..recording.len() - 9]);
+    run(&["stats", text(&cut)]).refused(&["line 1: its JSON"]);
 }
 
 #[test]

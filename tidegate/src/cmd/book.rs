@@ -22,7 +22,7 @@ const USUAL_STEP_NANO: i64 = NANO / 100;
 
 /// Show the book of one symbol at given points of a file.
 ///
-/// Reads Nasdaq ITCH 5.0 (BinaryFILE) and Databento DBN, plain, .gz or .zst. Each point is the book after a message,
+/// Reads Nasdaq ITCH 5.0 (BinaryFILE), Databento DBN and recorded Binance messages, plain, .gz or .zst. Each point is the book after a message,
 /// counted from 1 over all symbols, or at a time of day; they are shown in the order in which the file reaches
 /// them. Without points, the book at the end of the file. Messages that name orders from before the file's start are skipped and counted.
 #[derive(Args, Debug)]
@@ -40,7 +40,7 @@ pub struct BookArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     at_message: Vec<u64>,
     /// The book after the last message that is not later than this time of day, on the clock of the feed
-    /// (New York for ITCH, UTC for DBN, on the day of its first record); can be repeated. A time after the last message is
+    /// (New York for ITCH, else UTC, on the day of its first record); can be repeated. A time after the last message is
     /// an error: the file does not tell what happened until then
     #[arg(long, value_name = "HH:MM:SS.nnnnnnnnn", value_parser = parse_time_of_day)]
     at: Vec<TimeOfDay>,
@@ -62,6 +62,9 @@ pub fn run(args: BookArgs) -> anyhow::Result<()> {
     let mut source = Source::open(&args.file).with_context(|| format!("reading {shown}"))?;
     let mut walk = Walk::new(&args, &source);
     let outcome = walk.read(&mut source);
+    if source.stats().bars > 0 {
+        bail!("{shown} holds bars, which make no book; `tidegate stats` counts them");
+    }
     let mut out = std::io::stdout().lock();
     // A symbol that never occurs has no books, not empty ones.
     let pictures = if walk.definition.is_some() { walk.pictures.as_slice() } else { &[] };

@@ -18,7 +18,7 @@ const SECS_PER_DAY: u64 = 86_400;
 
 /// Count what is in a file: messages by type, symbols, first and last time, messages a second.
 ///
-/// Reads Nasdaq ITCH 5.0 (BinaryFILE) and Databento DBN, plain, .gz or .zst, recognized by content. ITCH does not say
+/// Reads Nasdaq ITCH 5.0 (BinaryFILE), Databento DBN, recorded Binance messages and CSV bars, plain, .gz or .zst, recognized by content. ITCH does not say
 /// the day: it is taken from the file's name (20191230 or 12302019), without one times count from 1970-01-01.
 /// A damaged file is counted up to the damage; then the exit code is 1 and the error says where it is.
 #[derive(Args, Debug)]
@@ -155,7 +155,7 @@ fn print_report(
         writeln!(out, "{:>14}  bars", grouped(stats.bars))?;
     }
     if stats.skipped > 0 {
-        writeln!(out, "{:>14}  without a price, side or action: skipped", grouped(stats.skipped))?;
+        writeln!(out, "{:>14}  of no use: skipped", grouped(stats.skipped))?;
     }
     writeln!(out, "{:>14}  symbols, the busiest:", grouped(symbols.len() as u64))?;
     for symbol in symbols.iter().take(args.top) {
