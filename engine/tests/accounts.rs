@@ -213,7 +213,7 @@ fn an_instrument_of_another_currency_is_paid_in_it() {
 
 #[test]
 fn fees_are_what_the_schedule_in_force_says() {
-    let mut office = Office::new();
+    let mut office = quoted();
     let per_share = SetFees {
         schedule: 3,
         taker_per_lot_nano: 5_000_000,
@@ -232,9 +232,6 @@ fn fees_are_what_the_schedule_in_force_says() {
     assert_eq!(office.refused(assign(none, wrong, 3)), Some(RejectReason::UnknownInstrument));
     let odd = SetFees { schedule: 0, ..per_share };
     assert_eq!(office.refused(Command::SetFees(odd)), Some(RejectReason::BadField));
-    // Displayed on both sides, so that there is a reference.
-    office.market(add(1, Side::Buy, cents(9_990), 1));
-    office.market(add(2, Side::Sell, cents(10_010), 1));
     let fee = |events: &[Event]| trades(events).iter().map(|told| told.fee.0).sum::<i128>();
     assert_eq!(fee(&office.trade(Side::Buy, 10_000, 100)), 0);
     office.done(assign(none, INSTRUMENT, 3));
@@ -247,5 +244,130 @@ fn fees_are_what_the_schedule_in_force_says() {
     assert_eq!(account.cash, money(10_000_000 - 639));
     office.done(assign(none, INSTRUMENT, 0));
     assert_eq!(fee(&office.trade(Side::Buy, 10_000, 100)), 0);
+    office.replay();
+}
+
+fn corporate(kind: CorporateActionKind) -> CorporateAction {
+    CorporateAction {
+        amount: Money::ZERO,
+        price: Ticks::ZERO,
+        instrument: INSTRUMENT,
+        numerator: 0,
+        denominator: 0,
+        kind: kind.wire(),
+        reserved: [0; 11],
+    }
+}
+
+fn split(numerator: u32, denominator: u32, price: Ticks) -> Command {
+    let kind = corporate(CorporateActionKind::Split);
+    Command::CorporateAction(CorporateAction { numerator, denominator, price, ..kind })
+}
+
+fn dividend(amount: Money) -> Command {
+    let kind = corporate(CorporateActionKind::CashDividend);
+    Command::CorporateAction(CorporateAction { amount, ..kind })
+}
+
+/// An office with a market of 99.90 to 100.10, so that there is a reference.
+fn quoted() -> Office {
+    let mut office = Office::new();
+    office.market(add(1, Side::Buy, cents(9_990), 1));
+    office.market(add(2, Side::Sell, cents(10_010), 1));
+    office
+}
+
+#[test]
+fn dividends_and_splits_reach_every_holder() {
+    let mut office = quoted();
+    office.trade(Side::Buy, 10_000, 15);
+    let usd = |kind, cents| (kind, "USD".to_string(), cents);
+    let events = office.done(dividend(money(25)));
+    assert_eq!(postings(&events), [usd(PostingKind::Dividend, 375)]);
+    assert_eq!(events.len(), 3, "what moved cash, the account, the answer");
+    assert_eq!(office.refused(dividend(Money::ZERO)), Some(RejectReason::BadField));
+    let odd = CorporateAction { kind: 9, ..corporate(CorporateActionKind::Split) };
+    assert_eq!(office.refused(Command::CorporateAction(odd)), Some(RejectReason::BadField));
+    let far = CorporateAction { instrument: InstrumentId(7), ..odd };
+    let refused = office.refused(Command::CorporateAction(far));
+    assert_eq!(refused, Some(RejectReason::UnknownInstrument));
+    assert_eq!(office.refused(split(0, 1, cents(1))), Some(RejectReason::BadField));
+    assert_eq!(office.refused(split(1, 1_000_001, cents(1))), Some(RejectReason::BadField));
+
+    // What rests would mean something else after a split.
+    let order = new_order("rests", Side::Buy, Some(cents(9_000)), 5, TimeInForce::Gtc);
+    office.command(Command::NewOrder(order));
+    assert_eq!(office.refused(split(2, 1, Ticks::ZERO)), Some(RejectReason::OpenOrders));
+    let all =
+        MassCancel { account: AccountId::NONE, instrument: INSTRUMENT, side: 0, reserved: [0; 7] };
+    office.command(Command::MassCancel(all));
+    assert_eq!(office.refused(split(1, 2, Ticks::ZERO)), Some(RejectReason::BadPrice));
+    let events = office.done(split(1, 2, cents(20_000)));
+    assert_eq!(postings(&events), [usd(PostingKind::CashInLieu, 10_000)]);
+    let held = *office.desk.core.oms().position(ACCOUNT, INSTRUMENT);
+    assert_eq!((held.qty, held.cost, held.realised), (7, money(140_000), Money::ZERO));
+    let exposure = office.desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
+    assert_eq!((exposure.position, exposure.cost), (7, held.cost), "the gate knows");
+    assert_eq!(office.cash("USD"), money(10_000_000 - 150_000 + 375 + 10_000).0);
+    office.replay();
+}
+
+#[test]
+fn a_future_is_settled_every_day() {
+    let mut office = Office::new();
+    let symbol = Symbol::new("ESZ6").expect("valid");
+    let future = Instrument {
+        settlement: tidegate_model::instrument::Settlement::Daily.wire(),
+        multiplier_nano: 50_000_000_000,
+        ..Instrument::us_equity(symbol)
+    };
+    office.done(Command::DefineInstrument(future));
+    let mut definition = definition().definition().expect("a definition");
+    (definition.symbol, definition.channel_id) = (symbol, 8);
+    office.market(definition.into_event());
+    for (side, order_ref, price) in [(Side::Buy, 1, 9_999), (Side::Sell, 2, 10_000)] {
+        office.market(MarketEvent { channel_id: 8, ..add(order_ref, side, cents(price), 50) });
+    }
+    let order = |name: &str, side, price| {
+        let order = new_order(name, side, Some(cents(price)), 3, TimeInForce::Ioc);
+        Command::NewOrder(NewOrder { instrument: InstrumentId(1), ..order })
+    };
+    office.command(order("a", Side::Buy, 10_000));
+    assert_eq!(office.cash("USD"), money(10_000_000).0, "nothing is paid for it");
+    let settle = |cents| {
+        let (price, instrument) = (support::cents(cents), InstrumentId(1));
+        Command::Settle(Settle { price, instrument, reserved: [0; 4] })
+    };
+    // 3 x 50 x 2.00, and back down by 3.00.
+    let settled = |cents| vec![(PostingKind::Settlement, "USD".to_string(), cents)];
+    assert_eq!(postings(&office.done(settle(10_200))), settled(30_000));
+    assert_eq!(postings(&office.done(settle(9_900))), settled(-45_000));
+    assert_eq!(postings(&office.done(settle(9_900))), [], "nothing moved");
+    office.command(order("b", Side::Sell, 9_999));
+    let held = *office.desk.core.oms().position(ACCOUNT, InstrumentId(1));
+    assert_eq!((held.qty, held.cost, held.realised), (0, Money::ZERO, money(-150)));
+    assert_eq!(office.cash("USD"), money(10_000_000 - 150).0);
+    let wrong = Settle { price: cents(1), instrument: InstrumentId(9), reserved: [0; 4] };
+    assert_eq!(office.refused(Command::Settle(wrong)), Some(RejectReason::UnknownInstrument));
+    office.replay();
+}
+
+#[test]
+fn who_is_short_pays_for_the_night() {
+    let mut office = quoted();
+    office.trade(Side::Sell, 10_000, 100);
+    let borrow =
+        SetBorrow { instrument: INSTRUMENT, rate_e6: 36_000, days_per_year: 360, reserved: [0; 6] };
+    office.done(Command::SetBorrow(borrow));
+    let wrong = SetBorrow { instrument: InstrumentId(9), ..borrow };
+    assert_eq!(office.refused(Command::SetBorrow(wrong)), Some(RejectReason::UnknownInstrument));
+    let charged = |cents| vec![(PostingKind::Borrow, "USD".to_string(), cents)];
+    // 10,000 a day at 3.6 % of 360: a dollar. The last trade was at 100.00.
+    assert_eq!(postings(&office.done(Command::DayRoll)), charged(-100));
+    office.desk.now.0 += 3 * 86_400 * 1_000_000_000;
+    assert_eq!(postings(&office.done(Command::DayRoll)), charged(-300));
+    assert_eq!(postings(&office.done(Command::DayRoll)), [], "the same day");
+    let account = *office.desk.core.oms().account(ACCOUNT).expect("open");
+    assert_eq!((account.borrow, account.fees), (money(400), Money::ZERO));
     office.replay();
 }

@@ -273,6 +273,14 @@ wire_enum!(
     PostingKind {
         /// A conversion between two currencies of the account; there is one for each of them.
         Conversion = 1 => "conversion",
+        /// A cash dividend: received by who is long, paid by who is short.
+        Dividend = 2 => "dividend",
+        /// For the fraction of a lot that a split left: received by who is long, paid by who is short.
+        CashInLieu = 3 => "cash_in_lieu",
+        /// What a position that is settled daily made or lost since it was settled before (variation margin).
+        Settlement = 4 => "settlement",
+        /// The cost of what is borrowed to be short.
+        Borrow = 5 => "borrow",
     }
 );
 

@@ -21,6 +21,16 @@ wire_enum!(
     }
 );
 
+wire_enum!(
+    /// How a position is paid for.
+    Settlement {
+        /// In full when it is traded: shares, premiums of options, coins.
+        Paid = 1 => "paid",
+        /// Not at all; what it makes or loses is paid when it is settled, every day, and when it is closed: futures.
+        Daily = 2 => "daily",
+    }
+);
+
 /// Where orders of an instrument go.
 pub mod venue_kind {
     /// Simulated fills against the feed's book.
@@ -72,8 +82,10 @@ pub struct Instrument {
     pub price_scale: u8,
     /// Digits to print after the point of a quantity, at least.
     pub qty_scale: u8,
+    /// A [`Settlement`] on the wire; [`Settlement::Paid`] is kept as 0, which is what it was before there was another.
+    pub settlement: u8,
     /// Zero.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 3],
     /// What one tick of one lot is worth, in [`Money`] units; derived by [`Self::checked`], 0 before.
     ///
     /// 64 bits would not do: one tick of an E-mini S&P future is 12.50 USD, 1.25e19 units.
@@ -111,7 +123,8 @@ impl Instrument {
             venue_kind: venue_kind::PAPER,
             price_scale: 4,
             qty_scale: 0,
-            reserved: [0; 4],
+            settlement: 0,
+            reserved: [0; 3],
             money_per_tick_lot: 0,
         }
     }
@@ -153,6 +166,8 @@ impl Instrument {
             "order_tick_from",
             "at most one tick: a market of the house has one step of prices",
         )?;
+        let settlement = self.settlement == 0 || Settlement::from_wire(self.settlement).is_some();
+        check(settlement, "settlement", "paid or daily")?;
         check(self.price_scale <= 9, "price_scale", "at most 9")?;
         check(self.qty_scale <= 9, "qty_scale", "at most 9")?;
         let per_one = self.money_of_one();
@@ -162,7 +177,10 @@ impl Instrument {
             "a whole number of 1e-18 of the currency, at most 1,000,000,000",
         )?;
         self.money_per_tick_lot = per_one.unwrap_or_default();
-        self.reserved = [0; 4];
+        if self.settlement == Settlement::Paid.wire() {
+            self.settlement = 0;
+        }
+        self.reserved = [0; 3];
         Ok(self)
     }
 
@@ -191,6 +209,12 @@ impl Instrument {
     #[inline]
     pub fn value_of(&self, ticks_lots: i128) -> Option<Money> {
         ticks_lots.checked_mul(self.money_per_tick_lot).map(Money)
+    }
+
+    /// True if a position is not paid for, but settled every day.
+    #[inline]
+    pub const fn is_settled_daily(&self) -> bool {
+        self.settlement == Settlement::Daily.wire()
     }
 
     /// The step an order's price must be a multiple of, at that price.

@@ -42,6 +42,8 @@ wire_enum!(
         Expired = 17 => "expired",
         /// No rate from one of the currencies into the other is set. `value`: the account's id.
         NoRate = 18 => "no_rate",
+        /// Orders of the instrument are open. `value`: how many.
+        OpenOrders = 19 => "open_orders",
 
         /// No such order, or not this account's. `value`: order id.
         UnknownOrder = 40 => "unknown_order",

@@ -150,6 +150,7 @@ fn definitions_that_others_would_divide_by_are_refused() {
     check("order_tick_from", |i| i.venue_kind = venue_kind::INTERNAL);
     check("price_scale", |i| i.price_scale = 10);
     check("qty_scale", |i| i.qty_scale = 255);
+    check("settlement", |i| i.settlement = 3);
     let product = "tick_size x lot_size x multiplier";
     check(product, |i| (i.tick_size_nano, i.lot_size_nano, i.multiplier_nano) = (1, 1, 1));
     check(product, |i| (i.tick_size_nano, i.multiplier_nano) = (1_000_000_000, i64::MAX));

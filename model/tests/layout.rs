@@ -3,9 +3,9 @@
 
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{
-    AssignFees, CancelOrder, CommandRecord, Configure, Convert, KillSwitch, MassCancel, NewOrder,
-    OpenAccount, ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetPhase, SetRate,
-    SetReference, Transfer,
+    AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, KillSwitch,
+    MassCancel, NewOrder, OpenAccount, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
+    SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle, Transfer,
 };
 use tidegate_model::event::{Account, Ack, Equity, EventRecord, Execution, Position, Posting};
 use tidegate_model::market::{Definition, MarketEvent};
@@ -79,6 +79,13 @@ fn command_records() {
         80 sell_e8, 88 sell_per_lot_nano, 96 sell_per_lot_max_nano, 104 sell_round_nano,
     });
     layout!(AssignFees, size 16, align 4, { 0 account, 4 instrument, 8 schedule, 12 reserved, });
+    layout!(SetBorrow, size 16, align 4, {
+        0 instrument, 4 rate_e6, 8 days_per_year, 10 reserved,
+    });
+    layout!(CorporateAction, size 48, align 16, {
+        0 amount, 16 price, 24 instrument, 28 numerator, 32 denominator, 36 kind, 37 reserved,
+    });
+    layout!(Settle, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
     layout!(ReportEquity, size 8, align 4, { 0 account, 4 reserved, });
     layout!(SetPhase, size 8, align 4, { 0 instrument, 4 phase, 5 reserved, });
     layout!(SetReference, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
@@ -94,7 +101,8 @@ fn command_records() {
     layout!(Instrument, size 128, align 16, {
         0 symbol, 24 venue, 32 currency, 40 tick_size_nano, 48 lot_size_nano, 56 multiplier_nano,
         64 order_tick, 72 order_tick_from, 80 order_lot, 88 maker_fee_e8, 96 taker_fee_e8,
-        104 asset_class, 105 venue_kind, 106 price_scale, 107 qty_scale, 108 reserved,
+        104 asset_class, 105 venue_kind, 106 price_scale, 107 qty_scale, 108 settlement,
+        109 reserved,
         112 money_per_tick_lot,
     });
 }
@@ -188,6 +196,9 @@ fn bodies_fit_their_records() {
         size_of::<ReportEquity>(),
         size_of::<SetFees>(),
         size_of::<AssignFees>(),
+        size_of::<SetBorrow>(),
+        size_of::<CorporateAction>(),
+        size_of::<Settle>(),
         size_of::<SetFillModel>(),
         size_of::<SetPhase>(),
         size_of::<SetReference>(),

@@ -5,10 +5,10 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    AssignFees, CancelOrder, CommandKind, Configure, Convert, FLAG_CANCEL_ON_DISCONNECT,
-    FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch, MassCancel, NewOrder, OpenAccount, OrderType,
-    Phase, ReplaceOrder, ReportEquity, SetFees, SetFillModel, SetLimits, SetPhase, SetRate,
-    SetReference, TimeInForce, Transfer,
+    AssignFees, CancelOrder, CommandKind, Configure, Convert, CorporateAction, CorporateActionKind,
+    FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch, MassCancel, NewOrder,
+    OpenAccount, OrderType, Phase, ReplaceOrder, ReportEquity, SetBorrow, SetFees, SetFillModel,
+    SetLimits, SetPhase, SetRate, SetReference, Settle, TimeInForce, Transfer,
 };
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position, Posting,
@@ -144,6 +144,22 @@ fn commands() -> Vec<Command> {
             schedule: 1,
             reserved: [0; 4],
         }),
+        Command::SetBorrow(SetBorrow {
+            instrument: InstrumentId(2),
+            rate_e6: 30_000,
+            days_per_year: 360,
+            reserved: [0; 6],
+        }),
+        Command::CorporateAction(CorporateAction {
+            amount: Money(5),
+            price: Ticks(6),
+            instrument: InstrumentId(2),
+            numerator: 3,
+            denominator: 2,
+            kind: CorporateActionKind::Split.wire(),
+            reserved: [0; 11],
+        }),
+        Command::Settle(Settle { price: Ticks(-7), instrument: InstrumentId(2), reserved: [0; 4] }),
         Command::SetFillModel(SetFillModel {
             instrument: InstrumentId(2),
             model: FillModelKind::Power.wire(),

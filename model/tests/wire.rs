@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use tidegate_model::command::{
-    CommandKind, CostMethod, FillModelKind, OrderType, Phase, TimeInForce,
+    CommandKind, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase, TimeInForce,
 };
 use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus, PostingKind};
 use tidegate_model::ids::Code;
-use tidegate_model::instrument::AssetClass;
+use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     ClientOrderId, Lots, MarketEventKind, Money, PublicKind, Reject, RejectReason, SeqNo, Side,
@@ -52,6 +52,7 @@ fn every_wire_enum() {
     wire!(TradingStatus);
     wire!(PublicKind);
     wire!(CommandKind);
+    wire!(CorporateActionKind);
     wire!(CostMethod);
     wire!(OrderType);
     wire!(TimeInForce);
@@ -62,6 +63,7 @@ fn every_wire_enum() {
     wire!(CancelReason);
     wire!(PostingKind);
     wire!(AssetClass);
+    wire!(Settlement);
     wire!(FillModelKind);
     wire!(Phase);
     wire!(RejectReason);

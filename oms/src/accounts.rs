@@ -2,14 +2,19 @@
 
 use crate::account::Wallet;
 use crate::ledger::WalletSlot;
+use crate::ledger::actions::{Action, Posted};
 use crate::oms::Oms;
 use crate::position::unrealised;
 use bytemuck::Zeroable;
-use tidegate_model::command::{AssignFees, Convert, CostMethod, OpenAccount, SetFees, SetRate};
+use tidegate_model::command::{
+    AssignFees, Convert, CostMethod, OpenAccount, SetBorrow, SetFees, SetRate,
+};
 use tidegate_model::event::{Account, Equity, Position};
 use tidegate_model::fx::Rate;
 use tidegate_model::ids::Code;
-use tidegate_model::{AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, Ticks};
+use tidegate_model::{
+    AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, Ticks, UnixNanos,
+};
 use tidegate_risk::Funds;
 
 /// What a position is valued with.
@@ -91,6 +96,57 @@ impl Oms {
             self.ledger.base(assign.account)?;
         }
         self.fees.assign(assign)
+    }
+
+    /// Sets what being short in an instrument costs.
+    ///
+    /// # Errors
+    /// [`RejectReason::BadField`] for a rate or a year out of range.
+    pub fn set_borrow(&mut self, set: &SetBorrow) -> Result<(), Reject> {
+        self.borrow.set(set)
+    }
+
+    /// What a day roll at `now` charges who is short: by instrument that costs something, valued by `mark`.
+    pub fn borrow_due(
+        &self,
+        now: UnixNanos,
+        mark: impl Fn(InstrumentId) -> Option<Ticks>,
+    ) -> impl Iterator<Item = (InstrumentId, Action)> {
+        self.borrow.due(now, mark)
+    }
+
+    /// The days up to `now` are charged.
+    pub fn borrow_charged(&mut self, now: UnixNanos) {
+        self.borrow.rolled(now);
+    }
+
+    /// Lets an action pass that can happen to every holder of an instrument.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`] if an amount does not fit, [`RejectReason::BadPrice`] if a split leaves a fraction and
+    /// there is no price for it.
+    pub fn check_action(
+        &self,
+        instrument: InstrumentId,
+        terms: &Instrument,
+        action: Action,
+    ) -> Result<(), Reject> {
+        self.ledger.check_action(instrument, terms, action)
+    }
+
+    /// Does an action, which was checked, to every holder of an instrument, by rising account, and tells each; how many
+    /// there were. Linear in the accounts.
+    ///
+    /// # Panics
+    /// If it was not checked.
+    pub fn act(
+        &mut self,
+        instrument: InstrumentId,
+        terms: &Instrument,
+        action: Action,
+        each: impl FnMut(&Posted),
+    ) -> u64 {
+        self.ledger.act(instrument, terms, action, each)
     }
 
     /// What an order in an instrument is paid with.

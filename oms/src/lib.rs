@@ -15,6 +15,7 @@
 
 mod account;
 pub mod accounts;
+pub mod borrow;
 mod client_ids;
 pub mod fee;
 mod ledger;
@@ -27,6 +28,7 @@ mod rates;
 pub mod waiting;
 
 pub use accounts::Mark;
+pub use ledger::actions::{Action, Posted};
 pub use ledger::{Booking, WalletSlot};
 pub use lifecycle::OrdEvent;
 pub use oms::{Fill, Named, Oms};

@@ -12,6 +12,7 @@
 //! Around each step that changes what an order ties up the engine tells risk:
 //! `let before = oms.exposure(slot);`, the step, `oms.recount(&mut risk, slot, &before)`.
 
+use crate::borrow::Borrow;
 use crate::fee::{Charge, Fees, charge, fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
@@ -58,6 +59,7 @@ pub struct Oms {
     pub(crate) orders: Orders,
     pub(crate) ledger: Ledger,
     pub(crate) fees: Fees,
+    pub(crate) borrow: Borrow,
     /// The number that the next execution gets.
     next_exec_id: ExecId,
 }
@@ -69,7 +71,13 @@ impl Oms {
     /// [`RejectReason::BadField`] if `orders_max` is not a power of two up to [`ORDERS_MAX`].
     pub fn new(orders_max: u32) -> Result<Self, Reject> {
         let orders = Orders::new(orders_max)?;
-        Ok(Self { orders, ledger: Ledger::new(), fees: Fees::new(), next_exec_id: ExecId(1) })
+        Ok(Self {
+            orders,
+            ledger: Ledger::new(),
+            fees: Fees::new(),
+            borrow: Borrow::default(),
+            next_exec_id: ExecId(1),
+        })
     }
 
     /// Touches the memory that orders and the first few thousand positions will need, 256 bytes for each of
@@ -642,6 +650,7 @@ impl Oms {
             .hash()
             .combined(self.ledger.hash())
             .combined(self.fees.hash())
+            .combined(self.borrow.hash())
             .combined(self.hash_of_next_exec_id())
     }
 
@@ -655,6 +664,7 @@ impl Oms {
             .hash_from_scratch()
             .combined(self.ledger.hash_from_scratch())
             .combined(self.fees.hash())
+            .combined(self.borrow.hash())
             .combined(self.hash_of_next_exec_id())
     }
 }

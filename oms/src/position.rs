@@ -22,15 +22,16 @@ pub struct Trade {
 pub struct Change {
     /// The position after it.
     pub position: Position,
-    /// Cash paid (below 0) or received, the fee included.
+    /// Cash paid (below 0) or received, the fee included. Of an instrument that is settled daily nothing is paid but what
+    /// is realised.
     pub cash: Money,
-    /// What it added to the cost of the open position.
-    pub cost: Money,
+    /// What it added to the cost of positions that are paid for: 0 of an instrument that is settled daily.
+    pub paid: Money,
     /// What it realised, before the fee.
     pub realised: Money,
 }
 
-fn overflow(value: i128) -> Reject {
+pub(crate) fn overflow(value: i128) -> Reject {
     Reject::new(RejectReason::Overflow, PAIR_MONEY_MAX.0, value)
 }
 
@@ -45,7 +46,7 @@ pub fn trade_value(price: Ticks, qty: Lots, instrument: &Instrument) -> Result<M
 }
 
 #[inline]
-fn within_bound(value: i128) -> Result<Money, Reject> {
+pub(crate) fn within_bound(value: i128) -> Result<Money, Reject> {
     if value.unsigned_abs() > PAIR_MONEY_MAX.0 as u128 {
         Err(overflow(value))
     } else {
@@ -97,7 +98,10 @@ pub fn booked_at(
 
     let cost = (value - closing_value) - released;
     let realised = -closing_value - released;
-    let cash = -value - trade.fee.0;
+    let (cash, paid) = match instrument.is_settled_daily() {
+        true => (realised - trade.fee.0, 0),
+        false => (-value - trade.fee.0, cost),
+    };
 
     let qty_after = i64::try_from(held + sign * qty).ok().filter(|qty| *qty != i64::MIN);
     let mut after = *before;
@@ -114,7 +118,7 @@ pub fn booked_at(
     *lots = lots.checked_add(trade.qty).ok_or_else(|| overflow(qty))?;
 
     assert!(after.qty != 0 || after.cost == Money::ZERO, "a flat position costs nothing");
-    Ok(Change { position: after, cash: Money(cash), cost: Money(cost), realised: Money(realised) })
+    Ok(Change { position: after, cash: Money(cash), paid: Money(paid), realised: Money(realised) })
 }
 
 /// `total x part / whole`, rounded towards zero; `0 < part <= whole < 2^64`.

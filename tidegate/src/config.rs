@@ -373,7 +373,8 @@ impl InstrumentEntry {
             venue_kind: venue_kind::PAPER,
             price_scale: if sub_dollar { 4 } else { price_scale },
             qty_scale: 0,
-            reserved: [0; 4],
+            settlement: 0,
+            reserved: [0; 3],
         }
         .checked()
         .with_context(named)

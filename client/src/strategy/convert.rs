@@ -7,7 +7,7 @@ use crate::proto::order_request::Request as Asked;
 use crate::proto::{self, cancel_order_request, replace_order_request};
 use std::collections::BTreeMap;
 use tidegate_model::event::{ExecType, OrdStatus};
-use tidegate_model::instrument::{AssetClass, venue_kind};
+use tidegate_model::instrument::{AssetClass, Settlement, venue_kind};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     Instrument, InstrumentId, Money, RejectReason, Side, Symbol, Ticks, UnixNanos, decimal,
@@ -244,7 +244,8 @@ pub(super) fn terms(told: &proto::Instrument) -> Result<Instrument, ClientError>
         venue_kind: venue_kind::PAPER,
         price_scale: decimals(told.price_decimals),
         qty_scale: decimals(told.qty_decimals),
-        reserved: [0; 4],
+        settlement: from_wire(told.settlement, Settlement::from_wire).map_or(0, Settlement::wire),
+        reserved: [0; 3],
         money_per_tick_lot: 0,
     };
     Ok(terms.checked()?)
@@ -271,6 +272,7 @@ mod tests {
             taker_fee_rate: "0.00003".into(),
             price_decimals: 4,
             qty_decimals: 0,
+            settlement: proto::Settlement::Paid.into(),
         }
     }
 

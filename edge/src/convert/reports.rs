@@ -11,7 +11,7 @@ use tidegate_model::command::{CommandKind, SetLimits};
 use tidegate_model::event::{
     Account, Ack, Equity, ExecType, Execution, OrdStatus, Position, Posting,
 };
-use tidegate_model::instrument::format_money;
+use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
     AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, Ticks,
 };
@@ -60,6 +60,7 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::NoRate => {
             format!("account {value} holds a currency whose rate into the other one is not set")
         }
+        R::OpenOrders => format!("{value} orders of the instrument are open; cancel them first"),
         R::UnknownOrder => "no such order in this account".into(),
         R::TooLateToCancel => "the order is finished already".into(),
         R::PendingCancelOrReplace => "a cancel or replace of the order is under way".into(),
@@ -269,6 +270,7 @@ pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
         taker_fee_rate: format_rate(terms.taker_fee_e8),
         price_decimals: terms.price_scale.into(),
         qty_decimals: terms.qty_scale.into(),
+        settlement: terms.settlement.max(Settlement::Paid.wire()).into(),
     }
 }
 
@@ -381,6 +383,7 @@ mod tests {
         check!("FILL_MODEL", FillModelKind, proto::FillModel);
         check!("CANCEL_REASON", tidegate_model::event::CancelReason, proto::CancelReason);
         check!("REJECT_REASON", RejectReason, proto::RejectReason);
+        check!("SETTLEMENT", Settlement, proto::Settlement);
         check!("ASSET_CLASS", tidegate_model::instrument::AssetClass, proto::AssetClass);
         check!("TRADING_STATUS", TradingStatus, proto::TradingStatus);
         check!("EVENT_KIND", EventKind, proto::EventKind);

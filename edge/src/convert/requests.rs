@@ -11,7 +11,7 @@ use tidegate_model::command::{
     OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
 };
 use tidegate_model::ids::{Code, TextIdError};
-use tidegate_model::instrument::{AssetClass, venue_kind};
+use tidegate_model::instrument::{AssetClass, Settlement, venue_kind};
 use tidegate_model::{
     AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId, Side,
     Symbol, Ticks, decimal,
@@ -309,6 +309,12 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
             Refusal::invalid("asset_class", format_args!("{number} is not allowed: 1 to 5"))
         })?,
     };
+    let settlement = match asked.settlement {
+        0 => Settlement::Paid,
+        number => u8::try_from(number).ok().and_then(Settlement::from_wire).ok_or_else(|| {
+            Refusal::invalid("settlement", format_args!("{number} is not allowed: 1 or 2"))
+        })?,
+    };
     let decimals = |field: &'static str, number: u32| {
         u8::try_from(number).ok().filter(|&n| n <= 9).ok_or_else(|| {
             Refusal::invalid(field, format_args!("{number} is out of range: 0 to 9"))
@@ -329,6 +335,7 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
         venue_kind: venue_kind::PAPER,
         price_scale: decimals("price_decimals", asked.price_decimals)?,
         qty_scale: decimals("qty_decimals", asked.qty_decimals)?,
+        settlement: settlement.wire(),
         ..Instrument::us_equity(symbol_text(&asked.symbol)?)
     };
     let checked = terms

@@ -7,7 +7,7 @@ use tidegate_model::command::{
     AssignFees, Convert, OpenAccount, ReportEquity, SetFees, SetRate, Transfer,
 };
 use tidegate_model::event::{Equity, Event, Posting, PostingKind};
-use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason};
+use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason, Ticks};
 use tidegate_oms::{Mark, Oms, Requester, WalletSlot};
 
 impl Core {
@@ -66,7 +66,7 @@ impl Core {
         self.oms.assign_fees(&assign).map(|()| 0)
     }
 
-    fn check_instrument(&self, id: InstrumentId) -> Result<&Listed, Reject> {
+    pub(super) fn check_instrument(&self, id: InstrumentId) -> Result<&Listed, Reject> {
         let unknown = Reject::of(RejectReason::UnknownInstrument, id.0.into());
         self.listing.get(id).ok_or(unknown)
     }
@@ -93,15 +93,20 @@ impl Core {
         Ok(told)
     }
 
-    /// What an account is worth, each position at the instrument's reference price.
+    /// What an account is worth, each position at its instrument's mark.
     ///
     /// # Errors
     /// As [`tidegate_oms::Oms::equity`].
     pub fn equity(&self, account: AccountId) -> Result<Equity, Reject> {
         self.oms.equity(account, |instrument| Mark {
             terms: &self.listing[instrument].instrument,
-            price: self.reference(instrument),
+            price: self.mark(instrument),
         })
+    }
+
+    /// What positions in an instrument are valued at: its reference price, else its last settlement price.
+    pub fn mark(&self, instrument: InstrumentId) -> Option<Ticks> {
+        self.reference(instrument).or(self.listing[instrument].settlement)
     }
 
     /// Tells what moved cash, and the account after it.

@@ -18,6 +18,8 @@ pub struct Listed {
     pub status: TradingStatus,
     /// Price of the last trade, if there was one.
     pub last_trade: Option<Ticks>,
+    /// The last settlement price, if there was one.
+    pub settlement: Option<Ticks>,
 }
 
 /// Every instrument.
@@ -75,7 +77,7 @@ impl Listing {
                 }
                 let id = InstrumentId(count as u32);
                 let status = TradingStatus::Trading;
-                self.listed.push(Listed { instrument, status, last_trade: None });
+                self.listed.push(Listed { instrument, status, last_trade: None, settlement: None });
                 self.by_symbol.insert(at, (instrument.symbol, id));
                 Ok(Defined { id, is_new: true })
             }
@@ -125,7 +127,9 @@ impl Listing {
         for (id, listed) in self.listed.iter().enumerate() {
             let words: [u64; 16] = bytemuck::cast(listed.instrument);
             let (traded, price) = listed.last_trade.map_or((0, 0), |price| (1, price.0 as u64));
-            let market = [id as u64, u64::from(listed.status.wire()), traded, price];
+            let (settled, at) = listed.settlement.map_or((0, 0), |price| (1, price.0 as u64));
+            let status = u64::from(listed.status.wire());
+            let market = [id as u64, status, traded, price, settled, at];
             hash.add(hash_words(0x4c49_5354, &words).wrapping_add(hash_words(id as u64, &market)));
         }
         for (channel, id) in self.by_channel.iter().enumerate() {

@@ -12,6 +12,7 @@ mod accounts;
 mod admin;
 mod bars;
 mod held;
+mod holders;
 mod internal;
 mod listing;
 mod market;
@@ -184,6 +185,9 @@ impl Core {
             Some(Command::Convert(convert)) => self.convert(convert, who, publisher),
             Some(Command::SetFees(fees)) => self.set_fees(fees),
             Some(Command::AssignFees(assign)) => self.assign_fees(assign),
+            Some(Command::SetBorrow(set)) => self.set_borrow(set),
+            Some(Command::CorporateAction(action)) => self.corporate_action(action, who, publisher),
+            Some(Command::Settle(settle)) => self.settle(settle, who, publisher),
             Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
             Some(Command::SetFillModel(set)) => self.set_fill_model(set),
             Some(Command::SetPhase(set)) => self.set_phase(set, publisher),

@@ -654,6 +654,7 @@ impl Core {
         &mut self,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
+        self.charge_borrow(publisher)?;
         self.carry_out_arrived(UnixNanos::MAX, publisher);
         let mut expired = 0;
         let mut next = self.oms.first_open(AccountId::NONE);

@@ -1,7 +1,7 @@
-//! What operators ask for about accounts: currencies, conversions, fees.
+//! What operators ask for about accounts: currencies, conversions, fees, and what happens to all who hold an instrument.
 
 use crate::ids::{AccountId, Code, InstrumentId};
-use crate::units::Money;
+use crate::units::{Money, Ticks};
 use bytemuck::{Pod, Zeroable};
 
 /// Sets what one unit of a currency is worth in another: `mantissa / 10^scale`. One way; the way back is a rate of its own.
@@ -96,6 +96,67 @@ pub struct AssignFees {
     pub instrument: InstrumentId,
     /// The number of a schedule that is set; 0 takes it away.
     pub schedule: u32,
+    /// Zero.
+    pub reserved: [u8; 4],
+}
+
+/// Sets what being short in an instrument costs, charged when the trading day ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetBorrow {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Millionths of the value a year, at most 100,000,000; 0 charges nothing.
+    pub rate_e6: u32,
+    /// Days of such a year: 360 or 365, as the market counts.
+    pub days_per_year: u16,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+wire_enum!(
+    /// What a [`CorporateAction`] is.
+    CorporateActionKind {
+        /// Cash for each lot: long positions receive it, short ones pay it.
+        CashDividend = 1 => "cash_dividend",
+        /// So many lots for so many.
+        Split = 2 => "split",
+    }
+);
+
+/// What happens to every holder of an instrument.
+///
+/// A split is refused while orders of the instrument are open, because their prices and quantities would mean something else;
+/// a dividend leaves them as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct CorporateAction {
+    /// Of a dividend: cash for one lot, above 0, in the currency of the instrument.
+    pub amount: Money,
+    /// Of a split: what one lot after it is worth, in ticks, for fractions that do not make a whole one. 0 refuses a split
+    /// that leaves a fraction to anybody.
+    pub price: Ticks,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Of a split: lots after it, 1 to 1,000,000 ...
+    pub numerator: u32,
+    /// ... for so many before, 1 to 1,000,000.
+    pub denominator: u32,
+    /// A [`CorporateActionKind`] on the wire.
+    pub kind: u8,
+    /// Zero.
+    pub reserved: [u8; 11],
+}
+
+/// Sets the settlement price of an instrument. Positions that are settled daily are carried on at it, and what that makes
+/// or loses is paid (variation margin); for others it is what they are valued at where nothing else is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Settle {
+    /// In ticks.
+    pub price: Ticks,
+    /// The instrument.
+    pub instrument: InstrumentId,
     /// Zero.
     pub reserved: [u8; 4],
 }

@@ -18,7 +18,10 @@ mod market;
 mod order;
 mod paper;
 
-pub use accounts::{AssignFees, Convert, ReportEquity, SetFees, SetRate};
+pub use accounts::{
+    AssignFees, Convert, CorporateAction, CorporateActionKind, ReportEquity, SetBorrow, SetFees,
+    SetRate, Settle,
+};
 pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use market::{Phase, SetPhase, SetReference};
 pub use order::{
@@ -74,6 +77,12 @@ wire_enum!(
         SetFees = 43 => "set_fees",
         /// [`AssignFees`]: whom a schedule of fees is for.
         AssignFees = 44 => "assign_fees",
+        /// [`SetBorrow`]: what being short costs.
+        SetBorrow = 46 => "set_borrow",
+        /// [`CorporateAction`]: a dividend or a split.
+        CorporateAction = 47 => "corporate_action",
+        /// [`Settle`]: the settlement price of an instrument.
+        Settle = 48 => "settle",
         /// [`SetFillModel`].
         SetFillModel = 60 => "set_fill_model",
         /// [`SetPhase`]: what the markets of the house do with orders.
@@ -144,6 +153,12 @@ pub enum Command {
     SetFees(SetFees),
     /// See [`CommandKind::AssignFees`].
     AssignFees(AssignFees),
+    /// See [`CommandKind::SetBorrow`].
+    SetBorrow(SetBorrow),
+    /// See [`CommandKind::CorporateAction`].
+    CorporateAction(CorporateAction),
+    /// See [`CommandKind::Settle`].
+    Settle(Settle),
     /// See [`CommandKind::SetFillModel`].
     SetFillModel(SetFillModel),
     /// See [`CommandKind::SetPhase`].
@@ -180,6 +195,9 @@ impl CommandRecord {
             Command::ReportEquity(body) => put(CommandKind::ReportEquity, bytes_of(body)),
             Command::SetFees(body) => put(CommandKind::SetFees, bytes_of(body)),
             Command::AssignFees(body) => put(CommandKind::AssignFees, bytes_of(body)),
+            Command::SetBorrow(body) => put(CommandKind::SetBorrow, bytes_of(body)),
+            Command::CorporateAction(body) => put(CommandKind::CorporateAction, bytes_of(body)),
+            Command::Settle(body) => put(CommandKind::Settle, bytes_of(body)),
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
@@ -227,6 +245,9 @@ impl CommandRecord {
             CommandKind::ReportEquity => Command::ReportEquity(self.body()),
             CommandKind::SetFees => Command::SetFees(self.body()),
             CommandKind::AssignFees => Command::AssignFees(self.body()),
+            CommandKind::SetBorrow => Command::SetBorrow(self.body()),
+            CommandKind::CorporateAction => Command::CorporateAction(self.body()),
+            CommandKind::Settle => Command::Settle(self.body()),
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
             CommandKind::SetPhase => Command::SetPhase(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),

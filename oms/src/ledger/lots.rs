@@ -225,6 +225,21 @@ impl TaxLots {
         self.queues[slot.0 as usize] = queue;
     }
 
+    /// Puts other lots in place of all, oldest first, the last of them being the newest; the day begins with them.
+    pub fn replace(&mut self, slot: QueueSlot, lots: &[(u128, Money)], hash: &mut StateHash) {
+        let queue = self.queues[slot.0 as usize];
+        self.release(&queue, queue.head, NONE, hash);
+        let emptied = &mut self.queues[slot.0 as usize];
+        (emptied.head, emptied.now) = (NONE, Older::EMPTY);
+        let (mut qty, mut cost) = (0, 0);
+        for (lot_qty, lot_cost) in lots {
+            self.push_newest(slot, qty, Money(cost), hash);
+            qty += u64::try_from(*lot_qty).expect("a position counts its lots in 63 bits");
+            cost += lot_cost.0;
+        }
+        self.begin_day(slot, hash);
+    }
+
     /// The lots as a list, oldest first, of a position that holds `qty` lots at `cost`.
     pub fn list(
         &self,

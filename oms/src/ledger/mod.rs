@@ -1,5 +1,6 @@
 //! Who holds what: the cash of every account and the position of every account in every instrument.
 
+pub mod actions;
 mod lots;
 mod wallets;
 
@@ -173,7 +174,7 @@ impl Ledger {
         let cash = sum(wallet.account.cash, change.cash)?;
         let realised = sum(wallet.account.realised, change.realised)?;
         let fees = sum(wallet.account.fees, trade.fee)?;
-        let cost = sum(wallet.cost, change.cost)?;
+        let cost = sum(wallet.cost, change.paid)?;
 
         let flat = || PositionRecord::flat(id, instrument);
         let slot = self.positions.find_or_insert(id, instrument, flat)?;

@@ -6,11 +6,13 @@ use tidegate_journal::frame::{
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
-    CommandKind, CostMethod, FillModelKind, OrderType, Phase, SetLimits, TimeInForce,
+    CommandKind, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase, SetLimits,
+    TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus, PostingKind,
 };
+use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
     AccountId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId, MarketEvent,
@@ -87,6 +89,11 @@ pub(super) const COLUMNS: &[&str] = &[
     "rate",
     "rate_scale",
     "received_e18",
+    "rate_e6",
+    "days_per_year",
+    "action",
+    "numerator",
+    "denominator",
     "schedule",
     "maker_per_lot_nano",
     "taker_per_lot_nano",
@@ -127,6 +134,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "taker_fee_e8",
     "asset_class",
     "venue_kind",
+    "settlement",
     "price_scale",
     "qty_scale",
     "state_hash",
@@ -347,7 +355,10 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         | Command::Convert(_)
         | Command::ReportEquity(_)
         | Command::SetFees(_)
-        | Command::AssignFees(_) => account_command(&command, fields),
+        | Command::AssignFees(_)
+        | Command::SetBorrow(_)
+        | Command::CorporateAction(_)
+        | Command::Settle(_) => account_command(&command, fields),
         Command::SetPhase(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
@@ -402,6 +413,24 @@ fn account_command(command: &Command, fields: &mut Fields) {
             "instrument" = instrument(body.instrument),
             "schedule" = body.schedule
         ),
+        Command::SetBorrow(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "rate_e6" = body.rate_e6,
+            "days_per_year" = body.days_per_year
+        ),
+        Command::CorporateAction(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "action" = name_of!(CorporateActionKind, body.kind),
+            "amount_e18" = body.amount.0,
+            "price_ticks" = body.price.0,
+            "numerator" = body.numerator,
+            "denominator" = body.denominator
+        ),
+        Command::Settle(body) => {
+            put!(fields, "instrument" = instrument(body.instrument), "price_ticks" = body.price.0)
+        }
         _ => unreachable!("the caller passes these only"),
     }
 }
@@ -542,8 +571,9 @@ fn instrument_fields(body: &Instrument, fields: &mut Fields) {
         "order_lot_lots" = body.order_lot.0,
         "maker_fee_e8" = body.maker_fee_e8,
         "taker_fee_e8" = body.taker_fee_e8,
-        "asset_class" = name_of!(tidegate_model::instrument::AssetClass, body.asset_class),
+        "asset_class" = name_of!(AssetClass, body.asset_class),
         "venue_kind" = body.venue_kind,
+        "settlement" = name_of!(Settlement, body.settlement),
         "price_scale" = body.price_scale,
         "qty_scale" = body.qty_scale
     );
