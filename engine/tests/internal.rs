@@ -433,6 +433,354 @@ fn what_is_asked_of_a_market_that_is_not_there_is_refused() {
     assert_eq!(house.0.core.reference(HOUSE), Some(Ticks(200)));
 }
 
+/// What Bob's order becomes at the book of [`quoted`], and what follows. The market's own rules are tried elsewhere; here it
+/// is seen that each term reaches it, and that its answers reach the order.
+#[test]
+fn every_term_reaches_the_market() {
+    let check = |order: NewOrder, then: &[(Side, i64, u64)], expected: &[&str]| {
+        let mut house = quoted();
+        let mut told = house.enter(NewOrder { account: BOB, ..order });
+        for &(side, price, qty) in then {
+            told.extend(house.limit(ALICE, side, price, qty, Ioc));
+        }
+        // Of what Alice sent then nothing is said here.
+        told.retain(|line| line.starts_with("5 "));
+        assert_eq!(told, expected, "{order:?}");
+    };
+    let base = |side, price, qty| new_order("x", side, price, qty, Gtc);
+    let of = |order_type: OrderType, order: NewOrder| NewOrder {
+        order_type: order_type.wire(),
+        ..order
+    };
+    let (buy, sell) = (base(Buy, None, 5), base(Sell, None, 5));
+    let priced = |order: NewOrder, price| NewOrder { price: cents(price), ..order };
+    let stopped = |order: NewOrder, stop| NewOrder { stop_price: cents(stop), ..order };
+    let accepted = "5 new -> new";
+
+    // Triggers: Alice trades with herself at 100.02, then at 99.98.
+    let rise = (Buy, 10_002, 1);
+    let fall = (Sell, 9_998, 1);
+    let triggered = "5 triggered -> new";
+    let bought = "5 trade 5@10002 -> filled";
+    let sold = "5 trade 5@9998 -> filled";
+    check(stopped(of(OrderType::Stop, buy), 10_002), &[fall, rise], &[accepted, triggered, bought]);
+    check(stopped(of(OrderType::Stop, sell), 9_998), &[rise, fall], &[accepted, triggered, sold]);
+    check(
+        priced(stopped(of(OrderType::StopLimit, buy), 10_002), 10_001),
+        &[rise],
+        &[accepted, triggered],
+    );
+    check(
+        stopped(of(OrderType::MarketIfTouched, buy), 9_998),
+        &[rise, fall],
+        &[accepted, triggered, bought],
+    );
+    check(
+        priced(stopped(of(OrderType::LimitIfTouched, sell), 10_002), 9_999),
+        &[fall, rise],
+        &[accepted, triggered],
+    );
+    let trailing = |unit: TrailUnit, trail, order| NewOrder {
+        trail,
+        trail_unit: unit.wire(),
+        ..of(OrderType::TrailingStop, order)
+    };
+    // Four cents, and 4 basis points of 100.02, which is five cents.
+    check(
+        trailing(TrailUnit::Ticks, 400, sell),
+        &[rise, fall],
+        &[accepted, triggered, "5 trade 5@9998 -> filled"],
+    );
+    check(trailing(TrailUnit::Ppm, 400, sell), &[rise, fall], &[accepted]);
+    check(trailing(TrailUnit::Ppm, 300, sell), &[rise, fall], &[accepted, triggered, sold]);
+    let limited = NewOrder {
+        offset: cents(2),
+        ..of(OrderType::TrailingStopLimit, trailing(TrailUnit::Ticks, 400, sell))
+    };
+    check(limited, &[rise, fall], &[accepted, triggered]);
+
+    check(
+        of(OrderType::MarketToLimit, base(Buy, None, 30)),
+        &[],
+        &[accepted, "5 trade 10@10002 -> partially_filled", "5 trade 15@10002 -> filled"]
+            .map(|line| line.replace("-> filled", "-> partially_filled"))
+            .each_ref()
+            .map(String::as_str),
+    );
+
+    // Instructions.
+    let post_only = |kind: PostOnly, order| NewOrder { post_only: kind.wire(), ..order };
+    let limit = |price| base(Buy, Some(cents(price)), 5);
+    let cross = limit(10_002);
+    check(
+        post_only(PostOnly::Reject, cross),
+        &[],
+        &["5 rejected -> rejected post_only_would_cross: limit=1000200 value=1000200"],
+    );
+    check(
+        post_only(PostOnly::Slide, cross),
+        &[(Sell, 10_001, 2)],
+        &[accepted, "5 trade 2@10001 -> partially_filled"],
+    );
+    let iceberg = NewOrder { display_qty: Lots(2), ..limit(9_999) };
+    check(
+        iceberg,
+        &[(Sell, 9_999, 3)],
+        &[accepted, "5 trade 2@9999 -> partially_filled", "5 trade 1@9999 -> partially_filled"],
+    );
+    let hidden = NewOrder { flags: FLAG_HIDDEN, ..limit(9_999) };
+    check(hidden, &[(Sell, 9_999, 3)], &[accepted, "5 trade 3@9999 -> partially_filled"]);
+    let least = NewOrder { min_qty: Lots(4), ..limit(9_999) };
+    check(
+        least,
+        &[(Sell, 9_999, 3), (Sell, 9_999, 4)],
+        &[accepted, "5 trade 4@9999 -> partially_filled"],
+    );
+    let peg = |kind: PegKind, offset, order| NewOrder {
+        peg: kind.wire(),
+        offset: cents(offset),
+        ..of(OrderType::Pegged, order)
+    };
+    check(
+        peg(PegKind::Mid, 0, buy),
+        &[(Sell, 10_000, 3)],
+        &[accepted, "5 trade 3@10000 -> partially_filled"],
+    );
+    check(
+        peg(PegKind::Primary, 1, buy),
+        &[(Sell, 9_999, 3)],
+        &[accepted, "5 trade 3@9999 -> partially_filled"],
+    );
+    check(
+        peg(PegKind::Market, -1, priced(buy, 9_999)),
+        &[(Sell, 10_000, 3), (Sell, 9_999, 1)],
+        &[accepted, "5 trade 1@9999 -> partially_filled"],
+    );
+}
+
+#[test]
+fn an_account_does_not_trade_with_itself_if_it_says_so() {
+    let check = |instruction: SelfTrade, expected: &[&str]| {
+        let mut house = quoted();
+        let order = new_order("x", Buy, Some(cents(10_002)), 12, Gtc);
+        let told = house.enter(NewOrder { self_trade: instruction.wire(), ..order });
+        assert_eq!(told, expected, "{instruction}");
+    };
+    check(SelfTrade::CancelNewest, &["5 new -> new", "5 canceled 12 self_trade -> canceled"]);
+    check(
+        SelfTrade::CancelOldest,
+        &[
+            "5 new -> new",
+            "3 canceled 10 self_trade -> canceled",
+            "4 canceled 15 self_trade -> canceled",
+        ],
+    );
+    check(
+        SelfTrade::CancelBoth,
+        &[
+            "5 new -> new",
+            "3 canceled 10 self_trade -> canceled",
+            "5 canceled 12 self_trade -> canceled",
+        ],
+    );
+    check(
+        SelfTrade::Decrement,
+        &[
+            "5 new -> new",
+            "3 canceled 10 self_trade -> canceled",
+            "5 restated -> new",
+            "4 restated -> new",
+            "5 canceled 2 self_trade -> canceled",
+        ],
+    );
+}
+
+#[test]
+fn a_limit_that_the_market_gives_is_the_orders() {
+    let mut house = quoted();
+    let mtl = NewOrder {
+        account: BOB,
+        order_type: OrderType::MarketToLimit.wire(),
+        ..new_order("x", Buy, None, 40, Gtc)
+    };
+    house.enter(mtl);
+    let slide = NewOrder {
+        account: BOB,
+        post_only: PostOnly::Slide.wire(),
+        ..new_order("x", Sell, Some(cents(9_100)), 1, Gtc)
+    };
+    // The rest of Bob's market-to-limit order is the best bid now: 100.02.
+    house.enter(slide);
+    let price = |id: usize| {
+        let found = house.0.core.oms().open_orders(BOB).nth(id);
+        found.map(|(_, order)| (order.order_id.0, order.price, order.leaves_qty().0))
+    };
+    assert_eq!(price(0), Some((5, cents(10_002), 15)));
+    assert_eq!(price(1), Some((6, cents(10_003), 1)));
+}
+
+#[test]
+fn orders_without_a_limit_go_no_further_than_their_collar() {
+    // The bounds around 100.00 are 110.00 and 90.00.
+    let check = |order: NewOrder, offer: i64, expected: &[&str]| {
+        let mut house = House::new();
+        house.limit(ALICE, Sell, offer, 3, Gtc);
+        assert_eq!(house.enter(NewOrder { account: BOB, ..order }), expected, "{order:?} {offer}");
+    };
+    let of = |order_type: OrderType| NewOrder {
+        order_type: order_type.wire(),
+        ..new_order("x", Buy, None, 3, Gtc)
+    };
+    let fills = |price: i64| {
+        vec![
+            "2 new -> new".to_string(),
+            format!("1 trade 3@{price} -> filled"),
+            format!("2 trade 3@{price} -> filled"),
+        ]
+    };
+    let none = ["2 new -> new", "2 canceled 3 no_liquidity -> canceled"];
+    for order_type in [OrderType::Market, OrderType::MarketToLimit] {
+        let filled = fills(11_000);
+        check(of(order_type), 11_000, &filled.iter().map(String::as_str).collect::<Vec<_>>());
+        check(of(order_type), 11_001, &none);
+    }
+    let peg = NewOrder { peg: PegKind::Market.wire(), ..of(OrderType::Pegged) };
+    let filled = fills(11_000);
+    check(peg, 11_000, &filled.iter().map(String::as_str).collect::<Vec<_>>());
+    check(peg, 11_001, &none[..1]);
+    // It waits for 105.00, and stops 10 % above that.
+    let stop = NewOrder { stop_price: cents(10_500), ..of(OrderType::Stop) };
+    for (offer, trades) in [(11_550, true), (11_551, false)] {
+        let mut house = House::new();
+        house.limit(ALICE, Sell, 10_500, 1, Gtc);
+        house.limit(ALICE, Sell, offer, 3, Gtc);
+        house.enter(NewOrder { account: BOB, ..stop });
+        let told = house.limit(ALICE, Buy, 10_500, 1, Ioc);
+        let filled = told.contains(&format!("3 trade 3@{offer} -> filled"));
+        assert_eq!(filled, trades, "{offer}: {told:?}");
+    }
+}
+
+#[test]
+fn orders_that_wait_and_pegs_are_replaced_with_their_own_terms() {
+    let check = |order: NewOrder, replace: (i64, u64, i64), expected: &str| {
+        let mut house = quoted();
+        house.enter(NewOrder { account: BOB, ..order });
+        let (price, qty, stop) = replace;
+        let told = lines(&house.0.command(Command::ReplaceOrder(ReplaceOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(5),
+            account: BOB,
+            reserved: [0; 4],
+            qty: Lots(qty),
+            price: cents(price),
+            stop_price: cents(stop),
+        })));
+        assert_eq!(told[0], expected, "{order:?} {replace:?}");
+    };
+    let of = |order_type: OrderType, stop: i64| NewOrder {
+        order_type: order_type.wire(),
+        stop_price: cents(stop),
+        ..new_order("x", Buy, None, 5, Gtc)
+    };
+    let done = "5 replaced -> new";
+    let bad = |value: i64| format!("5 cancel_reject -> new bad_field: limit=0 value={value}");
+    let stop = of(OrderType::Stop, 10_010);
+    check(stop, (0, 7, 0), done);
+    check(stop, (0, 5, 10_020), done);
+    check(stop, (10_000, 5, 0), &bad(1_000_000));
+    let stop_limit = NewOrder { price: cents(10_020), ..of(OrderType::StopLimit, 10_010) };
+    check(stop_limit, (10_015, 5, 0), done);
+    check(stop_limit, (0, 5, 0), "5 cancel_reject -> new bad_price: limit=0 value=0");
+    // Its collar is around its stop price, not around the market.
+    check(stop_limit, (11_050, 5, 10_050), done);
+    check(
+        stop_limit,
+        (11_060, 5, 10_050),
+        "5 cancel_reject -> new price_collar: limit=1105500 value=1106000",
+    );
+    let peg = NewOrder { peg: PegKind::Primary.wire(), ..of(OrderType::Pegged, 0) };
+    check(peg, (10_000, 5, 0), done);
+    check(NewOrder { price: cents(9_990), ..peg }, (0, 6, 0), done);
+    check(peg, (0, 5, 10_000), &bad(1_000_000));
+    let limit = NewOrder { price: cents(9_990), ..of(OrderType::Limit, 0) };
+    check(limit, (9_991, 5, 10_000), &bad(1_000_000));
+    // Once triggered it is a market or limit order like any other: 100.00 is no trade, but the stop price is reached at once.
+    let reached = NewOrder { price: cents(9_990), ..of(OrderType::LimitIfTouched, 10_000) };
+    check(reached, (9_991, 5, 10_000), done);
+}
+
+#[test]
+fn good_till_date_ends_when_its_time_comes() {
+    let mut house = quoted();
+    let expire_at = UnixNanos(house.0.now.0 + 100);
+    for (qty, late) in [(1, 0), (2, 50), (3, 0)] {
+        let expire_at = UnixNanos(expire_at.0 + late);
+        let gtd = new_order("x", Buy, Some(cents(9_990)), qty, TimeInForce::Gtd);
+        house.enter(NewOrder { expire_at, ..gtd });
+    }
+    house.cancel(ALICE, 7);
+    assert_eq!(house.0.core.next_due(), Some(expire_at));
+    assert_eq!(lines(&house.0.pass(99)), [""; 0]);
+    // Any input that comes then or later brings it about, before it is applied itself.
+    house.0.now = expire_at;
+    assert_eq!(
+        house.limit(BOB, Sell, 9_990, 100, Ioc)[..2],
+        ["5 expired -> expired", "8 new -> new"]
+    );
+    assert_eq!(lines(&house.0.pass(1_000)), [""; 0], "7 was canceled and 6 was filled");
+    assert_eq!(house.0.core.next_due(), None);
+}
+
+#[test]
+fn orders_for_an_auction_trade_in_it_or_end() {
+    let mut house = House::new();
+    house.phase(Phase::PreOpen);
+    let at = |life: TimeInForce, side, price: Option<i64>, qty| NewOrder {
+        account: if side == Buy { ALICE } else { BOB },
+        ..new_order("x", side, price.map(cents), qty, life)
+    };
+    house.enter(at(TimeInForce::AtTheOpen, Buy, None, 5));
+    house.enter(at(TimeInForce::AtTheOpen, Sell, Some(10_000), 8));
+    house.enter(at(TimeInForce::AtTheClose, Sell, Some(10_000), 8));
+    assert_eq!(
+        house.phase(Phase::Continuous),
+        [
+            "1 trade 5@10000 -> filled",
+            "2 trade 5@10000 -> partially_filled",
+            "2 expired -> expired",
+        ]
+    );
+    house.enter(at(TimeInForce::AtTheClose, Buy, None, 3));
+    house.phase(Phase::CloseAuction);
+    assert_eq!(
+        house.phase(Phase::Closed),
+        [
+            "4 trade 3@10000 -> filled",
+            "3 trade 3@10000 -> partially_filled",
+            "3 expired -> expired",
+        ]
+    );
+}
+
+#[test]
+fn a_term_that_is_not_assigned_is_refused_at_the_gate() {
+    let mut house = House::new();
+    let plain = new_order("x", Buy, Some(cents(10_000)), 5, Gtc);
+    for order in [
+        NewOrder { peg: 9, ..plain },
+        NewOrder { post_only: 9, ..plain },
+        NewOrder { self_trade: 9, ..plain },
+        NewOrder { trail_unit: 9, ..plain },
+    ] {
+        assert_eq!(
+            house.enter(order),
+            ["0 rejected -> rejected bad_field: limit=0 value=9"],
+            "{order:?}"
+        );
+    }
+}
+
 #[test]
 fn a_market_without_a_price_takes_no_order() {
     let mut house = House(Desk::new(0));

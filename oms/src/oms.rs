@@ -144,7 +144,11 @@ impl Oms {
                 .expect("the gate knows the time in force"),
             flags: new.flags,
             status: OrdStatus::PendingNew,
-            place: if order_type.waits() { Place::Waiting } else { Place::Venue },
+            place: match order_type.waits() {
+                _ if instrument.is_internal() => Place::House,
+                true => Place::Waiting,
+                false => Place::Venue,
+            },
             post_only: PostOnly::from_wire(new.post_only),
             qty: new.qty,
             price: new.price,
@@ -417,7 +421,9 @@ impl Oms {
         protection_price: Ticks,
     ) -> Result<OrdStatus, Reject> {
         self.step(slot, OrdEvent::Trigger, |order| {
-            order.place = Place::Venue;
+            if order.place == Place::Waiting {
+                order.place = Place::Venue;
+            }
             order.price = price;
             order.protection_price = protection_price;
         })

@@ -34,6 +34,8 @@ pub enum Place {
     Venue = 0,
     /// With the engine, until its stop price is reached.
     Waiting = 1,
+    /// In a market of the house, which keeps orders that wait as well.
+    House = 2,
 }
 
 /// Who asked, and where the answer goes.

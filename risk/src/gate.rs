@@ -278,8 +278,8 @@ impl Risk {
         Ok(RiskApproved::approve(replace, counted))
     }
 
-    /// As [`Self::check_replace`], of an order that waits for its stop price: `order` is it with the new terms, as if it
-    /// were entered so.
+    /// As [`Self::check_replace`], of an order that is no plain limit order, because it waits for its stop price or has other
+    /// terms that the controls look at: `order` is it with the new terms, as if it were entered so.
     ///
     /// # Errors
     /// As [`Self::check_replace`], and those of the terms of a new order.

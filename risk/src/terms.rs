@@ -124,11 +124,10 @@ fn check_venue(
     time_in_force: TimeInForce,
     instrument: &Instrument,
 ) -> Result<(), Reject> {
-    let not = |value: i128| Err(Reject::of(RejectReason::UnsupportedByVenue, value));
     if instrument.venue_kind != venue_kind::PAPER {
-        // Limit and market orders for now.
-        return not(order.order_type.into());
+        return Ok(());
     }
+    let not = |value: i128| Err(Reject::of(RejectReason::UnsupportedByVenue, value));
     if order_type == OrderType::Pegged || order.peg != 0 {
         return not(order.order_type.into());
     }
@@ -222,6 +221,9 @@ fn special_limit(
             Ticks::ZERO => Ok(None),
             price => Err(bad_number(price.0)),
         };
+    }
+    if order_type == OrderType::Pegged && order.price == Ticks::ZERO {
+        return Ok(None);
     }
     if !follows_stop {
         check_price(order.price, context.instrument)?;

@@ -5,6 +5,7 @@ mod desk;
 use desk::{Desk, INSTRUMENT, START, instrument, limits, order};
 use tidegate_model::command::OrderType as Type;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, TimeInForce, TrailUnit};
+use tidegate_model::instrument::venue_kind;
 use tidegate_model::{Lots, Reject, RejectReason, Side, Ticks, UnixNanos};
 use tidegate_risk::RiskApproved;
 
@@ -267,4 +268,34 @@ fn a_waiting_order_is_replaced_as_it_would_be_entered() {
     assert_eq!(replace(5, 0, 0), Err(RejectReason::BadPrice));
     assert_eq!(replace(5, 3_000, 5), Err(RejectReason::QuantityBelowExecuted));
     assert_eq!(desk.risk.exposure(stop.account, INSTRUMENT).open_qty[0], Lots(10));
+}
+
+/// In a market of the house nothing is unsupported: hidden, display and minimum quantities, pegs, orders for auctions.
+#[test]
+fn a_market_of_the_house_knows_every_term() {
+    type Spoil = fn(&mut NewOrder);
+    let mut desk = Desk::with(limits());
+    desk.terms.venue_kind = venue_kind::INTERNAL;
+    let terms: [Spoil; 6] = [
+        |_| (),
+        |o| o.display_qty = Lots(5),
+        |o| o.min_qty = Lots(5),
+        |o| o.flags = 2,
+        |o| o.time_in_force = TimeInForce::AtTheOpen.wire(),
+        |o| o.time_in_force = TimeInForce::AtTheClose.wire(),
+    ];
+    for spoil in terms {
+        for &order_type in OrderType::ALL {
+            let mut order = of_type(order_type);
+            spoil(&mut order);
+            assert_eq!(told(desk.check(order)), None, "{order_type}");
+        }
+    }
+    // A pegged order is counted at its limit, or at the bound of the collar of 100 %, where its market stops it.
+    for (price, expected) in [(1_050, 1_050), (0, 2_000)] {
+        let order = NewOrder { price: Ticks(price), offset: Ticks(-3), ..of_type(Type::Pegged) };
+        let approved = desk.check(order).expect("it passes");
+        let found = (approved.exposure_price().0, approved.protection_price().0);
+        assert_eq!(found, (expected, expected));
+    }
 }

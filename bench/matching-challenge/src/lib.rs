@@ -158,7 +158,7 @@ impl Reports for Sink<'_> {
         self.push(MODIFY_ACK, price.0, leaves.0 as u32, 0);
     }
 
-    fn triggered(&mut self, _: u32) {}
+    fn triggered(&mut self, _: u32, _: Ticks) {}
 
     fn rejected(&mut self, handle: u32, _: Reject) {
         self.handles.remove(handle);

@@ -55,7 +55,7 @@ impl Core {
             self.expiries.push(self.oms.entered(slot).expire_at, order.order_id);
         }
         match order.place {
-            Place::Venue => self.send(slot, Request::New, who, publisher),
+            Place::Venue | Place::House => self.send(slot, Request::New, who, publisher),
             Place::Waiting => self.wait(slot, who, publisher),
         }
     }
@@ -74,7 +74,10 @@ impl Core {
             } else if let Some(order_id) = self.expiries.pop()
                 && let Some(slot) = self.oms.by_id(order_id)
             {
-                self.expire(slot, publisher);
+                match self.oms.order(slot).place {
+                    Place::House => self.tell_time(slot, due, publisher),
+                    Place::Venue | Place::Waiting => _ = self.expire(slot, publisher),
+                }
             }
         }
         self.arrived_at = self.now;
@@ -108,6 +111,7 @@ impl Core {
             Place::Waiting => {
                 self.waiting.remove(order);
             }
+            Place::House => unreachable!("its market takes it off itself"),
         }
     }
 

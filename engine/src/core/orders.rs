@@ -1,5 +1,6 @@
 //! The way of an order: gate, store, venue, fills; and of its cancel and replace.
 
+use super::internal::check_house_terms;
 use super::market::is_acceptable;
 use super::output::{Output, Publisher};
 use super::paper::{Depth, Displayed, Flight, LevelPlace, PaperFill, Request, Resting};
@@ -82,12 +83,17 @@ impl Core {
             return Ok(Entry::Again(slot));
         }
         // A market of the house says itself what it takes now.
-        if !listed.instrument.is_internal() {
+        let is_internal = listed.instrument.is_internal();
+        if !is_internal {
             check_trading(listed)?;
             self.paper.check_room()?;
         }
         let approved: RiskApproved<NewOrder> = answer?;
-        self.check_room_to_wait(&order)?;
+        if is_internal {
+            check_house_terms(&order)?;
+        } else {
+            self.check_room_to_wait(&order)?;
+        }
         let slot = self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;
         self.risk.order_opened(approved.exposure());
         Ok(Entry::New(slot))
@@ -521,8 +527,7 @@ impl Core {
     ) -> Result<OrderSlot, Reject> {
         self.oms.check_replaceable(slot)?;
         let order = self.oms.order(slot);
-        let waits = order.place == Place::Waiting;
-        if !waits && replace.stop_price != Ticks::ZERO {
+        if order.place == Place::Venue && replace.stop_price != Ticks::ZERO {
             return Err(Reject::of(RejectReason::BadField, replace.stop_price.0.into()));
         }
         let listed = &self.listing[order.instrument];
@@ -533,12 +538,16 @@ impl Core {
         let context = self.order_context(order.account, order.instrument, listed)?;
         let before = self.oms.exposure(slot);
         let cum_qty = order.cum_qty;
-        let approved = match waits {
-            true => {
-                let order = self.as_replaced(slot, &replace);
+        let as_new = match order.place {
+            Place::Venue => None,
+            Place::Waiting => Some(self.as_replaced(slot, &replace)),
+            Place::House => self.as_replaced_in_house(slot, &replace),
+        };
+        let approved = match as_new {
+            Some(order) => {
                 self.risk.check_replace_waiting(replace, &order, &before, cum_qty, &context)?
             }
-            false => self.risk.check_replace(replace, &before, cum_qty, &context)?,
+            None => self.risk.check_replace(replace, &before, cum_qty, &context)?,
         };
         self.oms.replace_requested(slot, &approved, who)?;
         self.oms.recount(&mut self.risk, slot, &before);

@@ -207,7 +207,8 @@ impl Market {
             }
             _ => (OrderType::Market, entry.price),
         };
-        out.triggered(entry.handle);
+        let limit = if order_type == OrderType::Limit { price } else { Ticks::ZERO };
+        out.triggered(entry.handle, limit);
         self.become_plain(pool, slot, order_type, price);
         self.carry_out(pool, slot, out);
     }

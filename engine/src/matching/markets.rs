@@ -384,6 +384,12 @@ impl Markets {
         (slot != NONE).then(|| Lots(self.pool.node(slot).open()))
     }
 
+    /// A live order as it stands: open quantity, terms in force.
+    pub fn entry(&self, handle: u32) -> Option<Entry> {
+        let slot = self.pool.find(handle);
+        (slot != NONE).then(|| self.pool.entry(slot))
+    }
+
     /// Side and limit of a live order.
     #[inline]
     pub fn order(&self, handle: u32) -> Option<(Side, Ticks)> {

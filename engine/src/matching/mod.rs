@@ -82,8 +82,8 @@ pub trait Reports {
     fn canceled(&mut self, handle: u32, qty: Lots, reason: CancelReason);
     /// The order has new terms: its limit (0 where it has none) and open quantity.
     fn replaced(&mut self, handle: u32, price: Ticks, leaves: Lots);
-    /// A waiting order was triggered and is carried out next.
-    fn triggered(&mut self, handle: u32);
+    /// A waiting order was triggered and is carried out next: with the limit `price`, 0 for a market order.
+    fn triggered(&mut self, handle: u32, price: Ticks);
     /// A new order was refused.
     fn rejected(&mut self, handle: u32, reject: Reject);
     /// A cancel or replace was refused; the order, if there is one, stands as it was.

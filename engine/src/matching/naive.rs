@@ -126,7 +126,7 @@ impl Reports for Nobody {
     fn trade(&mut self, _: &Trade) {}
     fn canceled(&mut self, _: u32, _: Lots, _: CancelReason) {}
     fn replaced(&mut self, _: u32, _: Ticks, _: Lots) {}
-    fn triggered(&mut self, _: u32) {}
+    fn triggered(&mut self, _: u32, _: Ticks) {}
     fn rejected(&mut self, _: u32, _: Reject) {}
     fn refused(&mut self, _: u32, _: Reject) {}
 }
@@ -423,7 +423,6 @@ impl NaiveMarket {
 
     /// Carries out an order that was triggered: from now on it is a market or limit order.
     fn trigger(&mut self, mut order: Order, stop_price: Ticks, out: &mut impl Reports) {
-        out.triggered(order.entry.handle);
         let entry = &mut order.entry;
         let has_limit = entry.has_limit() || entry.terms.limit_offset.is_some();
         entry.order_type = if has_limit { OrderType::Limit } else { OrderType::Market };
@@ -432,6 +431,7 @@ impl NaiveMarket {
         }
         entry.terms.stop_price = None;
         entry.terms.trail = None;
+        out.triggered(entry.handle, if has_limit { entry.price } else { Ticks::ZERO });
         self.carry_out(Order::new(order.entry), out);
     }
 

@@ -40,7 +40,7 @@ pub enum Report {
     Trade(Trade),
     Canceled(u32, Lots, CancelReason),
     Replaced(u32, Ticks, Lots),
-    Triggered(u32),
+    Triggered(u32, Ticks),
     Rejected(u32, Reject),
     Refused(u32, Reject),
     Phase(Phase),
@@ -64,8 +64,8 @@ impl Reports for Recorder {
     fn replaced(&mut self, handle: u32, price: Ticks, leaves: Lots) {
         self.0.push(Report::Replaced(handle, price, leaves));
     }
-    fn triggered(&mut self, handle: u32) {
-        self.0.push(Report::Triggered(handle));
+    fn triggered(&mut self, handle: u32, price: Ticks) {
+        self.0.push(Report::Triggered(handle, price));
     }
     fn rejected(&mut self, handle: u32, reject: Reject) {
         self.0.push(Report::Rejected(handle, reject));
@@ -196,7 +196,7 @@ impl fmt::Display for Report {
             Self::Replaced(handle, price, leaves) => {
                 write!(f, "replaced {handle} {price} x{leaves}")
             }
-            Self::Triggered(handle) => write!(f, "triggered {handle}"),
+            Self::Triggered(handle, _) => write!(f, "triggered {handle}"),
             Self::Rejected(handle, reject) => write!(f, "rejected {handle} {}", refusal(reject)),
             Self::Refused(handle, reject) => write!(f, "refused {handle} {}", refusal(reject)),
             Self::Phase(phase) => write!(f, "phase {phase}"),

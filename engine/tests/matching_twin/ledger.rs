@@ -122,7 +122,7 @@ impl Ledger {
                 known.entry.price = price;
                 known.entry.terms.stop_price = stop_price.or(known.entry.terms.stop_price);
             }
-            Report::Triggered(handle) => {
+            Report::Triggered(handle, _) => {
                 if self.phase != Phase::Continuous && !matches!(input, Input::Phase(_)) {
                     return Err("triggered outside continuous trading".into());
                 }

@@ -231,7 +231,7 @@ fn names(report: &Report, input: &Input, before: Phase, ledger: &Ledger) -> Vec<
         Report::Rejected(_, reject) => names.push(format!("rejected {}", reject.reason)),
         Report::Refused(_, reject) => names.push(format!("refused {}", reject.reason)),
         Report::Replaced(..) => names.push("replaced".to_string()),
-        Report::Triggered(_) => names.push("triggered".to_string()),
+        Report::Triggered(..) => names.push("triggered".to_string()),
         Report::Indicative(_) => names.push("indicative".to_string()),
         Report::Phase(phase) if *input == Input::Phase(*phase) => {}
         Report::Phase(_) => names.push("halted".to_string()),

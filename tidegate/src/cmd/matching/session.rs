@@ -339,7 +339,7 @@ impl Reports for Tape {
         self.write(&Event::Replaced { id, price, qty });
     }
 
-    fn triggered(&mut self, handle: u32) {
+    fn triggered(&mut self, handle: u32, _: Ticks) {
         let id = self.live(handle).id;
         self.write(&Event::Triggered { id });
     }

@@ -1,0 +1,288 @@
+//! The markets of the house: orders that passed the gate meet each other in [`Markets`], at once, and what a market tells
+//! becomes what it means for the order store, the positions, the gate's counters and everyone.
+//!
+//! * A market knows an order by the index of its slot in the order store.
+//! * A trade is booked for both sides or for neither. Where one side cannot be booked, because an amount would come too near
+//!   the end of the integers, the quantity is taken off both orders, as self-trade prevention does (rule 3.6).
+//! * An order without a limit of its own trades no further than the bound of its account's collar when it came (a waiting order:
+//!   around its stop price): market, stop, touched, market-to-limit and pegged orders.
+//! * Many orders that are canceled at once leave a market before anything follows from that (rule 5.6).
+
+mod entry;
+mod told;
+
+use super::Core;
+use super::output::{Output, Publisher};
+use super::paper::Request;
+use crate::matching::{Markets, PRICE_MAX, Phase, Plain};
+pub(super) use entry::check_house_terms;
+use entry::{entry, house_price, is_plain};
+use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetPhase, SetReference};
+use tidegate_model::event::CancelReason;
+use tidegate_model::hash::hash_words;
+use tidegate_model::{
+    Instrument, InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos,
+};
+use tidegate_oms::{Order, OrderSlot, Requester};
+use told::{Asked, Told};
+
+/// No market, in the table by instrument.
+const NONE: u32 = u32::MAX;
+
+/// Every market of the house, and whose it is.
+#[derive(Debug)]
+pub struct Internal {
+    pub(super) markets: Markets,
+    /// By instrument: the number of its market, or [`NONE`].
+    market_of: Vec<u32>,
+    /// By market.
+    instruments: Vec<InstrumentId>,
+    /// Scratch: market and handle of orders that leave together.
+    pub(super) leaving: Vec<(u32, u32)>,
+    /// Scratch: those of one market.
+    handles: Vec<u32>,
+}
+
+impl Internal {
+    /// No market yet, room for `orders_max` orders in all of them.
+    pub fn new(orders_max: u32) -> Self {
+        Self {
+            markets: Markets::new(orders_max),
+            market_of: Vec::with_capacity(InstrumentId::COUNT_MAX),
+            instruments: Vec::new(),
+            leaving: Vec::new(),
+            handles: Vec::new(),
+        }
+    }
+
+    /// Takes note of the next instrument, and opens its market if it has one.
+    pub fn define_instrument(&mut self, id: InstrumentId, terms: &Instrument) {
+        if !terms.is_internal() {
+            return self.market_of.push(NONE);
+        }
+        if self.instruments.is_empty() {
+            self.markets.prefault_all();
+        }
+        self.market_of.push(self.markets.define(terms.order_tick));
+        self.instruments.push(id);
+    }
+
+    /// The number of an instrument's market, if it has one.
+    #[inline]
+    pub fn market_of(&self, instrument: InstrumentId) -> Option<u32> {
+        let market = self.market_of.get(instrument.index()).copied();
+        market.filter(|market| *market != NONE)
+    }
+
+    /// The markets, by number.
+    pub fn markets(&self) -> &Markets {
+        &self.markets
+    }
+
+    /// What orders are measured against: the price that was set since the last trade, else the last trade, else the middle
+    /// of the best displayed prices.
+    pub fn reference(&self, market: u32) -> Option<Ticks> {
+        self.markets.reference(market).or_else(|| {
+            let bid = self.markets.best(market, Side::Buy)?.0;
+            let offer = self.markets.best(market, Side::Sell)?.0;
+            Some(Ticks(bid.midpoint(offer)))
+        })
+    }
+
+    /// The hash of every market with its orders.
+    pub fn hash(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        for (market, instrument) in self.instruments.iter().enumerate() {
+            let state = self.markets.state_hash(market as u32);
+            hash.add(hash_words(0x4d41_524b, &[instrument.0.into(), state.0]));
+        }
+        hash
+    }
+}
+
+impl Core {
+    /// An order that was let in, a cancel or a replace goes to its market, which answers at once.
+    pub(super) fn ask_market<O: Output>(
+        &mut self,
+        market: u32,
+        (slot, request, who): (OrderSlot, Request, Requester),
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let handle = slot.index() as u32;
+        let order = *self.oms.order(slot);
+        let reason = match request {
+            Request::Cancel(reason) => reason,
+            Request::New | Request::Replace => CancelReason::User,
+        };
+        let asked = Some(Asked { slot, who, reason });
+        match request {
+            Request::New => {
+                let new = self.oms.entered(slot);
+                if is_plain(&new) {
+                    let &Order { account, side, time_in_force, qty, price, .. } = &order;
+                    let plain = Plain { handle, account, side, time_in_force, qty, price };
+                    self.in_market(market, asked, publisher, |markets, told| {
+                        markets.enter_plain(market, &plain, told);
+                    });
+                } else {
+                    let entry = entry(handle, &order, &new, self.internal.markets.step(market));
+                    self.in_market(market, asked, publisher, |markets, told| {
+                        markets.enter(market, &entry, told);
+                    });
+                    self.take_over_limit(slot);
+                }
+            }
+            Request::Cancel(_) => self.in_market(market, asked, publisher, |markets, told| {
+                markets.cancel(handle, told);
+            }),
+            Request::Replace => {
+                let terms = order.replace.expect("a replace was asked for");
+                let leaves = Lots(terms.qty.0 - order.cum_qty.0);
+                let step = self.internal.markets.step(market);
+                let price = house_price(&order, terms.price, step);
+                let stop_price = Some(terms.stop_price).filter(|stop| *stop != Ticks::ZERO);
+                self.in_market(market, asked, publisher, |markets, told| {
+                    markets.replace(handle, leaves, price, stop_price, told);
+                });
+            }
+        }
+    }
+
+    /// A market-to-limit order has the limit that its market gave it, if it rests without having traded.
+    fn take_over_limit(&mut self, slot: OrderSlot) {
+        let order = self.oms.order(slot);
+        if order.order_type == OrderType::MarketToLimit
+            && order.price == Ticks::ZERO
+            && let Some(limit) = self.internal.markets.limit(slot.index() as u32)
+        {
+            self.oms.priced(slot, limit);
+        }
+    }
+
+    /// An order in a market of the house as it would be entered with new terms; `None` of a plain limit order.
+    pub(super) fn as_replaced_in_house(
+        &self,
+        slot: OrderSlot,
+        replace: &ReplaceOrder,
+    ) -> Option<NewOrder> {
+        let entry = self.internal.markets.entry(slot.index() as u32)?;
+        let entered = self.oms.entered(slot);
+        let &ReplaceOrder { qty, price, stop_price, .. } = replace;
+        if entry.order_type == OrderType::Limit && stop_price == Ticks::ZERO {
+            return None;
+        }
+        let order_type = entry.order_type.wire();
+        let in_force = entry.terms.stop_price.unwrap_or_default();
+        let stop_price = if stop_price == Ticks::ZERO { in_force } else { stop_price };
+        let new = NewOrder { order_type, qty, price, stop_price, ..entered };
+        Some(match entry.order_type.trails() {
+            true => new,
+            // What followed the market no longer does.
+            false => NewOrder { trail: 0, trail_unit: 0, ..new },
+        })
+    }
+
+    /// The time has come at which an order of a market ends: with it all of that market whose time that is.
+    pub(super) fn tell_time<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        now: UnixNanos,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = self.oms.order(slot);
+        let market = self.internal.market_of(order.instrument).filter(|_| order.is_open());
+        let Some(market) = market else { return };
+        self.in_market(market, None, publisher, |markets, told| {
+            markets.set_time(market, now, told);
+        });
+    }
+
+    /// The orders that are listed in `leaving` leave their markets.
+    pub(super) fn leave_markets<O: Output>(
+        &mut self,
+        reason: CancelReason,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let mut leaving = core::mem::take(&mut self.internal.leaving);
+        let mut handles = core::mem::take(&mut self.internal.handles);
+        leaving.sort_unstable();
+        for of_market in leaving.chunk_by(|a, b| a.0 == b.0) {
+            let market = of_market[0].0;
+            handles.clear();
+            handles.extend(of_market.iter().map(|(_, handle)| handle));
+            self.in_market(market, None, publisher, |markets, told| {
+                markets.cancel_all(market, &mut handles, reason, told);
+            });
+        }
+        leaving.clear();
+        self.internal.leaving = leaving;
+        self.internal.handles = handles;
+    }
+
+    /// Steps one market, or every one, to another phase; how many were in another before.
+    pub(super) fn set_phase<O: Output>(
+        &mut self,
+        set: SetPhase,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        let unknown = Reject::of(RejectReason::BadField, set.phase.into());
+        let phase = Phase::from_wire(set.phase).ok_or(unknown)?;
+        let markets = match set.instrument {
+            InstrumentId::NONE => 0..self.internal.markets.count(),
+            instrument => {
+                let market = self.market_of(instrument)?;
+                market..market + 1
+            }
+        };
+        let mut stepped = 0;
+        for market in markets {
+            stepped += u64::from(self.internal.markets.phase(market) != phase);
+            self.in_market(market, None, publisher, |markets, told| {
+                markets.set_phase(market, phase, told);
+            });
+        }
+        Ok(stepped)
+    }
+
+    /// Sets the price that a market begins from.
+    pub(super) fn set_reference(&mut self, set: SetReference) -> Result<u64, Reject> {
+        let market = self.market_of(set.instrument)?;
+        let price = set.price;
+        if price <= Ticks::ZERO || price > PRICE_MAX {
+            let (limit, value) = (PRICE_MAX.0.into(), price.0.into());
+            return Err(Reject::new(RejectReason::BadPrice, limit, value));
+        }
+        let step = self.internal.markets.step(market).0;
+        if price.0 % step != 0 {
+            return Err(Reject::new(RejectReason::Tick, step.into(), price.0.into()));
+        }
+        self.internal.markets.set_reference(market, price);
+        Ok(0)
+    }
+
+    fn market_of(&self, instrument: InstrumentId) -> Result<u32, Reject> {
+        let value = instrument.0.into();
+        if self.listing.get(instrument).is_none() {
+            return Err(Reject::of(RejectReason::UnknownInstrument, value));
+        }
+        self.internal.market_of(instrument).ok_or(Reject::of(RejectReason::NoMarket, value))
+    }
+
+    /// Asks a market something, with everything at hand that its answers change.
+    fn in_market<O: Output>(
+        &mut self,
+        market: u32,
+        asked: Option<Asked>,
+        publisher: &mut Publisher<'_, O>,
+        ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
+    ) {
+        let Self { internal, oms, risk, listing, counters, .. } = self;
+        let instrument = internal.instruments[market as usize];
+        let listed = &mut listing[instrument];
+        let fills = &mut counters.fills;
+        ask(
+            &mut internal.markets,
+            &mut Told { oms, risk, listed, instrument, fills, asked, publisher },
+        );
+    }
+}

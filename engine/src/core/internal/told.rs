@@ -1,0 +1,206 @@
+//! What a market of the house tells, as steps of orders, bookings, and news for everyone.
+
+use super::super::Listed;
+use super::super::market::{level_update, trade_update};
+use super::super::output::{Output, Publisher};
+use super::super::reports::{Execute, report, report_refusal, report_reject};
+use crate::book::Level;
+use crate::matching::{Phase, Reports, Trade};
+use tidegate_model::command::OrderType;
+use tidegate_model::event::{CancelReason, ExecType, Liquidity};
+use tidegate_model::market::TradingStatus;
+use tidegate_model::{InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks};
+use tidegate_oms::{Oms, Order, OrderSlot, Requester};
+use tidegate_risk::Risk;
+
+/// What a market's phase means for whoever asks whether the instrument trades.
+fn status_of(phase: Phase) -> TradingStatus {
+    match phase {
+        Phase::Continuous => TradingStatus::Trading,
+        Phase::Halt => TradingStatus::Paused,
+        Phase::PreOpen | Phase::OpenAuction | Phase::CloseAuction => TradingStatus::QuotationOnly,
+        Phase::Closed => TradingStatus::Closed,
+    }
+}
+
+/// The order that a market is asked about, by whom, and why it is canceled if it is.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub slot: OrderSlot,
+    pub who: Requester,
+    pub reason: CancelReason,
+}
+
+/// Is told what one market does, and books it.
+pub(super) struct Told<'a, 'o, O: Output> {
+    pub oms: &'a mut Oms,
+    pub risk: &'a mut Risk,
+    pub listed: &'a mut Listed,
+    pub instrument: InstrumentId,
+    pub fills: &'a mut u64,
+    pub asked: Option<Asked>,
+    pub publisher: &'a mut Publisher<'o, O>,
+}
+
+/// Why a step of an order's life that a market tells cannot fail.
+const IN_STEP: &str = "the order store follows the market step by step";
+
+impl<O: Output> Told<'_, '_, O> {
+    #[inline]
+    fn slot(&self, handle: u32) -> OrderSlot {
+        self.oms.slot(handle).expect("a market holds orders of the store only")
+    }
+
+    /// Who asked for what happens to the order: now, or when it came.
+    #[inline]
+    fn who(&self, slot: OrderSlot) -> Requester {
+        match self.asked {
+            Some(asked) if asked.slot == slot => asked.who,
+            _ => self.oms.order(slot).who,
+        }
+    }
+
+    #[inline]
+    fn report(&mut self, slot: OrderSlot, exec_type: ExecType, who: Requester) {
+        report(self.oms, slot, exec_type, who, self.publisher, |_| {});
+    }
+
+    /// Takes a step that changes what an order ties up.
+    fn step(&mut self, slot: OrderSlot, step: impl FnOnce(&mut Oms)) {
+        let before = self.oms.exposure(slot);
+        step(self.oms);
+        self.oms.recount(self.risk, slot, &before);
+    }
+
+    /// `qty` lots are taken off an order: all that is left of it, or OrderQty is restated.
+    fn take_off(&mut self, slot: OrderSlot, qty: Lots, reason: CancelReason) {
+        let &Order { qty: order_qty, .. } = self.oms.order(slot);
+        let exec_type = if qty < self.oms.order(slot).leaves_qty() {
+            ExecType::Restated
+        } else if reason == CancelReason::Expired {
+            ExecType::Expired
+        } else {
+            ExecType::Canceled
+        };
+        let who = self.who(slot);
+        self.step(slot, |oms| {
+            let step = match exec_type {
+                ExecType::Restated => oms.restated(slot, Lots(order_qty.0 - qty.0)),
+                ExecType::Expired => oms.expired(slot),
+                _ => oms.canceled(slot),
+            };
+            step.expect(IN_STEP);
+        });
+        report(self.oms, slot, exec_type, who, self.publisher, |execution| {
+            execution.last_qty = qty;
+            if exec_type != ExecType::Expired {
+                execution.cancel_reason = reason.wire();
+            }
+        });
+    }
+}
+
+impl<O: Output> Reports for Told<'_, '_, O> {
+    fn accepted(&mut self, handle: u32, price: Ticks) {
+        let slot = self.slot(handle);
+        self.oms.accepted(slot).expect(IN_STEP);
+        let order = self.oms.order(slot);
+        if price != order.price && order.post_only.is_some() {
+            // It slid.
+            self.oms.priced(slot, price);
+        }
+        let who = self.who(slot);
+        self.report(slot, ExecType::New, who);
+    }
+
+    fn trade(&mut self, trade: &Trade) {
+        let &Trade { taker_side, auction, price, qty, .. } = trade;
+        let [maker, taker] = match auction {
+            true => [Liquidity::Auction; 2],
+            false => [Liquidity::Maker, Liquidity::Taker],
+        };
+        let sides = [(self.slot(trade.maker), maker), (self.slot(trade.taker), taker)];
+        let terms = &self.listed.instrument;
+        let can_fill = |&(slot, liquidity): &(OrderSlot, Liquidity)| {
+            self.oms.can_fill(slot, qty, price, liquidity, terms)
+        };
+        if !sides.iter().all(can_fill) {
+            let reason = CancelReason::CannotBook;
+            return sides.iter().for_each(|(slot, _)| self.take_off(*slot, qty, reason));
+        }
+        let took = self.oms.order(sides[1].0);
+        if took.order_type == OrderType::MarketToLimit && took.price == Ticks::ZERO {
+            // From its first trade on it is a limit order at that price.
+            self.oms.priced(sides[1].0, price);
+        }
+        self.listed.last_trade = Some(price);
+        let aggressor = if auction { 0 } else { taker_side.wire() };
+        self.publisher.public(trade_update(self.instrument, aggressor, price, qty));
+        for (slot, liquidity) in sides {
+            Execute { slot, qty, price, liquidity, terms: &self.listed.instrument }
+                .book(self.oms, self.risk, self.publisher, |_| {})
+                .expect("both sides were asked for room first");
+            *self.fills += 1;
+        }
+    }
+
+    fn canceled(&mut self, handle: u32, qty: Lots, reason: CancelReason) {
+        let slot = self.slot(handle);
+        let reason = match self.asked {
+            Some(asked) if asked.slot == slot && reason == CancelReason::User => asked.reason,
+            _ => reason,
+        };
+        self.take_off(slot, qty, reason);
+    }
+
+    fn replaced(&mut self, handle: u32, _: Ticks, _: Lots) {
+        let slot = self.slot(handle);
+        self.step(slot, |oms| {
+            oms.replaced(slot).expect(IN_STEP);
+        });
+        let who = self.who(slot);
+        self.report(slot, ExecType::Replaced, who);
+    }
+
+    fn triggered(&mut self, handle: u32, price: Ticks) {
+        let slot = self.slot(handle);
+        let protection_price = self.oms.order(slot).protection_price;
+        self.oms.triggered(slot, price, protection_price).expect(IN_STEP);
+        let who = self.oms.order(slot).who;
+        self.report(slot, ExecType::Triggered, who);
+    }
+
+    fn rejected(&mut self, handle: u32, reject: Reject) {
+        let slot = self.slot(handle);
+        self.step(slot, |oms| {
+            oms.rejected(slot).expect(IN_STEP);
+        });
+        report_reject(self.oms, slot, reject, self.who(slot), self.publisher);
+    }
+
+    fn refused(&mut self, handle: u32, reject: Reject) {
+        // A cancel is not refused: what the store has open, the market has.
+        let slot = self.slot(handle);
+        self.step(slot, |oms| {
+            oms.replace_rejected(slot).expect(IN_STEP);
+        });
+        report_refusal(self.oms, slot, reject, self.who(slot), self.publisher);
+    }
+
+    fn phase(&mut self, phase: Phase) {
+        let status = status_of(phase);
+        self.listed.status = status;
+        self.publisher.public(PublicUpdate {
+            kind: PublicKind::Status.wire(),
+            instrument: self.instrument,
+            orders: status.wire().into(),
+            ..Default::default()
+        });
+    }
+
+    #[inline]
+    fn level(&mut self, side: Side, price: Ticks, qty: Lots, orders: u32) {
+        let level = Level { price, qty, orders };
+        self.publisher.public(level_update(self.instrument, side, level));
+    }
+}
