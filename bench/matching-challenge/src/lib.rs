@@ -13,6 +13,7 @@ use ids::{Codes, Handles, id_of};
 use ring::{Record, Ring};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
+use std::slice;
 use tidegate_engine::matching::{Markets, Plain, Reports, Trade};
 use tidegate_model::command::TimeInForce;
 use tidegate_model::event::CancelReason;
@@ -289,6 +290,45 @@ pub unsafe extern "C" fn engine_on_modify(modify: *const Modify) {
     };
     let leaves = Lots(modify.new_quantity.into());
     markets.replace(handle, leaves, Ticks(modify.new_price_ticks), None, &mut sink);
+}
+
+/// `me_msg_t`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Message {
+    kind: u8,
+    reserved: [u8; 7],
+    body: Body,
+}
+
+/// What is in a [`Message`]: its kind tells.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Body {
+    new_order: NewOrder,
+    cancel: Cancel,
+    modify: Modify,
+}
+
+const _: () = assert!(size_of::<Message>() == 40);
+
+/// `engine_on_batch`: one message after the other, each carried out before the next is looked at.
+///
+/// # Safety
+/// `messages` points to `count` of `me_msg_t`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn engine_on_batch(messages: *const Message, count: u32) {
+    // SAFETY: as the caller promises.
+    for Message { kind, body, .. } in unsafe { slice::from_raw_parts(messages, count as usize) } {
+        // SAFETY: `kind` tells which of them `body` is.
+        unsafe {
+            match kind {
+                0 => engine_on_new_order(&body.new_order),
+                1 => engine_on_cancel(&body.cancel),
+                _ => engine_on_modify(&body.modify),
+            }
+        }
+    }
 }
 
 /// `engine_flush`: every message is carried out when its call returns.
