@@ -2,14 +2,16 @@
 //!
 //! Prices that are multiples of the market's step and near the first ones lie in a *window*: a ring of adjacent steps, so that a
 //! price is an index, with a bitmap of three levels of 64, so that the next price that holds something is three
-//! instructions away, however far. All other prices lie in `far`, sorted. Nothing depends on which of the two a price is in.
+//! instructions away, however far. All other prices lie in `far`, in blocks. Nothing depends on which of the two a price is in.
 //!
 //! The levels themselves lie close together, apart from the window: however far orders spread, what is touched is small.
 //!
 //! Both sides count upwards to the best: a bid's key is its price, an offer's is the complement of its price, so that
 //! the best is the largest key and no price overflows.
 
+use super::far::{Far, FarIter};
 use crate::grid::Grid;
+use core::iter::Peekable;
 use tidegate_model::Side;
 
 /// Steps in a window: three levels of 64. At one cent, 2,621: all prices of nearly every share. Memory is used as it is touched.
@@ -72,8 +74,8 @@ pub(super) struct Ladder {
     window: Box<[u32]>,
     /// The first is nobody's.
     levels: Vec<Level>,
-    /// Keys outside the window and their levels, the best last.
-    far: Vec<(i64, u32)>,
+    /// Keys outside the window and their levels.
+    far: Far,
     /// Entries that missed the window since it moved.
     misses: u32,
 }
@@ -92,7 +94,7 @@ impl Ladder {
             words: Box::default(),
             window: Box::default(),
             levels: Vec::new(),
-            far: Vec::new(),
+            far: Far::new(),
             misses: 0,
         }
     }
@@ -134,7 +136,7 @@ impl Ladder {
     pub(super) fn find(&self, grid: &Grid, price: i64) -> Option<u32> {
         match self.near(grid, price) {
             Some(place) => self.is_held(place).then(|| self.window[place]),
-            None => self.find_far(self.key(price)).ok().map(|at| self.far[at].1),
+            None => self.far.find(self.key(price)),
         }
     }
 
@@ -229,14 +231,10 @@ impl Ladder {
             None => self.held_from_top(),
         };
         let near = near.map(|place| (self.key_at(grid, place), self.window[place]));
-        let (mut best, mut best_level) = near.unwrap_or((NO_KEY, NO_LEVEL));
-        if let Some(&(key, level)) = self.far.last()
-            && key > best
-        {
-            (best, best_level) = (key, level);
-        }
-        self.best = best;
-        self.best_level = best_level;
+        let near = near.unwrap_or((NO_KEY, NO_LEVEL));
+        let far = self.far.best();
+        // A branch, which nearly never goes the other way: nobody waits for `far`.
+        (self.best, self.best_level) = if far.0 > near.0 { far } else { near };
     }
 
     /// The next place below `place` that holds something, in the window's order.
@@ -286,7 +284,12 @@ impl Ladder {
     /// The key of the price at a place of the window.
     #[inline(always)]
     fn key_at(&self, grid: &Grid, place: usize) -> i64 {
-        let step = self.step_at(place);
+        self.key_of(grid, self.step_at(place))
+    }
+
+    /// The key of the price that a step of a window stands for.
+    #[inline(always)]
+    fn key_of(&self, grid: &Grid, step: i64) -> i64 {
         ((step ^ self.flip) * grid.stride()) ^ self.flip
     }
 
@@ -295,15 +298,10 @@ impl Ladder {
         self.base + ((place as i64).wrapping_sub(self.base) & (WINDOW_LEN as i64 - 1))
     }
 
-    fn find_far(&self, key: i64) -> Result<usize, usize> {
-        self.far.binary_search_by_key(&key, |(far, _)| *far)
-    }
-
     #[cold]
     #[inline(never)]
     fn leave_far(&mut self, key: i64) {
-        let at = self.find_far(key).expect("a price outside the window is here");
-        self.far.remove(at);
+        self.far.remove(key);
     }
 
     #[cold]
@@ -322,20 +320,15 @@ impl Ladder {
             }
         }
         let key = self.key(price);
-        let level = match self.find_far(key) {
-            Ok(at) => self.far[at].1,
-            Err(at) => {
-                if self.free == NO_LEVEL {
-                    self.grow();
-                }
-                let level = self.free;
-                let record = &mut self.levels[level as usize];
-                self.free = record.queue.head;
-                *record = Level { queue: Queue::default(), key };
-                self.far.insert(at, (key, level));
-                level
-            }
-        };
+        if self.free == NO_LEVEL {
+            self.grow();
+        }
+        let level = self.far.enter(key, self.free);
+        if level == self.free {
+            let record = &mut self.levels[level as usize];
+            self.free = record.queue.head;
+            *record = Level { queue: Queue::default(), key };
+        }
         self.note_best(key, level);
         level
     }
@@ -351,7 +344,6 @@ impl Ladder {
         self.words = bytemuck::zeroed_slice_box(WINDOW_LEN / 64);
         self.window = bytemuck::zeroed_slice_box(WINDOW_LEN);
         self.len = WINDOW_LEN as u64;
-        self.far.reserve(64);
         self.move_window(grid, base);
     }
 
@@ -368,31 +360,30 @@ impl Ladder {
     }
 
     fn move_window(&mut self, grid: &Grid, base: i64) {
-        // What no longer lies in the window goes to the far list.
+        // What no longer lies in the window goes to the others.
         for word in 0..self.words.len() {
             let mut bits = self.words[word];
             while bits != 0 {
                 let place = word * 64 + bits.trailing_zeros() as usize;
                 bits &= bits - 1;
                 if (self.step_at(place).wrapping_sub(base) as u64) >= self.len {
-                    self.far.push((self.key_at(grid, place), self.window[place]));
+                    self.far.enter(self.key_at(grid, place), self.window[place]);
                     self.words[word] &= !(1 << (place % 64));
                 }
             }
         }
         self.base = base;
         // And what now does comes from there.
-        let mut far = core::mem::take(&mut self.far);
-        far.retain(|(key, level)| match self.near(grid, key ^ self.flip) {
-            Some(place) => {
-                self.window[place] = *level;
+        let last = self.key_of(grid, base + WINDOW_LEN as i64 - 1);
+        let mut from = self.key_of(grid, base);
+        while let Some((key, level)) = self.far.next(from).filter(|(key, _)| *key <= last) {
+            if let Some(place) = self.near(grid, key ^ self.flip) {
+                self.far.remove(key);
+                self.window[place] = level;
                 self.words[place / 64] |= 1 << (place % 64);
-                false
             }
-            None => true,
-        });
-        far.sort_unstable();
-        self.far = far;
+            from = key + 1;
+        }
         self.root = 0;
         for (index, words) in self.words.chunks_exact(64).enumerate() {
             let held = words.iter().enumerate();
@@ -403,7 +394,8 @@ impl Ladder {
 
     /// All prices that hold something, best first.
     pub(super) fn iter<'a>(&'a self, grid: &'a Grid) -> LadderIter<'a> {
-        LadderIter { ladder: self, grid, near: self.held_from_top(), far: self.far.len() }
+        let (near, far) = (self.held_from_top(), self.far.iter().peekable());
+        LadderIter { ladder: self, grid, near, far }
     }
 }
 
@@ -414,8 +406,8 @@ pub(super) struct LadderIter<'a> {
     grid: &'a Grid,
     /// The next place in the window.
     near: Option<usize>,
-    /// Far levels that are left.
-    far: usize,
+    /// What is left outside.
+    far: Peekable<FarIter<'a>>,
 }
 
 impl<'a> Iterator for LadderIter<'a> {
@@ -423,17 +415,15 @@ impl<'a> Iterator for LadderIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let ladder = self.ladder;
-        let far = self.far.checked_sub(1).map(|at| ladder.far[at]);
         if let Some(place) = self.near {
             let key = ladder.key_at(self.grid, place);
-            if far.is_none_or(|(far, _)| key > far) {
+            if self.far.peek().is_none_or(|(far, _)| key > *far) {
                 let below = ladder.held_below(place);
                 self.near = below.filter(|at| ladder.step_at(*at) < ladder.step_at(place));
                 return Some((key ^ ladder.flip, ladder.queue(ladder.window[place])));
             }
         }
-        let (key, level) = far?;
-        self.far -= 1;
+        let (key, level) = self.far.next()?;
         Some((key ^ ladder.flip, ladder.queue(level)))
     }
 }

@@ -13,6 +13,7 @@
 mod admission;
 mod auction;
 mod carry;
+mod far;
 mod follow;
 mod hash;
 mod ladder;
