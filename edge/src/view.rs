@@ -152,7 +152,13 @@ impl View {
                 }
                 self.finished_dropped = 0;
             }
-            Some(Event::KillSwitch(_) | Event::Ack(_) | Event::Posting(_) | Event::Equity(_))
+            Some(
+                Event::KillSwitch(_)
+                | Event::Ack(_)
+                | Event::Posting(_)
+                | Event::Equity(_)
+                | Event::ListStatus(_),
+            )
             | None => {}
         }
     }

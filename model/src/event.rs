@@ -48,6 +48,8 @@ wire_enum!(
         Posting = 9 => "posting",
         /// What an account is worth: [`Equity`].
         Equity = 10 => "equity",
+        /// A list of orders was taken or refused, or has ended: [`ListStatus`] (FIX N).
+        ListStatus = 16 => "list_status",
     }
 );
 
@@ -160,6 +162,10 @@ wire_enum!(
         Expired = 11 => "expired",
         /// It would have traded outside the price band.
         PriceBand = 12 => "price_band",
+        /// What another order of its list did.
+        Contingent = 32 => "contingent",
+        /// A table of the engine was full when it came to its turn.
+        Capacity = 33 => "capacity",
     }
 );
 
@@ -336,6 +342,50 @@ pub struct Ack {
     pub reserved: [u8; 6],
 }
 
+wire_enum!(
+    /// Where a list of orders stands (FIX tag 431).
+    ListOrderStatus {
+        /// Every leg passed the gate, and the list is at work.
+        Executing = 3 => "executing",
+        /// Every leg is at its end.
+        AllDone = 6 => "all_done",
+        /// It was refused, and none of its legs is kept.
+        Reject = 7 => "reject",
+    }
+);
+
+/// A list of orders as it stands after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct ListStatus {
+    /// The limit that refused it.
+    pub reject_limit: i128,
+    /// The value that was refused.
+    pub reject_value: i128,
+    /// The number of its first leg, which every leg's [`Execution::parent_id`] repeats; 0 if it was refused.
+    pub first_order_id: OrderId,
+    /// The session's own number for it.
+    pub list_id: u32,
+    /// A [`crate::command::Contingency`] on the wire, as sent.
+    pub contingency: u8,
+    /// How many legs it has, as sent.
+    pub leg_count: u8,
+    /// A [`ListOrderStatus`] on the wire.
+    pub status: u8,
+    /// A [`RejectReason`] on the wire, or 0.
+    pub reject_reason: u8,
+    /// Zero.
+    pub reserved: [u8; 16],
+}
+
+impl ListStatus {
+    /// The refusal this report carries, if it is one.
+    pub fn reject(&self) -> Option<Reject> {
+        RejectReason::from_wire(self.reject_reason)
+            .map(|reason| Reject::new(reason, self.reject_limit, self.reject_value))
+    }
+}
+
 /// No later event belongs to the same input: all that it did has been told.
 pub const FLAG_LAST_OF_INPUT: u8 = 1;
 
@@ -395,6 +445,8 @@ pub enum Event {
     Posting(Posting),
     /// See [`EventKind::Equity`].
     Equity(Equity),
+    /// See [`EventKind::ListStatus`].
+    ListStatus(ListStatus),
 }
 
 impl Event {
@@ -411,6 +463,7 @@ impl Event {
             Self::KillSwitch(_) => EventKind::KillSwitch,
             Self::Posting(_) => EventKind::Posting,
             Self::Equity(_) => EventKind::Equity,
+            Self::ListStatus(_) => EventKind::ListStatus,
         }
     }
 }
@@ -429,6 +482,7 @@ impl EventRecord {
             Event::Ack(body) | Event::KillSwitch(body) => padded(bytemuck::bytes_of(body)),
             Event::Posting(body) => padded(bytemuck::bytes_of(body)),
             Event::Equity(body) => padded(bytemuck::bytes_of(body)),
+            Event::ListStatus(body) => padded(bytemuck::bytes_of(body)),
         };
         Self {
             seq: SeqNo::ZERO,
@@ -470,6 +524,7 @@ impl EventRecord {
             EventKind::KillSwitch => Event::KillSwitch(self.body()),
             EventKind::Posting => Event::Posting(self.body()),
             EventKind::Equity => Event::Equity(self.body()),
+            EventKind::ListStatus => Event::ListStatus(self.body()),
         })
     }
 }

@@ -55,6 +55,15 @@ wire_enum!(
         QuantityBelowExecuted = 43 => "qty_below_executed",
         /// The instrument's venue has no such type, time in force or instruction. `value`: the field as sent.
         UnsupportedByVenue = 44 => "unsupported_by_venue",
+        /// The session has begun no such list. `value`: the list's id.
+        UnknownList = 45 => "unknown_list",
+        /// The session went on to something else before the last leg. `limit`: legs announced; `value`: legs that came.
+        ListIncomplete = 46 => "list_incomplete",
+        /// Two legs of which one cancels the other would rest at one venue on one side, where both might be executed. One of
+        /// them must wait for a stop price. `value`: the number of the second.
+        ContingentOverCommit = 47 => "contingent_over_commit",
+        /// A leg's quantity follows another's, and is not its own to have. `limit`: the quantity in lots; `value`: as asked.
+        ContingentQuantity = 48 => "contingent_qty",
 
         /// The account has no limits, so it may not trade.
         NoLimits = 80 => "no_limits",

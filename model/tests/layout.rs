@@ -4,10 +4,12 @@
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, KillSwitch,
-    MassCancel, NewOrder, OpenAccount, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
+    MassCancel, NewList, NewOrder, OpenAccount, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
     SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle, Transfer,
 };
-use tidegate_model::event::{Account, Ack, Equity, EventRecord, Execution, Position, Posting};
+use tidegate_model::event::{
+    Account, Ack, Equity, EventRecord, Execution, ListStatus, Position, Posting,
+};
 use tidegate_model::market::{Definition, MarketEvent};
 use tidegate_model::{Instrument, PublicUpdate, StateHash};
 
@@ -58,7 +60,11 @@ fn command_records() {
     layout!(NewOrder, size 128, align 8, {
         0 client_order_id, 40 account, 44 instrument, 48 side, 49 order_type, 50 time_in_force, 51 flags,
         52 post_only, 53 self_trade, 54 peg, 55 trail_unit, 56 qty, 64 price, 72 stop_price, 80 trail,
-        88 offset, 96 display_qty, 104 min_qty, 112 expire_at, 120 reserved,
+        88 offset, 96 display_qty, 104 min_qty, 112 expire_at,
+        120 list_id, 124 leg, 125 reserved,
+    });
+    layout!(NewList, size 16, align 4, {
+        0 account, 4 list_id, 8 contingency, 9 leg_count, 10 reserved,
     });
     layout!(CancelOrder, size 56, align 8, {
         0 client_order_id, 40 order_id, 48 account, 52 reserved,
@@ -130,6 +136,10 @@ fn event_records() {
     layout!(Posting, size 48, align 16, {
         0 amount, 16 currency, 24 qty, 32 price, 40 kind, 41 reserved,
     });
+    layout!(ListStatus, size 64, align 16, {
+        0 reject_limit, 16 reject_value, 32 first_order_id, 40 list_id, 44 contingency, 45 leg_count, 46 status,
+        47 reject_reason, 48 reserved,
+    });
     layout!(Equity, size 48, align 16, {
         0 equity, 16 unrealised, 32 currency, 40 unmarked, 44 reserved,
     });
@@ -194,6 +204,7 @@ fn bodies_fit_their_records() {
         size_of::<SetRate>(),
         size_of::<Convert>(),
         size_of::<ReportEquity>(),
+        size_of::<NewList>(),
         size_of::<SetFees>(),
         size_of::<AssignFees>(),
         size_of::<SetBorrow>(),
@@ -212,6 +223,7 @@ fn bodies_fit_their_records() {
         size_of::<SetLimits>(),
         size_of::<Ack>(),
         size_of::<Posting>(),
+        size_of::<ListStatus>(),
         size_of::<Equity>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 208), "{bodies:?}");

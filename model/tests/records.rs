@@ -5,14 +5,15 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    AssignFees, CancelOrder, CommandKind, Configure, Convert, CorporateAction, CorporateActionKind,
-    FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch, MassCancel, NewOrder,
-    OpenAccount, OrderType, Phase, ReplaceOrder, ReportEquity, SetBorrow, SetFees, SetFillModel,
-    SetLimits, SetPhase, SetRate, SetReference, Settle, TimeInForce, Transfer,
+    AssignFees, CancelOrder, CommandKind, Configure, Contingency, Convert, CorporateAction,
+    CorporateActionKind, FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch,
+    MassCancel, NewList, NewOrder, OpenAccount, OrderType, Phase, ReplaceOrder, ReportEquity,
+    SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle,
+    TimeInForce, Transfer,
 };
 use tidegate_model::event::{
-    Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, OrdStatus, Position, Posting,
-    PostingKind,
+    Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, ListStatus,
+    OrdStatus, Position, Posting, PostingKind,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind};
@@ -160,6 +161,13 @@ fn commands() -> Vec<Command> {
             reserved: [0; 11],
         }),
         Command::Settle(Settle { price: Ticks(-7), instrument: InstrumentId(2), reserved: [0; 4] }),
+        Command::NewList(NewList {
+            account,
+            list_id: 5,
+            contingency: Contingency::Bracket.wire(),
+            leg_count: 3,
+            reserved: [0; 6],
+        }),
         Command::SetFillModel(SetFillModel {
             instrument: InstrumentId(2),
             model: FillModelKind::Power.wire(),
@@ -273,6 +281,17 @@ fn events() -> Vec<Event> {
             currency: code("USD"),
             unmarked: 3,
             reserved: [0; 4],
+        }),
+        Event::ListStatus(ListStatus {
+            reject_limit: 1,
+            reject_value: -2,
+            first_order_id: OrderId(77),
+            list_id: 5,
+            contingency: Contingency::Bracket.wire(),
+            leg_count: 3,
+            status: ListOrderStatus::Reject.wire(),
+            reject_reason: RejectReason::BuyingPower.wire(),
+            reserved: [0; 16],
         }),
     ]
 }

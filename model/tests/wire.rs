@@ -2,9 +2,12 @@
 
 use proptest::prelude::*;
 use tidegate_model::command::{
-    CommandKind, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase, TimeInForce,
+    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase,
+    TimeInForce,
 };
-use tidegate_model::event::{CancelReason, EventKind, ExecType, Liquidity, OrdStatus, PostingKind};
+use tidegate_model::event::{
+    CancelReason, EventKind, ExecType, Liquidity, ListOrderStatus, OrdStatus, PostingKind,
+};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::TradingStatus;
@@ -62,6 +65,8 @@ fn every_wire_enum() {
     wire!(Liquidity);
     wire!(CancelReason);
     wire!(PostingKind);
+    wire!(Contingency);
+    wire!(ListOrderStatus);
     wire!(AssetClass);
     wire!(Settlement);
     wire!(FillModelKind);

@@ -16,10 +16,12 @@ use crate::borrow::Borrow;
 use crate::fee::{Charge, Fees, charge, fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
-use crate::order::{Order, OrderSlot, PendingReplace, Place, Requester};
+use crate::lists::{LISTS_MAX, Lists};
+use crate::order::{Bond, Order, OrderSlot, Owner, PendingReplace, Place, Requester};
 use crate::orders::Orders;
 use crate::position::{Trade, trade_value};
 use bytemuck::Zeroable;
+use std::collections::VecDeque;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{Execution, Liquidity, OrdStatus};
 use tidegate_model::hash::hash_words;
@@ -27,7 +29,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, ExecId, Instrument, Lots, Money, OrderId, Reject, RejectReason, Side,
     StateHash, Ticks, UnixNanos,
 };
-use tidegate_risk::exposure::bounded_notional;
+use tidegate_risk::exposure::{PAIR_MONEY_MAX, bounded_notional};
 use tidegate_risk::{OrderExposure, Risk, RiskApproved};
 
 pub use crate::orders::{NameHash, Named, ORDERS_MAX};
@@ -60,6 +62,9 @@ pub struct Oms {
     pub(crate) ledger: Ledger,
     pub(crate) fees: Fees,
     pub(crate) borrow: Borrow,
+    pub(crate) lists: Lists,
+    /// Those who look after orders that changed; empty between inputs.
+    pub(crate) changed: VecDeque<Owner>,
     /// The number that the next execution gets.
     next_exec_id: ExecId,
 }
@@ -76,6 +81,8 @@ impl Oms {
             ledger: Ledger::new(),
             fees: Fees::new(),
             borrow: Borrow::default(),
+            lists: Lists::new(),
+            changed: VecDeque::with_capacity(LISTS_MAX),
             next_exec_id: ExecId(1),
         })
     }
@@ -324,7 +331,7 @@ impl Oms {
     /// # Errors
     /// As [`Self::cancel_requested`].
     pub fn canceled(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
-        self.step(slot, OrdEvent::Cancel, |order| order.replace = None)
+        self.step_to_end(slot, OrdEvent::Cancel)
     }
 
     /// The venue refuses the cancel: the order stands where it stood.
@@ -383,7 +390,14 @@ impl Oms {
     /// As [`Self::cancel_requested`].
     pub fn replaced(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
         let order = self.order(slot);
-        let qty = order.replace.map_or(order.qty, |terms| terms.qty.max(order.cum_qty));
+        let asked = order.replace.map_or(order.qty, |terms| terms.qty.max(order.cum_qty));
+        let is_own = !order.bound || !self.follows_entry(slot);
+        let qty = if is_own { asked } else { order.qty };
+        let stop_price = order.replace.map_or(Ticks::ZERO, |terms| terms.stop_price);
+        if order.place == Place::Held && stop_price != Ticks::ZERO {
+            self.orders.bind(slot, |bond| bond.stop_price = stop_price);
+        }
+        let order = self.order(slot);
         let standing = order.standing_at(qty, order.cum_qty);
         self.step_at(slot, OrdEvent::Replace, standing, |order| {
             let terms = order.replace.take().expect("the life cycle asks for one");
@@ -406,11 +420,23 @@ impl Oms {
     /// # Errors
     /// As [`Self::cancel_requested`].
     pub fn expired(&mut self, slot: OrderSlot) -> Result<OrdStatus, Reject> {
-        self.step(slot, OrdEvent::Expire, |order| order.replace = None)
+        self.step_to_end(slot, OrdEvent::Expire)
+    }
+
+    /// What of an order at work is still held back never was a part of it.
+    #[inline]
+    fn step_to_end(&mut self, slot: OrderSlot, event: OrdEvent) -> Result<OrdStatus, Reject> {
+        let held = self.orders.bond(slot).held;
+        self.step(slot, event, |order| {
+            order.replace = None;
+            if order.place != Place::Held {
+                order.qty = Lots(order.qty.0 - held.0);
+            }
+        })
     }
 
     /// The stop price of the order is reached, and it goes on to the venue: with the limit `price`, 0 for a market order,
-    /// and no further than `protection_price`.
+    /// and no further than `protection_price`; or, to [`Place::Held`], until its siblings stand in its way no more.
     ///
     /// # Errors
     /// As [`Self::cancel_requested`].
@@ -419,11 +445,10 @@ impl Oms {
         slot: OrderSlot,
         price: Ticks,
         protection_price: Ticks,
+        place: Place,
     ) -> Result<OrdStatus, Reject> {
         self.step(slot, OrdEvent::Trigger, |order| {
-            if order.place == Place::Waiting {
-                order.place = Place::Venue;
-            }
+            order.place = place;
             order.price = price;
             order.protection_price = protection_price;
         })
@@ -543,10 +568,17 @@ impl Oms {
     }
 
     /// What the order ties up now; nothing once it is at its end. While a replace is under way, the larger of
-    /// either terms, in lots and in money.
+    /// either terms, in lots and in money; without what the engine holds back of it. Of orders of which only one can execute,
+    /// the largest.
     #[inline]
     pub fn exposure(&self, slot: OrderSlot) -> OrderExposure {
         let order = self.order(slot);
+        let own = self.own_exposure(order, slot);
+        if order.bound { self.exposure_of_group(slot, own) } else { own }
+    }
+
+    #[inline]
+    pub(crate) fn own_exposure(&self, order: &Order, slot: OrderSlot) -> OrderExposure {
         let mut exposure = OrderExposure {
             account: order.account,
             instrument: order.instrument,
@@ -557,16 +589,21 @@ impl Oms {
         if !order.is_open() {
             return exposure;
         }
-        let mut widen = |qty: Lots, price: Ticks| {
+        let held = if order.bound { self.orders.bond(slot).held } else { Lots::ZERO };
+        let mut widen = |qty: u64, price: Ticks| {
+            let qty = Lots(qty.saturating_sub(held.0));
             let notional = bounded_notional(price, qty, order.money_per_tick_lot);
-            let notional = notional.expect("the gate bounds what it approves");
+            let notional = match order.bound {
+                // Of a quantity that follows another order's; then the change cannot be counted.
+                true => notional.unwrap_or(PAIR_MONEY_MAX),
+                false => notional.expect("the gate bounds what it approves"),
+            };
             exposure.qty = exposure.qty.max(qty);
             exposure.notional = exposure.notional.max(notional);
         };
-        widen(order.leaves_qty(), order.exposure_price);
+        widen(order.leaves_qty().0, order.exposure_price);
         if let Some(terms) = order.replace {
-            let leaves = terms.qty.0.saturating_sub(order.cum_qty.0);
-            widen(Lots(leaves), terms.exposure_price);
+            widen(terms.qty.0.saturating_sub(order.cum_qty.0), terms.exposure_price);
         }
         exposure
     }
@@ -574,10 +611,11 @@ impl Oms {
     /// Tells risk what the order ties up now, given what it did `before` a step.
     #[inline]
     pub fn recount(&self, risk: &mut Risk, slot: OrderSlot, before: &OrderExposure) {
+        let after = self.exposure(slot);
         if self.order(slot).is_open() {
-            risk.order_changed(before, &self.exposure(slot));
+            risk.order_changed(before, &after);
         } else {
-            risk.order_closed(before);
+            risk.order_left(before, &after);
         }
     }
 
@@ -586,13 +624,18 @@ impl Oms {
     #[inline]
     pub fn execution(&self, slot: OrderSlot) -> Execution {
         let order = self.order(slot);
+        let Bond { parent_id, held, .. } = self.orders.bond(slot);
+        // Of an order at work, what is held back is no part yet.
+        let held = if order.place == Place::Held { Lots::ZERO } else { held };
+        let leaves = order.leaves_qty();
         Execution {
             cum_ticks_lots: order.cum_ticks_lots,
             client_order_id: order.client_order_id,
             order_id: order.order_id,
-            qty: order.qty,
+            parent_id,
+            qty: Lots(order.qty.0 - held.min(leaves).0),
             cum_qty: order.cum_qty,
-            leaves_qty: order.leaves_qty(),
+            leaves_qty: Lots(leaves.0 - held.min(leaves).0),
             price: order.price,
             ord_status: order.status.wire(),
             side: order.side.wire(),
@@ -657,6 +700,7 @@ impl Oms {
             .combined(self.ledger.hash())
             .combined(self.fees.hash())
             .combined(self.borrow.hash())
+            .combined(self.lists.hash())
             .combined(self.hash_of_next_exec_id())
     }
 
@@ -671,6 +715,7 @@ impl Oms {
             .combined(self.ledger.hash_from_scratch())
             .combined(self.fees.hash())
             .combined(self.borrow.hash())
+            .combined(self.lists.hash_from_scratch())
             .combined(self.hash_of_next_exec_id())
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::fee::Commission;
 use crate::lifecycle::Standing;
+use crate::lists::ListSlot;
+use bytemuck::{Pod, Zeroable};
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, TimeInForce};
 use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
@@ -36,6 +38,56 @@ pub enum Place {
     Waiting = 1,
     /// In a market of the house, which keeps orders that wait as well.
     House = 2,
+    /// With the engine, until other orders of its list let it go.
+    Held = 3,
+}
+
+/// What an order that does not stand alone has beside its own terms. Kept apart, so that others need not carry it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Bond {
+    /// The order that reports name as its parent.
+    pub parent_id: OrderId,
+    /// What of its quantity the engine holds back.
+    pub held: Lots,
+    /// Its stop price before it waits for it, where that is not the one that it was entered with.
+    pub stop_price: Ticks,
+    owner_kind: u32,
+    owner: u32,
+}
+
+const _: () = assert!(size_of::<Bond>() == 32, "four words of the state hash");
+
+/// Who in the engine looks after an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// The list that it is a leg of.
+    List(ListSlot),
+}
+
+impl Bond {
+    /// Who looks after the order.
+    pub const fn owner(&self) -> Option<Owner> {
+        match self.owner_kind {
+            1 => Some(Owner::List(ListSlot(self.owner))),
+            _ => None,
+        }
+    }
+
+    /// The same, looked after by nobody.
+    #[must_use]
+    pub const fn owned_by_none(self) -> Self {
+        Self { owner_kind: 0, owner: 0, ..self }
+    }
+
+    /// The same, looked after by `owner`.
+    #[must_use]
+    pub const fn owned_by(self, owner: Owner) -> Self {
+        let (owner_kind, owner) = match owner {
+            Owner::List(slot) => (1, slot.0),
+        };
+        Self { owner_kind, owner, ..self }
+    }
 }
 
 /// Who asked, and where the answer goes.
@@ -93,6 +145,8 @@ pub struct Order {
     pub acknowledged: bool,
     /// Its terms as entered are kept apart: they are more than this record holds, or it says something else by now.
     pub(crate) entered_apart: bool,
+    /// It does not stand alone: it has a [`Bond`].
+    pub(crate) bound: bool,
     /// OrderQty.
     pub qty: Lots,
     /// Limit price; 0 for market orders.
@@ -139,6 +193,7 @@ impl Order {
         post_only: None,
         acknowledged: false,
         entered_apart: false,
+        bound: false,
         qty: Lots::ZERO,
         price: Ticks::ZERO,
         cum_qty: Lots::ZERO,

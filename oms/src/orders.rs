@@ -5,7 +5,7 @@
 //! and never repeat, but they need not be dense.
 
 use crate::client_ids::{ClientIds, Probe};
-use crate::order::{Order, OrderSlot};
+use crate::order::{Bond, Order, OrderSlot};
 use tidegate_model::command::NewOrder;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
@@ -62,6 +62,8 @@ pub struct Orders {
     records: Vec<Order>,
     /// By slot: the order as it was entered, where its record does not tell. The memory is touched by such orders only.
     entered: Vec<EnteredWords>,
+    /// By slot: the bonds of orders that do not stand alone, as words; touched by those only.
+    bonds: Vec<[u64; 4]>,
     /// By slot: places in the two lists of open orders.
     links: Vec<[Link; 2]>,
     /// One bit a slot: an order is kept there.
@@ -89,6 +91,7 @@ impl Orders {
         Ok(Self {
             records: Vec::with_capacity(count),
             entered: vec![[0; 16]; count],
+            bonds: vec![[0; 4]; count],
             links: Vec::with_capacity(count),
             kept: vec![0; count.div_ceil(64)],
             kept_count: 0,
@@ -206,6 +209,32 @@ impl Orders {
         }
     }
 
+    /// What the order has beside its own terms; nothing if it stands alone.
+    #[inline]
+    pub fn bond(&self, slot: OrderSlot) -> Bond {
+        match self.get(slot).bound {
+            true => bytemuck::cast(self.bonds[slot.index()]),
+            false => Bond::default(),
+        }
+    }
+
+    /// Changes what an order has beside its own terms; from now on it does not stand alone.
+    pub fn bind(&mut self, slot: OrderSlot, change: impl FnOnce(&mut Bond)) {
+        let mut bond = self.bond(slot);
+        change(&mut bond);
+        self.bonds[slot.index()] = bytemuck::cast(bond);
+        self.update(slot, |order| order.bound = true);
+    }
+
+    /// Lets `count` more orders pass, if there is room.
+    pub fn check_room(&self, count: usize) -> Result<(), Reject> {
+        if u64::from(self.kept_count) + count as u64 <= self.orders_max() {
+            return Ok(());
+        }
+        let limit = i128::from(self.orders_max());
+        Err(Reject::new(RejectReason::CapacityExceeded, limit, self.kept_count.into()))
+    }
+
     /// The order as it was entered.
     #[inline]
     pub fn entered(&self, slot: OrderSlot) -> NewOrder {
@@ -300,6 +329,9 @@ impl Orders {
         assert!(order.cum_qty <= order.qty, "no order executes more than it asked for");
         self.hash.remove(order.hash);
         order.hash = order.hash_now();
+        if order.bound {
+            order.hash = hash_words(order.hash, &self.bonds[slot.index()]);
+        }
         self.hash.add(order.hash);
         let is_open = order.is_open();
         if was_open && !is_open {
@@ -412,7 +444,10 @@ impl Orders {
         let mut hash = self.hash_of_next_id();
         for (slot, order) in self.kept() {
             let fresh = Order { entry_hash: order.hash_entry(&self.entered(slot)), ..*order };
-            hash.add(fresh.hash_now());
+            hash.add(match order.bound {
+                true => hash_words(fresh.hash_now(), &self.bonds[slot.index()]),
+                false => fresh.hash_now(),
+            });
         }
         hash
     }

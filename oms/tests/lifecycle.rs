@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use tidegate_model::event::{Liquidity, OrdStatus};
 use tidegate_model::{AccountId, InstrumentId, Lots, Money, Reject, RejectReason, Side, Ticks};
 use tidegate_oms::lifecycle::{Standing, next_status};
-use tidegate_oms::{OrdEvent, OrderSlot};
+use tidegate_oms::{OrdEvent, OrderSlot, Place};
 
 /// What is done to an order: an event with its quantities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -361,7 +361,7 @@ fn apply(desk: &mut Desk, slot: OrderSlot, step: Step) -> Result<OrdStatus, Reje
         Step::Replace => desk.oms.replaced(slot),
         Step::RejectReplace => desk.oms.replace_rejected(slot),
         Step::Expire => desk.oms.expired(slot),
-        Step::Trigger => desk.oms.triggered(slot, PRICE, PRICE),
+        Step::Trigger => desk.oms.triggered(slot, PRICE, PRICE, Place::Venue),
         Step::Restate(qty) => desk.oms.restated(slot, Lots(qty)),
         Step::EndOfDay => desk.oms.done_for_day(slot),
         Step::TradeCancel(qty) => desk.oms.trade_canceled(slot, Lots(qty), PRICE),

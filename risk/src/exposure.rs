@@ -46,6 +46,35 @@ impl OrderExposure {
     }
 }
 
+impl OrderExposure {
+    /// What two orders tie up of which only one can execute: the larger of both, in lots and in money.
+    #[inline]
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let (qty, notional) = (self.qty.max(other.qty), self.notional.max(other.notional));
+        Self { qty, notional, ..*self }
+    }
+
+    /// The same, tying up nothing.
+    #[inline]
+    #[must_use]
+    pub const fn none(&self) -> Self {
+        Self { qty: Lots::ZERO, notional: Money::ZERO, ..*self }
+    }
+}
+
+/// How an order is counted beside others of its list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counting {
+    /// For itself.
+    #[default]
+    Alone,
+    /// Of it and of others that tie up this, only one can execute: the larger is counted.
+    OneOf(OrderExposure),
+    /// Not yet: it only ever closes what another order of its list has opened, and is counted as that is executed.
+    Later,
+}
+
 /// `|price| x qty` in money, at most [`PAIR_MONEY_MAX`].
 ///
 /// # Errors

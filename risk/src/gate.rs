@@ -18,7 +18,7 @@
 
 use crate::approval::{Counted, RiskApproved};
 use crate::collar::Collar;
-use crate::exposure::{OrderExposure, PAIR_MONEY_MAX, PairExposure, bounded_notional};
+use crate::exposure::{Counting, OrderExposure, PAIR_MONEY_MAX, PairExposure, bounded_notional};
 use crate::funds::Funds;
 use crate::limits::{check_limits, hash_limits};
 use crate::pairs::PairTable;
@@ -45,6 +45,8 @@ pub struct OrderContext<'a> {
     pub reference: Option<Ticks>,
     /// What the account pays with.
     pub funds: Funds,
+    /// How the order is counted beside others.
+    pub counting: Counting,
 }
 
 /// Aligned to cache lines, as is [`Pair`]: a check of a cold account waits for as few of them as can be.
@@ -440,12 +442,20 @@ impl Risk {
         } else {
             bounded_notional(price, leaves, money_per_tick_lot)?
         };
-        let added = OrderExposure { account, instrument, side, qty: leaves, notional };
-        let after = pair.exposure.with(current, Some(&added))?;
+        let own = OrderExposure { account, instrument, side, qty: leaves, notional };
+        let (others, added) = match &context.counting {
+            Counting::Alone => (None, own),
+            Counting::OneOf(others) => (Some(others), others.or(&own)),
+            Counting::Later => (None, own.none()),
+        };
+        let after = pair.exposure.with(current.or(others), Some(&added))?;
 
         // Positions are counted in 64 bits with a sign, whatever the limit says.
         let position_max = i128::from(limits.max_position.0).min(i128::from(i64::MAX));
-        at_most(RejectReason::PositionLimit, position_max, after.worst_position(side))?;
+        let is_counted = context.counting != Counting::Later;
+        if is_counted {
+            at_most(RejectReason::PositionLimit, position_max, after.worst_position(side))?;
+        }
 
         if current.is_none() {
             let open_orders = i128::from(state.open_orders) + 1;
@@ -454,7 +464,7 @@ impl Risk {
 
         // With every order of its side executed the position is still not past zero: it only reduces.
         let only_reduces = after.worst_position(side) <= 0;
-        if !only_reduces {
+        if is_counted && !only_reduces {
             // Each currency pays for its own; credit is given in the base currency.
             let (committed, credit) = match context.funds.currency {
                 0 => (state.committed, limits.credit),
@@ -503,6 +513,16 @@ impl Risk {
         self.rehash_account(order.account);
     }
 
+    /// Counts an approved order as open beside others of which only one can execute: they tied up `before`, and with it
+    /// `after`.
+    ///
+    /// # Panics
+    /// As [`Self::order_opened`] and [`Self::order_changed`].
+    pub fn order_joined(&mut self, before: &OrderExposure, after: &OrderExposure) {
+        self.order_changed(before, after);
+        self.order_opened(&after.none());
+    }
+
     /// Counts `after` in place of `before`: a fill, a replace asked for, answered or refused.
     ///
     /// # Panics
@@ -516,12 +536,35 @@ impl Risk {
         });
     }
 
+    /// Lets a change pass that [`Self::order_changed`] can count.
+    ///
+    /// # Errors
+    /// [`RejectReason::Overflow`].
+    pub fn check_change(
+        &self,
+        before: &OrderExposure,
+        after: &OrderExposure,
+    ) -> Result<(), Reject> {
+        let pair = self.exposure(before.account, before.instrument);
+        pair.with(Some(before), Some(after)).map(|_| ())
+    }
+
     /// Takes an order out that is filled, canceled, expired or rejected; `order` is as last counted.
     ///
     /// # Panics
     /// If it was not counted as open.
     pub fn order_closed(&mut self, order: &OrderExposure) {
-        self.change_pair(order.account, order.instrument, |pair| pair.with(Some(order), None));
+        self.order_left(order, &order.none());
+    }
+
+    /// Takes an order out as [`Self::order_closed`] does, that others stand beside of which only one can execute: they
+    /// tied up `before` with it, and tie up `after`.
+    ///
+    /// # Panics
+    /// As [`Self::order_closed`].
+    pub fn order_left(&mut self, before: &OrderExposure, after: &OrderExposure) {
+        let order = before;
+        self.order_changed(before, after);
         let account = &mut self.accounts[order.account.index()];
         account.open_orders =
             account.open_orders.checked_sub(1).expect("an order closes once, after it opened");

@@ -24,6 +24,6 @@ pub mod rate;
 pub mod terms;
 
 pub use approval::RiskApproved;
-pub use exposure::{OrderExposure, PairExposure};
+pub use exposure::{Counting, OrderExposure, PairExposure};
 pub use funds::Funds;
 pub use gate::{OrderContext, Risk};

@@ -258,6 +258,7 @@ fn a_waiting_order_is_replaced_as_it_would_be_entered() {
             instrument: &instrument(),
             reference: Some(Ticks(1_000)),
             funds: tidegate_risk::Funds::of_base(desk.equity),
+            counting: tidegate_risk::Counting::Alone,
         };
         let cum_qty = Lots(cum_qty);
         let told = desk.risk.check_replace_waiting(change, &order, &open, cum_qty, &context);

@@ -10,7 +10,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, InstrumentId, Lots, Money, OrderId, RejectReason, Side, Ticks,
     UnixNanos,
 };
-use tidegate_risk::{Funds, OrderContext, OrderExposure, PairExposure, Risk};
+use tidegate_risk::{Counting, Funds, OrderContext, OrderExposure, PairExposure, Risk};
 
 const ACCOUNTS: u32 = 3;
 /// Two that share a page of the pair table and one that does not.
@@ -280,6 +280,7 @@ impl Both {
                     instrument: &terms,
                     reference: twin.reference.map(Ticks),
                     funds: Funds::of_base(Money(equity(twin, key.0))),
+                    counting: Counting::Alone,
                 };
                 let answer = risk.check_new(new, &context);
                 let order = TwinOrder { key, side, qty, cum_qty: 0, price };
@@ -299,6 +300,7 @@ impl Both {
                     instrument: &terms,
                     reference: twin.reference.map(Ticks),
                     funds: Funds::of_base(Money(equity(twin, current.key.0))),
+                    counting: Counting::Alone,
                 };
                 let replace = ReplaceOrder {
                     client_order_id: ClientOrderId::EMPTY,

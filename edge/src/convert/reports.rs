@@ -9,7 +9,7 @@ use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
 use tidegate_model::command::{CommandKind, SetLimits};
 use tidegate_model::event::{
-    Account, Ack, Equity, ExecType, Execution, OrdStatus, Position, Posting,
+    Account, Ack, Equity, ExecType, Execution, ListStatus, OrdStatus, Position, Posting,
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
@@ -67,6 +67,14 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::QuantityBelowExecuted => format!("{limit} are executed already; {value} is not more"),
         R::UnsupportedByVenue => {
             "the instrument's venue has no such order type, time in force or instruction".into()
+        }
+        R::UnknownList => "the session has begun no such list; its head comes first".into(),
+        R::ListIncomplete => format!("{value} of {limit} legs came before something else did"),
+        R::ContingentOverCommit => format!(
+            "leg {value} and another would both rest on one side; one of them must wait for a stop price"
+        ),
+        R::ContingentQuantity => {
+            format!("quantity {value} is not the leg's own to have: it follows another's, {limit}")
         }
         R::NoLimits => {
             "the account has no limits, so it may not trade; an administrator sets them".into()
@@ -289,6 +297,18 @@ pub(crate) fn limits(limits: &SetLimits) -> proto::Limits {
     }
 }
 
+/// A list of orders.
+pub(crate) fn list(status: &ListStatus) -> proto::ListReport {
+    proto::ListReport {
+        list_id: status.list_id,
+        contingency: status.contingency.into(),
+        leg_count: status.leg_count.into(),
+        status: status.status.into(),
+        first_order_id: status.first_order_id.0,
+        reject: status.reject().map(|refused| reject(&refused, None)),
+    }
+}
+
 fn ack(ack: &Ack) -> proto::Ack {
     let command = CommandKind::from_wire(ack.command_kind).map_or("", CommandKind::as_str);
     proto::Ack {
@@ -328,6 +348,7 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
                 let known = known.map(|known| &**known);
                 Body::PostingReport(posting_report(record.account, &posting, known))
             }
+            Event::ListStatus(status) => Body::ListReport(list(&status)),
             Event::Equity(worth) => Body::EquityReport(equity_report(record.account, &worth)),
         })
     });
@@ -387,6 +408,8 @@ mod tests {
         check!("ASSET_CLASS", tidegate_model::instrument::AssetClass, proto::AssetClass);
         check!("TRADING_STATUS", TradingStatus, proto::TradingStatus);
         check!("EVENT_KIND", EventKind, proto::EventKind);
+        check!("CONTINGENCY", tidegate_model::command::Contingency, proto::Contingency);
+        check!("LIST_ORDER_STATUS", tidegate_model::event::ListOrderStatus, proto::ListOrderStatus);
         check!("POSTING_KIND", PostingKind, proto::PostingKind);
     }
 

@@ -65,6 +65,7 @@ impl Core {
             self.paper.begin_bar(instrument, bar);
             while let Some(slot) = self.paper.next_at_open(instrument, bar.begin) {
                 self.execute_at(slot, bar.open, publisher);
+                self.follow_up(publisher);
             }
             self.trigger_in_bar(instrument, bar, Part::Open, Kind::Any, publisher);
             self.fill_limits(instrument, bar, Part::Open, publisher);
@@ -91,6 +92,7 @@ impl Core {
         for side in [Side::Buy, Side::Sell] {
             self.paper.fill_by_bar(instrument, side, bar, part);
             self.settle_resting(publisher);
+            self.follow_up(publisher);
         }
     }
 
@@ -140,6 +142,8 @@ impl Core {
             };
             self.paper.at_price_in_bar(Some((waiter.slot, price)));
             self.trigger(waiter, publisher);
+            // Its list may let it go only when another order is canceled: still at this price.
+            self.follow_up(publisher);
             self.paper.at_price_in_bar(None);
         }
         triggered.clear();
@@ -181,7 +185,7 @@ impl Core {
             OrderType::MarketToLimit if order.price == Ticks::ZERO => order.protection_price,
             _ => order.price,
         };
-        let wanted = order.leaves_qty();
+        let wanted = self.oms.live_qty(slot);
         let accepts = is_acceptable(side, limit, price);
         let reachable = match accepts {
             true => self.paper.left_of_bar().min(wanted),

@@ -7,7 +7,7 @@ use super::orders::Traded;
 use super::output::{Output, Publisher};
 use super::paper::Request;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
-use tidegate_model::event::ExecType;
+use tidegate_model::event::{CancelReason, ExecType};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{InstrumentId, Lots, OrderId, Reject, RejectReason, Side, Ticks, UnixNanos};
 use tidegate_oms::{Order, OrderSlot, Place, Requester, Waiter};
@@ -57,6 +57,7 @@ impl Core {
         match order.place {
             Place::Venue | Place::House => self.send(slot, Request::New, who, publisher),
             Place::Waiting => self.wait(slot, who, publisher),
+            Place::Held => self.report(slot, ExecType::PendingNew, who, publisher, |_| {}),
         }
     }
 
@@ -76,9 +77,10 @@ impl Core {
             {
                 match self.oms.order(slot).place {
                     Place::House => self.tell_time(slot, due, publisher),
-                    Place::Venue | Place::Waiting => _ = self.expire(slot, publisher),
+                    Place::Venue | Place::Waiting | Place::Held => _ = self.expire(slot, publisher),
                 }
             }
+            self.follow_up(publisher);
         }
         self.arrived_at = self.now;
     }
@@ -91,13 +93,14 @@ impl Core {
     ) -> bool {
         let order = *self.oms.order(slot);
         let before = self.oms.exposure(slot);
+        let leaves = self.oms.execution(slot).leaves_qty;
         if self.oms.expired(slot).is_err() {
             return false;
         }
         self.take_off(&order, slot);
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Expired, order.who, publisher, |execution| {
-            execution.last_qty = order.leaves_qty();
+            execution.last_qty = leaves;
         });
         true
     }
@@ -112,11 +115,12 @@ impl Core {
                 self.waiting.remove(order);
             }
             Place::House => unreachable!("its market takes it off itself"),
+            Place::Held => {}
         }
     }
 
     /// The engine has the order, and holds it until its stop price is reached; that may be at once.
-    fn wait<O: Output>(
+    pub(super) fn wait<O: Output>(
         &mut self,
         slot: OrderSlot,
         who: Requester,
@@ -125,7 +129,8 @@ impl Core {
         self.oms.accepted(slot).expect("a new order is accepted");
         self.report(slot, ExecType::New, who, publisher, |_| {});
         let entered = self.oms.entered(slot);
-        let waiter = Waiter::of(slot, self.oms.order(slot), &entered, entered.stop_price);
+        let stop_price = self.oms.first_stop_price(slot);
+        let waiter = Waiter::of(slot, self.oms.order(slot), &entered, stop_price);
         self.hold(waiter, publisher);
     }
 
@@ -138,6 +143,11 @@ impl Core {
             if listed.status == TradingStatus::Trading && waiter.is_triggered_by(last) {
                 return self.trigger(&waiter, publisher);
             }
+        }
+        let &Order { side, order_type, .. } = self.oms.order(waiter.slot);
+        if self.waiting.check_room(instrument, side, order_type).is_err() {
+            // There was room when it was let in, but others came while it was held.
+            return self.end(waiter.slot, CancelReason::Capacity, publisher);
         }
         self.paper.armed(waiter.slot);
         self.waiting.insert(instrument, waiter);
@@ -167,7 +177,13 @@ impl Core {
     /// A waiting order's stop price is reached: it goes to its venue.
     pub(super) fn trigger<O: Output>(&mut self, waiter: &Waiter, publisher: &mut Publisher<'_, O>) {
         let slot = waiter.slot;
-        let &Order { account, side, order_type, who, .. } = self.oms.order(slot);
+        let order = self.oms.order(slot);
+        if !order.is_open() || order.place != Place::Waiting {
+            // Another order that the same trade triggered has ended it.
+            return;
+        }
+        let &Order { account, side, order_type, who, .. } = order;
+        let Some(is_blocked) = self.is_blocked(slot) else { return };
         let stop = waiter.stop_price.expect("a trade has reached it");
         let price = self.limit_at(slot, stop);
         let protection = match order_type.is_market() {
@@ -177,12 +193,13 @@ impl Core {
             }
             false => price,
         };
-        if self.oms.triggered(slot, price, protection).is_err() {
-            // Another order that the same trade triggered has ended it.
-            return;
-        }
+        let place = if is_blocked { Place::Held } else { Place::Venue };
+        let triggered = self.oms.triggered(slot, price, protection, place);
+        triggered.expect("an order that waits can be triggered");
         self.report(slot, ExecType::Triggered, who, publisher, |_| {});
-        self.send(slot, Request::New, who, publisher);
+        if !is_blocked {
+            self.send(slot, Request::New, who, publisher);
+        }
     }
 
     /// The limit of an order that is triggered at `stop`; 0 if it is a market order. A limit that follows the stop price is
@@ -216,17 +233,19 @@ impl Core {
     /// A waiting order as it would be entered with new terms.
     pub(super) fn as_replaced(&self, slot: OrderSlot, replace: &ReplaceOrder) -> NewOrder {
         let entered = self.oms.entered(slot);
-        let stop_price = match replace.stop_price {
-            Ticks::ZERO => self.waiting.stop_price(self.oms.order(slot)).unwrap_or_default(),
-            stop_price => stop_price,
+        let order = self.oms.order(slot);
+        let stop_price = match (replace.stop_price, order.place) {
+            (Ticks::ZERO, Place::Held) => self.oms.first_stop_price(slot),
+            (Ticks::ZERO, _) => self.waiting.stop_price(order).unwrap_or_default(),
+            (stop_price, _) => stop_price,
         };
         let offset = if replace.price == Ticks::ZERO { entered.offset } else { Ticks::ZERO };
         let (qty, price) = (replace.qty, replace.price);
         NewOrder { qty, price, stop_price, offset, ..entered }
     }
 
-    /// New terms of a waiting order are in force: the engine is where they arrive, and at once.
-    pub(super) fn replace_waiting<O: Output>(
+    /// New terms of an order that the engine holds are in force: the engine is where they arrive, and at once.
+    pub(super) fn replace_here<O: Output>(
         &mut self,
         slot: OrderSlot,
         who: Requester,
@@ -235,10 +254,14 @@ impl Core {
         let before = self.oms.exposure(slot);
         let order = *self.oms.order(slot);
         let asked = order.replace.expect("a replace was asked for").stop_price;
-        let mut waiter = self.waiting.remove(&order).expect("the order waits");
-        self.oms.replaced(slot).expect("nothing of an order that waits is executed");
+        let waiter = match order.place {
+            Place::Waiting => Some(self.waiting.remove(&order).expect("the order waits")),
+            Place::Venue | Place::House | Place::Held => None,
+        };
+        self.oms.replaced(slot).expect("what was asked for can be had at once");
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Replaced, who, publisher, |_| {});
+        let Some(mut waiter) = waiter else { return };
         if asked != Ticks::ZERO {
             waiter.stop_price = Some(asked);
         }

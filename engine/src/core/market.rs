@@ -49,6 +49,7 @@ impl Core {
         }
         if !self.paper.fills.is_empty() || !self.paper.met.is_empty() {
             self.settle_resting(publisher);
+            self.follow_up(publisher);
         }
         if let Some(traded) = self.traded.take() {
             self.after_trade(instrument, traded, publisher);

@@ -15,6 +15,7 @@ mod held;
 mod holders;
 mod internal;
 mod listing;
+mod lists;
 mod market;
 mod orders;
 pub mod output;
@@ -83,6 +84,8 @@ pub struct Core {
     waiting: Waiting,
     /// When orders end by themselves. It follows from the orders, so it is not hashed.
     expiries: held::Expiries,
+    /// Lists whose legs are still coming.
+    assembling: Vec<lists::Assembling>,
     /// The trades of the market event that is applied; taken out before the next input.
     traded: Option<orders::Traded>,
     /// Scratch: orders that a trade triggers.
@@ -124,6 +127,7 @@ impl Core {
             arrived_at: UnixNanos::ZERO,
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
+            assembling: Vec::with_capacity(lists::ASSEMBLING_MAX),
             traded: None,
             triggered: Vec::with_capacity(1_024),
             internal: Internal::new(configure.orders_max),
@@ -155,6 +159,7 @@ impl Core {
             Input::Market(event) => self.market(event, publisher),
             Input::Command(command) => self.command(command, publisher),
         }
+        self.follow_up(publisher);
         out.end_of_input(seq);
     }
 
@@ -171,6 +176,7 @@ impl Core {
             Some(Command::ReplaceOrder(replace)) => {
                 return self.replace_order(replace, who, publisher);
             }
+            Some(Command::NewList(list)) => return self.new_list(list, who, publisher),
             Some(Command::SessionClosed) => return self.session_closed(who, publisher),
             Some(Command::Time) => return,
             Some(Command::KillSwitch(kill)) => return self.kill_switch(kill, who, publisher),
@@ -268,6 +274,7 @@ impl Core {
             .combined(self.paper.hash())
             .combined(self.waiting.hash())
             .combined(self.internal.hash())
+            .combined(self.hash_of_assembling())
             .combined(self.listing.hash());
         hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
         hash

@@ -17,7 +17,7 @@ use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
 };
 use tidegate_oms::{Named, Order, OrderSlot, Place, Requester};
-use tidegate_risk::{OrderContext, RiskApproved};
+use tidegate_risk::{Counting, OrderContext, OrderExposure, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
 pub(super) const NOBODY: Requester = Requester {
@@ -62,6 +62,9 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
+        if order.list_id != 0 || order.leg != 0 {
+            return self.new_leg(order, who, publisher);
+        }
         match self.admit(order, who) {
             Ok(Entry::New(slot)) => self.begin(slot, who, publisher),
             Ok(Entry::Again(slot)) => {
@@ -99,7 +102,7 @@ impl Core {
         Ok(Entry::New(slot))
     }
 
-    fn order_context<'l>(
+    pub(super) fn order_context<'l>(
         &self,
         account: AccountId,
         instrument: InstrumentId,
@@ -110,6 +113,7 @@ impl Core {
             instrument: &listed.instrument,
             reference: self.reference(instrument),
             funds: self.oms.funds(account, &listed.instrument)?,
+            counting: Counting::Alone,
         })
     }
 
@@ -122,10 +126,10 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        if let Some(market) = self.internal.market_of(self.oms.order(slot).instrument) {
+        let is_here = matches!(self.oms.order(slot).place, Place::Waiting | Place::Held);
+        if !is_here && let Some(market) = self.internal.market_of(self.oms.order(slot).instrument) {
             return self.ask_market(market, (slot, request, who), publisher);
         }
-        let is_here = self.oms.order(slot).place == Place::Waiting;
         // What a bar brings about, the engine sends within it.
         let at_once = is_here
             || self.paper.is_immediate() && self.paper.next_due().is_none()
@@ -138,6 +142,7 @@ impl Core {
             Request::New => ExecType::PendingNew,
             Request::Cancel(_) => ExecType::PendingCancel,
             Request::Replace => ExecType::PendingReplace,
+            Request::Resize => return,
         };
         self.report(slot, exec_type, who, publisher, |_| {});
     }
@@ -150,6 +155,7 @@ impl Core {
     ) {
         while let Some(Flight { order, request, who, .. }) = self.paper.arrived(until) {
             self.carry_out(order, request, who, publisher);
+            self.follow_up(publisher);
         }
     }
 
@@ -164,6 +170,7 @@ impl Core {
             Request::New => self.arrive(slot, who, publisher),
             Request::Cancel(reason) => self.arrive_cancel(slot, reason, who, publisher),
             Request::Replace => self.arrive_replace(slot, who, publisher),
+            Request::Resize => self.arrive_resize(slot, publisher),
         }
     }
 
@@ -210,9 +217,14 @@ impl Core {
     }
 
     /// An order at the venue takes what it can, then rests or ends.
-    fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, order_type, time_in_force, .. } = order;
+        let mut leaves = self.oms.live_qty(slot);
+        if leaves == Lots::ZERO {
+            // All of it is held back.
+            return;
+        }
         if self.books.orders_count(instrument) > 0 {
             self.paper.told(instrument, Depth::Orders);
         }
@@ -220,7 +232,6 @@ impl Core {
             return self.execute_in_bars(slot, publisher);
         }
         let (mut price, protection) = (order.price, order.protection_price);
-        let mut leaves = order.leaves_qty();
         if order_type == OrderType::MarketToLimit && price == Ticks::ZERO {
             let Some(best) = self.best_to_take(instrument, side, protection) else {
                 return self.end(slot, CancelReason::NoLiquidity, publisher);
@@ -236,7 +247,7 @@ impl Core {
             }
             while !self.walk.is_empty() {
                 self.take(slot, publisher);
-                leaves = self.oms.order(slot).leaves_qty();
+                leaves = self.oms.live_qty(slot);
                 if leaves.0 == 0 {
                     return;
                 }
@@ -254,7 +265,7 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         let order = self.oms.order(slot);
-        if order.leaves_qty() == Lots::ZERO {
+        if self.oms.live_qty(slot) == Lots::ZERO {
             return;
         }
         match (order.order_type, order.time_in_force) {
@@ -274,7 +285,7 @@ impl Core {
     pub(super) fn lay_to_rest(&mut self, slot: OrderSlot, since: UnixNanos) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, price, .. } = order;
-        let leaves = order.leaves_qty();
+        let leaves = self.oms.live_qty(slot);
         let level = self.books.level(instrument, side, price);
         let ahead = level.map_or(Lots::ZERO, |level| level.qty);
         let priority = self.books.next_priority(instrument);
@@ -432,7 +443,7 @@ impl Core {
         }
     }
 
-    /// Ends an open order that is at the venue, or on its way there.
+    /// Ends an open order.
     pub(super) fn end<O: Output>(
         &mut self,
         slot: OrderSlot,
@@ -450,15 +461,28 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let order = *self.oms.order(slot);
         let before = self.oms.exposure(slot);
+        self.end_counted(slot, &before, reason, who, publisher);
+    }
+
+    /// Ends an open order that was last counted as tying up `before`.
+    pub(super) fn end_counted<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        before: &OrderExposure,
+        reason: CancelReason,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order = *self.oms.order(slot);
+        let leaves = self.oms.execution(slot).leaves_qty;
         if self.oms.canceled(slot).is_err() {
             return;
         }
         self.take_off(&order, slot);
-        self.oms.recount(&mut self.risk, slot, &before);
+        self.oms.recount(&mut self.risk, slot, before);
         self.report(slot, ExecType::Canceled, who, publisher, |execution| {
-            execution.last_qty = order.leaves_qty();
+            execution.last_qty = leaves;
             execution.cancel_reason = reason.wire();
         });
     }
@@ -527,6 +551,7 @@ impl Core {
     ) -> Result<OrderSlot, Reject> {
         self.oms.check_replaceable(slot)?;
         let order = self.oms.order(slot);
+        let replace = self.with_followed_qty(slot, replace)?;
         if order.place == Place::Venue && replace.stop_price != Ticks::ZERO {
             return Err(Reject::of(RejectReason::BadField, replace.stop_price.0.into()));
         }
@@ -535,12 +560,13 @@ impl Core {
             self.paper.check_room()?;
             check_trading(listed)?;
         }
-        let context = self.order_context(order.account, order.instrument, listed)?;
+        let mut context = self.order_context(order.account, order.instrument, listed)?;
+        context.counting = self.counting_of(slot);
         let before = self.oms.exposure(slot);
         let cum_qty = order.cum_qty;
         let as_new = match order.place {
             Place::Venue => None,
-            Place::Waiting => Some(self.as_replaced(slot, &replace)),
+            Place::Waiting | Place::Held => Some(self.as_replaced(slot, &replace)),
             Place::House => self.as_replaced_in_house(slot, &replace),
         };
         let approved = match as_new {
@@ -550,6 +576,11 @@ impl Core {
             None => self.risk.check_replace(replace, &before, cum_qty, &context)?,
         };
         self.oms.replace_requested(slot, &approved, who)?;
+        let fits = self.risk.check_change(&before, &self.oms.exposure(slot));
+        if let (Counting::Later, Err(reject)) = (context.counting, fits) {
+            self.oms.replace_rejected(slot).expect("it was asked for just now");
+            return Err(reject);
+        }
         self.oms.recount(&mut self.risk, slot, &before);
         Ok(slot)
     }
@@ -561,8 +592,8 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         let old = *self.oms.order(slot);
-        if old.place == Place::Waiting {
-            return self.replace_waiting(slot, who, publisher);
+        if old.place != Place::Venue {
+            return self.replace_here(slot, who, publisher);
         }
         let before = self.oms.exposure(slot);
         let asked = old.replace.map_or(old.price, |terms| terms.price);
@@ -585,7 +616,7 @@ impl Core {
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Replaced, who, publisher, |_| {});
         let new = self.oms.order(slot);
-        let leaves = new.leaves_qty();
+        let leaves = self.oms.live_qty(slot);
         let keeps_place = new.price == old.price && new.qty <= old.qty && leaves > Lots::ZERO;
         if keeps_place && self.paper.reduce(old.instrument, old.side, slot, leaves) {
             return;
@@ -623,6 +654,7 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
+        self.drop_list(who.session, publisher);
         self.cancel_where(AccountId::NONE, CancelReason::Disconnect, publisher, |order| {
             order.who.session == who.session && order.flags & FLAG_CANCEL_ON_DISCONNECT != 0
         });
@@ -686,6 +718,7 @@ impl Core {
             expired += u64::from(self.expire(slot, publisher));
         }
         self.leave_markets(CancelReason::Expired, publisher);
+        self.follow_up(publisher);
         self.oms.day_roll();
         self.forget_expiries();
         Ok(expired)
@@ -702,29 +735,29 @@ impl Core {
     }
 
     pub(super) fn report<O: Output>(
-        &self,
+        &mut self,
         slot: OrderSlot,
         exec_type: ExecType,
         who: Requester,
         publisher: &mut Publisher<'_, O>,
         fill_in: impl FnOnce(&mut Execution),
     ) {
-        report(&self.oms, slot, exec_type, who, publisher, fill_in);
+        report(&mut self.oms, slot, exec_type, who, publisher, fill_in);
     }
 
     fn report_refusal<O: Output>(
-        &self,
+        &mut self,
         slot: OrderSlot,
         reject: Reject,
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        report_refusal(&self.oms, slot, reject, who, publisher);
+        report_refusal(&mut self.oms, slot, reject, who, publisher);
     }
 
     /// Refuses a cancel or replace, of an order that may not even be known.
     fn refuse_change<O: Output>(
-        &self,
+        &mut self,
         slot: Option<OrderSlot>,
         (account, order_id, client_order_id): (AccountId, OrderId, tidegate_model::ClientOrderId),
         reject: Reject,
@@ -745,7 +778,7 @@ fn ends_with_the_day(time_in_force: TimeInForce) -> bool {
     matches!(time_in_force, TimeInForce::Day | TimeInForce::AtTheOpen | TimeInForce::AtTheClose)
 }
 
-fn check_trading(listed: &Listed) -> Result<(), Reject> {
+pub(super) fn check_trading(listed: &Listed) -> Result<(), Reject> {
     if listed.status == TradingStatus::Trading {
         return Ok(());
     }
@@ -753,7 +786,7 @@ fn check_trading(listed: &Listed) -> Result<(), Reject> {
 }
 
 /// Tells that a new order was refused at the gate: it has no number, and nothing of it is kept.
-fn refuse_new<O: Output>(
+pub(super) fn refuse_new<O: Output>(
     order: &NewOrder,
     reject: Reject,
     who: Requester,

@@ -10,7 +10,7 @@ use tidegate_risk::Risk;
 /// Tells how an order stands after an event; `fill_in` adds what only the event knows.
 #[inline]
 pub(super) fn report<O: Output>(
-    oms: &Oms,
+    oms: &mut Oms,
     slot: OrderSlot,
     exec_type: ExecType,
     who: Requester,
@@ -22,11 +22,12 @@ pub(super) fn report<O: Output>(
     execution.exec_type = exec_type.wire();
     fill_in(&mut execution);
     publisher.event(who, order.account, order.instrument, &Event::Execution(execution));
+    oms.note_change(slot);
 }
 
 /// Tells that a cancel or replace was refused, and how the order stands.
 pub(super) fn report_refusal<O: Output>(
-    oms: &Oms,
+    oms: &mut Oms,
     slot: OrderSlot,
     reject: Reject,
     who: Requester,
@@ -35,11 +36,12 @@ pub(super) fn report_refusal<O: Output>(
     let order = oms.order(slot);
     let execution = refused(oms.execution(slot), reject);
     publisher.event(who, order.account, order.instrument, &Event::CancelReject(execution));
+    oms.note_change(slot);
 }
 
 /// Tells that a venue refused a new order.
 pub(super) fn report_reject<O: Output>(
-    oms: &Oms,
+    oms: &mut Oms,
     slot: OrderSlot,
     reject: Reject,
     who: Requester,

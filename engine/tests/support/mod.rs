@@ -3,7 +3,7 @@
 
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
-use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
+use tidegate_model::event::{CancelReason, Event, ExecType, Execution, ListOrderStatus, OrdStatus};
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind as Kind};
 use tidegate_model::*;
@@ -241,6 +241,11 @@ fn line(event: &Event) -> Option<String> {
         Event::CancelReject(execution) => {
             let (id, status, reason) = of(execution);
             Some(format!("{id} cancel_reject -> {status}{reason}"))
+        }
+        Event::ListStatus(list) => {
+            let status = ListOrderStatus::from_wire(list.status).expect("known");
+            let reason = list.reject().map(|reject| format!(" {reject}")).unwrap_or_default();
+            Some(format!("list {} {status}{reason}", list.list_id))
         }
         _ => None,
     }

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod admin;
+mod list;
 mod market;
 mod order;
 mod paper;
@@ -23,6 +24,7 @@ pub use accounts::{
     SetRate, Settle,
 };
 pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
+pub use list::{Contingency, LIST_LEGS_MAX, NewList};
 pub use market::{Phase, SetPhase, SetReference};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
@@ -83,6 +85,8 @@ wire_enum!(
         CorporateAction = 47 => "corporate_action",
         /// [`Settle`]: the settlement price of an instrument.
         Settle = 48 => "settle",
+        /// [`NewList`]: the head of a list of orders that depend on each other.
+        NewList = 50 => "new_list",
         /// [`SetFillModel`].
         SetFillModel = 60 => "set_fill_model",
         /// [`SetPhase`]: what the markets of the house do with orders.
@@ -159,6 +163,8 @@ pub enum Command {
     CorporateAction(CorporateAction),
     /// See [`CommandKind::Settle`].
     Settle(Settle),
+    /// See [`CommandKind::NewList`].
+    NewList(NewList),
     /// See [`CommandKind::SetFillModel`].
     SetFillModel(SetFillModel),
     /// See [`CommandKind::SetPhase`].
@@ -198,6 +204,7 @@ impl CommandRecord {
             Command::SetBorrow(body) => put(CommandKind::SetBorrow, bytes_of(body)),
             Command::CorporateAction(body) => put(CommandKind::CorporateAction, bytes_of(body)),
             Command::Settle(body) => put(CommandKind::Settle, bytes_of(body)),
+            Command::NewList(body) => put(CommandKind::NewList, bytes_of(body)),
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
@@ -248,6 +255,7 @@ impl CommandRecord {
             CommandKind::SetBorrow => Command::SetBorrow(self.body()),
             CommandKind::CorporateAction => Command::CorporateAction(self.body()),
             CommandKind::Settle => Command::Settle(self.body()),
+            CommandKind::NewList => Command::NewList(self.body()),
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
             CommandKind::SetPhase => Command::SetPhase(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),

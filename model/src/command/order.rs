@@ -211,8 +211,12 @@ pub struct NewOrder {
     pub min_qty: Lots,
     /// When an order that is [`TimeInForce::Gtd`] ends (FIX tag 126).
     pub expire_at: UnixNanos,
+    /// The [`super::NewList::list_id`] of the list that it is a leg of; 0 if it stands alone.
+    pub list_id: u32,
+    /// Its number among the legs of the list, from 1; 0 if it stands alone.
+    pub leg: u8,
     /// Zero.
-    pub reserved: [u8; 8],
+    pub reserved: [u8; 3],
 }
 
 const _: () = assert!(size_of::<NewOrder>() == 128);
@@ -239,7 +243,9 @@ impl NewOrder {
         display_qty: Lots::ZERO,
         min_qty: Lots::ZERO,
         expire_at: UnixNanos::ZERO,
-        reserved: [0; 8],
+        list_id: 0,
+        leg: 0,
+        reserved: [0; 3],
     };
 
     /// True if nothing but type, side, price, quantity and time in force says how it trades.

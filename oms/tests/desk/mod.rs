@@ -12,7 +12,7 @@ use tidegate_model::{
 };
 use tidegate_oms::oms::Fill;
 use tidegate_oms::{Booking, Named, Oms, OrderSlot, Requester};
-use tidegate_risk::{OrderContext, Risk, RiskApproved};
+use tidegate_risk::{Counting, OrderContext, Risk, RiskApproved};
 
 pub const USD: Code = Code(*b"USD\0\0\0\0\0");
 pub const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
@@ -94,6 +94,7 @@ impl Desk {
             instrument: &self.terms,
             reference: Some(Ticks(100)),
             funds: self.oms.funds(order.account, &self.terms)?,
+            counting: Counting::Alone,
         };
         self.risk.check_new(order, &context)
     }
@@ -171,6 +172,7 @@ impl Desk {
             instrument: &self.terms,
             reference: Some(Ticks(100)),
             funds: self.oms.funds(order.account, &self.terms).expect("its currency"),
+            counting: Counting::Alone,
         };
         self.risk.check_replace(replace, &self.oms.exposure(slot), order.cum_qty, &context)
     }

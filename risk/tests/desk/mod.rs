@@ -6,7 +6,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, Side, Symbol,
     Ticks, UnixNanos,
 };
-use tidegate_risk::{Funds, OrderContext, OrderExposure, Risk, RiskApproved};
+use tidegate_risk::{Counting, Funds, OrderContext, OrderExposure, Risk, RiskApproved};
 
 pub const ACCOUNT: AccountId = AccountId(7);
 pub const INSTRUMENT: InstrumentId = InstrumentId(3);
@@ -80,6 +80,7 @@ impl Desk {
             instrument: &self.terms,
             reference: self.reference,
             funds: Funds::of_base(self.equity),
+            counting: Counting::Alone,
         };
         self.risk.check_new(order, &context)
     }
@@ -103,6 +104,7 @@ impl Desk {
             instrument: &self.terms,
             reference: self.reference,
             funds: Funds::of_base(self.equity),
+            counting: Counting::Alone,
         };
         let replace = ReplaceOrder {
             client_order_id: ClientOrderId::EMPTY,

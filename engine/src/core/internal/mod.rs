@@ -112,7 +112,7 @@ impl Core {
         let order = *self.oms.order(slot);
         let reason = match request {
             Request::Cancel(reason) => reason,
-            Request::New | Request::Replace => CancelReason::User,
+            Request::New | Request::Replace | Request::Resize => CancelReason::User,
         };
         let asked = Some(Asked { slot, who, reason });
         match request {
@@ -145,6 +145,7 @@ impl Core {
                     markets.replace(handle, leaves, price, stop_price, told);
                 });
             }
+            Request::Resize => unreachable!("no leg of a list goes there"),
         }
     }
 

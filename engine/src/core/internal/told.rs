@@ -10,7 +10,7 @@ use tidegate_model::command::OrderType;
 use tidegate_model::event::{CancelReason, ExecType, Liquidity};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks};
-use tidegate_oms::{Oms, Order, OrderSlot, Requester};
+use tidegate_oms::{Oms, Order, OrderSlot, Place, Requester};
 use tidegate_risk::Risk;
 
 /// What a market's phase means for whoever asks whether the instrument trades.
@@ -165,7 +165,7 @@ impl<O: Output> Reports for Told<'_, '_, O> {
     fn triggered(&mut self, handle: u32, price: Ticks) {
         let slot = self.slot(handle);
         let protection_price = self.oms.order(slot).protection_price;
-        self.oms.triggered(slot, price, protection_price).expect(IN_STEP);
+        self.oms.triggered(slot, price, protection_price, Place::House).expect(IN_STEP);
         let who = self.oms.order(slot).who;
         self.report(slot, ExecType::Triggered, who);
     }

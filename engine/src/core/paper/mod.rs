@@ -103,6 +103,8 @@ pub enum Request {
     Cancel(CancelReason),
     /// New price and quantity, which the order store keeps.
     Replace,
+    /// A new quantity, since other orders of its list changed; as it is to be when this arrives.
+    Resize,
 }
 
 /// A request on its way.
@@ -551,6 +553,7 @@ impl PaperVenue {
             let kind = match flight.request {
                 Request::New => 1,
                 Request::Replace => 2,
+                Request::Resize => 3,
                 Request::Cancel(reason) => 1 << 8 | u64::from(reason.wire()),
             };
             let order = flight.order.index() as u64;

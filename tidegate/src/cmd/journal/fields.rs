@@ -6,11 +6,12 @@ use tidegate_journal::frame::{
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
-    CommandKind, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase, SetLimits,
-    TimeInForce,
+    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase,
+    SetLimits, TimeInForce,
 };
 use tidegate_model::event::{
-    Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, OrdStatus, PostingKind,
+    Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
+    PostingKind,
 };
 use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::MarketEventKind;
@@ -65,6 +66,12 @@ pub(super) const COLUMNS: &[&str] = &[
     "cause_seq",
     "exec_id",
     "parent_id",
+    "stop_price_ticks",
+    "list_id",
+    "leg",
+    "contingency",
+    "leg_count",
+    "list_status",
     "fee_e18",
     "cost_e18",
     "realised_e18",
@@ -296,7 +303,17 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "time_in_force" = name_of!(TimeInForce, body.time_in_force),
             "flags" = body.flags,
             "qty_lots" = body.qty.0,
-            "price_ticks" = body.price.0
+            "price_ticks" = body.price.0,
+            "stop_price_ticks" = body.stop_price.0,
+            "list_id" = body.list_id,
+            "leg" = body.leg
+        ),
+        Command::NewList(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "list_id" = body.list_id,
+            "contingency" = name_of!(Contingency, body.contingency),
+            "leg_count" = body.leg_count
         ),
         Command::CancelOrder(body) => put!(
             fields,
@@ -486,6 +503,17 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "position_lots" = body.qty,
             "price_ticks" = body.price.0
         ),
+        Event::ListStatus(body) => {
+            put!(
+                fields,
+                "list_id" = body.list_id,
+                "contingency" = name_of!(Contingency, body.contingency),
+                "leg_count" = body.leg_count,
+                "list_status" = name_of!(ListOrderStatus, body.status),
+                "parent_id" = body.first_order_id.0
+            );
+            reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
+        }
         Event::Equity(body) => put!(
             fields,
             "equity_e18" = body.equity.0,
