@@ -213,7 +213,7 @@ pub extern "C" fn engine_shutdown() {
 /// # Safety
 /// `order` points to a `new_order_t`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrder) {
+pub unsafe extern "C-unwind" fn engine_on_new_order(order: *const NewOrder) {
     // SAFETY: as the caller promises.
     let order = unsafe { &*order };
     let Engine { markets, codes, handles, ring } = engine();
@@ -245,7 +245,7 @@ pub unsafe extern "C" fn engine_on_new_order(order: *const NewOrder) {
 /// # Safety
 /// `cancel` points to a `cancel_t`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn engine_on_cancel(cancel: *const Cancel) {
+pub unsafe extern "C-unwind" fn engine_on_cancel(cancel: *const Cancel) {
     // SAFETY: as the caller promises.
     let cancel = unsafe { &*cancel };
     let Engine { markets, codes, handles, ring } = engine();
@@ -271,7 +271,7 @@ pub unsafe extern "C" fn engine_on_cancel(cancel: *const Cancel) {
 /// # Safety
 /// `modify` points to a `modify_t`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn engine_on_modify(modify: *const Modify) {
+pub unsafe extern "C-unwind" fn engine_on_modify(modify: *const Modify) {
     // SAFETY: as the caller promises.
     let modify = unsafe { &*modify };
     let Engine { markets, codes, handles, ring } = engine();
@@ -317,7 +317,7 @@ const _: () = assert!(size_of::<Message>() == 40);
 /// # Safety
 /// `messages` points to `count` of `me_msg_t`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn engine_on_batch(messages: *const Message, count: u32) {
+pub unsafe extern "C-unwind" fn engine_on_batch(messages: *const Message, count: u32) {
     // SAFETY: as the caller promises.
     for Message { kind, body, .. } in unsafe { slice::from_raw_parts(messages, count as usize) } {
         // SAFETY: `kind` tells which of them `body` is.
