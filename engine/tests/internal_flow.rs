@@ -10,6 +10,7 @@ use tidegate_model::command::*;
 use tidegate_model::event::{Event, ExecType, Execution};
 use tidegate_model::instrument::venue_kind;
 use tidegate_model::*;
+use tidegate_oms::Place;
 
 /// The two markets; the desk's own instrument is on paper.
 const HOUSES: [InstrumentId; 2] = [InstrumentId(1), InstrumentId(2)];
@@ -18,15 +19,49 @@ const ACCOUNTS: [AccountId; 2] = [AccountId(1), AccountId(2)];
 #[derive(Clone, Debug)]
 enum Step {
     New(Box<NewOrder>),
-    Cancel { account: u32, order: u64 },
-    Change { account: u32, order: u64, cents: Option<i64>, qty: u64, stop_cents: Option<i64> },
-    MassCancel { house: Option<usize>, account: u32, side: u8 },
-    Kill { account: u32, engaged: bool },
-    Phase { house: Option<usize>, phase: Phase },
-    Reference { house: usize, cents: i64 },
+    List {
+        house: usize,
+        account: u32,
+        kind: Contingency,
+        buy: bool,
+        cents: i64,
+        far: [i64; 3],
+        qty: u64,
+        more: u64,
+    },
+    Cancel {
+        account: u32,
+        order: u64,
+    },
+    Change {
+        account: u32,
+        order: u64,
+        cents: Option<i64>,
+        qty: u64,
+        stop_cents: Option<i64>,
+    },
+    MassCancel {
+        house: Option<usize>,
+        account: u32,
+        side: u8,
+    },
+    Kill {
+        account: u32,
+        engaged: bool,
+    },
+    Phase {
+        house: Option<usize>,
+        phase: Phase,
+    },
+    Reference {
+        house: usize,
+        cents: i64,
+    },
     SessionClosed,
     DayRoll,
-    Pass { ns: u64 },
+    Pass {
+        ns: u64,
+    },
 }
 
 fn price() -> impl Strategy<Value = i64> {
@@ -112,6 +147,16 @@ fn step() -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         40 => order().prop_map(Step::New),
+        10 => (
+            (house.clone(), 1..3u32, prop::sample::select(Contingency::ALL), any::<bool>()),
+            price(),
+            [1..8i64, 1..8i64, 1..8i64],
+            1..300u64,
+            any::<u64>(),
+        )
+            .prop_map(|((house, account, kind, buy), cents, far, qty, more)| {
+                Step::List { house, account, kind, buy, cents, far, qty, more }
+            }),
         8 => (1..3u32, 1..50u64).prop_map(|(account, order)| Step::Cancel { account, order }),
         10 => change.prop_map(|(account, order, cents, qty, stop_cents)| {
             Step::Change { account, order, cents, qty, stop_cents }
@@ -143,6 +188,7 @@ fn command(step: &Step, at: usize) -> Command {
             let client_order_id = ClientOrderId::new(&format!("o{at}")).expect("valid");
             Command::NewOrder(NewOrder { client_order_id, ..**order })
         }
+        Step::List { .. } => unreachable!("a list is several inputs"),
         Step::Cancel { account, order } => Command::CancelOrder(CancelOrder {
             client_order_id: ClientOrderId::EMPTY,
             order_id: OrderId(order),
@@ -238,15 +284,25 @@ fn check_state(core: &Core, listener: &Listener) {
     for (slot, order) in core.oms().open_orders(AccountId::NONE) {
         let handle = slot.index() as u32;
         let in_market = markets.open(handle);
-        assert_eq!(in_market, Some(order.leaves_qty()), "the market has what is open: {order:?}");
-        live += 1;
-        assert_eq!(listener.orders[&order.order_id].leaves_qty, order.leaves_qty());
+        let live_qty = core.oms().live_qty(slot);
+        let expected = (order.place == Place::House && live_qty > Lots::ZERO).then_some(live_qty);
+        assert_eq!(in_market, expected, "the market has what is live: {order:?}");
+        live += usize::from(in_market.is_some());
+        let told = core.oms().execution(slot);
+        assert_eq!(listener.orders[&order.order_id].leaves_qty, told.leaves_qty);
         let lots = open.entry((order.account, order.instrument, order.side)).or_insert(0);
-        *lots += order.leaves_qty().0;
+        // Of orders of which only one can execute, the first stands for all.
+        if core.oms().rivals(slot).all(|rival| rival > slot) {
+            *lots += core.oms().exposure(slot).qty.0;
+        }
+        for rival in core.oms().rivals(slot) {
+            let is_there = markets.open(rival.index() as u32).is_some();
+            assert!(in_market.is_none() || !is_there, "{} has a rival", order.order_id);
+        }
     }
     for (id, report) in &listener.orders {
         let is_open = core.oms().open_orders(AccountId::NONE).any(|(_, it)| it.order_id == *id);
-        assert_eq!(is_open, report.leaves_qty > Lots::ZERO, "{report:?}");
+        assert!(is_open || report.leaves_qty == Lots::ZERO, "{report:?}");
     }
     let mut levels = BTreeMap::new();
     for instrument in HOUSES {
@@ -277,6 +333,43 @@ fn check_state(core: &Core, listener: &Listener) {
     assert_eq!(levels, listener.books, "everyone was told");
 }
 
+/// The exits of a bracket close no more than its entry has executed.
+fn check_brackets(core: &Core, heads: &BTreeMap<u64, Vec<u64>>) {
+    for (entry, exits) in heads {
+        let find = |id: &u64| core.oms().by_id(OrderId(*id));
+        let Some(entered) = find(entry).map(|slot| core.oms().order(slot).cum_qty.0) else {
+            continue;
+        };
+        let exits: Vec<_> = exits.iter().filter_map(find).collect();
+        let closed: u64 = exits.iter().map(|slot| core.oms().order(*slot).cum_qty.0).sum();
+        assert!(closed <= entered, "exits of {entry} close {closed} of {entered}");
+        let markets = core.internal().markets();
+        let live = exits.iter().filter_map(|slot| markets.open(slot.index() as u32));
+        let live: u64 = live.map(|open| open.0).sum();
+        assert!(live <= entered - closed, "exits of {entry} could close more");
+    }
+}
+
+/// The inputs that a step stands for.
+fn commands(step: &Step, at: usize) -> Vec<Command> {
+    let Step::List { house, account, kind, buy, cents, far, qty, more } = *step else {
+        return vec![command(step, at)];
+    };
+    let (account, list_id) = (AccountId(account), at as u32 + 1);
+    let side = if buy { Side::Buy } else { Side::Sell };
+    let legs = list_legs(at, kind, side, cents, far, qty, more);
+    let expire_at = UnixNanos(1_000 + more % 2_000);
+    let leg_count = legs.len() as u8;
+    let contingency = kind.wire();
+    let head = NewList { account, list_id, contingency, leg_count, reserved: [0; 6] };
+    let legs = legs.into_iter().map(|leg| {
+        let leg = NewOrder { account, instrument: HOUSES[house], ..leg };
+        let gtd = leg.time_in_force == TimeInForce::Gtd.wire();
+        Command::NewOrder(if gtd { NewOrder { expire_at, ..leg } } else { leg })
+    });
+    std::iter::once(Command::NewList(head)).chain(legs).collect()
+}
+
 fn run(steps: &[Step], checks: bool) -> (Core, Vec<Collected>) {
     let mut desk = Desk::new(0);
     for (symbol, instrument) in ["ONE", "TWO"].into_iter().zip(HOUSES) {
@@ -285,21 +378,26 @@ fn run(steps: &[Step], checks: bool) -> (Core, Vec<Collected>) {
         desk.command(Command::SetReference(SetReference { price, instrument, reserved: [0; 4] }));
     }
     let mut listener = Listener::default();
+    let mut brackets = BTreeMap::new();
     let mut told = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         if let Step::Pass { ns } = step {
             desk.now.0 += ns;
         }
-        let mut record = CommandRecord::new(command(step, at));
-        record.ts_recv = desk.now;
-        let record = record.from_session(PrincipalId(1), SessionId(5), at as u64);
-        let mut out = Collected::default();
-        desk.core.apply(desk.core.seq().next(), Input::Command(&record), &mut out);
-        if checks {
-            listener.hear(&out);
-            check_state(&desk.core, &listener);
+        for command in commands(step, at) {
+            let mut record = CommandRecord::new(command);
+            record.ts_recv = desk.now;
+            let record = record.from_session(PrincipalId(1), SessionId(5), at as u64);
+            let mut out = Collected::default();
+            desk.core.apply(desk.core.seq().next(), Input::Command(&record), &mut out);
+            if checks {
+                listener.hear(&out);
+                note_brackets(&out.events, &mut brackets);
+                check_state(&desk.core, &listener);
+                check_brackets(&desk.core, &brackets);
+            }
+            told.push(out);
         }
-        told.push(out);
     }
     (desk.core, told)
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use support::*;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
-use tidegate_model::event::{ExecType, ListOrderStatus, OrdStatus};
+use tidegate_model::event::{ExecType, OrdStatus};
 use tidegate_model::market::{Bar, MarketEventKind as Kind, TradingStatus};
 use tidegate_model::*;
 use tidegate_oms::Place;
@@ -155,65 +155,6 @@ fn special(
     }
 }
 
-/// The legs of a list: an entry, and around it a target beyond and a stop behind, or the like on both sides.
-fn legs(
-    at: usize,
-    kind: Contingency,
-    side: Side,
-    limit: i64,
-    far: [i64; 3],
-    qty: u64,
-    more: u64,
-) -> Vec<NewOrder> {
-    let pick = |at: u32, count: u64| (more >> at) % count;
-    let sign = if side == Side::Buy { 1 } else { -1 };
-    let price = |away: i64| cents(limit + sign * away);
-    let tif = [TimeInForce::Gtc, TimeInForce::Day, TimeInForce::Gtd][pick(0, 3) as usize];
-    let blank = |leg: u8, side: Side| NewOrder {
-        list_id: at as u32 + 1,
-        leg,
-        ..new_order(&format!("o{at}-{leg}"), side, None, qty, tif)
-    };
-    let limit_at = |order: NewOrder, price: Ticks| NewOrder {
-        order_type: OrderType::Limit.wire(),
-        price,
-        ..order
-    };
-    let stop_at = |order: NewOrder, stop_price: Ticks| match pick(8, 3) {
-        0 => NewOrder { order_type: OrderType::Stop.wire(), stop_price, ..order },
-        1 => NewOrder {
-            order_type: OrderType::StopLimit.wire(),
-            stop_price,
-            price: stop_price,
-            ..order
-        },
-        _ => NewOrder {
-            order_type: OrderType::TrailingStop.wire(),
-            trail: 100 * far[2],
-            trail_unit: TrailUnit::Ticks.wire(),
-            ..order
-        },
-    };
-    let other = side.opposite();
-    let entry = match pick(16, 3) {
-        0 => blank(1, side),
-        _ => limit_at(blank(1, side), price(0)),
-    };
-    let target = limit_at(blank(2, other), price(far[0]));
-    let loss = stop_at(blank(3, other), price(-far[1]));
-    match kind {
-        Contingency::Oco if pick(24, 2) == 0 => {
-            let sell = NewOrder { qty: Lots(1 + qty / 2), ..blank(2, other) };
-            vec![limit_at(blank(1, side), price(-far[0])), limit_at(sell, price(far[1]))]
-        }
-        Contingency::Oco => {
-            vec![limit_at(blank(1, side), price(-far[0])), stop_at(blank(2, side), price(far[1]))]
-        }
-        Contingency::Bracket if pick(24, 3) == 0 => vec![entry, target],
-        _ => vec![entry, target, loss],
-    }
-}
-
 /// The inputs that a step stands for, at its place in the flow.
 fn make(step: &Step, at: usize, now: &mut u64) -> Vec<Made> {
     let Step::List { kind, buy, cents, far, qty, more } = *step else {
@@ -222,7 +163,7 @@ fn make(step: &Step, at: usize, now: &mut u64) -> Vec<Made> {
         return (0..halves).map(|half| make_one(step, at * 2 + half, now)).collect();
     };
     let side = if buy { Side::Buy } else { Side::Sell };
-    let legs = legs(at, kind, side, cents, far, qty, more);
+    let legs = list_legs(at, kind, side, cents, far, qty, more);
     let head = NewList {
         account: ACCOUNT,
         list_id: at as u32 + 1,
@@ -476,22 +417,6 @@ fn check_reports(told: &[EventRecord]) {
         };
         let sum = told.cum_qty.0 + told.leaves_qty.0 + taken_off;
         assert_eq!(told.qty.0, sum, "order {} {exec_type}", told.order_id);
-    }
-}
-
-/// Takes in which brackets were entered, by the numbers of their orders.
-fn note_brackets(told: &[EventRecord], heads: &mut BTreeMap<u64, Vec<u64>>) {
-    for record in told {
-        match record.event() {
-            Some(Event::ListStatus(list))
-                if list.contingency == Contingency::Bracket.wire()
-                    && list.status == ListOrderStatus::Executing.wire() =>
-            {
-                let first = list.first_order_id.0;
-                heads.insert(first, (first + 1..first + u64::from(list.leg_count)).collect());
-            }
-            _ => {}
-        }
     }
 }
 

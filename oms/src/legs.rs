@@ -66,8 +66,12 @@ impl Oms {
                 bond.parent_id = parent_id;
                 bond.held = if is_exit { qty } else { Lots::ZERO };
             });
-            if held(at) {
-                self.orders.update(slot, |order| order.place = Place::Held);
+            let waits = self.order(slot).order_type.waits();
+            match held(at) {
+                true => self.orders.update(slot, |order| order.place = Place::Held),
+                // Wherever it will trade: another leg must be able to stop it until it goes there.
+                false if waits => self.orders.update(slot, |order| order.place = Place::Waiting),
+                false => {}
             }
         }
         self.lists.open(List::new(contingency, account, list_id, who, &all[..legs.len()]));
@@ -136,6 +140,11 @@ impl Oms {
         Some(status)
     }
 
+    /// True if the order is a leg of a list.
+    pub fn is_leg(&self, slot: OrderSlot) -> bool {
+        matches!(self.orders.bond(slot).owner(), Some(Owner::List(_)))
+    }
+
     /// True if the order's quantity is not its own: it is an exit of a bracket, and follows the entry.
     pub fn follows_entry(&self, slot: OrderSlot) -> bool {
         match self.orders.bond(slot).owner() {
@@ -144,17 +153,17 @@ impl Oms {
         }
     }
 
-    /// An order that the engine held begins: where it goes from here.
-    pub fn activated(&mut self, slot: OrderSlot) -> Place {
+    /// An order that the engine held begins: where it goes from here, to wait or to where it trades, `home`.
+    pub fn activated(&mut self, slot: OrderSlot, home: Place) -> Place {
         let waits = self.order(slot).order_type.waits();
-        let place = if waits { Place::Waiting } else { Place::Venue };
+        let place = if waits { Place::Waiting } else { home };
         self.orders.update(slot, |order| order.place = place);
         place
     }
 
-    /// An order whose stop price was reached while its siblings stood in its way goes to its venue.
-    pub fn released(&mut self, slot: OrderSlot) {
-        self.orders.update(slot, |order| order.place = Place::Venue);
+    /// An order whose stop price was reached while its siblings stood in its way goes to where it trades, `home`.
+    pub fn released(&mut self, slot: OrderSlot, home: Place) {
+        self.orders.update(slot, |order| order.place = home);
     }
 
     /// The stop price with which a held order will begin to wait; 0 if the last trade will give it one.

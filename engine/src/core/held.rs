@@ -114,8 +114,8 @@ impl Core {
             Place::Waiting => {
                 self.waiting.remove(order);
             }
-            Place::House => unreachable!("its market takes it off itself"),
-            Place::Held => {}
+            // A market takes an order off itself.
+            Place::House | Place::Held => {}
         }
     }
 
@@ -153,6 +153,14 @@ impl Core {
         self.waiting.insert(instrument, waiter);
     }
 
+    /// Where orders of the instrument trade.
+    pub(super) fn home_of(&self, instrument: InstrumentId) -> Place {
+        match self.internal.market_of(instrument) {
+            Some(_) => Place::House,
+            None => Place::Venue,
+        }
+    }
+
     /// The instrument traded, or trades again: orders that wait for that are triggered.
     pub(super) fn after_trade<O: Output>(
         &mut self,
@@ -182,7 +190,7 @@ impl Core {
             // Another order that the same trade triggered has ended it.
             return;
         }
-        let &Order { account, side, order_type, who, .. } = order;
+        let &Order { account, instrument, side, order_type, who, .. } = order;
         let Some(is_blocked) = self.is_blocked(slot) else { return };
         let stop = waiter.stop_price.expect("a trade has reached it");
         let price = self.limit_at(slot, stop);
@@ -193,7 +201,7 @@ impl Core {
             }
             false => price,
         };
-        let place = if is_blocked { Place::Held } else { Place::Venue };
+        let place = if is_blocked { Place::Held } else { self.home_of(instrument) };
         let triggered = self.oms.triggered(slot, price, protection, place);
         triggered.expect("an order that waits can be triggered");
         self.report(slot, ExecType::Triggered, who, publisher, |_| {});

@@ -3,11 +3,12 @@
 //! What a list must do is derived in `oms` ([`tidegate_oms::lists`]); here it is done.
 
 use super::Core;
+use super::internal::check_house_terms;
 use super::orders::{check_trading, refuse_new};
 use super::output::{Output, Publisher};
 use super::paper::Request;
 use tidegate_model::command::{
-    Contingency, LIST_LEGS_MAX, NewList, NewOrder, OrderType, ReplaceOrder, TimeInForce,
+    Contingency, LIST_LEGS_MAX, NewList, NewOrder, OrderType, ReplaceOrder, SelfTrade, TimeInForce,
 };
 use tidegate_model::event::{CancelReason, Event, ExecType, ListOrderStatus, ListStatus};
 use tidegate_model::hash::hash_words;
@@ -95,6 +96,10 @@ impl Assembling {
             let at_once = [TimeInForce::Ioc.wire(), TimeInForce::Fok.wire()];
             if at_once.contains(&leg.time_in_force) {
                 return Err(bad(leg.time_in_force.into()));
+            }
+            // It would take off what the entry gives.
+            if leg.self_trade == SelfTrade::Decrement.wire() {
+                return Err(bad(leg.self_trade.into()));
             }
             debug_assert!(at > 0, "the entry is no exit");
         }
@@ -316,10 +321,6 @@ impl Core {
         let leg = list.legs[at];
         let unknown = Reject::of(RejectReason::UnknownInstrument, leg.instrument.0.into());
         let listed = self.listing.get(leg.instrument).ok_or(unknown)?;
-        if listed.instrument.is_internal() {
-            let kind = listed.instrument.venue_kind;
-            return Err(Reject::of(RejectReason::UnsupportedByVenue, kind.into()));
-        }
         let mut context = self.order_context(leg.account, leg.instrument, listed)?;
         let before = of_rivals(list, at, approved);
         context.counting = match before {
@@ -328,7 +329,11 @@ impl Core {
             None => Counting::Alone,
         };
         let order = self.risk.check_new(leg, &context)?;
-        check_trading(listed)?;
+        // A market of the house says itself what it takes, when the leg comes there.
+        match listed.instrument.is_internal() {
+            true => check_house_terms(&leg)?,
+            false => check_trading(listed)?,
+        }
         self.check_room_to_wait(&leg)?;
         let counted = order.exposure();
         let own = OrderExposure::of(
@@ -348,15 +353,31 @@ impl Core {
         Ok(())
     }
 
+    /// Trades in markets of the house have reached stop prices of legs that the engine holds.
+    fn trigger_in_house<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+        std::mem::swap(&mut self.triggered, &mut self.internal.triggered);
+        for at in 0..self.triggered.len() {
+            let waiter = self.triggered[at];
+            self.trigger(&waiter, publisher);
+        }
+        self.triggered.clear();
+    }
+
     /// Whoever looks after orders that changed does what follows from it, until nothing does.
     #[inline]
     pub(super) fn follow_up<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
-        while let Some(owner) = self.oms.next_changed() {
-            match owner {
-                Owner::List(list) => self.settle_list(list, publisher),
+        loop {
+            if !self.internal.triggered.is_empty() {
+                self.trigger_in_house(publisher);
+            } else if let Some(owner) = self.oms.next_changed() {
+                match owner {
+                    Owner::List(list) => self.settle_list(list, publisher),
+                }
+                // Only now: what it did itself is settled.
+                self.oms.settled(owner);
+            } else {
+                return;
             }
-            // Only now: what it did itself is settled.
-            self.oms.settled(owner);
         }
     }
 
@@ -369,8 +390,8 @@ impl Core {
                 ListStep::Resize(slot) => self.resize(slot, publisher),
                 ListStep::Activate(slot) => self.activate(slot, publisher),
                 ListStep::Release(slot) => {
-                    self.oms.released(slot);
-                    let who = self.oms.order(slot).who;
+                    let &Order { instrument, who, .. } = self.oms.order(slot);
+                    self.oms.released(slot, self.home_of(instrument));
                     self.send(slot, Request::New, who, publisher);
                 }
                 ListStep::Done => {
@@ -392,7 +413,8 @@ impl Core {
                 }
             }
         }
-        panic!("a list comes to rest: each step changes a leg for good");
+        // A market that takes back what it is given, as self-trade prevention does, keeps a leg from what it is to be: what
+        // is left to do is done with the next change of a leg.
     }
 
     /// A leg is canceled for another's sake.
@@ -406,8 +428,8 @@ impl Core {
 
     /// A leg that was held begins.
     fn activate<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
-        let who = self.oms.order(slot).who;
-        match self.oms.activated(slot) {
+        let &Order { instrument, who, .. } = self.oms.order(slot);
+        match self.oms.activated(slot, self.home_of(instrument)) {
             Place::Waiting => self.wait(slot, who, publisher),
             Place::Venue | Place::House | Place::Held => {
                 self.send(slot, Request::New, who, publisher);
@@ -440,11 +462,18 @@ impl Core {
         }
         let after = self.oms.exposure(slot);
         if self.risk.check_change(&before, &after).is_err() {
-            return self.end_counted(slot, &before, CancelReason::CannotBook, who, publisher);
+            self.end_counted(slot, &before, CancelReason::CannotBook, who, publisher);
+            if place == Place::House {
+                self.resize_in_house(slot, publisher);
+            }
+            return;
         }
         self.oms.recount(&mut self.risk, slot, &before);
         if told(self) != told_before {
             self.report(slot, ExecType::Restated, who, publisher, |_| {});
+        }
+        if place == Place::House {
+            return self.resize_in_house(slot, publisher);
         }
         let order = *self.oms.order(slot);
         if !order.is_open() {

@@ -454,7 +454,7 @@ impl Core {
         self.end_for(slot, reason, who, publisher);
     }
 
-    fn end_for<O: Output>(
+    pub(super) fn end_for<O: Output>(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,
@@ -676,9 +676,9 @@ impl Core {
             if !fits(self.oms.order(slot)) {
                 continue;
             }
-            let &Order { who, instrument, .. } = self.oms.order(slot);
+            let &Order { who, .. } = self.oms.order(slot);
             if self.oms.cancel_requested(slot).is_ok() {
-                match self.internal.market_of(instrument) {
+                match self.market_with(slot) {
                     Some(market) => self.internal.leaving.push((market, slot.index() as u32)),
                     None => self.send(slot, Request::Cancel(reason), who, publisher),
                 }
@@ -701,21 +701,15 @@ impl Core {
         let mut next = self.oms.first_open(AccountId::NONE);
         while let Some(slot) = next {
             next = self.oms.next_open(AccountId::NONE, slot);
-            let &Order { instrument, time_in_force, .. } = self.oms.order(slot);
-            if let Some(market) = self.internal.market_of(instrument) {
-                if ends_with_the_day(time_in_force) {
-                    self.internal.leaving.push((market, slot.index() as u32));
-                    expired += 1;
-                } else {
-                    self.renew(slot, publisher);
-                }
-                continue;
-            }
-            if time_in_force != TimeInForce::Day {
+            let &Order { time_in_force, .. } = self.oms.order(slot);
+            if !ends_with_the_day(time_in_force) {
                 self.renew(slot, publisher);
-                continue;
+            } else if let Some(market) = self.market_with(slot) {
+                self.internal.leaving.push((market, slot.index() as u32));
+                expired += 1;
+            } else {
+                expired += u64::from(self.expire(slot, publisher));
             }
-            expired += u64::from(self.expire(slot, publisher));
         }
         self.leave_markets(CancelReason::Expired, publisher);
         self.follow_up(publisher);

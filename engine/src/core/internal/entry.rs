@@ -66,6 +66,18 @@ fn terms(new: &NewOrder) -> Result<Terms, Reject> {
     })
 }
 
+/// A leg of a list whose stop price was reached while the engine held it, as it goes to its market: an order like any other,
+/// with the limit that it has from then on.
+pub(super) fn as_triggered(mut order: Order, entered: &NewOrder) -> (Order, NewOrder) {
+    order.order_type = match order.order_type.is_market() {
+        true => OrderType::Market,
+        false => OrderType::Limit,
+    };
+    let (order_type, price) = (order.order_type.wire(), order.price);
+    let (stop_price, trail, trail_unit, offset) = (Ticks::ZERO, 0, 0, Ticks::ZERO);
+    (order, NewOrder { order_type, price, stop_price, trail, trail_unit, offset, ..*entered })
+}
+
 /// An order as its market takes it. `step` is one step of prices there.
 pub(super) fn entry(handle: u32, order: &Order, new: &NewOrder, step: Ticks) -> Entry {
     Entry {

@@ -16,14 +16,14 @@ use super::output::{Output, Publisher};
 use super::paper::Request;
 use crate::matching::{Markets, PRICE_MAX, Phase, Plain};
 pub(super) use entry::check_house_terms;
-use entry::{entry, house_price, is_plain};
+use entry::{as_triggered, entry, house_price, is_plain};
 use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetPhase, SetReference};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
     Instrument, InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos,
 };
-use tidegate_oms::{Order, OrderSlot, Requester};
+use tidegate_oms::{Order, OrderSlot, Place, Requester, Waiter};
 use told::{Asked, Told};
 
 /// No market, in the table by instrument.
@@ -41,6 +41,8 @@ pub struct Internal {
     pub(super) leaving: Vec<(u32, u32)>,
     /// Scratch: those of one market.
     handles: Vec<u32>,
+    /// Legs of lists whose stop prices trades have reached, in their turn; none between inputs.
+    pub(super) triggered: Vec<Waiter>,
 }
 
 impl Internal {
@@ -52,6 +54,7 @@ impl Internal {
             instruments: Vec::new(),
             leaving: Vec::new(),
             handles: Vec::new(),
+            triggered: Vec::new(),
         }
     }
 
@@ -114,30 +117,22 @@ impl Core {
             Request::Cancel(reason) => reason,
             Request::New | Request::Replace | Request::Resize => CancelReason::User,
         };
-        let asked = Some(Asked { slot, who, reason });
+        let asked = Some(Asked { slot, who, reason, quiet: false });
+        let is_away = || self.internal.markets.open(handle).is_none();
         match request {
-            Request::New => {
-                let new = self.oms.entered(slot);
-                if is_plain(&new) {
-                    let &Order { account, side, time_in_force, qty, price, .. } = &order;
-                    let plain = Plain { handle, account, side, time_in_force, qty, price };
-                    self.in_market(market, asked, publisher, |markets, told| {
-                        markets.enter_plain(market, &plain, told);
-                    });
-                } else {
-                    let entry = entry(handle, &order, &new, self.internal.markets.step(market));
-                    self.in_market(market, asked, publisher, |markets, told| {
-                        markets.enter(market, &entry, told);
-                    });
-                    self.take_over_limit(slot);
-                }
+            Request::New => self.enter_market(market, slot, asked, publisher),
+            // All of it is held back.
+            Request::Cancel(reason) if is_away() => self.end_for(slot, reason, who, publisher),
+            Request::Cancel(_) => {
+                _ = self.in_market(market, asked, publisher, |markets, told| {
+                    markets.cancel(handle, told);
+                })
             }
-            Request::Cancel(_) => self.in_market(market, asked, publisher, |markets, told| {
-                markets.cancel(handle, told);
-            }),
+            Request::Replace if is_away() => self.replace_here(slot, who, publisher),
             Request::Replace => {
                 let terms = order.replace.expect("a replace was asked for");
-                let leaves = Lots(terms.qty.0 - order.cum_qty.0);
+                let held = self.oms.bond(slot).held;
+                let leaves = Lots(terms.qty.0 - order.cum_qty.0 - held.0);
                 let step = self.internal.markets.step(market);
                 let price = house_price(&order, terms.price, step);
                 let stop_price = Some(terms.stop_price).filter(|stop| *stop != Ticks::ZERO);
@@ -145,7 +140,82 @@ impl Core {
                     markets.replace(handle, leaves, price, stop_price, told);
                 });
             }
-            Request::Resize => unreachable!("no leg of a list goes there"),
+            Request::Resize => self.arrive_resize(slot, publisher),
+        }
+    }
+
+    /// The market of the house that has the order now, if one has.
+    #[inline]
+    pub(super) fn market_with(&self, slot: OrderSlot) -> Option<u32> {
+        let order = self.oms.order(slot);
+        let market = self.internal.market_of(order.instrument)?;
+        let is_there = order.place == Place::House
+            && self.internal.markets.open(slot.index() as u32).is_some();
+        is_there.then_some(market)
+    }
+
+    /// What is live of an order enters its market.
+    fn enter_market<O: Output>(
+        &mut self,
+        market: u32,
+        slot: OrderSlot,
+        asked: Option<Asked>,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let handle = slot.index() as u32;
+        let (mut order, mut new) = (*self.oms.order(slot), self.oms.entered(slot));
+        if is_plain(&new) && order.qty == self.oms.live_qty(slot) {
+            let &Order { account, side, time_in_force, qty, price, .. } = &order;
+            let plain = Plain { handle, account, side, time_in_force, qty, price };
+            self.in_market(market, asked, publisher, |markets, told| {
+                markets.enter_plain(market, &plain, told);
+            });
+            return;
+        }
+        order.qty = self.oms.live_qty(slot);
+        if order.qty == Lots::ZERO {
+            return;
+        }
+        if order.order_type.waits() && self.oms.is_leg(slot) {
+            (order, new) = as_triggered(order, &new);
+        }
+        let entry = entry(handle, &order, &new, self.internal.markets.step(market));
+        self.in_market(market, asked, publisher, |markets, told| {
+            markets.enter(market, &entry, told);
+        });
+        self.take_over_limit(slot);
+    }
+
+    /// What an order has open in its market becomes what is live of it. That was told before; one that its market does not take
+    /// so is canceled.
+    pub(super) fn resize_in_house<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let handle = slot.index() as u32;
+        let &Order { instrument, who, acknowledged, .. } = self.oms.order(slot);
+        let market = self.internal.market_of(instrument).expect("it trades in the house");
+        let live = self.oms.live_qty(slot);
+        let asked = Some(Asked { slot, who, reason: CancelReason::Contingent, quiet: true });
+        match self.internal.markets.entry(handle) {
+            // It has yet to begin, and does so with what is live then.
+            None if !acknowledged => {}
+            None => self.send(slot, Request::New, who, publisher),
+            Some(_) if live == Lots::ZERO => {
+                self.in_market(market, asked, publisher, |markets, told| {
+                    markets.cancel(handle, told);
+                });
+            }
+            Some(entry) => {
+                let is_refused = self.in_market(market, asked, publisher, |markets, told| {
+                    markets.replace(handle, live, entry.price, None, told);
+                });
+                if is_refused {
+                    let request = Request::Cancel(CancelReason::Contingent);
+                    self.send(slot, request, who, publisher);
+                }
+            }
         }
     }
 
@@ -193,6 +263,11 @@ impl Core {
         let order = self.oms.order(slot);
         let market = self.internal.market_of(order.instrument).filter(|_| order.is_open());
         let Some(market) = market else { return };
+        if self.internal.markets.open(slot.index() as u32).is_none() {
+            // All of it is held back.
+            self.expire(slot, publisher);
+            return;
+        }
         self.in_market(market, None, publisher, |markets, told| {
             markets.set_time(market, now, told);
         });
@@ -269,21 +344,34 @@ impl Core {
         self.internal.market_of(instrument).ok_or(Reject::of(RejectReason::NoMarket, value))
     }
 
-    /// Asks a market something, with everything at hand that its answers change.
+    /// Asks a market something, with everything at hand that its answers change. True if it was asked for something quietly,
+    /// and refused it.
     fn in_market<O: Output>(
         &mut self,
         market: u32,
         asked: Option<Asked>,
         publisher: &mut Publisher<'_, O>,
         ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
-    ) {
-        let Self { internal, oms, risk, listing, counters, .. } = self;
-        let instrument = internal.instruments[market as usize];
+    ) -> bool {
+        let Self { internal, oms, risk, listing, waiting, counters, .. } = self;
+        let Internal { markets, instruments, triggered, .. } = internal;
+        let instrument = instruments[market as usize];
         let listed = &mut listing[instrument];
         let fills = &mut counters.fills;
-        ask(
-            &mut internal.markets,
-            &mut Told { oms, risk, listed, instrument, fills, asked, publisher },
-        );
+        let is_refused = false;
+        let mut told = Told {
+            oms,
+            risk,
+            waiting,
+            triggered,
+            listed,
+            instrument,
+            fills,
+            asked,
+            is_refused,
+            publisher,
+        };
+        ask(markets, &mut told);
+        told.is_refused
     }
 }

@@ -10,7 +10,7 @@ use tidegate_model::command::OrderType;
 use tidegate_model::event::{CancelReason, ExecType, Liquidity};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks};
-use tidegate_oms::{Oms, Order, OrderSlot, Place, Requester};
+use tidegate_oms::{Oms, Order, OrderSlot, Place, Requester, Waiter, Waiting};
 use tidegate_risk::Risk;
 
 /// What a market's phase means for whoever asks whether the instrument trades.
@@ -29,16 +29,24 @@ pub(super) struct Asked {
     pub slot: OrderSlot,
     pub who: Requester,
     pub reason: CancelReason,
+    /// It was told before: the first answer is no news.
+    pub quiet: bool,
 }
 
 /// Is told what one market does, and books it.
 pub(super) struct Told<'a, 'o, O: Output> {
     pub oms: &'a mut Oms,
     pub risk: &'a mut Risk,
+    /// Legs of lists that the engine holds until a stop price is reached.
+    pub waiting: &'a mut Waiting,
+    /// Those of them that trades have reached.
+    pub triggered: &'a mut Vec<Waiter>,
     pub listed: &'a mut Listed,
     pub instrument: InstrumentId,
     pub fills: &'a mut u64,
     pub asked: Option<Asked>,
+    /// What was asked for quietly was refused.
+    pub is_refused: bool,
     pub publisher: &'a mut Publisher<'o, O>,
 }
 
@@ -65,6 +73,23 @@ impl<O: Output> Told<'_, '_, O> {
         report(self.oms, slot, exec_type, who, self.publisher, |_| {});
     }
 
+    /// True if this is the answer to what was asked for quietly.
+    #[inline]
+    fn is_quiet(&mut self, slot: OrderSlot) -> bool {
+        match &mut self.asked {
+            Some(asked) if asked.slot == slot => std::mem::take(&mut asked.quiet),
+            _ => false,
+        }
+    }
+
+    /// The last trade triggers what the engine holds, once the market is done with what it was asked.
+    #[inline]
+    fn traded(&mut self, price: Ticks) {
+        if self.listed.status == TradingStatus::Trading && self.waiting.has_any(self.instrument) {
+            self.waiting.traded(self.instrument, price, self.triggered);
+        }
+    }
+
     /// Takes a step that changes what an order ties up.
     fn step(&mut self, slot: OrderSlot, step: impl FnOnce(&mut Oms)) {
         let before = self.oms.exposure(slot);
@@ -75,7 +100,7 @@ impl<O: Output> Told<'_, '_, O> {
     /// `qty` lots are taken off an order: all that is left of it, or OrderQty is restated.
     fn take_off(&mut self, slot: OrderSlot, qty: Lots, reason: CancelReason) {
         let &Order { qty: order_qty, .. } = self.oms.order(slot);
-        let exec_type = if qty < self.oms.order(slot).leaves_qty() {
+        let exec_type = if qty < self.oms.live_qty(slot) {
             ExecType::Restated
         } else if reason == CancelReason::Expired {
             ExecType::Expired
@@ -103,12 +128,17 @@ impl<O: Output> Told<'_, '_, O> {
 impl<O: Output> Reports for Told<'_, '_, O> {
     fn accepted(&mut self, handle: u32, price: Ticks) {
         let slot = self.slot(handle);
-        self.oms.accepted(slot).expect(IN_STEP);
         let order = self.oms.order(slot);
+        let was_here = order.acknowledged;
         if price != order.price && order.post_only.is_some() {
             // It slid.
             self.oms.priced(slot, price);
         }
+        if was_here {
+            // The engine accepted it when it began to wait for its stop price.
+            return;
+        }
+        self.oms.accepted(slot).expect(IN_STEP);
         let who = self.who(slot);
         self.report(slot, ExecType::New, who);
     }
@@ -142,10 +172,14 @@ impl<O: Output> Reports for Told<'_, '_, O> {
                 .expect("both sides were asked for room first");
             *self.fills += 1;
         }
+        self.traded(price);
     }
 
     fn canceled(&mut self, handle: u32, qty: Lots, reason: CancelReason) {
         let slot = self.slot(handle);
+        if self.is_quiet(slot) {
+            return;
+        }
         let reason = match self.asked {
             Some(asked) if asked.slot == slot && reason == CancelReason::User => asked.reason,
             _ => reason,
@@ -155,6 +189,9 @@ impl<O: Output> Reports for Told<'_, '_, O> {
 
     fn replaced(&mut self, handle: u32, _: Ticks, _: Lots) {
         let slot = self.slot(handle);
+        if self.is_quiet(slot) {
+            return;
+        }
         self.step(slot, |oms| {
             oms.replaced(slot).expect(IN_STEP);
         });
@@ -172,6 +209,11 @@ impl<O: Output> Reports for Told<'_, '_, O> {
 
     fn rejected(&mut self, handle: u32, reject: Reject) {
         let slot = self.slot(handle);
+        if self.oms.order(slot).cum_qty > Lots::ZERO {
+            // More of an exit than it executed before is not taken any more: that ends it.
+            let live = self.oms.live_qty(slot);
+            return self.take_off(slot, live, CancelReason::Contingent);
+        }
         self.step(slot, |oms| {
             oms.rejected(slot).expect(IN_STEP);
         });
@@ -181,6 +223,10 @@ impl<O: Output> Reports for Told<'_, '_, O> {
     fn refused(&mut self, handle: u32, reject: Reject) {
         // A cancel is not refused: what the store has open, the market has.
         let slot = self.slot(handle);
+        if self.is_quiet(slot) {
+            self.is_refused = true;
+            return;
+        }
         self.step(slot, |oms| {
             oms.replace_rejected(slot).expect(IN_STEP);
         });
@@ -190,6 +236,9 @@ impl<O: Output> Reports for Told<'_, '_, O> {
     fn phase(&mut self, phase: Phase) {
         let status = status_of(phase);
         self.listed.status = status;
+        if let Some(last) = self.listed.last_trade {
+            self.traded(last);
+        }
         self.publisher.public(PublicUpdate {
             kind: PublicKind::Status.wire(),
             instrument: self.instrument,
