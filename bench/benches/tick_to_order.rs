@@ -121,7 +121,7 @@ fn order(rate: u64, sender: CoreId, engine_core: CoreId) -> Histogram<u64> {
     };
     let book_requests = Arc::new(BookRequests::default());
     let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
-    let outputs = Outputs { events: events_out, public, stages };
+    let outputs = Outputs { events: events_out, public, stages, routes: Vec::new() };
     let engine = runtime::start(config, inputs, outputs, EventPosition::default(), Taker)
         .expect("the engine starts");
     core_affinity::set_for_current(sender);

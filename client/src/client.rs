@@ -289,6 +289,10 @@ impl Client {
         day_roll(DayRollRequest) -> AdminResponse, admin_service
     );
     unary!(
+        /// Confirms a difference of positions between here and the venue of a live route.
+        confirm_position(ConfirmPositionRequest) -> AdminResponse, admin_service
+    );
+    unary!(
         /// Where engine and edge stand.
         get_status(GetStatusRequest) -> GetStatusResponse, admin_service
     );

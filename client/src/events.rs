@@ -70,6 +70,30 @@ impl EventStream {
         }
     }
 
+    /// One step of the stream, without reconnecting: an event, or `None` where only [`Self::position`] moved. For whoever
+    /// has to know of every break. Dropped before it is done, it has taken nothing.
+    ///
+    /// # Errors
+    /// [`ClientError::Call`] if the stream breaks, [`ClientError::SessionClosed`] if it ends.
+    pub async fn step_once(&mut self) -> Result<Option<Event>, ClientError> {
+        match self.step().await.map_err(ClientError::call("StreamEvents"))? {
+            Some(Step::Event(event)) => {
+                self.position = event.position;
+                Ok(Some(event))
+            }
+            Some(Step::Progress(progress)) => {
+                self.position = progress.position.or(self.position);
+                Ok(None)
+            }
+            None => Err(ClientError::SessionClosed),
+        }
+    }
+
+    /// How far the stream has read, events that the filter left out included.
+    pub fn position(&self) -> Option<EventPosition> {
+        self.position
+    }
+
     async fn step(&mut self) -> Result<Option<Step>, tonic::Status> {
         let stream = match &mut self.stream {
             Some(stream) => stream,

@@ -157,7 +157,9 @@ impl View {
                 | Event::Ack(_)
                 | Event::Posting(_)
                 | Event::Equity(_)
-                | Event::ListStatus(_),
+                | Event::ListStatus(_)
+                | Event::RouteState(_)
+                | Event::RouteDifference(_),
             )
             | None => {}
         }

@@ -9,6 +9,7 @@
 
 use crate::broadcast;
 use crate::core::output::Output;
+use crate::core::route::ROUTE_RING_CAPACITY;
 use crate::core::{Core, Input};
 use crate::event_log::EventPosition;
 use crate::replay::{ReplayError, replay};
@@ -21,12 +22,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::writer::Check;
 use tidegate_journal::{Checkpoint, JournalError};
-use tidegate_model::command::{Configure, FLAG_CANCEL_ON_DISCONNECT};
+use tidegate_model::command::{
+    Configure, FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus,
+};
 use tidegate_model::event::FLAG_LAST_OF_INPUT;
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
-    AccountId, Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate, SeqNo,
-    Side, StateHash, UnixNanos,
+    AccountId, Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate,
+    RoutedRequest, SeqNo, Side, StateHash, UnixNanos,
 };
 
 /// Inputs between two recorded state hashes.
@@ -270,6 +273,8 @@ pub struct Outputs {
     pub public: broadcast::Writer,
     /// To whoever measures.
     pub stages: Producer<StageSample>,
+    /// To the adapters, by the number of their route.
+    pub routes: Vec<Producer<RoutedRequest>>,
 }
 
 /// A ring for market events of [`FEED_RING_CAPACITY`].
@@ -285,6 +290,11 @@ pub fn event_ring() -> (Producer<EventRecord>, Consumer<EventRecord>) {
 /// A ring for stage samples of [`STAGE_RING_CAPACITY`].
 pub fn stage_ring() -> (Producer<StageSample>, Consumer<StageSample>) {
     RingBuffer::new(STAGE_RING_CAPACITY)
+}
+
+/// A ring for requests to an adapter.
+pub fn route_ring() -> (Producer<RoutedRequest>, Consumer<RoutedRequest>) {
+    RingBuffer::new(ROUTE_RING_CAPACITY)
 }
 
 /// Instruments of which somebody wants a whole picture: one bit each, set by anyone, cleared by the engine.
@@ -337,6 +347,8 @@ struct Publishing<'s, S> {
     logged: EventPosition,
     /// The latest event, which waits to hear whether it is its input's last.
     latest: Option<EventRecord>,
+    /// False during recovery: what left before the restart never leaves again.
+    is_live: bool,
 }
 
 impl<S> Publishing<'_, S> {
@@ -368,6 +380,16 @@ impl<S: Strategy> Output for Publishing<'_, S> {
     #[inline]
     fn public(&mut self, update: &PublicUpdate) {
         self.outputs.public.publish(update);
+    }
+
+    fn routed(&mut self, request: &RoutedRequest) {
+        if !self.is_live {
+            return;
+        }
+        if let Some(ring) = self.outputs.routes.get_mut(usize::from(request.route)) {
+            // Full only of an adapter that stands still: it finds the gap in the numbers, and reconciles.
+            let _ = ring.push(*request);
+        }
     }
 
     #[inline]
@@ -454,7 +476,8 @@ pub fn start<S: Strategy + 'static>(
             core_affinity::set_for_current(core);
         }
         let _life = Life(&status_inner);
-        let publishing = Publishing { outputs, strategy: &mut strategy, logged, latest: None };
+        let publishing =
+            Publishing { outputs, strategy: &mut strategy, logged, latest: None, is_live: false };
         run(&config, inputs, publishing, &stop_inner, &status_inner)
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
@@ -484,6 +507,7 @@ fn run<S: Strategy>(
     let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
     let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
     let logged = std::mem::take(&mut publishing.logged).seq;
+    publishing.is_live = true;
     if logged > last {
         return Err(EngineError::EventLogAhead { logged, last });
     }
@@ -503,6 +527,7 @@ fn run<S: Strategy>(
         engine.command(&first)?;
     } else {
         engine.close_sessions()?;
+        engine.lose_routes()?;
         engine.forget_market()?;
     }
     engine.tell();
@@ -647,6 +672,21 @@ impl<S: Strategy> Running<'_, S> {
                 CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
             closed.ts_recv = unix_now();
             self.command(&closed)?;
+        }
+        Ok(())
+    }
+
+    /// The adapters of the run before are gone with its process, and what left last has no known outcome.
+    fn lose_routes(&mut self) -> Result<(), EngineError> {
+        for route in 0..ROUTES_MAX as u8 {
+            if self.core.routes().all()[usize::from(route)].link == RouteLink::Down {
+                continue;
+            }
+            let link = RouteLink::Down.wire();
+            let status = RouteStatus { cursor: [0; 2], route, link, reserved: [0; 6] };
+            let mut lost = CommandRecord::new(Command::RouteStatus(status));
+            lost.ts_recv = unix_now();
+            self.command(&lost)?;
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ fn start_only(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'stat
     let book_requests = Arc::new(BookRequests::default());
     let inputs =
         Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::clone(&book_requests) };
-    let outputs = Outputs { events: events_out, public: public_out, stages };
+    let outputs = Outputs { events: events_out, public: public_out, stages, routes: Vec::new() };
     let engine = runtime::start(config(dir), inputs, outputs, logged, strategy).expect("it starts");
     Bench { engine, feed, lane, events, public, book_requests }
 }
@@ -375,7 +375,7 @@ fn core_that_does_not_exist_is_named() {
     let (stages, _) = runtime::stage_ring();
     let (public, _) = broadcast::channel();
     let inputs = Inputs { feed, lanes: Vec::new(), book_requests: Arc::default() };
-    let outputs = Outputs { events, public, stages };
+    let outputs = Outputs { events, public, stages, routes: Vec::new() };
     let config = EngineConfig { pin_core: Some(9_999), ..config(dir.path()) };
     let refused = runtime::start(config, inputs, outputs, EventPosition::default(), ());
     assert!(matches!(refused, Err(EngineError::Pin { core: 9_999, .. })));

@@ -50,6 +50,10 @@ wire_enum!(
         Equity = 10 => "equity",
         /// A list of orders was taken or refused, or has ended: [`ListStatus`] (FIX N).
         ListStatus = 16 => "list_status",
+        /// The link to a venue changed: [`RouteState`].
+        RouteState = 25 => "route_state",
+        /// Here and a venue do not agree: [`RouteDifference`].
+        RouteDifference = 26 => "route_difference",
     }
 );
 
@@ -162,6 +166,10 @@ wire_enum!(
         Expired = 11 => "expired",
         /// It would have traded outside the price band.
         PriceBand = 12 => "price_band",
+        /// The venue that it was routed to does not know it.
+        LostAtVenue = 30 => "lost_at_venue",
+        /// The venue that it was routed to canceled it by itself.
+        AtVenue = 31 => "at_venue",
         /// What another order of its list did.
         Contingent = 32 => "contingent",
         /// A table of the engine was full when it came to its turn.
@@ -324,6 +332,62 @@ pub struct Equity {
     pub reserved: [u8; 4],
 }
 
+/// How a route stands after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct RouteState {
+    /// Open orders that left on it, or wait to.
+    pub open_orders: u32,
+    /// Those of them whose last request has no known outcome.
+    pub unsure_orders: u32,
+    /// The route.
+    pub route: u8,
+    /// A [`crate::command::RouteLink`] on the wire.
+    pub link: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+wire_enum!(
+    /// What differs between here and a venue, and the rule that settles it.
+    RouteDifferenceKind {
+        /// The venue has an open order that did not come from here: shown; canceled where the route is configured so.
+        ForeignOrder = 1 => "foreign_order",
+        /// The venue does not know an order that is open here: canceled here.
+        LostOrder = 2 => "lost_order",
+        /// The venue has an order open that has ended here: canceled there.
+        LateOrder = 3 => "late_order",
+        /// The venue gave an order other terms, unasked: taken over.
+        Terms = 4 => "terms",
+        /// The venue told an execution that cannot be booked: shown; the instrument is blocked.
+        Execution = 5 => "execution",
+        /// The positions differ: shown; the instrument is blocked until an operator confirms.
+        Position = 6 => "position",
+    }
+);
+
+/// Here and a venue do not agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct RouteDifference {
+    /// The engine's number of the order, or 0.
+    pub order_id: OrderId,
+    /// The venue's number of the order, or 0.
+    pub venue_order_id: u64,
+    /// Lots here: of the position, executed, or ordered.
+    pub here: i64,
+    /// Lots there.
+    pub there: i64,
+    /// The route.
+    pub route: u8,
+    /// A [`RouteDifferenceKind`] on the wire.
+    pub kind: u8,
+    /// 1 if the rule has settled it, 0 if somebody has to.
+    pub settled: u8,
+    /// Zero.
+    pub reserved: [u8; 5],
+}
+
 /// The answer to an administrative command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -447,6 +511,10 @@ pub enum Event {
     Equity(Equity),
     /// See [`EventKind::ListStatus`].
     ListStatus(ListStatus),
+    /// See [`EventKind::RouteState`].
+    RouteState(RouteState),
+    /// See [`EventKind::RouteDifference`].
+    RouteDifference(RouteDifference),
 }
 
 impl Event {
@@ -464,6 +532,8 @@ impl Event {
             Self::Posting(_) => EventKind::Posting,
             Self::Equity(_) => EventKind::Equity,
             Self::ListStatus(_) => EventKind::ListStatus,
+            Self::RouteState(_) => EventKind::RouteState,
+            Self::RouteDifference(_) => EventKind::RouteDifference,
         }
     }
 }
@@ -483,6 +553,8 @@ impl EventRecord {
             Event::Posting(body) => padded(bytemuck::bytes_of(body)),
             Event::Equity(body) => padded(bytemuck::bytes_of(body)),
             Event::ListStatus(body) => padded(bytemuck::bytes_of(body)),
+            Event::RouteState(body) => padded(bytemuck::bytes_of(body)),
+            Event::RouteDifference(body) => padded(bytemuck::bytes_of(body)),
         };
         Self {
             seq: SeqNo::ZERO,
@@ -525,6 +597,8 @@ impl EventRecord {
             EventKind::Posting => Event::Posting(self.body()),
             EventKind::Equity => Event::Equity(self.body()),
             EventKind::ListStatus => Event::ListStatus(self.body()),
+            EventKind::RouteState => Event::RouteState(self.body()),
+            EventKind::RouteDifference => Event::RouteDifference(self.body()),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What can be traded, and what its integers mean.
 
+use crate::command::ROUTES_MAX;
 use crate::decimal::{self, DecimalError};
 use crate::ids::{Code, Symbol};
 use crate::units::{Lots, MONEY_PER_UNIT, Money, NANO, Ticks};
@@ -37,6 +38,8 @@ pub mod venue_kind {
     pub const PAPER: u8 = 1;
     /// A market of the house, where orders meet each other (`docs/rule-book.md`).
     pub const INTERNAL: u8 = 2;
+    /// A venue behind a live route, [`super::Instrument::route`].
+    pub const ROUTE: u8 = 3;
 }
 
 /// The largest fee rate: all of the notional, in 1e-8.
@@ -84,8 +87,10 @@ pub struct Instrument {
     pub qty_scale: u8,
     /// A [`Settlement`] on the wire; [`Settlement::Paid`] is kept as 0, which is what it was before there was another.
     pub settlement: u8,
+    /// The route that its orders take, below [`crate::command::ROUTES_MAX`]; 0 for other venues.
+    pub route: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// What one tick of one lot is worth, in [`Money`] units; derived by [`Self::checked`], 0 before.
     ///
     /// 64 bits would not do: one tick of an E-mini S&P future is 12.50 USD, 1.25e19 units.
@@ -124,7 +129,8 @@ impl Instrument {
             price_scale: 4,
             qty_scale: 0,
             settlement: 0,
-            reserved: [0; 3],
+            route: 0,
+            reserved: [0; 2],
             money_per_tick_lot: 0,
         }
     }
@@ -159,8 +165,11 @@ impl Instrument {
             "within 100 %",
         )?;
         check(AssetClass::from_wire(self.asset_class).is_some(), "asset_class", "a known class")?;
-        let is_internal = self.is_internal();
-        check(is_internal || self.venue_kind == venue_kind::PAPER, "venue_kind", "a known kind")?;
+        let (is_internal, is_routed) = (self.is_internal(), self.is_routed());
+        let is_known = is_internal || is_routed || self.venue_kind == venue_kind::PAPER;
+        check(is_known, "venue_kind", "a known kind")?;
+        let routes = if is_routed { ROUTES_MAX } else { 1 };
+        check(usize::from(self.route) < routes, "route", "below 16, and 0 for what is not routed")?;
         check(
             !is_internal || self.order_tick_from <= Ticks(1),
             "order_tick_from",
@@ -180,7 +189,7 @@ impl Instrument {
         if self.settlement == Settlement::Paid.wire() {
             self.settlement = 0;
         }
-        self.reserved = [0; 3];
+        self.reserved = [0; 2];
         Ok(self)
     }
 
@@ -188,6 +197,12 @@ impl Instrument {
     #[inline]
     pub const fn is_internal(&self) -> bool {
         self.venue_kind == venue_kind::INTERNAL
+    }
+
+    /// True if its orders leave on a live route.
+    #[inline]
+    pub const fn is_routed(&self) -> bool {
+        self.venue_kind == venue_kind::ROUTE
     }
 
     fn money_of_one(&self) -> Option<i128> {

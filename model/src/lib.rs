@@ -57,6 +57,7 @@ pub mod instrument;
 pub mod market;
 pub mod public;
 pub mod reject;
+pub mod route;
 pub mod units;
 
 pub use command::{Command, CommandRecord};
@@ -71,4 +72,5 @@ pub use instrument::Instrument;
 pub use market::{MarketEvent, MarketEventKind, Side};
 pub use public::{PublicKind, PublicUpdate};
 pub use reject::{Reject, RejectReason};
+pub use route::{RoutedKind, RoutedOrder, RoutedRequest};
 pub use units::{Lots, Money, SeqNo, Ticks, UnixNanos};

@@ -98,6 +98,17 @@ wire_enum!(
         NoMarket = 164 => "no_market",
         /// Orders rest at the paper venue, and how they are filled cannot change under them. `value`: how many.
         OrdersResting = 179 => "orders_resting",
+        /// The link to the instrument's venue is down or reconciling. `value`: the route.
+        RouteDown = 180 => "route_down",
+        /// The venue that the order was routed to refused it. `limit`: the route; `value`: the venue's reason.
+        RouteRefused = 181 => "route_refused",
+        /// The position here and at the venue differ, and no operator has confirmed it. `limit`: lots at the venue; `value`:
+        /// lots here.
+        RouteBlocked = 182 => "route_blocked",
+        /// What became of an earlier request of the order is not known yet. `value`: order id.
+        RouteUncertain = 183 => "route_uncertain",
+        /// The command names no route of this engine, or says of it what cannot be. `value`: the route or field.
+        BadRoute = 184 => "bad_route",
     }
 );
 

@@ -7,8 +7,10 @@ use tidegate_model::command::{
     MassCancel, NewList, NewOrder, OpenAccount, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
     SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle, Transfer,
 };
+use tidegate_model::command::{ConfirmPosition, RoutePosition, RouteReport, RouteStatus};
 use tidegate_model::event::{
-    Account, Ack, Equity, EventRecord, Execution, ListStatus, Position, Posting,
+    Account, Ack, Equity, EventRecord, Execution, ListStatus, Position, Posting, RouteDifference,
+    RouteState,
 };
 use tidegate_model::market::{Definition, MarketEvent};
 use tidegate_model::{Instrument, PublicUpdate, StateHash};
@@ -103,12 +105,19 @@ fn command_records() {
     layout!(SetFillModel, size 24, align 8, {
         0 instrument, 4 model, 5 flags, 6 reserved, 8 exponent_e3, 12 volume_share_bp, 16 log_unit,
     });
+    layout!(RouteReport, size 96, align 16, {
+        0 fee, 16 order_id, 24 venue_order_id, 32 exec_id, 40 cursor, 56 qty, 64 price, 72 cum_qty,
+        80 attempt, 84 code, 85 route, 86 kind, 87 liquidity, 88 flags, 89 reserved,
+    });
+    layout!(RouteStatus, size 24, align 8, { 0 cursor, 16 route, 17 link, 18 reserved, });
+    layout!(RoutePosition, size 40, align 8, { 0 symbol, 24 qty, 32 route, 33 reserved, });
+    layout!(ConfirmPosition, size 8, align 4, { 0 instrument, 4 reserved, });
     layout!(Configure, size 16, align 8, { 0 paper_latency_ns, 8 orders_max, 12 book_orders_max, });
     layout!(Instrument, size 128, align 16, {
         0 symbol, 24 venue, 32 currency, 40 tick_size_nano, 48 lot_size_nano, 56 multiplier_nano,
         64 order_tick, 72 order_tick_from, 80 order_lot, 88 maker_fee_e8, 96 taker_fee_e8,
         104 asset_class, 105 venue_kind, 106 price_scale, 107 qty_scale, 108 settlement,
-        109 reserved,
+        109 route, 110 reserved,
         112 money_per_tick_lot,
     });
 }
@@ -142,6 +151,12 @@ fn event_records() {
     });
     layout!(Equity, size 48, align 16, {
         0 equity, 16 unrealised, 32 currency, 40 unmarked, 44 reserved,
+    });
+    layout!(RouteState, size 16, align 4, {
+        0 open_orders, 4 unsure_orders, 8 route, 9 link, 10 reserved,
+    });
+    layout!(RouteDifference, size 40, align 8, {
+        0 order_id, 8 venue_order_id, 16 here, 24 there, 32 route, 33 kind, 34 settled, 35 reserved,
     });
     layout!(Ack, size 48, align 16, {
         0 reject_limit, 16 reject_value, 32 value, 40 command_kind, 41 reject_reason, 42 reserved,
@@ -213,6 +228,10 @@ fn bodies_fit_their_records() {
         size_of::<SetFillModel>(),
         size_of::<SetPhase>(),
         size_of::<SetReference>(),
+        size_of::<RouteReport>(),
+        size_of::<RouteStatus>(),
+        size_of::<RoutePosition>(),
+        size_of::<ConfirmPosition>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 128), "{bodies:?}");
     let bodies = [
@@ -224,6 +243,8 @@ fn bodies_fit_their_records() {
         size_of::<Ack>(),
         size_of::<Posting>(),
         size_of::<ListStatus>(),
+        size_of::<RouteState>(),
+        size_of::<RouteDifference>(),
         size_of::<Equity>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 208), "{bodies:?}");

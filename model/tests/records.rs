@@ -11,9 +11,13 @@ use tidegate_model::command::{
     SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle,
     TimeInForce, Transfer,
 };
+use tidegate_model::command::{
+    ConfirmPosition, FLAG_FOREIGN_CANCELED, RouteLink, RoutePosition, RouteReport, RouteReportKind,
+    RouteStatus,
+};
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, ListStatus,
-    OrdStatus, Position, Posting, PostingKind,
+    OrdStatus, Position, Posting, PostingKind, RouteDifference, RouteDifferenceKind, RouteState,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind};
@@ -187,6 +191,36 @@ fn commands() -> Vec<Command> {
             instrument: InstrumentId(2),
             reserved: [0; 4],
         }),
+        Command::RouteReport(RouteReport {
+            fee: Money(-9),
+            order_id: OrderId(7),
+            venue_order_id: 70,
+            exec_id: 71,
+            cursor: [72, 73],
+            qty: Lots(300),
+            price: Ticks(2_891_200),
+            cum_qty: Lots(400),
+            attempt: 2,
+            code: 5,
+            route: 3,
+            kind: RouteReportKind::Executed.wire(),
+            liquidity: Liquidity::Taker.wire(),
+            flags: FLAG_FOREIGN_CANCELED,
+            reserved: [0; 7],
+        }),
+        Command::RouteStatus(RouteStatus {
+            cursor: [72, 73],
+            route: 3,
+            link: RouteLink::Up.wire(),
+            reserved: [0; 6],
+        }),
+        Command::RoutePosition(RoutePosition {
+            symbol: Symbol::new("AAPL").expect("a valid symbol"),
+            qty: -300,
+            route: 3,
+            reserved: [0; 7],
+        }),
+        Command::ConfirmPosition(ConfirmPosition { instrument: InstrumentId(2), reserved: [0; 4] }),
     ]
 }
 
@@ -292,6 +326,23 @@ fn events() -> Vec<Event> {
             status: ListOrderStatus::Reject.wire(),
             reject_reason: RejectReason::BuyingPower.wire(),
             reserved: [0; 16],
+        }),
+        Event::RouteState(RouteState {
+            open_orders: 5,
+            unsure_orders: 2,
+            route: 3,
+            link: RouteLink::Reconciling.wire(),
+            reserved: [0; 6],
+        }),
+        Event::RouteDifference(RouteDifference {
+            order_id: OrderId(7),
+            venue_order_id: 70,
+            here: -300,
+            there: 300,
+            route: 3,
+            kind: RouteDifferenceKind::Position.wire(),
+            settled: 1,
+            reserved: [0; 5],
         }),
     ]
 }

@@ -5,8 +5,10 @@ use tidegate_model::command::{
     CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase,
     TimeInForce,
 };
+use tidegate_model::command::{RouteLink, RouteReportKind};
 use tidegate_model::event::{
     CancelReason, EventKind, ExecType, Liquidity, ListOrderStatus, OrdStatus, PostingKind,
+    RouteDifferenceKind,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, Settlement};
@@ -71,6 +73,9 @@ fn every_wire_enum() {
     wire!(Settlement);
     wire!(FillModelKind);
     wire!(Phase);
+    wire!(RouteLink);
+    wire!(RouteReportKind);
+    wire!(RouteDifferenceKind);
     wire!(RejectReason);
 }
 

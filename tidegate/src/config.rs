@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use tidegate_model::command::SetLimits;
+use tidegate_model::command::{ROUTES_MAX, SetLimits};
 use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX, venue_kind};
@@ -186,6 +186,8 @@ pub struct Config {
     pub instruments: Vec<InstrumentEntry>,
     /// Accounts to open at start.
     pub accounts: Vec<AccountEntry>,
+    /// Live routes, numbered from 0 in the order of the file; a new one goes to the end.
+    pub routes: Vec<RouteEntry>,
 }
 
 /// `[engine]`
@@ -319,6 +321,8 @@ pub struct InstrumentEntry {
     /// Taker fee.
     #[serde(default)]
     pub taker_fee_bp: FeeRate,
+    /// The name of the live route that its orders take; on paper without.
+    pub route: Option<String>,
 }
 
 fn usd() -> Code {
@@ -374,10 +378,60 @@ impl InstrumentEntry {
             price_scale: if sub_dollar { 4 } else { price_scale },
             qty_scale: 0,
             settlement: 0,
-            reserved: [0; 3],
+            route: 0,
+            reserved: [0; 2],
         }
         .checked()
         .with_context(named)
+    }
+}
+
+/// The venues that a route can lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteVenue {
+    /// Another Tidegate, over its gRPC edge.
+    Tidegate,
+}
+
+/// `[[routes]]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteEntry {
+    /// What instruments call it.
+    pub name: String,
+    /// What it leads to.
+    pub venue: RouteVenue,
+    /// Where that is.
+    pub address: String,
+    /// The token to trade with there.
+    #[serde(deserialize_with = "secret")]
+    pub token: String,
+    /// The account there, which nobody else trades in.
+    pub account: Within<0, { AccountId::COUNT_MAX as u64 - 1 }>,
+    /// Longest wait for one answer.
+    #[serde(default = "RouteEntry::timeout")]
+    pub timeout_ms: Within<10, 600_000>,
+    /// How long a request of a broken connection may still be under way there.
+    #[serde(default = "RouteEntry::settle")]
+    pub settle_ms: Within<10, 600_000>,
+    /// Most requests a second.
+    #[serde(default = "RouteEntry::requests")]
+    pub requests_per_sec: Within<1, 100_000>,
+    /// Cancel open orders there that did not come from here.
+    #[serde(default)]
+    pub cancel_foreign: bool,
+}
+
+impl RouteEntry {
+    const fn timeout() -> Within<10, 600_000> {
+        Within::new(5_000)
+    }
+    const fn settle() -> Within<10, 600_000> {
+        Within::new(500)
+    }
+    const fn requests() -> Within<1, 100_000> {
+        Within::new(100)
     }
 }
 
@@ -497,6 +551,19 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 impl Config {
+    /// An instrument of this configuration as the engine takes it, with its route.
+    pub fn terms(&self, entry: &InstrumentEntry) -> Result<Instrument> {
+        let terms = entry.instrument()?;
+        let Some(name) = &entry.route else { return Ok(terms) };
+        let route = self.routes.iter().position(|route| route.name == *name);
+        let route = route.with_context(|| {
+            format!("instrument {}: route '{name}' is not in [[routes]]", entry.symbol)
+        })?;
+        let route = u8::try_from(route).unwrap_or(u8::MAX);
+        let routed = Instrument { venue_kind: venue_kind::ROUTE, route, ..terms };
+        routed.checked().with_context(|| format!("instrument {}", entry.symbol))
+    }
+
     /// Reads and checks `path`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path)
@@ -520,7 +587,7 @@ impl Config {
         let mut lines = BTreeMap::new();
         for (entry, place) in config.instruments.iter().zip(&places.instruments) {
             let line = line_of(place.tick.as_ref().unwrap_or(&place.symbol));
-            entry.instrument().with_context(|| format!("line {line}"))?;
+            config.terms(entry).with_context(|| format!("line {line}"))?;
             let line = line_of(&place.symbol);
             if let Some(first) = lines.insert(entry.symbol, line) {
                 bail!("line {line}: instrument {} is there already, at line {first}", entry.symbol);
@@ -532,6 +599,14 @@ impl Config {
             if let Some(first) = lines.insert(id, line) {
                 bail!("line {line}: account {id} is there already, at line {first}");
             }
+        }
+        for (at, route) in config.routes.iter().enumerate() {
+            if config.routes[..at].iter().any(|other| other.name == route.name) {
+                bail!("route '{}' is in [[routes]] twice", route.name);
+            }
+        }
+        if config.routes.len() > ROUTES_MAX {
+            bail!("{} [[routes]] are too many: at most {ROUTES_MAX}", config.routes.len());
         }
         Ok(config)
     }
@@ -552,6 +627,7 @@ mod tests {
         let full = Config::parse(&uncommented).expect("the commented examples are valid");
         assert_eq!(full.instruments.len(), 1);
         assert_eq!(full.accounts.len(), 1);
+        assert_eq!(full.routes.len(), 1);
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
-use crate::config::{AccountEntry, Config, Wait};
+use crate::config::{AccountEntry, Config, RouteVenue, Wait};
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use rtrb::Consumer;
+use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tidegate_adapters::runner::{self, Policy, RunnerHandle};
+use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle, EventPosition};
-use tidegate_engine::lane::{CommandLane, lane};
+use tidegate_engine::lane::{CommandLane, LANE_CAPACITY, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
     Stopped,
@@ -23,7 +25,7 @@ use tidegate_model::event::{Account, Ack, Event};
 use tidegate_model::ids::Code;
 use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Money, PrincipalId, RejectReason,
-    SeqNo, SessionId,
+    RoutedRequest, SeqNo, SessionId,
 };
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
@@ -40,6 +42,8 @@ pub struct System {
     engine: EngineHandle,
     log: EventLogHandle,
     edge: Edge,
+    /// The adapters of live routes.
+    routes: Vec<RunnerHandle>,
     operator: Operator,
     paper_latency: Duration,
     /// Where gRPC listens.
@@ -109,8 +113,21 @@ impl System {
             lanes_in.push(receiver);
         }
         let book_requests = Arc::new(BookRequests::default());
+        let (mut adapters, mut route_rings) = (Vec::new(), Vec::new());
+        for _ in &config.routes {
+            let (requests, requests_in) = runtime::route_ring();
+            let (reports, reports_in) = rtrb::RingBuffer::new(LANE_CAPACITY);
+            route_rings.push(requests);
+            lanes_in.push(reports_in);
+            adapters.push((requests_in, reports));
+        }
         let inputs = Inputs { feed, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
-        let outputs = Outputs { events: event_ring, public: public_writer, stages: stage_ring };
+        let outputs = Outputs {
+            events: event_ring,
+            public: public_writer,
+            stages: stage_ring,
+            routes: route_rings,
+        };
         let engine_config = EngineConfig {
             journal_dir: dir.clone(),
             journal,
@@ -142,8 +159,8 @@ impl System {
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| Ok(log.settle()?))
             .and_then(|()| operator.set_up(config, configure))
-            .and_then(|()| Edge::start(link, edge_config));
-        let (edge, edge_addr) = match started {
+            .and_then(|()| Ok((start_routes(config, adapters)?, Edge::start(link, edge_config)?)));
+        let (routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
             Err(error) => {
                 // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
@@ -154,7 +171,7 @@ impl System {
                 });
             }
         };
-        Ok(Self { engine, log, edge, operator, paper_latency, edge_addr, stages, status })
+        Ok(Self { engine, log, edge, routes, operator, paper_latency, edge_addr, stages, status })
     }
 
     /// True if the engine has stopped by itself: something is wrong.
@@ -172,11 +189,45 @@ impl System {
         });
         let edge = self.edge.stop();
         let canceled = self.operator.cancel_until_none_is_open();
+        for route in self.routes {
+            route.stop();
+        }
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log)?;
         told.and(edge).and(canceled)?;
         Ok(stopped)
     }
+}
+
+/// Starts the adapter of each route.
+fn start_routes(
+    config: &Config,
+    ends: Vec<(Consumer<RoutedRequest>, Producer<CommandRecord>)>,
+) -> Result<Vec<RunnerHandle>> {
+    let mut running = Vec::new();
+    for (number, (route, (ring, lane))) in config.routes.iter().zip(ends).enumerate() {
+        let instruments = config.instruments.iter();
+        let instruments = instruments.filter(|entry| entry.route.as_ref() == Some(&route.name));
+        let number = u8::try_from(number).context("the configuration bounds the routes")?;
+        let RouteVenue::Tidegate = route.venue;
+        let adapter = TidegateAdapter::new(TidegateVenue {
+            address: route.address.clone(),
+            token: route.token.clone(),
+            account: route.account.get() as u32,
+            route: number,
+            settle: Duration::from_millis(route.settle_ms.get()),
+            cancel_foreign: route.cancel_foreign,
+            instruments: instruments.map(|entry| config.terms(entry)).collect::<Result<_>>()?,
+        });
+        let policy = Policy {
+            route: number,
+            timeout: Duration::from_millis(route.timeout_ms.get()),
+            requests_per_sec: route.requests_per_sec.get() as u32,
+        };
+        let started = runner::start(adapter, policy, ring, lane);
+        running.push(started.with_context(|| format!("cannot start route '{}'", route.name))?);
+    }
+    Ok(running)
 }
 
 /// Stops the engine, then the event log, and tells what stopped the first of them if it was not this.
@@ -260,7 +311,7 @@ impl Operator {
         let configured = self.ask(Command::Configure(configure))?;
         refused(&configured, &[]).context("cannot configure the engine")?;
         for entry in &config.instruments {
-            let answer = self.ask(Command::DefineInstrument(entry.instrument()?))?;
+            let answer = self.ask(Command::DefineInstrument(config.terms(entry)?))?;
             refused(&answer, &[])
                 .with_context(|| format!("cannot define instrument {}", entry.symbol))?;
         }

@@ -245,7 +245,8 @@ pub(super) fn terms(told: &proto::Instrument) -> Result<Instrument, ClientError>
         price_scale: decimals(told.price_decimals),
         qty_scale: decimals(told.qty_decimals),
         settlement: from_wire(told.settlement, Settlement::from_wire).map_or(0, Settlement::wire),
-        reserved: [0; 3],
+        route: 0,
+        reserved: [0; 2],
         money_per_tick_lot: 0,
     };
     Ok(terms.checked()?)

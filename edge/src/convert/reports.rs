@@ -10,6 +10,7 @@ use tidegate_client::proto::event::Body;
 use tidegate_model::command::{CommandKind, SetLimits};
 use tidegate_model::event::{
     Account, Ack, Equity, ExecType, Execution, ListStatus, OrdStatus, Position, Posting,
+    RouteDifference, RouteState,
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
@@ -93,6 +94,16 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::MessageRate => format!("more than {limit} messages a second"),
         R::MaxOpenOrders => format!("{limit} orders are open, the most there may be"),
         R::NotTrading => "the instrument is not trading".into(),
+        R::RouteDown => {
+            format!("the link of route {value} to the venue is not up; try again later")
+        }
+        R::RouteRefused => format!("the venue behind route {limit} refused it: reason {value}"),
+        R::RouteBlocked => format!(
+            "the venue holds {limit} lots, {value} are booked here; an operator has to confirm it"
+        ),
+        R::RouteUncertain => {
+            "what became of an earlier request of the order is not known yet".into()
+        }
         R::OrdersResting => {
             format!("{value} orders rest on paper: how they are filled cannot change under them")
         }
@@ -251,6 +262,29 @@ fn equity_report(account: AccountId, equity: &Equity) -> proto::EquityReport {
     }
 }
 
+/// How a route stands.
+fn route_state(state: &RouteState) -> proto::RouteStateReport {
+    proto::RouteStateReport {
+        route: state.route.into(),
+        link: state.link.into(),
+        open_orders: state.open_orders,
+        unsure_orders: state.unsure_orders,
+    }
+}
+
+/// What differs between here and a venue.
+fn route_difference(difference: &RouteDifference) -> proto::RouteDifferenceReport {
+    proto::RouteDifferenceReport {
+        route: difference.route.into(),
+        kind: difference.kind.into(),
+        order_id: difference.order_id.0,
+        venue_order_id: difference.venue_order_id,
+        here_lots: difference.here,
+        there_lots: difference.there,
+        settled: difference.settled != 0,
+    }
+}
+
 /// An instrument's terms.
 pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
     let nano = |nano: i64| tidegate_model::decimal::format_nano(nano.into());
@@ -350,6 +384,10 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
             }
             Event::ListStatus(status) => Body::ListReport(list(&status)),
             Event::Equity(worth) => Body::EquityReport(equity_report(record.account, &worth)),
+            Event::RouteState(state) => Body::RouteState(route_state(&state)),
+            Event::RouteDifference(difference) => {
+                Body::RouteDifference(route_difference(&difference))
+            }
         })
     });
     proto::Event {
@@ -411,6 +449,12 @@ mod tests {
         check!("CONTINGENCY", tidegate_model::command::Contingency, proto::Contingency);
         check!("LIST_ORDER_STATUS", tidegate_model::event::ListOrderStatus, proto::ListOrderStatus);
         check!("POSTING_KIND", PostingKind, proto::PostingKind);
+        check!("ROUTE_LINK", tidegate_model::command::RouteLink, proto::RouteLink);
+        check!(
+            "ROUTE_DIFFERENCE_KIND",
+            tidegate_model::event::RouteDifferenceKind,
+            proto::RouteDifferenceKind
+        );
     }
 
     #[test]

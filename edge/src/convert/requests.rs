@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tidegate_client::proto;
 use tidegate_client::proto::{cancel_order_request, get_order_request, replace_order_request};
 use tidegate_model::command::{
-    CancelOrder, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel, NewOrder, OpenAccount,
-    OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
+    CancelOrder, ConfirmPosition, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel, NewOrder,
+    OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
 };
 use tidegate_model::ids::{Code, TextIdError};
 use tidegate_model::instrument::{AssetClass, Settlement, venue_kind};
@@ -390,6 +390,15 @@ pub(crate) fn kill_switch(request: &proto::KillSwitchRequest) -> Checked<Command
         engaged: request.engaged.into(),
         reserved: [0; 3],
     }))
+}
+
+/// A difference of positions is known.
+pub(crate) fn confirm_position(
+    view: &View,
+    request: &proto::ConfirmPositionRequest,
+) -> Checked<Command> {
+    let (instrument, _) = instrument(view, &request.symbol)?;
+    Ok(Command::ConfirmPosition(ConfirmPosition { instrument, reserved: [0; 4] }))
 }
 
 /// A page's size: 0 stands for `default`.

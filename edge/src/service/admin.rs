@@ -68,6 +68,11 @@ impl AdminService for Admin {
         self.administer(request, requests::kill_switch).await
     }
 
+    async fn confirm_position(&self, request: Request<proto::ConfirmPositionRequest>) -> Done {
+        let read = |asked: &_| requests::confirm_position(&self.0.view(), asked);
+        self.administer(request, read).await
+    }
+
     async fn day_roll(&self, request: Request<proto::DayRollRequest>) -> Done {
         self.administer(request, |_| Ok(Command::DayRoll)).await
     }

@@ -103,7 +103,12 @@ impl House {
         let book_requests = Arc::new(BookRequests::default());
         let inputs =
             Inputs { feed: feed_out, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
-        let outputs = Outputs { events: event_ring, public: public_writer, stages: stage_ring };
+        let outputs = Outputs {
+            events: event_ring,
+            public: public_writer,
+            stages: stage_ring,
+            routes: Vec::new(),
+        };
         let engine_config = EngineConfig {
             journal_dir: dir.path().join("journal"),
             journal: Default::default(),

@@ -27,6 +27,9 @@ impl Core {
             self.paper.define_instrument(Lots(unit as u64));
             self.waiting.define_instrument();
             self.internal.define_instrument(defined.id, &terms);
+            if terms.is_routed() {
+                self.routes.define_instrument(defined.id);
+            }
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
         Ok(defined.id.0.into())

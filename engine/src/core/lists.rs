@@ -321,6 +321,10 @@ impl Core {
         let leg = list.legs[at];
         let unknown = Reject::of(RejectReason::UnknownInstrument, leg.instrument.0.into());
         let listed = self.listing.get(leg.instrument).ok_or(unknown)?;
+        if listed.instrument.is_routed() {
+            let kind = listed.instrument.venue_kind;
+            return Err(Reject::of(RejectReason::UnsupportedByVenue, kind.into()));
+        }
         let mut context = self.order_context(leg.account, leg.instrument, listed)?;
         let before = of_rivals(list, at, approved);
         context.counting = match before {

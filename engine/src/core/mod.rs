@@ -21,6 +21,7 @@ mod orders;
 pub mod output;
 pub mod paper;
 mod reports;
+pub mod route;
 mod table;
 
 use crate::book::{BookLimits, Books};
@@ -80,6 +81,10 @@ pub struct Core {
     paper: PaperVenue,
     /// When what is carried out reached its venue; the time, but for requests that arrived since the input before.
     arrived_at: UnixNanos,
+    /// What left on live routes.
+    routes: route::Routes,
+    /// When the journal began. It follows from the first input, so it is not hashed.
+    began: UnixNanos,
     /// Orders that wait for their stop price.
     waiting: Waiting,
     /// When orders end by themselves. It follows from the orders, so it is not hashed.
@@ -125,6 +130,8 @@ impl Core {
             oms,
             paper,
             arrived_at: UnixNanos::ZERO,
+            routes: route::Routes::new(configure.orders_max),
+            began: UnixNanos::ZERO,
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
             assembling: Vec::with_capacity(lists::ASSEMBLING_MAX),
@@ -151,6 +158,9 @@ impl Core {
         };
         self.now = self.now.max(ts_recv);
         self.arrived_at = self.now;
+        if self.began == UnixNanos::ZERO {
+            self.began = self.now;
+        }
         let publisher = &mut Publisher::new(out, seq, self.now, ts_event);
         if self.next_due().is_some_and(|due| due <= self.now) {
             self.carry_out_due(self.now, publisher);
@@ -198,6 +208,13 @@ impl Core {
             Some(Command::SetFillModel(set)) => self.set_fill_model(set),
             Some(Command::SetPhase(set)) => self.set_phase(set, publisher),
             Some(Command::SetReference(set)) => self.set_reference(set),
+            Some(Command::RouteReport(report)) => match self.route_report(report, publisher) {
+                Ok(_) => return,
+                refused => refused,
+            },
+            Some(Command::RouteStatus(status)) => self.route_status(status, publisher),
+            Some(Command::RoutePosition(told)) => self.route_position(told, publisher),
+            Some(Command::ConfirmPosition(confirm)) => self.confirm_position(confirm),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);
@@ -248,6 +265,11 @@ impl Core {
         &self.paper
     }
 
+    /// The live routes.
+    pub fn routes(&self) -> &route::Routes {
+        &self.routes
+    }
+
     /// Orders that wait for their stop price.
     pub fn waiting(&self) -> &Waiting {
         &self.waiting
@@ -275,6 +297,7 @@ impl Core {
             .combined(self.waiting.hash())
             .combined(self.internal.hash())
             .combined(self.hash_of_assembling())
+            .combined(self.routes.hash())
             .combined(self.listing.hash());
         hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
         hash

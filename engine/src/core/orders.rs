@@ -89,6 +89,7 @@ impl Core {
         let is_internal = listed.instrument.is_internal();
         if !is_internal {
             check_trading(listed)?;
+            self.check_route(&order, listed)?;
             self.paper.check_room()?;
         }
         let approved: RiskApproved<NewOrder> = answer?;
@@ -129,6 +130,9 @@ impl Core {
         let is_here = matches!(self.oms.order(slot).place, Place::Waiting | Place::Held);
         if !is_here && let Some(market) = self.internal.market_of(self.oms.order(slot).instrument) {
             return self.ask_market(market, (slot, request, who), publisher);
+        }
+        if self.is_routed(slot) {
+            return self.leave(slot, request, who, publisher);
         }
         // What a bar brings about, the engine sends within it.
         let at_once = is_here
@@ -201,7 +205,7 @@ impl Core {
     }
 
     /// The venue refuses a new order.
-    fn reject_at_venue<O: Output>(
+    pub(super) fn reject_at_venue<O: Output>(
         &mut self,
         slot: OrderSlot,
         reject: Reject,
@@ -550,6 +554,7 @@ impl Core {
         who: Requester,
     ) -> Result<OrderSlot, Reject> {
         self.oms.check_replaceable(slot)?;
+        self.check_route_change(slot)?;
         let order = self.oms.order(slot);
         let replace = self.with_followed_qty(slot, replace)?;
         if order.place == Place::Venue && replace.stop_price != Ticks::ZERO {
@@ -701,6 +706,10 @@ impl Core {
         let mut next = self.oms.first_open(AccountId::NONE);
         while let Some(slot) = next {
             next = self.oms.next_open(AccountId::NONE, slot);
+            if self.is_routed(slot) {
+                // Its venue ends it, and says so.
+                continue;
+            }
             let &Order { time_in_force, .. } = self.oms.order(slot);
             if !ends_with_the_day(time_in_force) {
                 self.renew(slot, publisher);
@@ -739,7 +748,7 @@ impl Core {
         report(&mut self.oms, slot, exec_type, who, publisher, fill_in);
     }
 
-    fn report_refusal<O: Output>(
+    pub(super) fn report_refusal<O: Output>(
         &mut self,
         slot: OrderSlot,
         reject: Reject,

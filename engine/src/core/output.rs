@@ -1,7 +1,9 @@
 //! How the state machine speaks: events for those they concern, updates for everyone.
 
 use tidegate_model::event::{Event, FLAG_LAST_OF_INPUT};
-use tidegate_model::{AccountId, EventRecord, InstrumentId, PublicUpdate, SeqNo, UnixNanos};
+use tidegate_model::{
+    AccountId, EventRecord, InstrumentId, PublicUpdate, RoutedRequest, SeqNo, UnixNanos,
+};
 use tidegate_oms::Requester;
 
 /// Where the state machine's outputs go.
@@ -10,6 +12,9 @@ pub trait Output {
     fn event(&mut self, event: &EventRecord);
     /// Takes one public update.
     fn public(&mut self, update: &PublicUpdate);
+    /// Takes one request for the adapter of a route; in order. The default drops it, for whoever has no route.
+    #[inline]
+    fn routed(&mut self, _: &RoutedRequest) {}
     /// Input `seq` is applied; the event before, if it belongs to that input, is its last.
     fn end_of_input(&mut self, seq: SeqNo);
 }
@@ -34,6 +39,8 @@ pub struct Collected {
     pub events: Vec<EventRecord>,
     /// Public updates, in order.
     pub updates: Vec<PublicUpdate>,
+    /// Requests for adapters, in order.
+    pub routed: Vec<RoutedRequest>,
 }
 
 impl Output for Collected {
@@ -42,6 +49,9 @@ impl Output for Collected {
     }
     fn public(&mut self, update: &PublicUpdate) {
         self.updates.push(*update);
+    }
+    fn routed(&mut self, request: &RoutedRequest) {
+        self.routed.push(*request);
     }
     fn end_of_input(&mut self, seq: SeqNo) {
         if let Some(last) = self.events.last_mut().filter(|last| last.seq == seq) {

@@ -87,11 +87,14 @@ impl Execute<'_> {
     ) -> Result<(), Reject> {
         let &Self { slot, qty, price, liquidity, terms } = self;
         let &Order { account, instrument, who, .. } = oms.order(slot);
-        let before = oms.exposure(slot);
+        let before = oms.order(slot).is_open().then(|| oms.exposure(slot));
         let fill = oms.fill(slot, qty, price, liquidity, terms)?;
         let Booking { position_qty, position_cost, .. } = fill.booking;
         risk.position_changed(account, instrument, position_qty, position_cost);
-        oms.recount(risk, slot, &before);
+        // One that its venue tells after the order has ended ties up nothing any more.
+        if let Some(before) = before {
+            oms.recount(risk, slot, &before);
+        }
         report(oms, slot, ExecType::Trade, who, publisher, |execution| {
             execution.last_price = price;
             execution.last_qty = qty;

@@ -18,6 +18,7 @@ mod list;
 mod market;
 mod order;
 mod paper;
+mod route;
 
 pub use accounts::{
     AssignFees, Convert, CorporateAction, CorporateActionKind, ReportEquity, SetBorrow, SetFees,
@@ -33,6 +34,11 @@ pub use order::{
 
 pub use paper::{
     EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, SetFillModel, VOLUME_SHARE_BP_MAX,
+};
+
+pub use route::{
+    ConfirmPosition, FLAG_FOREIGN_CANCELED, ROUTES_MAX, RouteLink, RoutePosition, RouteReport,
+    RouteReportKind, RouteStatus,
 };
 
 use crate::ids::{PrincipalId, SessionId};
@@ -93,6 +99,14 @@ wire_enum!(
         SetPhase = 65 => "set_phase",
         /// [`SetReference`]: a price to begin from.
         SetReference = 67 => "set_reference",
+        /// [`RouteReport`]: what a venue said of a routed order.
+        RouteReport = 75 => "route_report",
+        /// [`RouteStatus`]: the link to a venue changed.
+        RouteStatus = 76 => "route_status",
+        /// [`RoutePosition`]: what a venue holds.
+        RoutePosition = 77 => "route_position",
+        /// [`ConfirmPosition`]: a difference of positions is known and expected.
+        ConfirmPosition = 78 => "confirm_position",
     }
 );
 
@@ -171,6 +185,14 @@ pub enum Command {
     SetPhase(SetPhase),
     /// See [`CommandKind::SetReference`].
     SetReference(SetReference),
+    /// See [`CommandKind::RouteReport`].
+    RouteReport(RouteReport),
+    /// See [`CommandKind::RouteStatus`].
+    RouteStatus(RouteStatus),
+    /// See [`CommandKind::RoutePosition`].
+    RoutePosition(RoutePosition),
+    /// See [`CommandKind::ConfirmPosition`].
+    ConfirmPosition(ConfirmPosition),
 }
 
 impl CommandRecord {
@@ -208,6 +230,10 @@ impl CommandRecord {
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
+            Command::RouteReport(body) => put(CommandKind::RouteReport, bytes_of(body)),
+            Command::RouteStatus(body) => put(CommandKind::RouteStatus, bytes_of(body)),
+            Command::RoutePosition(body) => put(CommandKind::RoutePosition, bytes_of(body)),
+            Command::ConfirmPosition(body) => put(CommandKind::ConfirmPosition, bytes_of(body)),
         }
         record
     }
@@ -259,6 +285,10 @@ impl CommandRecord {
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
             CommandKind::SetPhase => Command::SetPhase(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),
+            CommandKind::RouteReport => Command::RouteReport(self.body()),
+            CommandKind::RouteStatus => Command::RouteStatus(self.body()),
+            CommandKind::RoutePosition => Command::RoutePosition(self.body()),
+            CommandKind::ConfirmPosition => Command::ConfirmPosition(self.body()),
         })
     }
 }

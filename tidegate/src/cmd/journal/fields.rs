@@ -7,11 +7,11 @@ use tidegate_journal::frame::{
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
     CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase,
-    SetLimits, TimeInForce,
+    RouteLink, RouteReportKind, SetLimits, TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
-    PostingKind,
+    PostingKind, RouteDifferenceKind,
 };
 use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::MarketEventKind;
@@ -91,6 +91,20 @@ pub(super) const COLUMNS: &[&str] = &[
     "equity_e18",
     "unrealised_e18",
     "unmarked",
+    "route",
+    "route_report",
+    "link",
+    "attempt",
+    "venue_order_id",
+    "venue_exec_id",
+    "venue_code",
+    "cursor",
+    "open_orders",
+    "unsure_orders",
+    "difference",
+    "here_lots",
+    "there_lots",
+    "settled",
     "from",
     "to",
     "rate",
@@ -384,6 +398,10 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         Command::SetReference(body) => {
             put!(fields, "instrument" = instrument(body.instrument), "price_ticks" = body.price.0)
         }
+        Command::RouteReport(_)
+        | Command::RouteStatus(_)
+        | Command::RoutePosition(_)
+        | Command::ConfirmPosition(_) => route_command(&command, fields),
     }
     CommandKind::from_wire(record.kind).map(CommandKind::as_str)
 }
@@ -452,6 +470,45 @@ fn account_command(command: &Command, fields: &mut Fields) {
     }
 }
 
+/// The bodies of what comes back on a live route.
+fn route_command(command: &Command, fields: &mut Fields) {
+    match command {
+        Command::RouteReport(body) => put!(
+            fields,
+            "route" = body.route,
+            "route_report" = name_of!(RouteReportKind, body.kind),
+            "order_id" = body.order_id.0,
+            "attempt" = body.attempt,
+            "venue_order_id" = body.venue_order_id,
+            "venue_exec_id" = body.exec_id,
+            "venue_code" = body.code,
+            "qty_lots" = body.qty.0,
+            "price_ticks" = body.price.0,
+            "cum_qty_lots" = body.cum_qty.0,
+            "fee_e18" = body.fee.0,
+            "liquidity" = name_of!(Liquidity, body.liquidity),
+            "flags" = body.flags,
+            "cursor" = format!("{}.{}", body.cursor[0], body.cursor[1])
+        ),
+        Command::RouteStatus(body) => put!(
+            fields,
+            "route" = body.route,
+            "link" = name_of!(RouteLink, body.link),
+            "cursor" = format!("{}.{}", body.cursor[0], body.cursor[1])
+        ),
+        Command::RoutePosition(body) => put!(
+            fields,
+            "route" = body.route,
+            "symbol" = body.symbol.to_string(),
+            "there_lots" = body.qty
+        ),
+        Command::ConfirmPosition(body) => {
+            put!(fields, "instrument" = instrument(body.instrument))
+        }
+        _ => unreachable!("the caller passes these only"),
+    }
+}
+
 fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
     let event = record.event()?;
     put!(
@@ -514,6 +571,23 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             );
             reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
         }
+        Event::RouteState(body) => put!(
+            fields,
+            "route" = body.route,
+            "link" = name_of!(RouteLink, body.link),
+            "open_orders" = body.open_orders,
+            "unsure_orders" = body.unsure_orders
+        ),
+        Event::RouteDifference(body) => put!(
+            fields,
+            "route" = body.route,
+            "difference" = name_of!(RouteDifferenceKind, body.kind),
+            "order_id" = body.order_id.0,
+            "venue_order_id" = body.venue_order_id,
+            "here_lots" = body.here,
+            "there_lots" = body.there,
+            "settled" = body.settled
+        ),
         Event::Equity(body) => put!(
             fields,
             "equity_e18" = body.equity.0,
