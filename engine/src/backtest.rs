@@ -366,7 +366,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
             reserved: [0; 7],
         }))?;
         // Orders that are canceled may have had an end far ahead; only what is on its way is waited for.
-        while let Some(due) = self.core.paper().next_due() {
+        while let Some(due) = self.core.next_arrival() {
             self.be_at(due);
             self.apply_command(CommandRecord::new(Command::Time))?;
         }

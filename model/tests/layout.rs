@@ -2,6 +2,7 @@
 //! a new format version, not a new number in this file.
 
 use std::mem::{align_of, offset_of, size_of};
+use tidegate_model::command::{AddLatencyPoints, LatencyPoint, SetLatency};
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, KillSwitch,
     MassCancel, NewList, NewOrder, OpenAccount, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
@@ -102,6 +103,9 @@ fn command_records() {
         52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
     });
     layout!(KillSwitch, size 8, align 4, { 0 account, 4 engaged, 5 reserved, });
+    layout!(SetLatency, size 24, align 8, { 0 constant_ns, 8 seed, 16 leg, 17 model, 18 reserved, });
+    layout!(LatencyPoint, size 16, align 8, { 0 at, 8 ns, });
+    layout!(AddLatencyPoints, size 120, align 8, { 0 points, 112 leg, 113 count, 114 reserved, });
     layout!(SetFillModel, size 24, align 8, {
         0 instrument, 4 model, 5 flags, 6 reserved, 8 exponent_e3, 12 volume_share_bp, 16 log_unit,
     });
@@ -226,6 +230,8 @@ fn bodies_fit_their_records() {
         size_of::<CorporateAction>(),
         size_of::<Settle>(),
         size_of::<SetFillModel>(),
+        size_of::<SetLatency>(),
+        size_of::<AddLatencyPoints>(),
         size_of::<SetPhase>(),
         size_of::<SetReference>(),
         size_of::<RouteReport>(),

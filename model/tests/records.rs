@@ -5,11 +5,12 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    AssignFees, CancelOrder, CommandKind, Configure, Contingency, Convert, CorporateAction,
-    CorporateActionKind, FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, KillSwitch,
-    MassCancel, NewList, NewOrder, OpenAccount, OrderType, Phase, ReplaceOrder, ReportEquity,
-    SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle,
-    TimeInForce, Transfer,
+    AddLatencyPoints, AssignFees, CancelOrder, CommandKind, Configure, Contingency, Convert,
+    CorporateAction, CorporateActionKind, FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH,
+    FillModelKind, KillSwitch, LatencyLeg, LatencyModel, LatencyPoint, MassCancel, NewList,
+    NewOrder, OpenAccount, OrderType, Phase, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
+    SetFillModel, SetLatency, SetLimits, SetPhase, SetRate, SetReference, Settle, TimeInForce,
+    Transfer,
 };
 use tidegate_model::command::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, RouteLink, RoutePosition, RouteReport, RouteReportKind,
@@ -180,6 +181,19 @@ fn commands() -> Vec<Command> {
             exponent_e3: 1_500,
             volume_share_bp: 250,
             log_unit: Lots(100),
+        }),
+        Command::SetLatency(SetLatency {
+            constant_ns: 250_000,
+            seed: 7,
+            leg: LatencyLeg::Answer.wire(),
+            model: LatencyModel::Distribution.wire(),
+            reserved: [0; 6],
+        }),
+        Command::AddLatencyPoints(AddLatencyPoints {
+            points: [LatencyPoint { at: 500_000_000, ns: 300_000 }; 7],
+            leg: LatencyLeg::Feed.wire(),
+            count: 7,
+            reserved: [0; 6],
         }),
         Command::SetPhase(SetPhase {
             instrument: InstrumentId(2),

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tidegate_model::command::{
-    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase,
-    TimeInForce,
+    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, LatencyLeg,
+    LatencyModel, OrderType, Phase, TimeInForce,
 };
 use tidegate_model::command::{RouteLink, RouteReportKind};
 use tidegate_model::event::{
@@ -72,6 +72,8 @@ fn every_wire_enum() {
     wire!(AssetClass);
     wire!(Settlement);
     wire!(FillModelKind);
+    wire!(LatencyLeg);
+    wire!(LatencyModel);
     wire!(Phase);
     wire!(RouteLink);
     wire!(RouteReportKind);

@@ -3,6 +3,7 @@
 //! A key that is not known and a value that is not allowed are errors that name the file, the line and what is
 //! allowed: `serde` gives the place, the types below give the rule.
 
+use crate::latency::{Way, Ways};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
@@ -176,6 +177,8 @@ pub enum Wait {
 pub struct Config {
     /// The engine thread.
     pub engine: Engine,
+    /// The paper venue.
+    pub paper: Paper,
     /// The journal.
     pub journal: Journal,
     /// The market data feed.
@@ -198,8 +201,6 @@ pub struct Engine {
     pub pin_core: Option<usize>,
     /// How it waits for inputs.
     pub wait: Wait,
-    /// Time from gate to paper venue, in microseconds.
-    pub paper_latency_us: Within<0, 60_000_000>,
     /// Orders kept for the day.
     #[serde(deserialize_with = "power_of_two")]
     pub orders_max: OrdersMax,
@@ -212,9 +213,41 @@ impl Default for Engine {
         Self {
             pin_core: None,
             wait: Wait::default(),
-            paper_latency_us: Within::new(0),
             orders_max: Within::new(1 << 20),
             book_orders_max: Within::new(1 << 23),
+        }
+    }
+}
+
+/// `[paper]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paper {
+    /// How long the market's news take to us.
+    pub feed_latency: Way,
+    /// How long requests take to the venue.
+    pub entry_latency: Way,
+    /// How long the venue's answers take to us.
+    pub answer_latency: Way,
+    /// Where random latencies begin.
+    pub latency_seed: Count64,
+}
+
+impl Default for Paper {
+    fn default() -> Self {
+        let [feed_latency, entry_latency, answer_latency] = [0; 3].map(Way::Always);
+        Self { feed_latency, entry_latency, answer_latency, latency_seed: Within::new(1) }
+    }
+}
+
+impl Paper {
+    /// The ways to the venue and back.
+    pub fn ways(&self) -> Ways {
+        Ways {
+            feed: self.feed_latency.clone(),
+            entry: self.entry_latency.clone(),
+            answer: self.answer_latency.clone(),
+            seed: self.latency_seed.get(),
         }
     }
 }
@@ -635,7 +668,7 @@ mod tests {
         let error = Config::parse("[engine]\nwait = 'park'\nspeed = 3\n").expect_err("unknown key");
         let text = format!("{error:#}");
         assert!(text.contains("line 3"), "{text}");
-        assert!(text.contains("paper_latency_us"), "{text}");
+        assert!(text.contains("orders_max"), "{text}");
     }
 
     #[test]

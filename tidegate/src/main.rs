@@ -19,6 +19,7 @@ mod cmd {
 }
 mod backtest;
 mod config;
+mod latency;
 mod system;
 mod time_text;
 

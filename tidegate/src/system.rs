@@ -1,6 +1,7 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
 use crate::config::{AccountEntry, Config, RouteVenue, Wait};
+use crate::latency::Latencies;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
@@ -45,7 +46,7 @@ pub struct System {
     /// The adapters of live routes.
     routes: Vec<RunnerHandle>,
     operator: Operator,
-    paper_latency: Duration,
+    latencies: Latencies,
     /// Where gRPC listens.
     pub edge_addr: SocketAddr,
     /// Timed stages.
@@ -90,9 +91,9 @@ impl System {
             segment_len: config.journal.segment_mib.get() << 20,
             ..Default::default()
         };
-        let paper_latency = Duration::from_micros(config.engine.paper_latency_us.get());
+        let latencies = Latencies::read(&config.paper.ways())?;
         let configure = Configure {
-            paper_latency_ns: paper_latency.as_nanos() as u64,
+            paper_latency_ns: latencies.entry_ns(),
             orders_max: config.engine.orders_max.get() as u32,
             book_orders_max: config.engine.book_orders_max.get() as u32,
         };
@@ -158,7 +159,7 @@ impl System {
         let started = wait_until_alive(&engine)
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| Ok(log.settle()?))
-            .and_then(|()| operator.set_up(config, configure))
+            .and_then(|()| operator.set_up(config, configure, &latencies))
             .and_then(|()| Ok((start_routes(config, adapters)?, Edge::start(link, edge_config)?)));
         let (routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
@@ -171,7 +172,7 @@ impl System {
                 });
             }
         };
-        Ok(Self { engine, log, edge, routes, operator, paper_latency, edge_addr, stages, status })
+        Ok(Self { engine, log, edge, routes, operator, latencies, edge_addr, stages, status })
     }
 
     /// True if the engine has stopped by itself: something is wrong.
@@ -183,8 +184,9 @@ impl System {
     pub fn stop(mut self) -> Result<Stopped> {
         // Once while clients can hear of it, and again when none can send any more.
         let told = self.operator.cancel_everything().map(|canceled| {
-            if canceled.ack.value > 0 && !self.paper_latency.is_zero() {
-                std::thread::sleep(self.paper_latency + Duration::from_millis(5));
+            let longest = Duration::from_nanos(self.latencies.longest_ns());
+            if canceled.ack.value > 0 && !longest.is_zero() {
+                std::thread::sleep(longest + Duration::from_millis(5));
             }
         });
         let edge = self.edge.stop();
@@ -307,9 +309,17 @@ impl Edge {
 
 impl Operator {
     /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over.
-    fn set_up(&mut self, config: &Config, configure: Configure) -> Result<()> {
+    fn set_up(
+        &mut self,
+        config: &Config,
+        configure: Configure,
+        latencies: &Latencies,
+    ) -> Result<()> {
         let configured = self.ask(Command::Configure(configure))?;
         refused(&configured, &[]).context("cannot configure the engine")?;
+        for command in latencies.commands() {
+            refused(&self.ask(command)?, &[]).context("cannot set the latency")?;
+        }
         for entry in &config.instruments {
             let answer = self.ask(Command::DefineInstrument(config.terms(entry)?))?;
             refused(&answer, &[])

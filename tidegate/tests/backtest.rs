@@ -170,7 +170,7 @@ fn the_summary_says_what_it_rests_on_and_where_it_is_not_to_be_believed() {
     let page = room.backtest(&["--strategy", "momentum", "--latency", "0"]).ok();
     for part in [
         "orders (L3)",
-        "orders reach the venue at once",
+        "orders take no time to the venue",
         "no latency",
         "resting 0 bp, taking 0 bp",
         "no fees were charged",
@@ -194,6 +194,39 @@ fn the_summary_says_what_it_rests_on_and_where_it_is_not_to_be_believed() {
 }
 
 #[test]
+fn latencies_are_drawn_from_a_seed_and_replayed_from_recordings() {
+    let room = Room::new();
+    let (random, recorded) = (room.path("random.csv"), room.path("recorded.csv"));
+    std::fs::write(&random, "quantile,latency_ns\n0,50000\n0.9,200000\n1,9000000\n")
+        .expect("written");
+    std::fs::write(&recorded, "req_ts,exch_ts,resp_ts\n1,80001,100001\n").expect("written");
+    let (random, recorded) =
+        (format!("random:{}", text(&random)), format!("recorded:{}", text(&recorded)));
+    let journal = room.path("journal");
+    let hash_of = |more: &[&str]| {
+        let all = ["--strategy", "momentum", "--latency", &random, "--answer-latency", &recorded];
+        let page = room.backtest(&[&all[..], more, &["--output", "json"]].concat()).ok();
+        (page.clone(), json(&page)["state_hash"].as_str().expect("text").to_string())
+    };
+    let (page, hash) = hash_of(&["--journal", text(&journal)]);
+    for part in ["50 us to 9 ms drawn from", "with seed 1", "answers 20 us to 20 us as recorded in"]
+    {
+        assert!(page.contains(part), "'{part}' is not in: {page}");
+    }
+    assert_eq!(hash_of(&["--latency-seed", "1"]).1, hash);
+    assert_ne!(hash_of(&["--latency-seed", "2"]).1, hash);
+    assert_ne!(hash_of(&["--feed-latency", "1ms"]).1, hash);
+    let replayed = run(&["replay", text(&journal)]).ok();
+    assert!(replayed.contains(&hash), "{replayed} does not end at {hash}");
+    let commands = run(&["journal", "cat", text(&journal)]).ok();
+    assert!(commands.contains("set_latency") && commands.contains("add_latency_points"));
+
+    let with = |way: &str| room.backtest(&["--strategy", "momentum", "--latency", way]);
+    with("recorded:/nowhere.csv").refused(&["the entry latency", "/nowhere.csv"]);
+    with(&random.replace("random:", "recorded:")).refused(&["write random:FILE"]);
+}
+
+#[test]
 fn a_configuration_gives_instruments_fees_and_accounts() {
     let room = Room::new();
     let config = room.path("desk.toml");
@@ -208,7 +241,7 @@ fn a_configuration_gives_instruments_fees_and_accounts() {
     };
     let fees = format!("[[instruments]]\nsymbol = \"{symbol}\"\ntaker_fee_bp = \"0.5\"\n");
     let text_of =
-        format!("[engine]\npaper_latency_us = 250\n{fees}{}{}", account(3, ""), account(5, ""));
+        format!("[paper]\nentry_latency = \"250us\"\n{fees}{}{}", account(3, ""), account(5, ""));
     std::fs::write(&config, text_of).expect("written");
     let options = |more: &[&str]| {
         let all = ["--strategy", "momentum", "--config", text(&config), "--symbols", &symbol];
@@ -244,7 +277,7 @@ fn what_cannot_be_is_one_line_that_says_why() {
     with(&["--symbols", "NOBODY"]).refused(&["the file has nothing of NOBODY"]);
     with(&["--from", "23:59:59"]).refused(&["ends before --from"]);
     with(&["--from", "10:00:00", "--to", "09:00:00"]).refused(&["--from is not before --to"]);
-    with(&["--latency", "61s"]).refused(&["61 s", "at most 60s"]);
+    with(&["--latency", "61s"]).refused(&["61 s", "at most 1 m"]);
     with(&["--equity-every", "1us"]).refused(&["at least 1ms"]);
     with(&["--fills", "/nowhere/fills.csv"]).refused(&["cannot write /nowhere/fills.csv"]);
     with(&["--config", "/nowhere/t.toml"]).refused(&["cannot read the configuration"]);

@@ -395,7 +395,7 @@ fn wrong_configurations_name_file_line_and_what_is_allowed() {
     let place = Place::new("");
     let path = place.config();
     for (config, parts) in [
-        ("[engine]\nspeed = 3\n", &["line 2", "speed", "paper_latency_us"][..]),
+        ("[engine]\nspeed = 3\n", &["line 2", "speed", "orders_max"][..]),
         ("[motor]\n", &["line 1", "motor", "engine"]),
         ("[engine]\nwait = \"sleep\"\n", &["line 2", "`spin`, `yield`, `park`"]),
         ("[engine]\norders_max = 5\n", &["line 2", "1024 to 4194304"]),

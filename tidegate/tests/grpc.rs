@@ -493,7 +493,7 @@ async fn another_latency_takes_effect_over_a_restart() {
     let House { server, place, .. } = House::new(&Place::account(1)).await;
     server.stop("TERM").ok();
     let config = std::fs::read_to_string(place.config()).expect("a configuration");
-    let slow = config.replace("[engine]\n", "[engine]\npaper_latency_us = 1500000\n");
+    let slow = format!("[paper]\nentry_latency = \"1.5s\"\n{config}");
     std::fs::write(place.config(), slow).expect("written");
 
     let mut house = House::at(place).await;

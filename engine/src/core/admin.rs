@@ -69,7 +69,8 @@ impl Core {
         publisher.event(who, kill.account, InstrumentId::NONE, &Event::Ack(ack(kind, done)));
     }
 
-    /// Takes over what may change while the engine runs: the latency of the paper venue. Sizes are fixed.
+    /// Takes over what may change while the engine runs: the latency of the paper venue, of which only the
+    /// entry is said here. Sizes are fixed.
     pub(super) fn configure(&mut self, configure: Configure) -> Result<u64, Reject> {
         let same_sizes = configure.orders_max == self.configure.orders_max
             && configure.book_orders_max == self.configure.book_orders_max;
@@ -82,7 +83,7 @@ impl Core {
             ));
         }
         self.configure = configure;
-        self.paper.set_latency(configure.paper_latency_ns);
+        self.paper.latency_mut().reset(configure.paper_latency_ns);
         Ok(0)
     }
 

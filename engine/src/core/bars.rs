@@ -178,6 +178,17 @@ impl Core {
         price: Ticks,
         publisher: &mut Publisher<'_, O>,
     ) {
+        let before = self.enter_venue(publisher);
+        self.execute_in_bar_at(slot, price, publisher);
+        publisher.reports_leave_at(before);
+    }
+
+    fn execute_in_bar_at<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        price: Ticks,
+        publisher: &mut Publisher<'_, O>,
+    ) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, order_type, time_in_force, .. } = order;
         let limit = match order_type {

@@ -68,8 +68,9 @@ impl Core {
         until: UnixNanos,
         publisher: &mut Publisher<'_, O>,
     ) {
-        while let Some(due) = self.next_due().filter(|due| *due <= until) {
+        while let Some(due) = self.next_deed().filter(|due| *due <= until) {
             self.arrived_at = due;
+            publisher.release(due);
             if self.paper.next_due() == Some(due) {
                 self.carry_out_arrived(due, publisher);
             } else if let Some(order_id) = self.expiries.pop()

@@ -177,7 +177,9 @@ impl Core {
             ..Default::default()
         });
         if !traded && self.can_fill(instrument) {
+            let before = self.enter_venue(publisher);
             self.take_what_rests_across(instrument, publisher);
+            publisher.reports_leave_at(before);
         }
         if !traded && let Some(price) = self.listing[instrument].last_trade {
             // What it passed meanwhile has effect now.
@@ -246,7 +248,7 @@ impl Core {
         if self.listing.get(instrument).is_none() {
             return;
         }
-        let mut publisher = Publisher::new(out, self.seq, self.now, self.now);
+        let mut publisher = Publisher::new(out, self.seq, self.now, self.now, None);
         let mark = |kind: PublicKind| PublicUpdate {
             kind: kind.wire(),
             instrument,

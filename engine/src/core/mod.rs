@@ -10,6 +10,7 @@
 
 mod accounts;
 mod admin;
+mod answers;
 mod bars;
 mod held;
 mod holders;
@@ -25,6 +26,7 @@ pub mod route;
 mod table;
 
 use crate::book::{BookLimits, Books};
+use answers::Answers;
 pub use internal::Internal;
 pub use listing::{CHANNELS_MAX, Listed, Listing};
 pub use output::{Collected, NoOutput};
@@ -85,6 +87,8 @@ pub struct Core {
     routes: route::Routes,
     /// When the journal began. It follows from the first input, so it is not hashed.
     began: UnixNanos,
+    /// Reports on their way; made when their latency is first set.
+    answers: Option<Box<Answers>>,
     /// Orders that wait for their stop price.
     waiting: Waiting,
     /// When orders end by themselves. It follows from the orders, so it is not hashed.
@@ -113,7 +117,7 @@ impl Core {
     /// `CapacityExceeded` if `orders_max` is not a power of two that the order store can hold.
     pub fn new(configure: Configure) -> Result<Self, Reject> {
         let mut paper = PaperVenue::new(configure.book_orders_max);
-        paper.set_latency(configure.paper_latency_ns);
+        paper.latency_mut().reset(configure.paper_latency_ns);
         // Pages are handed out now, not one by one as orders come.
         let mut oms = Oms::new(configure.orders_max)?;
         oms.prefault();
@@ -132,6 +136,7 @@ impl Core {
             arrived_at: UnixNanos::ZERO,
             routes: route::Routes::new(configure.orders_max),
             began: UnixNanos::ZERO,
+            answers: None,
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
             assembling: Vec::with_capacity(lists::ASSEMBLING_MAX),
@@ -161,16 +166,23 @@ impl Core {
         if self.began == UnixNanos::ZERO {
             self.began = self.now;
         }
-        let publisher = &mut Publisher::new(out, seq, self.now, ts_event);
-        if self.next_due().is_some_and(|due| due <= self.now) {
+        // Taken out while it is told to, so that the rest of the state can be changed beside it.
+        let mut answers = self.answers.take();
+        let publisher = &mut Publisher::new(out, seq, self.now, ts_event, answers.as_deref_mut());
+        if self.next_deed().is_some_and(|due| due <= self.now) {
             self.carry_out_due(self.now, publisher);
         }
+        publisher.release(self.now);
         match input {
             Input::Market(event) => self.market(event, publisher),
             Input::Command(command) => self.command(command, publisher),
         }
         self.follow_up(publisher);
         out.end_of_input(seq);
+        self.answers = answers;
+        if self.answers.is_none() && !self.paper.latency().answers_at_once() {
+            self.answers = Some(Box::default());
+        }
     }
 
     fn command<O: Output>(&mut self, record: &CommandRecord, publisher: &mut Publisher<'_, O>) {
@@ -206,6 +218,8 @@ impl Core {
             Some(Command::Settle(settle)) => self.settle(settle, who, publisher),
             Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
             Some(Command::SetFillModel(set)) => self.set_fill_model(set),
+            Some(Command::SetLatency(set)) => self.paper.latency_mut().set(&set).map(|()| 0),
+            Some(Command::AddLatencyPoints(add)) => self.paper.latency_mut().add_points(&add),
             Some(Command::SetPhase(set)) => self.set_phase(set, publisher),
             Some(Command::SetReference(set)) => self.set_reference(set),
             Some(Command::RouteReport(report)) => match self.route_report(report, publisher) {
@@ -231,9 +245,28 @@ impl Core {
         self.now
     }
 
-    /// When the engine must be told the time at the latest: a request reaches the venue then, or an order expires.
+    /// When the next request that is on its way to the paper venue arrives there, or the next report from it here.
+    pub fn next_arrival(&self) -> Option<UnixNanos> {
+        let answer = self.answers.as_ref().and_then(|answers| answers.next_due());
+        match (self.paper.next_due(), answer) {
+            (Some(request), Some(answer)) => Some(request.min(answer)),
+            (request, answer) => request.or(answer),
+        }
+    }
+
+    /// When the engine must be told the time at the latest: a request reaches the venue then, an order expires, or a report
+    /// leaves.
     #[inline]
     pub fn next_due(&self) -> Option<UnixNanos> {
+        match (self.next_arrival(), self.expiries.next_due()) {
+            (Some(arrival), Some(expiry)) => Some(arrival.min(expiry)),
+            (arrival, expiry) => arrival.or(expiry),
+        }
+    }
+
+    /// When a request reaches the venue or an order expires.
+    #[inline]
+    fn next_deed(&self) -> Option<UnixNanos> {
         match (self.paper.next_due(), self.expiries.next_due()) {
             (Some(arrival), Some(expiry)) => Some(arrival.min(expiry)),
             (arrival, expiry) => arrival.or(expiry),
@@ -299,6 +332,9 @@ impl Core {
             .combined(self.hash_of_assembling())
             .combined(self.routes.hash())
             .combined(self.listing.hash());
+        if let Some(answers) = &self.answers {
+            hash = hash.combined(answers.hash());
+        }
         hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
         hash
     }

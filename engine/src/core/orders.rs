@@ -136,7 +136,7 @@ impl Core {
         }
         // What a bar brings about, the engine sends within it.
         let at_once = is_here
-            || self.paper.is_immediate() && self.paper.next_due().is_none()
+            || self.paper.latency().is_immediate() && self.paper.next_due().is_none()
             || self.paper.is_in_bar(self.oms.order(slot).instrument);
         // New orders and replaces were checked for room; a cancel that finds none overtakes what is under way.
         if at_once || self.paper.send(self.now, slot, request, who).is_err() {
@@ -170,12 +170,30 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
+        let is_here = self.oms.order(slot).place == Place::Waiting;
+        let before = if is_here { None } else { self.enter_venue(publisher) };
         match request {
             Request::New => self.arrive(slot, who, publisher),
             Request::Cancel(reason) => self.arrive_cancel(slot, reason, who, publisher),
             Request::Replace => self.arrive_replace(slot, who, publisher),
             Request::Resize => self.arrive_resize(slot, publisher),
         }
+        if !is_here {
+            publisher.reports_leave_at(before);
+        }
+    }
+
+    /// From now on reports are the paper venue's, until the publisher is given back what this returns: they leave when
+    /// their latency has passed.
+    pub(super) fn enter_venue<O: Output>(
+        &mut self,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Option<UnixNanos> {
+        if !publisher.holds_answers() {
+            return None;
+        }
+        let latency_ns = self.paper.latency_mut().from_venue(self.arrived_at);
+        publisher.reports_leave_at(Some(UnixNanos(self.arrived_at.0.saturating_add(latency_ns))))
     }
 
     /// A new order reaches the venue.
@@ -418,11 +436,13 @@ impl Core {
             self.note_taken(met, qty);
         }
         self.paper.met.clear();
+        let before = self.enter_venue(publisher);
         for at in 0..self.paper.fills.len() {
             let fill = self.paper.fills[at];
             self.fill(fill, publisher);
         }
         self.paper.fills.clear();
+        publisher.reports_leave_at(before);
     }
 
     /// One execution: order, position, cash, exposure, and the three reports of it.

@@ -1,5 +1,6 @@
 //! How the state machine speaks: events for those they concern, updates for everyone.
 
+use super::answers::Answers;
 use tidegate_model::event::{Event, FLAG_LAST_OF_INPUT};
 use tidegate_model::{
     AccountId, EventRecord, InstrumentId, PublicUpdate, RoutedRequest, SeqNo, UnixNanos,
@@ -67,11 +68,41 @@ pub(super) struct Publisher<'o, O: Output> {
     pub ts: UnixNanos,
     pub ts_event: UnixNanos,
     ordinal: u32,
+    /// Where reports wait for their latency to pass, if they have any.
+    answers: Option<&'o mut Answers>,
+    /// When the reports that are told now leave, if they come from the paper venue.
+    leave_at: Option<UnixNanos>,
 }
 
 impl<'o, O: Output> Publisher<'o, O> {
-    pub fn new(out: &'o mut O, seq: SeqNo, ts: UnixNanos, ts_event: UnixNanos) -> Self {
-        Self { out, seq, ts, ts_event, ordinal: 0 }
+    pub fn new(
+        out: &'o mut O,
+        seq: SeqNo,
+        ts: UnixNanos,
+        ts_event: UnixNanos,
+        answers: Option<&'o mut Answers>,
+    ) -> Self {
+        Self { out, seq, ts, ts_event, ordinal: 0, answers, leave_at: None }
+    }
+
+    /// True if reports have a latency, or had one when some of them were sent that are still on their way.
+    #[inline]
+    pub fn holds_answers(&self) -> bool {
+        self.answers.is_some()
+    }
+
+    /// Reports that are told from now on leave then, or at once; when it was before.
+    #[inline]
+    pub fn reports_leave_at(&mut self, leave_at: Option<UnixNanos>) -> Option<UnixNanos> {
+        std::mem::replace(&mut self.leave_at, leave_at)
+    }
+
+    /// Tells the reports that leave by `until`.
+    #[inline]
+    pub fn release(&mut self, until: UnixNanos) {
+        while let Some(record) = self.answers.as_mut().and_then(|answers| answers.pop(until)) {
+            self.tell(record);
+        }
     }
 
     pub fn event(
@@ -82,14 +113,29 @@ impl<'o, O: Output> Publisher<'o, O> {
         event: &Event,
     ) {
         let mut record = EventRecord::new(event);
-        record.seq = self.seq;
-        record.ordinal = self.ordinal;
-        record.ts = self.ts;
         record.request_id = who.request_id;
         record.principal = who.principal;
         record.session = who.session;
         record.account = account;
         record.instrument = instrument;
+        if let Some(answers) = &mut self.answers {
+            let due = self.leave_at.unwrap_or(self.ts);
+            // What is told of an account keeps its order, whoever tells it.
+            if answers.has_of(account) || (due > self.ts && account != AccountId::NONE) {
+                if let Some(early) = answers.push(due, record) {
+                    self.tell(early);
+                }
+                return;
+            }
+        }
+        self.tell(record);
+    }
+
+    #[inline]
+    fn tell(&mut self, mut record: EventRecord) {
+        record.seq = self.seq;
+        record.ordinal = self.ordinal;
+        record.ts = self.ts;
         self.ordinal += 1;
         self.out.event(&record);
     }

@@ -99,7 +99,8 @@ pub struct KillSwitch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Configure {
-    /// Time from the gate to the paper venue, in nanoseconds of event time.
+    /// Time from the gate to the paper venue, in nanoseconds of event time. Each [`Configure`] sets it anew, and the other
+    /// legs of the way ([`super::SetLatency`]) to 0.
     pub paper_latency_ns: u64,
     /// Orders that may be open or kept for the day; a power of two.
     pub orders_max: u32,

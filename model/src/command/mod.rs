@@ -33,7 +33,9 @@ pub use order::{
 };
 
 pub use paper::{
-    EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, SetFillModel, VOLUME_SHARE_BP_MAX,
+    AddLatencyPoints, EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, LATENCY_NS_MAX,
+    LATENCY_POINTS_MAX, LatencyLeg, LatencyModel, LatencyPoint, SetFillModel, SetLatency,
+    VOLUME_SHARE_BP_MAX,
 };
 
 pub use route::{
@@ -95,6 +97,10 @@ wire_enum!(
         NewList = 50 => "new_list",
         /// [`SetFillModel`].
         SetFillModel = 60 => "set_fill_model",
+        /// [`SetLatency`].
+        SetLatency = 61 => "set_latency",
+        /// [`AddLatencyPoints`].
+        AddLatencyPoints = 62 => "add_latency_points",
         /// [`SetPhase`]: what the markets of the house do with orders.
         SetPhase = 65 => "set_phase",
         /// [`SetReference`]: a price to begin from.
@@ -181,6 +187,10 @@ pub enum Command {
     NewList(NewList),
     /// See [`CommandKind::SetFillModel`].
     SetFillModel(SetFillModel),
+    /// See [`CommandKind::SetLatency`].
+    SetLatency(SetLatency),
+    /// See [`CommandKind::AddLatencyPoints`].
+    AddLatencyPoints(AddLatencyPoints),
     /// See [`CommandKind::SetPhase`].
     SetPhase(SetPhase),
     /// See [`CommandKind::SetReference`].
@@ -228,6 +238,8 @@ impl CommandRecord {
             Command::Settle(body) => put(CommandKind::Settle, bytes_of(body)),
             Command::NewList(body) => put(CommandKind::NewList, bytes_of(body)),
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
+            Command::SetLatency(body) => put(CommandKind::SetLatency, bytes_of(body)),
+            Command::AddLatencyPoints(body) => put(CommandKind::AddLatencyPoints, bytes_of(body)),
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
             Command::RouteReport(body) => put(CommandKind::RouteReport, bytes_of(body)),
@@ -283,6 +295,8 @@ impl CommandRecord {
             CommandKind::Settle => Command::Settle(self.body()),
             CommandKind::NewList => Command::NewList(self.body()),
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
+            CommandKind::SetLatency => Command::SetLatency(self.body()),
+            CommandKind::AddLatencyPoints => Command::AddLatencyPoints(self.body()),
             CommandKind::SetPhase => Command::SetPhase(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),
             CommandKind::RouteReport => Command::RouteReport(self.body()),

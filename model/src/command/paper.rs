@@ -54,3 +54,72 @@ pub struct SetFillModel {
     /// Lots that are the 1 in `log(1 + x)` of [`FillModelKind::Log`]; 0 for one unit of the instrument.
     pub log_unit: Lots,
 }
+
+wire_enum!(
+    /// A leg of the way between us and the paper venue.
+    LatencyLeg {
+        /// The market's news, to us.
+        Feed = 1 => "feed",
+        /// A request, from the gate to the venue.
+        Entry = 2 => "entry",
+        /// The venue's answer, to us.
+        Answer = 3 => "answer",
+    }
+);
+
+wire_enum!(
+    /// How the latency of a leg is found.
+    LatencyModel {
+        /// It is always the same.
+        Constant = 1 => "constant",
+        /// It is drawn from quantiles: [`LatencyPoint::at`] is a share in 1e-9.
+        Distribution = 2 => "distribution",
+        /// It is what was recorded around that time: [`LatencyPoint::at`] is a time.
+        Recorded = 3 => "recorded",
+    }
+);
+
+/// The longest latency: an hour. What is longer is an outage.
+pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+/// Points of one leg's table: a round trip a second for eighteen hours. 1 MiB.
+pub const LATENCY_POINTS_MAX: usize = 65_536;
+
+/// Sets one leg of the paper venue's latency and empties its table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetLatency {
+    /// Of [`LatencyModel::Constant`], and of a table that has no points: nanoseconds, at most [`LATENCY_NS_MAX`].
+    pub constant_ns: u64,
+    /// Of [`LatencyModel::Distribution`]: where its random shares begin.
+    pub seed: u64,
+    /// A [`LatencyLeg`] on the wire.
+    pub leg: u8,
+    /// A [`LatencyModel`] on the wire.
+    pub model: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+/// A point of a latency table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct LatencyPoint {
+    /// The share of all that are as quick or quicker, in 1e-9, or the time, UTC nanoseconds. Ascends in a table.
+    pub at: u64,
+    /// Nanoseconds, at most [`LATENCY_NS_MAX`].
+    pub ns: u64,
+}
+
+/// Adds points to the table of a leg. Between points the latency runs straight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct AddLatencyPoints {
+    /// The points, of which the first `count` are used.
+    pub points: [LatencyPoint; 7],
+    /// A [`LatencyLeg`] on the wire.
+    pub leg: u8,
+    /// How many points.
+    pub count: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}

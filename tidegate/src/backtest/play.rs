@@ -22,8 +22,10 @@ const DAYS_MAX: usize = 100_000;
 pub struct Plan<'a> {
     /// Instruments and accounts.
     pub config: &'a Config,
-    /// The sizes of the engine, and the latency of its venue.
+    /// The sizes of the engine.
     pub configure: Configure,
+    /// What sets the latency of its venue beyond `configure`.
+    pub latencies: &'a [Command],
     /// The account that trades.
     pub account: AccountId,
     /// The symbols that are played and traded; if there are none, all are played and the first traded.
@@ -202,6 +204,9 @@ impl<'a> Play<'a> {
             journal,
         };
         let mut backtest = Backtest::new(config, host, recorder)?;
+        for command in plan.latencies {
+            backtest.command(*command).context("cannot set the latency")?;
+        }
         for entry in &plan.config.instruments {
             let defined = backtest.command(Command::DefineInstrument(entry.instrument()?));
             defined.with_context(|| format!("cannot define instrument {}", entry.symbol))?;
@@ -487,6 +492,7 @@ mod tests {
         Plan {
             config,
             configure: SIZES,
+            latencies: &[],
             account: AccountId(1),
             symbols,
             from: None,

@@ -4,6 +4,7 @@ use super::host::Host;
 use super::play::{Played, SYMBOLS_MAX, names};
 use super::recorder::{Counts, Mark, Recorder, units};
 use super::statistics::{DAYS_MIN, Statistics, Year};
+use crate::latency::Latencies;
 use crate::time_text::NANOS_PER_DAY;
 use crate::time_text::{date_text, moment_text, span_text};
 use anyhow::Result;
@@ -27,8 +28,8 @@ pub struct Told {
     pub strategy: String,
     /// The account that traded.
     pub account: AccountId,
-    /// From the gate to the venue.
-    pub latency_ns: u64,
+    /// To the venue and back.
+    pub latencies: Latencies,
     /// Between two looks at the market.
     pub interval_ns: u64,
     /// Between two samples of the equity.
@@ -349,13 +350,6 @@ fn day(before: &Mark, mark: &Mark) -> Day {
 }
 
 fn assumptions(told: &Told, played: &Played) -> Vec<Assumption> {
-    let latency = match told.latency_ns {
-        0 => "orders reach the venue at once; market data and answers take no time".to_string(),
-        ns => format!(
-            "orders take {} to the venue, always; market data and answers take no time",
-            span_text(ns)
-        ),
-    };
     let looks = match told.interval_ns {
         0 => "each change of the best prices, each trade".to_string(),
         ns => format!(
@@ -372,7 +366,7 @@ fn assumptions(told: &Told, played: &Played) -> Vec<Assumption> {
                 listed(&played.finished.observer.counts.fill_models)
             ),
         ),
-        ("latency", latency),
+        ("latency", told.latencies.text()),
         ("hears", looks),
         ("fees", fees(&played.finished.core)),
         (
@@ -416,9 +410,10 @@ fn warnings(told: &Told, played: &Played, statistics: &Statistics) -> Vec<String
     };
     let fills = counts.maker_fills + counts.taker_fills;
     warn(fills == 0, "the strategy never traded".into());
-    warn(told.latency_ns == 0, "no latency: no live order is at the venue at once".into());
+    let is_immediate = told.latencies.is_immediate();
+    warn(is_immediate, "no latency: no live order is at the venue at once".into());
     warn(
-        told.latency_ns > 0 && played.kinds.bars,
+        !is_immediate && played.kinds.bars,
         "an order that is under way when a bar begins waits for the next one; where bars follow each other without a \
          pause, --latency 0 lets what one suggests be done at the open of the next"
             .into(),

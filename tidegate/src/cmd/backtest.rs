@@ -9,6 +9,7 @@ use crate::backtest::report::{self, Report, Told};
 use crate::backtest::statistics::Year;
 use crate::backtest::table::Table;
 use crate::config::Config;
+use crate::latency::{Latencies, Way, Ways};
 use crate::time_text::{NANOS_PER_DAY, moment, span, span_text, time_of_day};
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -66,9 +67,19 @@ pub struct BacktestArgs {
     /// The last moment that is played; written as --from
     #[arg(long, value_name = "TIME", value_parser = parse_when)]
     to: Option<When>,
-    /// Time from the gate to the venue, such as 250us, 5ms; without, engine.paper_latency_us of --config, else 1ms
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    latency: Option<u64>,
+    /// How long orders take to the venue: a span such as 250us, recorded:FILE or random:FILE (docs/paper-fills.md); without,
+    /// that of --config, else 1ms
+    #[arg(long, value_name = "WAY", value_parser = Way::parse)]
+    latency: Option<Way>,
+    /// How long market data take to us, given as --latency; without, that of --config, else 0
+    #[arg(long, value_name = "WAY", value_parser = Way::parse)]
+    feed_latency: Option<Way>,
+    /// How long the venue's answers take to us, given as --latency; without, that of --config, else 0
+    #[arg(long, value_name = "WAY", value_parser = Way::parse)]
+    answer_latency: Option<Way>,
+    /// Where random latencies begin; without, that of --config, else 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    latency_seed: Option<u64>,
     /// Least time between two looks of the strategy at the market, such as 10ms; 0: it hears every change
     #[arg(long, value_name = "SPAN", default_value = "0", value_parser = parse_span)]
     interval: u64,
@@ -161,8 +172,6 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 /// Latency unless anything is said: what a retail line takes at best. None would be a lie.
 const LATENCY_DEFAULT_NS: u64 = 1_000_000;
-/// The longest latency, as in the configuration of a server.
-const LATENCY_MAX_NS: u64 = 60_000_000_000;
 /// The shortest time between two samples: a day has 86 million of them.
 const SAMPLE_MIN_NS: u64 = 1_000_000;
 
@@ -174,12 +183,13 @@ pub fn run(args: BacktestArgs) -> Result<()> {
         None => Config::parse(include_str!("../backtest/default.toml"))?,
     };
     let account = account(&args, &config)?;
-    let latency_ns = latency(&args, &config)?;
+    let latencies = Latencies::read(&ways(&args, &config))?;
     ensure!(
         args.equity_every >= SAMPLE_MIN_NS,
         "--equity-every {} is not allowed: at least 1ms",
         span_text(args.equity_every)
     );
+    let commands = latencies.commands();
     let mut source = Source::open(&args.file).with_context(|| format!("reading {shown}"))?;
     let (first, mut waiting) =
         first_events(&mut source).with_context(|| format!("reading {shown}"))?;
@@ -195,10 +205,11 @@ pub fn run(args: BacktestArgs) -> Result<()> {
     let plan = Plan {
         config: &config,
         configure: Configure {
-            paper_latency_ns: latency_ns,
+            paper_latency_ns: latencies.entry_ns(),
             orders_max: config.engine.orders_max.get() as u32,
             book_orders_max: config.engine.book_orders_max.get() as u32,
         },
+        latencies: &commands,
         account,
         symbols: &args.symbols,
         from,
@@ -222,7 +233,7 @@ pub fn run(args: BacktestArgs) -> Result<()> {
         messages: source.messages(),
         strategy,
         account,
-        latency_ns,
+        latencies: latencies.clone(),
         interval_ns: args.interval,
         sample_ns: args.equity_every,
         year: Year { days: args.days_per_year, risk_free: args.risk_free / 100.0 },
@@ -289,15 +300,18 @@ fn account(args: &BacktestArgs, config: &Config) -> Result<AccountId> {
     }
 }
 
-fn latency(args: &BacktestArgs, config: &Config) -> Result<u64> {
-    let configured = config.engine.paper_latency_us.get() * 1_000;
-    let ns = match (args.latency, &args.config) {
-        (Some(ns), _) => ns,
-        (None, Some(_)) => configured,
-        (None, None) => LATENCY_DEFAULT_NS,
+/// The ways to the venue and back: as asked for, else as configured, else the default.
+fn ways(args: &BacktestArgs, config: &Config) -> Ways {
+    let configured = match &args.config {
+        Some(_) => config.paper.ways(),
+        None => Ways { entry: Way::Always(LATENCY_DEFAULT_NS), ..config.paper.ways() },
     };
-    ensure!(ns <= LATENCY_MAX_NS, "--latency {} is not allowed: at most 60s", span_text(ns));
-    Ok(ns)
+    Ways {
+        feed: args.feed_latency.clone().unwrap_or(configured.feed),
+        entry: args.latency.clone().unwrap_or(configured.entry),
+        answer: args.answer_latency.clone().unwrap_or(configured.answer),
+        seed: args.latency_seed.unwrap_or(configured.seed),
+    }
 }
 
 fn new_journal(dir: &std::path::Path) -> Result<tidegate_journal::Writer> {

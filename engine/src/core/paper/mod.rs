@@ -22,6 +22,7 @@ pub mod bars;
 mod choice;
 pub mod exact;
 mod fixed;
+pub mod latency;
 pub mod levels;
 pub mod probability;
 mod queue;
@@ -31,6 +32,7 @@ mod taken;
 
 pub use bars::Part;
 pub use choice::{Depth, Model};
+pub use latency::Latency;
 pub use levels::LevelPlace;
 pub use queue::{Market, PaperFill, Place, Queue, Resting, is_better};
 pub use taken::Taken;
@@ -172,7 +174,7 @@ struct Desk {
 /// The paper venue's own state: what is under way, what rests, what is taken.
 #[derive(Debug)]
 pub struct PaperVenue {
-    latency_ns: u64,
+    latency: Latency,
     /// The market event that is applied, or was last.
     pub(super) market: Market,
     in_flight: Bounded<Flight>,
@@ -193,7 +195,7 @@ impl PaperVenue {
     /// A venue without orders, beside books that display `book_orders_max` orders at most.
     pub fn new(book_orders_max: u32) -> Self {
         Self {
-            latency_ns: 0,
+            latency: Latency::none(),
             market: Market::default(),
             in_flight: Bounded::new(IN_FLIGHT_MAX),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
@@ -205,14 +207,14 @@ impl PaperVenue {
         }
     }
 
-    /// Sets the time between gate and venue for requests sent from now on.
-    pub fn set_latency(&mut self, latency_ns: u64) {
-        self.latency_ns = latency_ns;
+    /// How long requests and reports take.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
     }
 
-    /// True if requests reach the venue at once.
-    pub fn is_immediate(&self) -> bool {
-        self.latency_ns == 0
+    /// As [`Self::latency`], to change it for what is sent from now on, or to ask it.
+    pub fn latency_mut(&mut self) -> &mut Latency {
+        &mut self.latency
     }
 
     /// Makes room for one more instrument, of which one unit is `unit` lots.
@@ -275,7 +277,7 @@ impl PaperVenue {
         request: Request,
         who: Requester,
     ) -> Result<(), usize> {
-        let earliest = UnixNanos(now.0.saturating_add(self.latency_ns));
+        let earliest = UnixNanos(now.0.saturating_add(self.latency.to_venue(now)));
         let due = self.in_flight.back().map_or(earliest, |last| last.due.max(earliest));
         self.in_flight.push_back(Flight { due, order, request, who }).map_err(|_| IN_FLIGHT_MAX)
     }
@@ -548,7 +550,7 @@ impl PaperVenue {
     pub fn hash(&self) -> StateHash {
         let mut hash = StateHash::default();
         let mut add = |tag: u64, words: &[u64]| hash.add(hash_words(tag, words));
-        add(0x5041_5045, &[self.latency_ns, self.market.time.0]);
+        add(0x5041_5045, &[self.latency.hash().0, self.market.time.0]);
         for (place, flight) in self.in_flight.iter().enumerate() {
             let kind = match flight.request {
                 Request::New => 1,

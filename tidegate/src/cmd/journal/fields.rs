@@ -6,8 +6,8 @@ use tidegate_journal::frame::{
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
-    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, OrderType, Phase,
-    RouteLink, RouteReportKind, SetLimits, TimeInForce,
+    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, LatencyLeg,
+    LatencyModel, OrderType, Phase, RouteLink, RouteReportKind, SetLimits, TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
@@ -140,6 +140,11 @@ pub(super) const COLUMNS: &[&str] = &[
     "value",
     "command_kind",
     "paper_latency_ns",
+    "latency_leg",
+    "latency_model",
+    "latency_ns",
+    "latency_points_ns",
+    "seed",
     "exponent_e3",
     "volume_share_bp",
     "log_unit_lots",
@@ -372,6 +377,22 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "orders_max" = body.orders_max,
             "book_orders_max" = body.book_orders_max
         ),
+        Command::SetLatency(body) => put!(
+            fields,
+            "latency_leg" = name_of!(LatencyLeg, body.leg),
+            "latency_model" = name_of!(LatencyModel, body.model),
+            "latency_ns" = body.constant_ns,
+            "seed" = body.seed
+        ),
+        Command::AddLatencyPoints(body) => {
+            let count = usize::from(body.count).min(body.points.len());
+            let points = body.points[..count].iter().map(|p| format!("{}:{}", p.at, p.ns));
+            put!(
+                fields,
+                "latency_leg" = name_of!(LatencyLeg, body.leg),
+                "latency_points_ns" = points.collect::<Vec<_>>().join(" ")
+            );
+        }
         Command::SetFillModel(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
