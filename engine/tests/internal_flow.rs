@@ -19,6 +19,14 @@ const ACCOUNTS: [AccountId; 2] = [AccountId(1), AccountId(2)];
 #[derive(Clone, Debug)]
 enum Step {
     New(Box<NewOrder>),
+    Parent {
+        house: usize,
+        account: u32,
+        buy: bool,
+        cents: Option<i64>,
+        qty: u64,
+        more: u64,
+    },
     List {
         house: usize,
         account: u32,
@@ -147,6 +155,10 @@ fn step() -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         40 => order().prop_map(Step::New),
+        8 => (house.clone(), 1..3u32, any::<bool>(), prop::option::of(price()), 1..300u64, any::<u64>())
+            .prop_map(|(house, account, buy, cents, qty, more)| {
+                Step::Parent { house, account, buy, cents, qty, more }
+            }),
         10 => (
             (house.clone(), 1..3u32, prop::sample::select(Contingency::ALL), any::<bool>()),
             price(),
@@ -171,6 +183,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::SessionClosed),
         1 => Just(Step::DayRoll),
         4 => (1..300u64).prop_map(|ns| Step::Pass { ns }),
+        2 => (1..1_500_000_000u64).prop_map(|ns| Step::Pass { ns }),
     ]
 }
 
@@ -188,7 +201,7 @@ fn command(step: &Step, at: usize) -> Command {
             let client_order_id = ClientOrderId::new(&format!("o{at}")).expect("valid");
             Command::NewOrder(NewOrder { client_order_id, ..**order })
         }
-        Step::List { .. } => unreachable!("a list is several inputs"),
+        Step::List { .. } | Step::Parent { .. } => unreachable!("a list is several inputs"),
         Step::Cancel { account, order } => Command::CancelOrder(CancelOrder {
             client_order_id: ClientOrderId::EMPTY,
             order_id: OrderId(order),
@@ -270,6 +283,8 @@ impl Listener {
                     let before = before.expect("it was told before");
                     assert_eq!(report.qty.0, before.qty.0 - last, "what is taken off is restated");
                 }
+                // A parent is told what its children executed.
+                Some(ExecType::OrderStatus) => assert!(report.cum_qty.0 >= executed),
                 _ => assert_eq!(report.cum_qty.0, executed),
             }
         }
@@ -351,7 +366,18 @@ fn check_brackets(core: &Core, heads: &BTreeMap<u64, Vec<u64>>) {
 }
 
 /// The inputs that a step stands for.
-fn commands(step: &Step, at: usize) -> Vec<Command> {
+fn commands(step: &Step, at: usize, now: u64) -> Vec<Command> {
+    if let Step::Parent { house, account, buy, cents: limit, qty, more } = *step {
+        let (account, list_id) = (AccountId(account), at as u32 + 1);
+        let side = if buy { Side::Buy } else { Side::Sell };
+        let tif = if more >> 50 & 1 == 0 { TimeInForce::Day } else { TimeInForce::Gtc };
+        let order = new_order(&format!("o{at}"), side, limit.map(cents), qty, tif);
+        let instrument = HOUSES[house];
+        return vec![
+            Command::NewAlgorithm(algorithm(account, list_id, now, more)),
+            Command::NewOrder(NewOrder { account, instrument, list_id, leg: 1, ..order }),
+        ];
+    }
     let Step::List { house, account, kind, buy, cents, far, qty, more } = *step else {
         return vec![command(step, at)];
     };
@@ -379,12 +405,13 @@ fn run(steps: &[Step], checks: bool) -> (Core, Vec<Collected>) {
     }
     let mut listener = Listener::default();
     let mut brackets = BTreeMap::new();
+    let mut families = Families::new();
     let mut told = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         if let Step::Pass { ns } = step {
             desk.now.0 += ns;
         }
-        for command in commands(step, at) {
+        for command in commands(step, at, desk.now.0) {
             let mut record = CommandRecord::new(command);
             record.ts_recv = desk.now;
             let record = record.from_session(PrincipalId(1), SessionId(5), at as u64);
@@ -395,6 +422,8 @@ fn run(steps: &[Step], checks: bool) -> (Core, Vec<Collected>) {
                 note_brackets(&out.events, &mut brackets);
                 check_state(&desk.core, &listener);
                 check_brackets(&desk.core, &brackets);
+                note_families(&out.events, &mut families);
+                check_families(&desk.core, &families);
             }
             told.push(out);
         }

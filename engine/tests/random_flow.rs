@@ -31,6 +31,7 @@ enum Step {
     New { account: u32, buy: bool, cents: Option<i64>, qty: u64, tif: TimeInForce, flags: u8 },
     Special { buy: bool, order_type: OrderType, cents: i64, stop: i64, qty: u64, more: u64 },
     List { kind: Contingency, buy: bool, cents: i64, far: [i64; 3], qty: u64, more: u64 },
+    Parent { buy: bool, cents: Option<i64>, qty: u64, more: u64 },
     Cancel { account: u32, order: u64 },
     Change { account: u32, order: u64, cents: i64, qty: u64, stop: Option<i64> },
     MassCancel { account: u32 },
@@ -99,6 +100,8 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
             .prop_map(|(kind, buy, cents, far, qty, more)| {
                 Step::List { kind, buy, cents, far, qty, more }
             }),
+        8 => (any::<bool>(), prop::option::of(cents.clone()), 1..300u64, any::<u64>())
+            .prop_map(|(buy, cents, qty, more)| Step::Parent { buy, cents, qty, more }),
         8 => (1..3u32, 1..40u64).prop_map(|(account, order)| Step::Cancel { account, order }),
         8 => (1..3u32, 1..40u64, cents.clone(), 1..300u64, prop::option::weighted(0.2, cents))
             .prop_map(|(account, order, cents, qty, stop)| {
@@ -110,6 +113,7 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
         1 => Just(Step::SessionClosed),
         1 => Just(Step::DayRoll),
         10 => (0..800u64).prop_map(|ns| Step::Pass { ns }),
+        2 => (0..1_500_000_000u64).prop_map(|ns| Step::Pass { ns }),
         1 => (any::<u8>(), any::<u64>()).prop_map(|(kind, word)| Step::Garbage { kind, word }),
     ]
 }
@@ -157,6 +161,21 @@ fn special(
 
 /// The inputs that a step stands for, at its place in the flow.
 fn make(step: &Step, at: usize, now: &mut u64) -> Vec<Made> {
+    if let Step::Parent { buy, cents: limit, qty, more } = *step {
+        let list_id = at as u32 + 1;
+        let side = if buy { Side::Buy } else { Side::Sell };
+        let tif = if more >> 50 & 1 == 0 { TimeInForce::Day } else { TimeInForce::Gtc };
+        let order = new_order(&format!("o{at}"), side, limit.map(cents), qty, tif);
+        let head = Command::NewAlgorithm(algorithm(ACCOUNT, list_id, *now, more));
+        let parent = Command::NewOrder(NewOrder { list_id, leg: 1, ..order });
+        let made = [head, parent].map(|command| {
+            let record = CommandRecord::new(command);
+            let mut record = record.from_session(PrincipalId(1), SessionId(5), at as u64);
+            record.ts_recv = UnixNanos(*now);
+            Made::Command(record)
+        });
+        return made.into();
+    }
     let Step::List { kind, buy, cents, far, qty, more } = *step else {
         // A bar is told in two halves, of which the second may be lost.
         let halves = if matches!(step, Step::Bar { second: true, .. }) { 2 } else { 1 };
@@ -260,7 +279,7 @@ fn make_one(step: &Step, at: usize, now: &mut u64) -> Made {
             account: AccountId(account),
             reserved: [0; 4],
         })),
-        Step::List { .. } => unreachable!("a list is several inputs"),
+        Step::List { .. } | Step::Parent { .. } => unreachable!("a list is several inputs"),
         Step::Special { buy, order_type, cents: c, stop, qty, more } => {
             let order = special(&format!("o{at}"), side(buy), order_type, c, stop, qty, more, *now);
             command(Command::NewOrder(order))
@@ -431,6 +450,7 @@ fn run(steps: &[Step], latency_ns: u64, checked: Option<bool>) -> Ran {
     let mut desk = Desk::new(latency_ns);
     let mut now = desk.now.0;
     let mut brackets = BTreeMap::new();
+    let mut families = Families::new();
     let mut hashes = Vec::new();
     for (at, step) in steps.iter().enumerate() {
         for made in make(step, at, &mut now) {
@@ -440,6 +460,8 @@ fn run(steps: &[Step], latency_ns: u64, checked: Option<bool>) -> Ran {
                 note_brackets(&desk.out.events[first..], &mut brackets);
                 check_state(&desk.core, levels);
                 check_lists(&desk.core, &brackets);
+                note_families(&desk.out.events[first..], &mut families);
+                check_families(&desk.core, &families);
                 check_reports(&desk.out.events[first..]);
             }
             if desk.core.seq().0.is_multiple_of(16) {

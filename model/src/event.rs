@@ -174,6 +174,12 @@ wire_enum!(
         Contingent = 32 => "contingent",
         /// A table of the engine was full when it came to its turn.
         Capacity = 33 => "capacity",
+        /// The children of a parent order were refused again and again.
+        ChildrenRefused = 34 => "children_refused",
+        /// Positions are being closed.
+        Flatten = 35 => "flatten",
+        /// What became of its parent order, or makes way for the next child.
+        Parent = 36 => "parent",
     }
 );
 

@@ -64,6 +64,13 @@ wire_enum!(
         ContingentOverCommit = 47 => "contingent_over_commit",
         /// A leg's quantity follows another's, and is not its own to have. `limit`: the quantity in lots; `value`: as asked.
         ContingentQuantity = 48 => "contingent_qty",
+        /// There is no such curve of volume, or it has none while the parent works. `value`: its number.
+        UnknownCurve = 49 => "unknown_curve",
+        /// The order is the child of an algorithm, which alone gives it new terms. `value`: the number of its parent.
+        ChildOrder = 50 => "child_order",
+        /// A parent cannot be smaller than what its children have executed and have at work. `limit`: that; `value`: as asked,
+        /// in lots.
+        BelowAtWork = 51 => "below_at_work",
 
         /// The account has no limits, so it may not trade.
         NoLimits = 80 => "no_limits",

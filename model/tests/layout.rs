@@ -4,9 +4,10 @@
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{AddLatencyPoints, LatencyPoint, SetLatency};
 use tidegate_model::command::{
-    AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, KillSwitch,
-    MassCancel, NewList, NewOrder, OpenAccount, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
-    SetFillModel, SetLimits, SetPhase, SetRate, SetReference, Settle, Transfer,
+    AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, Flatten,
+    KillSwitch, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount, ReplaceOrder,
+    ReportEquity, SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate, SetReference,
+    SetVolumeCurve, Settle, Transfer,
 };
 use tidegate_model::command::{ConfirmPosition, RoutePosition, RouteReport, RouteStatus};
 use tidegate_model::event::{
@@ -149,6 +150,16 @@ fn event_records() {
     layout!(Posting, size 48, align 16, {
         0 amount, 16 currency, 24 qty, 32 price, 40 kind, 41 reserved,
     });
+    layout!(NewAlgorithm, size 56, align 8, {
+        0 account, 4 list_id, 8 start_at, 16 end_at, 24 interval_ns, 32 slice_qty, 40 rate_bp, 44 curve, 48 algorithm,
+        49 reserved,
+    });
+    layout!(SetVolumeCurve, size 120, align 8, {
+        0 begin_ns, 8 bucket_ns, 16 curve, 20 bucket_count, 21 reserved, 24 weights,
+    });
+    layout!(Flatten, size 16, align 8, {
+        0 at, 8 account, 12 instrument,
+    });
     layout!(ListStatus, size 64, align 16, {
         0 reject_limit, 16 reject_value, 32 first_order_id, 40 list_id, 44 contingency, 45 leg_count, 46 status,
         47 reject_reason, 48 reserved,
@@ -224,6 +235,9 @@ fn bodies_fit_their_records() {
         size_of::<Convert>(),
         size_of::<ReportEquity>(),
         size_of::<NewList>(),
+        size_of::<NewAlgorithm>(),
+        size_of::<SetVolumeCurve>(),
+        size_of::<Flatten>(),
         size_of::<SetFees>(),
         size_of::<AssignFees>(),
         size_of::<SetBorrow>(),

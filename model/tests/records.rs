@@ -5,12 +5,12 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    AddLatencyPoints, AssignFees, CancelOrder, CommandKind, Configure, Contingency, Convert,
-    CorporateAction, CorporateActionKind, FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH,
-    FillModelKind, KillSwitch, LatencyLeg, LatencyModel, LatencyPoint, MassCancel, NewList,
-    NewOrder, OpenAccount, OrderType, Phase, ReplaceOrder, ReportEquity, SetBorrow, SetFees,
-    SetFillModel, SetLatency, SetLimits, SetPhase, SetRate, SetReference, Settle, TimeInForce,
-    Transfer,
+    AddLatencyPoints, Algorithm, AssignFees, CURVE_BUCKETS_MAX, CancelOrder, CommandKind,
+    Configure, Contingency, Convert, CorporateAction, CorporateActionKind,
+    FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, Flatten, KillSwitch, LatencyLeg,
+    LatencyModel, LatencyPoint, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount,
+    OrderType, Phase, ReplaceOrder, ReportEquity, SetBorrow, SetFees, SetFillModel, SetLatency,
+    SetLimits, SetPhase, SetRate, SetReference, SetVolumeCurve, Settle, TimeInForce, Transfer,
 };
 use tidegate_model::command::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, RouteLink, RoutePosition, RouteReport, RouteReportKind,
@@ -173,6 +173,27 @@ fn commands() -> Vec<Command> {
             leg_count: 3,
             reserved: [0; 6],
         }),
+        Command::NewAlgorithm(NewAlgorithm {
+            account,
+            list_id: 5,
+            start_at: UnixNanos(6),
+            end_at: UnixNanos(7),
+            interval_ns: 8,
+            slice_qty: Lots(9),
+            rate_bp: 10,
+            curve: 11,
+            algorithm: Algorithm::Vwap.wire(),
+            reserved: [0; 7],
+        }),
+        Command::SetVolumeCurve(SetVolumeCurve {
+            begin_ns: 1,
+            bucket_ns: 2,
+            curve: 3,
+            bucket_count: 48,
+            reserved: [0; 3],
+            weights: [0x0102; CURVE_BUCKETS_MAX],
+        }),
+        Command::Flatten(Flatten { at: UnixNanos(1), account, instrument: InstrumentId(2) }),
         Command::SetFillModel(SetFillModel {
             instrument: InstrumentId(2),
             model: FillModelKind::Power.wire(),

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tidegate_model::command::{
-    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, LatencyLeg,
-    LatencyModel, OrderType, Phase, TimeInForce,
+    Algorithm, CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind,
+    LatencyLeg, LatencyModel, OrderType, Phase, TimeInForce,
 };
 use tidegate_model::command::{RouteLink, RouteReportKind};
 use tidegate_model::event::{
@@ -68,6 +68,7 @@ fn every_wire_enum() {
     wire!(CancelReason);
     wire!(PostingKind);
     wire!(Contingency);
+    wire!(Algorithm);
     wire!(ListOrderStatus);
     wire!(AssetClass);
     wire!(Settlement);

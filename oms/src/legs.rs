@@ -89,6 +89,7 @@ impl Oms {
         let Some(owner) = self.orders.bond(slot).owner() else { return };
         let is_new = match owner {
             Owner::List(list) => self.lists.touch(list, true),
+            Owner::Algorithm(algorithm) => self.algorithms.touch(algorithm, true),
         };
         if is_new {
             self.changed.push_back(owner);
@@ -105,6 +106,7 @@ impl Oms {
     pub fn settled(&mut self, owner: Owner) {
         match owner {
             Owner::List(list) => self.lists.touch(list, false),
+            Owner::Algorithm(algorithm) => self.algorithms.touch(algorithm, false),
         };
     }
 
@@ -149,7 +151,7 @@ impl Oms {
     pub fn follows_entry(&self, slot: OrderSlot) -> bool {
         match self.orders.bond(slot).owner() {
             Some(Owner::List(list)) => self.lists.get(list).follows_entry(slot),
-            None => false,
+            _ => false,
         }
     }
 
@@ -188,8 +190,10 @@ impl Oms {
 
     /// The open orders of which only one can execute together with this one.
     pub fn rivals(&self, slot: OrderSlot) -> impl Iterator<Item = OrderSlot> {
-        let owner = self.orders.bond(slot).owner();
-        let list = owner.map(|Owner::List(list)| self.lists.get(list));
+        let list = match self.orders.bond(slot).owner() {
+            Some(Owner::List(list)) => Some(self.lists.get(list)),
+            _ => None,
+        };
         list.into_iter().flat_map(move |list| list.rivals(slot, view(&self.orders)))
     }
 }

@@ -15,6 +15,7 @@
 
 mod account;
 pub mod accounts;
+pub mod algorithms;
 pub mod borrow;
 mod client_ids;
 pub mod fee;
@@ -25,15 +26,18 @@ pub mod lists;
 pub mod oms;
 pub mod order;
 mod orders;
+mod parents;
 pub mod position;
 mod rates;
 pub mod waiting;
 
 pub use accounts::Mark;
+pub use algorithms::{AlgorithmEnd, AlgorithmSlot, AlgorithmStep};
 pub use ledger::actions::{Action, Posted};
 pub use ledger::{Booking, WalletSlot};
 pub use lifecycle::OrdEvent;
 pub use lists::{AtTrigger, List, ListSlot, ListStep};
 pub use oms::{Fill, NameHash, Named, Oms};
 pub use order::{Bond, Order, OrderSlot, Owner, PendingReplace, Place, Requester};
+pub use parents::name_of_child;
 pub use waiting::{Trail, Waiter, Waiting};

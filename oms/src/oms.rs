@@ -12,6 +12,7 @@
 //! Around each step that changes what an order ties up the engine tells risk:
 //! `let before = oms.exposure(slot);`, the step, `oms.recount(&mut risk, slot, &before)`.
 
+use crate::algorithms::{ALGORITHMS_MAX, Algorithms};
 use crate::borrow::Borrow;
 use crate::fee::{Charge, Fees, charge, fee, rate_e8};
 use crate::ledger::{Booking, Ledger};
@@ -63,6 +64,7 @@ pub struct Oms {
     pub(crate) fees: Fees,
     pub(crate) borrow: Borrow,
     pub(crate) lists: Lists,
+    pub(crate) algorithms: Algorithms,
     /// Those who look after orders that changed; empty between inputs.
     pub(crate) changed: VecDeque<Owner>,
     /// The number that the next execution gets.
@@ -82,7 +84,8 @@ impl Oms {
             fees: Fees::new(),
             borrow: Borrow::default(),
             lists: Lists::new(),
-            changed: VecDeque::with_capacity(LISTS_MAX),
+            algorithms: Algorithms::new(),
+            changed: VecDeque::with_capacity(LISTS_MAX + ALGORITHMS_MAX),
             next_exec_id: ExecId(1),
         })
     }
@@ -429,7 +432,7 @@ impl Oms {
         let held = self.orders.bond(slot).held;
         self.step(slot, event, |order| {
             order.replace = None;
-            if order.place != Place::Held {
+            if !order.place.shows_whole() {
                 order.qty = Lots(order.qty.0 - held.0);
             }
         })
@@ -626,7 +629,7 @@ impl Oms {
         let order = self.order(slot);
         let Bond { parent_id, held, .. } = self.orders.bond(slot);
         // Of an order at work, what is held back is no part yet.
-        let held = if order.place == Place::Held { Lots::ZERO } else { held };
+        let held = if order.place.shows_whole() { Lots::ZERO } else { held };
         let leaves = order.leaves_qty();
         Execution {
             cum_ticks_lots: order.cum_ticks_lots,
@@ -701,6 +704,7 @@ impl Oms {
             .combined(self.fees.hash())
             .combined(self.borrow.hash())
             .combined(self.lists.hash())
+            .combined(self.algorithms.hash())
             .combined(self.hash_of_next_exec_id())
     }
 
@@ -716,6 +720,7 @@ impl Oms {
             .combined(self.fees.hash())
             .combined(self.borrow.hash())
             .combined(self.lists.hash_from_scratch())
+            .combined(self.algorithms.hash_from_scratch())
             .combined(self.hash_of_next_exec_id())
     }
 }

@@ -1,5 +1,6 @@
 //! One order: what was asked, what became of it.
 
+use crate::algorithms::AlgorithmSlot;
 use crate::fee::Commission;
 use crate::lifecycle::Standing;
 use crate::lists::ListSlot;
@@ -40,6 +41,15 @@ pub enum Place {
     House = 2,
     /// With the engine, until other orders of its list let it go.
     Held = 3,
+    /// With the engine, which works it by child orders.
+    Parent = 4,
+}
+
+impl Place {
+    /// True if what the engine holds back of the order is a part of it all the same: it has not begun, or never goes out itself.
+    pub const fn shows_whole(self) -> bool {
+        matches!(self, Self::Held | Self::Parent)
+    }
 }
 
 /// What an order that does not stand alone has beside its own terms. Kept apart, so that others need not carry it.
@@ -63,6 +73,8 @@ const _: () = assert!(size_of::<Bond>() == 32, "four words of the state hash");
 pub enum Owner {
     /// The list that it is a leg of.
     List(ListSlot),
+    /// The algorithm that it is the parent or a child of.
+    Algorithm(AlgorithmSlot),
 }
 
 impl Bond {
@@ -70,6 +82,7 @@ impl Bond {
     pub const fn owner(&self) -> Option<Owner> {
         match self.owner_kind {
             1 => Some(Owner::List(ListSlot(self.owner))),
+            2 => Some(Owner::Algorithm(AlgorithmSlot(self.owner))),
             _ => None,
         }
     }
@@ -85,6 +98,7 @@ impl Bond {
     pub const fn owned_by(self, owner: Owner) -> Self {
         let (owner_kind, owner) = match owner {
             Owner::List(slot) => (1, slot.0),
+            Owner::Algorithm(slot) => (2, slot.0),
         };
         Self { owner_kind, owner, ..self }
     }

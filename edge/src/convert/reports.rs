@@ -77,6 +77,15 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::ContingentQuantity => {
             format!("quantity {value} is not the leg's own to have: it follows another's, {limit}")
         }
+        R::UnknownCurve => {
+            format!("there is no curve of volume {value}, or none of its volume lies in the time")
+        }
+        R::ChildOrder => {
+            format!("the order is a child of order {value}, which alone gives it new terms")
+        }
+        R::BelowAtWork => {
+            format!("{limit} are executed or at work already; {value} is not enough for that")
+        }
         R::NoLimits => {
             "the account has no limits, so it may not trade; an administrator sets them".into()
         }

@@ -58,6 +58,10 @@ impl Core {
             Place::Venue | Place::House => self.send(slot, Request::New, who, publisher),
             Place::Waiting => self.wait(slot, who, publisher),
             Place::Held => self.report(slot, ExecType::PendingNew, who, publisher, |_| {}),
+            Place::Parent => {
+                self.oms.accepted(slot).expect("a new order is accepted");
+                self.report(slot, ExecType::New, who, publisher, |_| {});
+            }
         }
     }
 
@@ -73,12 +77,16 @@ impl Core {
             publisher.release(due);
             if self.paper.next_due() == Some(due) {
                 self.carry_out_arrived(due, publisher);
+            } else if self.expiries.next_due() != Some(due) {
+                // What they do next they do now, whenever they were due.
+                self.oms.algorithms_due(self.now);
+                self.flatten_due(publisher);
             } else if let Some(order_id) = self.expiries.pop()
                 && let Some(slot) = self.oms.by_id(order_id)
             {
                 match self.oms.order(slot).place {
                     Place::House => self.tell_time(slot, due, publisher),
-                    Place::Venue | Place::Waiting | Place::Held => _ = self.expire(slot, publisher),
+                    _ => _ = self.expire(slot, publisher),
                 }
             }
             self.follow_up(publisher);
@@ -116,7 +124,7 @@ impl Core {
                 self.waiting.remove(order);
             }
             // A market takes an order off itself.
-            Place::House | Place::Held => {}
+            Place::House | Place::Held | Place::Parent => {}
         }
     }
 
@@ -244,6 +252,7 @@ impl Core {
         let entered = self.oms.entered(slot);
         let order = self.oms.order(slot);
         let stop_price = match (replace.stop_price, order.place) {
+            (Ticks::ZERO, Place::Parent) => Ticks::ZERO,
             (Ticks::ZERO, Place::Held) => self.oms.first_stop_price(slot),
             (Ticks::ZERO, _) => self.waiting.stop_price(order).unwrap_or_default(),
             (stop_price, _) => stop_price,
@@ -265,7 +274,7 @@ impl Core {
         let asked = order.replace.expect("a replace was asked for").stop_price;
         let waiter = match order.place {
             Place::Waiting => Some(self.waiting.remove(&order).expect("the order waits")),
-            Place::Venue | Place::House | Place::Held => None,
+            _ => None,
         };
         self.oms.replaced(slot).expect("what was asked for can be had at once");
         self.oms.recount(&mut self.risk, slot, &before);

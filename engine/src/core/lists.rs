@@ -8,7 +8,8 @@ use super::orders::{check_trading, refuse_new};
 use super::output::{Output, Publisher};
 use super::paper::Request;
 use tidegate_model::command::{
-    Contingency, LIST_LEGS_MAX, NewList, NewOrder, OrderType, ReplaceOrder, SelfTrade, TimeInForce,
+    Contingency, LIST_LEGS_MAX, NewAlgorithm, NewList, NewOrder, OrderType, ReplaceOrder,
+    SelfTrade, TimeInForce,
 };
 use tidegate_model::event::{CancelReason, Event, ExecType, ListOrderStatus, ListStatus};
 use tidegate_model::hash::hash_words;
@@ -28,6 +29,8 @@ pub const ASSEMBLING_MAX: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Assembling {
     head: NewList,
+    /// How the one order that follows is worked, if it is no list but a parent.
+    algorithm: Option<NewAlgorithm>,
     contingency: Contingency,
     who: Requester,
     legs: [NewOrder; LIST_LEGS_MAX],
@@ -35,6 +38,13 @@ pub(super) struct Assembling {
 }
 
 impl Assembling {
+    /// What is begun with `head`.
+    pub(super) fn begun(head: NewList, algorithm: Option<NewAlgorithm>, who: Requester) -> Self {
+        let contingency = Contingency::from_wire(head.contingency).unwrap_or(Contingency::Oco);
+        let legs = [NewOrder::BLANK; LIST_LEGS_MAX];
+        Self { head, algorithm, contingency, who, legs, count: 0 }
+    }
+
     fn legs(&self) -> &[NewOrder] {
         &self.legs[..self.count]
     }
@@ -154,15 +164,33 @@ impl Core {
                 let max = ASSEMBLING_MAX as i128;
                 Err(Reject::new(RejectReason::CapacityExceeded, max, max))
             }
-            Some(contingency) => Ok(contingency),
+            Some(_) => Ok(()),
         };
-        let legs = [NewOrder::BLANK; LIST_LEGS_MAX];
-        let contingency = checked.unwrap_or(Contingency::Oco);
-        let list = Assembling { head, contingency, who, legs, count: 0 };
+        let list = Assembling::begun(head, None, who);
         match checked {
-            Ok(_) => self.assembling.push(list),
+            Ok(()) => self.assembling.push(list),
             Err(reject) => refuse_list(&list, reject, publisher),
         }
+    }
+
+    /// How the order that follows is worked. What the session began before and did not complete is refused.
+    pub(super) fn new_algorithm<O: Output>(
+        &mut self,
+        new: NewAlgorithm,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        self.drop_list(who.session, publisher);
+        let list = Assembling::of_algorithm(new, who);
+        if new.list_id == 0 || self.assembling.len() == ASSEMBLING_MAX {
+            let max = ASSEMBLING_MAX as i128;
+            let reject = match new.list_id {
+                0 => Reject::of(RejectReason::BadField, 0),
+                _ => Reject::new(RejectReason::CapacityExceeded, max, max),
+            };
+            return refuse_list(&list, reject, publisher);
+        }
+        self.assembling.push(list);
     }
 
     /// A leg: kept until the last one has come.
@@ -191,7 +219,10 @@ impl Core {
         }
         if list.count == usize::from(list.head.leg_count) {
             let list = self.assembling.remove(at);
-            self.enter_list(&list, publisher);
+            match list.algorithm {
+                Some(new) => self.enter_algorithm(new, order, who, publisher),
+                None => self.enter_list(&list, publisher),
+            }
         }
     }
 
@@ -376,6 +407,7 @@ impl Core {
             } else if let Some(owner) = self.oms.next_changed() {
                 match owner {
                     Owner::List(list) => self.settle_list(list, publisher),
+                    Owner::Algorithm(algorithm) => self.settle_algorithm(algorithm, publisher),
                 }
                 // Only now: what it did itself is settled.
                 self.oms.settled(owner);
@@ -390,7 +422,9 @@ impl Core {
         for _ in 0..LIST_STEPS_MAX {
             let Some(step) = self.oms.list_step(list) else { return };
             match step {
-                ListStep::Cancel(slot) => self.yield_leg(slot, publisher),
+                ListStep::Cancel(slot) => {
+                    self.yield_order(slot, CancelReason::Contingent, publisher);
+                }
                 ListStep::Resize(slot) => self.resize(slot, publisher),
                 ListStep::Activate(slot) => self.activate(slot, publisher),
                 ListStep::Release(slot) => {
@@ -421,12 +455,17 @@ impl Core {
         // is left to do is done with the next change of a leg.
     }
 
-    /// A leg is canceled for another's sake.
-    fn yield_leg<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    /// An order is canceled for another's sake.
+    pub(super) fn yield_order<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        reason: CancelReason,
+        publisher: &mut Publisher<'_, O>,
+    ) {
         let who = self.oms.order(slot).who;
         // One whose cancel is under way already needs no second.
         if self.oms.cancel_requested(slot).is_ok() {
-            self.send(slot, Request::Cancel(CancelReason::Contingent), who, publisher);
+            self.send(slot, Request::Cancel(reason), who, publisher);
         }
     }
 
@@ -435,7 +474,7 @@ impl Core {
         let &Order { instrument, who, .. } = self.oms.order(slot);
         match self.oms.activated(slot, self.home_of(instrument)) {
             Place::Waiting => self.wait(slot, who, publisher),
-            Place::Venue | Place::House | Place::Held => {
+            Place::Venue | Place::House | Place::Held | Place::Parent => {
                 self.send(slot, Request::New, who, publisher);
             }
         }
@@ -501,7 +540,8 @@ impl Core {
 
     /// How new terms of an order are counted beside others of its list.
     pub(super) fn counting_of(&self, slot: OrderSlot) -> Counting {
-        if self.oms.follows_entry(slot) {
+        let is_parent = self.oms.order(slot).place == Place::Parent;
+        if is_parent || self.oms.follows_entry(slot) {
             return Counting::Later;
         }
         self.oms.exposure_of_rivals(slot).map_or(Counting::Alone, Counting::OneOf)
@@ -545,6 +585,9 @@ impl Core {
             let session = u64::from(list.who.session.0);
             let mut record =
                 hash_words(hash_words(0x4153_534d, &head), &[session, list.count as u64]);
+            if let Some(new) = list.algorithm {
+                record = hash_words(record, &bytemuck::cast::<NewAlgorithm, [u64; 7]>(new));
+            }
             for leg in list.legs() {
                 record = hash_words(record, &bytemuck::cast::<NewOrder, [u64; 16]>(*leg));
             }
@@ -576,5 +619,8 @@ fn refuse_list<O: Output>(list: &Assembling, reject: Reject, publisher: &mut Pub
         reject_reason: reject.reason.wire(),
         ..list.status(ListOrderStatus::Reject, OrderId(0))
     };
-    tell_list(status, list, publisher);
+    // A parent speaks for itself.
+    if list.algorithm.is_none() || list.count == 0 {
+        tell_list(status, list, publisher);
+    }
 }

@@ -52,6 +52,7 @@ impl Core {
             self.follow_up(publisher);
         }
         if let Some(traded) = self.traded.take() {
+            self.oms.note_traded(instrument, traded.qty, self.now);
             self.after_trade(instrument, traded, publisher);
         }
     }

@@ -10,8 +10,10 @@
 
 mod accounts;
 mod admin;
+mod algorithms;
 mod answers;
 mod bars;
+mod flatten;
 mod held;
 mod holders;
 mod internal;
@@ -95,6 +97,8 @@ pub struct Core {
     expiries: held::Expiries,
     /// Lists whose legs are still coming.
     assembling: Vec<lists::Assembling>,
+    /// Scopes whose positions are to be closed.
+    flattening: Vec<flatten::Flattening>,
     /// The trades of the market event that is applied; taken out before the next input.
     traded: Option<orders::Traded>,
     /// Scratch: orders that a trade triggers.
@@ -140,6 +144,7 @@ impl Core {
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
             assembling: Vec::with_capacity(lists::ASSEMBLING_MAX),
+            flattening: Vec::with_capacity(flatten::FLATTENS_MAX),
             traded: None,
             triggered: Vec::with_capacity(1_024),
             internal: Internal::new(configure.orders_max),
@@ -199,6 +204,9 @@ impl Core {
                 return self.replace_order(replace, who, publisher);
             }
             Some(Command::NewList(list)) => return self.new_list(list, who, publisher),
+            Some(Command::NewAlgorithm(new)) => return self.new_algorithm(new, who, publisher),
+            Some(Command::SetVolumeCurve(set)) => self.set_curve(set),
+            Some(Command::Flatten(scope)) => self.flatten(scope, who, publisher),
             Some(Command::SessionClosed) => return self.session_closed(who, publisher),
             Some(Command::Time) => return,
             Some(Command::KillSwitch(kill)) => return self.kill_switch(kill, who, publisher),
@@ -254,23 +262,20 @@ impl Core {
         }
     }
 
-    /// When the engine must be told the time at the latest: a request reaches the venue then, an order expires, or a report
-    /// leaves.
+    /// When the engine must be told the time at the latest: a request reaches the venue then, an order expires, a parent order
+    /// goes on, or a report leaves.
     #[inline]
     pub fn next_due(&self) -> Option<UnixNanos> {
-        match (self.next_arrival(), self.expiries.next_due()) {
-            (Some(arrival), Some(expiry)) => Some(arrival.min(expiry)),
-            (arrival, expiry) => arrival.or(expiry),
-        }
+        let answer = self.answers.as_ref().and_then(|answers| answers.next_due());
+        self.next_deed().into_iter().chain(answer).min()
     }
 
-    /// When a request reaches the venue or an order expires.
+    /// When a request reaches the venue, an order expires, a parent order goes on or positions are to be closed.
     #[inline]
     fn next_deed(&self) -> Option<UnixNanos> {
-        match (self.paper.next_due(), self.expiries.next_due()) {
-            (Some(arrival), Some(expiry)) => Some(arrival.min(expiry)),
-            (arrival, expiry) => arrival.or(expiry),
-        }
+        let engine = [self.oms.next_algorithm_due(), self.next_flatten_due()];
+        let due = [self.paper.next_due(), self.expiries.next_due()];
+        due.into_iter().chain(engine).flatten().min()
     }
 
     /// The instruments.
@@ -331,6 +336,7 @@ impl Core {
             .combined(self.internal.hash())
             .combined(self.hash_of_assembling())
             .combined(self.routes.hash())
+            .combined(self.hash_of_flattening())
             .combined(self.listing.hash());
         if let Some(answers) = &self.answers {
             hash = hash.combined(answers.hash());

@@ -16,7 +16,7 @@ use tidegate_model::market::TradingStatus;
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
 };
-use tidegate_oms::{Named, Order, OrderSlot, Place, Requester};
+use tidegate_oms::{AlgorithmEnd, Named, Order, OrderSlot, Place, Requester};
 use tidegate_risk::{Counting, OrderContext, OrderExposure, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
@@ -74,6 +74,21 @@ impl Core {
         }
     }
 
+    /// A new order that the engine enters for another: it must be new.
+    pub(super) fn admit_new(
+        &mut self,
+        order: NewOrder,
+        who: Requester,
+    ) -> Result<OrderSlot, Reject> {
+        match self.admit(order, who)? {
+            Entry::New(slot) => Ok(slot),
+            Entry::Again(slot) => {
+                let order_id = self.oms.order(slot).order_id;
+                Err(Reject::of(RejectReason::DuplicateClientOrderId, order_id.0.into()))
+            }
+        }
+    }
+
     /// The gate. The one place where an order is let in.
     fn admit(&mut self, order: NewOrder, who: Requester) -> Result<Entry, Reject> {
         let name = self.oms.name_hash(order.account, &order.client_order_id);
@@ -127,7 +142,7 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let is_here = matches!(self.oms.order(slot).place, Place::Waiting | Place::Held);
+        let is_here = !matches!(self.oms.order(slot).place, Place::Venue | Place::House);
         if !is_here && let Some(market) = self.internal.market_of(self.oms.order(slot).instrument) {
             return self.ask_market(market, (slot, request, who), publisher);
         }
@@ -537,16 +552,30 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
+        if self.oms.algorithm_of(slot).is_some() {
+            return self.cancel_parent(slot, reason, who, publisher);
+        }
         let order = self.oms.order(slot);
         if order.leaves_qty() == Lots::ZERO {
-            let reject = Reject::of(RejectReason::TooLateToCancel, order.order_id.0.into());
-            let before = self.oms.exposure(slot);
-            if self.oms.cancel_rejected(slot).is_ok() {
-                self.oms.recount(&mut self.risk, slot, &before);
-            }
-            return self.report_refusal(slot, reject, who, publisher);
+            return self.cancel_too_late(slot, who, publisher);
         }
         self.end_for(slot, reason, who, publisher);
+    }
+
+    /// The order was filled while its cancel was under way.
+    pub(super) fn cancel_too_late<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let order_id = self.oms.order(slot).order_id;
+        let reject = Reject::of(RejectReason::TooLateToCancel, order_id.0.into());
+        let before = self.oms.exposure(slot);
+        if self.oms.cancel_rejected(slot).is_ok() {
+            self.oms.recount(&mut self.risk, slot, &before);
+        }
+        self.report_refusal(slot, reject, who, publisher);
     }
 
     /// New terms are asked for: through the gate like a new order, with what the order ties up taken out.
@@ -577,6 +606,7 @@ impl Core {
         self.check_route_change(slot)?;
         let order = self.oms.order(slot);
         let replace = self.with_followed_qty(slot, replace)?;
+        self.oms.check_family(slot, replace.qty)?;
         if order.place == Place::Venue && replace.stop_price != Ticks::ZERO {
             return Err(Reject::of(RejectReason::BadField, replace.stop_price.0.into()));
         }
@@ -591,7 +621,7 @@ impl Core {
         let cum_qty = order.cum_qty;
         let as_new = match order.place {
             Place::Venue => None,
-            Place::Waiting | Place::Held => Some(self.as_replaced(slot, &replace)),
+            Place::Waiting | Place::Held | Place::Parent => Some(self.as_replaced(slot, &replace)),
             Place::House => self.as_replaced_in_house(slot, &replace),
         };
         let approved = match as_new {
@@ -733,6 +763,10 @@ impl Core {
             let &Order { time_in_force, .. } = self.oms.order(slot);
             if !ends_with_the_day(time_in_force) {
                 self.renew(slot, publisher);
+            } else if self.oms.algorithm_of(slot).is_some() {
+                // Its child goes first.
+                self.oms.end_algorithm(slot, AlgorithmEnd::Expired);
+                expired += 1;
             } else if let Some(market) = self.market_with(slot) {
                 self.internal.leaving.push((market, slot.index() as u32));
                 expired += 1;

@@ -326,3 +326,56 @@ pub fn note_brackets(told: &[EventRecord], heads: &mut BTreeMap<u64, Vec<u64>>) 
         }
     }
 }
+
+/// The head of a parent order of any kind, as the bits of `more` say; what is left of the order is the caller's.
+pub fn algorithm(account: AccountId, list_id: u32, now: u64, more: u64) -> NewAlgorithm {
+    let pick = |at: u32, count: u64| (more >> at) % count;
+    let kind = [Algorithm::Twap, Algorithm::Pov, Algorithm::Iceberg][pick(0, 3) as usize];
+    let has_schedule = kind == Algorithm::Twap;
+    let ends = has_schedule || pick(8, 2) == 0;
+    NewAlgorithm {
+        account,
+        list_id,
+        start_at: UnixNanos(if pick(16, 2) == 0 { 0 } else { now + pick(20, 500) }),
+        end_at: UnixNanos(if ends { now + 600 + pick(24, 1_000) * 1_000_000 } else { 0 }),
+        interval_ns: if has_schedule { ALGORITHM_INTERVAL_MIN_NS } else { 0 },
+        slice_qty: Lots(if has_schedule { 0 } else { 1 + pick(32, 60) }),
+        rate_bp: if kind == Algorithm::Pov { 1 + pick(40, 10_000) as u32 } else { 0 },
+        curve: 0,
+        algorithm: kind.wire(),
+        reserved: [0; 7],
+    }
+}
+
+/// Children by their parents, as reports name them, and what they executed; legs of lists are among them.
+pub type Families = BTreeMap<u64, (std::collections::BTreeSet<u64>, u64)>;
+
+pub fn note_families(told: &[EventRecord], families: &mut Families) {
+    for record in told {
+        let Some(Event::Execution(told)) = record.event() else { continue };
+        if told.parent_id.0 != 0 && told.parent_id != told.order_id {
+            let (children, executed) = families.entry(told.parent_id.0).or_default();
+            children.insert(told.order_id.0);
+            if told.exec_type == ExecType::Trade.wire() {
+                *executed += told.last_qty.0;
+            }
+        }
+    }
+}
+
+/// What the children of a parent have executed and have at work is never more than the parent's quantity, and what they have
+/// executed is what it has.
+pub fn check_families(core: &Core, families: &Families) {
+    let oms = core.oms();
+    for (slot, parent) in oms.open_orders(AccountId::NONE) {
+        if oms.algorithm_of(slot).is_none() {
+            continue;
+        }
+        assert_eq!(oms.exposure(slot).qty, Lots::ZERO, "its children are counted");
+        let Some((children, executed)) = families.get(&parent.order_id.0) else { continue };
+        let children = children.iter().filter_map(|child| oms.by_id(OrderId(*child)));
+        let at_work: u64 = children.map(|child| oms.order(child).leaves_qty().0).sum();
+        assert_eq!(parent.cum_qty.0, *executed, "order {}", parent.order_id);
+        assert!(parent.cum_qty.0 + at_work <= parent.qty.0, "order {}", parent.order_id);
+    }
+}

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod admin;
+mod algorithm;
 mod list;
 mod market;
 mod order;
@@ -25,6 +26,10 @@ pub use accounts::{
     SetRate, Settle,
 };
 pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
+pub use algorithm::{
+    ALGORITHM_DURATION_MAX_NS, ALGORITHM_INTERVAL_MIN_NS, Algorithm, CURVE_BUCKETS_MAX, CURVES_MAX,
+    Flatten, NewAlgorithm, SetVolumeCurve,
+};
 pub use list::{Contingency, LIST_LEGS_MAX, NewList};
 pub use market::{Phase, SetPhase, SetReference};
 pub use order::{
@@ -95,6 +100,12 @@ wire_enum!(
         Settle = 48 => "settle",
         /// [`NewList`]: the head of a list of orders that depend on each other.
         NewList = 50 => "new_list",
+        /// [`NewAlgorithm`]: how the parent order that follows is worked.
+        NewAlgorithm = 51 => "new_algorithm",
+        /// [`SetVolumeCurve`]: how the volume of a day spreads over it.
+        SetVolumeCurve = 52 => "set_volume_curve",
+        /// [`Flatten`]: closes positions, now or at a time.
+        Flatten = 53 => "flatten",
         /// [`SetFillModel`].
         SetFillModel = 60 => "set_fill_model",
         /// [`SetLatency`].
@@ -185,6 +196,12 @@ pub enum Command {
     Settle(Settle),
     /// See [`CommandKind::NewList`].
     NewList(NewList),
+    /// See [`CommandKind::NewAlgorithm`].
+    NewAlgorithm(NewAlgorithm),
+    /// See [`CommandKind::SetVolumeCurve`].
+    SetVolumeCurve(SetVolumeCurve),
+    /// See [`CommandKind::Flatten`].
+    Flatten(Flatten),
     /// See [`CommandKind::SetFillModel`].
     SetFillModel(SetFillModel),
     /// See [`CommandKind::SetLatency`].
@@ -237,6 +254,9 @@ impl CommandRecord {
             Command::CorporateAction(body) => put(CommandKind::CorporateAction, bytes_of(body)),
             Command::Settle(body) => put(CommandKind::Settle, bytes_of(body)),
             Command::NewList(body) => put(CommandKind::NewList, bytes_of(body)),
+            Command::NewAlgorithm(body) => put(CommandKind::NewAlgorithm, bytes_of(body)),
+            Command::SetVolumeCurve(body) => put(CommandKind::SetVolumeCurve, bytes_of(body)),
+            Command::Flatten(body) => put(CommandKind::Flatten, bytes_of(body)),
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
             Command::SetLatency(body) => put(CommandKind::SetLatency, bytes_of(body)),
             Command::AddLatencyPoints(body) => put(CommandKind::AddLatencyPoints, bytes_of(body)),
@@ -294,6 +314,9 @@ impl CommandRecord {
             CommandKind::CorporateAction => Command::CorporateAction(self.body()),
             CommandKind::Settle => Command::Settle(self.body()),
             CommandKind::NewList => Command::NewList(self.body()),
+            CommandKind::NewAlgorithm => Command::NewAlgorithm(self.body()),
+            CommandKind::SetVolumeCurve => Command::SetVolumeCurve(self.body()),
+            CommandKind::Flatten => Command::Flatten(self.body()),
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
             CommandKind::SetLatency => Command::SetLatency(self.body()),
             CommandKind::AddLatencyPoints => Command::AddLatencyPoints(self.body()),

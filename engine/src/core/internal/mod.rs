@@ -353,12 +353,12 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
         ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
     ) -> bool {
-        let Self { internal, oms, risk, listing, waiting, counters, .. } = self;
+        let Self { internal, oms, risk, listing, waiting, counters, now, .. } = self;
         let Internal { markets, instruments, triggered, .. } = internal;
         let instrument = instruments[market as usize];
         let listed = &mut listing[instrument];
         let fills = &mut counters.fills;
-        let is_refused = false;
+        let (now, is_refused) = (*now, false);
         let mut told = Told {
             oms,
             risk,
@@ -366,6 +366,7 @@ impl Core {
             triggered,
             listed,
             instrument,
+            now,
             fills,
             asked,
             is_refused,

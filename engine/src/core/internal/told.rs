@@ -9,7 +9,9 @@ use crate::matching::{Phase, Reports, Trade};
 use tidegate_model::command::OrderType;
 use tidegate_model::event::{CancelReason, ExecType, Liquidity};
 use tidegate_model::market::TradingStatus;
-use tidegate_model::{InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks};
+use tidegate_model::{
+    InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks, UnixNanos,
+};
 use tidegate_oms::{Oms, Order, OrderSlot, Place, Requester, Waiter, Waiting};
 use tidegate_risk::Risk;
 
@@ -43,6 +45,7 @@ pub(super) struct Told<'a, 'o, O: Output> {
     pub triggered: &'a mut Vec<Waiter>,
     pub listed: &'a mut Listed,
     pub instrument: InstrumentId,
+    pub now: UnixNanos,
     pub fills: &'a mut u64,
     pub asked: Option<Asked>,
     /// What was asked for quietly was refused.
@@ -173,6 +176,7 @@ impl<O: Output> Reports for Told<'_, '_, O> {
             *self.fills += 1;
         }
         self.traded(price);
+        self.oms.note_traded(self.instrument, qty, self.now);
     }
 
     fn canceled(&mut self, handle: u32, qty: Lots, reason: CancelReason) {

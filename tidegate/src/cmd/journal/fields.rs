@@ -6,8 +6,8 @@ use tidegate_journal::frame::{
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
-    CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind, LatencyLeg,
-    LatencyModel, OrderType, Phase, RouteLink, RouteReportKind, SetLimits, TimeInForce,
+    Algorithm, CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind,
+    LatencyLeg, LatencyModel, OrderType, Phase, RouteLink, RouteReportKind, SetLimits, TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
@@ -72,6 +72,17 @@ pub(super) const COLUMNS: &[&str] = &[
     "contingency",
     "leg_count",
     "list_status",
+    "algorithm",
+    "start_at_ns",
+    "end_at_ns",
+    "interval_ns",
+    "slice_lots",
+    "rate_bp",
+    "curve",
+    "begin_ns",
+    "bucket_ns",
+    "buckets",
+    "at_ns",
     "fee_e18",
     "cost_e18",
     "realised_e18",
@@ -326,6 +337,31 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "stop_price_ticks" = body.stop_price.0,
             "list_id" = body.list_id,
             "leg" = body.leg
+        ),
+        Command::NewAlgorithm(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "list_id" = body.list_id,
+            "algorithm" = name_of!(Algorithm, body.algorithm),
+            "start_at_ns" = body.start_at.0,
+            "end_at_ns" = body.end_at.0,
+            "interval_ns" = body.interval_ns,
+            "slice_lots" = body.slice_qty.0,
+            "rate_bp" = body.rate_bp,
+            "curve" = body.curve
+        ),
+        Command::SetVolumeCurve(body) => put!(
+            fields,
+            "curve" = body.curve,
+            "begin_ns" = body.begin_ns,
+            "bucket_ns" = body.bucket_ns,
+            "buckets" = body.bucket_count
+        ),
+        Command::Flatten(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "instrument" = instrument(body.instrument),
+            "at_ns" = body.at.0
         ),
         Command::NewList(body) => put!(
             fields,
