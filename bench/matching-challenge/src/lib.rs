@@ -1,59 +1,22 @@
 //! The internal market behind the C interface of the public matching-engine benchmark (flash1-dev/matching-engine-benchmark,
-//! `api/matching_engine_api.h`): [`Markets`], as production runs it, and a ring for its reports.
+//! `api/matching_engine_api.h`): the market as production runs it, and a ring for its reports.
 //!
 //! The benchmark's harness loads this as a shared library, calls `engine_on_*` for each message on one thread and drains the reports
 //! on another. How to run it stands in `docs/matching-challenge.md`.
 
 #![allow(unsafe_code)]
 
-mod ids;
-mod ring;
+pub mod ids;
+pub mod ring;
+pub mod session;
 
-use ids::{Codes, Handles, id_of};
+use ids::id_of;
 use ring::{Record, Ring};
+use session::{Cancel, Modify, NewOrder, Session, TRADE, side};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::slice;
-use tidegate_engine::matching::{Markets, Plain, Reports, Trade};
-use tidegate_model::command::TimeInForce;
-use tidegate_model::event::CancelReason;
-use tidegate_model::{AccountId, Lots, Reject, Side, Ticks};
-
-/// Orders that may be live at once.
-const HANDLES_MAX: u32 = 1 << 22;
-
-/// `new_order_t`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct NewOrder {
-    order_id: u64,
-    sequence_number: u64,
-    price_ticks: i64,
-    quantity: u32,
-    side: u8,
-    ioc: u8,
-    reserved: [u8; 2],
-}
-
-/// `cancel_t`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Cancel {
-    order_id: u64,
-    sequence_number: u64,
-}
-
-/// `modify_t`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Modify {
-    order_id: u64,
-    sequence_number: u64,
-    new_price_ticks: i64,
-    new_quantity: u32,
-    side: u8,
-    reserved: [u8; 3],
-}
+use tidegate_model::{Side, Ticks};
 
 /// `me_report_t`.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +35,6 @@ pub struct Report {
     reserved3: u64,
 }
 
-const _: () = assert!(size_of::<NewOrder>() == 32);
-const _: () = assert!(size_of::<Cancel>() == 16);
-const _: () = assert!(size_of::<Modify>() == 32);
 const _: () = assert!(size_of::<Report>() == 64);
 
 /// `me_transport_t`.
@@ -87,17 +47,8 @@ pub struct Transport {
     destroy: unsafe extern "C" fn(*mut c_void),
 }
 
-const ORDER_ACK: u16 = 0;
-const TRADE: u16 = 1;
-const CANCEL_ACK: u16 = 2;
-const MODIFY_ACK: u16 = 3;
-const CANCEL_REJECT: u16 = 4;
-const MODIFY_REJECT: u16 = 5;
-
 struct Engine {
-    markets: Markets,
-    codes: Codes,
-    handles: Handles,
+    session: Session,
     ring: *const Ring,
 }
 
@@ -114,71 +65,14 @@ fn engine() -> &'static mut Engine {
     unsafe { (*ENGINE.0.get()).as_mut().expect("engine_init comes first") }
 }
 
-/// Turns what the market says about one message into reports. All of it is about the message's order, but for the makers that it
-/// trades with.
-struct Sink<'e> {
-    ring: &'e Ring,
-    handles: &'e mut Handles,
-    seq: u64,
-    /// The message's order.
-    code: u32,
-    price: i64,
-    qty: u32,
-    side: u16,
-    /// What a refusal is called.
-    refusal: u16,
-}
-
-impl Sink<'_> {
-    #[inline(always)]
-    fn push(&self, kind: u16, price: i64, qty: u32, maker: u32) {
-        let &Self { seq, code: order, side, .. } = self;
-        // SAFETY: the thread that calls in is the only one that writes.
-        unsafe { self.ring.push(Record { seq, price, qty, order, maker, kind, side }) }
-    }
-}
-
-impl Reports for Sink<'_> {
-    #[inline(always)]
-    fn accepted(&mut self, _: u32, _: Ticks) {
-        self.push(ORDER_ACK, self.price, self.qty, 0);
-    }
-
-    #[inline(always)]
-    fn trade(&mut self, trade: &Trade) {
-        self.push(TRADE, trade.price.0, trade.qty.0 as u32, self.handles.code(trade.maker));
-    }
-
-    #[inline(always)]
-    fn canceled(&mut self, _: u32, qty: Lots, _: CancelReason) {
-        self.push(CANCEL_ACK, self.price, qty.0 as u32, 0);
-    }
-
-    #[inline(always)]
-    fn replaced(&mut self, _: u32, price: Ticks, leaves: Lots) {
-        self.push(MODIFY_ACK, price.0, leaves.0 as u32, 0);
-    }
-
-    fn triggered(&mut self, _: u32, _: Ticks) {}
-
-    fn rejected(&mut self, handle: u32, _: Reject) {
-        self.handles.remove(handle);
-    }
-
-    #[inline(always)]
-    fn refused(&mut self, _: u32, _: Reject) {
-        self.push(self.refusal, 0, 0, 0);
-    }
-
-    #[inline(always)]
-    fn ended(&mut self, handle: u32) {
-        self.handles.remove(handle);
-    }
-}
-
+/// Writes into the ring that the harness made.
+///
+/// # Safety
+/// The ring lives, and this thread is the only one that writes into it: so it is between `engine_init` and `engine_shutdown`.
 #[inline(always)]
-fn side(side: u8) -> Side {
-    if side == 0 { Side::Buy } else { Side::Sell }
+unsafe fn push_to(ring: *const Ring) -> impl FnMut(Record) {
+    // SAFETY: as the caller promises.
+    move |record| unsafe { (*ring).push(record) }
 }
 
 /// `engine_init`.
@@ -187,18 +81,8 @@ fn side(side: u8) -> Side {
 /// `sink` comes from this library's transport.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn engine_init(_seed: u64, _transport: *const Transport, sink: *mut c_void) {
-    let mut markets = Markets::new(HANDLES_MAX);
-    markets.define(Ticks(1));
-    markets.prefault();
     // SAFETY: no call is under way.
-    unsafe {
-        *ENGINE.0.get() = Some(Engine {
-            markets,
-            codes: Codes::default(),
-            handles: Handles::default(),
-            ring: sink.cast(),
-        })
-    };
+    unsafe { *ENGINE.0.get() = Some(Engine { session: Session::default(), ring: sink.cast() }) };
 }
 
 /// `engine_shutdown`.
@@ -214,30 +98,9 @@ pub extern "C" fn engine_shutdown() {
 /// `order` points to a `new_order_t`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn engine_on_new_order(order: *const NewOrder) {
-    // SAFETY: as the caller promises.
-    let order = unsafe { &*order };
-    let Engine { markets, codes, handles, ring } = engine();
-    let code = codes.code_of(order.order_id);
-    let plain = Plain {
-        handle: handles.insert(code),
-        account: AccountId(0),
-        side: side(order.side),
-        time_in_force: if order.ioc != 0 { TimeInForce::Ioc } else { TimeInForce::Gtc },
-        qty: Lots(order.quantity.into()),
-        price: Ticks(order.price_ticks),
-    };
-    let mut sink = Sink {
-        // SAFETY: the harness keeps the transport alive until after `engine_shutdown`.
-        ring: unsafe { &**ring },
-        handles,
-        seq: order.sequence_number,
-        code,
-        price: order.price_ticks,
-        qty: order.quantity,
-        side: order.side.into(),
-        refusal: CANCEL_REJECT,
-    };
-    markets.enter_plain(0, &plain, &mut sink);
+    let Engine { session, ring } = engine();
+    // SAFETY: as the caller promises; `engine_init` came before.
+    unsafe { session.enter(&*order, push_to(*ring)) };
 }
 
 /// `engine_on_cancel`.
@@ -246,24 +109,9 @@ pub unsafe extern "C-unwind" fn engine_on_new_order(order: *const NewOrder) {
 /// `cancel` points to a `cancel_t`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn engine_on_cancel(cancel: *const Cancel) {
-    // SAFETY: as the caller promises.
-    let cancel = unsafe { &*cancel };
-    let Engine { markets, codes, handles, ring } = engine();
-    let code = codes.code_of(cancel.order_id);
-    let handle = handles.find(code);
-    let (side, price) = markets.order(handle).unwrap_or((Side::Buy, Ticks::ZERO));
-    let mut sink = Sink {
-        // SAFETY: as in `engine_on_new_order`.
-        ring: unsafe { &**ring },
-        handles,
-        seq: cancel.sequence_number,
-        code,
-        price: price.0,
-        qty: 0,
-        side: side.index() as u16,
-        refusal: CANCEL_REJECT,
-    };
-    markets.cancel(handle, &mut sink);
+    let Engine { session, ring } = engine();
+    // SAFETY: as the caller promises; `engine_init` came before.
+    unsafe { session.cancel(&*cancel, push_to(*ring)) };
 }
 
 /// `engine_on_modify`.
@@ -272,24 +120,9 @@ pub unsafe extern "C-unwind" fn engine_on_cancel(cancel: *const Cancel) {
 /// `modify` points to a `modify_t`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn engine_on_modify(modify: *const Modify) {
-    // SAFETY: as the caller promises.
-    let modify = unsafe { &*modify };
-    let Engine { markets, codes, handles, ring } = engine();
-    let code = codes.code_of(modify.order_id);
-    let handle = handles.find(code);
-    let mut sink = Sink {
-        // SAFETY: as in `engine_on_new_order`.
-        ring: unsafe { &**ring },
-        handles,
-        seq: modify.sequence_number,
-        code,
-        price: modify.new_price_ticks,
-        qty: modify.new_quantity,
-        side: modify.side.into(),
-        refusal: MODIFY_REJECT,
-    };
-    let leaves = Lots(modify.new_quantity.into());
-    markets.replace(handle, leaves, Ticks(modify.new_price_ticks), None, &mut sink);
+    let Engine { session, ring } = engine();
+    // SAFETY: as the caller promises; `engine_init` came before.
+    unsafe { session.modify(&*modify, push_to(*ring)) };
 }
 
 /// `me_msg_t`.
@@ -341,19 +174,19 @@ pub extern "C" fn engine_flush() {
 /// `engine_query_best_bid`.
 #[unsafe(no_mangle)]
 pub extern "C" fn engine_query_best_bid() -> i64 {
-    engine().markets.best(0, Side::Buy).map_or(i64::MIN, |price| price.0)
+    engine().session.best(Side::Buy).map_or(i64::MIN, |price| price.0)
 }
 
 /// `engine_query_best_ask`.
 #[unsafe(no_mangle)]
 pub extern "C" fn engine_query_best_ask() -> i64 {
-    engine().markets.best(0, Side::Sell).map_or(i64::MAX, |price| price.0)
+    engine().session.best(Side::Sell).map_or(i64::MAX, |price| price.0)
 }
 
 /// `engine_query_depth_at`.
 #[unsafe(no_mangle)]
 pub extern "C" fn engine_query_depth_at(price_ticks: i64, at: u8) -> u64 {
-    engine().markets.displayed(0, side(at), Ticks(price_ticks)).0
+    engine().session.displayed(side(at), Ticks(price_ticks)).0
 }
 
 extern "C" fn create(capacity: u32) -> *mut c_void {

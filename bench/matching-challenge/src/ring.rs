@@ -7,7 +7,8 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Records between two positions shown: sixteen cache lines.
 const BATCH: u64 = 32;
@@ -16,22 +17,31 @@ const BATCH: u64 = 32;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(32))]
 pub struct Record {
+    /// The message that it answers.
     pub seq: u64,
+    /// Ticks.
     pub price: i64,
+    /// Lots.
     pub qty: u32,
+    /// The message's order, as [`crate::ids`] codes it.
     pub order: u32,
+    /// The order that it trades with, as [`crate::ids`] codes it.
     pub maker: u32,
+    /// What it says: a `me_report_type_t`, as [`crate::ORDER_ACK`] and its like.
     pub kind: u16,
+    /// 0 buy, 1 sell.
     pub side: u16,
 }
 
 const _: () = assert!(size_of::<Record>() == 32);
 
+#[derive(Debug)]
 #[repr(align(128))]
 struct Line<T>(T);
 
 /// What only the writer uses.
-struct Writer {
+#[derive(Debug)]
+struct Writing {
     /// Records written.
     written: Cell<u64>,
     /// The reader's position as last seen.
@@ -39,18 +49,20 @@ struct Writer {
 }
 
 /// What only the reader uses.
-struct Reader {
+#[derive(Debug)]
+struct Reading {
     read: Cell<u64>,
 }
 
 /// The ring.
+#[derive(Debug)]
 pub struct Ring {
     slots: Box<[UnsafeCell<MaybeUninit<Record>>]>,
     mask: u64,
-    writer: Line<Writer>,
+    writer: Line<Writing>,
     /// Records shown to the reader.
     shown: Line<AtomicU64>,
-    reader: Line<Reader>,
+    reader: Line<Reading>,
     /// Records that the reader is done with.
     done: Line<AtomicU64>,
 }
@@ -67,9 +79,9 @@ impl Ring {
         Self {
             slots: slots.collect(),
             mask: len as u64 - 1,
-            writer: Line(Writer { written: Cell::new(0), read: Cell::new(0) }),
+            writer: Line(Writing { written: Cell::new(0), read: Cell::new(0) }),
             shown: Line(AtomicU64::new(0)),
-            reader: Line(Reader { read: Cell::new(0) }),
+            reader: Line(Reading { read: Cell::new(0) }),
             done: Line(AtomicU64::new(0)),
         }
     }
@@ -135,5 +147,76 @@ impl Ring {
             self.done.0.store(read + count, Ordering::Release);
         }
         count as u32
+    }
+}
+
+/// A ring with room for at least `capacity` records, for one thread that writes and another that reads.
+pub fn ring(capacity: u32) -> (Writer, Reader) {
+    let ring = Arc::new(Ring::new(capacity));
+    (Writer(Arc::clone(&ring)), Reader(ring))
+}
+
+/// The end of a ring where records go in. There is one.
+#[derive(Debug)]
+pub struct Writer(pub(crate) Arc<Ring>);
+
+impl Writer {
+    /// Writes a record; waits while the ring is full.
+    #[inline(always)]
+    pub fn push(&mut self, record: Record) {
+        // SAFETY: there is one writer, and it is borrowed mutably.
+        unsafe { self.0.push(record) }
+    }
+
+    /// Shows the reader all that was written.
+    pub fn flush(&mut self) {
+        // SAFETY: as in `push`.
+        unsafe { self.0.flush() }
+    }
+}
+
+/// The end of a ring where records come out. There is one.
+#[derive(Debug)]
+pub struct Reader(Arc<Ring>);
+
+impl Reader {
+    /// Gives up to `max` records to `take`, with their number from 0, first to last; returns how many.
+    #[inline(always)]
+    pub fn drain(&mut self, max: u32, take: impl FnMut(usize, &Record)) -> u32 {
+        // SAFETY: there is one reader, and it is borrowed mutably.
+        unsafe { self.0.drain(max, take) }
+    }
+
+    /// True if nobody will write any more. What was shown before is there to be drained.
+    pub fn is_abandoned(&self) -> bool {
+        let is_alone = Arc::strong_count(&self.0) == 1;
+        fence(Ordering::Acquire);
+        is_alone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Record, ring};
+
+    #[test]
+    fn records_come_out_as_they_went_in() {
+        const COUNT: u64 = 100_000;
+        let (mut writer, mut reader) = ring(64);
+        let reading = std::thread::spawn(move || {
+            let mut next = 0;
+            while next < COUNT {
+                reader.drain(16, |_, record| {
+                    assert_eq!((record.seq, record.price), (next, -(next as i64)));
+                    next += 1;
+                });
+            }
+            assert_eq!(reader.drain(16, |_, _| {}), 0, "nothing comes twice");
+        });
+        for seq in 0..COUNT {
+            writer.push(Record { seq, price: -(seq as i64), ..Record::default() });
+        }
+        writer.flush();
+        reading.join().expect("the records come in order");
     }
 }
