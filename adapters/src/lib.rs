@@ -74,8 +74,9 @@ pub trait Adapter: Send {
     /// Connects; the place where the venue's history stands.
     fn connect(&mut self) -> impl Future<Output = Result<[u64; 2], AdapterError>> + Send;
 
-    /// Tells what happened since `known.cursor`, whether each of the orders is there, and positions and orders of others.
-    /// An order is missing only if no request for it can still be under way.
+    /// Tells what happened since `known.cursor`, positions, whether each of the orders is there, and which others are. Before
+    /// a position or an order is told, every execution that it includes is. An order is missing only if no request for it
+    /// can still be under way.
     fn reconcile(
         &mut self,
         known: Known,

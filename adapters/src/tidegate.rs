@@ -6,6 +6,7 @@
 
 use crate::runner::report;
 use crate::{Adapter, AdapterError, Known, Reports};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
@@ -15,6 +16,7 @@ use tidegate_client::proto::{
 };
 use tidegate_client::{Client, ClientError, EventFilter, EventStream};
 use tidegate_model::command::{FLAG_FOREIGN_CANCELED, RoutePosition, RouteReport, RouteReportKind};
+use tidegate_model::event::OrdStatus;
 use tidegate_model::{Command, Instrument, Lots, OrderId, RoutedKind, RoutedOrder, Ticks};
 use tonic::Code;
 
@@ -91,17 +93,16 @@ impl TidegateAdapter {
         reports: &mut Reports,
     ) -> Result<(), AdapterError> {
         loop {
+            let at = self.events.as_ref().and_then(EventStream::position);
+            if self.ahead.is_some() || at.is_some_and(|at| place(&at) >= end) {
+                return Ok(());
+            }
             match self.step().await? {
                 Some(event) if event.position.as_ref().is_some_and(|at| place(at) > end) => {
                     self.ahead = Some(event);
-                    return Ok(());
                 }
                 Some(event) => self.translate(&event, reports)?,
                 None => {}
-            }
-            let at = self.events.as_ref().and_then(EventStream::position);
-            if at.is_some_and(|at| place(&at) >= end) {
-                return Ok(());
             }
         }
     }
@@ -180,60 +181,75 @@ impl TidegateAdapter {
         Ok(())
     }
 
-    /// Whether each order that is open here is there.
-    async fn orders(&self, known: &Known, reports: &mut Reports) -> Result<(), AdapterError> {
+    /// Whether each order that is open here is there, every event before the answer told before. Of one that has ended over
+    /// there the events have said so.
+    async fn orders(&mut self, known: &Known, reports: &mut Reports) -> Result<(), AdapterError> {
         for order in &known.orders {
             let name = get_order_request::Order::ClientOrderId(self.name(order));
             let request = GetOrderRequest { account: self.venue.account, order: Some(name) };
-            let mut answer = report(RouteReportKind::Missing, self.venue.route, order);
-            match self.client()?.get_order(request).await {
+            let answer = match self.client()?.get_order(request).await {
                 Ok(found) => {
+                    let as_of = found.as_of.ok_or_else(|| unreadable("as_of", ""))?;
+                    self.read_until(place(&as_of), reports).await?;
                     let said = found.report.ok_or_else(|| unreadable("report", ""))?;
-                    answer = RouteReport {
-                        order_id: order.order_id,
-                        attempt: order.attempt,
-                        kind: RouteReportKind::Found.wire(),
-                        ..self.terms(&said)?
-                    };
+                    if has_ended(&said) {
+                        continue;
+                    }
+                    let (order_id, kind) = (order.order_id, RouteReportKind::Found.wire());
+                    RouteReport { order_id, kind, attempt: order.attempt, ..self.terms(&said)? }
                 }
-                Err(ClientError::Call { status, .. }) if status.code() == Code::NotFound => {}
+                Err(ClientError::Call { status, .. }) if status.code() == Code::NotFound => {
+                    report(RouteReportKind::Missing, self.venue.route, order)
+                }
                 Err(error) => return Err(error.into()),
-            }
+            };
             reports.order(answer);
         }
         Ok(())
     }
 
-    /// Open orders over there that did not come from here.
-    async fn foreign(&self, reports: &mut Reports) -> Result<(), AdapterError> {
+    /// Open orders over there that are not open here: some of ours that ended here, others that did not come from here.
+    async fn others(&self, known: &Known, reports: &mut Reports) -> Result<(), AdapterError> {
         let account = self.venue.account;
+        let here: BTreeSet<_> = known.orders.iter().map(|order| order.order_id).collect();
         let mut request = ListOrdersRequest { account: Some(account), ..Default::default() };
         loop {
             let page = self.client()?.list_orders(request.clone()).await?;
-            for said in
-                page.orders.iter().filter(|said| !said.client_order_id.starts_with(&self.prefix))
-            {
-                let mut flags = 0;
-                if self.venue.cancel_foreign {
-                    let order = Some(cancel_order_request::Order::OrderId(said.order_id));
-                    let canceled =
-                        self.client()?.cancel(CancelOrderRequest { account, order }).await?;
-                    flags = if canceled.reject.is_none() { FLAG_FOREIGN_CANCELED } else { 0 };
+            for said in &page.orders {
+                let number = said.client_order_id.strip_prefix(&self.prefix);
+                let number = number.and_then(|number| u64::from_str_radix(number, 16).ok());
+                match number.map(OrderId) {
+                    Some(order_id) if here.contains(&order_id) => {}
+                    Some(order_id) => {
+                        let kind = RouteReportKind::Found.wire();
+                        reports.order(RouteReport { order_id, kind, ..self.terms(said)? });
+                    }
+                    None => self.foreign(said, reports).await?,
                 }
-                let kind = RouteReportKind::Foreign.wire();
-                let zero: RouteReport = bytemuck::Zeroable::zeroed();
-                let told = match self.instrument(&said.symbol) {
-                    Some(_) => self.terms(said)?,
-                    None => zero,
-                };
-                let (route, venue_order_id) = (self.venue.route, said.order_id);
-                reports.order(RouteReport { kind, flags, route, venue_order_id, ..told });
             }
             if page.next_page_token.is_empty() {
                 return Ok(());
             }
             request.page_token = page.next_page_token;
         }
+    }
+
+    async fn foreign(&self, said: &OrderReport, reports: &mut Reports) -> Result<(), AdapterError> {
+        let mut flags = 0;
+        if self.venue.cancel_foreign {
+            let order = Some(cancel_order_request::Order::OrderId(said.order_id));
+            let request = CancelOrderRequest { account: self.venue.account, order };
+            let canceled = self.client()?.cancel(request).await?;
+            flags = if canceled.reject.is_none() { FLAG_FOREIGN_CANCELED } else { 0 };
+        }
+        let told = match self.instrument(&said.symbol) {
+            Some(_) => self.terms(said)?,
+            None => bytemuck::Zeroable::zeroed(),
+        };
+        let (kind, route) = (RouteReportKind::Foreign.wire(), self.venue.route);
+        let venue_order_id = said.order_id;
+        reports.order(RouteReport { kind, flags, route, venue_order_id, ..told });
+        Ok(())
     }
 
     async fn submit(&self, order: &RoutedOrder) -> Result<OrderReport, ClientError> {
@@ -294,10 +310,12 @@ impl Adapter for TidegateAdapter {
             principal: None,
             kinds: vec![proto::EventKind::Execution],
         };
-        self.events = Some(self.client()?.events(Some(after), filter));
+        let mut events = self.client()?.events(Some(after), filter);
+        events.open().await?;
+        self.events = Some(events);
         self.positions(reports).await?;
         self.orders(&known, reports).await?;
-        self.foreign(reports).await
+        self.others(&known, reports).await
     }
 
     async fn send(
@@ -335,6 +353,12 @@ impl Adapter for TidegateAdapter {
             None => Ok(()),
         }
     }
+}
+
+/// True if nothing more can come of the order.
+fn has_ended(said: &OrderReport) -> bool {
+    let status = u8::try_from(said.ord_status).ok().and_then(OrdStatus::from_wire);
+    status.is_some_and(OrdStatus::is_final)
 }
 
 /// True if the far side has certainly not done what was asked, as [`ClientError::Call`] says.

@@ -293,6 +293,10 @@ impl Client {
         confirm_position(ConfirmPositionRequest) -> AdminResponse, admin_service
     );
     unary!(
+        /// How each live route stands.
+        list_routes(ListRoutesRequest) -> ListRoutesResponse, admin_service
+    );
+    unary!(
         /// Where engine and edge stand.
         get_status(GetStatusRequest) -> GetStatusResponse, admin_service
     );

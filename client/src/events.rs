@@ -70,8 +70,17 @@ impl EventStream {
         }
     }
 
+    /// Asks for the stream and waits until the edge has begun it.
+    ///
+    /// # Errors
+    /// [`ClientError::Call`] if the edge refuses.
+    pub async fn open(&mut self) -> Result<(), ClientError> {
+        self.opened().await.map(drop).map_err(ClientError::call("StreamEvents"))
+    }
+
     /// One step of the stream, without reconnecting: an event, or `None` where only [`Self::position`] moved. For whoever
-    /// has to know of every break. Dropped before it is done, it has taken nothing.
+    /// has to know of every break. Dropped before it is done, it has taken nothing, as long as [`Self::open`] was called
+    /// before: one that is dropped while it opens the stream begins anew.
     ///
     /// # Errors
     /// [`ClientError::Call`] if the stream breaks, [`ClientError::SessionClosed`] if it ends.
@@ -94,20 +103,22 @@ impl EventStream {
         self.position
     }
 
+    async fn opened(&mut self) -> Result<&mut Streaming<StreamEventsResponse>, tonic::Status> {
+        if self.stream.is_none() {
+            let request = StreamEventsRequest {
+                after: self.position,
+                account: self.filter.account,
+                principal: self.filter.principal,
+                kinds: self.filter.kinds.iter().map(|&kind| kind.into()).collect(),
+                stop_at_end: false,
+            };
+            self.stream = Some(self.events.stream_events(request).await?.into_inner());
+        }
+        Ok(self.stream.as_mut().expect("it was put there"))
+    }
+
     async fn step(&mut self) -> Result<Option<Step>, tonic::Status> {
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
-            none => {
-                let request = StreamEventsRequest {
-                    after: self.position,
-                    account: self.filter.account,
-                    principal: self.filter.principal,
-                    kinds: self.filter.kinds.iter().map(|&kind| kind.into()).collect(),
-                    stop_at_end: false,
-                };
-                none.insert(self.events.stream_events(request).await?.into_inner())
-            }
-        };
+        let stream = self.opened().await?;
         // A step without content is a kind newer than this client.
         while let Some(message) = stream.message().await? {
             if message.step.is_some() {

@@ -89,6 +89,8 @@ pub struct EdgeConfig {
     pub loopback_reads_free: bool,
     /// Its bounds.
     pub limits: Limits,
+    /// What the live routes are called, by number.
+    pub routes: Vec<String>,
 }
 
 impl Default for EdgeConfig {
@@ -98,6 +100,7 @@ impl Default for EdgeConfig {
             tokens: Vec::new(),
             loopback_reads_free: true,
             limits: Limits::default(),
+            routes: Vec::new(),
         }
     }
 }

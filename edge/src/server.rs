@@ -121,6 +121,7 @@ impl Edge {
         let (shutdown, down) = watch::channel(false);
         let shared = Arc::new(Shared {
             auth: Auth::new(&config),
+            routes: config.routes,
             lanes: Lanes::new(unary, lanes),
             log,
             view,

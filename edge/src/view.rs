@@ -3,10 +3,13 @@
 use crate::link::EventPosition;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use tidegate_model::command::{CommandKind, SetLimits};
-use tidegate_model::event::{Account, Execution, OrdStatus, Position};
+use tidegate_model::command::{CommandKind, RouteLink, SetLimits};
+use tidegate_model::event::{
+    Account, Execution, OrdStatus, Position, RouteDifference, RouteDifferenceKind, RouteState,
+};
 use tidegate_model::{
     AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
+    UnixNanos,
 };
 
 /// What is known of one account.
@@ -52,6 +55,36 @@ impl OrderView {
     }
 }
 
+/// A live route after its last event.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RouteView {
+    /// How it stands, and since when.
+    pub state: Option<(RouteState, UnixNanos)>,
+    /// Differences by kind.
+    pub differences: BTreeMap<&'static str, u64>,
+    /// Instruments that a difference blocks, and since when.
+    pub blocked: BTreeMap<InstrumentId, (RouteDifference, UnixNanos)>,
+}
+
+impl RouteView {
+    /// True if orders flow.
+    pub fn is_up(&self) -> bool {
+        self.state.is_some_and(|(state, _)| state.link == RouteLink::Up.wire())
+    }
+
+    fn differs(&mut self, record: &EventRecord, difference: RouteDifference) {
+        let Some(kind) = RouteDifferenceKind::from_wire(difference.kind) else { return };
+        if kind == RouteDifferenceKind::Position && difference.settled != 0 {
+            self.blocked.remove(&record.instrument);
+            return;
+        }
+        *self.differences.entry(kind.as_str()).or_default() += 1;
+        if difference.settled == 0 && record.instrument != InstrumentId::NONE {
+            self.blocked.insert(record.instrument, (difference, record.ts));
+        }
+    }
+}
+
 /// Everything queries are answered from.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -64,6 +97,8 @@ pub(crate) struct View {
     /// Open orders, and those finished today.
     pub orders: BTreeMap<OrderId, OrderView>,
     pub finished_dropped: u64,
+    /// By number; those that no event has named are not in it.
+    pub routes: BTreeMap<u8, RouteView>,
     instruments: BTreeMap<InstrumentId, Arc<Instrument>>,
     symbols: BTreeMap<Symbol, InstrumentId>,
     by_client_id: HashMap<(AccountId, ClientOrderId), OrderId>,
@@ -82,6 +117,7 @@ impl View {
             positions: BTreeMap::new(),
             orders: BTreeMap::new(),
             finished_dropped: 0,
+            routes: BTreeMap::new(),
             instruments: BTreeMap::new(),
             symbols: BTreeMap::new(),
             by_client_id: HashMap::new(),
@@ -111,6 +147,19 @@ impl View {
         self.orders.get(self.by_client_id.get(&(account, id))?)
     }
 
+    /// Open orders of each route's instruments, by the route's number.
+    pub fn routed_orders(&self) -> BTreeMap<u8, u32> {
+        let mut open = BTreeMap::new();
+        for order in self.orders.values().filter(|order| !order.is_final()) {
+            if let Some(terms) = self.instrument(order.record.instrument)
+                && terms.is_routed()
+            {
+                *open.entry(terms.route).or_default() += 1;
+            }
+        }
+        open
+    }
+
     /// Takes in one event; in order, each once.
     pub fn apply(&mut self, record: &EventRecord) {
         self.as_of = EventPosition { seq: record.seq, ordinal: record.ordinal };
@@ -136,6 +185,12 @@ impl View {
             Some(Event::Limits(limits)) => {
                 self.accounts.entry(record.account).or_default().limits = Some(limits);
             }
+            Some(Event::RouteState(state)) => {
+                self.routes.entry(state.route).or_default().state = Some((state, record.ts));
+            }
+            Some(Event::RouteDifference(difference)) => {
+                self.routes.entry(difference.route).or_default().differs(record, difference);
+            }
             Some(Event::KillSwitch(ack)) if ack.reject_reason == 0 => {
                 let engaged = ack.value != 0;
                 if record.account == AccountId::NONE {
@@ -157,9 +212,7 @@ impl View {
                 | Event::Ack(_)
                 | Event::Posting(_)
                 | Event::Equity(_)
-                | Event::ListStatus(_)
-                | Event::RouteState(_)
-                | Event::RouteDifference(_),
+                | Event::ListStatus(_),
             )
             | None => {}
         }

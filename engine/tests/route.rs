@@ -1,202 +1,13 @@
 //! The live route in the state machine: what leaves, what comes back, what a break leaves unknown, and that a replay knows
 //! all of it.
 
+mod route_support;
 mod support;
+use route_support::*;
 use support::*;
-use tidegate_engine::core::{Collected, Core, Input};
-use tidegate_model::command::TimeInForce::{Day, Gtc};
+use tidegate_model::command::TimeInForce::Day;
 use tidegate_model::command::*;
-use tidegate_model::event::{Event, RouteDifferenceKind};
-use tidegate_model::instrument::venue_kind;
 use tidegate_model::*;
-
-const ROUTE: u8 = 2;
-const PRICE: Ticks = cents_of(10_000);
-
-const fn cents_of(cents: i64) -> Ticks {
-    Ticks(cents * 100)
-}
-
-/// A desk whose one instrument is routed; every input is kept, to be replayed.
-struct Near {
-    desk: Desk,
-    inputs: Vec<Kept>,
-    at: usize,
-}
-
-enum Kept {
-    Market(MarketEvent),
-    Command(CommandRecord),
-}
-
-/// What left, in short.
-fn short(request: &RoutedRequest) -> String {
-    let of = |name: &str, order: &RoutedOrder| {
-        format!("{name} {}.{} {}@{}", order.order_id, order.attempt, order.qty, order.price.0 / 100)
-    };
-    match &request.kind {
-        RoutedKind::Begin { cursor } => format!("begin {}", cursor[0]),
-        RoutedKind::End => "end".into(),
-        RoutedKind::Query(order) => of("query", order),
-        RoutedKind::New(order) => of("new", order),
-        RoutedKind::Cancel(order) => of("cancel", order),
-        RoutedKind::Replace(order) => of("replace", order),
-    }
-}
-
-impl Near {
-    fn new() -> Self {
-        let core = Core::new(configure(0)).expect("the sizes are allowed");
-        let desk = Desk { core, out: Collected::default(), now: UnixNanos(1_000), names: 0 };
-        let mut near = Self { desk, inputs: Vec::new(), at: 0 };
-        near.tell(Command::Configure(configure(0)));
-        let terms = Instrument::us_equity(Symbol::new("ACME").expect("valid"));
-        let routed = Instrument { venue_kind: venue_kind::ROUTE, route: ROUTE, ..terms };
-        near.tell(Command::DefineInstrument(routed));
-        for command in setup_commands() {
-            near.tell(command);
-        }
-        // The gate asks for a price to compare with.
-        for event in
-            [definition(), add(1, Side::Buy, PRICE, 500), add(2, Side::Sell, cents(10_001), 500)]
-        {
-            let event = MarketEvent { ts_recv: near.desk.now, ts_event: near.desk.now, ..event };
-            near.desk.market(event);
-            near.inputs.push(Kept::Market(event));
-        }
-        near
-    }
-
-    /// One that is connected.
-    fn up() -> Self {
-        let mut near = Self::new();
-        near.link(RouteLink::Reconciling);
-        near.link(RouteLink::Up);
-        near.left();
-        near
-    }
-
-    fn tell(&mut self, command: Command) -> Vec<String> {
-        let mut record = CommandRecord::new(command);
-        record.ts_recv = self.desk.now;
-        record.session = SessionId(5);
-        self.inputs.push(Kept::Command(record));
-        let events = self.desk.command(command);
-        let mut told = lines(&events);
-        for event in events {
-            match event {
-                Event::RouteDifference(difference) => {
-                    let kind = RouteDifferenceKind::from_wire(difference.kind).expect("known");
-                    told.push(format!("{kind} {}/{}", difference.here, difference.there));
-                }
-                Event::Ack(ack) if ack.reject_reason != 0 => {
-                    told.push(ack.reject().expect("a reject").reason.to_string());
-                }
-                _ => {}
-            }
-        }
-        told
-    }
-
-    fn link(&mut self, link: RouteLink) -> Vec<String> {
-        let cursor = [9, 0];
-        let link = link.wire();
-        self.tell(Command::RouteStatus(RouteStatus {
-            cursor,
-            route: ROUTE,
-            link,
-            reserved: [0; 6],
-        }))
-    }
-
-    fn order(&mut self, side: Side, qty: u64) -> Vec<String> {
-        self.desk.names += 1;
-        let name = format!("order-{}", self.desk.names);
-        let price = Some(PRICE);
-        self.tell(Command::NewOrder(new_order(&name, side, price, qty, Gtc)))
-    }
-
-    fn cancel(&mut self, order_id: u64) -> Vec<String> {
-        self.tell(Command::CancelOrder(CancelOrder {
-            client_order_id: ClientOrderId::EMPTY,
-            order_id: OrderId(order_id),
-            account: ACCOUNT,
-            reserved: [0; 4],
-        }))
-    }
-
-    fn replace(&mut self, order_id: u64, qty: u64) -> Vec<String> {
-        self.tell(Command::ReplaceOrder(ReplaceOrder {
-            client_order_id: ClientOrderId::EMPTY,
-            order_id: OrderId(order_id),
-            account: ACCOUNT,
-            reserved: [0; 4],
-            qty: Lots(qty),
-            price: PRICE,
-            stop_price: Ticks::ZERO,
-        }))
-    }
-
-    fn report(&mut self, kind: RouteReportKind, order_id: u64, more: RouteReport) -> Vec<String> {
-        let report = RouteReport {
-            order_id: OrderId(order_id),
-            kind: kind.wire(),
-            route: ROUTE,
-            price: PRICE,
-            ..more
-        };
-        self.tell(Command::RouteReport(report))
-    }
-
-    fn fill(&mut self, order_id: u64, qty: u64, cum_qty: u64) -> Vec<String> {
-        let more = RouteReport { qty: Lots(qty), cum_qty: Lots(cum_qty), ..blank() };
-        self.report(RouteReportKind::Executed, order_id, more)
-    }
-
-    fn position(&mut self, qty: i64) -> Vec<String> {
-        let symbol = Symbol::new("ACME").expect("valid");
-        let told = RoutePosition { symbol, qty, route: ROUTE, reserved: [0; 7] };
-        self.tell(Command::RoutePosition(told))
-    }
-
-    /// What has left since it was last asked.
-    fn left(&mut self) -> Vec<String> {
-        let routed = &self.desk.out.routed;
-        for (at, request) in routed.iter().enumerate() {
-            assert_eq!(request.number, at as u64 + 1, "numbered without gap");
-        }
-        let left = routed[self.at..].iter().map(short).collect();
-        self.at = routed.len();
-        left
-    }
-
-    fn held(&self) -> i64 {
-        self.desk.core.oms().position(ACCOUNT, INSTRUMENT).qty
-    }
-
-    /// A fresh state machine on the same inputs is in the same state and lets the same leave.
-    fn check_replay(&self) {
-        let mut core = Core::new(configure(0)).expect("the sizes are allowed");
-        let mut out = Collected::default();
-        for input in &self.inputs {
-            let input = match input {
-                Kept::Market(event) => Input::Market(event),
-                Kept::Command(command) => Input::Command(command),
-            };
-            core.apply(core.seq().next(), input, &mut out);
-        }
-        assert_eq!(core.state_hash(), self.desk.core.state_hash());
-        assert_eq!(out.routed, self.desk.out.routed);
-    }
-}
-
-fn blank() -> RouteReport {
-    bytemuck::Zeroable::zeroed()
-}
-
-fn terms(qty: u64) -> RouteReport {
-    RouteReport { qty: Lots(qty), ..blank() }
-}
 
 #[test]
 fn an_order_goes_there_and_back() {
@@ -278,7 +89,7 @@ fn what_left_without_an_answer_never_leaves_again() {
     assert_eq!(near.left(), [] as [&str; 0]);
     // It arrived after all: it is canceled there, and what it did is booked.
     assert_eq!(near.report(RouteReportKind::Accepted, 2, blank()), ["late_order 0/0"]);
-    assert_eq!(near.left(), ["cancel 2.0 200@10000"]);
+    assert_eq!(near.left(), ["cancel 2.1 200@10000"]);
     assert_eq!(near.fill(2, 5, 5), ["2 trade 5@10000 -> canceled"]);
     assert_eq!(near.held(), 5);
     near.check_replay();
@@ -370,4 +181,128 @@ fn orders_that_a_route_does_not_take() {
         assert!(told[0].contains("unsupported_by_venue"), "{told:?}");
     }
     assert_eq!(near.left(), [] as [&str; 0]);
+}
+
+/// A desk that is long 100, with its route down.
+fn long_and_down() -> Near {
+    let mut near = Near::up();
+    near.order(Side::Buy, 100);
+    near.fill(1, 100, 100);
+    near.link(RouteLink::Down);
+    near.left();
+    near
+}
+
+#[test]
+fn while_the_link_is_down_only_what_reduces_a_position_is_kept() {
+    let mut near = long_and_down();
+    let down = " rejected -> rejected route_down: limit=0 value=2";
+    assert_eq!(near.order(Side::Buy, 1), [format!("0{down}")]);
+    assert_eq!(near.order(Side::Sell, 101), [format!("0{down}")]);
+    assert_eq!(near.order(Side::Sell, 60), ["2 pending_new -> pending_new"]);
+    assert_eq!(near.order(Side::Sell, 41), [format!("0{down}")], "60 of 100 are spoken for");
+    assert_eq!(near.order(Side::Sell, 40), ["3 pending_new -> pending_new"]);
+    let at_once = new_order("ioc", Side::Sell, Some(PRICE), 1, TimeInForce::Ioc);
+    assert_eq!(near.tell(Command::NewOrder(at_once)), [format!("0{down}")], "it cannot wait");
+    assert_eq!(near.cancel(3), ["3 canceled 40 user -> canceled"], "it never left");
+    assert_eq!(near.left(), [] as [&str; 0]);
+    near.link(RouteLink::Reconciling);
+    assert_eq!(near.left(), ["begin 9", "end"], "nobody is asked for what never left");
+    near.link(RouteLink::Up);
+    assert_eq!(near.left(), ["new 2.0 60@10000"]);
+    near.link(RouteLink::Down);
+    near.link(RouteLink::Reconciling);
+    near.link(RouteLink::Up);
+    assert_eq!(near.left()[1..], ["query 2.0 60@10000", "end"], "it leaves once");
+    near.check_replay();
+}
+
+#[test]
+fn what_was_kept_leaves_only_if_it_still_reduces() {
+    let mut near = long_and_down();
+    near.order(Side::Sell, 60);
+    near.order(Side::Sell, 40);
+    near.link(RouteLink::Reconciling);
+    // What the venue did meanwhile.
+    near.tell(Command::RouteReport(RouteReport { kind: 0, ..blank() }));
+    near.restart();
+    near.link(RouteLink::Down);
+    near.position(70);
+    near.link(RouteLink::Reconciling);
+    let refused = ["2 rejected -> rejected route_blocked: limit=70 value=100"];
+    assert_eq!(near.link(RouteLink::Up)[..1], refused);
+    near.check_replay();
+
+    let mut near = Near::up();
+    near.order(Side::Buy, 100);
+    near.fill(1, 100, 100);
+    near.order(Side::Sell, 50);
+    near.cancel(2);
+    near.link(RouteLink::Down);
+    // The cancel counts on the first, which is filled nevertheless.
+    assert_eq!(near.order(Side::Sell, 60), ["3 pending_new -> pending_new"]);
+    near.link(RouteLink::Reconciling);
+    near.fill(2, 50, 50);
+    let refused = ["3 rejected -> rejected not_reducing: limit=50 value=60"];
+    assert_eq!(near.link(RouteLink::Up), refused);
+    assert_eq!(near.desk.core.routes().all()[2].open, 0);
+    near.check_replay();
+}
+
+#[test]
+fn a_kept_day_order_ends_with_the_day_and_hears_nothing_of_the_venue() {
+    let mut near = long_and_down();
+    let order = new_order("day", Side::Sell, Some(PRICE), 10, Day);
+    assert_eq!(near.tell(Command::NewOrder(order)), ["2 pending_new -> pending_new"]);
+    near.order(Side::Sell, 10);
+    for kind in RouteReportKind::ALL.iter().filter(|kind| **kind != RouteReportKind::Foreign) {
+        let told = near.report(*kind, 2, RouteReport { qty: Lots(1), cum_qty: Lots(1), ..blank() });
+        assert_eq!(told.last().map(String::as_str), Some("bad_route"), "{kind}");
+    }
+    assert_eq!(near.tell(Command::DayRoll), ["2 expired -> expired"]);
+    assert_eq!(near.open(), [3]);
+    assert_eq!(near.left(), [] as [&str; 0]);
+    near.check_replay();
+}
+
+#[test]
+fn two_orders_of_one_request_are_shown_and_block() {
+    let mut near = Near::up();
+    near.order(Side::Buy, 100);
+    let of = |venue_order_id| RouteReport { venue_order_id, ..blank() };
+    near.report(RouteReportKind::Accepted, 1, of(70));
+    let told = near.report(RouteReportKind::Accepted, 1, of(71));
+    assert_eq!(told, ["second_order 0/0", "bad_route"]);
+    assert!(near.order(Side::Buy, 1)[0].contains("route_blocked"));
+    // The venue's own number goes along with every request.
+    near.cancel(1);
+    let left = near.desk.out.routed.last().expect("the cancel").kind;
+    let RoutedKind::Cancel(RoutedOrder { venue_order_id: 70, .. }) = left else {
+        panic!("{left:?}")
+    };
+    near.check_replay();
+}
+
+#[test]
+fn executions_that_were_never_told_block() {
+    let mut near = Near::up();
+    near.order(Side::Buy, 100);
+    near.report(RouteReportKind::Accepted, 1, blank());
+    near.link(RouteLink::Down);
+    near.link(RouteLink::Reconciling);
+    let found = RouteReport { qty: Lots(100), cum_qty: Lots(30), ..blank() };
+    assert_eq!(near.report(RouteReportKind::Found, 1, found), ["execution 0/30"]);
+    near.link(RouteLink::Up);
+    assert!(near.order(Side::Buy, 1)[0].contains("route_blocked"));
+    near.check_replay();
+}
+
+#[test]
+fn an_order_of_ours_that_nobody_here_knows_is_shown() {
+    let mut near = Near::up();
+    near.link(RouteLink::Down);
+    near.link(RouteLink::Reconciling);
+    let told = near.report(RouteReportKind::Found, 44, terms(10));
+    assert_eq!(told, ["foreign_order 0/10", "unknown_order"]);
+    near.check_replay();
 }

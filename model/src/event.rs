@@ -367,8 +367,10 @@ wire_enum!(
         Terms = 4 => "terms",
         /// The venue told an execution that cannot be booked: shown; the instrument is blocked.
         Execution = 5 => "execution",
-        /// The positions differ: shown; the instrument is blocked until an operator confirms.
+        /// The positions differ: shown; the instrument is blocked until an operator confirms, which is shown as settled.
         Position = 6 => "position",
+        /// The venue tells of two orders that one request made: shown; the instrument is blocked.
+        SecondOrder = 7 => "second_order",
     }
 );
 

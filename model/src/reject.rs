@@ -105,7 +105,8 @@ wire_enum!(
         NoMarket = 164 => "no_market",
         /// Orders rest at the paper venue, and how they are filled cannot change under them. `value`: how many.
         OrdersResting = 179 => "orders_resting",
-        /// The link to the instrument's venue is down or reconciling. `value`: the route.
+        /// The link to the instrument's venue is down or reconciling, and the order does not reduce the account's position.
+        /// `value`: the route.
         RouteDown = 180 => "route_down",
         /// The venue that the order was routed to refused it. `limit`: the route; `value`: the venue's reason.
         RouteRefused = 181 => "route_refused",
@@ -116,6 +117,9 @@ wire_enum!(
         RouteUncertain = 183 => "route_uncertain",
         /// The command names no route of this engine, or says of it what cannot be. `value`: the route or field.
         BadRoute = 184 => "bad_route",
+        /// The order was kept while its route was down, and would not only reduce the position any more. `limit`: lots that
+        /// may be; `value`: its lots.
+        NotReducing = 185 => "not_reducing",
     }
 );
 

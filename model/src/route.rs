@@ -34,6 +34,8 @@ pub struct RoutedOrder {
     pub order_id: OrderId,
     /// Requests of this order that left before this one.
     pub attempt: u32,
+    /// The venue's number of the order, if it has told one; else 0.
+    pub venue_order_id: u64,
     /// The account that it trades for.
     pub account: AccountId,
     /// What it trades.

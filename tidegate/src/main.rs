@@ -14,6 +14,7 @@ mod cmd {
     pub mod journal;
     pub mod matching;
     pub mod replay;
+    pub mod route;
     pub mod run;
     pub mod stats;
 }
@@ -44,6 +45,7 @@ Examples:
                                                  trade a file
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
+  tidegate route status                          how the live routes of the server stand
   tidegate replay data/journal                   run a journal again and compare every state hash
   tidegate journal verify data/journal           is every byte as it was written";
 
@@ -65,6 +67,8 @@ enum Cmd {
     Gen(cmd::r#gen::GenArgs),
     /// Play market data files over the network.
     Feed(cmd::feed::FeedArgs),
+    /// Look at the live routes of a running server, and settle what differs.
+    Route(cmd::route::RouteArgs),
     /// Run a journal again and compare every recorded state hash.
     Replay(cmd::replay::ReplayArgs),
     /// Check, show or export a journal.
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         Cmd::Match(args) => cmd::matching::run(args),
         Cmd::Gen(args) => cmd::r#gen::run(args),
         Cmd::Feed(args) => cmd::feed::run(args),
+        Cmd::Route(args) => cmd::route::run(args),
         Cmd::Replay(args) => cmd::replay::run(args),
         Cmd::Journal(args) => cmd::journal::run(args),
     };

@@ -4,17 +4,17 @@ use super::amounts::{
     average_cost, average_price, format_rate, price_or_empty, qty, reject_amounts, signed_qty,
 };
 use crate::link::EventPosition;
-use crate::view::{OrderView, View};
+use crate::view::{OrderView, RouteView, View};
 use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
-use tidegate_model::command::{CommandKind, SetLimits};
+use tidegate_model::command::{CommandKind, RouteLink, SetLimits};
 use tidegate_model::event::{
     Account, Ack, Equity, ExecType, Execution, ListStatus, OrdStatus, Position, Posting,
     RouteDifference, RouteState,
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
-    AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, Ticks,
+    AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, Ticks, UnixNanos,
 };
 
 /// A position in the log, as the protocol has it.
@@ -104,11 +104,14 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::MaxOpenOrders => format!("{limit} orders are open, the most there may be"),
         R::NotTrading => "the instrument is not trading".into(),
         R::RouteDown => {
-            format!("the link of route {value} to the venue is not up; try again later")
+            format!("route {value} is not up: only an order that reduces a position is taken")
         }
         R::RouteRefused => format!("the venue behind route {limit} refused it: reason {value}"),
         R::RouteBlocked => format!(
             "the venue holds {limit} lots, {value} are booked here; an operator has to confirm it"
+        ),
+        R::NotReducing => format!(
+            "it was kept while its route was down; now only {limit} lots would reduce the position"
         ),
         R::RouteUncertain => {
             "what became of an earlier request of the order is not known yet".into()
@@ -291,6 +294,33 @@ fn route_difference(difference: &RouteDifference) -> proto::RouteDifferenceRepor
         here_lots: difference.here,
         there_lots: difference.there,
         settled: difference.settled != 0,
+    }
+}
+
+/// A route as queries tell it.
+pub(crate) fn route(
+    view: &View,
+    (number, name): (u8, &str),
+    open_orders: u32,
+    route: &RouteView,
+) -> proto::RouteInfo {
+    let link = RouteLink::Down.wire();
+    let down = RouteState { open_orders, unsure_orders: 0, route: number, link, reserved: [0; 6] };
+    let (state, since) = route.state.unwrap_or((down, UnixNanos::ZERO));
+    let blocked = route.blocked.iter().filter_map(|(id, (difference, since))| {
+        Some(proto::BlockedInstrument {
+            symbol: view.instrument(*id)?.symbol.to_string(),
+            difference: Some(route_difference(difference)),
+            since: since.0,
+        })
+    });
+    proto::RouteInfo {
+        name: name.to_string(),
+        state: Some(route_state(&state)),
+        since: since.0,
+        open_orders,
+        differences: route.differences.iter().map(|(kind, n)| ((*kind).to_string(), *n)).collect(),
+        blocked: blocked.collect(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Shared, misfit};
 use crate::answers::Expect;
 use crate::convert::{reports, requests};
 use crate::error::Refusal;
+use crate::view::RouteView;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tidegate_client::proto;
@@ -77,6 +78,24 @@ impl AdminService for Admin {
         self.administer(request, |_| Ok(Command::DayRoll)).await
     }
 
+    async fn list_routes(
+        &self,
+        request: Request<proto::ListRoutesRequest>,
+    ) -> Result<Response<proto::ListRoutesResponse>, Status> {
+        self.0.auth.reader(&request)?;
+        let view = self.0.view();
+        let open = view.routed_orders();
+        let routes = self.0.routes.iter().zip(0u8..).map(|(name, number)| {
+            let route = view.routes.get(&number).cloned().unwrap_or_default();
+            let open_orders = open.get(&number).copied().unwrap_or_default();
+            reports::route(&view, (number, name), open_orders, &route)
+        });
+        Ok(Response::new(proto::ListRoutesResponse {
+            routes: routes.collect(),
+            as_of: Some(reports::position(view.as_of)),
+        }))
+    }
+
     async fn get_status(
         &self,
         request: Request<proto::GetStatusRequest>,
@@ -86,6 +105,11 @@ impl AdminService for Admin {
         let checkpoint = status.checkpoint();
         let (checkpoint_seq, state_hash) =
             checkpoint.map_or((0, StateHash(0)), |checkpoint| (checkpoint.seq.0, checkpoint.hash));
+        let view = self.0.view();
+        let numbers = 0u8..u8::try_from(self.0.routes.len()).unwrap_or(u8::MAX);
+        let is_up = |number: &u8| view.routes.get(number).is_some_and(RouteView::is_up);
+        let routes_down = numbers.filter(|number| !is_up(number)).count() as u64;
+        let routes_blocked = view.routes.values().map(|route| route.blocked.len() as u64).sum();
         let counters = [
             ("market_events", status.market_events.load(Ordering::Relaxed)),
             ("commands", status.commands.load(Ordering::Relaxed)),
@@ -96,9 +120,10 @@ impl AdminService for Admin {
             ("checkpoint_seq", checkpoint_seq),
             ("events", self.0.log.count()),
             ("public_updates_lost", board.lost()),
+            ("routes_down", routes_down),
+            ("routes_blocked", routes_blocked),
         ];
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let view = self.0.view();
         Ok(Response::new(proto::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_string(),
             engine_alive: status.alive.load(Ordering::Acquire),

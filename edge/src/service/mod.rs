@@ -36,6 +36,7 @@ use tonic::Status;
 pub(crate) struct Shared {
     pub auth: Auth,
     pub limits: Limits,
+    pub routes: Vec<String>,
     pub lanes: Lanes,
     pub log: EventLog,
     pub view: Arc<RwLock<View>>,

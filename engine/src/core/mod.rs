@@ -236,7 +236,7 @@ impl Core {
             },
             Some(Command::RouteStatus(status)) => self.route_status(status, publisher),
             Some(Command::RoutePosition(told)) => self.route_position(told, publisher),
-            Some(Command::ConfirmPosition(confirm)) => self.confirm_position(confirm),
+            Some(Command::ConfirmPosition(confirm)) => self.confirm_position(confirm, publisher),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);

@@ -757,7 +757,8 @@ impl Core {
         while let Some(slot) = next {
             next = self.oms.next_open(AccountId::NONE, slot);
             if self.is_routed(slot) {
-                // Its venue ends it, and says so.
+                // Its venue ends it, and says so, but for one that never left.
+                expired += u64::from(self.expire_kept(slot, publisher));
                 continue;
             }
             let &Order { time_in_force, .. } = self.oms.order(slot);

@@ -162,7 +162,8 @@ fn edge_config(config: &Config, out: &mut impl Write) -> Result<EdgeConfig> {
             may_administer: true,
         });
     }
-    let edge = EdgeConfig { listen: config.edge.listen, tokens, ..Default::default() };
+    let routes = config.routes.iter().map(|route| route.name.clone()).collect();
+    let edge = EdgeConfig { listen: config.edge.listen, tokens, routes, ..Default::default() };
     // Before anything is recovered or written.
     edge.check().context("the configuration cannot be served")?;
     Ok(edge)

@@ -1,17 +1,42 @@
 //! What leaves: the checks before it, and the requests.
 
 use super::table::{Happening, Next, Standing, next};
-use super::{ROUTE_ORDERS_MAX, Routed};
+use super::{NOT_ROUTED, ROUTE_ORDERS_MAX, Route, Routed};
 use crate::core::output::{Output, Publisher};
 use crate::core::paper::Request;
 use crate::core::{Core, Listed};
 use tidegate_model::command::{FLAG_HIDDEN, NewOrder, OrderType, RouteLink, TimeInForce};
-use tidegate_model::event::ExecType;
+use tidegate_model::event::{ExecType, OrdStatus};
 use tidegate_model::{
-    Instrument, InstrumentId, Reject, RejectReason, RoutedKind, RoutedOrder, RoutedRequest, Side,
-    Ticks,
+    AccountId, Instrument, InstrumentId, Lots, OrderId, Reject, RejectReason, RoutedKind,
+    RoutedOrder, RoutedRequest, Side, Ticks,
 };
 use tidegate_oms::{Order, OrderSlot, Place, Requester};
+
+/// What becomes of an order that is to leave.
+enum Way {
+    /// It leaves.
+    Leaves,
+    /// It is kept until the route is up.
+    Stays,
+}
+
+/// What an order asks for.
+struct Asked {
+    order_id: OrderId,
+    account: AccountId,
+    instrument: InstrumentId,
+    side: Side,
+    time_in_force: TimeInForce,
+    qty: Lots,
+}
+
+impl Asked {
+    fn of(order: &Order) -> Self {
+        let &Order { order_id, account, instrument, side, time_in_force, .. } = order;
+        Self { order_id, account, instrument, side, time_in_force, qty: order.leaves_qty() }
+    }
+}
 
 impl Core {
     /// True if the order is at, or on its way to, a venue behind a route.
@@ -21,7 +46,8 @@ impl Core {
         order.place == Place::Venue && self.listing[order.instrument].instrument.is_routed()
     }
 
-    /// Lets a new order pass that its route can take now. One that waits for its stop price needs no link yet.
+    /// Lets a new order pass that its route takes now, or that is kept until it does. One that waits for its stop price
+    /// needs no link yet.
     ///
     /// # Errors
     /// [`RejectReason::UnsupportedByVenue`], [`RejectReason::RouteBlocked`], [`RejectReason::RouteDown`] and
@@ -36,43 +62,93 @@ impl Core {
             return Ok(());
         }
         check_routable(order)?;
-        let waits = OrderType::from_wire(order.order_type).is_some_and(OrderType::waits);
-        self.check_link(order.instrument, &listed.instrument, waits)
+        let &NewOrder { account, instrument, qty, .. } = order;
+        self.check_blocked(instrument)?;
+        if OrderType::from_wire(order.order_type).is_some_and(OrderType::waits) {
+            return Ok(());
+        }
+        let time_in_force = TimeInForce::from_wire(order.time_in_force);
+        let (Some(side), Some(time_in_force)) = (Side::from_wire(order.side), time_in_force) else {
+            // The gate has refused it.
+            return Ok(());
+        };
+        let order_id = OrderId(u64::MAX);
+        let asked = Asked { order_id, account, instrument, side, time_in_force, qty };
+        self.way(listed.instrument.route, &asked).map(drop)
     }
 
-    fn check_link(&self, id: InstrumentId, terms: &Instrument, waits: bool) -> Result<(), Reject> {
+    fn check_blocked(&self, id: InstrumentId) -> Result<(), Reject> {
         let held = self.routes.held(id);
         if held.is_blocked {
             let (there, here) = (held.there.into(), held.expected().into());
             return Err(Reject::new(RejectReason::RouteBlocked, there, here));
         }
-        let route = self.routes.route(terms.route);
-        if waits {
-            return Ok(());
-        }
-        if route.link != RouteLink::Up {
-            return Err(Reject::of(RejectReason::RouteDown, terms.route.into()));
-        }
-        if route.open >= ROUTE_ORDERS_MAX {
-            let open = i128::from(route.open);
-            return Err(Reject::new(RejectReason::CapacityExceeded, open, open + 1));
-        }
         Ok(())
+    }
+
+    /// What becomes of an order that is to leave now.
+    fn way(&self, route: u8, asked: &Asked) -> Result<Way, Reject> {
+        let &Route { link, open, .. } = self.routes.route(route);
+        if open >= ROUTE_ORDERS_MAX {
+            let (limit, value) = (open.into(), i128::from(open) + 1);
+            return Err(Reject::new(RejectReason::CapacityExceeded, limit, value));
+        }
+        if link == RouteLink::Up {
+            return Ok(Way::Leaves);
+        }
+        // At once or not at all cannot wait.
+        let can_wait = !matches!(asked.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+        if can_wait && self.check_reduces(asked).is_ok() {
+            return Ok(Way::Stays);
+        }
+        Err(Reject::of(RejectReason::RouteDown, route.into()))
+    }
+
+    /// Lets an order pass that can only reduce the account's position, together with what has left and what was kept before
+    /// it, but for what is being canceled. The walk ends with the account's open orders, which its limits bound.
+    fn check_reduces(&self, asked: &Asked) -> Result<(), Reject> {
+        let held = self.oms.position(asked.account, asked.instrument).qty;
+        let mut room = match asked.side {
+            Side::Buy => -i128::from(held),
+            Side::Sell => i128::from(held),
+        };
+        let mut walk = self.oms.first_open(asked.account);
+        while let Some(slot) = walk {
+            walk = self.oms.next_open(asked.account, slot);
+            let order = self.oms.order(slot);
+            let is_before = self.routes.order(slot).standing != Standing::Kept
+                || order.order_id < asked.order_id;
+            if order.instrument == asked.instrument
+                && order.side == asked.side
+                && order.order_id != asked.order_id
+                && order.status != OrdStatus::PendingCancel
+                && order.place == Place::Venue
+                && is_before
+            {
+                room -= i128::from(order.leaves_qty().0);
+            }
+        }
+        let qty = i128::from(asked.qty.0);
+        if qty <= room {
+            Ok(())
+        } else {
+            Err(Reject::new(RejectReason::NotReducing, room.max(0), qty))
+        }
     }
 
     /// Lets a replace pass that may leave now.
     ///
     /// # Errors
-    /// As [`Self::check_route`], and [`RejectReason::RouteUncertain`].
+    /// [`RejectReason::RouteBlocked`], [`RejectReason::RouteDown`] and [`RejectReason::RouteUncertain`].
     pub(in crate::core) fn check_route_change(&self, slot: OrderSlot) -> Result<(), Reject> {
         if !self.is_routed(slot) {
             return Ok(());
         }
         let order = self.oms.order(slot);
-        let terms = &self.listing[order.instrument].instrument;
-        self.check_link(order.instrument, terms, true)?;
-        if self.routes.route(terms.route).link != RouteLink::Up {
-            return Err(Reject::of(RejectReason::RouteDown, terms.route.into()));
+        let route = self.listing[order.instrument].instrument.route;
+        self.check_blocked(order.instrument)?;
+        if self.routes.route(route).link != RouteLink::Up {
+            return Err(Reject::of(RejectReason::RouteDown, route.into()));
         }
         match next(self.routes.order(slot).standing, Happening::LeaveReplace) {
             Next::To(_) => Ok(()),
@@ -88,20 +164,11 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let &Order { order_id, instrument, .. } = self.oms.order(slot);
         match request {
-            Request::New => {
-                let terms = self.listing[instrument].instrument;
-                // One that waited for its stop price meets the link as it is now.
-                if let Err(reject) = self.check_link(instrument, &terms, false) {
-                    return self.reject_at_venue(slot, reject, who, publisher);
-                }
-                self.routes.route_mut(terms.route).open += 1;
-                let standing = Standing::Sent;
-                let routed = Routed { order_id, standing, attempt: 0, reason: None };
-                self.routes.set_order(slot, routed);
-                self.report(slot, ExecType::PendingNew, who, publisher, |_| {});
-                self.request(slot, RoutedKind::New, publisher);
+            Request::New => self.leave_new(slot, who, publisher),
+            Request::Cancel(reason) if self.routes.order(slot).standing == Standing::Kept => {
+                self.end_for(slot, reason, who, publisher);
+                self.step(slot, Happening::End);
             }
             Request::Cancel(reason) => {
                 let routed = Routed { reason: Some(reason), ..self.routes.order(slot) };
@@ -117,6 +184,63 @@ impl Core {
             }
             Request::Resize => unreachable!("no leg of a list goes there"),
         }
+    }
+
+    /// A new order leaves, or is kept. One that waited for its stop price meets the link as it is now.
+    fn leave_new<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let asked = Asked::of(self.oms.order(slot));
+        let route = self.listing[asked.instrument].instrument.route;
+        let way = self.check_blocked(asked.instrument).and_then(|()| self.way(route, &asked));
+        let standing = match way {
+            Ok(Way::Leaves) => Standing::Sent,
+            Ok(Way::Stays) => Standing::Kept,
+            Err(reject) => return self.reject_at_venue(slot, reject, who, publisher),
+        };
+        self.routes.route_mut(route).open += 1;
+        let blank = Routed { order_id: asked.order_id, standing, ..NOT_ROUTED };
+        self.routes.set_order(slot, blank);
+        self.report(slot, ExecType::PendingNew, who, publisher, |_| {});
+        if standing == Standing::Sent {
+            self.request(slot, RoutedKind::New, publisher);
+        }
+    }
+
+    /// The route is up: an order that was kept leaves if it still reduces the position.
+    pub(super) fn leave_kept<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let asked = Asked::of(self.oms.order(slot));
+        let checked =
+            self.check_blocked(asked.instrument).and_then(|()| self.check_reduces(&asked));
+        if let Err(reject) = checked {
+            let who = self.oms.order(slot).who;
+            self.reject_at_venue(slot, reject, who, publisher);
+            self.step(slot, Happening::End);
+            return;
+        }
+        self.step(slot, Happening::Leave);
+        self.request(slot, RoutedKind::New, publisher);
+    }
+
+    /// The day ends for an order of a route; false if that is for its venue to say.
+    pub(in crate::core) fn expire_kept<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        publisher: &mut Publisher<'_, O>,
+    ) -> bool {
+        let is_kept = self.routes.order(slot).standing == Standing::Kept;
+        if !is_kept || self.oms.order(slot).time_in_force != TimeInForce::Day {
+            return false;
+        }
+        self.step(slot, Happening::End);
+        self.expire(slot, publisher)
     }
 
     /// The cancel of an order leaves, if the link is up and nothing about the order is unknown.
@@ -135,9 +259,16 @@ impl Core {
     fn next_attempt(&mut self, slot: OrderSlot, leave: Happening) -> bool {
         let routed = self.routes.order(slot);
         let Next::To(standing) = next(routed.standing, leave) else { return false };
-        let attempt = routed.attempt.saturating_add(1);
-        self.routes.set_order(slot, Routed { standing, attempt, ..routed });
+        self.routes.set_order(slot, Routed { standing, ..routed });
+        self.count_attempt(slot);
         true
+    }
+
+    /// One more request of the order leaves.
+    pub(super) fn count_attempt(&mut self, slot: OrderSlot) {
+        let routed = self.routes.order(slot);
+        let attempt = routed.attempt.saturating_add(1);
+        self.routes.set_order(slot, Routed { attempt, ..routed });
     }
 
     /// Hands a request about an order to its adapter.
@@ -163,9 +294,11 @@ impl Core {
             true => within(order.side, order.protection_price, &terms),
             false => price,
         };
+        let Routed { attempt, venue_order_id, .. } = self.routes.order(slot);
         let routed = RoutedOrder {
             order_id: order.order_id,
-            attempt: self.routes.order(slot).attempt,
+            attempt,
+            venue_order_id,
             account: order.account,
             instrument: terms,
             side: order.side,

@@ -4,7 +4,8 @@
 //! knows what left. It never leaves again: after a break of either side the engine asks for each open order, and the
 //! answers settle it.
 //!
-//! * While a route is not up its instruments take neither new orders nor replaces; cancels wait, and leave first.
+//! * While a route is not up its instruments are reduce-only: an order that reduces a position is kept here and leaves when
+//!   the route is up, if it still does; any other is refused, and so is a replace. Cancels wait, and leave first.
 //! * An execution that is told again is known by CumQty, which does not pass what is booked.
 //! * An order that the venue does not know is canceled here; one that it has and that has ended here is canceled there.
 //! * Where positions differ, the instrument is blocked until an operator confirms.
@@ -35,7 +36,7 @@ const TAG_HELD: u64 = 0x726f_7574_6568;
 pub struct Route {
     /// How it stands.
     pub link: RouteLink,
-    /// Orders open on it.
+    /// Orders open on it, those that are kept included.
     pub open: u32,
     /// The venue's place of the last report; zeros before the first connection.
     pub cursor: [u64; 2],
@@ -52,10 +53,17 @@ pub(super) struct Routed {
     pub(super) attempt: u32,
     /// Why it is to be canceled, if that was asked for.
     pub(super) reason: Option<CancelReason>,
+    /// The venue's number of the order, or 0.
+    pub(super) venue_order_id: u64,
 }
 
-const NOT_ROUTED: Routed =
-    Routed { order_id: OrderId(0), standing: Standing::Ended, attempt: 0, reason: None };
+const NOT_ROUTED: Routed = Routed {
+    order_id: OrderId(0),
+    standing: Standing::Ended,
+    attempt: 0,
+    reason: None,
+    venue_order_id: 0,
+};
 
 /// What was booked from a route in one instrument, and what its venue says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,5 +174,5 @@ fn hash_of(routed: &Routed) -> u64 {
     }
     let reason = routed.reason.map_or(0, CancelReason::wire);
     let state = routed.standing as u64 | u64::from(reason) << 8 | u64::from(routed.attempt) << 32;
-    hash_words(TAG_ROUTED, &[routed.order_id.0, state])
+    hash_words(TAG_ROUTED, &[routed.order_id.0, state, routed.venue_order_id])
 }

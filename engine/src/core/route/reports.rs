@@ -44,11 +44,18 @@ impl Core {
             return Ok(0);
         }
         let Some(slot) = self.routed_slot(&report) else {
-            if kind == RouteReportKind::Executed {
-                self.differ(&report, RouteDifferenceKind::Execution, 0, false, publisher);
+            match kind {
+                RouteReportKind::Executed => {
+                    self.differ(&report, RouteDifferenceKind::Execution, 0, false, publisher);
+                }
+                RouteReportKind::Found => {
+                    self.differ(&report, RouteDifferenceKind::ForeignOrder, 0, false, publisher);
+                }
+                _ => {}
             }
             return Err(Reject::of(RejectReason::UnknownOrder, report.order_id.0.into()));
         };
+        self.check_possible(slot, kind, &report, publisher)?;
         match kind {
             RouteReportKind::Accepted => self.route_accepted(slot, &report, publisher),
             RouteReportKind::Rejected => self.route_rejected(slot, &report, publisher),
@@ -71,7 +78,7 @@ impl Core {
             }
             RouteReportKind::UnknownOutcome => _ = self.step(slot, Happening::Lose),
             RouteReportKind::Found => self.route_found(slot, &report, publisher),
-            RouteReportKind::Missing => return self.route_missing(slot, &report, publisher),
+            RouteReportKind::Missing => self.route_missing(slot, &report, publisher),
             RouteReportKind::Foreign => unreachable!("it names no order"),
         }
         Ok(0)
@@ -85,8 +92,45 @@ impl Core {
         (left && terms.is_routed() && terms.route == report.route).then_some(slot)
     }
 
+    /// Lets a report pass that can be of this order now, and keeps the venue's number of it.
+    fn check_possible<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        kind: RouteReportKind,
+        report: &RouteReport,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<(), Reject> {
+        let routed = self.routes.order(slot);
+        let is_answer = matches!(kind, RouteReportKind::Found | RouteReportKind::Missing);
+        let is_asked = self.routes.route(report.route).link == RouteLink::Reconciling;
+        let is_possible = next(routed.standing, meaning(kind)) != Next::Not
+            && routed.standing != Standing::Kept
+            && (is_asked || !is_answer);
+        // A venue may give an order another number with other terms.
+        let may_differ = matches!(kind, RouteReportKind::Replaced | RouteReportKind::Found);
+        let known = routed.venue_order_id;
+        let told = report.venue_order_id;
+        let is_same = told == 0 || known == 0 || told == known || may_differ;
+        if is_possible && is_same {
+            if told != 0 && told != known {
+                self.routes.set_order(slot, Routed { venue_order_id: told, ..routed });
+            }
+            return Ok(());
+        }
+        let &Order { instrument, cum_qty, .. } = self.oms.order(slot);
+        if kind == RouteReportKind::Executed || !is_same {
+            self.routes.held_mut(instrument).is_blocked = true;
+            let difference = match is_same {
+                true => RouteDifferenceKind::Execution,
+                false => RouteDifferenceKind::SecondOrder,
+            };
+            self.differ(report, difference, cum_qty.0 as i64, false, publisher);
+        }
+        Err(bad_route(report.kind))
+    }
+
     /// Takes a step of the table; what it says.
-    fn step(&mut self, slot: OrderSlot, happening: Happening) -> Next {
+    pub(super) fn step(&mut self, slot: OrderSlot, happening: Happening) -> Next {
         let routed = self.routes.order(slot);
         let next = next(routed.standing, happening);
         if let Next::To(standing) = next
@@ -130,6 +174,7 @@ impl Core {
     ) {
         let executed = self.oms.order(slot).cum_qty;
         self.differ(report, RouteDifferenceKind::LateOrder, executed.0 as i64, true, publisher);
+        self.count_attempt(slot);
         self.request(slot, RoutedKind::Cancel, publisher);
     }
 
@@ -179,7 +224,14 @@ impl Core {
             execute.book(oms, risk, publisher, |_| {}).is_ok().then_some(here)
         });
         let Some(here) = booked else {
-            self.routes.held_mut(instrument).is_blocked = true;
+            let held = self.routes.held_mut(instrument);
+            held.is_blocked = true;
+            // What the venue has then, if it is to be believed.
+            let lots = lots.unwrap_or(i64::MAX);
+            held.there = match side {
+                Side::Buy => held.expected().saturating_add(lots),
+                Side::Sell => held.expected().saturating_sub(lots),
+            };
             let executed = order.cum_qty.0 as i64;
             return self.differ(report, RouteDifferenceKind::Execution, executed, false, publisher);
         };
@@ -189,15 +241,18 @@ impl Core {
         self.end_if_filled(slot, publisher);
     }
 
-    /// Nothing is left of the order: a cancel that is under way can only be refused.
+    /// Nothing is left of the order: a cancel or a replace that is under way can only be refused.
     fn end_if_filled<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
         let order = *self.oms.order(slot);
         if order.leaves_qty() > Lots::ZERO {
             return;
         }
+        let reject = Reject::of(RejectReason::TooLateToCancel, order.order_id.0.into());
         if order.status == OrdStatus::PendingCancel {
-            let reject = Reject::of(RejectReason::TooLateToCancel, order.order_id.0.into());
             self.refuse_pending(slot, RouteReportKind::CancelRejected, reject, publisher);
+        }
+        if order.replace.is_some() {
+            self.refuse_pending(slot, RouteReportKind::ReplaceRejected, reject, publisher);
         }
         if !self.oms.order(slot).is_open() {
             self.step(slot, Happening::End);
@@ -311,6 +366,12 @@ impl Core {
         }
         self.acknowledge(slot, publisher);
         let order = *self.oms.order(slot);
+        if order.cum_qty != report.cum_qty {
+            // Every execution was told before.
+            self.routes.held_mut(order.instrument).is_blocked = true;
+            let executed = order.cum_qty.0 as i64;
+            self.differ(report, RouteDifferenceKind::Execution, executed, false, publisher);
+        }
         let Some(asked) = order.replace else { return self.end_if_filled(slot, publisher) };
         if (asked.qty, asked.price) == (report.qty, report.price) {
             return self.route_replaced(slot, report, publisher);
@@ -326,17 +387,13 @@ impl Core {
         slot: OrderSlot,
         report: &RouteReport,
         publisher: &mut Publisher<'_, O>,
-    ) -> Done {
-        if self.routes.route(report.route).link != RouteLink::Reconciling {
-            return Err(bad_route(report.route));
-        }
+    ) {
         if self.routes.order(slot).standing != Standing::Ended {
             let executed = self.oms.order(slot).cum_qty.0 as i64;
             self.differ(report, RouteDifferenceKind::LostOrder, executed, true, publisher);
             self.end(slot, CancelReason::LostAtVenue, publisher);
             self.step(slot, Happening::End);
         }
-        Ok(0)
     }
 
     /// The link to a venue changed; how many orders are open on it.
@@ -364,15 +421,24 @@ impl Core {
                 self.hand_over(status.route, RoutedKind::Begin { cursor }, publisher);
                 self.each_routed(status.route, |core, slot| {
                     core.step(slot, Happening::Lose);
-                    core.request(slot, RoutedKind::Query, publisher);
+                    if core.routes.order(slot).standing != Standing::Kept {
+                        core.request(slot, RoutedKind::Query, publisher);
+                    }
                 });
                 self.hand_over(status.route, RoutedKind::End, publisher);
             }
-            RouteLink::Up => self.each_routed(status.route, |core, slot| {
-                if core.oms.order(slot).status == OrdStatus::PendingCancel {
-                    core.leave_cancel(slot, publisher);
-                }
-            }),
+            RouteLink::Up => {
+                self.each_routed(status.route, |core, slot| {
+                    if core.oms.order(slot).status == OrdStatus::PendingCancel {
+                        core.leave_cancel(slot, publisher);
+                    }
+                });
+                self.each_routed(status.route, |core, slot| {
+                    if core.routes.order(slot).standing == Standing::Kept {
+                        core.leave_kept(slot, publisher);
+                    }
+                });
+            }
         }
         let mut unsure_orders = 0;
         self.each_routed(status.route, |core, slot| {
@@ -434,16 +500,32 @@ impl Core {
     }
 
     /// An operator has seen what differs in an instrument: it is expected from now on.
-    pub(in crate::core) fn confirm_position(&mut self, confirm: ConfirmPosition) -> Done {
+    pub(in crate::core) fn confirm_position<O: Output>(
+        &mut self,
+        confirm: ConfirmPosition,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Done {
         let unknown = Reject::of(RejectReason::UnknownInstrument, confirm.instrument.0.into());
         let listed = self.listing.get(confirm.instrument).ok_or(unknown)?;
         if !listed.instrument.is_routed() {
             return Err(unknown);
         }
         let held = self.routes.held_mut(confirm.instrument);
+        let before = held.expected();
         held.offset = held.there.saturating_sub(held.here);
         held.is_blocked = false;
-        Ok(held.offset.unsigned_abs())
+        let (there, offset) = (held.there, held.offset.unsigned_abs());
+        let difference = RouteDifference {
+            here: before,
+            there,
+            route: listed.instrument.route,
+            kind: RouteDifferenceKind::Position.wire(),
+            settled: 1,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let event = Event::RouteDifference(difference);
+        publisher.event(NOBODY, AccountId::NONE, confirm.instrument, &event);
+        Ok(offset)
     }
 
     fn differ<O: Output>(
@@ -473,6 +555,22 @@ impl Core {
             (order.account, order.instrument)
         });
         publisher.event(NOBODY, account, instrument, &Event::RouteDifference(difference));
+    }
+}
+
+/// What a report means to the table.
+const fn meaning(kind: RouteReportKind) -> Happening {
+    match kind {
+        RouteReportKind::Accepted => Happening::Acknowledge,
+        RouteReportKind::Executed => Happening::Execute,
+        RouteReportKind::Rejected
+        | RouteReportKind::Canceled
+        | RouteReportKind::Expired
+        | RouteReportKind::Missing => Happening::End,
+        RouteReportKind::Replaced => Happening::Change,
+        RouteReportKind::CancelRejected | RouteReportKind::ReplaceRejected => Happening::Refuse,
+        RouteReportKind::UnknownOutcome | RouteReportKind::Foreign => Happening::Lose,
+        RouteReportKind::Found => Happening::Find,
     }
 }
 

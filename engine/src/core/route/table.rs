@@ -19,11 +19,15 @@ pub enum Standing {
     Unsure = 5,
     /// Nothing more is expected of it.
     Ended = 6,
+    /// It never left: it waits here until the route is up.
+    Kept = 7,
 }
 
 /// What happens to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
+    /// It is to leave for the first time.
+    Leave,
     /// The venue has it.
     Acknowledge,
     /// Some of it is executed.
@@ -46,8 +50,15 @@ pub enum Happening {
 
 impl Standing {
     /// Every standing, in the order of the table's rows.
-    pub const ALL: [Self; 6] =
-        [Self::Sent, Self::Working, Self::Canceling, Self::Replacing, Self::Unsure, Self::Ended];
+    pub const ALL: [Self; 7] = [
+        Self::Sent,
+        Self::Working,
+        Self::Canceling,
+        Self::Replacing,
+        Self::Unsure,
+        Self::Ended,
+        Self::Kept,
+    ];
 
     /// True if something left that is not answered.
     pub const fn is_under_way(self) -> bool {
@@ -57,7 +68,8 @@ impl Standing {
 
 impl Happening {
     /// Every happening, in the order of the table's columns.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Leave,
         Self::Acknowledge,
         Self::Execute,
         Self::End,
@@ -82,18 +94,19 @@ pub enum Next {
 }
 
 use Next::{Late, Not, To};
-use Standing::{Canceling, Ended, Replacing, Sent, Unsure, Working};
+use Standing::{Canceling, Ended, Kept, Replacing, Sent, Unsure, Working};
 
 /// The table. Rows are [`Standing`], columns [`Happening`], in declared order.
 #[rustfmt::skip]
-const TABLE: [(Standing, [Next; 9]); 6] = [
-    //           Acknowledge    Execute        End        LeaveCancel    LeaveReplace   Change         Refuse       Lose         Find
-    (Sent,      [To(Working),   To(Working),   To(Ended), To(Canceling), Not,           Not,           Not,         To(Unsure),  Not]),
-    (Working,   [To(Working),   To(Working),   To(Ended), To(Canceling), To(Replacing), To(Working),   Not,         To(Working), To(Working)]),
-    (Canceling, [To(Canceling), To(Canceling), To(Ended), Not,           Not,           To(Canceling), To(Working), To(Unsure),  Not]),
-    (Replacing, [To(Replacing), To(Replacing), To(Ended), To(Canceling), Not,           To(Working),   To(Working), To(Unsure),  Not]),
-    (Unsure,    [To(Unsure),    To(Unsure),    To(Ended), Not,           Not,           To(Unsure),    To(Unsure),  To(Unsure),  To(Working)]),
-    (Ended,     [Late,          To(Ended),     To(Ended), Not,           Not,           To(Ended),     To(Ended),   To(Ended),   Late]),
+const TABLE: [(Standing, [Next; 10]); 7] = [
+    //           Leave     Acknowledge    Execute        End        LeaveCancel    LeaveReplace   Change         Refuse       Lose         Find
+    (Sent,      [Not,      To(Working),   To(Working),   To(Ended), To(Canceling), Not,           Not,           Not,         To(Unsure),  Not]),
+    (Working,   [Not,      To(Working),   To(Working),   To(Ended), To(Canceling), To(Replacing), To(Working),   To(Working), To(Working), To(Working)]),
+    (Canceling, [Not,      To(Canceling), To(Canceling), To(Ended), Not,           Not,           To(Canceling), To(Working), To(Unsure),  Not]),
+    (Replacing, [Not,      To(Replacing), To(Replacing), To(Ended), To(Canceling), Not,           To(Working),   To(Working), To(Unsure),  Not]),
+    (Unsure,    [Not,      To(Unsure),    To(Unsure),    To(Ended), Not,           Not,           To(Unsure),    To(Unsure),  To(Unsure),  To(Working)]),
+    (Ended,     [Not,      Late,          To(Ended),     To(Ended), Not,           Not,           To(Ended),     To(Ended),   To(Ended),   Late]),
+    (Kept,      [To(Sent), Not,           Not,           To(Ended), Not,           Not,           Not,           Not,         To(Kept),    Not]),
 ];
 
 /// What follows where `happening` meets an order that stands at `standing`.
@@ -120,8 +133,20 @@ mod tests {
     }
 
     #[test]
+    fn an_order_leaves_once() {
+        for standing in Standing::ALL {
+            let leaves = next(standing, Leave) == To(Sent);
+            assert_eq!(leaves, standing == Kept, "{standing:?}");
+            for happening in Happening::ALL {
+                // Nothing brings it back to where it could leave again.
+                assert!(next(standing, happening) != To(Kept) || standing == Kept, "{standing:?}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_leaves_while_an_outcome_is_unknown() {
-        for leave in [LeaveCancel, LeaveReplace] {
+        for leave in [Leave, LeaveCancel, LeaveReplace] {
             assert_eq!(next(Unsure, leave), Not);
             assert_eq!(next(Ended, leave), Not);
         }
@@ -143,7 +168,7 @@ mod tests {
             let out = match happening {
                 Find => To(Working),
                 End => To(Ended),
-                LeaveCancel | LeaveReplace => Not,
+                Leave | LeaveCancel | LeaveReplace => Not,
                 _ => To(Unsure),
             };
             assert_eq!(next(Unsure, happening), out, "{happening:?}");
@@ -152,7 +177,7 @@ mod tests {
 
     #[test]
     fn every_standing_is_reached_from_the_first_and_ends() {
-        let mut reached = vec![Sent];
+        let mut reached = vec![Kept];
         let mut at = 0;
         while at < reached.len() {
             for happening in Happening::ALL {
