@@ -4,6 +4,7 @@
 
 pub mod market;
 pub mod pair;
+pub mod wire;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
