@@ -263,7 +263,7 @@ impl TidegateAdapter {
             time_in_force: order.time_in_force.wire().into(),
             qty: terms.format_qty(order.qty),
             price: terms.format_price(order.price),
-            cancel_on_disconnect: false,
+            ..Default::default()
         };
         let client = self.client.as_ref().ok_or(ClientError::SessionClosed)?;
         client.submit(request).await
@@ -284,6 +284,7 @@ impl TidegateAdapter {
             symbol: terms.symbol.to_string(),
             qty: terms.format_qty(order.qty),
             price: terms.format_price(order.price),
+            stop_price: String::new(),
         };
         let client = self.client.as_ref().ok_or(ClientError::SessionClosed)?;
         client.replace(request).await

@@ -285,6 +285,22 @@ impl Client {
         kill_switch(KillSwitchRequest) -> AdminResponse, admin_service
     );
     unary!(
+        /// Steps a market of the house, or every one, to another phase.
+        set_phase(SetPhaseRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Sets the price bands of a market of the house, or of every one.
+        set_bands(SetBandsRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Sets the price that a market of the house begins from.
+        set_reference(SetReferenceRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// The phase of a market of the house.
+        get_phase(GetPhaseRequest) -> PhaseReport, market_data_service
+    );
+    unary!(
         /// Ends the trading day.
         day_roll(DayRollRequest) -> AdminResponse, admin_service
     );

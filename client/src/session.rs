@@ -91,8 +91,9 @@ impl OrderSender {
     ) -> Result<u64, ClientError> {
         let order = Some(order.into());
         let symbol = symbol.to_string();
-        self.send(Request::Replace(ReplaceOrderRequest { account, order, symbol, qty, price }))
-            .await
+        let stop_price = String::new();
+        let replace = ReplaceOrderRequest { account, order, symbol, qty, price, stop_price };
+        self.send(Request::Replace(replace)).await
     }
 
     /// Asks to cancel every open order in scope.

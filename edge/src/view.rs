@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use tidegate_model::command::{CommandKind, RouteLink, SetLimits};
 use tidegate_model::event::{
-    Account, Execution, OrdStatus, Position, RouteDifference, RouteDifferenceKind, RouteState,
+    Account, Execution, OrdStatus, PhaseChange, Position, RouteDifference, RouteDifferenceKind,
+    RouteState,
 };
 use tidegate_model::{
     AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
@@ -99,6 +100,8 @@ pub(crate) struct View {
     pub finished_dropped: u64,
     /// By number; those that no event has named are not in it.
     pub routes: BTreeMap<u8, RouteView>,
+    /// The last step of each market of the house that has taken one.
+    pub phases: BTreeMap<InstrumentId, PhaseChange>,
     instruments: BTreeMap<InstrumentId, Arc<Instrument>>,
     symbols: BTreeMap<Symbol, InstrumentId>,
     by_client_id: HashMap<(AccountId, ClientOrderId), OrderId>,
@@ -118,6 +121,7 @@ impl View {
             orders: BTreeMap::new(),
             finished_dropped: 0,
             routes: BTreeMap::new(),
+            phases: BTreeMap::new(),
             instruments: BTreeMap::new(),
             symbols: BTreeMap::new(),
             by_client_id: HashMap::new(),
@@ -206,6 +210,9 @@ impl View {
                     self.forget(id);
                 }
                 self.finished_dropped = 0;
+            }
+            Some(Event::Phase(change)) => {
+                self.phases.insert(record.instrument, change);
             }
             Some(
                 Event::KillSwitch(_)

@@ -115,6 +115,126 @@ async fn numbers_and_texts_beyond_all_bounds() {
 }
 
 #[tokio::test]
+async fn terms_of_every_order_type_name_what_is_wrong() {
+    use submit_order_request::Trail;
+    let mut house = House::new(config()).await;
+    let trader = house.trader().await;
+    let good = house.order(Side::Buy, "100", "10.00");
+    type Spoil = fn(&mut SubmitOrderRequest);
+    let cases: [(Spoil, &str); 22] = [
+        (|o| o.order_type = 11, "order_type: 11 is not allowed: ORDER_TYPE_MARKET (1) to"),
+        (|o| o.time_in_force = 8, "time_in_force: 8 is not allowed: TIME_IN_FORCE_DAY (1) to"),
+        (|o| o.price.clear(), "price: is empty; a limit order needs one"),
+        (|o| o.order_type = OrderType::Stop.into(), "price: must be empty for a stop order"),
+        (
+            |o| o.order_type = OrderType::StopLimit.into(),
+            "stop_price: is missing; a stop_limit order needs one",
+        ),
+        (
+            |o| {
+                o.order_type = OrderType::TrailingStop.into();
+                o.price.clear();
+            },
+            "trail: is missing; a trailing_stop order needs one",
+        ),
+        (
+            |o| {
+                o.order_type = OrderType::TrailingStopLimit.into();
+                o.trail = Some(Trail::TrailAmount("1".into()));
+                o.price.clear();
+            },
+            "price: is missing; a trailing_stop_limit order needs one",
+        ),
+        (|o| o.order_type = OrderType::Pegged.into(), "peg: is missing; a pegged order needs one"),
+        (|o| o.stop_price = "1e3".into(), "stop_price: '1e3' is not a decimal"),
+        (|o| o.stop_price = "9".repeat(40), "stop_price: has 40 bytes, at most 32 are allowed"),
+        (
+            |o| o.trail = Some(Trail::TrailAmount("0".into())),
+            "trail_amount: 0 is not allowed: above 0",
+        ),
+        (
+            |o| o.trail = Some(Trail::TrailAmount("-1".into())),
+            "trail_amount: -1 is not allowed: above 0",
+        ),
+        (
+            |o| o.trail = Some(Trail::TrailPercent("100".into())),
+            "trail_percent: 100 is not allowed: above 0 and below 100",
+        ),
+        (
+            |o| o.trail = Some(Trail::TrailPercent("1.00001".into())),
+            "trail_percent: 1.00001 is not allowed: 0 to 100, at most 4 decimals",
+        ),
+        (|o| o.trail = Some(Trail::TrailPercent("-1".into())), "trail_percent: -1 is not allowed"),
+        (|o| o.peg = 4, "peg: 4 is not one of the values it may have"),
+        (|o| o.post_only = -1, "post_only: -1 is not one of the values it may have"),
+        (|o| o.self_trade = 257, "self_trade: 257 is not one of the values it may have"),
+        (|o| o.offset = "0.00005".into(), "offset: 0.00005 is not a multiple"),
+        (|o| o.display_qty = "0".into(), "display_qty: 0 is not above 0"),
+        (|o| o.min_qty = "-5".into(), "min_qty: "),
+        (|o| o.min_qty = "0.5".into(), "min_qty: 0.5 is not a multiple"),
+    ];
+    for (spoil, text) in cases {
+        let mut order = good.clone();
+        spoil(&mut order);
+        let (code, message) = failure(trader.submit(order).await);
+        assert_eq!(code, Code::InvalidArgument, "{message}");
+        assert!(message.starts_with(text), "'{text}': {message}");
+    }
+    // Well-formed, but not what goes together, or not for this venue: for the gate to refuse, as data.
+    let spoils: [(Spoil, RejectReason); 4] = [
+        (|o| o.stop_price = "10.00".into(), RejectReason::BadField),
+        (|o| o.trail = Some(Trail::TrailAmount("1".into())), RejectReason::BadField),
+        (|o| o.peg = PegKind::Mid.into(), RejectReason::UnsupportedByVenue),
+        (|o| o.expire_at = 5, RejectReason::BadField),
+    ];
+    for (spoil, expected) in spoils {
+        let mut order = house.order(Side::Buy, "100", "10.00");
+        spoil(&mut order);
+        let report = trader.submit(order.clone()).await.expect("a report");
+        let reject = report.reject.expect("a reject");
+        assert_eq!(reject.reason(), expected, "{order:?}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_operators_ask_of_markets_names_what_is_wrong() {
+    let house = House::new(config()).await;
+    let admin = &house.client;
+    let phase = |symbol: &str, phase: i32| SetPhaseRequest { symbol: symbol.into(), phase };
+    let (code, message) = failure(admin.set_phase(phase("", 0)).await);
+    assert_eq!((code, message.contains("phase: 0 is not allowed")), (Code::InvalidArgument, true));
+    let (code, message) = failure(admin.set_phase(phase("NONE", 3)).await);
+    assert_eq!((code, message.contains("'NONE'")), (Code::NotFound, true), "{message}");
+    // On paper there is no market of the house.
+    let refused = admin.set_phase(phase(SYMBOL, 3)).await.expect("an answer").reject;
+    assert_eq!(refused.expect("a reject").reason(), RejectReason::NoMarket);
+    let asked = GetPhaseRequest { symbol: SYMBOL.into() };
+    let (code, message) = failure(admin.get_phase(asked).await);
+    assert_eq!(code, Code::InvalidArgument);
+    assert!(message.contains("has no market of the house"), "{message}");
+    for (static_percent, pause_ms, text) in [
+        ("101", 0, "static_percent: 101 is not allowed: 0 to 100, at most 4 decimals"),
+        ("-1", 0, "static_percent: -1 is not allowed"),
+        ("x", 0, "static_percent: 'x' is not a decimal"),
+        ("1", 86_400_001, "pause_ms: 86400001 is out of range: 0 to 86400000"),
+    ] {
+        let bands = SetBandsRequest {
+            static_percent: static_percent.into(),
+            pause_ms,
+            ..Default::default()
+        };
+        let (code, message) = failure(admin.set_bands(bands).await);
+        assert_eq!(code, Code::InvalidArgument, "{message}");
+        assert!(message.starts_with(text), "'{text}': {message}");
+    }
+    let trader = house.trader().await;
+    let (code, _) = failure(trader.set_phase(phase("", 3)).await);
+    assert_eq!(code, Code::PermissionDenied, "it needs an administrator");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn administration_and_queries_name_what_is_wrong() {
     let house = House::new(config()).await;
     let admin = &house.client;

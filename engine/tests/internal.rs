@@ -85,7 +85,7 @@ impl House {
     }
 
     fn phase(&mut self, phase: Phase) -> Vec<String> {
-        let set = SetPhase { instrument: HOUSE, phase: phase.wire(), reserved: [0; 3] };
+        let set = SetPhase::now(HOUSE, phase);
         lines(&self.0.command(Command::SetPhase(set)))
     }
 
@@ -177,7 +177,7 @@ fn everyone_sees_levels_and_trades() {
             "level buy 5@10002 1",
         ]
     );
-    let set = SetPhase { instrument: HOUSE, phase: Phase::Halt.wire(), reserved: [0; 3] };
+    let set = SetPhase::now(HOUSE, Phase::Halt);
     let paused = TradingStatus::Paused.wire();
     assert_eq!(
         apply(&mut house, &mut out, Command::SetPhase(set)),
@@ -414,8 +414,10 @@ fn what_is_asked_of_a_market_that_is_not_there_is_refused() {
         let Some(Event::Ack(ack)) = events.last() else { panic!("{command:?} is answered") };
         assert_eq!(ack.reject().map(|reject| reject.reason), expected, "{command:?}");
     };
-    let phase =
-        |instrument, phase| Command::SetPhase(SetPhase { instrument, phase, reserved: [0; 3] });
+    let phase = |instrument, phase| {
+        let due_at = UnixNanos::ZERO;
+        Command::SetPhase(SetPhase { instrument, phase, reserved: [0; 3], due_at })
+    };
     let reference = |instrument, price| {
         let price = Ticks(price);
         Command::SetReference(SetReference { price, instrument, reserved: [0; 4] })

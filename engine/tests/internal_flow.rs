@@ -61,6 +61,12 @@ enum Step {
         house: Option<usize>,
         phase: Phase,
     },
+    Bands {
+        house: Option<usize>,
+        static_ppm: u32,
+        dynamic_ppm: u32,
+        pause_ns: u64,
+    },
     Reference {
         house: usize,
         cents: i64,
@@ -179,6 +185,11 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(account, engaged)| Step::Kill { account, engaged }),
         3 => (prop::option::of(house.clone()), phase)
             .prop_map(|(house, phase)| Step::Phase { house, phase }),
+        2 => (prop::option::of(house.clone()), 0..2_000u32, 0..1_000u32, 0..400u64).prop_map(
+            |(house, static_ppm, dynamic_ppm, pause_ns)| {
+                Step::Bands { house, static_ppm, dynamic_ppm, pause_ns }
+            }
+        ),
         1 => (house, price()).prop_map(|(house, cents)| Step::Reference { house, cents }),
         1 => Just(Step::SessionClosed),
         1 => Just(Step::DayRoll),
@@ -234,6 +245,14 @@ fn command(step: &Step, at: usize) -> Command {
             instrument: of(house),
             phase: phase.wire(),
             reserved: [0; 3],
+            due_at: UnixNanos::ZERO,
+        }),
+        Step::Bands { house, static_ppm, dynamic_ppm, pause_ns } => Command::SetBands(SetBands {
+            pause_ns,
+            instrument: of(house),
+            static_ppm,
+            dynamic_ppm,
+            reserved: [0; 4],
         }),
         Step::Reference { house, cents: c } => Command::SetReference(SetReference {
             price: cents(c),

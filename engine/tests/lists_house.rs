@@ -61,7 +61,7 @@ fn enter(desk: &mut Desk, contingency: Contingency, legs: &[NewOrder]) -> Vec<St
 }
 
 fn phase(desk: &mut Desk, phase: Phase) -> Vec<String> {
-    let set = SetPhase { instrument: HOUSE, phase: phase.wire(), reserved: [0; 3] };
+    let set = SetPhase::now(HOUSE, phase);
     lines(&desk.command(Command::SetPhase(set)))
 }
 

@@ -50,6 +50,8 @@ wire_enum!(
         Equity = 10 => "equity",
         /// A list of orders was taken or refused, or has ended: [`ListStatus`] (FIX N).
         ListStatus = 16 => "list_status",
+        /// A market of the house stepped to another phase: [`PhaseChange`].
+        Phase = 20 => "phase",
         /// The link to a venue changed: [`RouteState`].
         RouteState = 25 => "route_state",
         /// Here and a venue do not agree: [`RouteDifference`].
@@ -396,6 +398,36 @@ pub struct RouteDifference {
     pub reserved: [u8; 5],
 }
 
+wire_enum!(
+    /// Why a market of the house stepped to another phase.
+    PhaseCause {
+        /// It was asked to: by an operator, or by the instrument's calendar.
+        Command = 1 => "command",
+        /// A trade, or the price of an auction, would have been outside the price bands.
+        PriceBand = 2 => "price_band",
+        /// The pause that a price band brought is over.
+        Reopening = 3 => "reopening",
+    }
+);
+
+/// A market of the house is in another phase, or stays in a halt for longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct PhaseChange {
+    /// When the market reopens by itself; 0 if it does not.
+    pub reopen_at: UnixNanos,
+    /// The price of its last trade; 0 before the first.
+    pub last_price: Ticks,
+    /// The phase it is in: a [`crate::command::Phase`] on the wire.
+    pub phase: u8,
+    /// The phase before.
+    pub before: u8,
+    /// A [`PhaseCause`] on the wire.
+    pub cause: u8,
+    /// Zero.
+    pub reserved: [u8; 5],
+}
+
 /// The answer to an administrative command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -523,6 +555,8 @@ pub enum Event {
     RouteState(RouteState),
     /// See [`EventKind::RouteDifference`].
     RouteDifference(RouteDifference),
+    /// See [`EventKind::Phase`].
+    Phase(PhaseChange),
 }
 
 impl Event {
@@ -542,6 +576,7 @@ impl Event {
             Self::ListStatus(_) => EventKind::ListStatus,
             Self::RouteState(_) => EventKind::RouteState,
             Self::RouteDifference(_) => EventKind::RouteDifference,
+            Self::Phase(_) => EventKind::Phase,
         }
     }
 }
@@ -563,6 +598,7 @@ impl EventRecord {
             Event::ListStatus(body) => padded(bytemuck::bytes_of(body)),
             Event::RouteState(body) => padded(bytemuck::bytes_of(body)),
             Event::RouteDifference(body) => padded(bytemuck::bytes_of(body)),
+            Event::Phase(body) => padded(bytemuck::bytes_of(body)),
         };
         Self {
             seq: SeqNo::ZERO,
@@ -607,6 +643,7 @@ impl EventRecord {
             EventKind::ListStatus => Event::ListStatus(self.body()),
             EventKind::RouteState => Event::RouteState(self.body()),
             EventKind::RouteDifference => Event::RouteDifference(self.body()),
+            EventKind::Phase => Event::Phase(self.body()),
         })
     }
 }

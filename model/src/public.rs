@@ -20,6 +20,10 @@ wire_enum!(
         Clear = 4 => "clear",
         /// The picture that `Clear` began is complete.
         PictureEnd = 5 => "picture_end",
+        /// An auction would trade `qty` lots at `price` now; 0 lots: it would not trade. [`PublicKind::Imbalance`] follows.
+        Indicative = 6 => "indicative",
+        /// The auction that was told of before would leave `qty` lots on `side` at its price; `side` is 0 if none.
+        Imbalance = 7 => "imbalance",
     }
 );
 

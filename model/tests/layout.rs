@@ -6,13 +6,13 @@ use tidegate_model::command::{AddLatencyPoints, LatencyPoint, SetLatency};
 use tidegate_model::command::{
     AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, Flatten,
     KillSwitch, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount, ReplaceOrder,
-    ReportEquity, SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate, SetReference,
-    SetVolumeCurve, Settle, Transfer,
+    ReportEquity, SetBands, SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate,
+    SetReference, SetVolumeCurve, Settle, Transfer,
 };
 use tidegate_model::command::{ConfirmPosition, RoutePosition, RouteReport, RouteStatus};
 use tidegate_model::event::{
-    Account, Ack, Equity, EventRecord, Execution, ListStatus, Position, Posting, RouteDifference,
-    RouteState,
+    Account, Ack, Equity, EventRecord, Execution, ListStatus, PhaseChange, Position, Posting,
+    RouteDifference, RouteState,
 };
 use tidegate_model::market::{Definition, MarketEvent};
 use tidegate_model::{Instrument, PublicUpdate, StateHash};
@@ -97,7 +97,10 @@ fn command_records() {
     });
     layout!(Settle, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
     layout!(ReportEquity, size 8, align 4, { 0 account, 4 reserved, });
-    layout!(SetPhase, size 8, align 4, { 0 instrument, 4 phase, 5 reserved, });
+    layout!(SetPhase, size 16, align 8, { 0 instrument, 4 phase, 5 reserved, 8 due_at, });
+    layout!(SetBands, size 24, align 8, {
+        0 pause_ns, 8 instrument, 12 static_ppm, 16 dynamic_ppm, 20 reserved,
+    });
     layout!(SetReference, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
     layout!(SetLimits, size 80, align 16, {
         0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
@@ -173,6 +176,9 @@ fn event_records() {
     layout!(RouteDifference, size 40, align 8, {
         0 order_id, 8 venue_order_id, 16 here, 24 there, 32 route, 33 kind, 34 settled, 35 reserved,
     });
+    layout!(PhaseChange, size 24, align 8, {
+        0 reopen_at, 8 last_price, 16 phase, 17 before, 18 cause, 19 reserved,
+    });
     layout!(Ack, size 48, align 16, {
         0 reject_limit, 16 reject_value, 32 value, 40 command_kind, 41 reject_reason, 42 reserved,
     });
@@ -247,6 +253,7 @@ fn bodies_fit_their_records() {
         size_of::<SetLatency>(),
         size_of::<AddLatencyPoints>(),
         size_of::<SetPhase>(),
+        size_of::<SetBands>(),
         size_of::<SetReference>(),
         size_of::<RouteReport>(),
         size_of::<RouteStatus>(),
@@ -266,6 +273,7 @@ fn bodies_fit_their_records() {
         size_of::<RouteState>(),
         size_of::<RouteDifference>(),
         size_of::<Equity>(),
+        size_of::<PhaseChange>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 208), "{bodies:?}");
 }

@@ -9,8 +9,9 @@ use tidegate_model::command::{
     Configure, Contingency, Convert, CorporateAction, CorporateActionKind,
     FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, Flatten, KillSwitch, LatencyLeg,
     LatencyModel, LatencyPoint, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount,
-    OrderType, Phase, ReplaceOrder, ReportEquity, SetBorrow, SetFees, SetFillModel, SetLatency,
-    SetLimits, SetPhase, SetRate, SetReference, SetVolumeCurve, Settle, TimeInForce, Transfer,
+    OrderType, Phase, ReplaceOrder, ReportEquity, SetBands, SetBorrow, SetFees, SetFillModel,
+    SetLatency, SetLimits, SetPhase, SetRate, SetReference, SetVolumeCurve, Settle, TimeInForce,
+    Transfer,
 };
 use tidegate_model::command::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, RouteLink, RoutePosition, RouteReport, RouteReportKind,
@@ -18,7 +19,8 @@ use tidegate_model::command::{
 };
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, ListStatus,
-    OrdStatus, Position, Posting, PostingKind, RouteDifference, RouteDifferenceKind, RouteState,
+    OrdStatus, PhaseCause, PhaseChange, Position, Posting, PostingKind, RouteDifference,
+    RouteDifferenceKind, RouteState,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind};
@@ -220,6 +222,14 @@ fn commands() -> Vec<Command> {
             instrument: InstrumentId(2),
             phase: Phase::CloseAuction.wire(),
             reserved: [0; 3],
+            due_at: UnixNanos(0),
+        }),
+        Command::SetBands(SetBands {
+            pause_ns: 300_000_000_000,
+            instrument: InstrumentId(2),
+            static_ppm: 100_000,
+            dynamic_ppm: 50_000,
+            reserved: [0; 4],
         }),
         Command::SetReference(SetReference {
             price: Ticks(2_891_200),
@@ -361,6 +371,14 @@ fn events() -> Vec<Event> {
             status: ListOrderStatus::Reject.wire(),
             reject_reason: RejectReason::BuyingPower.wire(),
             reserved: [0; 16],
+        }),
+        Event::Phase(PhaseChange {
+            reopen_at: UnixNanos(TS),
+            last_price: Ticks(2_891_200),
+            phase: Phase::Halt.wire(),
+            before: Phase::Continuous.wire(),
+            cause: PhaseCause::PriceBand.wire(),
+            reserved: [0; 5],
         }),
         Event::RouteState(RouteState {
             open_orders: 5,

@@ -7,8 +7,8 @@ use tidegate_model::command::{
 };
 use tidegate_model::command::{RouteLink, RouteReportKind};
 use tidegate_model::event::{
-    CancelReason, EventKind, ExecType, Liquidity, ListOrderStatus, OrdStatus, PostingKind,
-    RouteDifferenceKind,
+    CancelReason, EventKind, ExecType, Liquidity, ListOrderStatus, OrdStatus, PhaseCause,
+    PostingKind, RouteDifferenceKind,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, Settlement};
@@ -60,6 +60,7 @@ fn every_wire_enum() {
     wire!(CorporateActionKind);
     wire!(CostMethod);
     wire!(OrderType);
+    wire!(PhaseCause);
     wire!(TimeInForce);
     wire!(EventKind);
     wire!(ExecType);

@@ -4,7 +4,7 @@
 //! allowed: `serde` gives the place, the types below give the rule.
 
 use crate::latency::{Way, Ways};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use tidegate_model::command::{ROUTES_MAX, SetLimits};
+use tidegate_model::command::{BAND_PPM_MAX, PAUSE_NS_MAX, ROUTES_MAX, SetBands, SetLimits};
 use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX, venue_kind};
 use tidegate_model::units::NANO;
-use tidegate_model::{AccountId, Instrument, Lots, Money, Symbol, Ticks};
+use tidegate_model::{AccountId, Instrument, InstrumentId, Lots, Money, Symbol, Ticks};
 use toml::Spanned;
 
 /// The commented default configuration, as `tidegate run --print-config` prints it.
@@ -356,6 +356,72 @@ pub struct InstrumentEntry {
     pub taker_fee_bp: FeeRate,
     /// The name of the live route that its orders take; on paper without.
     pub route: Option<String>,
+    /// Where its orders go.
+    #[serde(default)]
+    pub venue_kind: Venue,
+    /// The price bands of its market of the house.
+    pub bands: Option<BandsEntry>,
+}
+
+/// Where orders of an instrument go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Venue {
+    /// Simulated fills against the feed's book.
+    #[default]
+    Paper,
+    /// A market of the house.
+    Internal,
+}
+
+/// `[instruments.bands]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BandsEntry {
+    /// From the last auction's price, or from the reference that was set since.
+    pub static_percent: Share,
+    /// From the last trade.
+    pub dynamic_percent: Share,
+    /// How long a trade outside pauses the market; 0: until somebody ends it.
+    pub pause_s: Within<0, { PAUSE_NS_MAX / NANO as u64 }>,
+}
+
+impl Default for BandsEntry {
+    fn default() -> Self {
+        let (static_percent, dynamic_percent) = (Share::default(), Share::default());
+        Self { static_percent, dynamic_percent, pause_s: Within::new(300) }
+    }
+}
+
+impl BandsEntry {
+    /// The bands as the engine takes them.
+    pub fn of(&self, instrument: InstrumentId) -> SetBands {
+        SetBands {
+            pause_ns: self.pause_s.get() * NANO as u64,
+            instrument,
+            static_ppm: self.static_percent.0,
+            dynamic_ppm: self.dynamic_percent.0,
+            reserved: [0; 4],
+        }
+    }
+}
+
+/// A share of a price, given in per cent, kept in millionths; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share(pub u32);
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// One millionth is so many 1e-9 of a per cent.
+        const NANO_PERCENT_PER_PPM: i64 = 100_000;
+        let Decimal(nano) = Decimal::deserialize(deserializer)?;
+        let ppm = u32::try_from(nano / NANO_PERCENT_PER_PPM).ok();
+        let ppm = ppm.filter(|ppm| *ppm <= BAND_PPM_MAX && nano % NANO_PERCENT_PER_PPM == 0);
+        ppm.map(Self).ok_or_else(|| {
+            let text = format_nano(nano.into());
+            D::Error::custom(format!("{text} is not allowed: 0 to 100 per cent, 4 decimals"))
+        })
+    }
 }
 
 fn usd() -> Code {
@@ -386,12 +452,20 @@ impl InstrumentEntry {
     /// The instrument as the engine takes it.
     pub fn instrument(&self) -> Result<Instrument> {
         let named = || format!("instrument {}", self.symbol);
+        let is_internal = self.venue_kind == Venue::Internal;
+        ensure!(
+            is_internal || self.bands.is_none(),
+            "{}: bands are of a market of the house: set venue_kind = \"internal\"",
+            named()
+        );
         let tick = format_nano(self.tick.0.into());
         let order_tick = parse_ticks(&tick, self.price_unit.0)
             .with_context(|| format!("{}: tick must be a multiple of price_unit", named()))?;
         let from = Instrument::us_equity(Symbol::EMPTY).order_tick_from;
         let sub_dollar =
             self.asset_class == AssetClass::Equity && self.price_unit == Self::price_unit();
+        // A market of the house has one step of prices.
+        let sub_dollar = sub_dollar && !is_internal;
         let price_scale = decimals(self.tick.0).max(2);
         Instrument {
             symbol: self.symbol,
@@ -407,7 +481,7 @@ impl InstrumentEntry {
             taker_fee_e8: self.taker_fee_bp.0,
             money_per_tick_lot: 0,
             asset_class: self.asset_class.wire(),
-            venue_kind: venue_kind::PAPER,
+            venue_kind: if is_internal { venue_kind::INTERNAL } else { venue_kind::PAPER },
             price_scale: if sub_dollar { 4 } else { price_scale },
             qty_scale: 0,
             settlement: 0,
@@ -588,6 +662,11 @@ impl Config {
     pub fn terms(&self, entry: &InstrumentEntry) -> Result<Instrument> {
         let terms = entry.instrument()?;
         let Some(name) = &entry.route else { return Ok(terms) };
+        ensure!(
+            entry.venue_kind != Venue::Internal,
+            "instrument {}: a market of the house has no route",
+            entry.symbol
+        );
         let route = self.routes.iter().position(|route| route.name == *name);
         let route = route.with_context(|| {
             format!("instrument {}: route '{name}' is not in [[routes]]", entry.symbol)
@@ -658,7 +737,7 @@ mod tests {
             .collect();
         assert_eq!(Config::parse(DEFAULT_TOML).expect("valid"), Config::default());
         let full = Config::parse(&uncommented).expect("the commented examples are valid");
-        assert_eq!(full.instruments.len(), 1);
+        assert_eq!(full.instruments.len(), 2);
         assert_eq!(full.accounts.len(), 1);
         assert_eq!(full.routes.len(), 1);
     }

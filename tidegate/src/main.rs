@@ -12,7 +12,9 @@ mod cmd {
     pub mod feed;
     pub mod r#gen;
     pub mod journal;
+    pub mod market;
     pub mod matching;
+    pub mod order;
     pub mod replay;
     pub mod route;
     pub mod run;
@@ -21,6 +23,7 @@ mod cmd {
 mod backtest;
 mod config;
 mod latency;
+mod remote;
 mod system;
 mod time_text;
 
@@ -46,6 +49,8 @@ Examples:
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
   tidegate route status                          how the live routes of the server stand
+  tidegate order new TIDE buy 100 --price 100.05 an order to a running server
+  tidegate market phase open_auction             what the markets of the house do
   tidegate replay data/journal                   run a journal again and compare every state hash
   tidegate journal verify data/journal           is every byte as it was written";
 
@@ -57,6 +62,10 @@ enum Cmd {
     Demo(cmd::demo::DemoArgs),
     /// Trade a market data file with a strategy, on the same engine that trades live.
     Backtest(Box<cmd::backtest::BacktestArgs>),
+    /// Place, change and cancel orders of a running server.
+    Order(cmd::order::OrderArgs),
+    /// Look after the markets of the house of a running server: phases, price bands, reference prices.
+    Market(cmd::market::MarketArgs),
     /// Count what is in a market data file.
     Stats(cmd::stats::StatsArgs),
     /// Show a book at given points of a market data file.
@@ -89,6 +98,8 @@ fn main() -> ExitCode {
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
         Cmd::Backtest(args) => cmd::backtest::run(*args),
+        Cmd::Order(args) => cmd::order::run(args),
+        Cmd::Market(args) => cmd::market::run(args),
         Cmd::Stats(args) => cmd::stats::run(args),
         Cmd::Book(args) => cmd::book::run(args),
         Cmd::Match(args) => cmd::matching::run(args),

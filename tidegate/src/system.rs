@@ -324,6 +324,14 @@ impl Operator {
             let answer = self.ask(Command::DefineInstrument(config.terms(entry)?))?;
             refused(&answer, &[])
                 .with_context(|| format!("cannot define instrument {}", entry.symbol))?;
+            let number =
+                u32::try_from(answer.ack.value).context("the engine numbers in 32 bits")?;
+            let instrument = InstrumentId(number);
+            if let Some(bands) = &entry.bands {
+                let answer = self.ask(Command::SetBands(bands.of(instrument)))?;
+                refused(&answer, &[])
+                    .with_context(|| format!("cannot set the bands of {}", entry.symbol))?;
+            }
         }
         for entry in &config.accounts {
             self.open(entry).with_context(|| format!("cannot open account {}", entry.id.get()))?;

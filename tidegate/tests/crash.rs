@@ -96,7 +96,7 @@ fn order(account: u32, symbol: &str, name: String, side: Side, cents: u64) -> Su
         time_in_force: TimeInForce::Gtc.into(),
         qty: "10".into(),
         price: format!("{}.{:02}", cents / 100, cents % 100),
-        cancel_on_disconnect: false,
+        ..Default::default()
     }
 }
 

@@ -67,7 +67,7 @@ impl House {
             time_in_force: TimeInForce::Day.into(),
             qty: qty.into(),
             price: price.into(),
-            cancel_on_disconnect: false,
+            ..Default::default()
         }
     }
 
@@ -296,6 +296,7 @@ async fn orders_live_from_submit_to_fill_replace_and_cancel() {
         symbol: SYMBOL.into(),
         qty: "80".into(),
         price: "10.01".into(),
+        ..Default::default()
     };
     let replaced = client.replace(replace).await.expect("an answer");
     assert_eq!((replaced.exec_type(), reason(&replaced)), (ExecType::Replaced, None));

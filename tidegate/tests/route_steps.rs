@@ -115,6 +115,7 @@ async fn replace(client: &Client, order_id: u64, qty: &str) {
         symbol: SYMBOL.into(),
         qty: qty.into(),
         price: "9.60".into(),
+        stop_price: String::new(),
     };
     let answer = client.replace(request).await.expect("an answer");
     assert_eq!(answer.reject, None);

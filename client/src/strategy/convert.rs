@@ -149,6 +149,7 @@ impl Symbols {
                     price: price.map(|price| terms.format_price(price)).unwrap_or_default(),
                     // Whatever happens to us, our orders do not outlive us.
                     cancel_on_disconnect: true,
+                    ..Default::default()
                 })
             }
             Request::Replace(key, instrument, qty, price) => {
@@ -160,6 +161,7 @@ impl Symbols {
                     symbol: text_of(instrument),
                     qty: terms.format_qty(qty),
                     price: terms.format_price(price),
+                    stop_price: String::new(),
                 })
             }
             Request::Cancel(key) => {
@@ -274,6 +276,7 @@ mod tests {
             price_decimals: 4,
             qty_decimals: 0,
             settlement: proto::Settlement::Paid.into(),
+            ..Default::default()
         }
     }
 

@@ -103,7 +103,7 @@ pub(crate) fn reject_amounts(reject: &Reject, instrument: Option<&Instrument>) -
             | R::PositionLimit,
             Some(instrument),
         ) => signed_qty(instrument, amount),
-        (R::Tick | R::BadPrice | R::PriceCollar, Some(instrument)) => {
+        (R::Tick | R::BadPrice | R::PriceCollar | R::PostOnlyWouldCross, Some(instrument)) => {
             wide_price(instrument, amount)
         }
         _ => amount.to_string(),

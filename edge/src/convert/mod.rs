@@ -2,5 +2,7 @@
 //! averages are rounded, as their fields say.
 
 pub(crate) mod amounts;
+pub(crate) mod markets;
+mod order_terms;
 pub(crate) mod reports;
 pub(crate) mod requests;

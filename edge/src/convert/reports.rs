@@ -7,10 +7,10 @@ use crate::link::EventPosition;
 use crate::view::{OrderView, RouteView, View};
 use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
-use tidegate_model::command::{CommandKind, RouteLink, SetLimits};
+use tidegate_model::command::{CommandKind, Phase, RouteLink, SetLimits};
 use tidegate_model::event::{
-    Account, Ack, Equity, ExecType, Execution, ListStatus, OrdStatus, Position, Posting,
-    RouteDifference, RouteState,
+    Account, Ack, Equity, ExecType, Execution, ListStatus, OrdStatus, PhaseChange, Position,
+    Posting, RouteDifference, RouteState,
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
@@ -116,6 +116,16 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::RouteUncertain => {
             "what became of an earlier request of the order is not known yet".into()
         }
+        R::Phase => {
+            let phase = value.parse().ok().and_then(Phase::from_wire).map_or("?", Phase::as_str);
+            format!("the market is in {phase} and takes no such order or change of one")
+        }
+        R::PostOnlyWouldCross => format!("at {value} it would take: the other side is at {limit}"),
+        R::NoMarket => "the instrument has no market of the house".into(),
+        R::BadField => {
+            format!("a field has a value ({value}) that its type of order may not have")
+        }
+        R::Expired => "the end of the order lies in the past".into(),
         R::OrdersResting => {
             format!("{value} orders rest on paper: how they are filled cannot change under them")
         }
@@ -324,6 +334,18 @@ pub(crate) fn route(
     }
 }
 
+/// The last step of a market of the house.
+pub(crate) fn phase_report(change: &PhaseChange, instrument: &Instrument) -> proto::PhaseReport {
+    proto::PhaseReport {
+        symbol: instrument.symbol.as_str().to_string(),
+        phase: change.phase.into(),
+        before: change.before.into(),
+        cause: change.cause.into(),
+        reopen_at: change.reopen_at.0,
+        last_price: price_or_empty(instrument, change.last_price, change.last_price != Ticks::ZERO),
+    }
+}
+
 /// An instrument's terms.
 pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
     let nano = |nano: i64| tidegate_model::decimal::format_nano(nano.into());
@@ -352,6 +374,7 @@ pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
         price_decimals: terms.price_scale.into(),
         qty_decimals: terms.qty_scale.into(),
         settlement: terms.settlement.max(Settlement::Paid.wire()).into(),
+        venue_kind: terms.venue_kind.into(),
     }
 }
 
@@ -427,6 +450,7 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
             Event::RouteDifference(difference) => {
                 Body::RouteDifference(route_difference(&difference))
             }
+            Event::Phase(change) => Body::PhaseReport(phase_report(&change, known?)),
         })
     });
     proto::Event {
@@ -494,6 +518,11 @@ mod tests {
             tidegate_model::event::RouteDifferenceKind,
             proto::RouteDifferenceKind
         );
+        check!("PHASE", tidegate_model::command::Phase, proto::Phase);
+        check!("PHASE_CAUSE", tidegate_model::event::PhaseCause, proto::PhaseCause);
+        check!("PEG_KIND", tidegate_model::command::PegKind, proto::PegKind);
+        check!("POST_ONLY", tidegate_model::command::PostOnly, proto::PostOnly);
+        check!("SELF_TRADE", tidegate_model::command::SelfTrade, proto::SelfTrade);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a caller asks for, checked field by field and put into the engine's words.
 
 use super::amounts::parse_money;
+use super::order_terms;
 use crate::error::{Refusal, echo};
 use crate::view::View;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tidegate_model::{
     Symbol, Ticks, decimal,
 };
 
-type Checked<T> = Result<T, Refusal>;
+pub(super) type Checked<T> = Result<T, Refusal>;
 
 /// An account number that can exist.
 pub(crate) fn account(number: u32) -> Checked<AccountId> {
@@ -106,15 +107,15 @@ macro_rules! wire_field {
     };
 }
 wire_field!(side, Side, "side", "SIDE_BUY (1) or SIDE_SELL (2)");
-wire_field!(order_type, OrderType, "order_type", "ORDER_TYPE_MARKET (1) or ORDER_TYPE_LIMIT (2)");
+wire_field!(order_type, OrderType, "order_type", "ORDER_TYPE_MARKET (1) to ORDER_TYPE_PEGGED (10)");
 wire_field!(
     time_in_force,
     TimeInForce,
     "time_in_force",
-    "TIME_IN_FORCE_DAY (1), _GTC (2), _IOC (3) or _FOK (4)"
+    "TIME_IN_FORCE_DAY (1) to TIME_IN_FORCE_AT_THE_CLOSE (7)"
 );
 
-fn decimal_field(field: &'static str) -> impl Fn(DecimalError) -> Refusal {
+pub(super) fn decimal_field(field: &'static str) -> impl Fn(DecimalError) -> Refusal {
     move |error| {
         // The text is the caller's: fit it to be repeated.
         Refusal::invalid(
@@ -128,7 +129,7 @@ fn decimal_field(field: &'static str) -> impl Fn(DecimalError) -> Refusal {
 }
 
 /// Refuses what is too long to be a decimal: to call it malformed would hide the reason.
-fn decimal_length(field: &'static str, text: &str) -> Checked<()> {
+pub(super) fn decimal_length(field: &'static str, text: &str) -> Checked<()> {
     let (len, max) = (text.len(), decimal::TEXT_LEN_MAX);
     if len > max {
         let text = format_args!("has {len} bytes, at most {max} are allowed").to_string();
@@ -138,22 +139,28 @@ fn decimal_length(field: &'static str, text: &str) -> Checked<()> {
 }
 
 fn order_qty(terms: &Instrument, text: &str) -> Checked<Lots> {
-    decimal_length("qty", text)?;
-    let qty = terms.parse_qty(text).map_err(decimal_field("qty"))?;
+    units("qty", terms, text)
+}
+
+/// A quantity above 0 that orders may have.
+pub(super) fn units(field: &'static str, terms: &Instrument, text: &str) -> Checked<Lots> {
+    decimal_length(field, text)?;
+    let qty = terms.parse_qty(text).map_err(decimal_field(field))?;
     if qty.0 == 0 {
-        return Err(Refusal::invalid("qty", format_args!("{} is not above 0", echo(text))));
+        return Err(Refusal::invalid(field, format_args!("{} is not above 0", echo(text))));
     }
     if qty.0 % terms.order_lot.0 != 0 {
         let lot = decimal::format_lots(terms.order_lot, terms.lot_size_nano, 0);
         let text = format_args!("{} is not a multiple of the lot {lot}", echo(text)).to_string();
-        return Err(Refusal::invalid("qty", text));
+        return Err(Refusal::invalid(field, text));
     }
     Ok(qty)
 }
 
-fn order_price(terms: &Instrument, text: &str) -> Checked<Ticks> {
-    decimal_length("price", text)?;
-    terms.parse_order_price(text).map_err(decimal_field("price"))
+/// A price that orders may have.
+pub(super) fn order_price(field: &'static str, terms: &Instrument, text: &str) -> Checked<Ticks> {
+    decimal_length(field, text)?;
+    terms.parse_order_price(text).map_err(decimal_field(field))
 }
 
 /// A new order.
@@ -165,21 +172,9 @@ pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Che
     let order_type = order_type(request.order_type)?;
     let time_in_force = time_in_force(request.time_in_force)?;
     let qty = order_qty(&terms, &request.qty)?;
-    let price = match order_type {
-        OrderType::Limit if request.price.is_empty() => {
-            return Err(Refusal::invalid("price", "is empty; a limit order needs one"));
-        }
-        OrderType::Limit => order_price(&terms, &request.price)?,
-        OrderType::Market if !request.price.is_empty() => {
-            return Err(Refusal::invalid("price", "must be empty for a market order"));
-        }
-        OrderType::Market => Ticks::ZERO,
-        other => {
-            return Err(Refusal::invalid("order_type", format!("{other} is not served yet")));
-        }
-    };
+    let price = order_terms::limit(&terms, order_type, &request.price)?;
     let flags = if request.cancel_on_disconnect { FLAG_CANCEL_ON_DISCONNECT } else { 0 };
-    Ok(Command::NewOrder(NewOrder {
+    let order = NewOrder {
         client_order_id,
         account,
         instrument,
@@ -190,7 +185,8 @@ pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Che
         qty,
         price,
         ..NewOrder::BLANK
-    }))
+    };
+    order_terms::with_terms(order, &terms, order_type, request).map(Command::NewOrder)
 }
 
 /// A cancel.
@@ -236,8 +232,19 @@ pub(crate) fn replace(view: &View, request: &proto::ReplaceOrderRequest) -> Chec
         account,
         reserved: [0; 4],
         qty: order_qty(&terms, &request.qty)?,
-        price: order_price(&terms, &request.price)?,
-        stop_price: Ticks::ZERO,
+        price: match (request.price.as_str(), known) {
+            ("", Some(order)) => {
+                let kind = order_type(order.execution.order_type.into())?;
+                order_terms::limit(&terms, kind, "")?
+            }
+            // The engine knows no such order either, and says so.
+            ("", None) => Ticks::ZERO,
+            (text, _) => order_price("price", &terms, text)?,
+        },
+        stop_price: match request.stop_price.as_str() {
+            "" => Ticks::ZERO,
+            text => order_price("stop_price", &terms, text)?,
+        },
     }))
 }
 
@@ -315,6 +322,15 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
             Refusal::invalid("settlement", format_args!("{number} is not allowed: 1 or 2"))
         })?,
     };
+    let venue_kind = match asked.venue_kind {
+        0 => venue_kind::PAPER,
+        number => u8::try_from(number)
+            .ok()
+            .filter(|kind| matches!(*kind, venue_kind::PAPER | venue_kind::INTERNAL))
+            .ok_or_else(|| {
+                Refusal::invalid("venue_kind", format_args!("{number} is not allowed: 1 or 2"))
+            })?,
+    };
     let decimals = |field: &'static str, number: u32| {
         u8::try_from(number).ok().filter(|&n| n <= 9).ok_or_else(|| {
             Refusal::invalid(field, format_args!("{number} is out of range: 0 to 9"))
@@ -332,7 +348,7 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
         maker_fee_e8: rate("maker_fee_rate", &asked.maker_fee_rate)?,
         taker_fee_e8: rate("taker_fee_rate", &asked.taker_fee_rate)?,
         asset_class: asset_class.wire(),
-        venue_kind: venue_kind::PAPER,
+        venue_kind,
         price_scale: decimals("price_decimals", asked.price_decimals)?,
         qty_scale: decimals("qty_decimals", asked.qty_decimals)?,
         settlement: settlement.wire(),

@@ -4,6 +4,7 @@ use crate::sync::lock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tidegate_model::market::TradingStatus;
 use tidegate_model::{Lots, PublicKind, PublicUpdate, SeqNo, Side, Ticks, UnixNanos};
 
 /// Trades kept for consumers that are behind; who is further behind is told how many it missed.
@@ -29,6 +30,16 @@ pub(crate) struct TradeRow {
     pub seq: SeqNo,
 }
 
+/// What an auction would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AuctionRow {
+    pub price: Ticks,
+    pub qty: Lots,
+    pub imbalance: Lots,
+    /// The imbalance's [`Side`] on the wire, or 0.
+    pub side: u8,
+}
+
 /// The best levels of both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Depth {
@@ -46,6 +57,10 @@ pub(crate) struct BookState {
     is_in_picture: bool,
     /// A TradingStatus on the wire, or 0.
     pub status: u8,
+    /// While orders are collected.
+    auction: Option<AuctionRow>,
+    /// The first half of what was told of it last.
+    indicative: AuctionRow,
     pub last_price: Option<Ticks>,
     pub ts_event: UnixNanos,
     pub ts: UnixNanos,
@@ -146,6 +161,11 @@ impl BookState {
         }
     }
 
+    /// What an auction would do, while orders are collected for one.
+    pub fn auction(&self) -> Option<AuctionRow> {
+        self.auction
+    }
+
     /// Trades after the first `seen`, and how many of those are no longer kept.
     pub fn trades_after(&self, seen: u64) -> (Vec<TradeRow>, u64) {
         let fresh = self.trades_total.saturating_sub(seen);
@@ -197,6 +217,17 @@ impl BookState {
                 self.set_status(update.orders);
                 self.book_version += 1;
             }
+            Some(PublicKind::Indicative) => {
+                let &PublicUpdate { price, qty, .. } = update;
+                // What it would leave follows.
+                self.indicative = AuctionRow { price, qty, ..Default::default() };
+                return;
+            }
+            Some(PublicKind::Imbalance) => {
+                let &PublicUpdate { qty: imbalance, side, .. } = update;
+                self.auction = Some(AuctionRow { imbalance, side, ..self.indicative });
+                self.quote_version += 1;
+            }
             Some(PublicKind::Clear) => {
                 self.sides.iter_mut().for_each(BTreeMap::clear);
                 self.is_in_picture = true;
@@ -218,6 +249,12 @@ impl BookState {
 
     fn set_status(&mut self, status: u32) {
         let status = u8::try_from(status).unwrap_or(0);
+        if matches!(
+            TradingStatus::from_wire(status),
+            Some(TradingStatus::Trading | TradingStatus::Closed)
+        ) {
+            self.auction = None;
+        }
         self.quote_version += u64::from(status != self.status);
         self.status = status;
     }

@@ -2,7 +2,7 @@
 
 use super::{Shared, misfit};
 use crate::answers::Expect;
-use crate::convert::{reports, requests};
+use crate::convert::{markets, reports, requests};
 use crate::error::Refusal;
 use crate::view::RouteView;
 use std::sync::Arc;
@@ -72,6 +72,18 @@ impl AdminService for Admin {
     async fn confirm_position(&self, request: Request<proto::ConfirmPositionRequest>) -> Done {
         let read = |asked: &_| requests::confirm_position(&self.0.view(), asked);
         self.administer(request, read).await
+    }
+
+    async fn set_phase(&self, request: Request<proto::SetPhaseRequest>) -> Done {
+        self.administer(request, |asked| markets::set_phase(&self.0.view(), asked)).await
+    }
+
+    async fn set_bands(&self, request: Request<proto::SetBandsRequest>) -> Done {
+        self.administer(request, |asked| markets::set_bands(&self.0.view(), asked)).await
+    }
+
+    async fn set_reference(&self, request: Request<proto::SetReferenceRequest>) -> Done {
+        self.administer(request, |asked| markets::set_reference(&self.0.view(), asked)).await
     }
 
     async fn day_roll(&self, request: Request<proto::DayRollRequest>) -> Done {

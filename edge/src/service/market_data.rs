@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_client::proto;
 use tidegate_client::proto::market_data_service_server::MarketDataService;
+use tidegate_model::command::Phase;
+use tidegate_model::event::PhaseChange;
 use tidegate_model::{Instrument, Side, Ticks};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -97,6 +99,15 @@ fn quote(terms: &Instrument, book: &BookState) -> proto::Quote {
         ts_event: book.ts_event.0,
         ts: book.ts.0,
         seq: book.seq.0,
+        auction: book.auction().map(|auction| proto::Auction {
+            price: match auction.qty.0 {
+                0 => String::new(),
+                _ => terms.format_price(auction.price),
+            },
+            qty: terms.format_qty(auction.qty),
+            imbalance_qty: terms.format_qty(auction.imbalance),
+            imbalance_side: auction.side.into(),
+        }),
         ..quote_of(terms, best, book.status, book.last_price)
     }
 }
@@ -398,6 +409,23 @@ impl MarketDataService for MarketData {
             }
             tokio::time::sleep(PICTURE_POLL).await;
         }
+    }
+
+    async fn get_phase(
+        &self,
+        request: Request<proto::GetPhaseRequest>,
+    ) -> Result<Response<proto::PhaseReport>, Status> {
+        self.0.auth.reader(&request)?;
+        let view = self.0.view();
+        let (id, terms) = requests::instrument(&view, &request.get_ref().symbol)?;
+        if !terms.is_internal() {
+            let text = format!("{} has no market of the house", terms.symbol);
+            return Err(Refusal::invalid("symbol", text).into());
+        }
+        // One that never stepped is in the phase that it was opened in.
+        let first = PhaseChange { phase: Phase::Continuous.wire(), ..PhaseChange::default() };
+        let change = view.phases.get(&id).copied().unwrap_or(first);
+        Ok(Response::new(reports::phase_report(&change, &terms)))
     }
 
     async fn list_instruments(

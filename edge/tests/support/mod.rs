@@ -243,7 +243,7 @@ impl House {
             time_in_force: TimeInForce::Day.into(),
             qty: qty.into(),
             price: price.into(),
-            cancel_on_disconnect: false,
+            ..Default::default()
         }
     }
 

@@ -65,8 +65,8 @@ impl Core {
         }
     }
 
-    /// Everything that is due by `until` happens, in the order of time: requests reach the venue, orders expire. What
-    /// arrives at the very instant at which an order ends arrives before.
+    /// Everything that is due by `until` happens, in the order of time: requests reach the venue, orders expire, markets of
+    /// the house reopen. What arrives at the very instant at which an order ends arrives before.
     pub(super) fn carry_out_due<O: Output>(
         &mut self,
         until: UnixNanos,
@@ -77,6 +77,8 @@ impl Core {
             publisher.release(due);
             if self.paper.next_due() == Some(due) {
                 self.carry_out_arrived(due, publisher);
+            } else if self.internal.next_due() == Some(due) {
+                self.carry_out_market_due(publisher);
             } else if self.expiries.next_due() != Some(due) {
                 // What they do next they do now, whenever they were due.
                 self.oms.algorithms_due(self.now);

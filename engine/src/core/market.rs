@@ -1,10 +1,12 @@
 //! Market events: to the book, to everyone, and to the paper orders they concern.
 
 use super::Core;
+use super::internal::indicative_updates;
 use super::orders::Traded;
 use super::output::{Output, Publisher};
 use super::paper::{Depth, Market, PaperVenue, Place, is_better};
 use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
+use crate::matching::Indicative;
 use tidegate_model::market::{
     FLAG_FILLS_FOLLOW, FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus,
 };
@@ -266,6 +268,12 @@ impl Core {
             }
             for level in self.books.levels(instrument, side).take(PICTURE_LEVELS_MAX) {
                 publisher.public(level_update(instrument, side, level));
+            }
+        }
+        let told = market.map(|market| self.internal.last_indicative(market));
+        if let Some(told) = told.filter(|told| *told != Indicative::NOTHING) {
+            for update in indicative_updates(instrument, &told) {
+                publisher.public(update);
             }
         }
         publisher.public(mark(PublicKind::PictureEnd));

@@ -229,7 +229,6 @@ impl Core {
             Some(Command::SetLatency(set)) => self.paper.latency_mut().set(&set).map(|()| 0),
             Some(Command::AddLatencyPoints(add)) => self.paper.latency_mut().add_points(&add),
             Some(Command::SetPhase(set)) => self.set_phase(set, publisher),
-            Some(Command::SetReference(set)) => self.set_reference(set),
             Some(Command::RouteReport(report)) => match self.route_report(report, publisher) {
                 Ok(_) => return,
                 refused => refused,
@@ -237,6 +236,8 @@ impl Core {
             Some(Command::RouteStatus(status)) => self.route_status(status, publisher),
             Some(Command::RoutePosition(told)) => self.route_position(told, publisher),
             Some(Command::ConfirmPosition(confirm)) => self.confirm_position(confirm, publisher),
+            Some(Command::SetBands(set)) => self.set_bands(set, publisher),
+            Some(Command::SetReference(set)) => self.set_reference(set, publisher),
             None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);
@@ -274,7 +275,7 @@ impl Core {
     #[inline]
     fn next_deed(&self) -> Option<UnixNanos> {
         let engine = [self.oms.next_algorithm_due(), self.next_flatten_due()];
-        let due = [self.paper.next_due(), self.expiries.next_due()];
+        let due = [self.paper.next_due(), self.expiries.next_due(), self.internal.next_due()];
         due.into_iter().chain(engine).flatten().min()
     }
 

@@ -134,6 +134,11 @@ impl Market {
         Some(Outcome { price, qty: demand.min(supply), surplus })
     }
 
+    /// Orders that the last look went over.
+    pub(super) fn bidders(&self) -> usize {
+        self.bidding.orders.iter().map(Vec::len).sum()
+    }
+
     /// What an auction would do now.
     pub(super) fn indicative(&mut self, pool: &Pool) -> Indicative {
         if !self.phase.collects() {

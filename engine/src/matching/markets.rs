@@ -378,6 +378,11 @@ impl Markets {
         self.markets[market as usize].indicative(&self.pool)
     }
 
+    /// Orders that the last look at an auction, or the last auction, went over.
+    pub fn bidders(&self, market: u32) -> usize {
+        self.markets[market as usize].bidders()
+    }
+
     /// Open quantity of a live order, displayed or not.
     pub fn open(&self, handle: u32) -> Option<Lots> {
         let slot = self.pool.find(handle);

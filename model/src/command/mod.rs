@@ -31,7 +31,7 @@ pub use algorithm::{
     Flatten, NewAlgorithm, SetVolumeCurve,
 };
 pub use list::{Contingency, LIST_LEGS_MAX, NewList};
-pub use market::{Phase, SetPhase, SetReference};
+pub use market::{BAND_PPM_MAX, PAUSE_NS_MAX, Phase, SetBands, SetPhase, SetReference};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
     OrderType, PPM_PER_UNIT, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
@@ -114,6 +114,8 @@ wire_enum!(
         AddLatencyPoints = 62 => "add_latency_points",
         /// [`SetPhase`]: what the markets of the house do with orders.
         SetPhase = 65 => "set_phase",
+        /// [`SetBands`]: how far prices may go at once.
+        SetBands = 66 => "set_bands",
         /// [`SetReference`]: a price to begin from.
         SetReference = 67 => "set_reference",
         /// [`RouteReport`]: what a venue said of a routed order.
@@ -210,6 +212,8 @@ pub enum Command {
     AddLatencyPoints(AddLatencyPoints),
     /// See [`CommandKind::SetPhase`].
     SetPhase(SetPhase),
+    /// See [`CommandKind::SetBands`].
+    SetBands(SetBands),
     /// See [`CommandKind::SetReference`].
     SetReference(SetReference),
     /// See [`CommandKind::RouteReport`].
@@ -261,6 +265,7 @@ impl CommandRecord {
             Command::SetLatency(body) => put(CommandKind::SetLatency, bytes_of(body)),
             Command::AddLatencyPoints(body) => put(CommandKind::AddLatencyPoints, bytes_of(body)),
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
+            Command::SetBands(body) => put(CommandKind::SetBands, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
             Command::RouteReport(body) => put(CommandKind::RouteReport, bytes_of(body)),
             Command::RouteStatus(body) => put(CommandKind::RouteStatus, bytes_of(body)),
@@ -321,6 +326,7 @@ impl CommandRecord {
             CommandKind::SetLatency => Command::SetLatency(self.body()),
             CommandKind::AddLatencyPoints => Command::AddLatencyPoints(self.body()),
             CommandKind::SetPhase => Command::SetPhase(self.body()),
+            CommandKind::SetBands => Command::SetBands(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),
             CommandKind::RouteReport => Command::RouteReport(self.body()),
             CommandKind::RouteStatus => Command::RouteStatus(self.body()),

@@ -71,7 +71,7 @@ pub fn order(name: String, side: Side, cents: u64) -> SubmitOrderRequest {
         time_in_force: TimeInForce::Gtc.into(),
         qty: "10".into(),
         price: format!("{}.{:02}", cents / 100, cents % 100),
-        cancel_on_disconnect: false,
+        ..Default::default()
     }
 }
 

@@ -8,23 +8,26 @@
 //!   around its stop price): market, stop, touched, market-to-limit and pegged orders.
 //! * Many orders that are canceled at once leave a market before anything follows from that (rule 5.6).
 
+mod bands;
 mod entry;
+mod phases;
 mod told;
 
 use super::Core;
 use super::output::{Output, Publisher};
 use super::paper::Request;
-use crate::matching::{Markets, PRICE_MAX, Phase, Plain};
+use crate::matching::{Indicative, Markets, Plain};
+use bands::Guard;
 pub(super) use entry::check_house_terms;
 use entry::{as_triggered, entry, house_price, is_plain};
-use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetPhase, SetReference};
+pub(super) use phases::indicative_updates;
+use phases::{Agenda, LastTold};
+use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
-use tidegate_model::{
-    Instrument, InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos,
-};
+use tidegate_model::{Instrument, InstrumentId, Lots, Side, StateHash, Ticks, UnixNanos};
 use tidegate_oms::{Order, OrderSlot, Place, Requester, Waiter};
-use told::{Asked, Told};
+use told::{Asked, Step, Told};
 
 /// No market, in the table by instrument.
 const NONE: u32 = u32::MAX;
@@ -37,6 +40,11 @@ pub struct Internal {
     market_of: Vec<u32>,
     /// By market.
     instruments: Vec<InstrumentId>,
+    /// By market.
+    guards: Vec<Guard>,
+    /// By market; what was told is no state.
+    told: Vec<LastTold>,
+    agenda: Agenda,
     /// Scratch: market and handle of orders that leave together.
     pub(super) leaving: Vec<(u32, u32)>,
     /// Scratch: those of one market.
@@ -52,6 +60,9 @@ impl Internal {
             markets: Markets::new(orders_max),
             market_of: Vec::with_capacity(InstrumentId::COUNT_MAX),
             instruments: Vec::new(),
+            guards: Vec::new(),
+            told: Vec::new(),
+            agenda: Agenda::default(),
             leaving: Vec::new(),
             handles: Vec::new(),
             triggered: Vec::new(),
@@ -68,6 +79,9 @@ impl Internal {
         }
         self.market_of.push(self.markets.define(terms.order_tick));
         self.instruments.push(id);
+        self.guards.push(Guard::default());
+        self.told.push(LastTold::NOTHING);
+        self.agenda.add_market(self.guards.len());
     }
 
     /// The number of an instrument's market, if it has one.
@@ -80,6 +94,11 @@ impl Internal {
     /// The markets, by number.
     pub fn markets(&self) -> &Markets {
         &self.markets
+    }
+
+    /// What an auction in this market would do, as it was told last.
+    pub fn last_indicative(&self, market: u32) -> Indicative {
+        self.told[market as usize].indicative
     }
 
     /// What orders are measured against: the price that was set since the last trade, else the last trade, else the middle
@@ -97,7 +116,8 @@ impl Internal {
         let mut hash = StateHash::default();
         for (market, instrument) in self.instruments.iter().enumerate() {
             let state = self.markets.state_hash(market as u32);
-            hash.add(hash_words(0x4d41_524b, &[instrument.0.into(), state.0]));
+            let guard = self.guards[market].hash();
+            hash.add(hash_words(0x4d41_524b, &[instrument.0.into(), state.0, guard]));
         }
         hash
     }
@@ -295,57 +315,9 @@ impl Core {
         self.internal.handles = handles;
     }
 
-    /// Steps one market, or every one, to another phase; how many were in another before.
-    pub(super) fn set_phase<O: Output>(
-        &mut self,
-        set: SetPhase,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Result<u64, Reject> {
-        let unknown = Reject::of(RejectReason::BadField, set.phase.into());
-        let phase = Phase::from_wire(set.phase).ok_or(unknown)?;
-        let markets = match set.instrument {
-            InstrumentId::NONE => 0..self.internal.markets.count(),
-            instrument => {
-                let market = self.market_of(instrument)?;
-                market..market + 1
-            }
-        };
-        let mut stepped = 0;
-        for market in markets {
-            stepped += u64::from(self.internal.markets.phase(market) != phase);
-            self.in_market(market, None, publisher, |markets, told| {
-                markets.set_phase(market, phase, told);
-            });
-        }
-        Ok(stepped)
-    }
-
-    /// Sets the price that a market begins from.
-    pub(super) fn set_reference(&mut self, set: SetReference) -> Result<u64, Reject> {
-        let market = self.market_of(set.instrument)?;
-        let price = set.price;
-        if price <= Ticks::ZERO || price > PRICE_MAX {
-            let (limit, value) = (PRICE_MAX.0.into(), price.0.into());
-            return Err(Reject::new(RejectReason::BadPrice, limit, value));
-        }
-        let step = self.internal.markets.step(market).0;
-        if price.0 % step != 0 {
-            return Err(Reject::new(RejectReason::Tick, step.into(), price.0.into()));
-        }
-        self.internal.markets.set_reference(market, price);
-        Ok(0)
-    }
-
-    fn market_of(&self, instrument: InstrumentId) -> Result<u32, Reject> {
-        let value = instrument.0.into();
-        if self.listing.get(instrument).is_none() {
-            return Err(Reject::of(RejectReason::UnknownInstrument, value));
-        }
-        self.internal.market_of(instrument).ok_or(Reject::of(RejectReason::NoMarket, value))
-    }
-
-    /// Asks a market something, with everything at hand that its answers change. True if it was asked for something quietly,
-    /// and refused it.
+    /// Asks a market something, and does what follows from its answers. True if it was asked for something quietly, and refused
+    /// it.
+    #[inline]
     fn in_market<O: Output>(
         &mut self,
         market: u32,
@@ -353,8 +325,23 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
         ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
     ) -> bool {
+        let is_refused = self.ask_told(market, asked, None, publisher, ask);
+        self.settle_market(market, publisher);
+        is_refused
+    }
+
+    /// Asks a market something, with everything at hand that its answers change. True if it was asked for something quietly,
+    /// and refused it.
+    fn ask_told<O: Output>(
+        &mut self,
+        market: u32,
+        asked: Option<Asked>,
+        step: Option<Step>,
+        publisher: &mut Publisher<'_, O>,
+        ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
+    ) -> bool {
         let Self { internal, oms, risk, listing, waiting, counters, now, .. } = self;
-        let Internal { markets, instruments, triggered, .. } = internal;
+        let Internal { markets, instruments, guards, triggered, .. } = internal;
         let instrument = instruments[market as usize];
         let listed = &mut listing[instrument];
         let fills = &mut counters.fills;
@@ -370,6 +357,9 @@ impl Core {
             fills,
             asked,
             is_refused,
+            step,
+            before: markets.phase(market),
+            guard: &mut guards[market as usize],
             publisher,
         };
         ask(markets, &mut told);

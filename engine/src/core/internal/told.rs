@@ -2,15 +2,17 @@
 
 use super::super::Listed;
 use super::super::market::{level_update, trade_update};
+use super::super::orders::NOBODY;
 use super::super::output::{Output, Publisher};
 use super::super::reports::{Execute, report, report_refusal, report_reject};
+use super::bands::Guard;
 use crate::book::Level;
 use crate::matching::{Phase, Reports, Trade};
 use tidegate_model::command::OrderType;
-use tidegate_model::event::{CancelReason, ExecType, Liquidity};
+use tidegate_model::event::{CancelReason, Event, ExecType, Liquidity, PhaseCause, PhaseChange};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
-    InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks, UnixNanos,
+    AccountId, InstrumentId, Lots, PublicKind, PublicUpdate, Reject, Side, Ticks, UnixNanos,
 };
 use tidegate_oms::{Oms, Order, OrderSlot, Place, Requester, Waiter, Waiting};
 use tidegate_risk::Risk;
@@ -35,6 +37,13 @@ pub(super) struct Asked {
     pub quiet: bool,
 }
 
+/// The phase that a market is asked to step to, and why.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    pub phase: Phase,
+    pub cause: PhaseCause,
+}
+
 /// Is told what one market does, and books it.
 pub(super) struct Told<'a, 'o, O: Output> {
     pub oms: &'a mut Oms,
@@ -50,6 +59,11 @@ pub(super) struct Told<'a, 'o, O: Output> {
     pub asked: Option<Asked>,
     /// What was asked for quietly was refused.
     pub is_refused: bool,
+    /// What it was asked to step to.
+    pub step: Option<Step>,
+    /// The phase that it was in last.
+    pub before: Phase,
+    pub guard: &'a mut Guard,
     pub publisher: &'a mut Publisher<'o, O>,
 }
 
@@ -167,6 +181,9 @@ impl<O: Output> Reports for Told<'_, '_, O> {
             self.oms.priced(sides[1].0, price);
         }
         self.listed.last_trade = Some(price);
+        if auction {
+            self.guard.set_anchor(price);
+        }
         let aggressor = if auction { 0 } else { taker_side.wire() };
         self.publisher.public(trade_update(self.instrument, aggressor, price, qty));
         for (slot, liquidity) in sides {
@@ -238,6 +255,22 @@ impl<O: Output> Reports for Told<'_, '_, O> {
     }
 
     fn phase(&mut self, phase: Phase) {
+        let cause = match self.step {
+            Some(step) if step.phase == phase => step.cause,
+            _ => PhaseCause::PriceBand,
+        };
+        self.guard.stepped(phase, cause, self.publisher.ts);
+        let before = std::mem::replace(&mut self.before, phase);
+        let change = PhaseChange {
+            reopen_at: self.guard.reopen_at().unwrap_or_default(),
+            last_price: self.listed.last_trade.unwrap_or_default(),
+            phase: phase.wire(),
+            before: before.wire(),
+            cause: cause.wire(),
+            reserved: [0; 5],
+        };
+        let event = Event::Phase(change);
+        self.publisher.event(NOBODY, AccountId::NONE, self.instrument, &event);
         let status = status_of(phase);
         self.listed.status = status;
         if let Some(last) = self.listed.last_trade {

@@ -11,7 +11,7 @@ use tidegate_model::command::{
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
-    PostingKind, RouteDifferenceKind,
+    PhaseCause, PostingKind, RouteDifferenceKind,
 };
 use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::MarketEventKind;
@@ -116,6 +116,13 @@ pub(super) const COLUMNS: &[&str] = &[
     "here_lots",
     "there_lots",
     "settled",
+    "before",
+    "cause",
+    "reopen_at_ns",
+    "due_at_ns",
+    "static_ppm",
+    "dynamic_ppm",
+    "pause_ns",
     "from",
     "to",
     "rate",
@@ -450,7 +457,15 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         Command::SetPhase(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
-            "phase" = name_of!(Phase, body.phase)
+            "phase" = name_of!(Phase, body.phase),
+            "due_at_ns" = body.due_at.0
+        ),
+        Command::SetBands(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "static_ppm" = body.static_ppm,
+            "dynamic_ppm" = body.dynamic_ppm,
+            "pause_ns" = body.pause_ns
         ),
         Command::SetReference(body) => {
             put!(fields, "instrument" = instrument(body.instrument), "price_ticks" = body.price.0)
@@ -651,6 +666,14 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "unrealised_e18" = body.unrealised.0,
             "currency" = body.currency.to_string(),
             "unmarked" = body.unmarked
+        ),
+        Event::Phase(body) => put!(
+            fields,
+            "phase" = name_of!(Phase, body.phase),
+            "before" = name_of!(Phase, body.before),
+            "cause" = name_of!(PhaseCause, body.cause),
+            "reopen_at_ns" = body.reopen_at.0,
+            "last_price_ticks" = body.last_price.0
         ),
     }
     EventKind::from_wire(record.kind).map(EventKind::as_str)

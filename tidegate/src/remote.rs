@@ -1,0 +1,42 @@
+//! A running server, as commands of this binary reach it.
+
+use anyhow::{Context, Result, bail};
+use std::future::Future;
+use tidegate_client::proto;
+use tidegate_client::{Client, ClientError};
+
+/// Where the server is, and who asks.
+#[derive(Debug, clap::Args)]
+pub struct ServerArgs {
+    /// Where the server listens
+    #[arg(long, default_value = "http://127.0.0.1:7800", value_name = "ADDRESS", global = true)]
+    addr: String,
+    /// The token; better in the environment as TIDEGATE_TOKEN, where the other users of the machine do not see it
+    #[arg(long, value_name = "TOKEN", global = true)]
+    token: Option<String>,
+}
+
+impl ServerArgs {
+    /// Asks the server something and waits for the answer.
+    pub fn ask<T, F>(&self, ask: impl FnOnce(Client) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let token = self.token.clone().or_else(|| std::env::var("TIDEGATE_TOKEN").ok());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the client's thread")?;
+        Ok(runtime.block_on(async {
+            let client = Client::connect(&self.addr, token.as_deref()).await?;
+            ask(client).await
+        })?)
+    }
+}
+
+/// Ends with the refusal, if there is one.
+pub fn unless_refused(reject: Option<&proto::Reject>) -> Result<()> {
+    let Some(reject) = reject else { return Ok(()) };
+    let proto::Reject { code, limit, value, text, .. } = reject;
+    bail!("refused: {code}: {text} (limit {limit}, value {value})")
+}
