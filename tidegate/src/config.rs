@@ -3,6 +3,7 @@
 //! A key that is not known and a value that is not allowed are errors that name the file, the line and what is
 //! allowed: `serde` gives the place, the types below give the rule.
 
+use crate::calendar::{self, Calendar};
 use crate::latency::{Way, Ways};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -359,6 +360,9 @@ pub struct InstrumentEntry {
     /// Where its orders go.
     #[serde(default)]
     pub venue_kind: Venue,
+    /// The exchange calendar that its market of the house follows; without one it trades until it is told otherwise.
+    #[serde(default, deserialize_with = "calendar")]
+    pub calendar: Option<&'static Calendar>,
     /// The price bands of its market of the house.
     pub bands: Option<BandsEntry>,
 }
@@ -424,6 +428,16 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
+fn calendar<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'static Calendar>, D::Error> {
+    let code = String::deserialize(deserializer)?;
+    let found = calendar::find(&code);
+    found.map(Some).ok_or_else(|| {
+        D::Error::custom(format!("'{code}' is not allowed: one of {}", calendar::codes()))
+    })
+}
+
 fn usd() -> Code {
     Code(*b"USD\0\0\0\0\0")
 }
@@ -454,8 +468,8 @@ impl InstrumentEntry {
         let named = || format!("instrument {}", self.symbol);
         let is_internal = self.venue_kind == Venue::Internal;
         ensure!(
-            is_internal || self.bands.is_none(),
-            "{}: bands are of a market of the house: set venue_kind = \"internal\"",
+            is_internal || (self.calendar.is_none() && self.bands.is_none()),
+            "{}: calendar and bands are of a market of the house: set venue_kind = \"internal\"",
             named()
         );
         let tick = format_nano(self.tick.0.into());

@@ -8,6 +8,7 @@ mod cmd {
     //! One module a command.
     pub mod backtest;
     pub mod book;
+    pub mod calendar;
     pub mod demo;
     pub mod feed;
     pub mod r#gen;
@@ -21,6 +22,7 @@ mod cmd {
     pub mod stats;
 }
 mod backtest;
+mod calendar;
 mod config;
 mod latency;
 mod remote;
@@ -51,6 +53,7 @@ Examples:
   tidegate route status                          how the live routes of the server stand
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
+  tidegate calendar XNYS                         when an exchange trades
   tidegate replay data/journal                   run a journal again and compare every state hash
   tidegate journal verify data/journal           is every byte as it was written";
 
@@ -66,6 +69,8 @@ enum Cmd {
     Order(cmd::order::OrderArgs),
     /// Look after the markets of the house of a running server: phases, price bands, reference prices.
     Market(cmd::market::MarketArgs),
+    /// When an exchange trades: sessions, half days, holidays.
+    Calendar(cmd::calendar::CalendarArgs),
     /// Count what is in a market data file.
     Stats(cmd::stats::StatsArgs),
     /// Show a book at given points of a market data file.
@@ -100,6 +105,7 @@ fn main() -> ExitCode {
         Cmd::Backtest(args) => cmd::backtest::run(*args),
         Cmd::Order(args) => cmd::order::run(args),
         Cmd::Market(args) => cmd::market::run(args),
+        Cmd::Calendar(args) => cmd::calendar::run(args),
         Cmd::Stats(args) => cmd::stats::run(args),
         Cmd::Book(args) => cmd::book::run(args),
         Cmd::Match(args) => cmd::matching::run(args),

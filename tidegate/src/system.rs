@@ -1,5 +1,7 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
+use crate::calendar::Calendar;
+use crate::calendar::clock::CalendarClock;
 use crate::config::{AccountEntry, Config, RouteVenue, Wait};
 use crate::latency::Latencies;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -45,6 +47,7 @@ pub struct System {
     edge: Edge,
     /// The adapters of live routes.
     routes: Vec<RunnerHandle>,
+    calendars: Option<CalendarClock>,
     operator: Operator,
     latencies: Latencies,
     /// Where gRPC listens.
@@ -107,7 +110,8 @@ impl System {
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel();
         let (operator_lane, operator_in) = lane();
-        let (mut lanes, mut lanes_in) = (Vec::new(), vec![operator_in]);
+        let (calendar_lane, calendar_in) = lane();
+        let (mut lanes, mut lanes_in) = (Vec::new(), vec![operator_in, calendar_in]);
         for _ in 0..=SESSIONS_MAX {
             let (sender, receiver) = lane();
             lanes.push(sender);
@@ -160,8 +164,12 @@ impl System {
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| Ok(log.settle()?))
             .and_then(|()| operator.set_up(config, configure, &latencies))
-            .and_then(|()| Ok((start_routes(config, adapters)?, Edge::start(link, edge_config)?)));
-        let (routes, (edge, edge_addr)) = match started {
+            .and_then(|followed| CalendarClock::start(&followed, calendar_lane))
+            .and_then(|calendars| {
+                let routes = start_routes(config, adapters)?;
+                Ok((calendars, routes, Edge::start(link, edge_config)?))
+            });
+        let (calendars, routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
             Err(error) => {
                 // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
@@ -172,7 +180,18 @@ impl System {
                 });
             }
         };
-        Ok(Self { engine, log, edge, routes, operator, latencies, edge_addr, stages, status })
+        Ok(Self {
+            engine,
+            log,
+            edge,
+            calendars,
+            routes,
+            operator,
+            latencies,
+            edge_addr,
+            stages,
+            status,
+        })
     }
 
     /// True if the engine has stopped by itself: something is wrong.
@@ -182,6 +201,9 @@ impl System {
 
     /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before.
     pub fn stop(mut self) -> Result<Stopped> {
+        if let Some(calendars) = self.calendars.take() {
+            calendars.stop();
+        }
         // Once while clients can hear of it, and again when none can send any more.
         let told = self.operator.cancel_everything().map(|canceled| {
             let longest = Duration::from_nanos(self.latencies.longest_ns());
@@ -308,18 +330,20 @@ impl Edge {
 }
 
 impl Operator {
-    /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over.
+    /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over. Returns the
+    /// instruments that follow a calendar.
     fn set_up(
         &mut self,
         config: &Config,
         configure: Configure,
         latencies: &Latencies,
-    ) -> Result<()> {
+    ) -> Result<Vec<(InstrumentId, &'static Calendar)>> {
         let configured = self.ask(Command::Configure(configure))?;
         refused(&configured, &[]).context("cannot configure the engine")?;
         for command in latencies.commands() {
             refused(&self.ask(command)?, &[]).context("cannot set the latency")?;
         }
+        let mut followed = Vec::new();
         for entry in &config.instruments {
             let answer = self.ask(Command::DefineInstrument(config.terms(entry)?))?;
             refused(&answer, &[])
@@ -327,6 +351,7 @@ impl Operator {
             let number =
                 u32::try_from(answer.ack.value).context("the engine numbers in 32 bits")?;
             let instrument = InstrumentId(number);
+            followed.extend(entry.calendar.map(|calendar| (instrument, calendar)));
             if let Some(bands) = &entry.bands {
                 let answer = self.ask(Command::SetBands(bands.of(instrument)))?;
                 refused(&answer, &[])
@@ -336,7 +361,7 @@ impl Operator {
         for entry in &config.accounts {
             self.open(entry).with_context(|| format!("cannot open account {}", entry.id.get()))?;
         }
-        Ok(())
+        Ok(followed)
     }
 
     fn open(&mut self, entry: &AccountEntry) -> Result<()> {

@@ -1,5 +1,5 @@
-//! A market of the house from outside: orders of every type over gRPC and from the command line, auctions, a halt, a price band; and all of it
-//! again after a `kill -9`.
+//! A market of the house from outside: orders of every type over gRPC and from the command line, auctions, a halt, a price band, a
+//! calendar; and all of it again after a `kill -9`.
 
 mod support;
 
@@ -429,5 +429,53 @@ fn orders_from_the_command_line() {
         .refused(&["refused: phase"]);
     let all = asked(&server, &["order", "cancel-all", "--all-accounts"]).ok();
     assert!(all.ends_with("orders canceled\n") && !all.starts_with('0'), "{all}");
+    server.stop("TERM").ok();
+}
+
+/// A market whose exchange never closes trades; one whose exchange sleeps follows it, and a halt of the operator's stays over a
+/// restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_follows_its_calendar() {
+    let place = place("calendar = \"24x7\"");
+    let server = Server::start(&place);
+    let client = server.admin().await;
+    assert_eq!(phase(&client).await.0, Phase::Continuous);
+    step(&client, Phase::Halt).await;
+    server.kill();
+    let server = Server::start(&place);
+    let client = server.admin().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(phase(&client).await.0, Phase::Halt, "the calendar asked again and was passed over");
+    server.stop("TERM").ok();
+
+    // The exchange's own state now, whatever that is.
+    let market = format!(
+        "[[instruments]]\nsymbol = \"{SYMBOL}\"\nprice_unit = \"0.01\"\nvenue_kind = \"internal\"\ncalendar = \"XTKS\"\n"
+    );
+    let other = Place::new(&market);
+    let server = Server::start(&other);
+    let client = server.admin().await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("after 1970").as_nanos() as u64;
+    let days = run(&["calendar", "XTKS", "--json", "--from", "2026-11-01", "--to", "2027-12-30"]);
+    let mut expected = String::new();
+    for line in days.ok().lines() {
+        let day: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        for step in day["steps"].as_array().into_iter().flatten() {
+            if step["ns"].as_u64().expect("a number") <= now {
+                expected =
+                    format!("PHASE_{}", step["phase"].as_str().expect("a text").to_uppercase());
+            }
+        }
+    }
+    let wait = async {
+        loop {
+            if phase(&client).await.0.as_str_name() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON, wait).await.expect("it follows its exchange");
     server.stop("TERM").ok();
 }
