@@ -175,6 +175,18 @@ impl Client {
         replace => replace_order(ReplaceOrderRequest)
     );
     unary!(
+        /// Sends a list of orders and waits until it is taken or refused; a refusal is in `list.reject`.
+        submit_list(SubmitListRequest) -> SubmitListResponse, order_service
+    );
+    report!(
+        /// Sends a parent order and waits until it is accepted or refused.
+        algorithm => submit_algorithm(SubmitAlgorithmRequest)
+    );
+    unary!(
+        /// Closes positions, now or at a time.
+        flatten(FlattenRequest) -> FlattenResponse, order_service
+    );
+    unary!(
         /// Cancels every open order in scope.
         mass_cancel(MassCancelRequest) -> MassCancelResponse, order_service
     );
@@ -299,6 +311,10 @@ impl Client {
     unary!(
         /// The phase of a market of the house.
         get_phase(GetPhaseRequest) -> PhaseReport, market_data_service
+    );
+    unary!(
+        /// Sets a curve of volume.
+        set_volume_curve(SetVolumeCurveRequest) -> AdminResponse, admin_service
     );
     unary!(
         /// Ends the trading day.

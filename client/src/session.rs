@@ -6,7 +6,8 @@ use crate::proto::order_event::Event as Heard;
 use crate::proto::order_request::Request;
 use crate::proto::{
     CancelOrderRequest, MassCancelRequest, OrderEvent, OrderRequest, ReplaceOrderRequest,
-    SessionOpened, SubmitOrderRequest, cancel_order_request, replace_order_request,
+    SessionOpened, SubmitAlgorithmRequest, SubmitListRequest, SubmitOrderRequest,
+    cancel_order_request, replace_order_request,
 };
 use tokio::sync::mpsc;
 use tonic::Streaming;
@@ -94,6 +95,25 @@ impl OrderSender {
         let stop_price = String::new();
         let replace = ReplaceOrderRequest { account, order, symbol, qty, price, stop_price };
         self.send(Request::Replace(replace)).await
+    }
+
+    /// Sends a list of orders.
+    ///
+    /// # Errors
+    /// [`ClientError::SessionClosed`].
+    pub async fn submit_list(&mut self, list: SubmitListRequest) -> Result<u64, ClientError> {
+        self.send(Request::List(list)).await
+    }
+
+    /// Sends a parent order.
+    ///
+    /// # Errors
+    /// [`ClientError::SessionClosed`].
+    pub async fn submit_algorithm(
+        &mut self,
+        parent: SubmitAlgorithmRequest,
+    ) -> Result<u64, ClientError> {
+        self.send(Request::Algorithm(parent)).await
     }
 
     /// Asks to cancel every open order in scope.

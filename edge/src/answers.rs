@@ -17,6 +17,8 @@ pub(crate) enum Expect {
     Report,
     /// The acknowledgement of a command.
     Ack,
+    /// What becomes of a list.
+    List,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,7 @@ impl Waiter {
         let is_answer = match record.event() {
             Some(Event::Execution(_) | Event::CancelReject(_)) => self.expect == Expect::Report,
             Some(Event::Ack(_)) => self.expect == Expect::Ack,
+            Some(Event::ListStatus(_)) => self.expect == Expect::List,
             _ => false,
         };
         is_answer && self.found.replace(*record).is_none()

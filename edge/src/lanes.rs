@@ -40,9 +40,9 @@ impl Lanes {
         Self { unary: Mutex::new(unary), free: Arc::new(Mutex::new(sessions)), sessions_max }
     }
 
-    /// Sends a unary call's command.
-    pub fn send(&self, command: CommandRecord) -> Result<(), Refusal> {
-        lock(&self.unary).try_send(command).map_err(|_| is_full())
+    /// Sends a unary call's commands, none of another call between them.
+    pub fn send(&self, commands: &[CommandRecord]) -> Result<(), Refusal> {
+        if lock(&self.unary).try_send_all(commands) { Ok(()) } else { Err(is_full()) }
     }
 
     /// Lends a lane to a session.
@@ -72,6 +72,14 @@ impl LentLane {
     pub fn send(&mut self, command: CommandRecord) -> Result<(), Refusal> {
         match &mut self.lane {
             Some(lane) => lane.try_send(command).map_err(|_| is_full()),
+            None => Err(is_full()),
+        }
+    }
+
+    /// Sends commands of the session that belong together.
+    pub fn send_all(&mut self, commands: &[CommandRecord]) -> Result<(), Refusal> {
+        match &mut self.lane {
+            Some(lane) => lane.try_send_all(commands).then_some(()).ok_or_else(is_full),
             None => Err(is_full()),
         }
     }
@@ -123,9 +131,10 @@ mod tests {
     fn a_full_lane_is_a_refusal() {
         let (unary, _end) = lane();
         let lanes = Lanes::new(unary, Vec::new());
-        for _ in 0..LANE_CAPACITY {
-            lanes.send(CommandRecord::new(Command::Time)).expect("room");
+        let time = CommandRecord::new(Command::Time);
+        for _ in 0..LANE_CAPACITY / 2 {
+            assert!(lanes.send(&[time; 2]).is_ok());
         }
-        assert!(lanes.send(CommandRecord::new(Command::Time)).is_err());
+        assert!(lanes.send(&[time]).is_err());
     }
 }

@@ -4,7 +4,7 @@
 //! [`Trader`]: each step goes out as one message, and the engine stands still until its answer is there. Requests are
 //! checked as those of an order session are; one that is malformed is told at once, in a step of its own.
 
-use crate::convert::{reports, requests};
+use crate::convert::{lists, reports, requests};
 use crate::error::{EdgeError, Refusal};
 use crate::listener::accept;
 use crate::market::{Row, TradeRow};
@@ -335,8 +335,12 @@ impl LockStep {
         let mut refused = Vec::new();
         for request in asked.requests {
             self.requests += 1;
-            match command(&self.view, &request) {
-                Ok(command) => answer.send(self.requests, command).map_err(too_many)?,
+            match commands(&self.view, &request) {
+                Ok(commands) => {
+                    for command in commands {
+                        answer.send(self.requests, command).map_err(too_many)?;
+                    }
+                }
                 Err(refusal) => {
                     let client_order_id = match request.request {
                         Some(Asked::Submit(order)) => order.client_order_id,
@@ -365,14 +369,17 @@ impl Drop for LockStep {
 }
 
 /// A request of a session in the engine's words.
-fn command(view: &View, request: &proto::OrderRequest) -> Result<Command, Refusal> {
-    match &request.request {
+fn commands(view: &View, request: &proto::OrderRequest) -> Result<Vec<Command>, Refusal> {
+    let command = match &request.request {
+        Some(Asked::List(list)) => return lists::list(view, list),
+        Some(Asked::Algorithm(parent)) => return lists::algorithm(view, parent),
         Some(Asked::Submit(order)) => requests::new_order(view, order),
         Some(Asked::Cancel(cancel)) => requests::cancel(cancel),
         Some(Asked::Replace(replace)) => requests::replace(view, replace),
         Some(Asked::MassCancel(scope)) => requests::mass_cancel(view, scope),
         None => Err(Refusal::invalid("request", "is empty")),
-    }
+    };
+    command.map(|command| vec![command])
 }
 
 fn terms(core: &Core, id: InstrumentId) -> &Instrument {

@@ -20,6 +20,12 @@ impl CommandLane {
         self.0.push(command).map_err(|PushError::Full(command)| command)
     }
 
+    /// Hands `commands` to the engine, one right after the other; false, and none of them, if there is no room for all.
+    pub fn try_send_all(&mut self, commands: &[CommandRecord]) -> bool {
+        let has_room = self.0.slots() >= commands.len();
+        has_room && commands.iter().all(|command| self.0.push(*command).is_ok())
+    }
+
     /// True once the engine has dropped its end.
     pub fn is_closed(&self) -> bool {
         self.0.is_abandoned()

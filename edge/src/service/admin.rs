@@ -2,7 +2,7 @@
 
 use super::{Shared, misfit};
 use crate::answers::Expect;
-use crate::convert::{markets, reports, requests};
+use crate::convert::{lists, markets, reports, requests};
 use crate::error::Refusal;
 use crate::view::RouteView;
 use std::sync::Arc;
@@ -84,6 +84,10 @@ impl AdminService for Admin {
 
     async fn set_reference(&self, request: Request<proto::SetReferenceRequest>) -> Done {
         self.administer(request, |asked| markets::set_reference(&self.0.view(), asked)).await
+    }
+
+    async fn set_volume_curve(&self, request: Request<proto::SetVolumeCurveRequest>) -> Done {
+        self.administer(request, lists::curve).await
     }
 
     async fn day_roll(&self, request: Request<proto::DayRollRequest>) -> Done {

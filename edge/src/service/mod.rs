@@ -83,17 +83,31 @@ impl Shared {
         command: Command,
         expect: Expect,
     ) -> Result<EventRecord, Status> {
+        self.ask_all(principal, &[command], expect).await
+    }
+
+    /// The same with commands that belong together.
+    pub async fn ask_all(
+        &self,
+        principal: PrincipalId,
+        commands: &[Command],
+        expect: Expect,
+    ) -> Result<EventRecord, Status> {
         if !self.status.alive.load(Ordering::Acquire) {
             return Err(Status::unavailable("the engine is not running; the request was not sent"));
         }
         let request_id = self.request_last.fetch_add(1, Ordering::Relaxed) + 1;
         let session = self.answers.session();
-        let mut record = CommandRecord::new(command).from_session(principal, session, request_id);
-        record.ts_recv = tidegate_engine::runtime::unix_now();
+        let ts_recv = tidegate_engine::runtime::unix_now();
+        let framed = |command: &Command| CommandRecord {
+            ts_recv,
+            ..CommandRecord::new(*command).from_session(principal, session, request_id)
+        };
+        let records: Vec<_> = commands.iter().map(framed).collect();
         let answer = self.answers.expect(request_id, expect)?;
         // Also when the caller goes away while it waits.
         let _forget = Forget { answers: &self.answers, request_id };
-        self.lanes.send(record)?;
+        self.lanes.send(&records)?;
         match tokio::time::timeout(self.limits.answer_timeout, answer).await {
             Ok(Ok(record)) => Ok(record),
             Ok(Err(_)) | Err(_) => Err(outcome_unknown(self, request_id)),

@@ -2,7 +2,7 @@
 
 use super::{Shared, misfit, session};
 use crate::answers::Expect;
-use crate::convert::{reports, requests};
+use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::link::EventPosition;
 use crate::outlet::Outlet;
@@ -20,9 +20,9 @@ impl Orders {
     async fn report(
         &self,
         principal: PrincipalId,
-        command: Command,
+        commands: &[Command],
     ) -> Result<proto::OrderReport, Status> {
-        let record = self.0.ask(principal, command, Expect::Report).await?;
+        let record = self.0.ask_all(principal, commands, Expect::Report).await?;
         match record.event() {
             Some(Event::Execution(execution) | Event::CancelReject(execution)) => {
                 Ok(reports::any_order(&self.0.view(), &record, &execution))
@@ -30,6 +30,15 @@ impl Orders {
             _ => Err(misfit(&record)),
         }
     }
+}
+
+/// Refuses what would need a session to end with.
+fn check_lives_alone(order: &proto::SubmitOrderRequest) -> Result<(), Refusal> {
+    if !order.cancel_on_disconnect {
+        return Ok(());
+    }
+    let text = "needs a session: send the order over OrderSession";
+    Err(Refusal::invalid("cancel_on_disconnect", text))
 }
 
 #[tonic::async_trait]
@@ -40,15 +49,9 @@ impl OrderService for Orders {
     ) -> Result<Response<proto::SubmitOrderResponse>, Status> {
         let principal = self.0.auth.trader(&request)?;
         let request = request.into_inner();
-        if request.cancel_on_disconnect {
-            return Err(Refusal::invalid(
-                "cancel_on_disconnect",
-                "needs a session: send the order over OrderSession",
-            )
-            .into());
-        }
+        check_lives_alone(&request)?;
         let command = requests::new_order(&self.0.view(), &request)?;
-        let report = self.report(principal, command).await?;
+        let report = self.report(principal, &[command]).await?;
         Ok(Response::new(proto::SubmitOrderResponse { report: Some(report) }))
     }
 
@@ -58,7 +61,7 @@ impl OrderService for Orders {
     ) -> Result<Response<proto::CancelOrderResponse>, Status> {
         let principal = self.0.auth.trader(&request)?;
         let command = requests::cancel(request.get_ref())?;
-        let report = self.report(principal, command).await?;
+        let report = self.report(principal, &[command]).await?;
         Ok(Response::new(proto::CancelOrderResponse { report: Some(report) }))
     }
 
@@ -68,8 +71,48 @@ impl OrderService for Orders {
     ) -> Result<Response<proto::ReplaceOrderResponse>, Status> {
         let principal = self.0.auth.trader(&request)?;
         let command = requests::replace(&self.0.view(), request.get_ref())?;
-        let report = self.report(principal, command).await?;
+        let report = self.report(principal, &[command]).await?;
         Ok(Response::new(proto::ReplaceOrderResponse { report: Some(report) }))
+    }
+
+    async fn submit_list(
+        &self,
+        request: Request<proto::SubmitListRequest>,
+    ) -> Result<Response<proto::SubmitListResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        request.get_ref().legs.iter().try_for_each(check_lives_alone)?;
+        let commands = lists::list(&self.0.view(), request.get_ref())?;
+        let record = self.0.ask_all(principal, &commands, Expect::List).await?;
+        let Some(Event::ListStatus(status)) = record.event() else { return Err(misfit(&record)) };
+        let list = Some(reports::list(&status));
+        let position = Some(reports::position(EventPosition::of(&record)));
+        Ok(Response::new(proto::SubmitListResponse { list, position }))
+    }
+
+    async fn submit_algorithm(
+        &self,
+        request: Request<proto::SubmitAlgorithmRequest>,
+    ) -> Result<Response<proto::SubmitAlgorithmResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        request.get_ref().parent.iter().try_for_each(check_lives_alone)?;
+        let commands = lists::algorithm(&self.0.view(), request.get_ref())?;
+        let report = self.report(principal, &commands).await?;
+        Ok(Response::new(proto::SubmitAlgorithmResponse { report: Some(report) }))
+    }
+
+    async fn flatten(
+        &self,
+        request: Request<proto::FlattenRequest>,
+    ) -> Result<Response<proto::FlattenResponse>, Status> {
+        let principal = self.0.auth.trader(&request)?;
+        let command = lists::flatten(&self.0.view(), request.get_ref())?;
+        let record = self.0.ask(principal, command, Expect::Ack).await?;
+        let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
+        Ok(Response::new(proto::FlattenResponse {
+            waiting: ack.value,
+            reject: ack.reject().map(|refused| reports::reject(&refused, None)),
+            position: Some(reports::position(EventPosition::of(&record))),
+        }))
     }
 
     async fn mass_cancel(

@@ -5,7 +5,7 @@
 //! the client is gone or too slow, it ends the first one too.
 
 use super::Shared;
-use crate::convert::{reports, requests};
+use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::lanes::LentLane;
 use crate::outlet::{Inlet, Outlet, outlet};
@@ -119,12 +119,26 @@ impl Requests {
         record
     }
 
+    fn pass_on_together(&mut self, commands: &[Command], request_id: u64) -> Result<(), Refusal> {
+        let records: Vec<_> =
+            commands.iter().map(|command| self.framed(*command, request_id)).collect();
+        self.lane.send_all(&records)
+    }
+
     fn pass_on(&mut self, request: proto::OrderRequest, request_id: u64) -> Result<(), Refusal> {
         let command = match &request.request {
             Some(Asked::Submit(order)) => requests::new_order(&self.shared.view(), order),
             Some(Asked::Cancel(cancel)) => requests::cancel(cancel),
             Some(Asked::Replace(replace)) => requests::replace(&self.shared.view(), replace),
             Some(Asked::MassCancel(scope)) => requests::mass_cancel(&self.shared.view(), scope),
+            Some(Asked::List(list)) => {
+                let commands = lists::list(&self.shared.view(), list)?;
+                return self.pass_on_together(&commands, request_id);
+            }
+            Some(Asked::Algorithm(parent)) => {
+                let commands = lists::algorithm(&self.shared.view(), parent)?;
+                return self.pass_on_together(&commands, request_id);
+            }
             None => Err(Refusal::invalid("request", "is empty")),
         }?;
         let record = self.framed(command, request_id);
