@@ -193,6 +193,80 @@ fn the_summary_says_what_it_rests_on_and_where_it_is_not_to_be_believed() {
     assert!(table.contains("\nresult.equity_end,"), "{table}");
 }
 
+/// Daily bars of one share that wins and loses in turn: opens at 100, and closes at 100, 102, 100, 102, ...
+fn bars(days: usize) -> String {
+    let mut text = "Date,Open,High,Low,Close,Volume,Name\n".to_string();
+    for day in 0..days {
+        let close = if day % 2 == 0 { 100 } else { 102 };
+        text += &format!(
+            "2024-{:02}-{:02},100,103,99,{close},1000000,ACME\n",
+            1 + day / 28,
+            1 + day % 28
+        );
+    }
+    text
+}
+
+#[test]
+fn daily_bars_are_days_and_enough_of_them_give_a_years_figures() {
+    let room = Room::new();
+    let file = room.path("ACME_daily.csv");
+    let options = ["--strategy", "buy-and-hold", "--param", "size=1000", "--output", "json"];
+    std::fs::write(&file, bars(41)).expect("written");
+    let report = json(&backtest(&file, &options).ok());
+    let statistics = &report["statistics"];
+    assert_eq!(statistics["days"], 41, "{report}");
+    // It hears of the first bar at its end and buys 1,000 at the open of the second, 100: 2,000 up on each second day.
+    let daily = report["daily"].as_array().expect("days");
+    let equities: Vec<_> = daily.iter().map(|day| day["equity"].as_str().expect("text")).collect();
+    assert_eq!(equities[..4], ["1000000.00", "1002000.00", "1000000.00", "1002000.00"]);
+    assert_eq!(daily[1]["date"], "2024-01-02");
+    assert_eq!(statistics["total_return"], 0.0);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let fall = 1.0 - 1_000_000.0 / 1_002_000.0;
+    assert!((number(&statistics["max_drawdown"]) - fall).abs() < 1e-12, "{statistics}");
+    // One day of 0, then 20 returns of +0.002 and 20 of -fall, by the formula of docs/guide.md.
+    let returns: Vec<f64> = std::iter::once(0.0)
+        .chain((0..40).map(|n| if n % 2 == 0 { 0.002 } else { -fall }))
+        .collect();
+    let mean = returns.iter().sum::<f64>() / 41.0;
+    let variance = returns.iter().map(|r| (r - mean) * (r - mean)).sum::<f64>() / 40.0;
+    let annual = &statistics["annual"];
+    let root = 252f64.sqrt();
+    assert!((number(&annual["volatility"]) - variance.sqrt() * root).abs() < 1e-9, "{annual}");
+    assert!((number(&annual["sharpe"]) - mean / variance.sqrt() * root).abs() < 1e-9, "{annual}");
+    let page = backtest(&file, &options[..4]).ok();
+    assert!(page.contains("within two standard errors"), "{page}");
+    assert!(page.contains("it took at a price") || page.contains("bars 1"), "{page}");
+
+    std::fs::write(&file, bars(19)).expect("written");
+    let report = json(&backtest(&file, &options).ok());
+    assert!(report["statistics"]["annual"].is_null(), "{report}");
+}
+
+#[test]
+fn every_kind_of_recording_can_be_traded() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    for (name, data, model) in [
+        ("dbn/esh4-glbx-mdp3-20231225.mbo.dbn.zst", "orders (L3), trades", "exact"),
+        ("binance/btcusdt_20240808.gz", "price levels (L2), trades", "risk_averse"),
+        ("daily/MSFT_2006-01-01_to_2018-01-01.csv", "bars", "bars"),
+    ] {
+        let file = shared.join(name);
+        if !file.exists() {
+            println!("skipped: {} is not there", file.display());
+            continue;
+        }
+        let strategy = if data == "bars" { "buy-and-hold" } else { "market-maker" };
+        let options = ["--strategy", strategy, "--param", "size=1", "--output", "json"];
+        let report = json(&backtest(&file, &[&options[..], &["--interval", "10ms"]].concat()).ok());
+        assert_eq!(report["assumptions"][0]["is"], data, "{report}");
+        let fills = report["orders"]["fill_models"][model].as_u64();
+        assert!(fills.is_some_and(|fills| fills > 0), "{name}: {report}");
+        assert!(data == "bars" || report["statistics"]["days"] == 1, "{name}: {report}");
+    }
+}
+
 #[test]
 fn latencies_are_drawn_from_a_seed_and_replayed_from_recordings() {
     let room = Room::new();

@@ -99,16 +99,19 @@ impl Pending {
     }
 }
 
-/// Why an order was filled when a market event of `kind` was applied, by the rules in the head of `engine/src/core/paper.rs`.
+/// Why an order was filled when a market event of `kind` was applied, by the rules in `engine/src/core/paper/`.
 fn reason(is_maker: bool, kind: Option<MarketEventKind>) -> &'static str {
     use MarketEventKind as Kind;
     match (is_maker, kind) {
         (false, Some(Kind::Status)) => "trading went on, and it took what was displayed across it",
+        (false, Some(Kind::BarRange | Kind::Bar)) => "it took at a price of the bar",
         (false, _) => "it arrived and took what was displayed",
         (true, Some(Kind::Execute | Kind::ExecuteAtPrice | Kind::Fill)) => {
             "an order displayed behind it, or at a worse price, was executed"
         }
-        (true, Some(Kind::Trade | Kind::Cross)) => "the market traded at a worse price",
+        (true, Some(Kind::Trade | Kind::Cross)) => {
+            "the market traded at a worse price, or at its own with nobody ahead of it"
+        }
         (true, Some(Kind::Add | Kind::Replace | Kind::Modify)) => {
             "an order came to be displayed across it"
         }

@@ -58,6 +58,8 @@ pub struct Kinds {
     pub trades: bool,
     /// Bars.
     pub bars: bool,
+    /// Some bar begins when one before it ends.
+    pub is_seamless: bool,
 }
 
 impl Kinds {
@@ -217,7 +219,7 @@ impl<'a> Play<'a> {
                 done.with_context(|| format!("cannot open account {}", entry.id.get()))?;
             }
         }
-        let day_end = next_day_end(first, plan.day_end_ns);
+        let day_end = day_end_of(first, false, plan.day_end_ns);
         let filter = Filter { symbols: plan.symbols, is_played: Vec::new(), seen: Vec::new() };
         Ok(Self {
             plan,
@@ -247,24 +249,29 @@ impl<'a> Play<'a> {
         if !self.filter.lets_through(event) {
             return Ok(true);
         }
+        let is_bar = matches!(event.kind(), Some(MarketEventKind::BarRange | MarketEventKind::Bar));
+        let day_end = day_end_of(at, is_bar, self.plan.day_end_ns);
         if self.held_at.is_some_and(|held| at > held) {
-            self.go_on(at)?;
+            self.go_on(day_end)?;
         }
         if self.begin.is_none() && self.plan.from.is_none_or(|from| at >= from) {
             self.start()?;
         }
-        if at > self.day_end {
+        if day_end > self.day_end {
             self.backtest.pass_to(self.day_end)?;
-            self.end_day(at)?;
+            self.end_day(day_end)?;
         }
         if at > self.next_sample {
             self.sample(at)?;
         }
-        let is_bar = matches!(event.kind(), Some(MarketEventKind::BarRange | MarketEventKind::Bar));
-        if is_bar || at == self.day_end {
+        if is_bar {
             self.backtest.pass_to(at)?;
             self.backtest.hold();
             self.held_at = Some(at);
+        }
+        if event.kind() == Some(MarketEventKind::Bar) {
+            // A bar names its beginning; `last` is still the end of those before it.
+            self.kinds.is_seamless |= self.kinds.bars && self.last < at && event.aux <= self.last.0;
         }
         self.backtest.market(event)?;
         self.kinds.note(event);
@@ -305,19 +312,19 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// The strategy hears of the bars that ended at one moment, of all of them together, once time goes on to `at`. If they were
-    /// the day's last, the day has rolled before: what it sends then is for the next day.
-    fn go_on(&mut self, at: UnixNanos) -> Result<()> {
-        if at > self.day_end && self.begin.is_some() {
-            self.end_day(at)?;
+    /// The strategy hears of the bars that ended at one moment, of all of them together, once time goes on into the day that
+    /// ends at `day_end`. If they were their day's last, the day has rolled before: what it sends then is for the next day.
+    fn go_on(&mut self, day_end: UnixNanos) -> Result<()> {
+        if day_end > self.day_end && self.begin.is_some() {
+            self.end_day(day_end)?;
         }
         self.held_at = None;
         self.backtest.release()?;
         Ok(())
     }
 
-    /// Notes the equity, if anything happened in the day, and rolls the day; the next is that of `at`.
-    fn end_day(&mut self, at: UnixNanos) -> Result<()> {
+    /// Notes the equity, if anything happened in the day, and rolls the day; the next ends at `day_end`.
+    fn end_day(&mut self, day_end: UnixNanos) -> Result<()> {
         if self.begin.is_some() && self.is_day {
             ensure!(self.days.len() < DAYS_MAX, "the file has more than {DAYS_MAX} days");
             let mark = self.note("day")?;
@@ -326,7 +333,7 @@ impl<'a> Play<'a> {
         self.backtest.command(Command::DayRoll)?;
         self.is_fresh = false;
         self.is_day = false;
-        self.day_end = next_day_end(at, self.plan.day_end_ns);
+        self.day_end = day_end;
         Ok(())
     }
 
@@ -430,16 +437,12 @@ fn opening(entry: &AccountEntry) -> impl Iterator<Item = Command> {
     [Command::OpenAccount(open), Command::Transfer(cash)].into_iter().chain(limits)
 }
 
-/// When the day of `at` ends. What happens at that very moment still belongs to it, as a bar does that ends then.
-fn next_day_end(at: UnixNanos, day_end_ns: u64) -> UnixNanos {
+/// When the day of an event ends. What happens at that very moment belongs to the next day, except a bar that ends then.
+fn day_end_of(at: UnixNanos, is_bar: bool, day_end_ns: u64) -> UnixNanos {
     let of_day = at.0.saturating_sub(day_end_ns);
-    UnixNanos(
-        of_day
-            .div_ceil(NANOS_PER_DAY)
-            .max(1)
-            .saturating_mul(NANOS_PER_DAY)
-            .saturating_add(day_end_ns),
-    )
+    let days =
+        if is_bar { of_day.div_ceil(NANOS_PER_DAY).max(1) } else { of_day / NANOS_PER_DAY + 1 };
+    UnixNanos(days.saturating_mul(NANOS_PER_DAY).saturating_add(day_end_ns))
 }
 
 #[cfg(test)]
@@ -716,19 +719,21 @@ mod tests {
     }
 
     #[test]
-    fn a_day_ends_with_what_happens_at_its_end() {
+    fn a_day_ends_with_the_bars_that_end_then_and_before_anything_else() {
         const FIVE: u64 = 5 * NANOS_PER_DAY / 24;
-        for (at, day_end, expected) in [
-            (0, 0, DAY),
-            (1, 0, DAY),
-            (DAY, 0, DAY),
-            (DAY + 1, 0, 2 * DAY),
-            (FIVE, FIVE, DAY + FIVE),
-            (DAY + FIVE, FIVE, DAY + FIVE),
-            (DAY + FIVE + 1, FIVE, 2 * DAY + FIVE),
-            (u64::MAX, 0, u64::MAX),
+        for (at, day_end, expected, of_bar) in [
+            (0, 0, DAY, DAY),
+            (1, 0, DAY, DAY),
+            (DAY - 1, 0, DAY, DAY),
+            (DAY, 0, 2 * DAY, DAY),
+            (DAY + 1, 0, 2 * DAY, 2 * DAY),
+            (FIVE, FIVE, DAY + FIVE, DAY + FIVE),
+            (DAY + FIVE, FIVE, 2 * DAY + FIVE, DAY + FIVE),
+            (DAY + FIVE + 1, FIVE, 2 * DAY + FIVE, 2 * DAY + FIVE),
+            (u64::MAX, 0, u64::MAX, u64::MAX),
         ] {
-            assert_eq!(next_day_end(UnixNanos(at), day_end).0, expected, "{at} {day_end}");
+            let found = [false, true].map(|is_bar| day_end_of(UnixNanos(at), is_bar, day_end).0);
+            assert_eq!(found, [expected, of_bar], "{at} {day_end}");
         }
     }
 }

@@ -413,9 +413,9 @@ fn warnings(told: &Told, played: &Played, statistics: &Statistics) -> Vec<String
     let is_immediate = told.latencies.is_immediate();
     warn(is_immediate, "no latency: no live order is at the venue at once".into());
     warn(
-        !is_immediate && played.kinds.bars,
-        "an order that is under way when a bar begins waits for the next one; where bars follow each other without a \
-         pause, --latency 0 lets what one suggests be done at the open of the next"
+        !is_immediate && played.kinds.is_seamless,
+        "bars follow each other without a pause, and an order that is under way when one begins waits for the next: \
+         --latency 0 lets what one suggests be done at the open of the next"
             .into(),
     );
     warn(
