@@ -5,6 +5,7 @@ use crate::core::{Core, Input};
 use std::path::Path;
 use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT, KIND_SEAL};
 use tidegate_journal::{Checkpoint, JournalError, Reader};
+use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, SeqNo, StateHash};
 
 /// Why a replay stopped.
@@ -39,6 +40,73 @@ pub enum ReplayError {
     },
 }
 
+/// One record of a journal that concerns a state machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Recorded {
+    /// An input: what a feed said.
+    Market(MarketEvent),
+    /// An input: what was asked for.
+    Command(CommandRecord),
+    /// The state's hash after the input before.
+    Checkpoint(Checkpoint),
+}
+
+/// The inputs of a journal, in order. The first is input 1, and a `configure` command.
+#[derive(Debug)]
+pub struct Inputs {
+    reader: Reader,
+    has_begun: bool,
+}
+
+impl Inputs {
+    /// Opens the journal in `dir`.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open(dir: &Path) -> Result<Self, ReplayError> {
+        Ok(Self { reader: Reader::open(dir)?, has_begun: false })
+    }
+
+    /// The next record with its number; `None` at the end.
+    ///
+    /// # Errors
+    /// See [`ReplayError`]: damage, an unknown record, a journal that begins otherwise.
+    // Not an `Iterator`: whoever has had an error would be asked on.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<(SeqNo, Recorded)>, ReplayError> {
+        loop {
+            let Some(record) = self.reader.next()? else { return Ok(None) };
+            let (seq, kind, payload) = (record.seq, record.kind, record.payload);
+            let unknown = ReplayError::UnknownRecord { seq, kind, len: payload.len() };
+            let recorded = match kind {
+                KIND_MARKET_EVENT => Recorded::Market(read(payload).ok_or(unknown)?),
+                KIND_COMMAND => Recorded::Command(read(payload).ok_or(unknown)?),
+                KIND_CHECKPOINT => Recorded::Checkpoint(read(payload).ok_or(unknown)?),
+                KIND_SEAL => continue,
+                _ => return Err(unknown),
+            };
+            if !self.has_begun {
+                if seq != SeqNo(1) || configured(&recorded).is_none() {
+                    return Err(ReplayError::NotConfigured(seq));
+                }
+                self.has_begun = true;
+            }
+            return Ok(Some((seq, recorded)));
+        }
+    }
+}
+
+/// What the first input of a journal says; `None` if it says anything else.
+pub fn configured(first: &Recorded) -> Option<Configure> {
+    match first {
+        Recorded::Command(record) => match record.command()? {
+            Command::Configure(configure) => Some(configure),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// What a replay reached.
 #[derive(Debug)]
 pub struct Replayed {
@@ -52,6 +120,43 @@ pub struct Replayed {
     pub last_checkpoint: Option<Checkpoint>,
 }
 
+impl Replayed {
+    /// A state machine as the first input of a journal configures it, which is still to be applied.
+    ///
+    /// # Errors
+    /// [`ReplayError::NotConfigured`] if sizes are asked for that cannot be had.
+    pub fn begin(first: &Recorded) -> Result<Self, ReplayError> {
+        let core = configured(first).and_then(|configure| Core::new(configure).ok());
+        let core = core.ok_or(ReplayError::NotConfigured(SeqNo(1)))?;
+        Ok(Self { core, inputs: 0, checkpoints: 0, last_checkpoint: None })
+    }
+
+    /// Applies a record, or compares what it says.
+    ///
+    /// # Errors
+    /// [`ReplayError::Diverged`].
+    pub fn apply<O: Output>(
+        &mut self,
+        seq: SeqNo,
+        recorded: &Recorded,
+        out: &mut O,
+    ) -> Result<(), ReplayError> {
+        let input = match recorded {
+            Recorded::Market(event) => Input::Market(event),
+            Recorded::Command(command) => Input::Command(command),
+            Recorded::Checkpoint(checkpoint) => {
+                check(&self.core, *checkpoint)?;
+                self.checkpoints += 1;
+                self.last_checkpoint = Some(*checkpoint);
+                return Ok(());
+            }
+        };
+        self.core.apply(seq, input, out);
+        self.inputs += 1;
+        Ok(())
+    }
+}
+
 /// Applies every input of the journal in `dir`; `None` if it has none.
 ///
 /// `on_progress` is called with the inputs applied so far, every [`PROGRESS_EVERY`] inputs.
@@ -63,53 +168,15 @@ pub fn replay<O: Output>(
     out: &mut O,
     mut on_progress: impl FnMut(u64),
 ) -> Result<Option<Replayed>, ReplayError> {
-    let mut reader = Reader::open(dir)?;
+    let mut inputs = Inputs::open(dir)?;
     let mut replayed: Option<Replayed> = None;
-    while let Some(record) = reader.next()? {
-        let seq = record.seq;
-        let unknown =
-            ReplayError::UnknownRecord { seq, kind: record.kind, len: record.payload.len() };
-        match record.kind {
-            KIND_MARKET_EVENT => {
-                let event: MarketEvent = read(record.payload).ok_or(unknown)?;
-                let replayed = replayed.as_mut().ok_or(ReplayError::NotConfigured(seq))?;
-                replayed.core.apply(seq, Input::Market(&event), out);
-                replayed.inputs += 1;
-            }
-            KIND_COMMAND => {
-                let command: CommandRecord = read(record.payload).ok_or(unknown)?;
-                let replayed = match &mut replayed {
-                    Some(replayed) => replayed,
-                    none => {
-                        let Some(Command::Configure(configure)) = command.command() else {
-                            return Err(ReplayError::NotConfigured(seq));
-                        };
-                        let core =
-                            Core::new(configure).map_err(|_| ReplayError::NotConfigured(seq))?;
-                        none.insert(Replayed {
-                            core,
-                            inputs: 0,
-                            checkpoints: 0,
-                            last_checkpoint: None,
-                        })
-                    }
-                };
-                replayed.core.apply(seq, Input::Command(&command), out);
-                replayed.inputs += 1;
-            }
-            KIND_CHECKPOINT => {
-                let checkpoint: Checkpoint = read(record.payload).ok_or(unknown)?;
-                let replayed = replayed.as_mut().ok_or(ReplayError::NotConfigured(seq))?;
-                check(&replayed.core, checkpoint)?;
-                replayed.checkpoints += 1;
-                replayed.last_checkpoint = Some(checkpoint);
-            }
-            KIND_SEAL => {}
-            _ => return Err(unknown),
-        }
-        if let Some(replayed) = &replayed
-            && replayed.inputs.is_multiple_of(PROGRESS_EVERY)
-        {
+    while let Some((seq, recorded)) = inputs.next()? {
+        let replayed = match &mut replayed {
+            Some(replayed) => replayed,
+            none => none.insert(Replayed::begin(&recorded)?),
+        };
+        replayed.apply(seq, &recorded, out)?;
+        if replayed.inputs.is_multiple_of(PROGRESS_EVERY) {
             on_progress(replayed.inputs);
         }
     }

@@ -309,6 +309,11 @@ impl Core {
         &self.routes
     }
 
+    /// See [`PaperVenue::set_recorded_latency`]. For simulations only: what it changes is in no journal.
+    pub fn set_recorded_latency(&mut self, latency_ns: Option<u64>) {
+        self.paper.set_recorded_latency(latency_ns);
+    }
+
     /// Orders that wait for their stop price.
     pub fn waiting(&self) -> &Waiting {
         &self.waiting

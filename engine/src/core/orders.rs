@@ -151,7 +151,7 @@ impl Core {
         }
         // What a bar brings about, the engine sends within it.
         let at_once = is_here
-            || self.paper.latency().is_immediate() && self.paper.next_due().is_none()
+            || self.paper.is_immediate() && self.paper.next_due().is_none()
             || self.paper.is_in_bar(self.oms.order(slot).instrument);
         // New orders and replaces were checked for room; a cancel that finds none overtakes what is under way.
         if at_once || self.paper.send(self.now, slot, request, who).is_err() {

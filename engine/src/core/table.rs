@@ -27,6 +27,19 @@ impl<T> Bounded<T> {
         Ok(())
     }
 
+    /// Puts `item` before the first one that `is_later`; those are all at the end.
+    ///
+    /// # Errors
+    /// Gives it back if the bound is reached.
+    pub fn insert_before(&mut self, item: T, is_later: impl Fn(&T) -> bool) -> Result<(), T> {
+        if self.items.len() == self.count_max {
+            return Err(item);
+        }
+        let at = self.items.partition_point(|other| !is_later(other));
+        self.items.insert(at, item);
+        Ok(())
+    }
+
     /// True if the bound is not reached.
     pub fn has_room(&self) -> bool {
         self.items.len() < self.count_max
@@ -48,7 +61,7 @@ impl<T> Bounded<T> {
     }
 
     /// Every item, first come first.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.items.iter()
     }
 }

@@ -120,6 +120,8 @@ pub struct Flight {
     pub request: Request,
     /// Who asks.
     pub who: Requester,
+    /// Its latency was said by [`PaperVenue::set_recorded_latency`]: it keeps no place among the others.
+    pub is_recorded: bool,
 }
 
 /// Where a taking order takes from.
@@ -175,6 +177,8 @@ struct Desk {
 #[derive(Debug)]
 pub struct PaperVenue {
     latency: Latency,
+    /// What a simulation says that the requests sent next take.
+    recorded_ns: Option<u64>,
     /// The market event that is applied, or was last.
     pub(super) market: Market,
     in_flight: Bounded<Flight>,
@@ -196,6 +200,7 @@ impl PaperVenue {
     pub fn new(book_orders_max: u32) -> Self {
         Self {
             latency: Latency::none(),
+            recorded_ns: None,
             market: Market::default(),
             in_flight: Bounded::new(IN_FLIGHT_MAX),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
@@ -215,6 +220,18 @@ impl PaperVenue {
     /// As [`Self::latency`], to change it for what is sent from now on, or to ask it.
     pub fn latency_mut(&mut self) -> &mut Latency {
         &mut self.latency
+    }
+
+    /// A simulation of what was recorded says how long each request that is sent next takes, in place of the latency that
+    /// is set; such requests overtake each other, since they may have gone over several connections. No command leads
+    /// here, so it is not hashed.
+    pub fn set_recorded_latency(&mut self, latency_ns: Option<u64>) {
+        self.recorded_ns = latency_ns;
+    }
+
+    /// True if requests reach the venue at once.
+    pub fn is_immediate(&self) -> bool {
+        self.recorded_ns.map_or_else(|| self.latency.is_immediate(), |ns| ns == 0)
     }
 
     /// Makes room for one more instrument, of which one unit is `unit` lots.
@@ -277,9 +294,22 @@ impl PaperVenue {
         request: Request,
         who: Requester,
     ) -> Result<(), usize> {
-        let earliest = UnixNanos(now.0.saturating_add(self.latency.to_venue(now)));
-        let due = self.in_flight.back().map_or(earliest, |last| last.due.max(earliest));
-        self.in_flight.push_back(Flight { due, order, request, who }).map_err(|_| IN_FLIGHT_MAX)
+        let is_recorded = self.recorded_ns.is_some();
+        let latency_ns = self.recorded_ns.unwrap_or_else(|| self.latency.to_venue(now));
+        let earliest = UnixNanos(now.0.saturating_add(latency_ns));
+        let before = match self.in_flight.back() {
+            Some(last) if last.is_recorded => self.in_flight.iter().rev().find(|f| !f.is_recorded),
+            last => last,
+        };
+        let due = before.filter(|_| !is_recorded).map_or(earliest, |last| last.due.max(earliest));
+        let flight = Flight { due, order, request, who, is_recorded };
+        let sent = match self.in_flight.back() {
+            Some(last) if last.due > due => {
+                self.in_flight.insert_before(flight, |other| other.due > due)
+            }
+            _ => self.in_flight.push_back(flight),
+        };
+        sent.map_err(|_| IN_FLIGHT_MAX)
     }
 
     /// Lets a request pass for which there is room on the way.
