@@ -6,6 +6,7 @@
 //!   same outputs and the same state hash.
 //! * [`runtime`]: the pinned thread around it: sequence, journal, apply, publish.
 //! * [`backtest`]: the same state machine in lock-step with whoever trades, over the market events of a file.
+//! * [`replay`]: the same state machine over the inputs of a journal; [`parity`]: what a simulation makes of them, compared.
 //! * [`event_log`]: the thread behind the engine that keeps every event, numbered, for streams that resume.
 //! * [`broadcast`], [`lane`]: the rings by which others listen and speak.
 //!
@@ -19,5 +20,6 @@ pub mod event_log;
 mod grid;
 pub mod lane;
 pub mod matching;
+pub mod parity;
 pub mod replay;
 pub mod runtime;

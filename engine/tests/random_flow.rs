@@ -6,6 +6,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::*;
 use tidegate_engine::core::{Collected, Core, Input};
+use tidegate_engine::parity::{Settings, compare};
+use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
+use tidegate_journal::{Config, Writer};
 use tidegate_model::command::*;
 use tidegate_model::event::{ExecType, OrdStatus};
 use tidegate_model::market::{Bar, MarketEventKind as Kind, TradingStatus};
@@ -533,4 +536,65 @@ fn check_flow(steps: &[Step], latency_ns: u64, levels: bool) {
     assert_eq!(first.out.events, again.out.events);
     assert_eq!(first.out.updates, again.out.updates);
     check_all_released(first.core);
+}
+
+/// The flow as a journal in `dir`.
+fn journal(dir: &std::path::Path, steps: &[Step], latency_ns: u64) {
+    let config = Config { segment_len: 1 << 17, ..Config::default() };
+    let (mut writer, _) = Writer::open(dir, config).expect("a new journal");
+    let mut now = 1_000;
+    let mut made: Vec<Made> = vec![
+        Made::Command(CommandRecord::new(Command::Configure(configure(latency_ns)))),
+        Made::Market(definition()),
+    ];
+    made.extend(setup_commands().into_iter().map(|c| Made::Command(CommandRecord::new(c))));
+    made.extend(steps.iter().enumerate().flat_map(|(at, step)| make(step, at * 2, &mut now)));
+    for (at, input) in made.iter().enumerate() {
+        let seq = SeqNo(at as u64 + 1);
+        let appended = match input {
+            Made::Market(event) => writer.append_pod(KIND_MARKET_EVENT, seq, event),
+            Made::Command(record) => writer.append_pod(KIND_COMMAND, seq, record),
+        };
+        appended.expect("there is room");
+    }
+    writer.close().expect("written");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+    /// What a paper journal holds is what the simulator makes of it, to the last lot; and whatever it supposes instead, the
+    /// parts of each difference add up, which `compare` asserts.
+    #[test]
+    fn a_simulation_that_supposes_what_was_makes_the_same_fills(
+        steps in prop::collection::vec(step(true), 1..250),
+        latency_ns in prop::sample::select(vec![0u64, 300]),
+        other_ns in 0..600u64,
+        model in 1..8u8,
+    ) {
+        // Legs of lists are sent by the engine, whose simulation is not asked to do so anew.
+        let steps: Vec<_> =
+            steps.into_iter().filter(|step| !matches!(step, Step::List { .. })).collect();
+        let dir = tempfile::tempdir().expect("a folder");
+        journal(dir.path(), &steps, latency_ns);
+        let same = compare(dir.path(), &Settings::default(), &mut |_| {});
+        let same = same.expect("it can be compared").expect("it has inputs");
+        prop_assert_eq!(same.runs, 1);
+        for one in &same.compared {
+            let order = &same.recording.orders[one.order];
+            prop_assert_eq!(&one.simulated, &order.fills, "order {}", order.order_id);
+        }
+        let exponent_e3 = if model == FillModelKind::Power.wire() { 1_000 } else { 0 };
+        let fill_model = Some(SetFillModel { model, exponent_e3, ..SetFillModel::default() });
+        let settings = Settings { latency_ns: Some(other_ns), fill_model, rates: None };
+        let other = compare(dir.path(), &settings, &mut |_| {}).expect("it can be compared");
+        let other = other.expect("it has inputs");
+        prop_assert_eq!(other.recording.state_hash, same.recording.state_hash);
+        for one in &other.compared {
+            // With latency and queue as they were there is nothing left to explain.
+            let parts = &one.parts;
+            let left = [parts.slippage, parts.missed, parts.extra, parts.fees];
+            prop_assert_eq!(left, [Money::ZERO; 4]);
+        }
+    }
 }

@@ -11,6 +11,10 @@ use tidegate_oms::Requester;
 pub trait Output {
     /// Takes one event; in order, without loss.
     fn event(&mut self, event: &EventRecord);
+    /// Takes one event as it happens; [`Self::event`] takes it when it is told, which is later where answers take time. The
+    /// default drops it, for whoever trades.
+    #[inline]
+    fn happened(&mut self, _: &EventRecord) {}
     /// Takes one public update.
     fn public(&mut self, update: &PublicUpdate);
     /// Takes one request for the adapter of a route; in order. The default drops it, for whoever has no route.
@@ -118,6 +122,8 @@ impl<'o, O: Output> Publisher<'o, O> {
         record.session = who.session;
         record.account = account;
         record.instrument = instrument;
+        (record.seq, record.ts) = (self.seq, self.ts);
+        self.out.happened(&record);
         if let Some(answers) = &mut self.answers {
             let due = self.leave_at.unwrap_or(self.ts);
             // What is told of an account keeps its order, whoever tells it.
