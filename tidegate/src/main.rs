@@ -16,6 +16,7 @@ mod cmd {
     pub mod market;
     pub mod matching;
     pub mod order;
+    pub mod parity;
     pub mod replay;
     pub mod route;
     pub mod run;
@@ -55,6 +56,7 @@ Examples:
   tidegate market phase open_auction             what the markets of the house do
   tidegate calendar XNYS                         when an exchange trades
   tidegate replay data/journal                   run a journal again and compare every state hash
+  tidegate parity data/journal                   why real and simulated fills differ, in money
   tidegate journal verify data/journal           is every byte as it was written";
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +87,8 @@ enum Cmd {
     Route(cmd::route::RouteArgs),
     /// Run a journal again and compare every recorded state hash.
     Replay(cmd::replay::ReplayArgs),
+    /// Say why real and simulated fills differ, order by order, in money.
+    Parity(cmd::parity::ParityArgs),
     /// Check, show or export a journal.
     Journal(cmd::journal::JournalArgs),
 }
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         Cmd::Feed(args) => cmd::feed::run(args),
         Cmd::Route(args) => cmd::route::run(args),
         Cmd::Replay(args) => cmd::replay::run(args),
+        Cmd::Parity(args) => cmd::parity::run(args),
         Cmd::Journal(args) => cmd::journal::run(args),
     };
     match done {

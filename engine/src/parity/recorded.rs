@@ -15,7 +15,7 @@ use tidegate_model::{
     AccountId, ClientOrderId, Command, EventRecord, Instrument, InstrumentId, Lots, MarketEvent,
     Money, OrderId, Reject, SeqNo, SessionId, Side, StateHash, Ticks, UnixNanos,
 };
-use tidegate_oms::{Order, OrderSlot, PendingReplace, Place};
+use tidegate_oms::{Order, OrderSlot, PendingReplace, Place, Requester};
 
 /// One execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +104,27 @@ pub struct OrderRecord {
     pub has_left: bool,
     /// Why it cannot be simulated, if it cannot.
     pub unfit: Option<Unfit>,
+}
+
+impl OrderRecord {
+    fn blank(entered: UnixNanos) -> Self {
+        Self {
+            order_id: OrderId(0),
+            client_order_id: ClientOrderId::EMPTY,
+            account: AccountId::NONE,
+            instrument: InstrumentId::NONE,
+            side: Side::Buy,
+            qty: Lots::ZERO,
+            price: Ticks::ZERO,
+            venue: Venue::Paper,
+            entered,
+            latency_ns: None,
+            fills: Vec::new(),
+            booked_fees: Money::ZERO,
+            has_left: false,
+            unfit: None,
+        }
+    }
 }
 
 /// What left for a venue.
@@ -326,35 +347,67 @@ impl Reading {
     }
 
     fn add(&mut self, core: &Core, slot: OrderSlot) -> Result<usize, ParityError> {
+        let (order, entered) = (core.oms().order(slot), core.oms().entered(slot));
+        let told = core.oms().execution(slot).qty;
+        let (account, instrument) = (order.account, order.instrument);
+        self.keep(
+            core,
+            told,
+            OrderRecord {
+                order_id: order.order_id,
+                client_order_id: order.client_order_id,
+                account,
+                instrument,
+                side: order.side,
+                qty: entered.qty,
+                price: entered.price,
+                ..OrderRecord::blank(core.now())
+            },
+        )
+    }
+
+    /// An order of which there is nothing but reports.
+    fn add_told(
+        &mut self,
+        core: &Core,
+        record: &EventRecord,
+        execution: &Execution,
+    ) -> Result<usize, ParityError> {
+        self.keep(
+            core,
+            execution.qty,
+            OrderRecord {
+                order_id: execution.order_id,
+                client_order_id: execution.client_order_id,
+                account: record.account,
+                instrument: record.instrument,
+                side: Side::from_wire(execution.side).unwrap_or(Side::Buy),
+                qty: execution.qty,
+                price: execution.price,
+                ..OrderRecord::blank(core.now())
+            },
+        )
+    }
+
+    fn keep(
+        &mut self,
+        core: &Core,
+        qty: Lots,
+        mut order: OrderRecord,
+    ) -> Result<usize, ParityError> {
         if self.orders.len() == ORDERS_MAX {
             return Err(ParityError::TooManyOrders);
         }
-        let (order, entered) = (core.oms().order(slot), core.oms().entered(slot));
-        let qty = core.oms().execution(slot).qty;
         let terms = &core.listing()[order.instrument].instrument;
-        let venue = match terms {
+        order.venue = match terms {
             terms if terms.is_internal() => Venue::Internal,
             terms if terms.is_routed() => Venue::Route(terms.route),
             _ => Venue::Paper,
         };
+        order.unfit = (order.venue == Venue::Internal).then_some(Unfit::Internal);
         self.index.insert(order.order_id, self.orders.len());
         self.open.push(Open { qty, ..Open::default() });
-        self.orders.push(OrderRecord {
-            order_id: order.order_id,
-            client_order_id: order.client_order_id,
-            account: order.account,
-            instrument: order.instrument,
-            side: order.side,
-            qty: entered.qty,
-            price: entered.price,
-            venue,
-            entered: core.now(),
-            latency_ns: None,
-            fills: Vec::new(),
-            booked_fees: Money::ZERO,
-            has_left: false,
-            unfit: (venue == Venue::Internal).then_some(Unfit::Internal),
-        });
+        self.orders.push(order);
         Ok(self.orders.len() - 1)
     }
 
@@ -417,7 +470,23 @@ impl Reading {
                 self.open[order].is_held = true;
                 order
             }
-            (None, None) => return Ok(()),
+            // It came and went within this input, as the day ended.
+            (None, None) if record.instrument == InstrumentId::NONE => return Ok(()),
+            (None, None) => {
+                let order = self.add_told(core, record, execution)?;
+                self.orders[order].has_left = true;
+                let Requester { session, request_id, .. } = Requester::default();
+                self.asked(Asked {
+                    seq,
+                    order,
+                    ask: Ask::New(as_told(record, execution)),
+                    sent: core.now(),
+                    answered: None,
+                    refused: false,
+                    who: (session, request_id),
+                });
+                order
+            }
         };
         if let Some(slot) = slot
             && self.open[order].is_held
@@ -628,6 +697,22 @@ fn plain(core: &Core, slot: OrderSlot) -> NewOrder {
         trail_unit: 0,
         offset: Ticks::ZERO,
         ..entered
+    }
+}
+
+/// As [`plain`], of an order of which there is nothing but a report.
+fn as_told(record: &EventRecord, execution: &Execution) -> NewOrder {
+    let is_market = execution.price == Ticks::ZERO;
+    let order_type = if is_market { OrderType::Market } else { OrderType::Limit };
+    NewOrder {
+        account: record.account,
+        instrument: record.instrument,
+        side: execution.side,
+        order_type: order_type.wire(),
+        time_in_force: execution.time_in_force,
+        qty: execution.qty,
+        price: execution.price,
+        ..NewOrder::BLANK
     }
 }
 
