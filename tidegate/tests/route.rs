@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use support::pair::{
     PATIENCE, Pair, cancel, executions, open, order, position, quoted, until_equal, until_up,
 };
-use support::{Random, Server, run, text};
-use tidegate_client::proto::Side;
+use support::{ADMIN, Random, Server, TRADER, run, text};
+use tidegate_client::proto::{Side, SubmitOrderRequest};
 use tokio::time::sleep;
 
 /// Kills in a row, of either side in turn.
@@ -102,4 +102,47 @@ async fn either_side_is_killed_and_nothing_is_lost_or_doubled() {
         run(&["journal", "verify", text(&place.journal())]).ok();
         run(&["replay", text(&place.journal())]).ok();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_that_differs_blocks_until_somebody_confirms_it() {
+    let pair = Pair::new();
+    let (far, near) = (Server::start(&pair.far), Server::start(&pair.near));
+    let (_far_market, far_client) = quoted(&far).await;
+    let (_near_market, near_client) = quoted(&near).await;
+    until_up(&near_client).await;
+    let status =
+        |more: &[&str]| run(&[&["route", "status", "--addr", &near.addr], more].concat()).ok();
+    assert!(status(&[]).lines().any(|line| line.starts_with("far ") && line.contains(" up ")));
+    // Somebody else trades in the account over there, and the link breaks.
+    let foreign = SubmitOrderRequest { account: 7, ..order("other".into(), Side::Buy, 1_040) };
+    assert_eq!(far_client.submit(foreign).await.expect("answered").reject, None);
+    far.kill();
+    let far = Server::start(&pair.far);
+    let (_far_market, far_client) = quoted(&far).await;
+    let deadline = Instant::now() + PATIENCE;
+    while !status(&[]).contains("blocked: ACME") {
+        assert!(Instant::now() < deadline, "it is not noticed: {}", status(&["--json"]));
+        sleep(Duration::from_millis(50)).await;
+    }
+    let told = status(&["--json"]);
+    assert!(told.contains(r#""difference":"position","here_lots":0"#), "{told}");
+    assert!(told.contains(r#""there_lots":10"#), "{told}");
+    let confirm = ["route", "confirm", "ACME", "--addr", &near.addr, "--token"];
+    run(&[&confirm[..], &[TRADER]].concat()).refused(&["token"]);
+    let said = run(&[&confirm[..], &[ADMIN]].concat()).ok();
+    assert_eq!(said, "ACME trades again; 10 lots beside are expected at its venue\n");
+    until_up(&near_client).await;
+    let taking = near_client.submit(order("take".into(), Side::Buy, 1_040)).await;
+    assert_eq!(taking.expect("answered").reject, None);
+    let deadline = Instant::now() + PATIENCE;
+    while (position(&near_client, 1).await, position(&far_client, 7).await)
+        != ("10".into(), "20".into())
+    {
+        assert!(Instant::now() < deadline, "no fill: {:#?}", open(&near_client, 1).await);
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!status(&[]).contains("blocked"));
+    near.kill();
+    far.kill();
 }
