@@ -13,6 +13,7 @@ mod convert;
 mod desk;
 mod live;
 mod lock_step;
+pub mod sizing;
 mod tally;
 
 pub use desk::{Desk, Full, Holding, Request};
