@@ -4,13 +4,14 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 8] = [
     "tidegate/v1/types.proto",
     "tidegate/v1/events.proto",
     "tidegate/v1/orders.proto",
     "tidegate/v1/market_data.proto",
     "tidegate/v1/accounts.proto",
     "tidegate/v1/admin.proto",
+    "tidegate/v1/desk.proto",
     "tidegate/v1/backtest.proto",
 ];
 

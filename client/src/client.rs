@@ -5,6 +5,7 @@ use crate::events::{EventFilter, EventStream};
 use crate::proto::account_service_client::AccountServiceClient;
 use crate::proto::admin_service_client::AdminServiceClient;
 use crate::proto::backtest_service_client::BacktestServiceClient;
+use crate::proto::desk_service_client::DeskServiceClient;
 use crate::proto::event_service_client::EventServiceClient;
 use crate::proto::market_data_service_client::MarketDataServiceClient;
 use crate::proto::order_event::Event as Heard;
@@ -156,6 +157,10 @@ impl Client {
 
     fn admin_service(&self) -> AdminServiceClient<Service> {
         AdminServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    fn desk_service(&self) -> DeskServiceClient<Service> {
+        DeskServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn backtest_service(&self) -> BacktestServiceClient<Service> {
@@ -319,6 +324,58 @@ impl Client {
     unary!(
         /// Ends the trading day.
         day_roll(DayRollRequest) -> AdminResponse, admin_service
+    );
+    unary!(
+        /// Sets a rate between two currencies.
+        set_rate(SetRateRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Changes cash of one currency into another.
+        convert(ConvertRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Sets a schedule of fees.
+        set_fees(SetFeesRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Gives an account or an instrument a schedule of fees.
+        assign_fees(AssignFeesRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Sets the margins of an instrument.
+        set_margin(SetMarginRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Sets the tick table of an instrument.
+        set_tick_table(SetTickTableRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Sets what being short costs.
+        set_borrow(SetBorrowRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Pays a dividend.
+        pay_dividend(PayDividendRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Splits an instrument.
+        split_instrument(SplitInstrumentRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Sets a settlement price.
+        settle(SettleRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Takes an execution of the day back.
+        bust_trade(BustTradeRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// Puts an execution of the day right.
+        correct_trade(CorrectTradeRequest) -> AdminResponse, desk_service
+    );
+    unary!(
+        /// What an account is worth.
+        get_equity(GetEquityRequest) -> GetEquityResponse, desk_service
     );
     unary!(
         /// Confirms a difference of positions between here and the venue of a live route.

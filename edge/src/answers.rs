@@ -17,6 +17,8 @@ pub(crate) enum Expect {
     Report,
     /// The acknowledgement of a command.
     Ack,
+    /// What an account is worth or, where that cannot be told, the acknowledgement.
+    Equity,
     /// What becomes of a list.
     List,
 }
@@ -33,7 +35,10 @@ impl Waiter {
     fn hears(&mut self, record: &EventRecord) -> bool {
         let is_answer = match record.event() {
             Some(Event::Execution(_) | Event::CancelReject(_)) => self.expect == Expect::Report,
-            Some(Event::Ack(_)) => self.expect == Expect::Ack,
+            Some(Event::Ack(_)) => {
+                self.expect == Expect::Ack || self.expect == Expect::Equity && self.found.is_none()
+            }
+            Some(Event::Equity(_)) => self.expect == Expect::Equity,
             Some(Event::ListStatus(_)) => self.expect == Expect::List,
             _ => false,
         };

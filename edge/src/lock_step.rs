@@ -286,7 +286,7 @@ impl LockStep {
                 let mut record = EventRecord::new(&Event::Instrument(terms));
                 record.instrument = *id;
                 self.view.apply(&record);
-                Item::Instrument(reports::instrument(&terms))
+                Item::Instrument(reports::instrument(&terms, core.listing().tick_table(*id)))
             }
             Heard::Quote(quote) => {
                 let row = |(price, qty)| Row { price, qty, orders: 0 };

@@ -10,7 +10,7 @@ use tidegate_model::event::{
 };
 use tidegate_model::{
     AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
-    UnixNanos,
+    TickTable, UnixNanos,
 };
 
 /// What is known of one account.
@@ -104,6 +104,7 @@ pub(crate) struct View {
     pub phases: BTreeMap<InstrumentId, PhaseChange>,
     instruments: BTreeMap<InstrumentId, Arc<Instrument>>,
     symbols: BTreeMap<Symbol, InstrumentId>,
+    tick_tables: BTreeMap<InstrumentId, TickTable>,
     by_client_id: HashMap<(AccountId, ClientOrderId), OrderId>,
     /// Finished orders, oldest first.
     finished: VecDeque<OrderId>,
@@ -124,6 +125,7 @@ impl View {
             phases: BTreeMap::new(),
             instruments: BTreeMap::new(),
             symbols: BTreeMap::new(),
+            tick_tables: BTreeMap::new(),
             by_client_id: HashMap::new(),
             finished: VecDeque::new(),
             finished_max,
@@ -135,6 +137,11 @@ impl View {
         self.instruments.get(&id)
     }
 
+    /// The tick table of an instrument, if it has one.
+    pub fn tick_table(&self, id: InstrumentId) -> Option<&TickTable> {
+        self.tick_tables.get(&id)
+    }
+
     /// The instrument behind a symbol.
     pub fn by_symbol(&self, symbol: &Symbol) -> Option<(InstrumentId, &Arc<Instrument>)> {
         let id = *self.symbols.get(symbol)?;
@@ -142,8 +149,11 @@ impl View {
     }
 
     /// Instruments by symbol, beginning at `from`.
-    pub fn instruments_from(&self, from: Symbol) -> impl Iterator<Item = &Arc<Instrument>> {
-        self.symbols.range(from..).filter_map(|(_, id)| self.instruments.get(id))
+    pub fn instruments_from(
+        &self,
+        from: Symbol,
+    ) -> impl Iterator<Item = (InstrumentId, &Arc<Instrument>)> {
+        self.symbols.range(from..).filter_map(|(_, id)| Some((*id, self.instruments.get(id)?)))
     }
 
     /// The order that the account calls by this name today.
@@ -185,6 +195,12 @@ impl View {
             Some(Event::Instrument(instrument)) => {
                 self.symbols.insert(instrument.symbol, record.instrument);
                 self.instruments.insert(record.instrument, Arc::new(instrument));
+            }
+            Some(Event::TickTable(set)) => {
+                match TickTable::unpack(&set) {
+                    Ok(Some(table)) => self.tick_tables.insert(record.instrument, table),
+                    Ok(None) | Err(_) => self.tick_tables.remove(&record.instrument),
+                };
             }
             Some(Event::Limits(limits)) => {
                 self.accounts.entry(record.account).or_default().limits = Some(limits);

@@ -36,7 +36,7 @@ async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
     };
     let (edge, addr) = serve(link, EdgeConfig { limits, ..config() }).await;
     let client = Client::connect(&addr, Some(ADMIN)).await.expect("a connection");
-    let open = OpenAccountRequest { account: 1, currency: "USD".into() };
+    let open = OpenAccountRequest { account: 1, currency: "USD".into(), ..Default::default() };
 
     let (code, text) = failure(client.open_account(open.clone()).await);
     assert_eq!(code, Code::Unavailable, "{text}");

@@ -238,7 +238,11 @@ async fn what_operators_ask_of_markets_names_what_is_wrong() {
 async fn administration_and_queries_name_what_is_wrong() {
     let house = House::new(config()).await;
     let admin = &house.client;
-    let transfer = |amount: &str| TransferRequest { account: ACCOUNT, amount: amount.into() };
+    let transfer = |amount: &str| TransferRequest {
+        account: ACCOUNT,
+        amount: amount.into(),
+        ..Default::default()
+    };
     for (amount, text) in [
         ("NaN", "amount: 'NaN' is not a decimal number"),
         ("", "amount: '' is not a decimal number"),

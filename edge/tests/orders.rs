@@ -183,7 +183,8 @@ async fn what_a_rule_refuses_is_data() {
     assert!(limits.expect("limits").firm_killed);
     let killed = trader.submit(house.order(Side::Buy, "1", "10.00")).await.expect("a report");
     assert_eq!(killed.reject.expect("a reject").reason(), RejectReason::KillSwitch);
-    let unknown = OpenAccountRequest { account: ACCOUNT, currency: "USD".into() };
+    let unknown =
+        OpenAccountRequest { account: ACCOUNT, currency: "USD".into(), ..Default::default() };
     let twice = house.client.open_account(unknown).await.expect("an answer").reject;
     assert_eq!(twice.expect("a reject").code, "duplicate_account");
     house.close().await;

@@ -371,3 +371,214 @@ fn who_is_short_pays_for_the_night() {
     assert_eq!((account.borrow, account.fees), (money(400), Money::ZERO));
     office.replay();
 }
+
+fn amend(kind: AmendKind, order: u64, exec: u64, qty: u64, price: Ticks) -> Command {
+    Command::AmendTrade(AmendTrade {
+        order_id: OrderId(order),
+        exec_id: ExecId(exec),
+        qty: Lots(qty),
+        price,
+        account: ACCOUNT,
+        kind: kind.wire(),
+        reserved: [0; 3],
+    })
+}
+
+/// A filled order is canceled for what is taken back, one that works is restated, and what rests stays as it is.
+#[test]
+fn a_trade_is_taken_back_or_put_right() {
+    let mut office = quoted();
+    office.market(add(3, Side::Sell, cents(10_000), 10));
+    let order = |name: &str, qty, tif| {
+        Command::NewOrder(new_order(name, Side::Buy, Some(cents(10_000)), qty, tif))
+    };
+    office.command(order("rests", 15, TimeInForce::Day));
+    office.market(add(4, Side::Sell, cents(9_998), 20));
+    office.command(order("takes", 15, TimeInForce::Day));
+    let reports = |events: Vec<Event>| lines(&events);
+    let open = office.desk.core.risk().exposure(ACCOUNT, INSTRUMENT).open_qty;
+
+    // Order 1 executed 10 and then 5 at its own price as a maker; order 2 took 15.
+    let events = office.done(amend(AmendKind::Bust, 1, 1, 0, Ticks::ZERO));
+    assert_eq!(
+        reports(events.clone()),
+        ["1 trade_cancel -> partially_filled", "1 canceled 10 trade_bust -> canceled"]
+    );
+    let Event::Execution(told) = &events[0] else { panic!("the report comes first") };
+    assert_eq!(
+        (told.exec_id, told.last_qty, told.last_price),
+        (ExecId(1), Lots(10), cents(10_000))
+    );
+    assert_eq!((told.cum_qty, told.leaves_qty), (Lots(5), Lots(10)));
+    let events = office.done(amend(AmendKind::Correct, 2, 3, 10, cents(9_000)));
+    assert_eq!(
+        reports(events),
+        ["2 trade_correct -> partially_filled", "2 canceled 5 trade_bust -> canceled"]
+    );
+    let held = *office.desk.core.oms().position(ACCOUNT, INSTRUMENT);
+    assert_eq!((held.qty, held.cost), (15, money(5 * 10_000 + 10 * 9_000)));
+    assert_eq!(office.cash("USD"), money(10_000_000 - 140_000).0);
+    let known = office.desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
+    assert_eq!((known.position, known.cost, known.open_qty), (15, held.cost, open));
+
+    // An order that works: 3 of 8 are executed, and taken back; 5 still rest.
+    office.market(add(5, Side::Sell, cents(9_995), 3));
+    office.market(market(Kind::Delete, 4));
+    let events = office.command(order("works", 8, TimeInForce::Day));
+    assert_eq!(reports(events), ["3 new -> new", "3 trade 3@9995 -> partially_filled"]);
+    let events = office.done(amend(AmendKind::Bust, 3, 4, 0, Ticks::ZERO));
+    assert_eq!(reports(events), ["3 trade_cancel -> new", "3 restated -> new"]);
+    let events = office.market(add(6, Side::Sell, cents(9_990), 20));
+    assert_eq!(reports(events), ["3 trade 5@10000 -> filled"], "what rested rests as it was");
+    office.replay();
+}
+
+const MARGIN_ACCOUNT: AccountId = AccountId(3);
+
+/// 10,000 dollars in a margin account without credit; half of the value opens a position, a quarter keeps it.
+fn on_margin() -> Office {
+    let mut office = Office::new();
+    let usd = code("USD");
+    let kind = AccountKind::Margin.wire();
+    let open = OpenAccount { kind, ..OpenAccount::of(MARGIN_ACCOUNT, usd) };
+    let odd = OpenAccount { kind: 9, ..open };
+    assert_eq!(office.refused(Command::OpenAccount(odd)), Some(RejectReason::BadField));
+    office.done(Command::OpenAccount(open));
+    office.done(Command::Transfer(Transfer::of_base(MARGIN_ACCOUNT, money(1_000_000))));
+    let limits = SetLimits {
+        credit: Money::ZERO,
+        price_collar_bp: 10_000,
+        ..support::limits(MARGIN_ACCOUNT)
+    };
+    office.done(Command::SetLimits(limits));
+    office.done(Command::SetMargin(half()));
+    office.market(trade(Side::Buy, cents(10_000), 1));
+    office
+}
+
+fn half() -> SetMargin {
+    SetMargin {
+        initial_per_lot: Money::ZERO,
+        maintenance_per_lot: Money::ZERO,
+        instrument: INSTRUMENT,
+        initial_e6: 500_000,
+        maintenance_e6: 250_000,
+        reserved: [0; 4],
+    }
+}
+
+impl Office {
+    /// What becomes of an order of the margin account at a price where the market takes all of it.
+    fn on_margin(&mut self, side: Side, price: i64, qty: u64) -> String {
+        let number = self.inputs.len() as u64 + 1_000;
+        self.market(add(number, side.opposite(), cents(price), qty));
+        let name = format!("margin-{number}");
+        let order = new_order(&name, side, Some(cents(price)), qty, TimeInForce::Ioc);
+        let order = NewOrder { account: MARGIN_ACCOUNT, ..order };
+        let events = self.command(Command::NewOrder(order));
+        self.market(market(Kind::Delete, number));
+        let told = lines(&events);
+        told.last().expect("an answer").split(" -> ").nth(1).expect("a state").to_string()
+    }
+
+    /// Equity, initial margin, maintenance margin and excess liquidity of the margin account, in cents.
+    fn margin_report(&mut self) -> [i128; 4] {
+        let report = ReportEquity { account: MARGIN_ACCOUNT, reserved: [0; 4] };
+        let events = self.done(Command::ReportEquity(report));
+        let Event::Equity(told) = events[0] else { panic!("the answer") };
+        [told.equity, told.initial_margin, told.maintenance_margin, told.excess_liquidity]
+            .map(|amount| amount.0 * 100 / MONEY)
+    }
+}
+
+#[test]
+fn a_margin_account_opens_what_its_margin_covers() {
+    let mut office = on_margin();
+    let refusal = |limit: i128, value: i128| {
+        format!("rejected initial_margin: limit={} value={}", money(limit).0, money(value).0)
+    };
+    assert_eq!(office.on_margin(Side::Buy, 10_000, 201), refusal(1_000_000, 1_005_000));
+    assert_eq!(office.on_margin(Side::Buy, 10_000, 200), "filled", "half of 20,000");
+    assert_eq!(office.margin_report(), [1_000_000, 1_000_000, 500_000, 500_000]);
+
+    // Down to 90: 2,000 are lost, and the position ties up 1,000 less.
+    office.market(trade(Side::Sell, cents(9_000), 1));
+    assert_eq!(office.margin_report(), [800_000, 900_000, 450_000, 350_000]);
+    assert_eq!(office.on_margin(Side::Buy, 9_000, 1), refusal(900_000, 1_004_500));
+    // Down to 60: what is left keeps no such position.
+    office.market(trade(Side::Sell, cents(6_000), 1));
+    assert_eq!(office.margin_report(), [200_000, 600_000, 300_000, -100_000]);
+    assert_eq!(office.on_margin(Side::Sell, 6_000, 200), "filled", "what only reduces passes");
+    assert_eq!(office.margin_report(), [200_000, 0, 0, 200_000]);
+    assert_eq!(office.on_margin(Side::Sell, 6_000, 67), refusal(200_000, 201_000), "short too");
+    assert_eq!(office.on_margin(Side::Sell, 6_000, 66), "filled");
+    // Up to 65: 330 are lost, and the short position ties up more.
+    office.market(trade(Side::Buy, cents(6_500), 1));
+    assert_eq!(office.margin_report(), [167_000, 214_500, 107_250, 59_750]);
+    office.replay();
+}
+
+#[test]
+fn margins_that_are_set_later_hold_for_what_is_there() {
+    let mut office = on_margin();
+    assert_eq!(office.on_margin(Side::Buy, 10_000, 100), "filled");
+    let committed = |office: &Office| office.desk.core.risk().committed(MARGIN_ACCOUNT);
+    assert_eq!(committed(&office), money(500_000));
+    let per_lot = SetMargin {
+        initial_per_lot: money(300),
+        maintenance_per_lot: money(200),
+        initial_e6: 0,
+        maintenance_e6: 0,
+        ..half()
+    };
+    office.done(Command::SetMargin(per_lot));
+    assert_eq!(committed(&office), money(30_000));
+    assert_eq!(office.margin_report(), [1_000_000, 30_000, 20_000, 980_000]);
+    office.done(Command::SetMargin(SetMargin {
+        initial_per_lot: Money::ZERO,
+        maintenance_per_lot: Money::ZERO,
+        ..per_lot
+    }));
+    assert_eq!(committed(&office), money(1_000_000), "none set: all of the value");
+    assert_eq!(office.margin_report(), [1_000_000, 1_000_000, 1_000_000, 0]);
+    let wrong = SetMargin { instrument: InstrumentId(9), ..half() };
+    let refused = office.refused(Command::SetMargin(wrong));
+    assert_eq!(refused, Some(RejectReason::UnknownInstrument));
+    let more = SetMargin { maintenance_e6: 500_001, ..half() };
+    assert_eq!(office.refused(Command::SetMargin(more)), Some(RejectReason::BadField));
+    office.replay();
+}
+
+/// All currencies pay together, where a cash account pays each from its own.
+#[test]
+fn currencies_of_a_margin_account_pay_together() {
+    let mut office = on_margin();
+    let share = Instrument {
+        currency: code("EUR"),
+        ..Instrument::us_equity(Symbol::new("SAP").expect("valid"))
+    };
+    office.done(Command::DefineInstrument(share));
+    let mut definition = definition().definition().expect("a definition");
+    (definition.symbol, definition.channel_id) = (share.symbol, 8);
+    office.market(definition.into_event());
+    office.market(MarketEvent { channel_id: 8, ..add(1, Side::Sell, cents(10_000), 500) });
+    office.market(MarketEvent { channel_id: 8, ..add(2, Side::Buy, cents(10_000), 1) });
+    let (instrument, amount) = (InstrumentId(1), Money::ZERO);
+    let mut hold = Transfer::of_base(MARGIN_ACCOUNT, amount);
+    hold.currency = code("EUR");
+    office.done(Command::Transfer(hold));
+    let buy = |office: &mut Office, name: &str, qty| {
+        let order = new_order(name, Side::Buy, Some(cents(10_000)), qty, TimeInForce::Ioc);
+        let order = NewOrder { account: MARGIN_ACCOUNT, instrument, ..order };
+        lines(&office.command(Command::NewOrder(order))).pop().expect("an answer")
+    };
+    assert!(buy(&mut office, "a", 10).contains("no_rate"));
+    office.done(rate("EUR", "USD", 125, 2));
+    office.done(Command::SetMargin(SetMargin { instrument, ..half() }));
+    // 10,000 dollars carry 16,000 euros at half of their value.
+    let refused = buy(&mut office, "b", 161);
+    assert!(refused.contains(&format!("value={}", money(1_006_250).0)), "{refused}");
+    assert!(buy(&mut office, "c", 160).ends_with("160@10000 -> filled"));
+    assert_eq!(office.margin_report(), [1_000_000, 1_000_000, 500_000, 500_000]);
+    office.replay();
+}

@@ -16,7 +16,7 @@
 //!     48   208  body        Execution, Position, ... ; zero-padded
 //! ```
 
-use crate::command::SetLimits;
+use crate::command::{SetLimits, SetTickTable};
 use crate::ids::{
     AccountId, ClientOrderId, Code, ExecId, InstrumentId, OrderId, PrincipalId, SessionId,
 };
@@ -48,6 +48,8 @@ wire_enum!(
         Posting = 9 => "posting",
         /// What an account is worth: [`Equity`].
         Equity = 10 => "equity",
+        /// The tick table of an instrument was set: [`SetTickTable`].
+        TickTable = 15 => "tick_table",
         /// A list of orders was taken or refused, or has ended: [`ListStatus`] (FIX N).
         ListStatus = 16 => "list_status",
         /// A market of the house stepped to another phase: [`PhaseChange`].
@@ -168,6 +170,8 @@ wire_enum!(
         Expired = 11 => "expired",
         /// It would have traded outside the price band.
         PriceBand = 12 => "price_band",
+        /// It was filled, and an execution of it was taken back.
+        TradeBust = 16 => "trade_bust",
         /// The venue that it was routed to does not know it.
         LostAtVenue = 30 => "lost_at_venue",
         /// The venue that it was routed to canceled it by itself.
@@ -338,6 +342,12 @@ pub struct Equity {
     pub unmarked: u32,
     /// Zero.
     pub reserved: [u8; 4],
+    /// Of a margin account, what opening its positions would take now; 0 of a cash account.
+    pub initial_margin: Money,
+    /// Of a margin account, what keeping them takes; 0 of a cash account.
+    pub maintenance_margin: Money,
+    /// Equity less the maintenance margin: below 0 the account must come up with as much.
+    pub excess_liquidity: Money,
 }
 
 /// How a route stands after an event.
@@ -549,6 +559,8 @@ pub enum Event {
     Posting(Posting),
     /// See [`EventKind::Equity`].
     Equity(Equity),
+    /// See [`EventKind::TickTable`].
+    TickTable(SetTickTable),
     /// See [`EventKind::ListStatus`].
     ListStatus(ListStatus),
     /// See [`EventKind::RouteState`].
@@ -573,6 +585,7 @@ impl Event {
             Self::KillSwitch(_) => EventKind::KillSwitch,
             Self::Posting(_) => EventKind::Posting,
             Self::Equity(_) => EventKind::Equity,
+            Self::TickTable(_) => EventKind::TickTable,
             Self::ListStatus(_) => EventKind::ListStatus,
             Self::RouteState(_) => EventKind::RouteState,
             Self::RouteDifference(_) => EventKind::RouteDifference,
@@ -595,6 +608,7 @@ impl EventRecord {
             Event::Ack(body) | Event::KillSwitch(body) => padded(bytemuck::bytes_of(body)),
             Event::Posting(body) => padded(bytemuck::bytes_of(body)),
             Event::Equity(body) => padded(bytemuck::bytes_of(body)),
+            Event::TickTable(body) => padded(bytemuck::bytes_of(body)),
             Event::ListStatus(body) => padded(bytemuck::bytes_of(body)),
             Event::RouteState(body) => padded(bytemuck::bytes_of(body)),
             Event::RouteDifference(body) => padded(bytemuck::bytes_of(body)),
@@ -640,6 +654,7 @@ impl EventRecord {
             EventKind::KillSwitch => Event::KillSwitch(self.body()),
             EventKind::Posting => Event::Posting(self.body()),
             EventKind::Equity => Event::Equity(self.body()),
+            EventKind::TickTable => Event::TickTable(self.body()),
             EventKind::ListStatus => Event::ListStatus(self.body()),
             EventKind::RouteState => Event::RouteState(self.body()),
             EventKind::RouteDifference => Event::RouteDifference(self.body()),

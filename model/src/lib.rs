@@ -58,6 +58,7 @@ pub mod market;
 pub mod public;
 pub mod reject;
 pub mod route;
+pub mod tick_table;
 pub mod units;
 
 pub use command::{Command, CommandRecord};
@@ -73,4 +74,5 @@ pub use market::{MarketEvent, MarketEventKind, Side};
 pub use public::{PublicKind, PublicUpdate};
 pub use reject::{Reject, RejectReason};
 pub use route::{RoutedKind, RoutedOrder, RoutedRequest};
+pub use tick_table::{TickBand, TickTable};
 pub use units::{Lots, Money, SeqNo, Ticks, UnixNanos};

@@ -44,6 +44,10 @@ wire_enum!(
         NoRate = 18 => "no_rate",
         /// Orders of the instrument are open. `value`: how many.
         OpenOrders = 19 => "open_orders",
+        /// No such execution of the order is kept. `value`: its number.
+        UnknownTrade = 20 => "unknown_trade",
+        /// A settlement, a dividend or a split came after the execution, or more executions than are kept. `value`: its number.
+        TooLateToAmend = 21 => "too_late_to_amend",
 
         /// No such order, or not this account's. `value`: order id.
         UnknownOrder = 40 => "unknown_order",
@@ -92,6 +96,9 @@ wire_enum!(
         MessageRate = 88 => "message_rate",
         /// Too many open orders.
         MaxOpenOrders = 89 => "max_open_orders",
+        /// What the margin account has does not cover the initial margin with every open order executed (money units of its
+        /// base currency).
+        InitialMargin = 90 => "initial_margin",
 
         /// The instrument is halted, paused or closed. `value`: its status.
         NotTrading = 160 => "not_trading",

@@ -4,10 +4,10 @@
 use std::mem::{align_of, offset_of, size_of};
 use tidegate_model::command::{AddLatencyPoints, LatencyPoint, SetLatency};
 use tidegate_model::command::{
-    AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction, Flatten,
-    KillSwitch, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount, ReplaceOrder,
-    ReportEquity, SetBands, SetBorrow, SetFees, SetFillModel, SetLimits, SetPhase, SetRate,
-    SetReference, SetVolumeCurve, Settle, Transfer,
+    AmendTrade, AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction,
+    Flatten, KillSwitch, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount, ReplaceOrder,
+    ReportEquity, SetBands, SetBorrow, SetFees, SetFillModel, SetLimits, SetMargin, SetPhase,
+    SetRate, SetReference, SetTickTable, SetVolumeCurve, Settle, Transfer,
 };
 use tidegate_model::command::{ConfirmPosition, RoutePosition, RouteReport, RouteStatus};
 use tidegate_model::event::{
@@ -15,6 +15,7 @@ use tidegate_model::event::{
     RouteDifference, RouteState,
 };
 use tidegate_model::market::{Definition, MarketEvent};
+use tidegate_model::tick_table::PackedBand;
 use tidegate_model::{Instrument, PublicUpdate, StateHash};
 
 /// Size of the field that `_get` returns; never called.
@@ -77,7 +78,7 @@ fn command_records() {
         0 client_order_id, 40 order_id, 48 account, 52 reserved, 56 qty, 64 price, 72 stop_price,
     });
     layout!(MassCancel, size 16, align 4, { 0 account, 4 instrument, 8 side, 9 reserved, });
-    layout!(OpenAccount, size 16, align 4, { 0 account, 4 cost_method, 5 reserved, 8 currency, });
+    layout!(OpenAccount, size 16, align 4, { 0 account, 4 cost_method, 5 kind, 6 reserved, 8 currency, });
     layout!(Transfer, size 32, align 16, { 0 amount, 16 account, 20 currency, 28 reserved, });
     layout!(SetRate, size 32, align 8, { 0 from, 8 to, 16 mantissa, 24 scale, 25 reserved, });
     layout!(Convert, size 64, align 16, {
@@ -96,12 +97,23 @@ fn command_records() {
         0 amount, 16 price, 24 instrument, 28 numerator, 32 denominator, 36 kind, 37 reserved,
     });
     layout!(Settle, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
+    layout!(AmendTrade, size 40, align 8, {
+        0 order_id, 8 exec_id, 16 qty, 24 price, 32 account, 36 kind, 37 reserved,
+    });
+    layout!(SetMargin, size 48, align 16, {
+        0 initial_per_lot, 16 maintenance_per_lot, 32 instrument, 36 initial_e6, 40 maintenance_e6,
+        44 reserved,
+    });
     layout!(ReportEquity, size 8, align 4, { 0 account, 4 reserved, });
     layout!(SetPhase, size 16, align 8, { 0 instrument, 4 phase, 5 reserved, 8 due_at, });
     layout!(SetBands, size 24, align 8, {
         0 pause_ns, 8 instrument, 12 static_ppm, 16 dynamic_ppm, 20 reserved,
     });
     layout!(SetReference, size 16, align 8, { 0 price, 8 instrument, 12 reserved, });
+    layout!(SetTickTable, size 128, align 4, { 0 instrument, 4 count, 5 reserved, 8 bands, });
+    layout!(PackedBand, size 6, align 2, {
+        0 from_digits, 2 tick_digits, 4 from_zeros, 5 tick_zeros,
+    });
     layout!(SetLimits, size 80, align 16, {
         0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
         52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
@@ -153,6 +165,10 @@ fn event_records() {
     layout!(Posting, size 48, align 16, {
         0 amount, 16 currency, 24 qty, 32 price, 40 kind, 41 reserved,
     });
+    layout!(Equity, size 96, align 16, {
+        0 equity, 16 unrealised, 32 currency, 40 unmarked, 44 reserved, 48 initial_margin,
+        64 maintenance_margin, 80 excess_liquidity,
+    });
     layout!(NewAlgorithm, size 56, align 8, {
         0 account, 4 list_id, 8 start_at, 16 end_at, 24 interval_ns, 32 slice_qty, 40 rate_bp, 44 curve, 48 algorithm,
         49 reserved,
@@ -166,9 +182,6 @@ fn event_records() {
     layout!(ListStatus, size 64, align 16, {
         0 reject_limit, 16 reject_value, 32 first_order_id, 40 list_id, 44 contingency, 45 leg_count, 46 status,
         47 reject_reason, 48 reserved,
-    });
-    layout!(Equity, size 48, align 16, {
-        0 equity, 16 unrealised, 32 currency, 40 unmarked, 44 reserved,
     });
     layout!(RouteState, size 16, align 4, {
         0 open_orders, 4 unsure_orders, 8 route, 9 link, 10 reserved,
@@ -246,15 +259,18 @@ fn bodies_fit_their_records() {
         size_of::<Flatten>(),
         size_of::<SetFees>(),
         size_of::<AssignFees>(),
+        size_of::<SetMargin>(),
         size_of::<SetBorrow>(),
         size_of::<CorporateAction>(),
         size_of::<Settle>(),
+        size_of::<AmendTrade>(),
         size_of::<SetFillModel>(),
         size_of::<SetLatency>(),
         size_of::<AddLatencyPoints>(),
         size_of::<SetPhase>(),
         size_of::<SetBands>(),
         size_of::<SetReference>(),
+        size_of::<SetTickTable>(),
         size_of::<RouteReport>(),
         size_of::<RouteStatus>(),
         size_of::<RoutePosition>(),
@@ -273,6 +289,7 @@ fn bodies_fit_their_records() {
         size_of::<RouteState>(),
         size_of::<RouteDifference>(),
         size_of::<Equity>(),
+        size_of::<SetTickTable>(),
         size_of::<PhaseChange>(),
     ];
     assert!(bodies.iter().all(|&size| size <= 208), "{bodies:?}");

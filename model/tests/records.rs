@@ -5,13 +5,13 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
-    AddLatencyPoints, Algorithm, AssignFees, CURVE_BUCKETS_MAX, CancelOrder, CommandKind,
-    Configure, Contingency, Convert, CorporateAction, CorporateActionKind,
+    AddLatencyPoints, Algorithm, AmendKind, AmendTrade, AssignFees, CURVE_BUCKETS_MAX, CancelOrder,
+    CommandKind, Configure, Contingency, Convert, CorporateAction, CorporateActionKind,
     FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, Flatten, KillSwitch, LatencyLeg,
     LatencyModel, LatencyPoint, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount,
     OrderType, Phase, ReplaceOrder, ReportEquity, SetBands, SetBorrow, SetFees, SetFillModel,
-    SetLatency, SetLimits, SetPhase, SetRate, SetReference, SetVolumeCurve, Settle, TimeInForce,
-    Transfer,
+    SetLatency, SetLimits, SetMargin, SetPhase, SetRate, SetReference, SetTickTable,
+    SetVolumeCurve, Settle, TimeInForce, Transfer,
 };
 use tidegate_model::command::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, RouteLink, RoutePosition, RouteReport, RouteReportKind,
@@ -27,7 +27,7 @@ use tidegate_model::market::{Bar, Definition, MarketEventKind};
 use tidegate_model::{
     AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, ExecId, Instrument,
     InstrumentId, Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind, PublicUpdate, Reject,
-    RejectReason, SeqNo, SessionId, Side, Symbol, Ticks, UnixNanos,
+    RejectReason, SeqNo, SessionId, Side, Symbol, TickTable, Ticks, UnixNanos,
 };
 
 /// 30 December 2019, 09:35:00 in New York.
@@ -62,6 +62,13 @@ fn limits() -> SetLimits {
         account: AccountId(9),
         reserved: [0; 12],
     }
+}
+
+/// Steps of 0.0001 up to 1.00, and of 0.0002 from there.
+fn tick_table() -> SetTickTable {
+    let table = TickTable::parse("0:0.0001 1:0.0002", 100_000).expect("a table");
+    let bands = table.packed().expect("few digits");
+    SetTickTable { instrument: InstrumentId(2), count: 2, reserved: [0; 3], bands }
 }
 
 fn commands() -> Vec<Command> {
@@ -152,6 +159,14 @@ fn commands() -> Vec<Command> {
             schedule: 1,
             reserved: [0; 4],
         }),
+        Command::SetMargin(SetMargin {
+            initial_per_lot: Money(5),
+            maintenance_per_lot: Money(4),
+            instrument: InstrumentId(2),
+            initial_e6: 500_000,
+            maintenance_e6: 250_000,
+            reserved: [0; 4],
+        }),
         Command::SetBorrow(SetBorrow {
             instrument: InstrumentId(2),
             rate_e6: 30_000,
@@ -168,6 +183,15 @@ fn commands() -> Vec<Command> {
             reserved: [0; 11],
         }),
         Command::Settle(Settle { price: Ticks(-7), instrument: InstrumentId(2), reserved: [0; 4] }),
+        Command::AmendTrade(AmendTrade {
+            order_id: OrderId(77),
+            exec_id: ExecId(78),
+            qty: Lots(79),
+            price: Ticks(80),
+            account,
+            kind: AmendKind::Correct.wire(),
+            reserved: [0; 3],
+        }),
         Command::NewList(NewList {
             account,
             list_id: 5,
@@ -236,6 +260,7 @@ fn commands() -> Vec<Command> {
             instrument: InstrumentId(2),
             reserved: [0; 4],
         }),
+        Command::SetTickTable(tick_table()),
         Command::RouteReport(RouteReport {
             fee: Money(-9),
             order_id: OrderId(7),
@@ -360,7 +385,11 @@ fn events() -> Vec<Event> {
             currency: code("USD"),
             unmarked: 3,
             reserved: [0; 4],
+            initial_margin: Money::ZERO,
+            maintenance_margin: Money::ZERO,
+            excess_liquidity: Money::ZERO,
         }),
+        Event::TickTable(tick_table()),
         Event::ListStatus(ListStatus {
             reject_limit: 1,
             reject_value: -2,

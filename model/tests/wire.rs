@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use tidegate_model::command::{
-    Algorithm, CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind,
-    LatencyLeg, LatencyModel, OrderType, Phase, TimeInForce,
+    AccountKind, Algorithm, AmendKind, CommandKind, Contingency, CorporateActionKind, CostMethod,
+    FillModelKind, LatencyLeg, LatencyModel, OrderType, Phase, TimeInForce,
 };
 use tidegate_model::command::{RouteLink, RouteReportKind};
 use tidegate_model::event::{
@@ -56,6 +56,8 @@ fn every_wire_enum() {
     wire!(MarketEventKind);
     wire!(TradingStatus);
     wire!(PublicKind);
+    wire!(AccountKind);
+    wire!(AmendKind);
     wire!(CommandKind);
     wire!(CorporateActionKind);
     wire!(CostMethod);
@@ -95,6 +97,7 @@ fn reject_reasons_stay_in_their_bands() {
     check(RejectReason::QuantityBelowExecuted, 40..80);
     check(RejectReason::NoLimits, 80..160);
     check(RejectReason::MaxOpenOrders, 80..160);
+    check(RejectReason::InitialMargin, 80..160);
     check(RejectReason::NotTrading, 160..u8::MAX);
     let reject = Reject::new(RejectReason::PriceCollar, 105, 110);
     assert_eq!(reject.to_string(), "price_collar: limit=105 value=110");

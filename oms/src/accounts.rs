@@ -15,7 +15,7 @@ use tidegate_model::ids::Code;
 use tidegate_model::{
     AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, Ticks, UnixNanos,
 };
-use tidegate_risk::Funds;
+use tidegate_risk::{Funds, MarginFunds, MarginTerms};
 
 /// What a position is valued with.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,25 @@ pub struct Mark<'a> {
     pub terms: &'a Instrument,
     /// What it could be closed at, if that is known.
     pub price: Option<Ticks>,
+    /// What it ties up, of a margin account.
+    pub margin: Option<MarginTerms>,
+}
+
+/// Sums over the positions that are paid for in one currency.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    unrealised: Money,
+    /// Initial margin by their marks, and by what they cost.
+    initial: Money,
+    initial_at_cost: Money,
+    maintenance: Money,
+}
+
+/// What an account is worth, and what of it may be tied up.
+struct Worth {
+    equity: Equity,
+    /// Equity, less what the initial margin by marks is above that by cost.
+    for_margin: Money,
 }
 
 impl Oms {
@@ -155,13 +174,34 @@ impl Oms {
     /// [`RejectReason::UnknownAccount`], or [`RejectReason::CurrencyMismatch`] if the account holds nothing in the currency
     /// of the instrument.
     #[inline]
-    pub fn funds(&self, account: AccountId, terms: &Instrument) -> Result<Funds, Reject> {
+    pub fn funds<'a>(
+        &self,
+        account: AccountId,
+        terms: &Instrument,
+        margin: Option<&'a MarginFunds>,
+    ) -> Result<Funds<'a>, Reject> {
         let wallet = self.ledger.wallet(self.ledger.find(account, terms.currency)?);
         let rate = match wallet.number {
             0 => Some(Rate::ONE),
             _ => self.ledger.rate(wallet.account.currency, wallet.account.base),
         };
-        Ok(Funds { currency: wallet.number, equity_at_cost: wallet.equity_at_cost(), rate })
+        let equity_at_cost = wallet.equity_at_cost();
+        Ok(Funds { currency: wallet.number, equity_at_cost, rate, margin })
+    }
+
+    /// What the margin of an account is measured against. Linear in its positions.
+    pub fn margin_funds<'a>(
+        &self,
+        account: AccountId,
+        mark: impl Fn(InstrumentId) -> Mark<'a>,
+    ) -> MarginFunds {
+        let mut rates = [None; AccountId::CURRENCIES_MAX];
+        for wallet in self.ledger.wallets(account) {
+            let Account { currency, base, .. } = wallet.account;
+            rates[usize::from(wallet.number)] = self.ledger.rate(currency, base);
+        }
+        let equity = self.worth(account, mark).map(|worth| worth.for_margin);
+        MarginFunds { equity, rates }
     }
 
     /// The account in its base currency, as an event tells it.
@@ -210,33 +250,49 @@ impl Oms {
         account: AccountId,
         mark: impl Fn(InstrumentId) -> Mark<'a>,
     ) -> Result<Equity, Reject> {
+        self.worth(account, mark).map(|worth| worth.equity)
+    }
+
+    fn worth<'a>(
+        &self,
+        account: AccountId,
+        mark: impl Fn(InstrumentId) -> Mark<'a>,
+    ) -> Result<Worth, Reject> {
         let currency = self.account(account)?.currency;
-        let mut open = [Money::ZERO; AccountId::CURRENCIES_MAX];
+        let mut sums = [Held::default(); AccountId::CURRENCIES_MAX];
         let mut unmarked = 0;
         for (instrument, held) in self.positions(account).filter(|(_, held)| held.qty != 0) {
-            let Mark { terms, price } = mark(instrument);
-            let Some(price) = price else {
-                unmarked += 1;
-                continue;
-            };
-            let wallet = self.ledger.wallet(self.ledger.find(account, terms.currency)?);
-            let open = &mut open[usize::from(wallet.number)];
-            *open = added(*open, unrealised(held, price, terms)?)?;
+            let mark = mark(instrument);
+            unmarked += u32::from(mark.price.is_none());
+            let wallet = self.ledger.wallet(self.ledger.find(account, mark.terms.currency)?);
+            sums[usize::from(wallet.number)].add(held, &mark)?;
         }
         let mut equity = Equity { currency, unmarked, ..Equity::zeroed() };
+        let mut for_margin = Money::ZERO;
         for wallet in self.ledger.wallets(account) {
-            let open = open[usize::from(wallet.number)];
-            let total = added(wallet.equity_at_cost(), open)?;
-            if total == Money::ZERO && open == Money::ZERO {
+            let Held { unrealised, initial, initial_at_cost, maintenance } =
+                sums[usize::from(wallet.number)];
+            let total = added(wallet.equity_at_cost(), unrealised)?;
+            let more = added(initial, Money(-initial_at_cost.0))?;
+            if [total, unrealised, initial, more].iter().all(|money| *money == Money::ZERO) {
                 continue;
             }
             let no_rate = Reject::of(RejectReason::NoRate, i128::from(account.0));
             let rate = self.ledger.rate(wallet.account.currency, currency).ok_or(no_rate)?;
+            // Rounded down, and so is what is owed: its sign is turned.
             let in_base = |amount: Money| rate.value(amount).ok_or_else(|| too_much(amount));
             equity.equity = added(equity.equity, in_base(total)?)?;
-            equity.unrealised = added(equity.unrealised, in_base(open)?)?;
+            equity.unrealised = added(equity.unrealised, in_base(unrealised)?)?;
+            for (owed, part) in [
+                (&mut equity.initial_margin, initial),
+                (&mut equity.maintenance_margin, maintenance),
+            ] {
+                *owed = added(*owed, Money(-in_base(Money(-part.0))?.0))?;
+            }
+            for_margin = added(for_margin, in_base(added(total, Money(-more.0))?)?)?;
         }
-        Ok(equity)
+        equity.excess_liquidity = added(equity.equity, Money(-equity.maintenance_margin.0))?;
+        Ok(Worth { equity, for_margin })
     }
 
     /// The position, as an event tells it; all zero if there never was one.
@@ -277,6 +333,31 @@ impl Oms {
     /// Every position an account ever had, by rising instrument.
     pub fn positions(&self, account: AccountId) -> impl Iterator<Item = (InstrumentId, &Position)> {
         self.ledger.positions(account)
+    }
+}
+
+impl Held {
+    /// Counts a position: at its mark or, where there is none, at its cost.
+    fn add(&mut self, held: &Position, mark: &Mark<'_>) -> Result<(), Reject> {
+        let open = match mark.price {
+            Some(price) => unrealised(held, price, mark.terms)?,
+            None => Money::ZERO,
+        };
+        self.unrealised = added(self.unrealised, open)?;
+        let Some(margin) = mark.margin else { return Ok(()) };
+        let lots = u128::from(held.qty.unsigned_abs());
+        // Below 0 at a price below 0, where it owes no more than by its lots.
+        let value = added(held.cost, open)?;
+        let value = if held.qty < 0 { Money(-value.0) } else { value };
+        let [value, cost] = [value.max(Money::ZERO), Money(held.cost.0.abs())];
+        for (sum, part) in [
+            (&mut self.initial, margin.initial.of(value, lots)),
+            (&mut self.initial_at_cost, margin.initial.of(cost, lots)),
+            (&mut self.maintenance, margin.maintenance.of(value, lots)),
+        ] {
+            *sum = added(*sum, part)?;
+        }
+        Ok(())
     }
 }
 

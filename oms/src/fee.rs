@@ -99,6 +99,31 @@ pub fn charge(
     notional: Money,
     before: Commission,
 ) -> Result<Charge, Reject> {
+    let (commission, levy) = parts(schedule, side, liquidity, qty, notional)?;
+    let raw = before.raw.0.checked_add(commission).ok_or_else(overflow)?;
+    let total = within_order(schedule, Money(raw));
+    let charged = total.charged.0.checked_sub(before.charged.0).ok_or_else(overflow)?;
+    let fee = charged.checked_add(levy).ok_or_else(overflow)?;
+    if fee.unsigned_abs() > PAIR_MONEY_MAX.0 as u128 {
+        return Err(overflow());
+    }
+    let commission = if is_by_order(schedule) { total } else { Commission::default() };
+    Ok(Charge { fee: Money(fee), commission })
+}
+
+/// True if a schedule looks at all executions of an order together.
+pub(crate) const fn is_by_order(schedule: &SetFees) -> bool {
+    schedule.order_min_nano | schedule.order_max_nano != 0
+}
+
+/// The commission of one execution, within the bounds of a trade, and what the regulator takes.
+pub(crate) fn parts(
+    schedule: &SetFees,
+    side: Side,
+    liquidity: Liquidity,
+    qty: Lots,
+    notional: Money,
+) -> Result<(i128, i128), Reject> {
     let per =
         |nano: i64, qty: Lots| money(nano).checked_mul(i128::from(qty.0)).ok_or_else(overflow);
     let (rate_e8, per_lot_nano) = match liquidity {
@@ -110,31 +135,24 @@ pub fn charge(
     let commission = by_notional.checked_add(per(per_lot_nano, qty)?).ok_or_else(overflow)?;
     let commission = commission.checked_add(money(schedule.per_trade_nano)).ok_or_else(overflow)?;
     let commission = clamp(commission, schedule.trade_min_nano, schedule.trade_max_nano);
-
-    let raw = before.raw.0.checked_add(commission).ok_or_else(overflow)?;
-    let charged = clamp(raw, schedule.order_min_nano, schedule.order_max_nano);
-    let mut fee_now = charged.checked_sub(before.charged.0).ok_or_else(overflow)?;
-
-    if side == Side::Sell {
-        let round_up = |amount: i128| {
-            let step = money(schedule.sell_round_nano.max(0)).max(1);
-            // At most one step more.
-            amount.checked_add(step - 1).map(|up| up - up.rem_euclid(step)).ok_or_else(overflow)
-        };
-        let by_notional = round_up(fee(notional, schedule.sell_e8).0)?;
-        let by_lots = round_up(per(schedule.sell_per_lot_nano, qty)?)?;
-        let by_lots = clamp(by_lots, 0, schedule.sell_per_lot_max_nano);
-        let levy = by_notional.checked_add(by_lots).ok_or_else(overflow)?;
-        fee_now = fee_now.checked_add(levy).ok_or_else(overflow)?;
+    if side == Side::Buy {
+        return Ok((commission, 0));
     }
-    if fee_now.unsigned_abs() > PAIR_MONEY_MAX.0 as u128 {
-        return Err(overflow());
-    }
-    let commission = match schedule.order_min_nano | schedule.order_max_nano {
-        0 => Commission::default(),
-        _ => Commission { raw: Money(raw), charged: Money(charged) },
+    let round_up = |amount: i128| {
+        let step = money(schedule.sell_round_nano).max(1);
+        // At most one step more.
+        amount.checked_add(step - 1).map(|up| up - up.rem_euclid(step)).ok_or_else(overflow)
     };
-    Ok(Charge { fee: Money(fee_now), commission })
+    let by_notional = round_up(fee(notional, schedule.sell_e8).0)?;
+    let by_lots = round_up(per(schedule.sell_per_lot_nano, qty)?)?;
+    let by_lots = clamp(by_lots, 0, schedule.sell_per_lot_max_nano);
+    Ok((commission, by_notional.checked_add(by_lots).ok_or_else(overflow)?))
+}
+
+/// What all commissions of an order come to within its bounds.
+pub(crate) fn within_order(schedule: &SetFees, raw: Money) -> Commission {
+    let charged = clamp(raw.0, schedule.order_min_nano, schedule.order_max_nano);
+    Commission { raw, charged: Money(charged) }
 }
 
 /// Refuses a schedule that means nothing.

@@ -96,6 +96,13 @@ impl Oms {
         }
     }
 
+    /// Notes that an execution of an order was taken back or put right.
+    pub(crate) fn note_amendment(&mut self, slot: OrderSlot) {
+        if let Some(Owner::List(list)) = self.orders.bond(slot).owner() {
+            self.lists.amended(list, slot, self.order(slot).cum_qty);
+        }
+    }
+
     /// The next one to be settled: [`Self::settled`] says when that is done.
     #[inline]
     pub fn next_changed(&mut self) -> Option<Owner> {

@@ -16,6 +16,7 @@
 mod account;
 pub mod accounts;
 pub mod algorithms;
+mod amend;
 pub mod borrow;
 mod client_ids;
 pub mod fee;
@@ -33,7 +34,9 @@ pub mod waiting;
 
 pub use accounts::Mark;
 pub use algorithms::{AlgorithmEnd, AlgorithmSlot, AlgorithmStep};
+pub use amend::Amended;
 pub use ledger::actions::{Action, Posted};
+pub use ledger::executions::Executed;
 pub use ledger::{Booking, WalletSlot};
 pub use lifecycle::OrdEvent;
 pub use lists::{AtTrigger, List, ListSlot, ListStep};

@@ -522,6 +522,17 @@ impl Lists {
         })
     }
 
+    /// What a leg executed is less than it was, or another price: an execution was taken back or put right. A leg that has
+    /// ended is told here, since nobody looks at it any more.
+    pub fn amended(&mut self, slot: ListSlot, order: OrderSlot, cum_qty: Lots) {
+        self.change(slot, |list| {
+            let mut ended = list.legs.iter_mut().filter(|leg| leg.end.is_some());
+            if let Some(leg) = ended.find(|leg| leg.slot == order) {
+                leg.cum_qty = cum_qty;
+            }
+        });
+    }
+
     /// Notes whether the list will be settled; false if that was noted before.
     pub fn touch(&mut self, slot: ListSlot, touched: bool) -> bool {
         let list = &mut self.records[slot.0 as usize];

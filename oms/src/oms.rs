@@ -15,7 +15,7 @@
 use crate::algorithms::{ALGORITHMS_MAX, Algorithms};
 use crate::borrow::Borrow;
 use crate::fee::{Charge, Fees, charge, fee, rate_e8};
-use crate::ledger::{Booking, Ledger};
+use crate::ledger::{Booking, By, Ledger};
 use crate::lifecycle::{OrdEvent, Standing, next_status};
 use crate::lists::{LISTS_MAX, Lists};
 use crate::order::{Bond, Order, OrderSlot, Owner, PendingReplace, Place, Requester};
@@ -25,7 +25,6 @@ use bytemuck::Zeroable;
 use std::collections::VecDeque;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{Execution, Liquidity, OrdStatus};
-use tidegate_model::hash::hash_words;
 use tidegate_model::{
     AccountId, ClientOrderId, ExecId, Instrument, Lots, Money, OrderId, Reject, RejectReason, Side,
     StateHash, Ticks, UnixNanos,
@@ -34,8 +33,6 @@ use tidegate_risk::exposure::{PAIR_MONEY_MAX, bounded_notional};
 use tidegate_risk::{OrderExposure, Risk, RiskApproved};
 
 pub use crate::orders::{NameHash, Named, ORDERS_MAX};
-
-const TAG_NEXT_EXEC: u64 = 0x6f6d_736e_6578_6563;
 
 /// What an execution did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +64,6 @@ pub struct Oms {
     pub(crate) algorithms: Algorithms,
     /// Those who look after orders that changed; empty between inputs.
     pub(crate) changed: VecDeque<Owner>,
-    /// The number that the next execution gets.
-    next_exec_id: ExecId,
 }
 
 impl Oms {
@@ -80,13 +75,13 @@ impl Oms {
         let orders = Orders::new(orders_max)?;
         Ok(Self {
             orders,
-            ledger: Ledger::new(),
+            // As many as orders: few orders are executed in many parts.
+            ledger: Ledger::new(orders_max),
             fees: Fees::new(),
             borrow: Borrow::default(),
             lists: Lists::new(),
             algorithms: Algorithms::new(),
             changed: VecDeque::with_capacity(LISTS_MAX + ALGORITHMS_MAX),
-            next_exec_id: ExecId(1),
         })
     }
 
@@ -263,7 +258,8 @@ impl Oms {
         let Charge { fee, commission } =
             self.charge(&order, qty, notional, liquidity, instrument)?;
         let trade = Trade { side: order.side, qty, price, fee };
-        let booking = self.ledger.book(order.account, order.instrument, &trade, instrument)?;
+        let by = By { order: slot, liquidity };
+        let booking = self.ledger.book(order.account, order.instrument, &trade, by, instrument)?;
 
         self.orders.update(slot, |order| {
             order.acknowledged = true;
@@ -272,9 +268,7 @@ impl Oms {
             order.commission = commission;
             order.status = status;
         });
-        let exec_id = self.next_exec_id;
-        self.next_exec_id = ExecId(exec_id.0 + 1);
-        Ok(Fill { exec_id, status, qty, price, liquidity, fee, booking })
+        Ok(Fill { exec_id: booking.exec_id, status, qty, price, liquidity, fee, booking })
     }
 
     /// True if an execution of the order is sure to be booked by [`Self::fill`], and another one of that size before it,
@@ -705,11 +699,6 @@ impl Oms {
             .combined(self.borrow.hash())
             .combined(self.lists.hash())
             .combined(self.algorithms.hash())
-            .combined(self.hash_of_next_exec_id())
-    }
-
-    fn hash_of_next_exec_id(&self) -> StateHash {
-        StateHash(hash_words(TAG_NEXT_EXEC, &[self.next_exec_id.0]))
     }
 
     /// The same hash, computed anew from every record; for tests and audits, linear in their number.
@@ -721,7 +710,6 @@ impl Oms {
             .combined(self.borrow.hash())
             .combined(self.lists.hash_from_scratch())
             .combined(self.algorithms.hash_from_scratch())
-            .combined(self.hash_of_next_exec_id())
     }
 }
 

@@ -338,7 +338,7 @@ proptest! {
             prop_assert_eq!(told.borrow.0, held.iter().map(|held| held.borrow).sum::<i128>());
             // Worth as if all were closed at the mark, whichever way it is paid for.
             let terms = [terms(0), terms(1)];
-            let equity = desk.oms.equity(id, |id| Mark { terms: &terms[id.index()], price: Some(Ticks(mark)) });
+            let equity = desk.oms.equity(id, |id| Mark { terms: &terms[id.index()], price: Some(Ticks(mark)), margin: None });
             prop_assert_eq!(equity.expect("one currency").equity.0, worth);
         }
         prop_assert_eq!(desk.oms.hash(), desk.oms.hash_from_scratch());

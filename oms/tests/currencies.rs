@@ -136,7 +136,7 @@ fn an_account_is_worth_its_currencies_and_positions() {
     desk.oms.set_rate(&rate(EUR, USD, 0, 0)).expect("taken away");
     assert_eq!(cash(&desk.oms, EUR), (100, 0));
     let worth = |oms: &Oms, mark: Option<i64>| {
-        oms.equity(ACCOUNT, |_| Mark { terms: &desk.terms, price: mark.map(Ticks) })
+        oms.equity(ACCOUNT, |_| Mark { terms: &desk.terms, price: mark.map(Ticks), margin: None })
     };
     assert_eq!(worth(&desk.oms, None).expect_err("no rate").reason, RejectReason::NoRate);
     desk.oms.set_rate(&rate(EUR, USD, 11, 1)).expect("a rate");
@@ -246,7 +246,7 @@ proptest! {
                     let currency = instrument as usize % 3;
                     desk.terms.currency = CODES[currency];
                     if !naive.holds[currency] {
-                        let funds = desk.oms.funds(ACCOUNT, &desk.terms);
+                        let funds = desk.oms.funds(ACCOUNT, &desk.terms, None);
                         prop_assert_eq!(funds.map(|_| ()).expect_err("not held").reason, RejectReason::CurrencyMismatch);
                         continue;
                     }

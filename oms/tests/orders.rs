@@ -41,9 +41,9 @@ fn accounts_open_once() {
     }
     let mut euro = desk::instrument();
     euro.currency = Code(*b"EUR\0\0\0\0\0");
-    let answer = oms.funds(AccountId(3), &euro).map_err(|reject| reject.reason);
+    let answer = oms.funds(AccountId(3), &euro, None).map_err(|reject| reject.reason);
     assert_eq!(answer, Err(RejectReason::CurrencyMismatch));
-    assert!(oms.funds(AccountId(3), &desk::instrument()).is_ok());
+    assert!(oms.funds(AccountId(3), &desk::instrument(), None).is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What an account has at stake in one instrument: open orders and the position, both at once.
 
+use crate::margin::Requirement;
 use tidegate_model::Ticks;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -126,6 +127,20 @@ impl PairExposure {
             cost.max(0) + self.open_notional[side.index()].0
         };
         Money(of_side(Side::Buy, self.cost.0).max(of_side(Side::Sell, -self.cost.0)))
+    }
+
+    /// The margin that the pair ties up: as [`Self::committed`], of the margin of each side.
+    pub fn margin(&self, initial: &Requirement) -> Money {
+        let of_side = |side: Side, cost: i128| {
+            let lots = self.worst_position(side);
+            if lots <= 0 {
+                return Money::ZERO;
+            }
+            // Two amounts within 2^110.
+            let value = Money(cost.max(0) + self.open_notional[side.index()].0);
+            initial.of(value, lots.unsigned_abs())
+        };
+        of_side(Side::Buy, self.cost.0).max(of_side(Side::Sell, -self.cost.0))
     }
 
     /// Lots held on `side` (long for buy) if every open order of that side executes and none of the other.

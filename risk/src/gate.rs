@@ -11,7 +11,7 @@
 //! 7. order notional,
 //! 8. position with every open order executed,
 //! 9. number of open orders,
-//! 10. buying power with every open order executed.
+//! 10. buying power with every open order executed; of a margin account, initial margin.
 //!
 //! **A cancel is never refused.** It takes a message token like any other message, so that a storm of
 //! cancels slows the orders that follow, but it passes without one: it only ever reduces risk.
@@ -21,14 +21,15 @@ use crate::collar::Collar;
 use crate::exposure::{Counting, OrderExposure, PAIR_MONEY_MAX, PairExposure, bounded_notional};
 use crate::funds::Funds;
 use crate::limits::{check_limits, hash_limits};
+use crate::margin::MarginTerms;
 use crate::pairs::PairTable;
 use crate::rate::TokenBucket;
 use crate::terms::{Terms, check_limit, check_terms};
-use tidegate_model::command::{NewOrder, ReplaceOrder, SetLimits};
+use tidegate_model::command::{NewOrder, ReplaceOrder, SetLimits, SetMargin};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
-    AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side, StateHash, Ticks,
-    UnixNanos,
+    AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side, StateHash,
+    TickTable, Ticks, UnixNanos,
 };
 
 const TAG_ACCOUNT: u64 = 0x7269_736b_6163_6374;
@@ -41,12 +42,25 @@ pub struct OrderContext<'a> {
     pub now: UnixNanos,
     /// The order's instrument; must be [`Instrument::checked`].
     pub instrument: &'a Instrument,
+    /// The steps of its prices, if it has a tick table.
+    pub tick_table: Option<&'a TickTable>,
     /// Last trade, else mid. `None`, or not above 0, is no reference.
     pub reference: Option<Ticks>,
     /// What the account pays with.
-    pub funds: Funds,
+    pub funds: Funds<'a>,
     /// How the order is counted beside others.
     pub counting: Counting,
+}
+
+impl OrderContext<'_> {
+    /// The step that a price must be a multiple of.
+    #[inline]
+    pub fn order_tick_at(&self, price: Ticks) -> Ticks {
+        match self.tick_table {
+            None => self.instrument.order_tick_at(price),
+            Some(table) => table.tick_at(price),
+        }
+    }
 }
 
 /// Aligned to cache lines, as is [`Pair`]: a check of a cold account waits for as few of them as can be.
@@ -56,6 +70,8 @@ struct AccountRisk {
     opened: bool,
     killed: bool,
     has_limits: bool,
+    /// What it ties up is margin, not the whole value.
+    is_margin: bool,
     open_orders: u32,
     bucket: TokenBucket,
     /// Sum of [`PairExposure::committed`] over the account's instruments that are paid for in its base currency.
@@ -119,6 +135,8 @@ pub struct Risk {
     committed_others: Vec<[Money; AccountId::CURRENCIES_MAX - 1]>,
     pairs: PairTable<Pair>,
     instruments: Vec<bool>,
+    /// By instrument, as far as any has margins.
+    margins: Vec<Option<MarginTerms>>,
     firm_killed: bool,
     hash: StateHash,
 }
@@ -131,6 +149,7 @@ impl Risk {
             committed_others: Vec::new(),
             pairs: PairTable::new(),
             instruments: Vec::new(),
+            margins: Vec::new(),
             firm_killed: false,
             hash: StateHash::default(),
         }
@@ -163,6 +182,65 @@ impl Risk {
         self.accounts[account.index()].opened = true;
         self.rehash_account(account);
         Ok(())
+    }
+
+    /// Lets risk know of a margin account: what its orders and positions tie up is their initial margin, and all of its
+    /// currencies pay together.
+    ///
+    /// # Errors
+    /// As [`Self::open_account`].
+    pub fn open_margin_account(&mut self, account: AccountId) -> Result<(), Reject> {
+        self.open_account(account)?;
+        self.accounts[account.index()].is_margin = true;
+        self.rehash_account(account);
+        Ok(())
+    }
+
+    /// True of a margin account.
+    #[inline]
+    pub fn is_margin(&self, account: AccountId) -> bool {
+        self.accounts.get(account.index()).is_some_and(|state| state.is_margin)
+    }
+
+    /// Puts margins of an instrument in force, in place of those that were, for everything that margin accounts have of it.
+    ///
+    /// # Errors
+    /// [`RejectReason::UnknownInstrument`], and as [`MarginTerms::of`].
+    pub fn set_margin(&mut self, set: &SetMargin) -> Result<(), Reject> {
+        let instrument = set.instrument;
+        self.check_instrument(instrument)?;
+        let terms = MarginTerms::of(set)?;
+        if self.margins.len() <= instrument.index() {
+            self.margins.resize(instrument.index() + 1, None);
+        }
+        let old = core::mem::replace(&mut self.margins[instrument.index()], terms);
+        if let Some(old) = old {
+            self.hash.remove(old.hash(instrument));
+        }
+        if let Some(new) = terms {
+            self.hash.add(new.hash(instrument));
+        }
+        for account in (0..self.accounts.len() as u32).map(AccountId) {
+            let has_pair = self.pairs.find(account, instrument).is_some();
+            if has_pair && self.accounts[account.index()].is_margin {
+                self.change_pair(account, instrument, Ok);
+            }
+        }
+        Ok(())
+    }
+
+    /// The margins of an instrument; all of the value if none are set.
+    #[inline]
+    pub fn margin(&self, instrument: InstrumentId) -> MarginTerms {
+        let set = self.margins.get(instrument.index()).copied().flatten();
+        set.unwrap_or(MarginTerms::FULL)
+    }
+
+    fn check_instrument(&self, instrument: InstrumentId) -> Result<(), Reject> {
+        if self.instruments.get(instrument.index()).is_some_and(|defined| *defined) {
+            return Ok(());
+        }
+        Err(Reject::of(RejectReason::UnknownInstrument, i128::from(instrument.0)))
     }
 
     /// Lets risk know of an instrument; once more is no change.
@@ -342,7 +420,7 @@ impl Risk {
         self.admit_message(context.now, current.account)?;
         let terms = match waiting {
             Some(order) => check_terms(order, context)?,
-            None => check_limit(current.side, replace.qty, replace.price, context.instrument)?,
+            None => check_limit(current.side, replace.qty, replace.price, context)?,
         };
         let leaves = replace.qty.checked_sub(cum_qty).filter(|leaves| *leaves > Lots::ZERO);
         let leaves = leaves.ok_or(Reject::new(
@@ -408,9 +486,7 @@ impl Risk {
         context: &OrderContext<'_>,
     ) -> Result<Counted, Reject> {
         let Question { account, instrument, terms, leaves, current, pair } = *question;
-        if !self.instruments.get(instrument.index()).is_some_and(|defined| *defined) {
-            return Err(Reject::of(RejectReason::UnknownInstrument, i128::from(instrument.0)));
-        }
+        self.check_instrument(instrument)?;
         let state = &self.accounts[account.index()];
         let limits = &state.limits;
         let side = terms.side;
@@ -464,20 +540,15 @@ impl Risk {
 
         // With every order of its side executed the position is still not past zero: it only reduces.
         let only_reduces = after.worst_position(side) <= 0;
-        if is_counted && !only_reduces {
+        let is_asked = is_counted && !only_reduces;
+        if is_asked && state.is_margin {
+            self.ask_margin(account, instrument, &pair, &after, context)?;
+        } else if is_asked {
             // Each currency pays for its own; credit is given in the base currency.
-            let (committed, credit) = match context.funds.currency {
-                0 => (state.committed, limits.credit),
-                other => {
-                    (self.committed_others[account.index()][usize::from(other) - 1], Money::ZERO)
-                }
-            };
+            let committed = self.committed_in(account, context.funds.currency);
+            let credit = if context.funds.currency == 0 { limits.credit } else { Money::ZERO };
             let total = committed.0 - pair.committed.0 + after.committed().0;
-            let available = context.funds.equity_at_cost.checked_add(credit).ok_or(Reject::new(
-                RejectReason::Overflow,
-                i128::MAX,
-                credit.0,
-            ))?;
+            let available = plus(context.funds.equity_at_cost, credit)?;
             at_most(RejectReason::BuyingPower, available.0, total)?;
         }
 
@@ -485,6 +556,37 @@ impl Risk {
             self.open_pair(account, instrument, context.funds.currency)?;
         }
         Ok(Counted { exposure: added, price, protection_price })
+    }
+
+    /// Control 10 for a margin account: initial margin with every open order executed, of all currencies together.
+    #[cold]
+    fn ask_margin(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        pair: &PairState,
+        after: &PairExposure,
+        context: &OrderContext<'_>,
+    ) -> Result<(), Reject> {
+        let funds = context.funds.margin.expect("the order management knows a margin account");
+        let terms = self.margin(instrument).initial;
+        let change = after.margin(&terms).0 - pair.committed.0;
+        let committed = (0..AccountId::CURRENCIES_MAX as u8).map(|currency| {
+            let changed = if currency == context.funds.currency { change } else { 0 };
+            Money(self.committed_in(account, currency).0 + changed)
+        });
+        let total = funds.sum_in_base(account, committed)?;
+        let available = plus(funds.equity?, self.accounts[account.index()].limits.credit)?;
+        at_most(RejectReason::InitialMargin, available.0, total.0)
+    }
+
+    /// What an account ties up in one of its currencies.
+    #[inline]
+    fn committed_in(&self, account: AccountId, currency: u8) -> Money {
+        match currency {
+            0 => self.accounts[account.index()].committed,
+            other => self.committed_others[account.index()][usize::from(other) - 1],
+        }
     }
 
     /// Makes the record of a pair, so that counting an approved order cannot fail.
@@ -601,7 +703,13 @@ impl Risk {
         let pair = self.pairs.get_mut(slot);
         pair.exposure = change(pair.exposure).expect("what is counted was checked for overflow");
 
-        let committed = pair.exposure.committed();
+        let committed = match self.accounts[account.index()].is_margin {
+            false => pair.exposure.committed(),
+            true => {
+                let terms = self.margins.get(instrument.index()).copied().flatten();
+                pair.exposure.margin(&terms.unwrap_or(MarginTerms::FULL).initial)
+            }
+        };
         let total = match pair.currency {
             0 => &mut self.accounts[account.index()].committed,
             other => &mut self.committed_others[account.index()][usize::from(other) - 1],
@@ -651,6 +759,9 @@ impl Risk {
         for pair in self.pairs.records() {
             hash.add(pair.exposure.hash(pair.account, pair.instrument));
         }
+        for (index, terms) in self.margins.iter().enumerate() {
+            hash.add(terms.map_or(0, |terms| terms.hash(InstrumentId(index as u32))));
+        }
         if self.firm_killed {
             hash.add(hash_firm_kill());
         }
@@ -681,6 +792,12 @@ impl Default for Risk {
 }
 
 #[inline]
+fn plus(equity: Money, credit: Money) -> Result<Money, Reject> {
+    let overflow = Reject::new(RejectReason::Overflow, i128::MAX, credit.0);
+    equity.checked_add(credit).ok_or(overflow)
+}
+
+#[inline]
 fn at_most(reason: RejectReason, limit: i128, value: i128) -> Result<(), Reject> {
     if value <= limit { Ok(()) } else { Err(Reject::new(reason, limit, value)) }
 }
@@ -688,7 +805,9 @@ fn at_most(reason: RejectReason, limit: i128, value: i128) -> Result<(), Reject>
 #[inline]
 fn hash_account(account: AccountId, state: &AccountRisk) -> u64 {
     let [level, refilled_at] = state.bucket.words();
-    let flags = u64::from(state.killed) | u64::from(state.has_limits) << 1;
+    let flags = u64::from(state.killed)
+        | u64::from(state.has_limits) << 1
+        | u64::from(state.is_margin) << 2;
     hash_words(
         TAG_ACCOUNT,
         &[u64::from(account.0) << 32 | u64::from(state.open_orders), flags, level, refilled_at],

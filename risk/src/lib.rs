@@ -19,11 +19,13 @@ pub mod exposure;
 pub mod funds;
 pub mod gate;
 pub mod limits;
+pub mod margin;
 pub mod pairs;
 pub mod rate;
 pub mod terms;
 
 pub use approval::RiskApproved;
 pub use exposure::{Counting, OrderExposure, PairExposure};
-pub use funds::Funds;
+pub use funds::{Funds, MarginFunds};
 pub use gate::{OrderContext, Risk};
+pub use margin::MarginTerms;

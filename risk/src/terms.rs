@@ -48,7 +48,7 @@ pub fn check_terms(order: &NewOrder, context: &OrderContext<'_>) -> Result<Terms
             return Err(Reject::of(RejectReason::BadField, i128::from(order.price.0)));
         }
         _ => {
-            check_price(order.price, context.instrument)?;
+            check_price(order.price, context)?;
             Some(order.price)
         }
     };
@@ -64,10 +64,10 @@ pub fn check_limit(
     side: Side,
     qty: Lots,
     price: Ticks,
-    instrument: &Instrument,
+    context: &OrderContext<'_>,
 ) -> Result<Terms, Reject> {
-    check_qty(qty, instrument)?;
-    check_price(price, instrument)?;
+    check_qty(qty, context.instrument)?;
+    check_price(price, context)?;
     Ok(Terms { side, limit_price: Some(price), qty, trigger: None })
 }
 
@@ -193,7 +193,7 @@ fn check_stop_price(
     context: &OrderContext<'_>,
 ) -> Result<Option<Ticks>, Reject> {
     if !order_type.trails() || order.stop_price != Ticks::ZERO {
-        check_price(order.stop_price, context.instrument)?;
+        check_price(order.stop_price, context)?;
         return Ok(Some(order.stop_price));
     }
     let unit = TrailUnit::from_wire(order.trail_unit).ok_or_else(|| bad(order.trail_unit))?;
@@ -226,7 +226,7 @@ fn special_limit(
         return Ok(None);
     }
     if !follows_stop {
-        check_price(order.price, context.instrument)?;
+        check_price(order.price, context)?;
         return Ok(Some(order.price));
     }
     let stop = trigger.expect("a trailing order has a stop price");
@@ -256,11 +256,11 @@ pub fn check_qty(qty: Lots, instrument: &Instrument) -> Result<(), Reject> {
 /// # Errors
 /// [`RejectReason::BadPrice`] or [`RejectReason::Tick`].
 #[inline]
-pub fn check_price(price: Ticks, instrument: &Instrument) -> Result<(), Reject> {
+pub fn check_price(price: Ticks, context: &OrderContext<'_>) -> Result<(), Reject> {
     if price <= Ticks::ZERO {
         return Err(Reject::of(RejectReason::BadPrice, i128::from(price.0)));
     }
-    let step = instrument.order_tick_at(price).0;
+    let step = context.order_tick_at(price).0;
     if step > 1 && price.0 % step != 0 {
         return Err(Reject::new(RejectReason::Tick, i128::from(step), i128::from(price.0)));
     }

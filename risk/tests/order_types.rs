@@ -256,6 +256,7 @@ fn a_waiting_order_is_replaced_as_it_would_be_entered() {
         let context = tidegate_risk::OrderContext {
             now: START,
             instrument: &instrument(),
+            tick_table: None,
             reference: Some(Ticks(1_000)),
             funds: tidegate_risk::Funds::of_base(desk.equity),
             counting: tidegate_risk::Counting::Alone,

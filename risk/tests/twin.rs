@@ -5,14 +5,21 @@ mod desk;
 use desk::{START, instrument, limits};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::command::{
+    NewOrder, OrderType, ReplaceOrder, SetLimits, SetMargin, TimeInForce,
+};
+use tidegate_model::fx::Rate;
 use tidegate_model::{
     AccountId, ClientOrderId, InstrumentId, Lots, Money, OrderId, RejectReason, Side, Ticks,
     UnixNanos,
 };
-use tidegate_risk::{Counting, Funds, OrderContext, OrderExposure, PairExposure, Risk};
+use tidegate_risk::{
+    Counting, Funds, MarginFunds, OrderContext, OrderExposure, PairExposure, Risk,
+};
 
 const ACCOUNTS: u32 = 3;
+/// One of them is a margin account.
+const ON_MARGIN: u32 = 1;
 /// Two that share a page of the pair table and one that does not.
 const INSTRUMENTS: [u32; 3] = [0, 255, 256];
 
@@ -30,6 +37,7 @@ enum Step {
     Wait { ns: u64 },
     Reference { price: Option<i64> },
     Equity { account: u32, money: i128 },
+    Margin { instrument: u32, initial_e6: u32, per_lot: i128 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -70,6 +78,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prop::option::weighted(0.95, price()).prop_map(|price| Step::Reference { price }),
         2 => (0..ACCOUNTS, -100_i128..8_000)
             .prop_map(|(account, money)| Step::Equity { account, money }),
+        1 => (prop::sample::select(INSTRUMENTS.to_vec()), 0_u32..1_500_000, 0_i128..4)
+            .prop_map(|(instrument, initial_e6, per_lot)| {
+                Step::Margin { instrument, initial_e6, per_lot }
+            }),
     ]
 }
 
@@ -113,9 +125,20 @@ struct Twin {
     equity: BTreeMap<u32, i128>,
     reference: Option<i64>,
     now: u64,
+    /// Share of the value in millionths, and money a lot.
+    margins: BTreeMap<u32, (i128, i128)>,
 }
 
 impl Twin {
+    /// What lots of a value tie up in an account.
+    fn tied_up(&self, account: u32, instrument: u32, value: i128, lots: i128) -> i128 {
+        if account != ON_MARGIN {
+            return value;
+        }
+        let (share, per_lot) = self.margins.get(&instrument).copied().unwrap_or((1_000_000, 0));
+        (value * share + 999_999) / 1_000_000 + lots * per_lot
+    }
+
     fn pair(&self, key: Key, orders: &[TwinOrder]) -> PairExposure {
         let mut pair = PairExposure::default();
         for order in orders.iter().filter(|order| order.key == key) {
@@ -140,11 +163,14 @@ impl Twin {
                 let buys = i128::from(pair.open_qty[0].0);
                 let sells = i128::from(pair.open_qty[1].0);
                 let mut worst = 0;
+                let tied_up = |value, lots| self.tied_up(account, *instrument, value, lots);
                 if position + buys > 0 {
-                    worst = worst.max(pair.cost.0.max(0) + pair.open_notional[0].0);
+                    let value = pair.cost.0.max(0) + pair.open_notional[0].0;
+                    worst = worst.max(tied_up(value, position + buys));
                 }
                 if position - sells < 0 {
-                    worst = worst.max((-pair.cost.0).max(0) + pair.open_notional[1].0);
+                    let value = (-pair.cost.0).max(0) + pair.open_notional[1].0;
+                    worst = worst.max(tied_up(value, sells - position));
                 }
                 worst
             })
@@ -223,7 +249,10 @@ impl Twin {
         }
         let equity = self.equity.get(&account).copied().unwrap_or_default();
         if reached > 0 && self.committed(account, &orders) > equity + limits.credit.0 {
-            return Err(RejectReason::BuyingPower);
+            return Err(match account {
+                ON_MARGIN => RejectReason::InitialMargin,
+                _ => RejectReason::BuyingPower,
+            });
         }
         Ok(counted)
     }
@@ -239,7 +268,11 @@ impl Both {
     fn new() -> Self {
         let mut risk = Risk::new();
         for account in 0..ACCOUNTS {
-            risk.open_account(AccountId(account)).expect("a new account");
+            let opened = match account {
+                ON_MARGIN => risk.open_margin_account(AccountId(account)),
+                _ => risk.open_account(AccountId(account)),
+            };
+            opened.expect("a new account");
         }
         for instrument in INSTRUMENTS {
             risk.define_instrument(InstrumentId(instrument)).expect("in range");
@@ -258,7 +291,11 @@ impl Both {
         let terms = instrument();
         let pick =
             |pick: usize, orders: &[TwinOrder]| (!orders.is_empty()).then(|| pick % orders.len());
-        let equity = |twin: &Twin, account: u32| twin.equity.get(&account).copied().unwrap_or(0);
+        let funds_of = |twin: &Twin, account: u32| {
+            let equity = Money(twin.equity.get(&account).copied().unwrap_or(0));
+            let rates = [Some(Rate::ONE); AccountId::CURRENCIES_MAX];
+            (Funds::of_base(equity), MarginFunds { equity: Ok(equity), rates })
+        };
         match *step {
             Step::New { key, buy, market, qty, price } => {
                 let side = if buy { Side::Buy } else { Side::Sell };
@@ -275,11 +312,13 @@ impl Both {
                     price: Ticks(if market { 0 } else { price }),
                     ..NewOrder::BLANK
                 };
+                let (funds, margin) = funds_of(twin, key.0);
                 let context = OrderContext {
                     now: UnixNanos(twin.now),
                     instrument: &terms,
+                    tick_table: None,
                     reference: twin.reference.map(Ticks),
-                    funds: Funds::of_base(Money(equity(twin, key.0))),
+                    funds: Funds { margin: Some(&margin), ..funds },
                     counting: Counting::Alone,
                 };
                 let answer = risk.check_new(new, &context);
@@ -295,11 +334,13 @@ impl Both {
             Step::Replace { pick: number, qty, price } => {
                 let Some(index) = pick(number, &twin.orders) else { return };
                 let current = twin.orders[index].clone();
+                let (funds, margin) = funds_of(twin, current.key.0);
                 let context = OrderContext {
                     now: UnixNanos(twin.now),
                     instrument: &terms,
+                    tick_table: None,
                     reference: twin.reference.map(Ticks),
-                    funds: Funds::of_base(Money(equity(twin, current.key.0))),
+                    funds: Funds { margin: Some(&margin), ..funds },
                     counting: Counting::Alone,
                 };
                 let replace = ReplaceOrder {
@@ -376,6 +417,21 @@ impl Both {
                 let scope = if account == ACCOUNTS { AccountId::NONE } else { AccountId(account) };
                 risk.kill(scope, engaged).expect("known");
                 twin.killed.insert(account, engaged);
+            }
+            Step::Margin { instrument, initial_e6, per_lot } => {
+                let set = SetMargin {
+                    initial_per_lot: Money(per_lot),
+                    maintenance_per_lot: Money::ZERO,
+                    instrument: InstrumentId(instrument),
+                    initial_e6,
+                    maintenance_e6: initial_e6 / 2,
+                    reserved: [0; 4],
+                };
+                risk.set_margin(&set).expect("margins that mean something");
+                match (initial_e6, per_lot) {
+                    (0, 0) => twin.margins.remove(&instrument),
+                    (share, per_lot) => twin.margins.insert(instrument, (share.into(), per_lot)),
+                };
             }
             Step::Wait { ns } => twin.now += ns,
             Step::Reference { price } => twin.reference = price,

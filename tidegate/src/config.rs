@@ -13,12 +13,15 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use tidegate_model::command::{BAND_PPM_MAX, PAUSE_NS_MAX, ROUTES_MAX, SetBands, SetLimits};
+use tidegate_model::command::{
+    AccountKind, BAND_PPM_MAX, CostMethod, PAUSE_NS_MAX, ROUTES_MAX, SetBands, SetLimits,
+    SetTickTable,
+};
 use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX, venue_kind};
 use tidegate_model::units::NANO;
-use tidegate_model::{AccountId, Instrument, InstrumentId, Lots, Money, Symbol, Ticks};
+use tidegate_model::{AccountId, Instrument, InstrumentId, Lots, Money, Symbol, TickTable, Ticks};
 use toml::Spanned;
 
 /// The commented default configuration, as `tidegate run --print-config` prints it.
@@ -146,13 +149,20 @@ macro_rules! checked_text {
 checked_text!(symbol, Symbol);
 checked_text!(code, Code);
 
-fn asset_class<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AssetClass, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    AssetClass::ALL.iter().copied().find(|class| class.as_str() == text).ok_or_else(|| {
-        let all: Vec<_> = AssetClass::ALL.iter().map(|class| class.as_str()).collect();
-        D::Error::custom(format!("'{text}' is not allowed: one of {}", all.join(", ")))
-    })
+macro_rules! named {
+    ($function:ident, $type:ty) => {
+        fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            <$type>::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
+                let all: Vec<_> = <$type>::ALL.iter().map(|value| value.as_str()).collect();
+                D::Error::custom(format!("'{text}' is not allowed: one of {}", all.join(", ")))
+            })
+        }
+    };
 }
+named!(asset_class, AssetClass);
+named!(account_kind, AccountKind);
+named!(cost_method, CostMethod);
 
 /// Characters a token has at least: too many to guess over a network.
 const TOKEN_LEN_MIN: usize = 16;
@@ -355,6 +365,8 @@ pub struct InstrumentEntry {
     /// Taker fee.
     #[serde(default)]
     pub taker_fee_bp: FeeRate,
+    /// Bands `FROM:STEP`: the step of order prices by price, in place of `tick`.
+    pub tick_table: Option<String>,
     /// The name of the live route that its orders take; on paper without.
     pub route: Option<String>,
     /// Where its orders go.
@@ -461,6 +473,15 @@ impl InstrumentEntry {
     }
     fn lot() -> Decimal {
         Decimal(NANO)
+    }
+
+    /// Its tick table as the engine takes it, if it has one.
+    pub fn tick_table(&self, instrument: InstrumentId) -> Result<Option<SetTickTable>> {
+        let Some(text) = &self.tick_table else { return Ok(None) };
+        let named = || format!("instrument {}: tick_table", self.symbol);
+        let table = TickTable::parse(text, self.price_unit.0).with_context(named)?;
+        let (count, bands) = (table.bands().len() as u8, table.packed().with_context(named)?);
+        Ok(Some(SetTickTable { instrument, count, reserved: [0; 3], bands }))
     }
 
     /// The instrument as the engine takes it.
@@ -576,6 +597,12 @@ pub struct AccountEntry {
     /// Its currency.
     #[serde(default = "usd", deserialize_with = "code")]
     pub currency: Code,
+    /// What it must have for what it trades.
+    #[serde(default = "AccountEntry::cash_kind", deserialize_with = "account_kind")]
+    pub kind: AccountKind,
+    /// What of a position goes when a part of it is closed.
+    #[serde(default = "AccountEntry::average", deserialize_with = "cost_method")]
+    pub cost_method: CostMethod,
     /// Cash paid in when it is opened.
     #[serde(deserialize_with = "not_negative")]
     pub cash: Decimal,
@@ -584,6 +611,13 @@ pub struct AccountEntry {
 }
 
 impl AccountEntry {
+    fn cash_kind() -> AccountKind {
+        AccountKind::Cash
+    }
+    fn average() -> CostMethod {
+        CostMethod::Average
+    }
+
     /// Its number, as the engine has it.
     pub fn account(&self) -> AccountId {
         AccountId(self.id.get() as u32)

@@ -10,6 +10,7 @@ mod cmd {
     pub mod book;
     pub mod calendar;
     pub mod demo;
+    pub mod desk;
     pub mod feed;
     pub mod r#gen;
     pub mod journal;
@@ -51,6 +52,7 @@ Examples:
                                                  trade a file
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
+  tidegate desk equity 1                         what an account of a running server is worth
   tidegate route status                          how the live routes of the server stand
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
@@ -65,6 +67,8 @@ enum Cmd {
     Run(cmd::run::RunArgs),
     /// See the whole system trade on this machine: feed, engine, edge and two strategies.
     Demo(cmd::demo::DemoArgs),
+    /// Tell a server what a trading desk decides: accounts, cash, fees, margins, dividends, trades taken back.
+    Desk(Box<cmd::desk::DeskArgs>),
     /// Trade a market data file with a strategy, on the same engine that trades live.
     Backtest(Box<cmd::backtest::BacktestArgs>),
     /// Place, change and cancel orders of a running server.
@@ -106,6 +110,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
+        Cmd::Desk(args) => cmd::desk::run(*args),
         Cmd::Backtest(args) => cmd::backtest::run(*args),
         Cmd::Order(args) => cmd::order::run(args),
         Cmd::Market(args) => cmd::market::run(args),

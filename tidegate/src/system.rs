@@ -352,6 +352,10 @@ impl Operator {
                 u32::try_from(answer.ack.value).context("the engine numbers in 32 bits")?;
             let instrument = InstrumentId(number);
             followed.extend(entry.calendar.map(|calendar| (instrument, calendar)));
+            if let Some(set) = entry.tick_table(instrument)? {
+                refused(&self.ask(Command::SetTickTable(set))?, &[])
+                    .with_context(|| format!("cannot set the tick table of {}", entry.symbol))?;
+            }
             if let Some(bands) = &entry.bands {
                 let answer = self.ask(Command::SetBands(bands.of(instrument)))?;
                 refused(&answer, &[])
@@ -366,7 +370,11 @@ impl Operator {
 
     fn open(&mut self, entry: &AccountEntry) -> Result<()> {
         let account = entry.account();
-        let open = OpenAccount::of(account, entry.currency);
+        let open = OpenAccount {
+            kind: entry.kind.wire(),
+            cost_method: entry.cost_method.wire(),
+            ..OpenAccount::of(account, entry.currency)
+        };
         let opened = self.ask(Command::OpenAccount(open))?;
         refused(&opened, &[RejectReason::DuplicateAccount])?;
         let was_there = opened.ack.reject().is_some();

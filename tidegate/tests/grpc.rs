@@ -26,12 +26,13 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "tidegate.v1.OrderService",
     "tidegate.v1.EventService",
     "tidegate.v1.MarketDataService",
     "tidegate.v1.AccountService",
     "tidegate.v1.AdminService",
+    "tidegate.v1.DeskService",
 ];
 
 /// A server with a market at 10.00 / 10.02 and, if asked for, account 1.
@@ -155,9 +156,9 @@ async fn what_changes_state_needs_a_token() {
             refused(client.mass_cancel(Default::default()).await, order_code);
             refused(client.order_session().await.map(|_| ()), order_code);
         }
-        let open = OpenAccountRequest { account: 9, currency: "USD".into() };
+        let open = OpenAccountRequest { account: 9, currency: "USD".into(), ..Default::default() };
         refused(client.open_account(open).await, admin_code);
-        let pay = TransferRequest { account: 1, amount: "1000000".into() };
+        let pay = TransferRequest { account: 1, amount: "1000000".into(), ..Default::default() };
         refused(client.transfer(pay).await, admin_code);
         refused(client.set_limits(Default::default()).await, admin_code);
         refused(client.kill_switch(Default::default()).await, admin_code);
@@ -200,11 +201,11 @@ async fn an_engine_is_set_up_over_grpc() {
     // Nobody trades before there is an account, cash and limits; each refusal is data.
     let unknown = house.submit(Side::Buy, "10", "10.02").await;
     assert_eq!(reason(&unknown), Some(RejectReason::UnknownAccount), "{unknown:?}");
-    let open = OpenAccountRequest { account: 1, currency: "USD".into() };
+    let open = OpenAccountRequest { account: 1, currency: "USD".into(), ..Default::default() };
     assert_eq!(client.open_account(open.clone()).await.expect("an answer").reject, None);
     let twice = client.open_account(open).await.expect("an answer").reject.expect("a refusal");
     assert_eq!(twice.reason(), RejectReason::DuplicateAccount);
-    let pay = TransferRequest { account: 1, amount: "5000.50".into() };
+    let pay = TransferRequest { account: 1, amount: "5000.50".into(), ..Default::default() };
     assert_eq!(client.transfer(pay).await.expect("an answer").reject, None);
     let unlimited = house.submit(Side::Buy, "10", "10.02").await;
     assert_eq!(reason(&unlimited), Some(RejectReason::NoLimits), "{unlimited:?}");
@@ -538,7 +539,7 @@ async fn opening_cash_is_paid_once_and_only_once() {
         server.kill();
     }
     let server = Server::start(&place);
-    let request = TransferRequest { account: 1, amount: "-1000000".into() };
+    let request = TransferRequest { account: 1, amount: "-1000000".into(), ..Default::default() };
     server.admin().await.transfer(request).await.expect("done");
     server.kill();
     // Paid in and out again is not unpaid.

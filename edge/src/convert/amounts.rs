@@ -92,7 +92,7 @@ pub(crate) fn average_cost(instrument: &Instrument, cost: Money, qty: i64) -> St
 pub(crate) fn reject_amounts(reject: &Reject, instrument: Option<&Instrument>) -> (String, String) {
     use RejectReason as R;
     let in_unit = |amount: i128| match (reject.reason, instrument) {
-        (R::MaxOrderNotional | R::BuyingPower, _) => {
+        (R::MaxOrderNotional | R::BuyingPower | R::InitialMargin, _) => {
             tidegate_model::instrument::format_money(Money(amount))
         }
         (

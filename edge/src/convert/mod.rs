@@ -2,6 +2,7 @@
 //! averages are rounded, as their fields say.
 
 pub(crate) mod amounts;
+pub(crate) mod desk;
 pub(crate) mod lists;
 pub(crate) mod markets;
 mod order_terms;

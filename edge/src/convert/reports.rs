@@ -14,7 +14,8 @@ use tidegate_model::event::{
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
-    AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, Ticks, UnixNanos,
+    AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, TickTable, Ticks,
+    UnixNanos,
 };
 
 /// A position in the log, as the protocol has it.
@@ -62,6 +63,10 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
             format!("account {value} holds a currency whose rate into the other one is not set")
         }
         R::OpenOrders => format!("{value} orders of the instrument are open; cancel them first"),
+        R::UnknownTrade => format!("the order has no execution {value} that could be amended"),
+        R::TooLateToAmend => {
+            format!("what came after execution {value} was reckoned with it; book the difference")
+        }
         R::UnknownOrder => "no such order in this account".into(),
         R::TooLateToCancel => "the order is finished already".into(),
         R::PendingCancelOrReplace => "a cancel or replace of the order is under way".into(),
@@ -101,6 +106,9 @@ fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
         R::BuyingPower => format!("the order needs {value}; cash and credit leave {limit}"),
         R::PositionLimit => format!("the position could become {value}, beyond its limit {limit}"),
         R::MessageRate => format!("more than {limit} messages a second"),
+        R::InitialMargin => {
+            format!("the initial margin would be {value}; the account has {limit} for it")
+        }
         R::MaxOpenOrders => format!("{limit} orders are open, the most there may be"),
         R::NotTrading => "the instrument is not trading".into(),
         R::RouteDown => {
@@ -139,7 +147,9 @@ pub(crate) fn order(
     execution: &Execution,
     instrument: &Instrument,
 ) -> proto::OrderReport {
-    let is_trade = execution.exec_type == ExecType::Trade.wire();
+    let is_trade = [ExecType::Trade, ExecType::TradeCancel, ExecType::TradeCorrect]
+        .iter()
+        .any(|exec_type| execution.exec_type == exec_type.wire());
     let has_limit = execution.price != Ticks::ZERO;
     proto::OrderReport {
         order_id: execution.order_id.0,
@@ -281,6 +291,18 @@ fn equity_report(account: AccountId, equity: &Equity) -> proto::EquityReport {
         equity: format_money(equity.equity),
         unrealised: format_money(equity.unrealised),
         unmarked: equity.unmarked,
+        initial_margin: format_money(equity.initial_margin),
+        maintenance_margin: format_money(equity.maintenance_margin),
+        excess_liquidity: format_money(equity.excess_liquidity),
+    }
+}
+
+/// What an account is worth, as an answer.
+pub(crate) fn equity(record: &EventRecord, worth: &Equity) -> proto::GetEquityResponse {
+    proto::GetEquityResponse {
+        equity: Some(equity_report(record.account, worth)),
+        reject: None,
+        position: Some(of_record(record)),
     }
 }
 
@@ -347,7 +369,7 @@ pub(crate) fn phase_report(change: &PhaseChange, instrument: &Instrument) -> pro
 }
 
 /// An instrument's terms.
-pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
+pub(crate) fn instrument(terms: &Instrument, ticks: Option<&TickTable>) -> proto::Instrument {
     let nano = |nano: i64| tidegate_model::decimal::format_nano(nano.into());
     proto::Instrument {
         symbol: terms.symbol.as_str().to_string(),
@@ -374,6 +396,7 @@ pub(crate) fn instrument(terms: &Instrument) -> proto::Instrument {
         price_decimals: terms.price_scale.into(),
         qty_decimals: terms.qty_scale.into(),
         settlement: terms.settlement.max(Settlement::Paid.wire()).into(),
+        tick_table: ticks.map(|table| table.format(terms.tick_size_nano)).unwrap_or_default(),
         venue_kind: terms.venue_kind.into(),
     }
 }
@@ -436,7 +459,11 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
                 Body::PositionReport(position_report(record.account, &held, known?))
             }
             Event::Account(cash) => Body::AccountReport(account_report(record.account, &cash)),
-            Event::Instrument(terms) => Body::Instrument(instrument(&terms)),
+            Event::Instrument(terms) => Body::Instrument(instrument(&terms, None)),
+            Event::TickTable(set) => {
+                let table = TickTable::unpack(&set).ok().flatten();
+                Body::TickTable(instrument(known?, table.as_ref()))
+            }
             Event::Limits(set) => Body::Limits(limits(&set)),
             Event::Ack(done) => Body::Ack(ack(&done)),
             Event::KillSwitch(done) => Body::KillSwitch(ack(&done)),
@@ -512,6 +539,8 @@ mod tests {
         check!("CONTINGENCY", tidegate_model::command::Contingency, proto::Contingency);
         check!("LIST_ORDER_STATUS", tidegate_model::event::ListOrderStatus, proto::ListOrderStatus);
         check!("POSTING_KIND", PostingKind, proto::PostingKind);
+        check!("ACCOUNT_KIND", tidegate_model::command::AccountKind, proto::AccountKind);
+        check!("COST_METHOD", tidegate_model::command::CostMethod, proto::CostMethod);
         check!("ROUTE_LINK", tidegate_model::command::RouteLink, proto::RouteLink);
         check!(
             "ROUTE_DIFFERENCE_KIND",

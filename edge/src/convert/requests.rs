@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tidegate_client::proto;
 use tidegate_client::proto::{cancel_order_request, get_order_request, replace_order_request};
 use tidegate_model::command::{
-    CancelOrder, ConfirmPosition, FLAG_CANCEL_ON_DISCONNECT, KillSwitch, MassCancel, NewOrder,
-    OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
+    AccountKind, CancelOrder, ConfirmPosition, CostMethod, FLAG_CANCEL_ON_DISCONNECT, KillSwitch,
+    MassCancel, NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
 };
 use tidegate_model::ids::{Code, TextIdError};
 use tidegate_model::instrument::{AssetClass, Settlement, venue_kind};
@@ -73,11 +73,19 @@ pub(crate) struct OrderName {
     pub client_order_id: ClientOrderId,
 }
 
+/// The engine's number of an order.
+pub(super) fn order_number(number: u64) -> Checked<OrderId> {
+    match number {
+        0 => Err(Refusal::invalid("order_id", "0 is no order; numbers begin at 1")),
+        number => Ok(OrderId(number)),
+    }
+}
+
 fn named(order_id: Option<u64>, client_id: Option<&str>) -> Checked<OrderName> {
     match (order_id, client_id) {
-        (Some(0), _) => Err(Refusal::invalid("order_id", "0 is no order; numbers begin at 1")),
         (Some(id), _) => {
-            Ok(OrderName { order_id: OrderId(id), client_order_id: ClientOrderId::EMPTY })
+            let order_id = order_number(id)?;
+            Ok(OrderName { order_id, client_order_id: ClientOrderId::EMPTY })
         }
         (None, Some(text)) => {
             Ok(OrderName { order_id: OrderId(0), client_order_id: client_order_id(text)? })
@@ -108,6 +116,13 @@ macro_rules! wire_field {
 }
 wire_field!(side, Side, "side", "SIDE_BUY (1) or SIDE_SELL (2)");
 wire_field!(order_type, OrderType, "order_type", "ORDER_TYPE_MARKET (1) to ORDER_TYPE_PEGGED (10)");
+wire_field!(account_kind, AccountKind, "kind", "ACCOUNT_KIND_CASH (1) or ACCOUNT_KIND_MARGIN (2)");
+wire_field!(
+    cost_method,
+    CostMethod,
+    "cost_method",
+    "COST_METHOD_AVERAGE (1) or COST_METHOD_FIFO (2)"
+);
 wire_field!(
     time_in_force,
     TimeInForce,
@@ -264,12 +279,12 @@ pub(crate) fn mass_cancel(view: &View, request: &proto::MassCancelRequest) -> Ch
     }))
 }
 
-fn code(field: &'static str, text: &str) -> Checked<Code> {
+pub(super) fn code(field: &'static str, text: &str) -> Checked<Code> {
     Code::new(text).map_err(|error| bad_text(field, "code", &error))
 }
 
 /// `text`, or `default` where it is empty, in 1e-9.
-fn nano(field: &'static str, text: &str, default: &str) -> Checked<i64> {
+pub(super) fn nano(field: &'static str, text: &str, default: &str) -> Checked<i64> {
     decimal_length(field, text)?;
     decimal::parse_nano(or(text, default)).map_err(decimal_field(field))
 }
@@ -283,6 +298,9 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
     let Some(asked) = &request.instrument else {
         return Err(Refusal::invalid("instrument", "is missing"));
     };
+    if !asked.tick_table.is_empty() {
+        return Err(Refusal::invalid("tick_table", "must be empty; SetTickTable sets it"));
+    }
     let above_zero = |field: &'static str, nano: i64| {
         if nano > 0 { Ok(nano) } else { Err(Refusal::invalid(field, "must be above 0")) }
     };
@@ -363,13 +381,22 @@ pub(crate) fn define(request: &proto::DefineInstrumentRequest) -> Checked<Comman
 /// A new account.
 pub(crate) fn open_account(request: &proto::OpenAccountRequest) -> Checked<Command> {
     let currency = code("currency", &request.currency)?;
-    Ok(Command::OpenAccount(OpenAccount::of(account(request.account)?, currency)))
+    // Unspecified is 0 on either side.
+    let kind = if request.kind == 0 { 0 } else { account_kind(request.kind)?.wire() };
+    let cost_method =
+        if request.cost_method == 0 { 0 } else { cost_method(request.cost_method)?.wire() };
+    let open = OpenAccount::of(account(request.account)?, currency);
+    Ok(Command::OpenAccount(OpenAccount { kind, cost_method, ..open }))
 }
 
 /// Cash in or out.
 pub(crate) fn transfer(request: &proto::TransferRequest) -> Checked<Command> {
     let amount = parse_money(&request.amount).map_err(|text| Refusal::invalid("amount", text))?;
-    Ok(Command::Transfer(Transfer::of_base(account(request.account)?, amount)))
+    let mut transfer = Transfer::of_base(account(request.account)?, amount);
+    if !request.currency.is_empty() {
+        transfer.currency = code("currency", &request.currency)?;
+    }
+    Ok(Command::Transfer(transfer))
 }
 
 /// New limits.

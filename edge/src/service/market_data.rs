@@ -12,7 +12,7 @@ use tidegate_client::proto;
 use tidegate_client::proto::market_data_service_server::MarketDataService;
 use tidegate_model::command::Phase;
 use tidegate_model::event::PhaseChange;
-use tidegate_model::{Instrument, Side, Ticks};
+use tidegate_model::{Instrument, Side, TickTable, Ticks};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -438,16 +438,20 @@ impl MarketDataService for MarketData {
         let prefix = requests::symbol_from("prefix", &request.prefix)?;
         let after = requests::symbol_from("page_token", &request.page_token)?;
         let view = self.0.view();
-        let rows: Vec<Arc<Instrument>> = view
+        let rows: Vec<(Arc<Instrument>, Option<TickTable>)> = view
             .instruments_from(prefix.max(after))
-            .skip_while(|terms| !after.is_empty() && terms.symbol == after)
-            .take_while(|terms| terms.symbol.as_str().starts_with(&request.prefix))
+            .skip_while(|(_, terms)| !after.is_empty() && terms.symbol == after)
+            .take_while(|(_, terms)| terms.symbol.as_str().starts_with(&request.prefix))
             .take(size + 1)
-            .cloned()
+            .map(|(id, terms)| (Arc::clone(terms), view.tick_table(id).copied()))
             .collect();
         drop(view);
-        let (rows, next_page_token) = page(rows, size, |terms| terms.symbol.as_str().to_string());
-        let instruments = rows.iter().map(|terms| reports::instrument(terms)).collect();
+        let symbol = |(terms, _): &(Arc<Instrument>, _)| terms.symbol.as_str().to_string();
+        let (rows, next_page_token) = page(rows, size, symbol);
+        let told = |(terms, table): &(Arc<Instrument>, Option<TickTable>)| {
+            reports::instrument(terms, table.as_ref())
+        };
+        let instruments = rows.iter().map(told).collect();
         Ok(Response::new(proto::ListInstrumentsResponse { instruments, next_page_token }))
     }
 }

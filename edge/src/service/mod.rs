@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod desk;
 mod events;
 mod market_data;
 mod orders;
@@ -9,6 +10,7 @@ mod session;
 
 pub(crate) use accounts::Accounts;
 pub(crate) use admin::Admin;
+pub(crate) use desk::Desk;
 pub(crate) use events::Events;
 pub(crate) use market_data::{MarketData, quote_of, trade};
 pub(crate) use orders::Orders;

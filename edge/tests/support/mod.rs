@@ -177,9 +177,9 @@ impl House {
 
     pub async fn open_account(&self, account: u32) {
         let client = &self.client;
-        let open = OpenAccountRequest { account, currency: "USD".into() };
+        let open = OpenAccountRequest { account, currency: "USD".into(), ..Default::default() };
         done(client.open_account(open).await.expect("an answer"));
-        let cash = TransferRequest { account, amount: "100000".into() };
+        let cash = TransferRequest { account, amount: "100000".into(), ..Default::default() };
         done(client.transfer(cash).await.expect("an answer"));
         let limits = Limits {
             account,

@@ -4,11 +4,13 @@ use super::output::{Output, Publisher};
 use super::{Core, Listed};
 use bytemuck::Zeroable;
 use tidegate_model::command::{
-    AssignFees, Convert, OpenAccount, ReportEquity, SetFees, SetRate, Transfer,
+    AccountKind, AssignFees, Convert, OpenAccount, ReportEquity, SetFees, SetMargin, SetRate,
+    Transfer,
 };
 use tidegate_model::event::{Equity, Event, Posting, PostingKind};
 use tidegate_model::{AccountId, InstrumentId, Money, Reject, RejectReason, Ticks};
 use tidegate_oms::{Mark, Oms, Requester, WalletSlot};
+use tidegate_risk::MarginFunds;
 
 impl Core {
     pub(super) fn open_account<O: Output>(
@@ -17,8 +19,16 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
+        let kind = match open.kind {
+            0 => AccountKind::Cash,
+            wire => AccountKind::from_wire(wire)
+                .ok_or(Reject::of(RejectReason::BadField, wire.into()))?,
+        };
         self.oms.open_account(&open)?;
-        self.risk.open_account(open.account)?;
+        match kind {
+            AccountKind::Cash => self.risk.open_account(open.account)?,
+            AccountKind::Margin => self.risk.open_margin_account(open.account)?,
+        }
         if let Ok(state) = self.oms.account(open.account) {
             publisher.event(who, open.account, InstrumentId::NONE, &Event::Account(*state));
         }
@@ -66,6 +76,10 @@ impl Core {
         self.oms.assign_fees(&assign).map(|()| 0)
     }
 
+    pub(super) fn set_margin(&mut self, set: SetMargin) -> Result<u64, Reject> {
+        self.risk.set_margin(&set).map(|()| 0)
+    }
+
     pub(super) fn check_instrument(&self, id: InstrumentId) -> Result<&Listed, Reject> {
         let unknown = Reject::of(RejectReason::UnknownInstrument, id.0.into());
         self.listing.get(id).ok_or(unknown)
@@ -98,10 +112,27 @@ impl Core {
     /// # Errors
     /// As [`tidegate_oms::Oms::equity`].
     pub fn equity(&self, account: AccountId) -> Result<Equity, Reject> {
-        self.oms.equity(account, |instrument| Mark {
+        let is_margin = self.risk.is_margin(account);
+        self.oms.equity(account, |instrument| self.mark_with(instrument, is_margin))
+    }
+
+    /// What the margin of an account is measured against; `None` of a cash account.
+    #[inline]
+    pub(super) fn margin_funds(&self, account: AccountId) -> Option<MarginFunds> {
+        self.risk.is_margin(account).then(|| self.margin_funds_now(account))
+    }
+
+    #[cold]
+    fn margin_funds_now(&self, account: AccountId) -> MarginFunds {
+        self.oms.margin_funds(account, |instrument| self.mark_with(instrument, true))
+    }
+
+    fn mark_with(&self, instrument: InstrumentId, is_margin: bool) -> Mark<'_> {
+        Mark {
             terms: &self.listing[instrument].instrument,
             price: self.mark(instrument),
-        })
+            margin: is_margin.then(|| self.risk.margin(instrument)),
+        }
     }
 
     /// What positions in an instrument are valued at: its reference price, else its last settlement price.

@@ -2,7 +2,9 @@
 
 use super::output::{Output, Publisher};
 use super::{Core, ack};
-use tidegate_model::command::{CommandKind, Configure, KillSwitch, SetFillModel, SetLimits};
+use tidegate_model::command::{
+    CommandKind, Configure, KillSwitch, SetFillModel, SetLimits, SetTickTable,
+};
 use tidegate_model::event::{CancelReason, Event};
 use tidegate_model::units::NANO;
 use tidegate_model::{AccountId, Instrument, InstrumentId, Lots, Reject, RejectReason};
@@ -33,6 +35,17 @@ impl Core {
             publisher.event(who, AccountId::NONE, defined.id, &Event::Instrument(terms));
         }
         Ok(defined.id.0.into())
+    }
+
+    pub(super) fn set_tick_table<O: Output>(
+        &mut self,
+        set: SetTickTable,
+        who: Requester,
+        publisher: &mut Publisher<'_, O>,
+    ) -> Result<u64, Reject> {
+        self.listing.set_tick_table(&set)?;
+        publisher.event(who, AccountId::NONE, set.instrument, &Event::TickTable(set));
+        Ok(set.count.into())
     }
 
     pub(super) fn set_limits<O: Output>(

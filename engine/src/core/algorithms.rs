@@ -54,7 +54,10 @@ impl Core {
         let listed = self.listing.get(order.instrument).ok_or(unknown)?;
         self.oms.check_algorithm(new, self.now)?;
         check_parent(&order, new, listed.instrument.order_lot)?;
-        let mut context = self.order_context(order.account, order.instrument, listed)?;
+        let (account, instrument) = (order.account, order.instrument);
+        let (margin, ticks) = (self.margin_funds(account), self.listing.tick_table(instrument));
+        let mut context =
+            self.order_context(account, instrument, (listed, ticks), margin.as_ref())?;
         context.counting = Counting::Later;
         let approved: RiskApproved<NewOrder> = self.risk.check_new(order, &context)?;
         self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;

@@ -230,7 +230,7 @@ impl Core {
         }
         let offset = self.oms.entered(slot).offset;
         let limit = Ticks(stop.0.saturating_add(offset.0).max(1));
-        let step = self.listing[order.instrument].instrument.order_tick_at(limit).0;
+        let step = self.listing.order_tick_at(order.instrument, limit).0;
         let below = Ticks(limit.0 - limit.0 % step);
         match order.side {
             Side::Buy if below.0 > 0 => below,
@@ -314,7 +314,7 @@ impl Core {
             Side::Sell => best.price.0.checked_add(1),
         };
         let Some(beside) = beside.filter(|beside| *beside > 0) else { return would_cross };
-        let step = listed.instrument.order_tick_at(Ticks(beside)).0;
+        let step = self.listing.order_tick_at(instrument, Ticks(beside)).0;
         let below = beside - beside % step;
         match side {
             Side::Buy if below > 0 => Ok(Ticks(below)),

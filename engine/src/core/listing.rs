@@ -1,9 +1,12 @@
 //! The instruments an engine lists: by id, by symbol, and by the feed's own number.
 
+use tidegate_model::command::SetTickTable;
 use tidegate_model::instrument::InstrumentError;
 use tidegate_model::market::TradingStatus;
+use tidegate_model::tick_table::{TICK_BANDS_MAX, TickTableError};
 use tidegate_model::{
-    Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, Ticks, hash::hash_words,
+    Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, TickTable, Ticks,
+    hash::hash_words,
 };
 
 /// Numbers a feed may use for its instruments: ITCH stock locates have 16 bits.
@@ -30,6 +33,8 @@ pub struct Listing {
     by_symbol: Vec<(Symbol, InstrumentId)>,
     /// [`InstrumentId::NONE`] where the feed has not bound the number.
     by_channel: Vec<InstrumentId>,
+    /// By instrument, as far as any has one.
+    tick_tables: Vec<Option<Box<TickTable>>>,
 }
 
 /// What [`Listing::define`] did.
@@ -48,6 +53,7 @@ impl Listing {
             listed: Vec::with_capacity(InstrumentId::COUNT_MAX),
             by_symbol: Vec::with_capacity(InstrumentId::COUNT_MAX),
             by_channel: vec![InstrumentId::NONE; CHANNELS_MAX],
+            tick_tables: Vec::new(),
         }
     }
 
@@ -116,6 +122,46 @@ impl Listing {
         self.listed.get(id.index())
     }
 
+    /// The tick table of an instrument, if it has one.
+    #[inline]
+    pub fn tick_table(&self, id: InstrumentId) -> Option<&TickTable> {
+        self.tick_tables.get(id.index())?.as_deref()
+    }
+
+    /// Gives an instrument a tick table, or takes it away.
+    ///
+    /// # Errors
+    /// `UnknownInstrument`; `BadField` with the number of the band that makes no table, or 0; `Tick` with the order tick of
+    /// the instrument and a step that is no multiple of it: the market's own grid is that of the order tick.
+    pub fn set_tick_table(&mut self, set: &SetTickTable) -> Result<(), Reject> {
+        let id = set.instrument;
+        let unknown = Reject::of(RejectReason::UnknownInstrument, id.0.into());
+        let order_tick = self.get(id).ok_or(unknown)?.instrument.order_tick.0;
+        let bad = |error: TickTableError| {
+            let limit = TICK_BANDS_MAX as i128;
+            Reject::new(RejectReason::BadField, limit, error.band() as i128)
+        };
+        let table = TickTable::unpack(set).map_err(bad)?;
+        let bands = table.iter().flat_map(TickTable::bands);
+        if let Some(odd) = bands.map(|band| band.tick.0).find(|tick| tick % order_tick != 0) {
+            return Err(Reject::new(RejectReason::Tick, order_tick.into(), odd.into()));
+        }
+        if self.tick_tables.len() <= id.index() {
+            self.tick_tables.resize(id.index() + 1, None);
+        }
+        self.tick_tables[id.index()] = table.map(Box::new);
+        Ok(())
+    }
+
+    /// The step that an order's price must be a multiple of, at that price.
+    #[inline]
+    pub fn order_tick_at(&self, id: InstrumentId, price: Ticks) -> Ticks {
+        match self.tick_table(id) {
+            None => self[id].instrument.order_tick_at(price),
+            Some(table) => table.tick_at(price),
+        }
+    }
+
     /// How many instruments there are; ids run from 0 to one less.
     pub fn count(&self) -> usize {
         self.listed.len()
@@ -131,6 +177,12 @@ impl Listing {
             let status = u64::from(listed.status.wire());
             let market = [id as u64, status, traded, price, settled, at];
             hash.add(hash_words(0x4c49_5354, &words).wrapping_add(hash_words(id as u64, &market)));
+        }
+        for (id, table) in self.tick_tables.iter().enumerate() {
+            for band in table.iter().flat_map(|table| table.bands()) {
+                let words = [id as u64, band.from.0 as u64, band.tick.0 as u64];
+                hash.add(hash_words(0x5449_434b, &words));
+            }
         }
         for (channel, id) in self.by_channel.iter().enumerate() {
             if *id != InstrumentId::NONE {

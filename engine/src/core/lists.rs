@@ -356,7 +356,10 @@ impl Core {
             let kind = listed.instrument.venue_kind;
             return Err(Reject::of(RejectReason::UnsupportedByVenue, kind.into()));
         }
-        let mut context = self.order_context(leg.account, leg.instrument, listed)?;
+        let (margin, ticks) =
+            (self.margin_funds(leg.account), self.listing.tick_table(leg.instrument));
+        let mut context =
+            self.order_context(leg.account, leg.instrument, (listed, ticks), margin.as_ref())?;
         let before = of_rivals(list, at, approved);
         context.counting = match before {
             _ if list.is_exit(at) => Counting::Later,

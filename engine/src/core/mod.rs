@@ -11,6 +11,7 @@
 mod accounts;
 mod admin;
 mod algorithms;
+mod amend;
 mod answers;
 mod bars;
 mod flatten;
@@ -221,14 +222,17 @@ impl Core {
             Some(Command::Convert(convert)) => self.convert(convert, who, publisher),
             Some(Command::SetFees(fees)) => self.set_fees(fees),
             Some(Command::AssignFees(assign)) => self.assign_fees(assign),
+            Some(Command::SetMargin(set)) => self.set_margin(set),
             Some(Command::SetBorrow(set)) => self.set_borrow(set),
             Some(Command::CorporateAction(action)) => self.corporate_action(action, who, publisher),
             Some(Command::Settle(settle)) => self.settle(settle, who, publisher),
+            Some(Command::AmendTrade(amend)) => self.amend_trade(amend, publisher),
             Some(Command::ReportEquity(report)) => self.report_equity(report, who, publisher),
             Some(Command::SetFillModel(set)) => self.set_fill_model(set),
             Some(Command::SetLatency(set)) => self.paper.latency_mut().set(&set).map(|()| 0),
             Some(Command::AddLatencyPoints(add)) => self.paper.latency_mut().add_points(&add),
             Some(Command::SetPhase(set)) => self.set_phase(set, publisher),
+            Some(Command::SetTickTable(set)) => self.set_tick_table(set, who, publisher),
             Some(Command::RouteReport(report)) => match self.route_report(report, publisher) {
                 Ok(_) => return,
                 refused => refused,

@@ -14,10 +14,11 @@ use tidegate_model::command::{
 use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
-    AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, Ticks, UnixNanos,
+    AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, TickTable, Ticks,
+    UnixNanos,
 };
 use tidegate_oms::{AlgorithmEnd, Named, Order, OrderSlot, Place, Requester};
-use tidegate_risk::{Counting, OrderContext, OrderExposure, RiskApproved};
+use tidegate_risk::{Counting, MarginFunds, OrderContext, OrderExposure, RiskApproved};
 
 /// Nobody's request: what the market or the clock caused.
 pub(super) const NOBODY: Requester = Requester {
@@ -94,7 +95,10 @@ impl Core {
         let name = self.oms.name_hash(order.account, &order.client_order_id);
         let unknown = Reject::of(RejectReason::UnknownInstrument, order.instrument.0.into());
         let listed = self.listing.get(order.instrument).ok_or(unknown)?;
-        let context = self.order_context(order.account, order.instrument, listed)?;
+        let (margin, ticks) =
+            (self.margin_funds(order.account), self.listing.tick_table(order.instrument));
+        let (account, instrument) = (order.account, order.instrument);
+        let context = self.order_context(account, instrument, (listed, ticks), margin.as_ref())?;
         let answer = self.risk.check_new(order, &context);
         // A message that is repeated is answered as what it is, whatever the gate says of it.
         if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
@@ -122,13 +126,15 @@ impl Core {
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        listed: &'l Listed,
+        (listed, tick_table): (&'l Listed, Option<&'l TickTable>),
+        margin: Option<&'l MarginFunds>,
     ) -> Result<OrderContext<'l>, Reject> {
         Ok(OrderContext {
             now: self.now,
             instrument: &listed.instrument,
+            tick_table,
             reference: self.reference(instrument),
-            funds: self.oms.funds(account, &listed.instrument)?,
+            funds: self.oms.funds(account, &listed.instrument, margin)?,
             counting: Counting::Alone,
         })
     }
@@ -615,7 +621,11 @@ impl Core {
             self.paper.check_room()?;
             check_trading(listed)?;
         }
-        let mut context = self.order_context(order.account, order.instrument, listed)?;
+        let (margin, ticks) =
+            (self.margin_funds(order.account), self.listing.tick_table(order.instrument));
+        let (account, instrument) = (order.account, order.instrument);
+        let mut context =
+            self.order_context(account, instrument, (listed, ticks), margin.as_ref())?;
         context.counting = self.counting_of(slot);
         let before = self.oms.exposure(slot);
         let cum_qty = order.cum_qty;

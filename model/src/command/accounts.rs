@@ -1,7 +1,7 @@
 //! What operators ask for about accounts: currencies, conversions, fees, and what happens to all who hold an instrument.
 
-use crate::ids::{AccountId, Code, InstrumentId};
-use crate::units::{Money, Ticks};
+use crate::ids::{AccountId, Code, ExecId, InstrumentId, OrderId};
+use crate::units::{Lots, Money, Ticks};
 use bytemuck::{Pod, Zeroable};
 
 /// Sets what one unit of a currency is worth in another: `mantissa / 10^scale`. One way; the way back is a rate of its own.
@@ -157,6 +157,57 @@ pub struct Settle {
     pub price: Ticks,
     /// The instrument.
     pub instrument: InstrumentId,
+    /// Zero.
+    pub reserved: [u8; 4],
+}
+
+wire_enum!(
+    /// What an [`AmendTrade`] does.
+    AmendKind {
+        /// Takes the execution back (FIX ExecType H).
+        Bust = 1 => "bust",
+        /// Puts its price or quantity right (FIX ExecType G).
+        Correct = 2 => "correct",
+    }
+);
+
+/// Takes an execution of today back, or puts it right. Order, position, cash, fees and profit become what they would be if it
+/// had been so. What is taken back is not put back into the market: OrderQty of an order that still works shrinks by it,
+/// and one that was filled is canceled for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct AmendTrade {
+    /// The order.
+    pub order_id: OrderId,
+    /// Its execution.
+    pub exec_id: ExecId,
+    /// Of a correction: LastQty as it should be, at most what was executed.
+    pub qty: Lots,
+    /// Of a correction: LastPx as it should be, above 0.
+    pub price: Ticks,
+    /// The account.
+    pub account: AccountId,
+    /// An [`AmendKind`] on the wire.
+    pub kind: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
+
+/// Sets the margins of an instrument, for margin accounts: a share of the value, so much a lot, or both. All 0 takes them
+/// away: then all of the value is tied up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetMargin {
+    /// For each lot, to open a position; at least 0, in the currency of the instrument.
+    pub initial_per_lot: Money,
+    /// For each lot, to keep it; at most as much.
+    pub maintenance_per_lot: Money,
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Millionths of the value, to open a position; at most 10,000,000.
+    pub initial_e6: u32,
+    /// Millionths of the value, to keep it; at most as much.
+    pub maintenance_e6: u32,
     /// Zero.
     pub reserved: [u8; 4],
 }

@@ -14,6 +14,16 @@ wire_enum!(
     }
 );
 
+wire_enum!(
+    /// What an account must have for what it trades.
+    AccountKind {
+        /// The whole value, each currency for its own.
+        Cash = 1 => "cash",
+        /// The margin of each instrument, out of all of its currencies together.
+        Margin = 2 => "margin",
+    }
+);
+
 /// Opens an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -22,8 +32,10 @@ pub struct OpenAccount {
     pub account: AccountId,
     /// A [`CostMethod`] on the wire; 0 is [`CostMethod::Average`].
     pub cost_method: u8,
+    /// An [`AccountKind`] on the wire; 0 is [`AccountKind::Cash`].
+    pub kind: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
     /// Its base currency: what it is worth is told in it.
     pub currency: Code,
 }
@@ -44,9 +56,9 @@ pub struct Transfer {
 }
 
 impl OpenAccount {
-    /// An account at average cost.
+    /// A cash account at average cost.
     pub const fn of(account: AccountId, currency: Code) -> Self {
-        Self { account, cost_method: 0, reserved: [0; 3], currency }
+        Self { account, cost_method: 0, kind: 0, reserved: [0; 2], currency }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What operators ask of the markets of the house: phases and prices to begin from (`docs/rule-book.md`).
 
 use crate::ids::InstrumentId;
+use crate::tick_table::{PackedBand, TICK_BANDS_MAX};
 use crate::units::{Ticks, UnixNanos};
 use bytemuck::{Pod, Zeroable};
 
@@ -88,4 +89,18 @@ pub struct SetReference {
     pub instrument: InstrumentId,
     /// Zero.
     pub reserved: [u8; 4],
+}
+
+/// Sets the tick table of an instrument, whatever its market, in place of the one it had; what rests stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetTickTable {
+    /// Whose prices.
+    pub instrument: InstrumentId,
+    /// Bands in use; 0 takes the table away: then the instrument's own `order_tick` holds.
+    pub count: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+    /// The bands by rising price; each step a multiple of the instrument's `order_tick`.
+    pub bands: [PackedBand; TICK_BANDS_MAX],
 }

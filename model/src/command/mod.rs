@@ -22,16 +22,18 @@ mod paper;
 mod route;
 
 pub use accounts::{
-    AssignFees, Convert, CorporateAction, CorporateActionKind, ReportEquity, SetBorrow, SetFees,
-    SetRate, Settle,
+    AmendKind, AmendTrade, AssignFees, Convert, CorporateAction, CorporateActionKind, ReportEquity,
+    SetBorrow, SetFees, SetMargin, SetRate, Settle,
 };
-pub use admin::{Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
+pub use admin::{AccountKind, Configure, CostMethod, KillSwitch, OpenAccount, SetLimits, Transfer};
 pub use algorithm::{
     ALGORITHM_DURATION_MAX_NS, ALGORITHM_INTERVAL_MIN_NS, Algorithm, CURVE_BUCKETS_MAX, CURVES_MAX,
     Flatten, NewAlgorithm, SetVolumeCurve,
 };
 pub use list::{Contingency, LIST_LEGS_MAX, NewList};
-pub use market::{BAND_PPM_MAX, PAUSE_NS_MAX, Phase, SetBands, SetPhase, SetReference};
+pub use market::{
+    BAND_PPM_MAX, PAUSE_NS_MAX, Phase, SetBands, SetPhase, SetReference, SetTickTable,
+};
 pub use order::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, FLAG_HIDDEN, FLAGS_KNOWN, MassCancel, NewOrder,
     OrderType, PPM_PER_UNIT, PegKind, PostOnly, ReplaceOrder, SelfTrade, TimeInForce, TrailUnit,
@@ -92,12 +94,16 @@ wire_enum!(
         SetFees = 43 => "set_fees",
         /// [`AssignFees`]: whom a schedule of fees is for.
         AssignFees = 44 => "assign_fees",
+        /// [`SetMargin`]: the margins of an instrument.
+        SetMargin = 45 => "set_margin",
         /// [`SetBorrow`]: what being short costs.
         SetBorrow = 46 => "set_borrow",
         /// [`CorporateAction`]: a dividend or a split.
         CorporateAction = 47 => "corporate_action",
         /// [`Settle`]: the settlement price of an instrument.
         Settle = 48 => "settle",
+        /// [`AmendTrade`]: a trade is taken back or put right.
+        AmendTrade = 49 => "amend_trade",
         /// [`NewList`]: the head of a list of orders that depend on each other.
         NewList = 50 => "new_list",
         /// [`NewAlgorithm`]: how the parent order that follows is worked.
@@ -118,6 +124,8 @@ wire_enum!(
         SetBands = 66 => "set_bands",
         /// [`SetReference`]: a price to begin from.
         SetReference = 67 => "set_reference",
+        /// [`SetTickTable`]: the step of order prices by price.
+        SetTickTable = 74 => "set_tick_table",
         /// [`RouteReport`]: what a venue said of a routed order.
         RouteReport = 75 => "route_report",
         /// [`RouteStatus`]: the link to a venue changed.
@@ -190,12 +198,16 @@ pub enum Command {
     SetFees(SetFees),
     /// See [`CommandKind::AssignFees`].
     AssignFees(AssignFees),
+    /// See [`CommandKind::SetMargin`].
+    SetMargin(SetMargin),
     /// See [`CommandKind::SetBorrow`].
     SetBorrow(SetBorrow),
     /// See [`CommandKind::CorporateAction`].
     CorporateAction(CorporateAction),
     /// See [`CommandKind::Settle`].
     Settle(Settle),
+    /// See [`CommandKind::AmendTrade`].
+    AmendTrade(AmendTrade),
     /// See [`CommandKind::NewList`].
     NewList(NewList),
     /// See [`CommandKind::NewAlgorithm`].
@@ -216,6 +228,8 @@ pub enum Command {
     SetBands(SetBands),
     /// See [`CommandKind::SetReference`].
     SetReference(SetReference),
+    /// See [`CommandKind::SetTickTable`].
+    SetTickTable(SetTickTable),
     /// See [`CommandKind::RouteReport`].
     RouteReport(RouteReport),
     /// See [`CommandKind::RouteStatus`].
@@ -254,9 +268,11 @@ impl CommandRecord {
             Command::ReportEquity(body) => put(CommandKind::ReportEquity, bytes_of(body)),
             Command::SetFees(body) => put(CommandKind::SetFees, bytes_of(body)),
             Command::AssignFees(body) => put(CommandKind::AssignFees, bytes_of(body)),
+            Command::SetMargin(body) => put(CommandKind::SetMargin, bytes_of(body)),
             Command::SetBorrow(body) => put(CommandKind::SetBorrow, bytes_of(body)),
             Command::CorporateAction(body) => put(CommandKind::CorporateAction, bytes_of(body)),
             Command::Settle(body) => put(CommandKind::Settle, bytes_of(body)),
+            Command::AmendTrade(body) => put(CommandKind::AmendTrade, bytes_of(body)),
             Command::NewList(body) => put(CommandKind::NewList, bytes_of(body)),
             Command::NewAlgorithm(body) => put(CommandKind::NewAlgorithm, bytes_of(body)),
             Command::SetVolumeCurve(body) => put(CommandKind::SetVolumeCurve, bytes_of(body)),
@@ -267,6 +283,7 @@ impl CommandRecord {
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
             Command::SetBands(body) => put(CommandKind::SetBands, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
+            Command::SetTickTable(body) => put(CommandKind::SetTickTable, bytes_of(body)),
             Command::RouteReport(body) => put(CommandKind::RouteReport, bytes_of(body)),
             Command::RouteStatus(body) => put(CommandKind::RouteStatus, bytes_of(body)),
             Command::RoutePosition(body) => put(CommandKind::RoutePosition, bytes_of(body)),
@@ -315,9 +332,11 @@ impl CommandRecord {
             CommandKind::ReportEquity => Command::ReportEquity(self.body()),
             CommandKind::SetFees => Command::SetFees(self.body()),
             CommandKind::AssignFees => Command::AssignFees(self.body()),
+            CommandKind::SetMargin => Command::SetMargin(self.body()),
             CommandKind::SetBorrow => Command::SetBorrow(self.body()),
             CommandKind::CorporateAction => Command::CorporateAction(self.body()),
             CommandKind::Settle => Command::Settle(self.body()),
+            CommandKind::AmendTrade => Command::AmendTrade(self.body()),
             CommandKind::NewList => Command::NewList(self.body()),
             CommandKind::NewAlgorithm => Command::NewAlgorithm(self.body()),
             CommandKind::SetVolumeCurve => Command::SetVolumeCurve(self.body()),
@@ -328,6 +347,7 @@ impl CommandRecord {
             CommandKind::SetPhase => Command::SetPhase(self.body()),
             CommandKind::SetBands => Command::SetBands(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),
+            CommandKind::SetTickTable => Command::SetTickTable(self.body()),
             CommandKind::RouteReport => Command::RouteReport(self.body()),
             CommandKind::RouteStatus => Command::RouteStatus(self.body()),
             CommandKind::RoutePosition => Command::RoutePosition(self.body()),

@@ -136,8 +136,12 @@ impl Ledger {
         mut each: impl FnMut(&Posted),
     ) -> u64 {
         let mut count = 0;
-        for account in 0..self.accounts.len() as u32 {
-            if let Some(slot) = self.holder(AccountId(account), instrument, action) {
+        for account in (0..self.accounts.len() as u32).map(AccountId) {
+            // One who holds nothing would have held something if an earlier trade had not been.
+            if let Some(slot) = self.positions.find(account, instrument) {
+                self.carry_on(slot);
+            }
+            if let Some(slot) = self.holder(account, instrument, action) {
                 each(&self.act_on(slot, terms, action));
                 count += 1;
             }

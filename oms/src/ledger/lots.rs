@@ -205,6 +205,20 @@ impl TaxLots {
         }
     }
 
+    /// Has the lots as they were when the day began.
+    pub fn rewind(&mut self, slot: QueueSlot, hash: &mut StateHash) {
+        let mut queue = self.queues[slot.0 as usize];
+        let tail = queue.opening.tail;
+        let first = match self.lots.get_mut(tail as usize) {
+            Some(tail) => core::mem::replace(&mut tail.next, NONE),
+            None => core::mem::replace(&mut queue.head, NONE),
+        };
+        self.release(&queue, first, NONE, hash);
+        queue.now = queue.opening;
+        queue.enter(hash);
+        self.queues[slot.0 as usize] = queue;
+    }
+
     /// What is there now is what the day begins with: forgets what was closed before.
     pub fn begin_day(&mut self, slot: QueueSlot, hash: &mut StateHash) {
         let mut queue = self.queues[slot.0 as usize];

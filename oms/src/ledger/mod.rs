@@ -1,18 +1,24 @@
 //! Who holds what: the cash of every account and the position of every account in every instrument.
 
 pub mod actions;
+pub mod amend;
+pub mod executions;
 mod lots;
 mod wallets;
 
 use crate::account::Wallet;
+use crate::order::OrderSlot;
 use crate::position::{Change, Trade, booked, booked_at, closing_qty};
 use crate::rates::Rates;
 use bytemuck::Zeroable;
+use executions::{Executed, Executions};
 use lots::{Closed, QueueSlot, TaxLots};
 use tidegate_model::command::CostMethod;
-use tidegate_model::event::Position;
+use tidegate_model::event::{Liquidity, Position};
 use tidegate_model::hash::hash_words;
-use tidegate_model::{AccountId, Instrument, InstrumentId, Money, Reject, RejectReason, StateHash};
+use tidegate_model::{
+    AccountId, ExecId, Instrument, InstrumentId, Money, Reject, RejectReason, StateHash,
+};
 use tidegate_risk::exposure::PAIR_MONEY_MAX;
 use tidegate_risk::pairs::{PairSlot, PairTable};
 
@@ -47,13 +53,19 @@ struct PositionRecord {
     instrument: InstrumentId,
     position: Position,
     hash: u64,
+    /// The last execution of today, unless the position was carried on since; or 0.
+    last_exec: ExecId,
+    /// The position before the first of those executions.
+    opening: Position,
     /// Its lots, where the account realises first in, first out, and there was a trade.
     queue: Option<QueueSlot>,
 }
 
 impl PositionRecord {
     fn flat(account: AccountId, instrument: InstrumentId) -> Self {
-        Self { account, instrument, position: Position::zeroed(), hash: 0, queue: None }
+        let (position, opening) = (Position::zeroed(), Position::zeroed());
+        let (last_exec, queue) = (ExecId(0), None);
+        Self { account, instrument, position, hash: 0, last_exec, opening, queue }
     }
 }
 
@@ -65,9 +77,20 @@ impl WalletSlot {
     }
 }
 
+/// What was executed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct By {
+    /// The order.
+    pub order: OrderSlot,
+    /// Rested or took.
+    pub liquidity: Liquidity,
+}
+
 /// What a trade did to its position and its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Booking {
+    /// The number of the execution.
+    pub exec_id: ExecId,
     /// Lots held after it; below 0 is short.
     pub position_qty: i64,
     /// What they cost; below 0 is short.
@@ -99,18 +122,21 @@ pub struct Ledger {
     rates: Rates,
     positions: PairTable<PositionRecord>,
     lots: TaxLots,
+    executions: Executions,
     none: Position,
     hash: StateHash,
 }
 
 impl Ledger {
-    pub fn new() -> Self {
+    /// Empty, with room for `executions_max` executions of a day, a power of two.
+    pub fn new(executions_max: u32) -> Self {
         Self {
             accounts: Vec::new(),
             others: Vec::new(),
             rates: Rates::new(),
             positions: PairTable::new(),
             lots: TaxLots::new(),
+            executions: Executions::new(executions_max),
             none: Position::zeroed(),
             hash: StateHash::default(),
         }
@@ -118,10 +144,11 @@ impl Ledger {
 
     pub fn prefault(&mut self) {
         self.positions.prefault(PositionRecord::flat(AccountId::NONE, InstrumentId::NONE));
+        self.executions.prefault();
     }
 
     pub fn hash(&self) -> StateHash {
-        self.hash.combined(self.rates.hash())
+        self.hash.combined(self.rates.hash()).combined(self.executions.hash())
     }
 
     /// True if a trade worth `notional` is sure to be booked, and one more of that size after it: each total is within a
@@ -162,6 +189,7 @@ impl Ledger {
         id: AccountId,
         instrument: InstrumentId,
         trade: &Trade,
+        by: By,
         terms: &Instrument,
     ) -> Result<Booking, Reject> {
         let wallet_slot = self.find(id, terms.currency)?;
@@ -178,11 +206,30 @@ impl Ledger {
 
         let flat = || PositionRecord::flat(id, instrument);
         let slot = self.positions.find_or_insert(id, instrument, flat)?;
+        let exec_id = self.executions.next();
         let held = self.positions.get_mut(slot);
+        if !self.executions.is_of_today(held.last_exec) {
+            (held.opening, held.last_exec) = (held.position, ExecId(0));
+        }
+        let before = core::mem::replace(&mut held.last_exec, exec_id);
         held.position = change.position;
         self.hash.remove(held.hash);
         held.hash = hash_position(id, instrument, &change.position);
         self.hash.add(held.hash);
+        let By { order, liquidity } = by;
+        let &Trade { side, qty, price, fee } = trade;
+        self.executions.push(Executed {
+            fee,
+            exec_id,
+            before,
+            qty,
+            price,
+            order,
+            account: id,
+            instrument,
+            side,
+            liquidity,
+        });
         if by_lots {
             self.keep_lots(slot, closing);
         }
@@ -193,6 +240,7 @@ impl Ledger {
         wallet.cost = cost;
         wallet.enter(id, hash);
         Ok(Booking {
+            exec_id,
             position_qty: change.position.qty,
             position_cost: change.position.cost,
             realised: change.realised,
@@ -243,6 +291,11 @@ impl Ledger {
         }
     }
 
+    /// An execution of today, if it is kept.
+    pub fn execution(&self, exec_id: ExecId) -> Option<&Executed> {
+        self.executions.get(exec_id)
+    }
+
     /// The lots of a position that realises first in, first out: how many and what they cost, oldest first.
     pub fn tax_lots(
         &self,
@@ -258,6 +311,7 @@ impl Ledger {
 
     /// The trading day ends: what is there is what the next one begins with.
     pub fn day_roll(&mut self) {
+        self.executions.begin_day();
         for record in self.positions.records() {
             if let Some(queue) = record.queue {
                 self.lots.begin_day(queue, &mut self.hash);
@@ -278,7 +332,7 @@ impl Ledger {
     }
 
     pub fn hash_from_scratch(&self) -> StateHash {
-        let mut hash = self.rates.hash();
+        let mut hash = self.rates.hash().combined(self.executions.hash_from_scratch());
         for (id, _) in self.accounts() {
             for wallet in self.wallets(id) {
                 hash.add(wallet.hash_now(id));

@@ -92,8 +92,9 @@ impl Desk {
         let context = OrderContext {
             now: NOW,
             instrument: &self.terms,
+            tick_table: None,
             reference: Some(Ticks(100)),
-            funds: self.oms.funds(order.account, &self.terms)?,
+            funds: self.oms.funds(order.account, &self.terms, None)?,
             counting: Counting::Alone,
         };
         self.risk.check_new(order, &context)
@@ -170,8 +171,9 @@ impl Desk {
         let context = OrderContext {
             now: NOW,
             instrument: &self.terms,
+            tick_table: None,
             reference: Some(Ticks(100)),
-            funds: self.oms.funds(order.account, &self.terms).expect("its currency"),
+            funds: self.oms.funds(order.account, &self.terms, None).expect("its currency"),
             counting: Counting::Alone,
         };
         self.risk.check_replace(replace, &self.oms.exposure(slot), order.cum_qty, &context)

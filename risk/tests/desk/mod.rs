@@ -78,6 +78,7 @@ impl Desk {
         let context = OrderContext {
             now: self.now,
             instrument: &self.terms,
+            tick_table: None,
             reference: self.reference,
             funds: Funds::of_base(self.equity),
             counting: Counting::Alone,
@@ -102,6 +103,7 @@ impl Desk {
         let context = OrderContext {
             now: self.now,
             instrument: &self.terms,
+            tick_table: None,
             reference: self.reference,
             funds: Funds::of_base(self.equity),
             counting: Counting::Alone,

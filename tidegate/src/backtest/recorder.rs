@@ -177,6 +177,7 @@ impl Mark {
         let worth = oms.equity(account, |id| tidegate_oms::Mark {
             terms: &core.listing()[id].instrument,
             price: mark_price(core, id),
+            margin: None,
         })?;
         let base = oms.account(account)?;
         let held = oms.positions(account).filter(|(_, position)| position.qty != 0);

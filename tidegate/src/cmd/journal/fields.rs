@@ -6,8 +6,9 @@ use tidegate_journal::frame::{
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
-    Algorithm, CommandKind, Contingency, CorporateActionKind, CostMethod, FillModelKind,
-    LatencyLeg, LatencyModel, OrderType, Phase, RouteLink, RouteReportKind, SetLimits, TimeInForce,
+    AccountKind, Algorithm, AmendKind, CommandKind, Contingency, CorporateActionKind, CostMethod,
+    FillModelKind, LatencyLeg, LatencyModel, OrderType, Phase, RouteLink, RouteReportKind,
+    SetLimits, SetTickTable, TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
@@ -17,7 +18,7 @@ use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
     AccountId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId, MarketEvent,
-    RejectReason, Side,
+    RejectReason, Side, TickTable,
 };
 
 /// Every field that a record can have, in the order of CSV's columns.
@@ -94,6 +95,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "deposits_e18",
     "amount_e18",
     "cost_method",
+    "account_kind",
     "posting",
     "base",
     "dividends_e18",
@@ -102,6 +104,10 @@ pub(super) const COLUMNS: &[&str] = &[
     "equity_e18",
     "unrealised_e18",
     "unmarked",
+    "initial_margin_e18",
+    "maintenance_margin_e18",
+    "excess_liquidity_e18",
+    "tick_table_ticks",
     "route",
     "route_report",
     "link",
@@ -130,6 +136,10 @@ pub(super) const COLUMNS: &[&str] = &[
     "received_e18",
     "rate_e6",
     "days_per_year",
+    "initial_e6",
+    "maintenance_e6",
+    "initial_per_lot_e18",
+    "maintenance_per_lot_e18",
     "action",
     "numerator",
     "denominator",
@@ -402,7 +412,8 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             fields,
             "account" = account(body.account),
             "currency" = body.currency.to_string(),
-            "cost_method" = name_of!(CostMethod, body.cost_method)
+            "cost_method" = name_of!(CostMethod, body.cost_method),
+            "account_kind" = name_of!(AccountKind, body.kind)
         ),
         Command::Transfer(body) => put!(
             fields,
@@ -451,9 +462,11 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         | Command::ReportEquity(_)
         | Command::SetFees(_)
         | Command::AssignFees(_)
+        | Command::SetMargin(_)
         | Command::SetBorrow(_)
         | Command::CorporateAction(_)
-        | Command::Settle(_) => account_command(&command, fields),
+        | Command::Settle(_)
+        | Command::AmendTrade(_) => account_command(&command, fields),
         Command::SetPhase(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
@@ -470,6 +483,11 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         Command::SetReference(body) => {
             put!(fields, "instrument" = instrument(body.instrument), "price_ticks" = body.price.0)
         }
+        Command::SetTickTable(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "tick_table_ticks" = tick_table(&body)
+        ),
         Command::RouteReport(_)
         | Command::RouteStatus(_)
         | Command::RoutePosition(_)
@@ -520,6 +538,14 @@ fn account_command(command: &Command, fields: &mut Fields) {
             "instrument" = instrument(body.instrument),
             "schedule" = body.schedule
         ),
+        Command::SetMargin(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "initial_e6" = body.initial_e6,
+            "maintenance_e6" = body.maintenance_e6,
+            "initial_per_lot_e18" = body.initial_per_lot.0,
+            "maintenance_per_lot_e18" = body.maintenance_per_lot.0
+        ),
         Command::SetBorrow(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
@@ -538,6 +564,15 @@ fn account_command(command: &Command, fields: &mut Fields) {
         Command::Settle(body) => {
             put!(fields, "instrument" = instrument(body.instrument), "price_ticks" = body.price.0)
         }
+        Command::AmendTrade(body) => put!(
+            fields,
+            "account" = account(body.account),
+            "order_id" = body.order_id.0,
+            "exec_id" = body.exec_id.0,
+            "action" = name_of!(AmendKind, body.kind),
+            "qty_lots" = body.qty.0,
+            "price_ticks" = body.price.0
+        ),
         _ => unreachable!("the caller passes these only"),
     }
 }
@@ -665,8 +700,12 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "equity_e18" = body.equity.0,
             "unrealised_e18" = body.unrealised.0,
             "currency" = body.currency.to_string(),
-            "unmarked" = body.unmarked
+            "unmarked" = body.unmarked,
+            "initial_margin_e18" = body.initial_margin.0,
+            "maintenance_margin_e18" = body.maintenance_margin.0,
+            "excess_liquidity_e18" = body.excess_liquidity.0
         ),
+        Event::TickTable(body) => put!(fields, "tick_table_ticks" = tick_table(&body)),
         Event::Phase(body) => put!(
             fields,
             "phase" = name_of!(Phase, body.phase),
@@ -759,6 +798,13 @@ fn instrument_fields(body: &Instrument, fields: &mut Fields) {
         "price_scale" = body.price_scale,
         "qty_scale" = body.qty_scale
     );
+}
+
+/// The bands of a tick table, from:step in ticks; empty if it has none, or they make no table.
+fn tick_table(set: &SetTickTable) -> String {
+    let table = TickTable::unpack(set).ok().flatten();
+    // Where a tick is a whole unit, its number is its price.
+    table.map(|table| table.format(tidegate_model::units::NANO)).unwrap_or_default()
 }
 
 #[cfg(test)]
