@@ -33,6 +33,8 @@ pub const PRINCIPAL: PrincipalId = PrincipalId(1);
 pub const COMMANDS_PER_STEP_MAX: usize = 1_024;
 /// Things heard that are kept for the next step; with so many it comes early.
 const HEARD_MAX: usize = 4_096;
+/// Market events that are remembered while what they cause is told late: more than a feed tells in a second. 16 MiB.
+const PAST_MAX: usize = 1 << 20;
 /// Steps without time passing: a strategy that answers each refusal with the same order would never end.
 const STEPS_AT_ONE_TIME_MAX: u32 = 10_000;
 
@@ -119,13 +121,14 @@ pub trait Trader {
 
 /// Whoever watches: hears every event, not only the trader's.
 pub trait Observer {
-    /// Takes one event, and the market event that was applied when it came, if it was one.
-    fn event(&mut self, record: &EventRecord, cause: Option<&MarketEvent>);
+    /// Takes one event. Of a fill that a market event caused, `cause` is that event's number in its feed; else, or where that
+    /// is no longer known, 0.
+    fn event(&mut self, record: &EventRecord, cause: u64);
 }
 
 /// Nobody watches.
 impl Observer for () {
-    fn event(&mut self, _: &EventRecord, _: Option<&MarketEvent>) {}
+    fn event(&mut self, _: &EventRecord, _: u64) {}
 }
 
 /// Which instruments the trader hears of.
@@ -411,13 +414,15 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
 
     fn apply_command(&mut self, mut record: CommandRecord) -> Result<(), JournalError> {
         record.ts_recv = self.now;
-        self.ears.cause = None;
         self.apply_any(KIND_COMMAND, &record, Input::Command(&record))
     }
 
     #[inline]
     fn apply(&mut self, event: &MarketEvent) -> Result<(), JournalError> {
-        self.ears.cause = Some(*event);
+        self.ears.market = (self.core.seq().next(), event.feed_seq);
+        if !self.core.paper().latency().answers_at_once() {
+            self.ears.remember();
+        }
         self.apply_any(KIND_MARKET_EVENT, event, Input::Market(event))
     }
 
@@ -506,8 +511,10 @@ struct Ears<O> {
     others: Vec<Heard>,
     /// Something is to be told at once.
     is_urgent: bool,
-    /// The market event that is applied, if it is one.
-    cause: Option<MarketEvent>,
+    /// The latest market event: which input it was, and its number in its feed.
+    market: (SeqNo, u64),
+    /// Those before it, by their inputs' last bits, while what they cause is told late.
+    past: Vec<(SeqNo, u64)>,
     /// The answer to the operator's latest command.
     ack: Option<Ack>,
 }
@@ -526,7 +533,8 @@ impl<O: Observer> Ears<O> {
             touched: Vec::with_capacity(64),
             others: Vec::with_capacity(64),
             is_urgent: false,
-            cause: None,
+            market: (SeqNo::ZERO, 0),
+            past: Vec::new(),
             ack: None,
         }
     }
@@ -536,6 +544,26 @@ impl<O: Observer> Ears<O> {
         self.is_heard
             && !self.is_held
             && !(self.touched.is_empty() && self.others.is_empty() && self.instruments.is_empty())
+    }
+
+    /// The latest market event may cause what is told when it is no longer the latest.
+    fn remember(&mut self) {
+        if self.past.is_empty() {
+            self.past.resize(PAST_MAX, (SeqNo::ZERO, 0));
+        }
+        self.past[self.market.0.0 as usize % PAST_MAX] = self.market;
+    }
+
+    /// The number in its feed of the market event that caused a fill; 0 if none did.
+    fn cause_of(&self, record: &EventRecord) -> u64 {
+        let seq = match record.event() {
+            Some(Event::Execution(execution)) if execution.cause_seq != SeqNo::ZERO => {
+                execution.cause_seq
+            }
+            _ => return 0,
+        };
+        let past = self.past.get(seq.0 as usize % PAST_MAX).copied().unwrap_or_default();
+        [self.market, past].into_iter().find(|event| event.0 == seq).map_or(0, |event| event.1)
     }
 
     fn hear_now(&mut self, heard: Heard) {
@@ -598,7 +626,7 @@ fn quote(core: &Core, instrument: InstrumentId) -> Quote {
 
 impl<O: Observer> Output for Ears<O> {
     fn event(&mut self, record: &EventRecord) {
-        self.observer.event(record, self.cause.as_ref());
+        self.observer.event(record, self.cause_of(record));
         if record.kind == EventKind::Instrument.wire() {
             if let Some(Event::Instrument(terms)) = record.event() {
                 self.defined(record.instrument, &terms.symbol);

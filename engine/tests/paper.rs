@@ -567,20 +567,21 @@ fn a_fill_says_why_it_happened() {
         });
         let fields = |e: Execution| {
             let ahead = (e.queue_ahead_at_entry.0, e.queue_ahead_at_fill().0);
-            (e.cause_seq, ahead, FillModelKind::from_wire(e.fill_model))
+            let cause = (e.cause_seq, Kind::from_wire(e.cause_kind));
+            (cause, ahead, FillModelKind::from_wire(e.fill_model))
         };
         trades.map(fields).collect::<Vec<_>>()
     };
     let exact = Some(FillModelKind::Exact);
     let took = trade(desk.order(Buy, None, 10, Ioc));
-    assert_eq!(took, [(SeqNo::ZERO, (0, 0), exact)], "by its own arrival");
+    assert_eq!(took, [((SeqNo::ZERO, None), (0, 0), exact)], "by its own arrival");
     desk.order(Buy, Some(cents(10_000)), 50, Gtc);
     // Through the price while lots stand ahead, then past the place.
     let through = trade(desk.market(execute(5, 30)));
-    assert_eq!(through, [(desk.core.seq(), (100, 100), exact)]);
+    assert_eq!(through, [((desk.core.seq(), Some(Kind::Execute)), (100, 100), exact)]);
     desk.market(market(Kind::Delete, 4));
     let reached = trade(desk.market(execute(5, 5)));
-    assert_eq!(reached, [(desk.core.seq(), (100, 0), exact)]);
+    assert_eq!(reached, [((desk.core.seq(), Some(Kind::Execute)), (100, 0), exact)]);
 }
 
 #[test]

@@ -247,8 +247,11 @@ fn nothing_fills_in_a_halt_and_what_waits_can_be_canceled() {
     desk.market(halt(TradingStatus::Trading));
     assert_eq!(lines(&desk.cancel(1)), ["1 canceled 10 user -> canceled"]);
     let set = SetFillModel { instrument: INSTRUMENT, ..Default::default() };
-    let told = desk.command(Command::SetFillModel(set));
-    assert!(matches!(told[..], [Event::Ack(ack)] if ack.reject_value == 2), "{told:?}");
+    for (flags, resting) in [(FLAG_FILL_ON_TOUCH, 2), (0, 0)] {
+        // What is set already may be set again.
+        let told = desk.command(Command::SetFillModel(SetFillModel { flags, ..set }));
+        assert!(matches!(told[..], [Event::Ack(ack)] if ack.reject_value == resting), "{told:?}");
+    }
     assert_eq!(
         lines(&desk.command(Command::DayRoll)),
         ["2 expired -> expired", "3 expired -> expired"]

@@ -27,6 +27,9 @@ enum Step {
     Level { buy: bool, cents: i64, qty: u64 },
     Quote { buy: bool, cents: i64, qty: u64 },
     Model { model: u8, flags: u8, figure: u32 },
+    Latency { leg: u8, model: u8, ns: u64 },
+    Points { leg: u8, share: u64, ns: u64 },
+    Impact { volume: u64, figure: u32 },
     Bar { cents: [i64; 4], volume: u64, second: bool },
     Status { trading: bool },
     Clear,
@@ -69,6 +72,12 @@ fn step(levels: bool) -> impl Strategy<Value = Step> {
         2 => (0..9u8, 0..3u8, 0..12_000u32).prop_map(move |(model, flags, figure)| {
             if levels { Step::Model { model, flags, figure } } else { Step::Pass { ns: 1 } }
         }),
+        // Not of the answer: what is checked here of reports must have been told by then.
+        2 => (prop::sample::select(vec![0u8, 1, 2, 4]), 0..5u8, 0..800u64)
+            .prop_map(|(leg, model, ns)| Step::Latency { leg, model, ns }),
+        2 => (0..5u8, 0..2_000_000_000u64, 0..800u64)
+            .prop_map(|(leg, share, ns)| Step::Points { leg, share, ns }),
+        1 => (0..2_000u64, 0..30_000u32).prop_map(|(volume, figure)| Step::Impact { volume, figure }),
         6 => ([cents.clone(), cents.clone(), cents.clone(), cents.clone()], 0..3_000u64, any::<bool>())
             .prop_map(move |(mut cents, volume, second)| {
                 cents.sort_unstable();
@@ -264,6 +273,27 @@ fn make_one(step: &Step, at: usize, now: &mut u64) -> Made {
             volume_share_bp: figure,
             log_unit: Lots(figure.into()),
             ..SetFillModel::default()
+        })),
+        Step::Latency { leg, model, ns } => command(Command::SetLatency(SetLatency {
+            constant_ns: ns,
+            seed: at as u64,
+            leg,
+            model,
+            reserved: [0; 6],
+        })),
+        Step::Points { leg, share, ns } => {
+            let mut add = AddLatencyPoints { leg, count: 2, ..Default::default() };
+            add.points[0] = LatencyPoint { at: share / 4, ns };
+            add.points[1] = LatencyPoint { at: share, ns: 2 * ns };
+            command(Command::AddLatencyPoints(add))
+        }
+        Step::Impact { volume, figure } => command(Command::SetImpact(SetImpact {
+            instrument: INSTRUMENT,
+            volatility_e6: figure,
+            daily_volume: Lots(volume),
+            half_life_ns: volume / 2,
+            coefficient_e4: figure / 2,
+            reserved: [0; 4],
         })),
         Step::Status { trading } => {
             let status = if trading { TradingStatus::Trading } else { TradingStatus::Halted };
@@ -573,8 +603,12 @@ proptest! {
         model in 1..8u8,
     ) {
         // Legs of lists are sent by the engine, whose simulation is not asked to do so anew.
-        let steps: Vec<_> =
-            steps.into_iter().filter(|step| !matches!(step, Step::List { .. })).collect();
+        // What it supposes of latency and impact is not told by the journal's commands.
+        let is_compared = |step: &Step| {
+            let (list, latency) = (matches!(step, Step::List { .. }), matches!(step, Step::Latency { .. }));
+            !(list || latency || matches!(step, Step::Points { .. } | Step::Impact { .. }))
+        };
+        let steps: Vec<_> = steps.into_iter().filter(is_compared).collect();
         let dir = tempfile::tempdir().expect("a folder");
         journal(dir.path(), &steps, latency_ns);
         let same = compare(dir.path(), &Settings::default(), &mut |_| {});

@@ -245,8 +245,10 @@ pub struct Execution {
     pub fill_detail: u32,
     /// Of a fill on paper: a [`crate::command::FillModelKind`] on the wire. 0 elsewhere.
     pub fill_model: u8,
+    /// What kind of market event `cause_seq` names: a [`crate::market::MarketEventKind`] on the wire; 0 if it names none.
+    pub cause_kind: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
 }
 
 /// A position of one account in one instrument after an event.

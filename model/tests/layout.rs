@@ -2,7 +2,7 @@
 //! a new format version, not a new number in this file.
 
 use std::mem::{align_of, offset_of, size_of};
-use tidegate_model::command::{AddLatencyPoints, LatencyPoint, SetLatency};
+use tidegate_model::command::{AddLatencyPoints, LatencyPoint, SetImpact, SetLatency};
 use tidegate_model::command::{
     AmendTrade, AssignFees, CancelOrder, CommandRecord, Configure, Convert, CorporateAction,
     Flatten, KillSwitch, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount, ReplaceOrder,
@@ -120,6 +120,9 @@ fn command_records() {
     });
     layout!(KillSwitch, size 8, align 4, { 0 account, 4 engaged, 5 reserved, });
     layout!(SetLatency, size 24, align 8, { 0 constant_ns, 8 seed, 16 leg, 17 model, 18 reserved, });
+    layout!(SetImpact, size 32, align 8, {
+        0 instrument, 4 volatility_e6, 8 daily_volume, 16 half_life_ns, 24 coefficient_e4, 28 reserved,
+    });
     layout!(LatencyPoint, size 16, align 8, { 0 at, 8 ns, });
     layout!(AddLatencyPoints, size 120, align 8, { 0 points, 112 leg, 113 count, 114 reserved, });
     layout!(SetFillModel, size 24, align 8, {
@@ -153,7 +156,7 @@ fn event_records() {
         112 qty, 120 cum_qty, 128 leaves_qty, 136 last_qty, 144 last_price, 152 price, 160 cause_seq,
         168 exec_type, 169 ord_status, 170 side, 171 order_type, 172 time_in_force, 173 liquidity,
         174 reject_reason, 175 cancel_reason, 176 queue_ahead_at_entry, 184 exec_id,
-        192 parent_id, 200 fill_detail, 204 fill_model, 205 reserved,
+        192 parent_id, 200 fill_detail, 204 fill_model, 205 cause_kind, 206 reserved,
     });
     layout!(Position, size 80, align 16, {
         0 cost, 16 realised, 32 fees, 48 qty, 56 bought, 64 sold, 72 reserved,
@@ -267,6 +270,7 @@ fn bodies_fit_their_records() {
         size_of::<SetFillModel>(),
         size_of::<SetLatency>(),
         size_of::<AddLatencyPoints>(),
+        size_of::<SetImpact>(),
         size_of::<SetPhase>(),
         size_of::<SetBands>(),
         size_of::<SetReference>(),

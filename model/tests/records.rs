@@ -10,7 +10,7 @@ use tidegate_model::command::{
     FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, Flatten, KillSwitch, LatencyLeg,
     LatencyModel, LatencyPoint, MassCancel, NewAlgorithm, NewList, NewOrder, OpenAccount,
     OrderType, Phase, ReplaceOrder, ReportEquity, SetBands, SetBorrow, SetFees, SetFillModel,
-    SetLatency, SetLimits, SetMargin, SetPhase, SetRate, SetReference, SetTickTable,
+    SetImpact, SetLatency, SetLimits, SetMargin, SetPhase, SetRate, SetReference, SetTickTable,
     SetVolumeCurve, Settle, TimeInForce, Transfer,
 };
 use tidegate_model::command::{
@@ -242,6 +242,14 @@ fn commands() -> Vec<Command> {
             count: 7,
             reserved: [0; 6],
         }),
+        Command::SetImpact(SetImpact {
+            instrument: InstrumentId(2),
+            volatility_e6: 20_000,
+            daily_volume: Lots(30_000_000),
+            half_life_ns: 600_000_000_000,
+            coefficient_e4: 10_000,
+            reserved: [0; 4],
+        }),
         Command::SetPhase(SetPhase {
             instrument: InstrumentId(2),
             phase: Phase::CloseAuction.wire(),
@@ -328,7 +336,8 @@ fn events() -> Vec<Event> {
         parent_id: OrderId(0),
         fill_detail: 0,
         fill_model: 0,
-        reserved: [0; 3],
+        cause_kind: 0,
+        reserved: [0; 2],
     };
     let refused = Execution {
         reject_limit: -1,

@@ -5,6 +5,7 @@
 
 use crate::calendar::{self, Calendar};
 use crate::latency::{Way, Ways};
+use crate::paper::PaperEntry;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
@@ -369,6 +370,9 @@ pub struct InstrumentEntry {
     pub tick_table: Option<String>,
     /// The name of the live route that its orders take; on paper without.
     pub route: Option<String>,
+    /// How orders are filled on paper.
+    #[serde(default)]
+    pub paper: PaperEntry,
     /// Where its orders go.
     #[serde(default)]
     pub venue_kind: Venue,

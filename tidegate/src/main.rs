@@ -27,6 +27,7 @@ mod backtest;
 mod calendar;
 mod config;
 mod latency;
+mod paper;
 mod remote;
 mod system;
 mod time_text;

@@ -345,12 +345,16 @@ impl Operator {
         }
         let mut followed = Vec::new();
         for entry in &config.instruments {
-            let answer = self.ask(Command::DefineInstrument(config.terms(entry)?))?;
-            refused(&answer, &[])
-                .with_context(|| format!("cannot define instrument {}", entry.symbol))?;
+            let terms = config.terms(entry)?;
+            let answer = self.ask(Command::DefineInstrument(terms))?;
+            let named = || format!("cannot define instrument {}", entry.symbol);
+            refused(&answer, &[]).with_context(named)?;
             let number =
                 u32::try_from(answer.ack.value).context("the engine numbers in 32 bits")?;
             let instrument = InstrumentId(number);
+            for command in entry.paper.commands(instrument, &terms) {
+                refused(&self.ask(command)?, &[]).with_context(named)?;
+            }
             followed.extend(entry.calendar.map(|calendar| (instrument, calendar)));
             if let Some(set) = entry.tick_table(instrument)? {
                 refused(&self.ask(Command::SetTickTable(set))?, &[])

@@ -301,6 +301,65 @@ fn latencies_are_drawn_from_a_seed_and_replayed_from_recordings() {
 }
 
 #[test]
+fn each_fill_names_its_model_its_cause_and_its_place() {
+    let room = Room::new();
+    let fills = room.path("fills.jsonl");
+    let of_model = |model: &[&str]| {
+        let maker = ["--strategy", "market-maker", "--fills", text(&fills), "--output", "json"];
+        // Answers that come late change nothing of what is told of the cause.
+        let late = ["--answer-latency", "5ms"];
+        let report = json(&room.backtest(&[&maker[..], &late, model].concat()).ok());
+        let fills = std::fs::read_to_string(&fills).expect("written");
+        for row in fills.lines().map(json) {
+            let is_maker = row["liquidity"] == "maker";
+            assert_eq!(is_maker, row["cause"] != "", "{row}");
+            assert_eq!([is_maker; 2], [row["cause_message"] != 0, row["cause_seq"] != 0], "{row}");
+            assert_eq!(is_maker, row["queue_ahead_at_entry"] != "", "{row}");
+            assert!(report["orders"]["fill_models"][row["model"].as_str().expect("text")].is_u64());
+        }
+        let models = report["orders"]["fill_models"].as_object().expect("models").clone();
+        assert_eq!(models.len(), 1, "{report}");
+        (models.keys().next().expect("one").clone(), report["state_hash"].to_string())
+    };
+    let (model, exact) = of_model(&[]);
+    assert_eq!(model, "exact");
+    for name in ["risk_averse", "power:2", "log", "square", "quotes"] {
+        let (model, hash) = of_model(&["--fill-model", name]);
+        assert!(name.starts_with(&model), "{model} instead of {name}");
+        assert_ne!(hash, exact);
+    }
+    let ran = run(&["backtest", "f", "--strategy", "a", "--fill-model", "best"]);
+    assert_eq!(ran.status.code(), Some(2), "{ran:#?}");
+    assert!(ran.stderr.contains("risk_averse, power"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_configured_of_paper_is_journaled() {
+    let room = Room::new();
+    let (config, journal) = (room.path("desk.toml"), room.path("journal"));
+    let desk = "[[instruments]]\nsymbol = \"TIDE\"\n[instruments.paper]\nfill_model = \"power:2\"\nfill_on_touch = true\n\
+                [instruments.paper.impact]\ndaily_volume = \"100000\"\ndaily_volatility = \"0.02\"\n\
+                half_life = \"10m\"\n[[accounts]]\nid = 1\ncash = \"1000\"\n";
+    std::fs::write(&config, desk).expect("written");
+    let all = ["--strategy", "momentum", "--config", text(&config), "--journal", text(&journal)];
+    room.backtest(&all).ok();
+    let commands = run(&["journal", "cat", text(&journal)]).ok();
+    for part in ["set_fill_model", "set_impact", "600000000000", "100000", "20000", "10000"] {
+        assert!(commands.contains(part), "'{part}' is not there");
+    }
+    for (right, wrong, part) in [
+        ("power:2", "power:x", "power:2.5"),
+        ("0.02", "11", "a multiple of 0.000001 from 0 to 10"),
+        ("10m", "169h", "at most 168h"),
+    ] {
+        std::fs::write(&config, desk.replace(right, wrong)).expect("written");
+        let refused = room.backtest(&all[..4]);
+        assert_eq!(refused.status.code(), Some(1), "{refused:#?}");
+        assert!(refused.stderr.contains(part), "'{part}' is not in: {}", refused.stderr);
+    }
+}
+
+#[test]
 fn a_configuration_gives_instruments_fees_and_accounts() {
     let room = Room::new();
     let config = room.path("desk.toml");

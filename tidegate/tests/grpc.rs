@@ -8,11 +8,12 @@ use support::{ADMIN, Place, Running, Server, TRADER, python, run, spawn_command,
 use tidegate_client::proto::cancel_order_request::Order as Named;
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
-    CancelOrderRequest, CancelReason, DefineInstrumentRequest, EventKind, ExecType,
+    CancelOrderRequest, CancelReason, DefineInstrumentRequest, EventKind, ExecType, FillModel,
     GetAccountRequest, GetLimitsRequest, Instrument, KillSwitchRequest, Limits, Liquidity,
-    ListOrdersRequest, ListPositionsRequest, MassCancelRequest, OpenAccountRequest, OrdStatus,
-    OrderReport, OrderType, PositionReport, RejectReason, ReplaceOrderRequest, SetLimitsRequest,
-    Side, SubmitOrderRequest, TimeInForce, TransferRequest, replace_order_request,
+    ListOrdersRequest, ListPositionsRequest, MarketEventKind, MassCancelRequest,
+    OpenAccountRequest, OrdStatus, OrderReport, OrderType, PositionReport, RejectReason,
+    ReplaceOrderRequest, SetLimitsRequest, Side, SubmitOrderRequest, TimeInForce, TransferRequest,
+    replace_order_request,
 };
 use tidegate_client::{Client, ClientError, EventFilter};
 use tokio_stream::StreamExt;
@@ -317,6 +318,9 @@ async fn orders_live_from_submit_to_fill_replace_and_cancel() {
     };
     assert_eq!((filled.last_qty.as_str(), filled.liquidity()), ("50", Liquidity::Maker));
     assert_ne!(filled.cause_seq, 0, "market data caused it");
+    assert_ne!(filled.cause_kind(), MarketEventKind::Unspecified, "{filled:?}");
+    assert_eq!(filled.fill_model(), FillModel::Exact, "{filled:?}");
+    assert!(!filled.queue_ahead_at_fill.is_empty() && !filled.queue_ahead_at_entry.is_empty());
     let cancel = CancelOrderRequest { account: 1, order: Some(Named::OrderId(resting.order_id)) };
     let canceled = client.cancel(cancel.clone()).await.expect("an answer");
     assert_eq!(canceled.ord_status(), OrdStatus::Canceled);

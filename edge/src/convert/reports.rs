@@ -174,6 +174,7 @@ pub(crate) fn order(
         cancel_reason: execution.cancel_reason.into(),
         reject: execution.reject().map(|refused| reject(&refused, Some(instrument))),
         cause_seq: execution.cause_seq.0,
+        cause_kind: execution.cause_kind.into(),
         exec_id: execution.exec_id.0,
         parent_id: execution.parent_id.0,
         fill_model: execution.fill_model.into(),
@@ -530,6 +531,11 @@ mod tests {
         check!("ORD_STATUS", OrdStatus, proto::OrdStatus);
         check!("LIQUIDITY", Liquidity, proto::Liquidity);
         check!("FILL_MODEL", FillModelKind, proto::FillModel);
+        check!(
+            "MARKET_EVENT_KIND",
+            tidegate_model::market::MarketEventKind,
+            proto::MarketEventKind
+        );
         check!("CANCEL_REASON", tidegate_model::event::CancelReason, proto::CancelReason);
         check!("REJECT_REASON", RejectReason, proto::RejectReason);
         check!("SETTLEMENT", Settlement, proto::Settlement);

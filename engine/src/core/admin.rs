@@ -3,7 +3,7 @@
 use super::output::{Output, Publisher};
 use super::{Core, ack};
 use tidegate_model::command::{
-    CommandKind, Configure, KillSwitch, SetFillModel, SetLimits, SetTickTable,
+    CommandKind, Configure, KillSwitch, SetFillModel, SetImpact, SetLimits, SetTickTable,
 };
 use tidegate_model::event::{CancelReason, Event};
 use tidegate_model::units::NANO;
@@ -105,5 +105,12 @@ impl Core {
         let unknown = Reject::of(RejectReason::UnknownInstrument, set.instrument.0.into());
         self.listing.get(set.instrument).ok_or(unknown)?;
         self.paper.set_fill_model(set).map(|kind| kind.wire().into())
+    }
+
+    /// Sets what our taking does to the price of an instrument on paper.
+    pub(super) fn set_impact(&mut self, set: SetImpact) -> Result<u64, Reject> {
+        let unknown = Reject::of(RejectReason::UnknownInstrument, set.instrument.0.into());
+        self.listing.get(set.instrument).ok_or(unknown)?;
+        self.paper.set_impact(set).map(|()| 0)
     }
 }

@@ -16,6 +16,7 @@ use super::Core;
 use super::market::{is_acceptable, trade_update};
 use super::output::{Output, Publisher};
 use super::paper::{AtOpen, Depth, PaperFill, Part};
+use super::taking::moved;
 use tidegate_model::command::{OrderType, TimeInForce};
 use tidegate_model::event::CancelReason;
 use tidegate_model::market::{Bar, MarketEventKind};
@@ -197,6 +198,9 @@ impl Core {
             _ => order.price,
         };
         let wanted = self.oms.live_qty(slot);
+        let own = Lots(self.paper.left_of_bar().min(wanted).0.div_ceil(2));
+        let impact = self.paper.impact(instrument).ticks(side, price, own, self.arrived_at);
+        let price = moved(side, price, impact);
         let accepts = is_acceptable(side, limit, price);
         let reachable = match accepts {
             true => self.paper.left_of_bar().min(wanted),
@@ -206,13 +210,14 @@ impl Core {
             return self.end(slot, CancelReason::Fok, publisher);
         }
         if accepts && order_type == OrderType::MarketToLimit && order.price == Ticks::ZERO {
-            self.oms.priced(slot, price);
+            self.oms.priced(slot, self.onto_tick(instrument, side, price));
         }
         if reachable.0 > 0 {
             self.paper.take_of_bar(reachable);
             let model = self.paper.model_of(instrument);
-            let cause_seq = publisher.seq;
-            let fill = PaperFill::taken(slot, price, reachable, cause_seq, model);
+            let cause = self.paper.market.cause;
+            let fill = PaperFill::taken(slot, price, reachable, cause, model).with_impact(impact);
+            self.paper.took(instrument, side, reachable, self.arrived_at);
             self.fill(fill, publisher);
         }
         let waits_on = accepts

@@ -6,7 +6,7 @@ use super::Core;
 use super::internal::check_house_terms;
 use super::orders::{check_trading, refuse_new};
 use super::output::{Output, Publisher};
-use super::paper::Request;
+use super::paper::{FillCause, Request};
 use tidegate_model::command::{
     Contingency, LIST_LEGS_MAX, NewAlgorithm, NewList, NewOrder, OrderType, ReplaceOrder,
     SelfTrade, TimeInForce,
@@ -537,7 +537,7 @@ impl Core {
             self.paper.reduce(instrument, side, slot, live);
         } else {
             self.paper.remove(instrument, side, slot);
-            self.execute(slot, publisher);
+            self.execute(slot, FillCause::default(), publisher);
         }
     }
 

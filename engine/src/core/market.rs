@@ -4,7 +4,7 @@ use super::Core;
 use super::internal::indicative_updates;
 use super::orders::Traded;
 use super::output::{Output, Publisher};
-use super::paper::{Depth, Market, PaperVenue, Place, is_better};
+use super::paper::{Depth, FillCause, Market, PaperVenue, Place, is_better};
 use crate::book::{BookError, BookObserver, BookOrder, Cause, Level, Slot};
 use crate::matching::Indicative;
 use tidegate_model::market::{
@@ -37,7 +37,10 @@ impl Core {
             self.counters.unbound_events += 1;
             return;
         };
-        self.paper.market = Market { time: event.ts_event, seq: publisher.seq };
+        self.paper.market = Market {
+            time: event.ts_event,
+            cause: FillCause { seq: publisher.seq, kind: event.kind },
+        };
         match kind {
             MarketEventKind::Status => self.status(instrument, event, publisher),
             MarketEventKind::Trade | MarketEventKind::Cross => {
@@ -403,6 +406,9 @@ impl<O: Output> BookObserver for Listener<'_, '_, O> {
         self.publisher.public(level_update(instrument, side, level));
         if self.tells_levels || self.clears {
             self.paper.taken_mut().level_told(instrument, side, level.price, level.qty);
+        }
+        if level.qty.0 == 0 {
+            self.paper.level_gone(instrument, side, level.price);
         }
         if self.has_resting && !self.clears {
             self.paper.level_told(instrument, side, level.price, level.qty);

@@ -27,6 +27,7 @@ pub mod paper;
 mod reports;
 pub mod route;
 mod table;
+mod taking;
 
 use crate::book::{BookLimits, Books};
 use answers::Answers;
@@ -106,7 +107,7 @@ pub struct Core {
     triggered: Vec<Waiter>,
     internal: Internal,
     /// Scratch: displayed orders that a taking order goes through.
-    walk: Vec<orders::Taking>,
+    walk: Vec<taking::Taking>,
     /// Scratch: orders of ours that the book crosses when trading goes on.
     crossed: Vec<OrderSlot>,
     counters: Counters,
@@ -149,7 +150,7 @@ impl Core {
             traded: None,
             triggered: Vec::with_capacity(1_024),
             internal: Internal::new(configure.orders_max),
-            walk: Vec::with_capacity(orders::WALK_MAX),
+            walk: Vec::with_capacity(taking::WALK_MAX),
             crossed: Vec::with_capacity(1_024),
             counters: Counters::default(),
         })
@@ -231,6 +232,7 @@ impl Core {
             Some(Command::SetFillModel(set)) => self.set_fill_model(set),
             Some(Command::SetLatency(set)) => self.paper.latency_mut().set(&set).map(|()| 0),
             Some(Command::AddLatencyPoints(add)) => self.paper.latency_mut().add_points(&add),
+            Some(Command::SetImpact(set)) => self.set_impact(set),
             Some(Command::SetPhase(set)) => self.set_phase(set, publisher),
             Some(Command::SetTickTable(set)) => self.set_tick_table(set, who, publisher),
             Some(Command::RouteReport(report)) => match self.route_report(report, publisher) {

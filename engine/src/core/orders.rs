@@ -3,10 +3,10 @@
 use super::internal::check_house_terms;
 use super::market::is_acceptable;
 use super::output::{Output, Publisher};
-use super::paper::{Depth, Displayed, Flight, LevelPlace, PaperFill, Request, Resting};
+use super::paper::{Depth, FillCause, Flight, LevelPlace, PaperFill, Request, Resting};
 use super::reports::{Execute, refused, report, report_refusal};
 use super::{Core, Listed};
-use crate::book::{Level, Slot};
+use crate::book::Slot;
 use tidegate_model::command::{
     CancelOrder, FLAG_CANCEL_ON_DISCONNECT, MassCancel, NewOrder, OrderType, ReplaceOrder,
     TimeInForce,
@@ -14,8 +14,7 @@ use tidegate_model::command::{
 use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
-    AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, SeqNo, Side, TickTable, Ticks,
-    UnixNanos,
+    AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, Side, TickTable, Ticks, UnixNanos,
 };
 use tidegate_oms::{AlgorithmEnd, Named, Order, OrderSlot, Place, Requester};
 use tidegate_risk::{Counting, MarginFunds, OrderContext, OrderExposure, RiskApproved};
@@ -26,17 +25,6 @@ pub(super) const NOBODY: Requester = Requester {
     session: tidegate_model::SessionId(0),
     request_id: 0,
 };
-
-/// Displayed orders that one step of a taking order goes through; one that needs more takes another step.
-pub(super) const WALK_MAX: usize = 1_024;
-
-/// What a taking order takes from one displayed order, or from one level without orders.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taking {
-    from: Displayed,
-    price: Ticks,
-    qty: Lots,
-}
 
 /// What a market event says was traded.
 #[derive(Clone, Copy, Debug)]
@@ -240,7 +228,7 @@ impl Core {
             self.oms.accepted(slot).expect("the venue accepts an order once");
             self.report(slot, ExecType::New, who, publisher, |_| {});
         }
-        self.execute(slot, publisher);
+        self.execute(slot, FillCause::default(), publisher);
     }
 
     /// The venue refuses a new order.
@@ -260,7 +248,12 @@ impl Core {
     }
 
     /// An order at the venue takes what it can, then rests or ends.
-    pub(super) fn execute<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn execute<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        cause: FillCause,
+        publisher: &mut Publisher<'_, O>,
+    ) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, order_type, time_in_force, .. } = order;
         let mut leaves = self.oms.live_qty(slot);
@@ -275,26 +268,28 @@ impl Core {
             return self.execute_in_bars(slot, publisher);
         }
         let (mut price, protection) = (order.price, order.protection_price);
+        let impact = self.impact_of_others(instrument, side);
         if order_type == OrderType::MarketToLimit && price == Ticks::ZERO {
-            let Some(best) = self.best_to_take(instrument, side, protection) else {
+            let Some(best) = self.best_to_take(instrument, side, impact, protection) else {
                 return self.end(slot, CancelReason::NoLiquidity, publisher);
             };
-            price = best;
-            self.oms.priced(slot, best);
+            // What is left of it rests at a price that orders may have.
+            price = self.onto_tick(instrument, side, best);
+            self.oms.priced(slot, price);
         }
         let limit = if order_type.is_market() { protection } else { price };
         if self.listing[instrument].status == TradingStatus::Trading {
-            let reachable = self.find_liquidity(instrument, side, limit, leaves);
+            let reachable = self.find_liquidity(instrument, side, impact, limit, leaves);
             if time_in_force == TimeInForce::Fok && reachable < leaves {
                 return self.end(slot, CancelReason::Fok, publisher);
             }
             while !self.walk.is_empty() {
-                self.take(slot, publisher);
+                self.take(slot, impact, cause, publisher);
                 leaves = self.oms.live_qty(slot);
                 if leaves.0 == 0 {
                     return;
                 }
-                self.find_liquidity(instrument, side, limit, leaves);
+                self.find_liquidity(instrument, side, impact, limit, leaves);
             }
         }
         self.rest_or_end(slot, self.paper.market.time, publisher);
@@ -334,20 +329,9 @@ impl Core {
         let priority = self.books.next_priority(instrument);
         self.oms.rested(slot, ahead);
         let level = LevelPlace::default();
-        let resting = Resting { order: slot, price, priority, ahead, leaves, since, level };
+        let spared = Lots::ZERO;
+        let resting = Resting { order: slot, price, priority, ahead, leaves, since, spared, level };
         self.paper.rest(instrument, side, resting);
-    }
-
-    /// The best price that an order without a limit may take, now.
-    fn best_to_take(
-        &self,
-        instrument: InstrumentId,
-        side: Side,
-        protection: Ticks,
-    ) -> Option<Ticks> {
-        let is_trading = self.listing[instrument].status == TradingStatus::Trading;
-        let best = self.books.best(instrument, side.opposite()).filter(|_| is_trading)?;
-        is_acceptable(side, protection, best.price).then_some(best.price)
     }
 
     /// Trading goes on: orders of ours that the book crosses take from it, best price first, then first come.
@@ -370,84 +354,11 @@ impl Core {
                     continue;
                 }
                 self.paper.remove(instrument, side, slot);
-                self.execute(slot, publisher);
+                self.execute(slot, self.paper.market.cause, publisher);
             }
             crossed.clear();
             self.crossed = crossed;
         }
-    }
-
-    /// Lists in `walk` what an order may take, best price first and first come first, as far as there is room; returns
-    /// the sum of all it may take, at most `wanted`.
-    fn find_liquidity(
-        &mut self,
-        instrument: InstrumentId,
-        side: Side,
-        limit: Ticks,
-        wanted: Lots,
-    ) -> Lots {
-        self.walk.clear();
-        let mut left = wanted;
-        let other = side.opposite();
-        for level in self.books.levels(instrument, other) {
-            if left.0 == 0 || !is_acceptable(side, limit, level.price) {
-                break;
-            }
-            let Level { price, qty, .. } = level;
-            let mut offer = |from: Displayed, displayed: Lots, taken: Lots| {
-                let qty = Lots(displayed.0.saturating_sub(taken.0)).min(left);
-                left.0 -= qty.0;
-                if qty.0 > 0 && self.walk.len() < WALK_MAX {
-                    self.walk.push(Taking { from, price, qty });
-                }
-                left.0 > 0
-            };
-            let mut orders = self.books.orders_at(instrument, other, price).peekable();
-            if orders.peek().is_none() {
-                let taken = self.paper.taken().of_level(instrument, other, price);
-                offer(Displayed::Level(other, price), qty, taken);
-            }
-            for (at, order) in orders {
-                let taken = if order.taken { self.paper.taken().of_order(at) } else { Lots::ZERO };
-                if !offer(Displayed::Order(at), order.qty, taken) {
-                    break;
-                }
-            }
-        }
-        Lots(wanted.0 - left.0)
-    }
-
-    /// Takes what `walk` lists, and reports one fill a price level.
-    fn take<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
-        let instrument = self.oms.order(slot).instrument;
-        let mut at = 0;
-        while let Some(&Taking { price, .. }) = self.walk.get(at) {
-            let mut qty = Lots::ZERO;
-            while let Some(&taking) = self.walk.get(at)
-                && taking.price == price
-            {
-                match taking.from {
-                    Displayed::Order(displayed) => self.note_taken(displayed, taking.qty),
-                    Displayed::Level(side, price) => {
-                        self.paper.taken_mut().take_of_level(instrument, side, price, taking.qty);
-                    }
-                }
-                qty.0 += taking.qty.0;
-                at += 1;
-            }
-            let model = self.paper.model_of(instrument);
-            let fill = PaperFill::taken(slot, price, qty, SeqNo::ZERO, model);
-            self.fill(fill, publisher);
-        }
-    }
-
-    fn note_taken(&mut self, displayed: Slot, qty: Lots) {
-        let taken = match self.books.order(displayed).taken {
-            true => self.paper.taken().of_order(displayed),
-            false => Lots::ZERO,
-        };
-        self.paper.taken_mut().set_of_order(displayed, Lots(taken.0 + qty.0));
-        self.books.set_taken(displayed, true);
     }
 
     /// Books the fills that a market event brought to resting orders.
@@ -477,7 +388,8 @@ impl Core {
         let terms = &self.listing[order.instrument].instrument;
         let execute = Execute { slot, qty, price, liquidity, terms };
         let booked = execute.book(&mut self.oms, &mut self.risk, publisher, |execution| {
-            execution.cause_seq = paper.cause_seq;
+            execution.cause_seq = paper.cause.seq;
+            execution.cause_kind = paper.cause.kind;
             execution.fill_detail = paper.detail();
             execution.fill_model = paper.model.wire();
         });
@@ -688,7 +600,7 @@ impl Core {
         }
         self.paper.remove(old.instrument, old.side, slot);
         if leaves > Lots::ZERO {
-            self.execute(slot, publisher);
+            self.execute(slot, FillCause::default(), publisher);
         }
     }
 
@@ -787,6 +699,7 @@ impl Core {
         }
         self.leave_markets(CancelReason::Expired, publisher);
         self.follow_up(publisher);
+        self.paper.forget_impact();
         self.oms.day_roll();
         self.forget_expiries();
         Ok(expired)

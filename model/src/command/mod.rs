@@ -40,9 +40,9 @@ pub use order::{
 };
 
 pub use paper::{
-    AddLatencyPoints, EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, LATENCY_NS_MAX,
-    LATENCY_POINTS_MAX, LatencyLeg, LatencyModel, LatencyPoint, SetFillModel, SetLatency,
-    VOLUME_SHARE_BP_MAX,
+    AddLatencyPoints, COEFFICIENT_E4_MAX, EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind,
+    HALF_LIFE_NS_MAX, LATENCY_NS_MAX, LATENCY_POINTS_MAX, LatencyLeg, LatencyModel, LatencyPoint,
+    SetFillModel, SetImpact, SetLatency, VOLATILITY_E6_MAX, VOLUME_SHARE_BP_MAX,
 };
 
 pub use route::{
@@ -118,6 +118,8 @@ wire_enum!(
         SetLatency = 61 => "set_latency",
         /// [`AddLatencyPoints`].
         AddLatencyPoints = 62 => "add_latency_points",
+        /// [`SetImpact`]: what our own taking does to the price.
+        SetImpact = 63 => "set_impact",
         /// [`SetPhase`]: what the markets of the house do with orders.
         SetPhase = 65 => "set_phase",
         /// [`SetBands`]: how far prices may go at once.
@@ -222,6 +224,8 @@ pub enum Command {
     SetLatency(SetLatency),
     /// See [`CommandKind::AddLatencyPoints`].
     AddLatencyPoints(AddLatencyPoints),
+    /// See [`CommandKind::SetImpact`].
+    SetImpact(SetImpact),
     /// See [`CommandKind::SetPhase`].
     SetPhase(SetPhase),
     /// See [`CommandKind::SetBands`].
@@ -280,6 +284,7 @@ impl CommandRecord {
             Command::SetFillModel(body) => put(CommandKind::SetFillModel, bytes_of(body)),
             Command::SetLatency(body) => put(CommandKind::SetLatency, bytes_of(body)),
             Command::AddLatencyPoints(body) => put(CommandKind::AddLatencyPoints, bytes_of(body)),
+            Command::SetImpact(body) => put(CommandKind::SetImpact, bytes_of(body)),
             Command::SetPhase(body) => put(CommandKind::SetPhase, bytes_of(body)),
             Command::SetBands(body) => put(CommandKind::SetBands, bytes_of(body)),
             Command::SetReference(body) => put(CommandKind::SetReference, bytes_of(body)),
@@ -344,6 +349,7 @@ impl CommandRecord {
             CommandKind::SetFillModel => Command::SetFillModel(self.body()),
             CommandKind::SetLatency => Command::SetLatency(self.body()),
             CommandKind::AddLatencyPoints => Command::AddLatencyPoints(self.body()),
+            CommandKind::SetImpact => Command::SetImpact(self.body()),
             CommandKind::SetPhase => Command::SetPhase(self.body()),
             CommandKind::SetBands => Command::SetBands(self.body()),
             CommandKind::SetReference => Command::SetReference(self.body()),

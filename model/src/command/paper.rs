@@ -32,7 +32,7 @@ pub const VOLUME_SHARE_BP_MAX: u32 = 10_000;
 /// The steepest power: beyond it all but nothing leaves from the shorter side of the queue.
 pub const EXPONENT_E3_MAX: u32 = 10_000;
 
-/// Sets how resting orders of one instrument are filled; refused while any rest.
+/// Sets how resting orders of one instrument are filled; what changes that is refused while any rest.
 ///
 /// Where the feed tells less than the model needs, the default for what it tells holds: exact for orders, risk-averse for
 /// levels, quotes for quotes, bars for bars.
@@ -53,6 +53,34 @@ pub struct SetFillModel {
     pub volume_share_bp: u32,
     /// Lots that are the 1 in `log(1 + x)` of [`FillModelKind::Log`]; 0 for one unit of the instrument.
     pub log_unit: Lots,
+}
+
+/// The largest volatility of a day that is taken for one: ten times the price, in 1e-6.
+pub const VOLATILITY_E6_MAX: u32 = 10_000_000;
+/// The largest factor of impact, in 1e-4: a hundred times what is measured anywhere.
+pub const COEFFICIENT_E4_MAX: u32 = 1_000_000;
+/// The longest half-life of impact: a week.
+pub const HALF_LIFE_NS_MAX: u64 = 7 * 86_400_000_000_000;
+
+/// Sets what our own taking does to the price of one instrument; all 0 but the instrument: nothing.
+///
+/// What stands with the code in `engine/src/core/paper/impact.rs` says how the four make a price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetImpact {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Standard deviation of the return of a day, in 1e-6 of the price; at most [`VOLATILITY_E6_MAX`].
+    pub volatility_e6: u32,
+    /// Lots that the market trades in a day.
+    pub daily_volume: Lots,
+    /// Time after which half of what we pushed is forgotten, nanoseconds; at most [`HALF_LIFE_NS_MAX`]; 0:
+    /// it is kept until the day ends.
+    pub half_life_ns: u64,
+    /// What the law is multiplied with, in 1e-4, at most [`COEFFICIENT_E4_MAX`]; 0: there is no impact.
+    pub coefficient_e4: u32,
+    /// Zero.
+    pub reserved: [u8; 4],
 }
 
 wire_enum!(

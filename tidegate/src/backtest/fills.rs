@@ -7,7 +7,7 @@ use tidegate_model::command::FillModelKind;
 use tidegate_model::event::{Execution, Liquidity, Position};
 use tidegate_model::instrument::format_money;
 use tidegate_model::market::MarketEventKind;
-use tidegate_model::{EventRecord, Instrument, MarketEvent, Side};
+use tidegate_model::{EventRecord, Instrument, Side};
 
 /// One fill, as it is written: texts are exact decimals.
 #[derive(Debug, Serialize)]
@@ -24,9 +24,11 @@ pub struct Fill {
     liquidity: &'static str,
     /// What brought it about, for people.
     reason: &'static str,
-    /// The kind of the market event that did, and its number in the file; empty and 0 if it was the order's own arrival.
+    /// The kind of the market event that did, its number in the file, and the input of the engine that it was; empty and 0 if
+    /// it was the order's own arrival.
     cause: &'static str,
     cause_message: u64,
+    cause_seq: u64,
     /// Quantity displayed ahead when the order came to rest, and when it was filled; empty if it took. Above 0 at the fill, the
     /// market went through the order's price.
     queue_ahead_at_entry: String,
@@ -51,20 +53,20 @@ pub struct Fill {
 pub struct Pending {
     record: EventRecord,
     execution: Execution,
-    cause: Option<MarketEvent>,
+    cause: u64,
 }
 
 impl Pending {
-    /// An execution, and the market event that was applied when it came.
-    pub fn new(record: &EventRecord, execution: Execution, cause: Option<&MarketEvent>) -> Self {
-        Self { record: *record, execution, cause: cause.copied() }
+    /// An execution, and the number in its feed of the market event that caused it.
+    pub fn new(record: &EventRecord, execution: Execution, cause: u64) -> Self {
+        Self { record: *record, execution, cause }
     }
 
     /// The fill that it is.
     pub fn fill(&self, terms: &Instrument, position: &Position) -> Fill {
         let Self { record, execution, cause } = self;
         let is_maker = execution.liquidity == Liquidity::Maker.wire();
-        let kind = cause.and_then(|cause| cause.kind());
+        let kind = MarketEventKind::from_wire(execution.cause_kind);
         let notional = terms.notional(execution.last_price, execution.last_qty);
         let at_rest = |qty| if is_maker { terms.format_qty(qty) } else { String::new() };
         let text_of_lots = |lots: i128| {
@@ -83,7 +85,8 @@ impl Pending {
             liquidity: Liquidity::from_wire(execution.liquidity).map_or("", Liquidity::as_str),
             reason: reason(is_maker, kind),
             cause: kind.map_or("", MarketEventKind::as_str),
-            cause_message: cause.map_or(0, |cause| cause.feed_seq),
+            cause_message: *cause,
+            cause_seq: execution.cause_seq.0,
             queue_ahead_at_entry: at_rest(execution.queue_ahead_at_entry),
             queue_ahead_at_fill: at_rest(execution.queue_ahead_at_fill()),
             impact: terms.format_price(execution.impact()),
@@ -99,7 +102,7 @@ impl Pending {
     }
 }
 
-/// Why an order was filled when a market event of `kind` was applied, by the rules in `engine/src/core/paper/`.
+/// Why an order was filled by a market event of `kind`, by the rules in the heads of `engine/src/core/paper/`.
 fn reason(is_maker: bool, kind: Option<MarketEventKind>) -> &'static str {
     use MarketEventKind as Kind;
     match (is_maker, kind) {

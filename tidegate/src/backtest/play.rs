@@ -4,6 +4,7 @@ use super::host::Host;
 use super::recorder::{Mark, Recorder, units};
 use super::table::Table;
 use crate::config::{AccountEntry, Config};
+use crate::paper::Model;
 use crate::time_text::{NANOS_PER_DAY, moment_text};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use tidegate_engine::core::CHANNELS_MAX;
 use tidegate_model::command::{Configure, OpenAccount, Transfer};
 use tidegate_model::instrument::format_money;
 use tidegate_model::market::MarketEventKind;
-use tidegate_model::{AccountId, Command, MarketEvent, Symbol, UnixNanos};
+use tidegate_model::{AccountId, Command, InstrumentId, MarketEvent, Symbol, UnixNanos};
 
 /// Days of one backtest: 270 years.
 const DAYS_MAX: usize = 100_000;
@@ -26,6 +27,8 @@ pub struct Plan<'a> {
     pub configure: Configure,
     /// What sets the latency of its venue beyond `configure`.
     pub latencies: &'a [Command],
+    /// How resting orders of all instruments are filled, whatever `config` says.
+    pub fill_model: Option<Model>,
     /// The account that trades.
     pub account: AccountId,
     /// The symbols that are played and traded; if there are none, all are played and the first traded.
@@ -144,6 +147,8 @@ pub struct Play<'a> {
     plan: Plan<'a>,
     backtest: Backtest<Host, Recorder>,
     filter: Filter<'a>,
+    /// Instruments whose fill model is set.
+    modeled: u32,
     curve: Curve,
     kinds: Kinds,
     events: u64,
@@ -210,8 +215,12 @@ impl<'a> Play<'a> {
             backtest.command(*command).context("cannot set the latency")?;
         }
         for entry in &plan.config.instruments {
-            let defined = backtest.command(Command::DefineInstrument(entry.instrument()?));
-            defined.with_context(|| format!("cannot define instrument {}", entry.symbol))?;
+            let named = || format!("cannot define instrument {}", entry.symbol);
+            let terms = entry.instrument()?;
+            let id = backtest.command(Command::DefineInstrument(terms)).with_context(named)?;
+            for command in entry.paper.commands(InstrumentId(id as u32), &terms) {
+                backtest.command(command).with_context(named)?;
+            }
         }
         for entry in &plan.config.accounts {
             for command in opening(entry) {
@@ -221,10 +230,11 @@ impl<'a> Play<'a> {
         }
         let day_end = day_end_of(first, false, plan.day_end_ns);
         let filter = Filter { symbols: plan.symbols, is_played: Vec::new(), seen: Vec::new() };
-        Ok(Self {
+        let mut play = Self {
             plan,
             backtest,
             filter,
+            modeled: 0,
             curve: Curve { table: equity, high: f64::NEG_INFINITY, drawdown: 0.0 },
             kinds: Kinds::default(),
             events: 0,
@@ -237,7 +247,20 @@ impl<'a> Play<'a> {
             is_day: false,
             first,
             last: first,
-        })
+        };
+        play.set_models()?;
+        Ok(play)
+    }
+
+    /// Sets the fill model of instruments that are new.
+    fn set_models(&mut self) -> Result<()> {
+        let Some(model) = self.plan.fill_model else { return Ok(()) };
+        while (self.modeled as usize) < self.backtest.core().listing().count() {
+            let set = model.of(InstrumentId(self.modeled));
+            self.backtest.command(Command::SetFillModel(set))?;
+            self.modeled += 1;
+        }
+        Ok(())
     }
 
     /// Plays one event; false if it lies after the end, and nothing more is to be played.
@@ -274,6 +297,9 @@ impl<'a> Play<'a> {
             self.kinds.is_seamless |= self.kinds.bars && self.last < at && event.aux <= self.last.0;
         }
         self.backtest.market(event)?;
+        if event.definition().is_some() {
+            self.set_models()?;
+        }
         self.kinds.note(event);
         self.is_fresh = true;
         let kind = event.kind();
@@ -496,6 +522,7 @@ mod tests {
             config,
             configure: SIZES,
             latencies: &[],
+            fill_model: None,
             account: AccountId(1),
             symbols,
             from: None,

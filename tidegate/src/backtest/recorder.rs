@@ -10,8 +10,8 @@ use tidegate_model::command::FillModelKind;
 use tidegate_model::event::{CancelReason, Event, ExecType, Execution, Liquidity};
 use tidegate_model::units::MONEY_PER_UNIT;
 use tidegate_model::{
-    AccountId, EventRecord, Instrument, InstrumentId, MarketEvent, Money, Reject, RejectReason,
-    Side, Ticks, UnixNanos,
+    AccountId, EventRecord, Instrument, InstrumentId, Money, Reject, RejectReason, Side, Ticks,
+    UnixNanos,
 };
 
 /// Money as a float, for figures that people read.
@@ -77,12 +77,7 @@ impl Recorder {
         self.fills.take().map_or(Ok(()), FillLog::finish)
     }
 
-    fn execution(
-        &mut self,
-        record: &EventRecord,
-        execution: Execution,
-        cause: Option<&MarketEvent>,
-    ) {
+    fn execution(&mut self, record: &EventRecord, execution: Execution, cause: u64) {
         let counts = &mut self.counts;
         match ExecType::from_wire(execution.exec_type) {
             // With a latency an order is pending before it is new; each is new once.
@@ -121,7 +116,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn event(&mut self, record: &EventRecord, cause: Option<&MarketEvent>) {
+    fn event(&mut self, record: &EventRecord, cause: u64) {
         match record.event() {
             Some(Event::Instrument(terms)) => {
                 self.terms.insert(record.instrument, terms);

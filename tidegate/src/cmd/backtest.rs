@@ -10,6 +10,7 @@ use crate::backtest::statistics::Year;
 use crate::backtest::table::Table;
 use crate::config::Config;
 use crate::latency::{Latencies, Way, Ways};
+use crate::paper::Model;
 use crate::time_text::{NANOS_PER_DAY, moment, span, span_text, time_of_day};
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -80,6 +81,10 @@ pub struct BacktestArgs {
     /// Where random latencies begin; without, that of --config, else 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     latency_seed: Option<u64>,
+    /// How resting orders of all instruments are filled: exact, risk_averse, power (power:2.5), log, square, quotes or bars
+    /// (docs/paper-fills.md); without, that of --config, else by what the file tells
+    #[arg(long, value_name = "MODEL", value_parser = Model::parse)]
+    fill_model: Option<Model>,
     /// Least time between two looks of the strategy at the market, such as 10ms; 0: it hears every change
     #[arg(long, value_name = "SPAN", default_value = "0", value_parser = parse_span)]
     interval: u64,
@@ -210,6 +215,7 @@ pub fn run(args: BacktestArgs) -> Result<()> {
             book_orders_max: config.engine.book_orders_max.get() as u32,
         },
         latencies: &commands,
+        fill_model: args.fill_model,
         account,
         symbols: &args.symbols,
         from,

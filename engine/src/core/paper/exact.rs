@@ -55,9 +55,14 @@ impl FillModel for Exact {
     #[inline]
     fn order_met(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
         let side = queue.side();
-        queue.meet(qty, |resting| {
-            is_better(side, resting.price, place.price)
-                || (resting.price == place.price && resting.priority <= place.priority)
+        queue.flow(Some(place.price), qty, |resting| {
+            let is_at = resting.price == place.price;
+            if is_better(side, resting.price, place.price)
+                || (is_at && resting.priority <= place.priority)
+            {
+                return Some(Lots::ZERO);
+            }
+            is_at.then_some(qty)
         });
     }
 
@@ -66,6 +71,6 @@ impl FillModel for Exact {
     #[inline]
     fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots {
         let side = queue.side();
-        queue.meet(qty, |resting| is_better(side, resting.price, price))
+        queue.flow(None, qty, |resting| is_better(side, resting.price, price).then_some(Lots::ZERO))
     }
 }

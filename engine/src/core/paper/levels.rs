@@ -128,17 +128,17 @@ impl<C: Cancels> FillModel for Levels<C> {
 
     fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots {
         let (side, now) = (queue.side(), queue.market().time);
-        queue.share(qty, |resting, left| {
+        queue.flow(Some(price), qty, |resting| {
             if is_better(side, resting.price, price) {
-                return left.min(resting.leaves);
+                return Some(Lots::ZERO);
             }
             if resting.price != price {
-                return Lots::ZERO;
+                return None;
             }
             // The record goes on where ours took from it: all of it took from the level.
             let before_it = resting.level.traded(qty, now, &self.0);
             resting.ahead = resting.level.ahead(&self.0);
-            Lots(left.0.saturating_sub(before_it.0)).min(resting.leaves)
+            Some(before_it)
         })
     }
 

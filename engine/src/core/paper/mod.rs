@@ -11,17 +11,21 @@
 //! * A displayed order or level that arrives across a resting order would have met it, and is taken by it.
 //! * What the market did before an order came to rest, by the feed's clock, cannot fill it, even if a feed that begins again
 //!   tells it later; displayed orders that are told again stand ahead of it again.
+//! * What our taking does to the price is nothing, or what [`impact`] says.
 //! * Paper orders never meet each other: the market that was recorded did not contain them. Those of one side share what
 //!   comes, better price first, then first come: each lot of flow fills at most one lot of ours.
+//! * Where ours took flow, the record goes on and executes displayed orders that would have been spared. Those still stand ahead
+//!   of orders of ours that come to their price later ([`Spared`]), until the record shows nothing there any more.
 //!
 //! Bias: while a feed that began again catches up, an order sent meanwhile takes from the book of that time. The market does
-//! not react to paper orders. Where the real flow would have been absorbed by our order
-//! and stopped, the record goes on: it fills at most as many lots of ours as flowed.
+//! not react to paper orders. What was spared would have been canceled some time (pessimistic), or would still be there when the
+//! record's level is gone (optimistic); our takers do not take of it (pessimistic).
 
 pub mod bars;
 mod choice;
 pub mod exact;
 mod fixed;
+pub mod impact;
 pub mod latency;
 pub mod levels;
 pub mod probability;
@@ -32,14 +36,15 @@ mod taken;
 
 pub use bars::Part;
 pub use choice::{Depth, Model};
+pub use impact::Impact;
 pub use latency::Latency;
 pub use levels::LevelPlace;
-pub use queue::{Market, PaperFill, Place, Queue, Resting, is_better};
+pub use queue::{FillCause, Market, PaperFill, Place, Queue, Resting, Spared, is_better};
 pub use taken::Taken;
 
 use super::table::Bounded;
 use crate::book::Slot as BookSlot;
-use tidegate_model::command::{FillModelKind, SetFillModel};
+use tidegate_model::command::{FillModelKind, SetFillModel, SetImpact};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
 use tidegate_model::market::{Bar, MarketEventKind};
@@ -159,6 +164,8 @@ struct InBar {
 struct Desk {
     /// By side; best price first, then first come.
     resting: [Vec<Resting>; 2],
+    /// By side.
+    spared: [Spared; 2],
     /// First come first.
     at_open: Vec<AtOpen>,
     /// The first half of a bar, until the second comes.
@@ -171,6 +178,8 @@ struct Desk {
     depth: Depth,
     /// One unit of the instrument.
     unit: Lots,
+    /// What our taking does to its price.
+    impact: Impact,
 }
 
 /// The paper venue's own state: what is under way, what rests, what is taken.
@@ -237,16 +246,20 @@ impl PaperVenue {
     /// Makes room for one more instrument, of which one unit is `unit` lots.
     pub fn define_instrument(&mut self, unit: Lots) {
         let queue = || Vec::with_capacity(16);
-        let (set, depth) = (SetFillModel::default(), Depth::default());
+        let instrument = InstrumentId(self.desks.len() as u32);
+        let set = SetFillModel { instrument, ..Default::default() };
+        let depth = Depth::default();
         let model = choice::choose(&set, depth, unit);
         self.desks.push(Desk {
             resting: [queue(), queue()],
+            spared: Default::default(),
             at_open: Vec::with_capacity(16),
             half: None,
             model,
             set,
             depth,
             unit,
+            impact: Impact::default(),
         });
         self.taken.define_instrument();
     }
@@ -258,6 +271,9 @@ impl PaperVenue {
     pub fn set_fill_model(&mut self, set: SetFillModel) -> Result<FillModelKind, Reject> {
         choice::check(&set)?;
         let desk = &mut self.desks[set.instrument.index()];
+        if desk.set == set {
+            return Ok(desk.model.kind());
+        }
         let resting = desk.resting.iter().map(Vec::len).sum::<usize>() + desk.at_open.len();
         if resting > 0 {
             return Err(Reject::of(RejectReason::OrdersResting, resting as i128));
@@ -265,6 +281,33 @@ impl PaperVenue {
         desk.set = set;
         desk.model = choice::choose(&desk.set, desk.depth, desk.unit);
         Ok(desk.model.kind())
+    }
+
+    /// Sets what our taking does to the price of an instrument; what was pushed before is forgotten.
+    ///
+    /// # Errors
+    /// As [`Impact::check`].
+    pub fn set_impact(&mut self, set: SetImpact) -> Result<(), Reject> {
+        Impact::check(&set)?;
+        self.desks[set.instrument.index()].impact = Impact::new(set);
+        Ok(())
+    }
+
+    /// What our taking does to the price of an instrument.
+    #[inline]
+    pub fn impact(&self, instrument: InstrumentId) -> &Impact {
+        &self.desks[instrument.index()].impact
+    }
+
+    /// An order on `side` took `qty` lots at `now`.
+    #[inline]
+    pub fn took(&mut self, instrument: InstrumentId, side: Side, qty: Lots, now: UnixNanos) {
+        self.desks[instrument.index()].impact.took(side, qty, now);
+    }
+
+    /// The day ends: what was pushed is forgotten.
+    pub fn forget_impact(&mut self) {
+        self.desks.iter_mut().for_each(|desk| desk.impact.forget());
     }
 
     /// The feed of an instrument tells so much. Orders of ours at rest, if there are any, keep what was ahead of them.
@@ -350,6 +393,7 @@ impl PaperVenue {
     pub fn rest(&mut self, instrument: InstrumentId, side: Side, mut resting: Resting) {
         let desk = &mut self.desks[instrument.index()];
         let displayed = resting.ahead;
+        resting.spared = desk.spared[side.index()].at(resting.price);
         desk.model.rested(&mut resting, displayed);
         let queue = &mut desk.resting[side.index()];
         let at = queue.partition_point(|other| !is_better(side, resting.price, other.price));
@@ -391,8 +435,9 @@ impl PaperVenue {
         let desk = &mut self.desks[instrument.index()];
         let model = desk.model;
         let orders = &mut desk.resting[side.index()];
+        let spared = &mut desk.spared[side.index()];
         let (market, fills) = (self.market, &mut self.fills);
-        (model, Queue { side, market, model: model.kind(), orders, fills })
+        (model, Queue { side, market, model: model.kind(), orders, spared, fills })
     }
 
     /// Which model decides on fills of the instrument.
@@ -438,6 +483,17 @@ impl PaperVenue {
     pub fn level_told(&mut self, instrument: InstrumentId, side: Side, price: Ticks, qty: Lots) {
         let (model, mut queue) = self.queue(instrument, side);
         model.level_told(&mut queue, price, qty);
+    }
+
+    /// Nothing is displayed at a price any more: what was spared there is forgotten.
+    #[inline]
+    pub fn level_gone(&mut self, instrument: InstrumentId, side: Side, price: Ticks) {
+        let desk = &mut self.desks[instrument.index()];
+        let spared = &mut desk.spared[side.index()];
+        if !spared.is_empty() && spared.forget(price) {
+            let at = desk.resting[side.index()].iter_mut().filter(|order| order.price == price);
+            at.for_each(|order| order.spared = Lots::ZERO);
+        }
     }
 
     /// `qty` lots are offered at `price` by an order that arrived on the side opposite to `side`; returns how many
@@ -594,10 +650,15 @@ impl PaperVenue {
             add(0x464c_4947, &[place as u64, flight.due.0, order, kind, who, request_id]);
         }
         for (instrument, desk) in self.desks.iter().enumerate() {
+            let unset = SetFillModel { instrument: desk.set.instrument, ..Default::default() };
             let set: [u64; 3] = bytemuck::cast(desk.set);
-            if set != [0; 3] || desk.depth != Depth::default() {
+            if desk.set != unset || desk.depth != Depth::default() {
                 let depth = (instrument as u64) << 8 | desk.depth as u64;
                 add(0x4445_534b, &[depth, set[0], set[1], set[2]]);
+            }
+            if desk.impact != Impact::default() {
+                let [a, b, c, d, e, f] = desk.impact.words();
+                add(0x494d_5041, &[instrument as u64, a, b, c, d, e, f]);
             }
             for (place, waiting) in desk.at_open.iter().enumerate() {
                 let place = (instrument as u64) << 32 | place as u64;
@@ -606,6 +667,12 @@ impl PaperVenue {
             if let Some(half) = desk.half {
                 let words: [u64; 8] = bytemuck::cast(half);
                 add(0x4841_4c46, &words);
+            }
+            for (side, spared) in desk.spared.iter().enumerate() {
+                for (place, (price, qty)) in spared.iter().enumerate() {
+                    let place = (instrument as u64) << 32 | (side as u64) << 31 | place as u64;
+                    add(0x5350_4152, &[place, price.0 as u64, qty.0]);
+                }
             }
             for (side, queue) in desk.resting.iter().enumerate() {
                 for (place, resting) in queue.iter().enumerate() {
@@ -618,6 +685,7 @@ impl PaperVenue {
                         resting.ahead.0,
                         resting.leaves.0,
                         resting.since.0,
+                        resting.spared.0,
                     ];
                     add(0x5245_5354, &words);
                     if resting.level != LevelPlace::default() {

@@ -6,14 +6,23 @@ use tidegate_model::event::Liquidity;
 use tidegate_model::{Lots, SeqNo, Side, Ticks, UnixNanos};
 use tidegate_oms::OrderSlot;
 
+/// What a fill follows from: a market event, or if it is 0, that the order reached the venue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FillCause {
+    /// The input that told the event.
+    pub seq: SeqNo,
+    /// A [`tidegate_model::market::MarketEventKind`] on the wire.
+    pub kind: u8,
+}
+
 /// The market event that is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Market {
     /// When it happened, by the feed's clock. A feed that begins again, as after a restart in the middle of a session,
     /// goes back in it.
     pub time: UnixNanos,
-    /// The input that told it.
-    pub seq: SeqNo,
+    /// The event itself.
+    pub cause: FillCause,
 }
 
 /// Where a displayed order stands.
@@ -40,6 +49,8 @@ pub struct Resting {
     pub leaves: Lots,
     /// The market's time when it came to rest: what the market did before cannot fill it.
     pub since: UnixNanos,
+    /// Lots ahead of it that the record has executed by flow that ours took, and that would still stand there: [`Spared`].
+    pub spared: Lots,
     /// What a model of levels remembers of its price.
     pub level: LevelPlace,
 }
@@ -55,8 +66,8 @@ pub struct PaperFill {
     pub qty: Lots,
     /// Whether it rested or took.
     pub liquidity: Liquidity,
-    /// The market event that caused it; 0 if it was the order's own arrival.
-    pub cause_seq: SeqNo,
+    /// What caused it.
+    pub cause: FillCause,
     /// Lots displayed ahead of a resting order when it was filled.
     pub ahead: Lots,
     /// Ticks of the price that are the impact of our own taking.
@@ -71,11 +82,17 @@ impl PaperFill {
         order: OrderSlot,
         price: Ticks,
         qty: Lots,
-        cause_seq: SeqNo,
+        cause: FillCause,
         model: FillModelKind,
     ) -> Self {
         let (liquidity, ahead) = (Liquidity::Taker, Lots::ZERO);
-        Self { order, price, qty, liquidity, cause_seq, ahead, impact_ticks: 0, model }
+        Self { order, price, qty, liquidity, cause, ahead, impact_ticks: 0, model }
+    }
+
+    /// The same, of whose price `impact` is that of our own taking.
+    #[must_use]
+    pub fn with_impact(self, impact: Ticks) -> Self {
+        Self { impact_ticks: u32::try_from(impact.0).unwrap_or(u32::MAX), ..self }
     }
 
     /// [`tidegate_model::event::Execution::fill_detail`].
@@ -88,6 +105,52 @@ impl PaperFill {
     }
 }
 
+/// Prices of one side at which lots are spared; with more, the oldest is forgotten. A market has moved away from most of them.
+const SPARED_MAX: usize = 64;
+
+/// Lots displayed at each price of one side that would still be there, had our orders been in the market: the record executed
+/// them by flow that ours took. Orders of ours that come later stand behind them, until the record's level is gone.
+#[derive(Debug, Default)]
+pub struct Spared {
+    levels: Vec<(Ticks, Lots)>,
+}
+
+impl Spared {
+    /// How many at a price.
+    pub fn at(&self, price: Ticks) -> Lots {
+        self.levels.iter().find(|level| level.0 == price).map_or(Lots::ZERO, |level| level.1)
+    }
+
+    fn add(&mut self, price: Ticks, qty: Lots) {
+        if let Some(level) = self.levels.iter_mut().find(|level| level.0 == price) {
+            level.1 = Lots(level.1.0.saturating_add(qty.0));
+            return;
+        }
+        if self.levels.len() == SPARED_MAX {
+            self.levels.remove(0);
+        }
+        self.levels.push((price, qty));
+    }
+
+    /// The record's level is gone; true if any were spared there.
+    pub fn forget(&mut self, price: Ticks) -> bool {
+        let before = self.levels.len();
+        self.levels.retain(|level| level.0 != price);
+        self.levels.len() < before
+    }
+
+    /// True if there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.levels.is_empty()
+    }
+
+    /// The levels, the one that was spared first first.
+    pub fn iter(&self) -> impl Iterator<Item = &(Ticks, Lots)> {
+        self.levels.iter()
+    }
+}
+
 /// Our orders on one side of one instrument, and where their fills go.
 #[derive(Debug)]
 pub struct Queue<'a> {
@@ -95,6 +158,7 @@ pub struct Queue<'a> {
     pub(super) market: Market,
     pub(super) model: FillModelKind,
     pub(super) orders: &'a mut Vec<Resting>,
+    pub(super) spared: &'a mut Spared,
     pub(super) fills: &'a mut Vec<PaperFill>,
 }
 
@@ -152,7 +216,7 @@ impl Queue<'_> {
                 price,
                 qty: filled,
                 liquidity: Liquidity::Maker,
-                cause_seq: self.market.seq,
+                cause: self.market.cause,
                 ahead: resting.ahead,
                 impact_ticks: 0,
                 model: self.model,
@@ -162,6 +226,34 @@ impl Queue<'_> {
             self.orders.retain(|resting| resting.leaves.0 > 0);
         }
         Lots(qty.0 - left.0)
+    }
+
+    /// Flow of `qty` lots that the record executed against what was displayed at `at`, or against something hidden; returns
+    /// how much of it would have met ours. `before` says of each of ours how much of the flow the record spent ahead of it, or
+    /// nothing if the flow does not come to its price.
+    ///
+    /// What ours take is spared: in truth the flow ends that much earlier. So of an order with `before` lots ahead and `s` spared
+    /// ones, what is left of the flow meets `before + s` first.
+    #[inline]
+    pub fn flow(
+        &mut self,
+        at: Option<Ticks>,
+        qty: Lots,
+        mut before: impl FnMut(&mut Resting) -> Option<Lots>,
+    ) -> Lots {
+        let met = self.share_at(qty, |resting, left| {
+            let Some(before) = before(resting) else { return (resting.price, Lots::ZERO) };
+            let ahead = before.0.saturating_add(resting.spared.0);
+            let recorded = before.0.saturating_sub(qty.0);
+            resting.spared.0 = ahead.saturating_sub(left.0).saturating_sub(recorded);
+            (resting.price, Lots(left.0.saturating_sub(ahead)).min(resting.leaves))
+        });
+        if let Some(at) = at
+            && met.0 > 0
+        {
+            self.spared.add(at, met);
+        }
+        met
     }
 
     /// As [`Self::share`], where an order that is met takes all that is left.

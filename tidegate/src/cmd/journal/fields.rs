@@ -65,6 +65,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "impact_ticks",
     "fill_model",
     "cause_seq",
+    "cause_kind",
     "exec_id",
     "parent_id",
     "stop_price_ticks",
@@ -173,6 +174,10 @@ pub(super) const COLUMNS: &[&str] = &[
     "latency_ns",
     "latency_points_ns",
     "seed",
+    "volatility_e6",
+    "daily_volume_lots",
+    "half_life_ns",
+    "coefficient_e4",
     "exponent_e3",
     "volume_share_bp",
     "log_unit_lots",
@@ -455,6 +460,14 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "exponent_e3" = body.exponent_e3,
             "volume_share_bp" = body.volume_share_bp,
             "log_unit_lots" = body.log_unit.0
+        ),
+        Command::SetImpact(body) => put!(
+            fields,
+            "instrument" = instrument(body.instrument),
+            "volatility_e6" = body.volatility_e6,
+            "daily_volume_lots" = body.daily_volume.0,
+            "half_life_ns" = body.half_life_ns,
+            "coefficient_e4" = body.coefficient_e4
         ),
         Command::SessionClosed | Command::Time | Command::DayRoll => {}
         Command::SetRate(_)
@@ -742,6 +755,7 @@ fn execution_fields(body: &Execution, fields: &mut Fields) {
         "impact_ticks" = body.impact().0,
         "fill_model" = name_of!(FillModelKind, body.fill_model),
         "cause_seq" = body.cause_seq.0,
+        "cause_kind" = name_of!(MarketEventKind, body.cause_kind),
         "exec_id" = body.exec_id.0,
         "parent_id" = body.parent_id.0,
         "cancel_reason" = name_of!(CancelReason, body.cancel_reason)
