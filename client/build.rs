@@ -4,8 +4,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "tidegate/v1/types.proto",
+    "tidegate/v1/routes.proto",
     "tidegate/v1/events.proto",
     "tidegate/v1/orders.proto",
     "tidegate/v1/market_data.proto",
