@@ -137,7 +137,7 @@ impl Market {
             let maker = self.first_maker(pool, maker_side, taker.left);
             let Some(maker) = maker.filter(|maker| maker.key >= limit) else { return };
             let price = self.books[maker_side.index()].key(maker.key);
-            if price < self.band.0 || price > self.band.1 {
+            if !self.is_in_band(price) {
                 self.paused = true;
                 return;
             }
@@ -161,6 +161,11 @@ impl Market {
             self.executed(pool, maker.slot, qty, out);
             self.note_trade(price);
         }
+    }
+
+    /// True if a trade at the price would not pause the market (rule 8.1).
+    fn is_in_band(&self, price: i64) -> bool {
+        price >= self.band.0 && price <= self.band.1
     }
 
     pub(super) fn note_trade(&mut self, price: i64) {
@@ -269,61 +274,123 @@ impl Market {
 
     /// True if the taker could trade at least `need` lots now (rule 3.6).
     pub(super) fn can_take(&mut self, pool: &Pool, taker: &Taker, need: u64) -> bool {
-        let side = taker.side.opposite().index();
-        let limit = self.books[side].key(taker.limit);
         let mut makers = core::mem::take(&mut self.makers);
-        makers.clear();
-        for (ladder, is_hidden) in [(&self.books[side], false), (&self.hidden[side], true)] {
-            for (price, queue) in ladder.iter(&self.grid) {
-                if ladder.key(price) < limit {
-                    break;
-                }
-                let mut slot = queue.head;
-                while slot != NONE {
-                    makers.push((self.maker(pool, slot, is_hidden), pool.node(slot).qty));
-                    let reserve = pool.node(slot).reserve;
-                    if reserve > 0 {
-                        // Its next parts come behind everything displayed at the price.
-                        let behind = Maker { stamp: u64::MAX, ..self.maker(pool, slot, is_hidden) };
-                        makers.push((behind, reserve));
-                    }
-                    slot = pool.node(slot).next;
-                }
-            }
-        }
-        let pegs = self.pegs[side].iter().filter(|slot| pool.node(**slot).price != 0);
-        for slot in pegs.chain(&self.conditional[side]) {
-            makers.push((self.maker(pool, *slot, false), pool.node(*slot).qty));
-        }
-        makers.sort_unstable_by_key(|(maker, _)| maker.rank());
-        let mut left = taker.left;
-        let mut taken = 0;
-        for &(maker, qty) in &makers {
-            let node = pool.node(maker.slot);
-            if node.place() == Place::Conditional && left < least(pool, maker.slot) {
-                continue;
-            }
-            let price = self.books[side].key(maker.key);
-            let is_inside = price >= self.band.0 && price <= self.band.1;
-            if maker.key < limit || !is_inside || taken >= need || left == 0 {
+        let could = Could { market: self, pool, account: taker.account, need };
+        let can = could.take(taker, &mut makers);
+        self.makers = makers;
+        can
+    }
+}
+
+/// Counts what a taker would trade. It goes no further than it has to: what lies behind costs nothing.
+struct Could<'a> {
+    market: &'a Market,
+    pool: &'a Pool,
+    account: u32,
+    need: u64,
+}
+
+/// What was counted so far.
+struct Count {
+    left: u64,
+    taken: u64,
+}
+
+impl Could<'_> {
+    /// Goes over the makers price by price. `makers` is room for those of one price.
+    fn take(&self, taker: &Taker, makers: &mut Vec<(Maker, u64)>) -> bool {
+        let (market, pool) = (self.market, self.pool);
+        let side = taker.side.opposite().index();
+        let (book, hidden) = (&market.books[side], &market.hidden[side]);
+        let limit = book.key(taker.limit);
+        let mut levels = book.iter(&market.grid).peekable();
+        let mut hidden = hidden.iter(&market.grid).peekable();
+        let mut beside = [&market.pegs[side], &market.conditional[side]].map(|slots| {
+            slots.iter().copied().filter(|slot| pool.node(*slot).price != 0).peekable()
+        });
+        let is_plain = taker.self_trade.is_none() && market.reserve[side] == 0;
+        let mut count = Count { left: taker.left, taken: 0 };
+        while count.taken < self.need && count.left > 0 {
+            let heads = [levels.peek(), hidden.peek()].map(|head| head.map(|head| head.0));
+            let besides =
+                beside.each_mut().map(|slots| slots.peek().map(|at| pool.node(*at).price));
+            let prices = heads.into_iter().chain(besides).flatten();
+            let Some(price) = prices.max_by_key(|price| book.key(*price)) else { break };
+            if book.key(price) < limit {
                 break;
             }
-            if taker.self_trade.is_some() && node.account == taker.account {
-                match taker.self_trade {
-                    Some(SelfTrade::CancelNewest | SelfTrade::CancelBoth) => break,
+            makers.clear();
+            for slots in &mut beside {
+                while let Some(slot) = slots.next_if(|slot| pool.node(*slot).price == price) {
+                    makers.push((market.maker(pool, slot, false), pool.node(slot).qty));
+                }
+            }
+            if let Some((_, queue)) = hidden.next_if(|(at, _)| *at == price) {
+                self.list(queue.head, true, makers);
+            }
+            if let Some((_, queue)) = levels.next_if(|(at, _)| *at == price) {
+                if is_plain && makers.is_empty() && market.is_in_band(price) {
+                    let qty = queue.qty.min(count.left);
+                    count.taken += qty;
+                    count.left -= qty;
+                    continue;
+                }
+                self.list(queue.head, false, makers);
+            }
+            makers.sort_unstable_by_key(|(maker, _)| maker.rank());
+            if !self.count(taker.self_trade, makers, &mut count) {
+                break;
+            }
+        }
+        count.taken >= self.need
+    }
+
+    /// Lists the orders of a queue, an iceberg once more with what it holds back.
+    fn list(&self, head: u32, is_hidden: bool, makers: &mut Vec<(Maker, u64)>) {
+        let mut slot = head;
+        while slot != NONE {
+            let node = self.pool.node(slot);
+            let maker = self.market.maker(self.pool, slot, is_hidden);
+            makers.push((maker, node.qty));
+            if node.reserve > 0 {
+                // Its next parts come behind everything displayed at the price.
+                makers.push((Maker { stamp: u64::MAX, ..maker }, node.reserve));
+            }
+            slot = node.next;
+        }
+    }
+
+    /// Counts the makers of one price, in their order; false if it ends there.
+    fn count(
+        &self,
+        instruction: Option<SelfTrade>,
+        makers: &[(Maker, u64)],
+        count: &mut Count,
+    ) -> bool {
+        for &(maker, qty) in makers {
+            let node = self.pool.node(maker.slot);
+            if node.place() == Place::Conditional && count.left < least(self.pool, maker.slot) {
+                continue;
+            }
+            let is_done = count.taken >= self.need || count.left == 0;
+            if is_done || !self.market.is_in_band(node.price) {
+                return false;
+            }
+            if instruction.is_some() && node.account == self.account {
+                match instruction {
+                    Some(SelfTrade::CancelNewest | SelfTrade::CancelBoth) => return false,
                     Some(SelfTrade::Decrement) if maker.stamp == node.stamp => {
-                        left -= left.min(node.open());
+                        count.left -= count.left.min(node.open());
                     }
                     _ => {}
                 }
                 continue;
             }
-            let qty = qty.min(left);
-            taken += qty;
-            left -= qty;
+            let qty = qty.min(count.left);
+            count.taken += qty;
+            count.left -= qty;
         }
-        self.makers = makers;
-        taken >= need
+        true
     }
 }
 
