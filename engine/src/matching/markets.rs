@@ -455,3 +455,46 @@ impl Market {
         is_multiple && (price.0.wrapping_sub(1) as u64) < PRICE_MAX.0 as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matching::Trade;
+
+    /// Counts trades.
+    #[derive(Default)]
+    struct Trades(usize);
+
+    impl Reports for Trades {
+        fn accepted(&mut self, _: u32, _: Ticks) {}
+        fn trade(&mut self, _: &Trade) {
+            self.0 += 1;
+        }
+        fn canceled(&mut self, _: u32, _: Lots, _: CancelReason) {}
+        fn replaced(&mut self, _: u32, _: Ticks, _: Lots) {}
+        fn triggered(&mut self, _: u32, _: Ticks) {}
+        fn rejected(&mut self, _: u32, _: Reject) {}
+        fn refused(&mut self, _: u32, _: Reject) {}
+    }
+
+    /// 5,000 plain offers at 1,000 prices: to know that one lot would trade, none of them has to be listed.
+    #[test]
+    fn a_fill_or_kill_order_lists_no_more_than_it_needs() {
+        let (mut markets, mut out) = (Markets::new(10_000), Trades::default());
+        markets.define(Ticks(1));
+        let order = |handle: u32, side, time_in_force, price| Plain {
+            handle,
+            account: AccountId(1),
+            side,
+            time_in_force,
+            qty: Lots(1),
+            price: Ticks(price),
+        };
+        for handle in 0..5_000 {
+            let price = 100 + i64::from(handle % 1_000);
+            markets.enter_plain(0, &order(handle, Side::Sell, TimeInForce::Gtc, price), &mut out);
+        }
+        markets.enter_plain(0, &order(5_000, Side::Buy, TimeInForce::Fok, 2_000), &mut out);
+        assert_eq!((out.0, markets.markets[0].makers.capacity()), (1, 0));
+    }
+}
