@@ -83,6 +83,7 @@ pub async fn run(name: &'static str) -> Result<()> {
     };
     let (account, symbols) = (args.account.unwrap_or_default(), instruments.len());
     if symbols == 0 {
+        note(format_args!("stopped before the symbols were there"));
         return print(&Summary::new(&Tally::default(), name, account, 0).line()?);
     }
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
