@@ -13,9 +13,11 @@ use tidegate_journal::frame::{
 use tidegate_journal::{JournalError, Reader, Record, Report, SealReason};
 use tidegate_model::{EventRecord, SeqNo};
 
+mod columns;
 mod fields;
 
-use fields::{COLUMNS, Value, decode};
+use columns::COLUMNS;
+use fields::{Value, decode};
 
 /// Prove that a journal is whole, read it, export it
 #[derive(Args, Debug)]
