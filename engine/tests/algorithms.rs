@@ -1,6 +1,7 @@
 //! Parent orders on the paper venue, scenario by scenario: what is done to the desk, and every report about orders.
 
 mod support;
+use support::quoted::{check_all_released, desk, trade};
 use support::*;
 use tidegate_engine::core::{Collected, Input};
 use tidegate_model::Side::{Buy, Sell};
@@ -11,21 +12,6 @@ use tidegate_model::*;
 
 const SEC: u64 = 1_000_000_000;
 const LATENCY_NS: u64 = 1_000;
-
-/// Bids 99.90 x 1,000; offers 100.10 x 1,000; the last trade was at 100.00.
-fn desk(latency_ns: u64) -> Desk {
-    let mut desk = Desk::new(latency_ns);
-    desk.market(add(1, Buy, cents(9_990), 1_000));
-    desk.market(add(2, Sell, cents(10_010), 1_000));
-    trade(&mut desk, 10_000, 1);
-    desk
-}
-
-/// Somebody trades, hidden from the book.
-fn trade(desk: &mut Desk, at_cents: i64, qty: u64) -> Vec<String> {
-    let event = MarketEvent { price: cents(at_cents), qty: Lots(qty), ..market(Kind::Trade, 0) };
-    lines(&desk.market(event))
-}
 
 const BLANK: NewAlgorithm = NewAlgorithm {
     account: ACCOUNT,
@@ -73,14 +59,6 @@ fn at_work(desk: &Desk) -> (u64, u64) {
     let slot = desk.core.oms().by_id(OrderId(1)).expect("kept");
     let cum_qty = desk.core.oms().order(slot).cum_qty.0;
     (cum_qty, desk.core.oms().at_work(slot).0 - cum_qty)
-}
-
-fn check_all_released(desk: &Desk) {
-    let pair = desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
-    assert_eq!((pair.open_qty, pair.open_notional), ([Lots(0); 2], [Money(0); 2]));
-    assert_eq!(desk.core.risk().open_orders(ACCOUNT), 0);
-    assert_eq!(desk.core.oms().hash(), desk.core.oms().hash_from_scratch());
-    assert_eq!(desk.core.risk().hash(), desk.core.risk().hash_from_scratch());
 }
 
 fn set_status(desk: &mut Desk, status: TradingStatus) {

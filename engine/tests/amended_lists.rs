@@ -1,24 +1,16 @@
 //! Trades of lists that are taken back or put right: exits close what is held.
 
 mod support;
+use support::quoted::{check_all_released, desk, open, position, told, trade};
 use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::TimeInForce::Gtc;
 use tidegate_model::command::*;
-use tidegate_model::market::MarketEventKind as Kind;
 use tidegate_model::*;
-
-/// Somebody trades, hidden from the book.
-fn trade(desk: &mut Desk, at_cents: i64, qty: u64) {
-    desk.market(MarketEvent { price: cents(at_cents), qty: Lots(qty), ..market(Kind::Trade, 0) });
-}
 
 /// A bracket: buy 100 at 99.95, take profit at 100.50, stop loss at 99.50.
 fn with_bracket() -> Desk {
-    let mut desk = Desk::new(0);
-    desk.market(add(1, Buy, cents(9_990), 1_000));
-    desk.market(add(2, Sell, cents(10_010), 1_000));
-    trade(&mut desk, 10_000, 1);
+    let mut desk = desk(0);
     desk.command(Command::NewList(NewList {
         account: ACCOUNT,
         list_id: 1,
@@ -40,29 +32,6 @@ fn with_bracket() -> Desk {
         desk.command(Command::NewOrder(NewOrder { list_id: 1, leg, ..order }));
     }
     desk
-}
-
-/// OrderQty and LeavesQty as reports tell them.
-fn told(desk: &Desk, order_id: u64) -> (u64, u64) {
-    let slot = desk.core.oms().by_id(OrderId(order_id)).expect("kept");
-    let execution = desk.core.oms().execution(slot);
-    (execution.qty.0, execution.leaves_qty.0)
-}
-
-fn open(desk: &Desk) -> [u64; 2] {
-    let pair = desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
-    pair.open_qty.map(|qty| qty.0)
-}
-
-fn position(desk: &Desk) -> i64 {
-    desk.core.oms().position(ACCOUNT, INSTRUMENT).qty
-}
-
-fn check_all_released(desk: &Desk) {
-    assert_eq!(open(desk), [0, 0]);
-    assert_eq!(desk.core.risk().open_orders(ACCOUNT), 0);
-    assert_eq!(desk.core.oms().hash(), desk.core.oms().hash_from_scratch());
-    assert_eq!(desk.core.risk().hash(), desk.core.risk().hash_from_scratch());
 }
 
 fn amend(desk: &mut Desk, order: u64, exec: u64, qty: u64, price: i64) -> Vec<String> {

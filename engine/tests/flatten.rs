@@ -1,6 +1,7 @@
 //! Closing positions, scenario by scenario.
 
 mod support;
+use support::quoted::{desk, position};
 use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::TimeInForce::Gtc;
@@ -11,22 +12,15 @@ use tidegate_model::*;
 
 const SEC: u64 = 1_000_000_000;
 
-/// Bids 99.90 x 1,000; offers 100.10 x 1,000; long `qty`, and an order to sell 10 at 100.50 rests.
-fn desk(latency_ns: u64, qty: u64) -> Desk {
-    let mut desk = Desk::new(latency_ns);
-    desk.market(add(1, Buy, cents(9_990), 1_000));
-    desk.market(add(2, Sell, cents(10_010), 1_000));
-    desk.market(MarketEvent { price: cents(10_000), qty: Lots(1), ..market(Kind::Trade, 0) });
+/// Long `qty`, and an order to sell 10 at 100.50 rests.
+fn long(latency_ns: u64, qty: u64) -> Desk {
+    let mut desk = desk(latency_ns);
     desk.order(Buy, None, qty, Gtc);
     desk.pass(latency_ns);
     desk.order(Sell, Some(cents(10_050)), 10, Gtc);
     desk.pass(latency_ns);
     assert_eq!(position(&desk), qty as i64);
     desk
-}
-
-fn position(desk: &Desk) -> i64 {
-    desk.core.oms().position(ACCOUNT, INSTRUMENT).qty
 }
 
 fn flatten(desk: &mut Desk, at: UnixNanos, instrument: InstrumentId) -> Vec<Event> {
@@ -42,7 +36,7 @@ fn waiting(told: &[Event]) -> Option<u64> {
 
 #[test]
 fn what_is_open_goes_first_then_the_position() {
-    let mut desk = desk(0, 100);
+    let mut desk = long(0, 100);
     let told = flatten(&mut desk, UnixNanos::ZERO, INSTRUMENT);
     assert_eq!(
         lines(&told),
@@ -54,7 +48,7 @@ fn what_is_open_goes_first_then_the_position() {
 
 #[test]
 fn with_latency_it_comes_back_until_nothing_is_left() {
-    let mut desk = desk(1_000, 100);
+    let mut desk = long(1_000, 100);
     let told = flatten(&mut desk, UnixNanos::ZERO, InstrumentId::NONE);
     assert_eq!(lines(&told), ["2 pending_cancel -> pending_cancel"]);
     assert_eq!(waiting(&told), Some(1));
@@ -70,7 +64,7 @@ fn with_latency_it_comes_back_until_nothing_is_left() {
 
 #[test]
 fn at_a_time_and_not_before_unless_it_is_taken_back() {
-    let mut desk = desk(0, 100);
+    let mut desk = long(0, 100);
     let at = UnixNanos(desk.now.0 + 10 * SEC);
     assert_eq!(waiting(&flatten(&mut desk, at, InstrumentId::NONE)), Some(1));
     assert_eq!(waiting(&flatten(&mut desk, at, InstrumentId::NONE)), Some(1), "in its place");
@@ -85,7 +79,7 @@ fn at_a_time_and_not_before_unless_it_is_taken_back() {
 
 #[test]
 fn a_halt_holds_it_and_a_limit_splits_it() {
-    let mut desk = desk(0, 100);
+    let mut desk = long(0, 100);
     let status = |status: TradingStatus| MarketEvent {
         flags: status.wire().into(),
         ..market(Kind::Status, 0)
@@ -103,7 +97,7 @@ fn a_halt_holds_it_and_a_limit_splits_it() {
 
 #[test]
 fn a_kill_switch_refuses_its_orders_and_it_goes_on_afterwards() {
-    let mut desk = desk(0, 100);
+    let mut desk = long(0, 100);
     let kill = |engaged| KillSwitch { account: ACCOUNT, engaged, reserved: [0; 3] };
     desk.command(Command::KillSwitch(kill(1)));
     let told = lines(&flatten(&mut desk, UnixNanos::ZERO, INSTRUMENT));
@@ -115,7 +109,7 @@ fn a_kill_switch_refuses_its_orders_and_it_goes_on_afterwards() {
 
 #[test]
 fn what_is_not_there_is_refused() {
-    let mut desk = desk(0, 100);
+    let mut desk = long(0, 100);
     let told = flatten(&mut desk, UnixNanos::ZERO, InstrumentId(77));
     assert_eq!(waiting(&told), None);
     let scope = Flatten { at: UnixNanos::ZERO, account: AccountId(9), instrument: INSTRUMENT };

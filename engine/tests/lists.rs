@@ -2,6 +2,7 @@
 //! lists that follows.
 
 mod support;
+use support::quoted::{check_all_released, desk, open, position, told, trade};
 use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::Contingency::{Bracket, Oco, OneTriggersOco, Oto};
@@ -13,21 +14,6 @@ use tidegate_model::market::{Bar, MarketEventKind as Kind};
 use tidegate_model::*;
 
 const LATENCY_NS: u64 = 1_000;
-
-/// Bids 99.90 x 1,000; offers 100.10 x 1,000; the last trade was at 100.00.
-fn desk(latency_ns: u64) -> Desk {
-    let mut desk = Desk::new(latency_ns);
-    desk.market(add(1, Buy, cents(9_990), 1_000));
-    desk.market(add(2, Sell, cents(10_010), 1_000));
-    trade(&mut desk, 10_000, 1);
-    desk
-}
-
-/// Somebody trades, hidden from the book.
-fn trade(desk: &mut Desk, at_cents: i64, qty: u64) -> Vec<String> {
-    let event = MarketEvent { price: cents(at_cents), qty: Lots(qty), ..market(Kind::Trade, 0) };
-    lines(&desk.market(event))
-}
 
 fn limit(side: Side, price: i64, qty: u64) -> NewOrder {
     new_order("limit", side, Some(cents(price)), qty, Gtc)
@@ -98,31 +84,6 @@ fn with_bracket(latency_ns: u64) -> Desk {
     assert_eq!(told, expected);
     desk.pass(latency_ns);
     desk
-}
-
-/// OrderQty and LeavesQty as reports tell them.
-fn told(desk: &Desk, order_id: u64) -> (u64, u64) {
-    let slot = desk.core.oms().by_id(OrderId(order_id)).expect("kept");
-    let execution = desk.core.oms().execution(slot);
-    (execution.qty.0, execution.leaves_qty.0)
-}
-
-fn open(desk: &Desk) -> [u64; 2] {
-    let pair = desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
-    pair.open_qty.map(|qty| qty.0)
-}
-
-fn position(desk: &Desk) -> i64 {
-    desk.core.oms().position(ACCOUNT, INSTRUMENT).qty
-}
-
-fn check_all_released(desk: &Desk) {
-    let pair = desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
-    assert_eq!(pair.open_qty, [Lots(0); 2]);
-    assert_eq!(pair.open_notional, [Money(0); 2]);
-    assert_eq!(desk.core.risk().open_orders(ACCOUNT), 0);
-    assert_eq!(desk.core.oms().hash(), desk.core.oms().hash_from_scratch());
-    assert_eq!(desk.core.risk().hash(), desk.core.risk().hash_from_scratch());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A desk for tests: a state machine with one instrument, two accounts, and short words for what happens to it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod quoted;
+
 use std::collections::BTreeMap;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
