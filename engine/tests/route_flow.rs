@@ -20,6 +20,14 @@ enum Step {
         buy: bool,
         qty: u64,
     },
+    Bracket {
+        buy: bool,
+        qty: u64,
+    },
+    /// Somebody trades, perhaps where stop losses are triggered.
+    Trade {
+        at_cents: i64,
+    },
     Cancel {
         order: u64,
     },
@@ -65,6 +73,9 @@ fn step() -> impl Strategy<Value = Step> {
     let usually = prop::bool::weighted(0.8);
     prop_oneof![
         10 => (any::<bool>(), 1..60u64).prop_map(|(buy, qty)| Step::Order { buy, qty }),
+        5 => (any::<bool>(), 1..60u64).prop_map(|(buy, qty)| Step::Bracket { buy, qty }),
+        2 => prop::sample::select(vec![9_890, 10_000, 10_110])
+            .prop_map(|at_cents| Step::Trade { at_cents }),
         4 => order.clone().prop_map(|order| Step::Cancel { order }),
         4 => (order.clone(), 1..80u64).prop_map(|(order, qty)| Step::Replace { order, qty }),
         20 => usually.prop_map(|is_taken| Step::Arrive { is_taken }),
@@ -188,6 +199,9 @@ struct Flow {
     /// CumQty by order, as the engine was told it.
     cum: BTreeMap<u64, u64>,
     position: i64,
+    brackets: Vec<[u64; 3]>,
+    /// The venue did nothing unasked, and nothing late.
+    is_plain: bool,
 }
 
 impl Flow {
@@ -204,13 +218,19 @@ impl Flow {
             entered: BTreeSet::new(),
             cum: BTreeMap::new(),
             position: 0,
+            brackets: Vec::new(),
+            is_plain: true,
         }
     }
 
     /// Tells the engine, looks at what left, and compares with the twin.
     fn tell(&mut self, command: Command) {
         let told = self.near.tell(command);
-        for line in &told {
+        self.look(&told);
+    }
+
+    fn look(&mut self, told: &[String]) {
+        for line in told {
             assert!(!line.starts_with("position") && !line.starts_with("execution"), "{told:?}");
         }
         for at in self.taken..self.near.desk.out.routed.len() {
@@ -222,9 +242,22 @@ impl Flow {
         for (&id, &cum) in &self.cum {
             let oms = self.near.desk.core.oms();
             let slot = oms.by_id(OrderId(id)).expect("it is kept");
-            assert_eq!(oms.order(slot).cum_qty.0, cum, "CumQty of {id} after {command:?}");
+            assert_eq!(oms.order(slot).cum_qty.0, cum, "CumQty of {id} after {told:?}");
         }
-        assert_eq!(self.near.held(), self.position, "the position after {command:?}");
+        assert_eq!(self.near.held(), self.position, "the position after {told:?}");
+        if self.is_plain {
+            self.check_brackets();
+        }
+    }
+
+    /// A venue that does only what it was asked for executes no more of the exits than of the entry, and never has both.
+    fn check_brackets(&self) {
+        for &[entry, profit, loss] in &self.brackets {
+            let cum = |id| self.venue.orders.get(&id).map_or(0, |there| there.cum);
+            let open = |id| self.venue.orders.get(&id).is_some_and(|there| there.is_open);
+            assert!(cum(profit) + cum(loss) <= cum(entry), "{entry}: {:#?}", self.venue.orders);
+            assert!(!(open(profit) && open(loss)), "{entry}: {:#?}", self.venue.orders);
+        }
     }
 
     fn leaves(&mut self, request: &RoutedRequest) {
@@ -358,6 +391,7 @@ impl Flow {
 
     fn ghost(&mut self) {
         for request in std::mem::take(&mut self.ghosts) {
+            self.is_plain = false;
             self.venue.arrive(&request, true);
         }
     }
@@ -370,6 +404,21 @@ impl Flow {
                 let side = if buy { Side::Buy } else { Side::Sell };
                 let order = new_order(&name, side, Some(PRICE), qty, TimeInForce::Gtc);
                 self.tell(Command::NewOrder(order));
+            }
+            Step::Bracket { buy, qty } => {
+                let side = if buy { Side::Buy } else { Side::Sell };
+                let told = self.near.list(Contingency::Bracket, &bracket(side, qty));
+                if let Some(first) =
+                    told.iter().find_map(|line| line.strip_suffix(" pending_new -> pending_new"))
+                {
+                    let entry: u64 = first.parse().expect("a number");
+                    self.brackets.push([entry, entry + 1, entry + 2]);
+                }
+                self.look(&told);
+            }
+            Step::Trade { at_cents } => {
+                let told = self.near.trade(at_cents);
+                self.look(&told);
             }
             Step::Cancel { order } => self.tell(cancel_of(order)),
             Step::Replace { order, qty } => self.tell(replace_of(order, qty)),
@@ -392,6 +441,7 @@ impl Flow {
             Step::RestateThere { order, qty } => {
                 if let Some(there) = self.venue.open(order).filter(|there| qty > there.cum) {
                     there.qty = qty;
+                    self.is_plain = false;
                     self.venue.tell(order, RouteReportKind::Replaced, None);
                 }
             }

@@ -42,7 +42,8 @@ impl Oms {
     }
 
     /// Makes orders the legs of a list; none of them has begun yet. Those that `held` names are held back by the engine, and
-    /// are counted from then on; of an exit of a bracket nothing is counted before its entry executes something.
+    /// are counted from then on; of an exit of a bracket nothing is counted before its entry executes something. With `once`,
+    /// an exit whose stop price is reached goes out when its quantity is final.
     ///
     /// # Panics
     /// If there is no room, or no leg.
@@ -52,6 +53,7 @@ impl Oms {
         list_id: u32,
         who: Requester,
         legs: &[OrderSlot],
+        once: bool,
         held: impl Fn(usize) -> bool,
     ) -> ListSlot {
         let list = self.lists.next_slot();
@@ -74,7 +76,8 @@ impl Oms {
                 false => {}
             }
         }
-        self.lists.open(List::new(contingency, account, list_id, who, &all[..legs.len()]));
+        let list_of = List::new(contingency, account, list_id, who, &all[..legs.len()], once);
+        self.lists.open(list_of);
         list
     }
 
@@ -146,6 +149,67 @@ impl Oms {
         let (qty, held) = self.lists.resized(list, slot, view(&self.orders))?;
         let status = self.restated(slot, qty).ok()?;
         self.orders.bind(slot, |bond| bond.held = held);
+        Some(status)
+    }
+
+    fn list_of(&self, slot: OrderSlot) -> Option<ListSlot> {
+        match self.orders.bond(slot).owner() {
+            Some(Owner::List(list)) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// What the venue has, or is to have, as OrderQty of an order: without what the engine holds back.
+    pub fn qty_there(&self, slot: OrderSlot) -> Lots {
+        let order = self.order(slot);
+        match order.is_open() {
+            true => Lots(order.qty.0.saturating_sub(self.orders.bond(slot).held.0)),
+            // What was held back at its end never was a part of it.
+            false => order.qty,
+        }
+    }
+
+    /// What the venue of a leg is to have as OrderQty, if a change of that is wanted and the leg is not to be canceled.
+    pub fn wanted_there(&mut self, slot: OrderSlot) -> Option<Lots> {
+        let list = self.list_of(slot)?;
+        self.lists.wanted_there(list, slot, view(&self.orders))
+    }
+
+    /// The venue of an order has, or is asked for, `there` as OrderQty: the order is restated to that, and to what of a leg is
+    /// held back beside it. `None` if nothing is changed, since the order has ended.
+    pub fn resized_there(&mut self, slot: OrderSlot, there: Lots) -> Option<OrdStatus> {
+        let Some(list) = self.list_of(slot) else { return self.restated(slot, there).ok() };
+        let there = there.max(self.order(slot).cum_qty);
+        let (qty, held) = self.lists.resized_there(list, slot, there, view(&self.orders))?;
+        let status = self.restated(slot, qty).ok()?;
+        self.orders.bind(slot, |bond| bond.held = held);
+        Some(status)
+    }
+
+    /// True if a change of a leg's quantity is wanted that no venue has answered.
+    pub fn resizes(&self, slot: OrderSlot) -> bool {
+        self.list_of(slot).is_some_and(|list| self.lists.resizes(list, slot))
+    }
+
+    /// The change of a leg's quantity that was wanted is made, or cannot be.
+    pub fn resize_answered(&mut self, slot: OrderSlot) {
+        if let Some(list) = self.list_of(slot) {
+            self.lists.resize_answered(list, slot);
+        }
+    }
+
+    /// The venue does not know an order any more. If it is a leg, the others go on without it.
+    pub fn lost(&mut self, slot: OrderSlot) {
+        if let Some(list) = self.list_of(slot) {
+            self.lists.lost(list, slot);
+        }
+    }
+
+    /// Its venue has executed all that it had of an order: what was held back never goes there.
+    pub fn done_there(&mut self, slot: OrderSlot) -> Option<OrdStatus> {
+        let cum_qty = self.order(slot).cum_qty;
+        let status = self.restated(slot, cum_qty).ok()?;
+        self.orders.bind(slot, |bond| bond.held = Lots::ZERO);
         Some(status)
     }
 

@@ -145,6 +145,8 @@ pub struct List {
     pub who: Requester,
     legs: [Leg; LIST_LEGS_MAX],
     leg_count: u8,
+    /// Its legs' venue takes an order once: what it has executed whole cannot grow any more.
+    once: bool,
     /// Of siblings that exclude each other, the one whose stop price was reached first.
     chosen: Option<u8>,
     /// It is among those that the engine will settle; never so between inputs.
@@ -164,6 +166,7 @@ impl List {
         list_id: u32,
         who: Requester,
         legs: &[Leg],
+        once: bool,
     ) -> Self {
         let mut all = [legs[0]; LIST_LEGS_MAX];
         all[..legs.len()].copy_from_slice(legs);
@@ -175,6 +178,7 @@ impl List {
             who,
             legs: all,
             leg_count,
+            once,
             chosen: None,
             touched: false,
             hash: 0,
@@ -274,7 +278,8 @@ impl List {
             (Contingency::Bracket, None) => {
                 let (exits, _) = self.executed();
                 let is_left = view(entry.slot).leaves_qty() > Lots::ZERO;
-                let is_unwanted = exits > Lots::ZERO && is_left && !entry.yields;
+                let has_exited = exits > Lots::ZERO || self.once && self.chosen.is_some();
+                let is_unwanted = has_exited && is_left && !entry.yields;
                 is_unwanted.then_some(ListStep::Cancel(entry.slot))
             }
             (Contingency::Bracket, Some(_)) | (_, None) => None,
@@ -290,6 +295,13 @@ impl List {
                 })
             }
         }
+    }
+
+    /// True if nothing stands in the way of a leg whose stop price is reached: no sibling, and where it can go out only once,
+    /// no entry that it would have to follow.
+    fn is_clear(&self, slot: OrderSlot, view: &impl Fn(OrderSlot) -> LegView) -> bool {
+        let is_final = !self.once || !self.follows_entry(slot) || self.legs[0].end.is_some();
+        is_final && self.rivals(slot, view).next().is_none()
     }
 
     fn is_chosen(&self, leg: &Leg) -> bool {
@@ -320,7 +332,7 @@ impl List {
             return None;
         }
         if self.is_chosen(leg) {
-            let is_free = self.rivals(leg.slot, view).next().is_none();
+            let is_free = self.is_clear(leg.slot, view);
             return is_free.then_some(ListStep::Release(leg.slot));
         }
         // The exits of a bracket begin with the first execution of its entry.
@@ -375,7 +387,8 @@ impl List {
     fn compute_hash(&self) -> u64 {
         let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
         let chosen = self.chosen.map_or(0, |at| u32::from(at) + 1);
-        let kinds = u32::from_le_bytes([self.contingency.wire(), self.leg_count, 0, 0]);
+        let kinds =
+            u32::from_le_bytes([self.contingency.wire(), self.leg_count, self.once.into(), 0]);
         let who = self.who;
         let mut hash = hash_words(
             TAG_LIST,
@@ -498,6 +511,73 @@ impl Lists {
         })
     }
 
+    /// What a venue is to have as OrderQty of a leg; `None` if nothing is to be changed there, or the leg is to be canceled.
+    pub fn wanted_there(
+        &mut self,
+        slot: ListSlot,
+        order: OrderSlot,
+        view: impl Fn(OrderSlot) -> LegView,
+    ) -> Option<Lots> {
+        self.change(slot, |list| {
+            list.refresh(&view);
+            let this = view(order);
+            let leg = *list.open_leg_mut(order)?;
+            if !leg.resizes || leg.yields || !list.is_wanted(&leg, &this, &view) {
+                return None;
+            }
+            let (qty, held) = list.target_of(&leg, &this, &view);
+            Some(Lots(qty.0 - held.0))
+        })
+    }
+
+    /// OrderQty of a leg, and what of it is to be held back, where its venue has `there` as OrderQty: no less than that, even
+    /// if the list wants less by now. `None` if it is at its end.
+    pub fn resized_there(
+        &mut self,
+        slot: ListSlot,
+        order: OrderSlot,
+        there: Lots,
+        view: impl Fn(OrderSlot) -> LegView,
+    ) -> Option<(Lots, Lots)> {
+        self.change(slot, |list| {
+            list.refresh(&view);
+            let this = view(order);
+            let leg = *list.open_leg_mut(order)?;
+            if list.follows_entry(order) {
+                let (qty, _) = list.target_of(&leg, &this, &view);
+                let qty = qty.max(there);
+                return Some((qty, Lots(qty.0 - there.0)));
+            }
+            let shrunk = this.qty.0.saturating_sub(there.0);
+            let leg = list.open_leg_mut(order).expect("it was open");
+            leg.owed = Lots(leg.owed.0.saturating_sub(shrunk));
+            Some((there, Lots::ZERO))
+        })
+    }
+
+    /// True if a change of quantity of the leg is on its way.
+    pub fn resizes(&self, slot: ListSlot, order: OrderSlot) -> bool {
+        self.get(slot).legs().iter().any(|leg| leg.slot == order && leg.resizes)
+    }
+
+    /// The change of quantity that was asked for is made, or cannot be: the list says anew what it wants.
+    pub fn resize_answered(&mut self, slot: ListSlot, order: OrderSlot) {
+        self.change(slot, |list| {
+            if let Some(leg) = list.open_leg_mut(order) {
+                leg.resizes = false;
+            }
+        });
+    }
+
+    /// The venue does not know a leg any more: its end is not the others' end.
+    pub fn lost(&mut self, slot: ListSlot, order: OrderSlot) {
+        self.change(slot, |list| {
+            if let Some(leg) = list.open_leg_mut(order) {
+                leg.yields = true;
+            }
+        });
+    }
+
     /// The stop price of a leg is reached.
     pub fn at_trigger(
         &mut self,
@@ -514,7 +594,7 @@ impl Lists {
                     || chosen.end.is_none() && !view(chosen.slot).excludes(&view(order));
                 return if is_free { AtTrigger::Go } else { AtTrigger::Nothing };
             }
-            if list.rivals(order, &view).next().is_none() {
+            if list.is_clear(order, &view) {
                 return AtTrigger::Go;
             }
             list.chosen = Some(at as u8);

@@ -264,7 +264,8 @@ impl Core {
         }
         let legs = &legs[..list.count];
         let (id, who) = (list.head.list_id, list.who);
-        self.oms.open_list(list.contingency, id, who, legs, |at| list.is_held(at));
+        let once = self.listing[list.legs[0].instrument].instrument.is_routed();
+        self.oms.open_list(list.contingency, id, who, legs, once, |at| list.is_held(at));
         let first = self.oms.order(legs[0]).order_id;
         tell_list(list.status(ListOrderStatus::Executing, first), list, publisher);
         for &slot in legs {
@@ -352,10 +353,6 @@ impl Core {
         let leg = list.legs[at];
         let unknown = Reject::of(RejectReason::UnknownInstrument, leg.instrument.0.into());
         let listed = self.listing.get(leg.instrument).ok_or(unknown)?;
-        if listed.instrument.is_routed() {
-            let kind = listed.instrument.venue_kind;
-            return Err(Reject::of(RejectReason::UnsupportedByVenue, kind.into()));
-        }
         let (margin, ticks) =
             (self.margin_funds(leg.account), self.listing.tick_table(leg.instrument));
         let mut context =
@@ -370,7 +367,10 @@ impl Core {
         // A market of the house says itself what it takes, when the leg comes there.
         match listed.instrument.is_internal() {
             true => check_house_terms(&leg)?,
-            false => check_trading(listed)?,
+            false => {
+                check_trading(listed)?;
+                self.check_route(&leg, listed, list.is_held(at))?;
+            }
         }
         self.check_room_to_wait(&leg)?;
         let counted = order.exposure();
@@ -525,7 +525,7 @@ impl Core {
         if !order.is_open() {
             return self.take_off(&order, slot);
         }
-        if place != Place::Venue || !order.acknowledged {
+        if place != Place::Venue || !order.acknowledged || self.is_routed(slot) {
             // It is not at its venue yet, and goes there with what is live then.
             return;
         }

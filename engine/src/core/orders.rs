@@ -96,7 +96,7 @@ impl Core {
         let is_internal = listed.instrument.is_internal();
         if !is_internal {
             check_trading(listed)?;
-            self.check_route(&order, listed)?;
+            self.check_route(&order, listed, false)?;
             self.paper.check_room()?;
         }
         let approved: RiskApproved<NewOrder> = answer?;

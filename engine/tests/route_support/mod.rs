@@ -115,6 +115,34 @@ impl Near {
         self.tell(Command::NewOrder(new_order(&name, side, price, qty, Gtc)))
     }
 
+    /// A list under a fresh number.
+    pub fn list(&mut self, kind: Contingency, legs: &[NewOrder]) -> Vec<String> {
+        self.desk.names += 1;
+        let list_id = self.desk.names as u32;
+        let mut told = self.tell(Command::NewList(NewList {
+            account: ACCOUNT,
+            list_id,
+            contingency: kind.wire(),
+            leg_count: legs.len() as u8,
+            reserved: [0; 6],
+        }));
+        for (at, leg) in legs.iter().enumerate() {
+            let name = ClientOrderId::new(&format!("list-{list_id}-{at}")).expect("valid");
+            let leg = NewOrder { client_order_id: name, list_id, leg: at as u8 + 1, ..*leg };
+            told.extend(self.tell(Command::NewOrder(leg)));
+        }
+        told
+    }
+
+    /// Somebody trades, hidden from the book.
+    pub fn trade(&mut self, at_cents: i64) -> Vec<String> {
+        let kind = tidegate_model::market::MarketEventKind::Trade;
+        let event = MarketEvent { price: cents(at_cents), qty: Lots(1), ..market(kind, 0) };
+        let event = MarketEvent { ts_recv: self.desk.now, ts_event: self.desk.now, ..event };
+        self.inputs.push(Kept::Market(event));
+        lines(&self.desk.market(event))
+    }
+
     pub fn cancel(&mut self, order_id: u64) -> Vec<String> {
         self.tell(cancel_of(order_id))
     }
@@ -201,6 +229,19 @@ impl Near {
         assert_eq!(out.routed, self.desk.out.routed);
         core
     }
+}
+
+/// An entry at [`PRICE`], a take profit at the same, and a stop loss a dollar away.
+pub fn bracket(side: Side, qty: u64) -> [NewOrder; 3] {
+    let exit = side.opposite();
+    let stop_price = match side {
+        Side::Buy => cents(9_900),
+        Side::Sell => cents(10_100),
+    };
+    let order_type = OrderType::Stop.wire();
+    let stop = NewOrder { order_type, stop_price, ..new_order("stop", exit, None, qty, Gtc) };
+    let limit = |side| new_order("limit", side, Some(PRICE), qty, Gtc);
+    [limit(side), limit(exit), stop]
 }
 
 pub fn blank() -> RouteReport {

@@ -1,7 +1,7 @@
 //! What leaves: the checks before it, and the requests.
 
 use super::table::{Happening, Next, Standing, next};
-use super::{NOT_ROUTED, ROUTE_ORDERS_MAX, Route, Routed};
+use super::{NOT_ROUTED, ROUTE_ORDERS_MAX, Resize, Route, Routed};
 use crate::core::output::{Output, Publisher};
 use crate::core::paper::Request;
 use crate::core::{Core, Listed};
@@ -32,9 +32,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(order: &Order) -> Self {
+    fn of(order: &Order, qty: Lots) -> Self {
         let &Order { order_id, account, instrument, side, time_in_force, .. } = order;
-        Self { order_id, account, instrument, side, time_in_force, qty: order.leaves_qty() }
+        Self { order_id, account, instrument, side, time_in_force, qty }
     }
 }
 
@@ -47,7 +47,7 @@ impl Core {
     }
 
     /// Lets a new order pass that its route takes now, or that is kept until it does. One that waits for its stop price
-    /// needs no link yet.
+    /// or for other legs of its list (`is_held`) needs no link yet.
     ///
     /// # Errors
     /// [`RejectReason::UnsupportedByVenue`], [`RejectReason::RouteBlocked`], [`RejectReason::RouteDown`] and
@@ -57,6 +57,7 @@ impl Core {
         &self,
         order: &NewOrder,
         listed: &Listed,
+        is_held: bool,
     ) -> Result<(), Reject> {
         if !listed.instrument.is_routed() {
             return Ok(());
@@ -64,7 +65,8 @@ impl Core {
         check_routable(order)?;
         let &NewOrder { account, instrument, qty, .. } = order;
         self.check_blocked(instrument)?;
-        if OrderType::from_wire(order.order_type).is_some_and(OrderType::waits) {
+        let waits = OrderType::from_wire(order.order_type).is_some_and(OrderType::waits);
+        if is_held || waits {
             return Ok(());
         }
         let time_in_force = TimeInForce::from_wire(order.time_in_force);
@@ -125,7 +127,7 @@ impl Core {
                 && order.place == Place::Venue
                 && is_before
             {
-                room -= i128::from(order.leaves_qty().0);
+                room -= i128::from(self.oms.live_qty(slot).0);
             }
         }
         let qty = i128::from(asked.qty.0);
@@ -150,8 +152,9 @@ impl Core {
         if self.routes.route(route).link != RouteLink::Up {
             return Err(Reject::of(RejectReason::RouteDown, route.into()));
         }
-        match next(self.routes.order(slot).standing, Happening::LeaveReplace) {
-            Next::To(_) => Ok(()),
+        let routed = self.routes.order(slot);
+        match next(routed.standing, Happening::LeaveReplace) {
+            Next::To(_) if routed.resize.is_none() => Ok(()),
             _ => Err(Reject::of(RejectReason::RouteUncertain, order.order_id.0.into())),
         }
     }
@@ -182,7 +185,74 @@ impl Core {
                     self.request(slot, RoutedKind::Replace, publisher);
                 }
             }
-            Request::Resize => unreachable!("no leg of a list goes there"),
+            Request::Resize if self.routes.order(slot).standing == Standing::Kept => {
+                self.arrive_resize(slot, publisher);
+            }
+            Request::Resize => self.leave_resize(slot, publisher),
+        }
+    }
+
+    /// A leg's quantity is to follow the others. While anything else about the order is under way it waits, and leaves with
+    /// what is wanted then. The larger of both quantities is counted until the venue has answered.
+    fn leave_resize<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+        let &Order { instrument, status, replace, .. } = self.oms.order(slot);
+        let routed = self.routes.order(slot);
+        let is_busy = routed.standing != Standing::Working
+            || routed.resize.is_some()
+            || replace.is_some()
+            || status == OrdStatus::PendingCancel;
+        if is_busy {
+            return;
+        }
+        let Some(to) = self.oms.wanted_there(slot) else { return };
+        let from = self.oms.qty_there(slot);
+        if to == from {
+            // Only what is held back changes, and the venue knows nothing of that.
+            self.restate_there(slot, to, publisher);
+            return self.oms.resize_answered(slot);
+        }
+        let route = self.listing[instrument].instrument.route;
+        if self.routes.route(route).link != RouteLink::Up || self.check_blocked(instrument).is_err()
+        {
+            return;
+        }
+        if to <= self.oms.order(slot).cum_qty || to > from && !self.count_there(slot, to) {
+            // Nothing would be left of it, or it cannot be counted: what is there stays.
+            return;
+        }
+        if self.next_attempt(slot, Happening::LeaveReplace) {
+            let routed = self.routes.order(slot);
+            self.routes.set_order(slot, Routed { resize: Some(Resize { from, to }), ..routed });
+            self.request(slot, RoutedKind::Replace, publisher);
+        }
+    }
+
+    /// The venue has `there` as OrderQty, or is asked for it: counted so from now on, if it can be.
+    pub(super) fn count_there(&mut self, slot: OrderSlot, there: Lots) -> bool {
+        let (before, from) = (self.oms.exposure(slot), self.oms.qty_there(slot));
+        if self.oms.resized_there(slot, there).is_none() {
+            return false;
+        }
+        if self.risk.check_change(&before, &self.oms.exposure(slot)).is_err() {
+            self.oms.resized_there(slot, from);
+            return false;
+        }
+        self.oms.recount(&mut self.risk, slot, &before);
+        true
+    }
+
+    /// As [`Self::count_there`], and told.
+    pub(super) fn restate_there<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        there: Lots,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let told = |core: &Self| (core.oms.qty_there(slot), core.oms.execution(slot).ord_status);
+        let before = told(self);
+        if self.count_there(slot, there) && told(self) != before {
+            let who = self.oms.order(slot).who;
+            self.report(slot, ExecType::Restated, who, publisher, |_| {});
         }
     }
 
@@ -193,7 +263,7 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let asked = Asked::of(self.oms.order(slot));
+        let asked = Asked::of(self.oms.order(slot), self.oms.live_qty(slot));
         let route = self.listing[asked.instrument].instrument.route;
         let way = self.check_blocked(asked.instrument).and_then(|()| self.way(route, &asked));
         let standing = match way {
@@ -216,7 +286,7 @@ impl Core {
         slot: OrderSlot,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let asked = Asked::of(self.oms.order(slot));
+        let asked = Asked::of(self.oms.order(slot), self.oms.live_qty(slot));
         let checked =
             self.check_blocked(asked.instrument).and_then(|()| self.check_reduces(&asked));
         if let Err(reject) = checked {
@@ -283,6 +353,13 @@ impl Core {
         let (qty, price) = match order.replace {
             Some(asked) => (asked.qty, asked.price),
             None => (order.qty, order.price),
+        };
+        let qty = match self.routes.order(slot).resize {
+            Some(resize) => resize.to,
+            None => {
+                let held = order.qty.0 - self.oms.qty_there(slot).0;
+                Lots(qty.0.saturating_sub(held))
+            }
         };
         let is_market = price == Ticks::ZERO;
         let time_in_force = match order.time_in_force {

@@ -18,7 +18,7 @@ use table::Standing;
 use tidegate_model::command::{ROUTES_MAX, RouteLink};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
-use tidegate_model::{InstrumentId, OrderId, StateHash};
+use tidegate_model::{InstrumentId, Lots, OrderId, StateHash};
 use tidegate_oms::OrderSlot;
 
 /// Orders that may be open on one route: a broker's desk has hundreds. It bounds what reconciliation asks for.
@@ -55,6 +55,15 @@ pub(super) struct Routed {
     pub(super) reason: Option<CancelReason>,
     /// The venue's number of the order, or 0.
     pub(super) venue_order_id: u64,
+    /// The change of a leg's quantity that left and is not answered.
+    pub(super) resize: Option<Resize>,
+}
+
+/// OrderQty at the venue, as it is and as it is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Resize {
+    pub(super) from: Lots,
+    pub(super) to: Lots,
 }
 
 const NOT_ROUTED: Routed = Routed {
@@ -63,6 +72,7 @@ const NOT_ROUTED: Routed = Routed {
     attempt: 0,
     reason: None,
     venue_order_id: 0,
+    resize: None,
 };
 
 /// What was booked from a route in one instrument, and what its venue says.
@@ -174,5 +184,6 @@ fn hash_of(routed: &Routed) -> u64 {
     }
     let reason = routed.reason.map_or(0, CancelReason::wire);
     let state = routed.standing as u64 | u64::from(reason) << 8 | u64::from(routed.attempt) << 32;
-    hash_words(TAG_ROUTED, &[routed.order_id.0, state, routed.venue_order_id])
+    let hash = hash_words(TAG_ROUTED, &[routed.order_id.0, state, routed.venue_order_id]);
+    routed.resize.map_or(hash, |resize| hash_words(hash, &[resize.from.0, resize.to.0]))
 }

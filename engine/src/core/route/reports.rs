@@ -1,8 +1,8 @@
 //! What comes back: reports of orders, the state of the link, positions. Whatever a venue says, it is answered with a state
 //! that the table allows, or shown as a difference.
 
-use super::Routed;
 use super::table::{Happening, Next, Standing, next};
+use super::{Resize, Routed};
 use crate::core::Core;
 use crate::core::orders::NOBODY;
 use crate::core::output::{Output, Publisher};
@@ -81,7 +81,37 @@ impl Core {
             RouteReportKind::Missing => self.route_missing(slot, &report, publisher),
             RouteReportKind::Foreign => unreachable!("it names no order"),
         }
+        if kind != RouteReportKind::ReplaceRejected {
+            self.resize_again(slot);
+        }
         Ok(0)
+    }
+
+    /// Nothing is under way about a leg any more: a change of its quantity that had to wait for that is asked for again.
+    fn resize_again(&mut self, slot: OrderSlot) {
+        let Routed { standing, resize, .. } = self.routes.order(slot);
+        if standing == Standing::Working && resize.is_none() && self.oms.resizes(slot) {
+            self.oms.resize_answered(slot);
+            self.oms.note_change(slot);
+        }
+    }
+
+    /// The change of a leg's quantity that left is in force, or never will be: the venue has `there`.
+    fn resize_answered<O: Output>(
+        &mut self,
+        slot: OrderSlot,
+        there: Lots,
+        publisher: &mut Publisher<'_, O>,
+    ) {
+        let routed = self.routes.order(slot);
+        let Some(resize) = routed.resize else { return };
+        self.routes.set_order(slot, Routed { resize: None, ..routed });
+        self.count_there(slot, there);
+        self.oms.resize_answered(slot);
+        if there == resize.to {
+            let who = self.oms.order(slot).who;
+            self.report(slot, ExecType::Restated, who, publisher, |_| {});
+        }
     }
 
     /// The order of a report, if it left on the report's route and is kept.
@@ -216,7 +246,8 @@ impl Core {
                 Side::Sell => before.checked_sub(lots),
             }
         });
-        let is_sound = follows && report.qty > Lots::ZERO && report.cum_qty <= order.qty;
+        let whole = self.oms.qty_there(slot);
+        let is_sound = follows && report.qty > Lots::ZERO && report.cum_qty <= whole;
         let terms = &self.listing[instrument].instrument;
         let execute = Execute { slot, qty: report.qty, price: report.price, liquidity, terms };
         let booked = here.filter(|_| is_sound).and_then(|here| {
@@ -238,7 +269,26 @@ impl Core {
         self.routes.held_mut(instrument).here = here;
         self.counters.fills += 1;
         self.step(slot, Happening::Execute);
+        self.end_if_done_there(slot, publisher);
         self.end_if_filled(slot, publisher);
+    }
+
+    /// The venue has executed all that it had of a leg, and has closed it: what is held back, or was asked for beside, never
+    /// goes there.
+    fn end_if_done_there<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+        let order = *self.oms.order(slot);
+        let routed = self.routes.order(slot);
+        let there = routed.resize.map_or(self.oms.qty_there(slot), |resize| resize.from);
+        let is_done = order.is_open() && order.cum_qty >= there;
+        if !is_done || order.leaves_qty() == Lots::ZERO {
+            return;
+        }
+        let before = self.oms.exposure(slot);
+        if self.oms.done_there(slot).is_some() {
+            self.routes.set_order(slot, Routed { resize: None, ..routed });
+            self.oms.recount(&mut self.risk, slot, &before);
+            self.report(slot, ExecType::Restated, order.who, publisher, |_| {});
+        }
     }
 
     /// Nothing is left of the order: a cancel or a replace that is under way can only be refused.
@@ -304,6 +354,9 @@ impl Core {
         let (route, code) = (report.route.into(), report.code.into());
         let reject = Reject::new(RejectReason::RouteRefused, route, code);
         self.refuse_pending(slot, kind, reject, publisher);
+        if let (RouteReportKind::ReplaceRejected, Some(resize)) = (kind, routed.resize) {
+            self.resize_answered(slot, resize.from, publisher);
+        }
         self.end_if_filled(slot, publisher);
     }
 
@@ -318,14 +371,19 @@ impl Core {
             return;
         }
         let before = self.oms.exposure(slot);
-        let is_asked = order
-            .replace
-            .is_some_and(|asked| asked.qty == report.qty && asked.price == report.price);
+        let held = self.oms.bond(slot).held;
+        let is_asked = order.replace.is_some_and(|asked| {
+            asked.qty.0.checked_sub(held.0) == Some(report.qty.0) && asked.price == report.price
+        });
+        let resize = self.routes.order(slot).resize;
+        if resize.is_some_and(|resize| resize.to == report.qty) {
+            self.resize_answered(slot, report.qty, publisher);
+        }
         if is_asked && self.oms.replaced(slot).is_ok() {
             self.oms.recount(&mut self.risk, slot, &before);
             let who = order.replace.map_or(order.who, |asked| asked.who);
             self.report(slot, ExecType::Replaced, who, publisher, |_| {});
-        } else if (order.qty, order.price) != (report.qty, report.price) {
+        } else if (self.oms.qty_there(slot), order.price) != (report.qty, report.price) {
             self.take_over(slot, report, publisher);
         }
         self.step(slot, Happening::Change);
@@ -341,8 +399,17 @@ impl Core {
     ) {
         let order = *self.oms.order(slot);
         let before = self.oms.exposure(slot);
-        if self.oms.restated(slot, report.qty).is_err() {
+        let resize = self.routes.order(slot).resize;
+        let had = resize.map_or(self.oms.qty_there(slot), |resize| resize.from);
+        // What was asked for before may still come into force.
+        let there = resize.map_or(report.qty, |resize| report.qty.max(resize.to));
+        if self.oms.resized_there(slot, there).is_none() {
             return;
+        }
+        if let Some(resize) = resize {
+            let routed = self.routes.order(slot);
+            let resize = Some(Resize { from: report.qty, ..resize });
+            self.routes.set_order(slot, Routed { resize, ..routed });
         }
         if order.price != Ticks::ZERO && report.price > Ticks::ZERO {
             self.oms.priced(slot, report.price);
@@ -350,7 +417,7 @@ impl Core {
         self.oms.recount(&mut self.risk, slot, &before);
         self.report(slot, ExecType::Restated, order.who, publisher, |_| {});
         let kind = RouteDifferenceKind::Terms;
-        self.differ(report, kind, order.qty.0 as i64, true, publisher);
+        self.differ(report, kind, had.0 as i64, true, publisher);
     }
 
     /// Reconciliation: the venue has the order, with these terms. A replace that is not in force never will be; a cancel
@@ -372,8 +439,14 @@ impl Core {
             let executed = order.cum_qty.0 as i64;
             self.differ(report, RouteDifferenceKind::Execution, executed, false, publisher);
         }
+        if let Some(resize) = self.routes.order(slot).resize {
+            let is_there = resize.to == report.qty;
+            let there = if is_there { resize.to } else { resize.from };
+            self.resize_answered(slot, there, publisher);
+        }
         let Some(asked) = order.replace else { return self.end_if_filled(slot, publisher) };
-        if (asked.qty, asked.price) == (report.qty, report.price) {
+        let asked_there = Lots(asked.qty.0.saturating_sub(self.oms.bond(slot).held.0));
+        if (asked_there, asked.price) == (report.qty, report.price) {
             return self.route_replaced(slot, report, publisher);
         }
         let reject = Reject::of(RejectReason::RouteDown, report.route.into());
@@ -391,6 +464,7 @@ impl Core {
         if self.routes.order(slot).standing != Standing::Ended {
             let executed = self.oms.order(slot).cum_qty.0 as i64;
             self.differ(report, RouteDifferenceKind::LostOrder, executed, true, publisher);
+            self.oms.lost(slot);
             self.end(slot, CancelReason::LostAtVenue, publisher);
             self.step(slot, Happening::End);
         }
@@ -437,6 +511,9 @@ impl Core {
                     if core.routes.order(slot).standing == Standing::Kept {
                         core.leave_kept(slot, publisher);
                     }
+                    // One whose change was refused is asked for again as well.
+                    core.resize_again(slot);
+                    core.oms.note_change(slot);
                 });
             }
         }
