@@ -35,7 +35,7 @@ impl Oms {
     /// Lets a list pass for which there is room, of `legs` orders.
     ///
     /// # Errors
-    /// [`RejectReason::CapacityExceeded`].
+    /// `RejectReason::CapacityExceeded`.
     pub fn check_room_for_list(&self, legs: usize) -> Result<(), Reject> {
         self.lists.check_room()?;
         self.orders.check_room(legs)

@@ -1,6 +1,6 @@
 //! Lists of orders that depend on each other: what each leg must do next, given how the others stand.
 //!
-//! Nothing here happens by itself. The engine tells a list what became of its legs by asking [`List::next_step`] after each
+//! Nothing here happens by itself. The engine tells a list what became of its legs by asking `List::next_step` after each
 //! change, and does what that says, until it says nothing. A step is derived from how the legs stand, not from what was
 //! reported last, so that reports that cross requests, in whatever order, lead to the same end.
 //!
@@ -113,7 +113,7 @@ pub enum ListStep {
     Activate(OrderSlot),
     /// Its stop price was reached, and nothing stands in its way any more: it goes to its venue.
     Release(OrderSlot),
-    /// Its quantity is to be what [`List::target`] says: at once if the engine holds it, else when its venue knows.
+    /// Its quantity is to be what `List::target` says: at once if the engine holds it, else when its venue knows.
     Resize(OrderSlot),
     /// It is to be canceled.
     Cancel(OrderSlot),

@@ -1,6 +1,6 @@
 //! The way of the reports to the thread that reads them: a ring of 32-byte records for one writer and one reader.
 //!
-//! The writer shows what it wrote every [`BATCH`] records, and when asked to. Each side keeps a copy of the other's
+//! The writer shows what it wrote every `BATCH` records, and when asked to. Each side keeps a copy of the other's
 //! position and looks at the real one only when the copy says that there is nothing left.
 
 #![allow(unsafe_code)]
@@ -27,7 +27,7 @@ pub struct Record {
     pub order: u32,
     /// The order that it trades with, as [`crate::ids`] codes it.
     pub maker: u32,
-    /// What it says: a `me_report_type_t`, as [`crate::ORDER_ACK`] and its like.
+    /// What it says: a `me_report_type_t`, as `ORDER_ACK` and its like.
     pub kind: u16,
     /// 0 buy, 1 sell.
     pub side: u16,

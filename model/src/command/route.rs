@@ -73,7 +73,7 @@ pub struct RouteReport {
     pub price: Ticks,
     /// CumQty at the venue. One that is not beyond what is booked tells an execution again.
     pub cum_qty: Lots,
-    /// The request of the order that is answered, as [`crate::RoutedRequest::attempt`].
+    /// The request of the order that is answered, as `RoutedRequest::attempt`.
     pub attempt: u32,
     /// Why, in the venue's numbers: of a Tidegate its reject or cancel reason.
     pub code: u8,
