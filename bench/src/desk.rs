@@ -3,7 +3,8 @@
 use tidegate_engine::core::Core;
 use tidegate_engine::runtime::{Orders, Strategy};
 use tidegate_model::command::{
-    Configure, NewOrder, OpenAccount, OrderType, SetLimits, SetReference, TimeInForce, Transfer,
+    Configure, NewOrder, OpenAccount, OrderType, Reason, SetLimits, SetReference, TimeInForce,
+    Transfer,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::venue_kind;
@@ -20,8 +21,12 @@ pub const ACCOUNT: AccountId = AccountId(1);
 pub const SESSION: SessionId = SessionId(9);
 
 /// Room for the orders of one bench run.
-pub const CONFIGURE: Configure =
-    Configure { paper_latency_ns: 0, orders_max: 1 << 20, book_orders_max: 1 << 22 };
+pub const CONFIGURE: Configure = Configure {
+    paper_latency_ns: 0,
+    orders_max: 1 << 20,
+    book_orders_max: 1 << 22,
+    currency: Code::EMPTY,
+};
 
 /// The same for runs that only follow the market.
 pub const CONFIGURE_MARKET: Configure = Configure { orders_max: 1 << 10, ..CONFIGURE };
@@ -41,6 +46,7 @@ pub fn set_up() -> [CommandRecord; 3] {
         message_burst: u32::MAX,
         account: ACCOUNT,
         reserved: [0; 12],
+        reason: Reason::EMPTY,
     };
     [
         Command::OpenAccount(OpenAccount::of(ACCOUNT, currency)),

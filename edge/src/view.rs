@@ -9,8 +9,8 @@ use tidegate_model::event::{
     RouteState,
 };
 use tidegate_model::{
-    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
-    TickTable, UnixNanos,
+    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, ScopeKind,
+    Symbol, TickTable, UnixNanos,
 };
 
 /// What is known of one account.
@@ -211,12 +211,14 @@ impl View {
             Some(Event::RouteDifference(difference)) => {
                 self.routes.entry(difference.route).or_default().differs(record, difference);
             }
-            Some(Event::KillSwitch(ack)) if ack.reject_reason == 0 => {
-                let engaged = ack.value != 0;
-                if record.account == AccountId::NONE {
-                    self.is_firm_killed = engaged;
-                } else {
-                    self.accounts.entry(record.account).or_default().is_killed = engaged;
+            Some(Event::KillSwitch(kill)) => {
+                let (scope, engaged) = (kill.whom(), kill.engaged != 0);
+                match scope.scope_kind() {
+                    Some(ScopeKind::Firm) => self.is_firm_killed = engaged,
+                    Some(ScopeKind::Account) => {
+                        self.accounts.entry(AccountId(scope.id)).or_default().is_killed = engaged;
+                    }
+                    _ => {}
                 }
             }
             Some(Event::Ack(ack))
@@ -231,11 +233,19 @@ impl View {
                 self.phases.insert(record.instrument, change);
             }
             Some(
-                Event::KillSwitch(_)
-                | Event::Ack(_)
+                Event::Ack(_)
                 | Event::Posting(_)
                 | Event::Equity(_)
-                | Event::ListStatus(_),
+                | Event::ListStatus(_)
+                | Event::Principal(_)
+                | Event::Control(_)
+                | Event::Group(_)
+                | Event::Listed(_)
+                | Event::Factors(_)
+                | Event::Locate(_)
+                | Event::Proposal(_)
+                | Event::Verdict(_)
+                | Event::Tripped(_),
             )
             | None => {}
         }
@@ -277,8 +287,9 @@ impl View {
 mod tests {
     use super::*;
     use bytemuck::Zeroable;
+    use tidegate_model::command::KillSwitch;
     use tidegate_model::event::Ack;
-    use tidegate_model::{Reject, RejectReason, SeqNo};
+    use tidegate_model::{Scope, SeqNo};
 
     fn event(seq: u64, event: Event) -> EventRecord {
         let mut record = EventRecord::new(&event);
@@ -338,17 +349,12 @@ mod tests {
     #[test]
     fn kill_switches_follow_their_scope() {
         let mut view = View::new(10);
-        let ack = |value| Ack { value, ..Ack::zeroed() };
-        let mut firm = event(1, Event::KillSwitch(ack(1)));
-        firm.account = AccountId::NONE;
-        view.apply(&firm);
-        view.apply(&event(2, Event::KillSwitch(ack(1))));
+        let kill = |scope, engaged| Event::KillSwitch(KillSwitch::of(scope, engaged));
+        let account = Scope::account(AccountId(1));
+        view.apply(&event(1, kill(Scope::FIRM, true)));
+        view.apply(&event(2, kill(account, true)));
         assert!(view.is_firm_killed && view.accounts[&AccountId(1)].is_killed);
-        view.apply(&event(3, Event::KillSwitch(ack(0))));
+        view.apply(&event(3, kill(account, false)));
         assert!(view.is_firm_killed && !view.accounts[&AccountId(1)].is_killed);
-        let refused = Reject::of(RejectReason::UnknownAccount, 1);
-        let refused = Ack { reject_reason: refused.reason.wire(), ..ack(1) };
-        view.apply(&event(4, Event::KillSwitch(refused)));
-        assert!(!view.accounts[&AccountId(1)].is_killed);
     }
 }

@@ -6,7 +6,7 @@
 //!      8     4  ordinal     its place among the events of that input, from 0
 //!     12     1  kind        EventKind
 //!     13     1  flags       FLAG_LAST_OF_INPUT or 0
-//!     14     2  reserved    zero
+//!     14     2  strategy    whose order it tells of, or 0
 //!     16     8  ts          the engine's time, UTC nanoseconds
 //!     24     8  request_id  the request it answers, or 0
 //!     32     4  principal   whose request
@@ -16,12 +16,17 @@
 //!     48   208  body        Execution, Position, ... ; zero-padded
 //! ```
 
-use crate::command::{SetLimits, SetTickTable};
+use crate::command::{
+    GrantLocate, KillSwitch, SetControl, SetFactors, SetGroup, SetLimits, SetListed, SetPrincipal,
+    SetTickTable,
+};
 use crate::ids::{
     AccountId, ClientOrderId, Code, ExecId, InstrumentId, OrderId, PrincipalId, SessionId,
+    StrategyId,
 };
 use crate::instrument::Instrument;
 use crate::reject::{Reject, RejectReason};
+use crate::scope::{Scope, ScopeKind};
 use crate::units::{Lots, Money, SeqNo, Ticks, UnixNanos};
 use bytemuck::{Pod, Zeroable};
 
@@ -42,8 +47,6 @@ wire_enum!(
         Limits = 6 => "limits",
         /// An administrative command was done or refused: [`Ack`].
         Ack = 7 => "ack",
-        /// A kill switch changed: [`Ack`] whose `value` is 1 when engaged.
-        KillSwitch = 8 => "kill_switch",
         /// Cash was booked that no execution and no transfer moved: [`Posting`].
         Posting = 9 => "posting",
         /// What an account is worth: [`Equity`].
@@ -58,6 +61,26 @@ wire_enum!(
         RouteState = 25 => "route_state",
         /// Here and a venue do not agree: [`RouteDifference`].
         RouteDifference = 26 => "route_difference",
+        /// A principal is known, or may something else: [`SetPrincipal`].
+        Principal = 30 => "principal",
+        /// A control is in force, or was taken away: [`SetControl`].
+        Control = 31 => "control",
+        /// The group of a member was set: [`SetGroup`].
+        Group = 32 => "group",
+        /// An instrument was put on a list, or taken off: [`SetListed`].
+        Listed = 33 => "listed",
+        /// The factors of an instrument were set: [`SetFactors`].
+        Factors = 34 => "factors",
+        /// What may be sold short was set: [`GrantLocate`].
+        Locate = 35 => "locate",
+        /// A proposal was made, decided or lapsed: [`Proposal`].
+        Proposal = 36 => "proposal",
+        /// What one control says of an order that was not sent: [`Verdict`].
+        Verdict = 37 => "verdict",
+        /// A control stopped a scope, or lets it go on: [`Tripped`].
+        Tripped = 38 => "tripped",
+        /// A kill switch was engaged or released: [`KillSwitch`]. (Versions that knew two scopes only told of it as 8.)
+        KillSwitch = 39 => "kill_switch",
     }
 );
 
@@ -94,6 +117,8 @@ wire_enum!(
         TradeCorrect = 14 => "trade_correct",
         /// Nothing happened to it: this is how it stands (FIX `I`).
         OrderStatus = 15 => "order_status",
+        /// It waits until a person approves it: [`Proposal`].
+        PendingApproval = 16 => "pending_approval",
     }
 );
 
@@ -120,6 +145,8 @@ wire_enum!(
         PendingReplace = 9 => "pending_replace",
         /// Open, but nothing more will be executed today.
         DoneForDay = 10 => "done_for_day",
+        /// It waits until a person approves it; it has no number yet.
+        PendingApproval = 11 => "pending_approval",
     }
 );
 
@@ -186,6 +213,8 @@ wire_enum!(
         Flatten = 35 => "flatten",
         /// What became of its parent order, or makes way for the next child.
         Parent = 36 => "parent",
+        /// A control was met by what happened: a loss, the market's volatility.
+        Control = 37 => "control",
     }
 );
 
@@ -247,8 +276,10 @@ pub struct Execution {
     pub fill_model: u8,
     /// What kind of market event `cause_seq` names: a [`crate::market::MarketEventKind`] on the wire; 0 if it names none.
     pub cause_kind: u8,
+    /// Whose limit refused it: a [`ScopeKind`] on the wire; 0 if no control did.
+    pub reject_scope: u8,
     /// Zero.
-    pub reserved: [u8; 2],
+    pub reserved: u8,
 }
 
 /// A position of one account in one instrument after an event.
@@ -454,8 +485,90 @@ pub struct Ack {
     pub command_kind: u8,
     /// A [`RejectReason`] on the wire, or 0 if it was done.
     pub reject_reason: u8,
+    /// Whose limit refused it: a [`ScopeKind`] on the wire; 0 if no control did.
+    pub reject_scope: u8,
+    /// Zero.
+    pub reserved: [u8; 5],
+}
+
+wire_enum!(
+    /// Where a proposal stands.
+    ProposalStatus {
+        /// It waits for a person.
+        Pending = 1 => "pending",
+        /// It was approved, and carried out; what carried it out may still have been refused, which is told beside it.
+        Approved = 2 => "approved",
+        /// It was refused.
+        Refused = 3 => "refused",
+        /// Nobody decided in time.
+        Lapsed = 4 => "lapsed",
+        /// Whoever asked took it back, or asked for something else in its place.
+        Withdrawn = 5 => "withdrawn",
+    }
+);
+
+/// Something that waits for a second person, or no longer does. The event's head names who asked, or who decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Proposal {
+    /// Its number, from 1, never reused.
+    pub number: u64,
+    /// The hash of what was asked for, which the decision repeats.
+    pub hash: u64,
+    /// When it lapses.
+    pub lapses_at: UnixNanos,
+    /// Who asked.
+    pub proposer: PrincipalId,
+    /// Who decided; 0 while nobody has.
+    pub decider: PrincipalId,
+    /// The [`crate::command::CommandKind`] of what was asked for.
+    pub command_kind: u8,
+    /// A [`ProposalStatus`] on the wire.
+    pub status: u8,
     /// Zero.
     pub reserved: [u8; 6],
+    /// The body of what was asked for.
+    pub body: [u8; 128],
+}
+
+/// What one control of one scope says of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Verdict {
+    /// The limit in force.
+    pub limit: i128,
+    /// What the order would make of what is counted, in the same unit.
+    pub value: i128,
+    /// Whose limit.
+    pub scope: Scope,
+    /// The [`RejectReason`] that it would give, on the wire.
+    pub reason: u8,
+    /// 1 if the order passes it, 0 if it would be refused.
+    pub passes: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+/// A control stopped a scope by what happened, or lets it go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Tripped {
+    /// The limit in force.
+    pub limit: i128,
+    /// What met it.
+    pub value: i128,
+    /// Until when it holds; 0: until somebody enables the scope, or the day ends.
+    pub until: UnixNanos,
+    /// Whom it stopped.
+    pub scope: Scope,
+    /// A [`crate::command::ControlKind`] on the wire.
+    pub control: u8,
+    /// A [`crate::command::Action`] on the wire: what it does.
+    pub action: u8,
+    /// 1 if it stops, 0 if the scope goes on.
+    pub stopped: u8,
+    /// Zero.
+    pub reserved: [u8; 13],
 }
 
 wire_enum!(
@@ -517,8 +630,8 @@ pub struct EventRecord {
     pub kind: u8,
     /// [`FLAG_LAST_OF_INPUT`], or 0.
     pub flags: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
+    /// The strategy whose order it tells of, or 0.
+    pub strategy: StrategyId,
     /// The engine's time.
     pub ts: UnixNanos,
     /// The request it answers, or 0.
@@ -556,7 +669,7 @@ pub enum Event {
     /// See [`EventKind::Ack`].
     Ack(Ack),
     /// See [`EventKind::KillSwitch`].
-    KillSwitch(Ack),
+    KillSwitch(KillSwitch),
     /// See [`EventKind::Posting`].
     Posting(Posting),
     /// See [`EventKind::Equity`].
@@ -571,6 +684,24 @@ pub enum Event {
     RouteDifference(RouteDifference),
     /// See [`EventKind::Phase`].
     Phase(PhaseChange),
+    /// See [`EventKind::Principal`].
+    Principal(SetPrincipal),
+    /// See [`EventKind::Control`].
+    Control(SetControl),
+    /// See [`EventKind::Group`].
+    Group(SetGroup),
+    /// See [`EventKind::Listed`].
+    Listed(SetListed),
+    /// See [`EventKind::Factors`].
+    Factors(SetFactors),
+    /// See [`EventKind::Locate`].
+    Locate(GrantLocate),
+    /// See [`EventKind::Proposal`].
+    Proposal(Proposal),
+    /// See [`EventKind::Verdict`].
+    Verdict(Verdict),
+    /// See [`EventKind::Tripped`].
+    Tripped(Tripped),
 }
 
 impl Event {
@@ -592,6 +723,15 @@ impl Event {
             Self::RouteState(_) => EventKind::RouteState,
             Self::RouteDifference(_) => EventKind::RouteDifference,
             Self::Phase(_) => EventKind::Phase,
+            Self::Principal(_) => EventKind::Principal,
+            Self::Control(_) => EventKind::Control,
+            Self::Group(_) => EventKind::Group,
+            Self::Listed(_) => EventKind::Listed,
+            Self::Factors(_) => EventKind::Factors,
+            Self::Locate(_) => EventKind::Locate,
+            Self::Proposal(_) => EventKind::Proposal,
+            Self::Verdict(_) => EventKind::Verdict,
+            Self::Tripped(_) => EventKind::Tripped,
         }
     }
 }
@@ -607,7 +747,8 @@ impl EventRecord {
             Event::Account(body) => padded(bytemuck::bytes_of(body)),
             Event::Instrument(body) => padded(bytemuck::bytes_of(body)),
             Event::Limits(body) => padded(bytemuck::bytes_of(body)),
-            Event::Ack(body) | Event::KillSwitch(body) => padded(bytemuck::bytes_of(body)),
+            Event::Ack(body) => padded(bytemuck::bytes_of(body)),
+            Event::KillSwitch(body) => padded(bytemuck::bytes_of(body)),
             Event::Posting(body) => padded(bytemuck::bytes_of(body)),
             Event::Equity(body) => padded(bytemuck::bytes_of(body)),
             Event::TickTable(body) => padded(bytemuck::bytes_of(body)),
@@ -615,13 +756,22 @@ impl EventRecord {
             Event::RouteState(body) => padded(bytemuck::bytes_of(body)),
             Event::RouteDifference(body) => padded(bytemuck::bytes_of(body)),
             Event::Phase(body) => padded(bytemuck::bytes_of(body)),
+            Event::Principal(body) => padded(bytemuck::bytes_of(body)),
+            Event::Control(body) => padded(bytemuck::bytes_of(body)),
+            Event::Group(body) => padded(bytemuck::bytes_of(body)),
+            Event::Listed(body) => padded(bytemuck::bytes_of(body)),
+            Event::Factors(body) => padded(bytemuck::bytes_of(body)),
+            Event::Locate(body) => padded(bytemuck::bytes_of(body)),
+            Event::Proposal(body) => padded(bytemuck::bytes_of(body)),
+            Event::Verdict(body) => padded(bytemuck::bytes_of(body)),
+            Event::Tripped(body) => padded(bytemuck::bytes_of(body)),
         };
         Self {
             seq: SeqNo::ZERO,
             ordinal: 0,
             kind: event.kind().wire(),
             flags: 0,
-            reserved: [0; 2],
+            strategy: StrategyId::NONE,
             ts: UnixNanos::ZERO,
             request_id: 0,
             principal: PrincipalId(0),
@@ -661,6 +811,15 @@ impl EventRecord {
             EventKind::RouteState => Event::RouteState(self.body()),
             EventKind::RouteDifference => Event::RouteDifference(self.body()),
             EventKind::Phase => Event::Phase(self.body()),
+            EventKind::Principal => Event::Principal(self.body()),
+            EventKind::Control => Event::Control(self.body()),
+            EventKind::Group => Event::Group(self.body()),
+            EventKind::Listed => Event::Listed(self.body()),
+            EventKind::Factors => Event::Factors(self.body()),
+            EventKind::Locate => Event::Locate(self.body()),
+            EventKind::Proposal => Event::Proposal(self.body()),
+            EventKind::Verdict => Event::Verdict(self.body()),
+            EventKind::Tripped => Event::Tripped(self.body()),
         })
     }
 }
@@ -688,15 +847,19 @@ impl Execution {
 
     /// The refusal this report carries, if it is one.
     pub fn reject(&self) -> Option<Reject> {
-        RejectReason::from_wire(self.reject_reason)
-            .map(|reason| Reject::new(reason, self.reject_limit, self.reject_value))
+        RejectReason::from_wire(self.reject_reason).map(|reason| Reject {
+            scope: ScopeKind::from_wire(self.reject_scope),
+            ..Reject::new(reason, self.reject_limit, self.reject_value)
+        })
     }
 }
 
 impl Ack {
     /// The refusal this answer carries, if it is one.
     pub fn reject(&self) -> Option<Reject> {
-        RejectReason::from_wire(self.reject_reason)
-            .map(|reason| Reject::new(reason, self.reject_limit, self.reject_value))
+        RejectReason::from_wire(self.reject_reason).map(|reason| Reject {
+            scope: ScopeKind::from_wire(self.reject_scope),
+            ..Reject::new(reason, self.reject_limit, self.reject_value)
+        })
     }
 }

@@ -35,6 +35,14 @@ id!(
     PrincipalId(u32)
 );
 id!(
+    /// A strategy, whichever accounts it trades for; 0 is none.
+    StrategyId(u16)
+);
+id!(
+    /// Principals, accounts, strategies or instruments that are limited together; 0 is none.
+    GroupId(u16)
+);
+id!(
     /// One connection of a client; 0 is the operator's own.
     SessionId(u32)
 );
@@ -53,6 +61,27 @@ impl InstrumentId {
     pub const COUNT_MAX: usize = 16_384;
     /// Stands for "no instrument" or "all instruments", as the field says.
     pub const NONE: Self = Self(u32::MAX);
+}
+
+impl PrincipalId {
+    /// The operator's own: the configuration, and what the engine does by itself. No token stands for it.
+    pub const OPERATOR: Self = Self(0);
+    /// Principals that one engine can know: the people and programs of a firm. They are numbered below it.
+    pub const COUNT_MAX: usize = 16_384;
+}
+
+impl StrategyId {
+    /// None: an order that no strategy sent.
+    pub const NONE: Self = Self(0);
+    /// Strategies that one engine can hold; they are numbered below it.
+    pub const COUNT_MAX: usize = 4_096;
+}
+
+impl GroupId {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// Groups that one engine can hold; they are numbered below it.
+    pub const COUNT_MAX: usize = 1_024;
 }
 
 impl AccountId {

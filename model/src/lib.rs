@@ -58,6 +58,7 @@ pub mod market;
 pub mod public;
 pub mod reject;
 pub mod route;
+pub mod scope;
 pub mod tick_table;
 pub mod units;
 
@@ -66,13 +67,14 @@ pub use decimal::DecimalError;
 pub use event::{Event, EventRecord};
 pub use hash::StateHash;
 pub use ids::{
-    AccountId, ClientOrderId, ExecId, InstrumentId, OrderId, PrincipalId, SessionId, Symbol,
-    TextIdError,
+    AccountId, ClientOrderId, ExecId, GroupId, InstrumentId, OrderId, PrincipalId, SessionId,
+    StrategyId, Symbol, TextIdError,
 };
 pub use instrument::Instrument;
 pub use market::{MarketEvent, MarketEventKind, Side};
 pub use public::{PublicKind, PublicUpdate};
 pub use reject::{Reject, RejectReason};
 pub use route::{RoutedKind, RoutedOrder, RoutedRequest};
+pub use scope::{Scope, ScopeKind};
 pub use tick_table::{TickBand, TickTable};
 pub use units::{Lots, Money, SeqNo, Ticks, UnixNanos};

@@ -1,5 +1,6 @@
 //! Why the engine said no. A reject is data: a reason that a client can match on, the limit and the value.
 
+use crate::scope::ScopeKind;
 use core::fmt;
 
 wire_enum!(
@@ -78,7 +79,7 @@ wire_enum!(
 
         /// The account has no limits, so it may not trade.
         NoLimits = 80 => "no_limits",
-        /// A kill switch is engaged. `value`: 0 firm, 1 account.
+        /// A kill switch is engaged; [`Reject::scope`] says whose.
         KillSwitch = 81 => "kill_switch",
         /// More lots than one order may have.
         MaxOrderQuantity = 82 => "max_order_qty",
@@ -99,6 +100,80 @@ wire_enum!(
         /// What the margin account has does not cover the initial margin with every open order executed (money units of its
         /// base currency).
         InitialMargin = 90 => "initial_margin",
+        /// The principal may not do this. `limit`: what it may, as [`crate::command::PERMISSIONS_KNOWN`] counts; `value`: its number.
+        NotPermitted = 91 => "not_permitted",
+        /// The price is too far from the reference at the window's start. `limit`: the bound in ticks; `value`: price in ticks.
+        WindowCollar = 92 => "window_collar",
+        /// Too large beside the account's average order. `limit`, `value`: hundredths of the average.
+        FatFinger = 93 => "fat_finger",
+        /// The same order was sent within the window. `limit`, `value`: how often.
+        DuplicateOrder = 94 => "duplicate_order",
+        /// Positions and open orders would be worth more (money units).
+        GrossExposure = 95 => "gross_exposure",
+        /// Long less short, with every open order of one side executed, would be more (money units).
+        NetExposure = 96 => "net_exposure",
+        /// The long position, with every open buy executed, would pass its limit (lots).
+        PositionLong = 97 => "position_long",
+        /// The short position, with every open sell executed, would pass its limit (lots).
+        PositionShort = 98 => "position_short",
+        /// Open orders would come to more (money units).
+        OpenExposure = 99 => "open_exposure",
+        /// The day's executions and open orders would come to more (money units).
+        DayNotional = 100 => "day_notional",
+        /// No more orders today.
+        DayOrders = 101 => "day_orders",
+        /// No more executions today.
+        DayTrades = 102 => "day_trades",
+        /// The instrument is on a restricted list, or not on the only one allowed. `limit`: the list; `value`: the instrument.
+        Restricted = 103 => "restricted",
+        /// More would be short than was located (lots).
+        ShortSale = 104 => "short_sale",
+        /// It would trade with an open order of its own side of the house. `limit`: lots that may; `value`: the price in ticks that it meets.
+        SelfTrade = 105 => "self_trade",
+        /// The book has not been heard of for too long (nanoseconds).
+        StaleMarket = 106 => "stale_market",
+        /// Too many executions disabled the scope, and nobody has enabled it. `limit`: executions; `value`: since when, UTC nanoseconds.
+        Disabled = 107 => "disabled",
+        /// The loss of the day stopped the scope, and the order does not only reduce (money units).
+        DayLoss = 108 => "day_loss",
+        /// The loss from the day's best stopped the scope, and the order does not only reduce (money units).
+        Drawdown = 109 => "drawdown",
+        /// The factors of the portfolio would come to more (money units).
+        FactorExposure = 110 => "factor_exposure",
+        /// One instrument would be too large a share of equity (basis points).
+        Concentration = 111 => "concentration",
+        /// Equity is too near the maintenance margin, and the order does not only reduce (basis points).
+        LiquidationDistance = 112 => "liquidation_distance",
+        /// Losses in a row stopped the scope, and the order does not only reduce. `limit`: losses; `value`: until when, UTC nanoseconds.
+        CoolDown = 113 => "cool_down",
+        /// The market moved too far, and the order does not only reduce. `limit`: basis points; `value`: until when, UTC nanoseconds.
+        Volatility = 114 => "volatility",
+        /// Only orders pass that reduce a position. `limit`: lots that may; `value`: lots.
+        ReduceOnly = 115 => "reduce_only",
+        /// The side may not be traded. `limit`: the sides that may, as bits; `value`: the side.
+        SideNotAllowed = 116 => "side_not_allowed",
+        /// The permission to trade has ended. `limit`: when; `value`: now, UTC nanoseconds.
+        TokenExpired = 117 => "token_expired",
+        /// A person must approve such an order, which must be a new one that stands alone (money units).
+        ApprovalNeeded = 118 => "approval_needed",
+        /// The person who was asked refused. `value`: the proposal.
+        ApprovalRefused = 119 => "approval_refused",
+        /// Nobody approved it in time, or it was changed. `value`: the proposal.
+        ApprovalLapsed = 120 => "approval_lapsed",
+        /// There is no such proposal, or it is decided. `value`: its number.
+        UnknownProposal = 121 => "unknown_proposal",
+        /// The hash is not that of the proposal: something else was looked at. `value`: the proposal.
+        WrongHash = 122 => "wrong_hash",
+        /// Nobody decides what they asked for themselves. `value`: the principal.
+        SamePerson = 123 => "same_person",
+        /// Only a person decides. `value`: the principal.
+        NotAPerson = 124 => "not_a_person",
+        /// There is no such scope. `value`: its number.
+        UnknownScope = 125 => "unknown_scope",
+        /// The control has no such value, or not for such a scope. `limit`: what it may be; `value`: as given.
+        BadControl = 126 => "bad_control",
+        /// The members of a group are of one kind. `limit`: that; `value`: the kind given.
+        MixedGroup = 127 => "mixed_group",
 
         /// The instrument is halted, paused or closed. `value`: its status.
         NotTrading = 160 => "not_trading",
@@ -139,24 +214,35 @@ pub struct Reject {
     pub limit: i128,
     /// The value that passed it.
     pub value: i128,
+    /// Whose limit it was, where a control refused.
+    pub scope: Option<ScopeKind>,
 }
 
 impl Reject {
     /// A refusal with its figures.
     #[inline]
     pub const fn new(reason: RejectReason, limit: i128, value: i128) -> Self {
-        Self { reason, limit, value }
+        Self { reason, limit, value, scope: None }
+    }
+
+    /// The same refusal, by a control of a scope of this kind.
+    #[inline]
+    #[must_use]
+    pub const fn by(mut self, scope: ScopeKind) -> Self {
+        self.scope = Some(scope);
+        self
     }
 
     /// A refusal about one thing, where no limit is involved.
     #[inline]
     pub const fn of(reason: RejectReason, value: i128) -> Self {
-        Self { reason, limit: 0, value }
+        Self { reason, limit: 0, value, scope: None }
     }
 }
 
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: limit={} value={}", self.reason, self.limit, self.value)
+        write!(f, "{}: limit={} value={}", self.reason, self.limit, self.value)?;
+        self.scope.map_or(Ok(()), |scope| write!(f, " scope={scope}"))
     }
 }

@@ -10,13 +10,16 @@ use tidegate_model::command::{
     SetRate, SetReference, SetTickTable, SetVolumeCurve, Settle, Transfer,
 };
 use tidegate_model::command::{ConfirmPosition, RoutePosition, RouteReport, RouteStatus};
+use tidegate_model::command::{
+    Decide, Enable, GrantLocate, SetControl, SetFactors, SetGroup, SetListed, SetPrincipal,
+};
 use tidegate_model::event::{
     Account, Ack, Equity, EventRecord, Execution, ListStatus, PhaseChange, Position, Posting,
-    RouteDifference, RouteState,
+    Proposal, RouteDifference, RouteState, Tripped, Verdict,
 };
 use tidegate_model::market::{Definition, MarketEvent};
 use tidegate_model::tick_table::PackedBand;
-use tidegate_model::{Instrument, PublicUpdate, StateHash};
+use tidegate_model::{Instrument, PublicUpdate, Scope, StateHash};
 
 /// Size of the field that `_get` returns; never called.
 fn field_size<T, F>(_get: fn(&T) -> F) -> usize {
@@ -66,7 +69,7 @@ fn command_records() {
         0 client_order_id, 40 account, 44 instrument, 48 side, 49 order_type, 50 time_in_force, 51 flags,
         52 post_only, 53 self_trade, 54 peg, 55 trail_unit, 56 qty, 64 price, 72 stop_price, 80 trail,
         88 offset, 96 display_qty, 104 min_qty, 112 expire_at,
-        120 list_id, 124 leg, 125 reserved,
+        120 list_id, 124 leg, 125 reserved, 126 strategy,
     });
     layout!(NewList, size 16, align 4, {
         0 account, 4 list_id, 8 contingency, 9 leg_count, 10 reserved,
@@ -114,11 +117,28 @@ fn command_records() {
     layout!(PackedBand, size 6, align 2, {
         0 from_digits, 2 tick_digits, 4 from_zeros, 5 tick_zeros,
     });
-    layout!(SetLimits, size 80, align 16, {
+    layout!(SetLimits, size 128, align 16, {
         0 max_order_notional, 16 credit, 32 max_order_qty, 40 max_position, 48 price_collar_bp,
         52 max_open_orders, 56 messages_per_sec, 60 message_burst, 64 account, 68 reserved,
+        80 reason,
     });
-    layout!(KillSwitch, size 8, align 4, { 0 account, 4 engaged, 5 reserved, });
+    layout!(KillSwitch, size 64, align 4, {
+        0 account, 4 engaged, 5 mode, 6 reserved, 8 scope, 16 reason,
+    });
+    layout!(Scope, size 8, align 4, { 0 kind, 1 reserved, 4 id, });
+    layout!(SetPrincipal, size 40, align 4, {
+        0 principal, 4 account, 8 strategy, 10 role, 11 permissions, 12 reserved, 16 name,
+    });
+    layout!(SetControl, size 96, align 16, {
+        0 limit, 16 window_ns, 24 hold_ns, 32 scope, 40 count, 44 control, 45 action, 46 option, 47 off,
+        48 reason,
+    });
+    layout!(SetGroup, size 64, align 4, { 0 member, 8 group, 12 reserved, 16 reason, });
+    layout!(SetListed, size 56, align 4, { 0 instrument, 4 list, 5 listed, 6 reserved, 8 reason, });
+    layout!(SetFactors, size 36, align 4, { 0 instrument, 4 loadings_e6, });
+    layout!(GrantLocate, size 64, align 8, { 0 qty, 8 account, 12 instrument, 16 reason, });
+    layout!(Enable, size 56, align 4, { 0 scope, 8 reason, });
+    layout!(Decide, size 72, align 8, { 0 proposal, 8 hash, 16 decision, 17 reserved, 24 reason, });
     layout!(SetLatency, size 24, align 8, { 0 constant_ns, 8 seed, 16 leg, 17 model, 18 reserved, });
     layout!(SetImpact, size 32, align 8, {
         0 instrument, 4 volatility_e6, 8 daily_volume, 16 half_life_ns, 24 coefficient_e4, 28 reserved,
@@ -135,7 +155,9 @@ fn command_records() {
     layout!(RouteStatus, size 24, align 8, { 0 cursor, 16 route, 17 link, 18 reserved, });
     layout!(RoutePosition, size 40, align 8, { 0 symbol, 24 qty, 32 route, 33 reserved, });
     layout!(ConfirmPosition, size 8, align 4, { 0 instrument, 4 reserved, });
-    layout!(Configure, size 16, align 8, { 0 paper_latency_ns, 8 orders_max, 12 book_orders_max, });
+    layout!(Configure, size 24, align 8, {
+        0 paper_latency_ns, 8 orders_max, 12 book_orders_max, 16 currency,
+    });
     layout!(Instrument, size 128, align 16, {
         0 symbol, 24 venue, 32 currency, 40 tick_size_nano, 48 lot_size_nano, 56 multiplier_nano,
         64 order_tick, 72 order_tick_from, 80 order_lot, 88 maker_fee_e8, 96 taker_fee_e8,
@@ -148,7 +170,7 @@ fn command_records() {
 #[test]
 fn event_records() {
     layout!(EventRecord, size 256, align 16, {
-        0 seq, 8 ordinal, 12 kind, 13 flags, 14 reserved, 16 ts, 24 request_id, 32 principal, 36 session,
+        0 seq, 8 ordinal, 12 kind, 13 flags, 14 strategy, 16 ts, 24 request_id, 32 principal, 36 session,
         40 account, 44 instrument, 48 body,
     });
     layout!(Execution, size 208, align 16, {
@@ -156,7 +178,8 @@ fn event_records() {
         112 qty, 120 cum_qty, 128 leaves_qty, 136 last_qty, 144 last_price, 152 price, 160 cause_seq,
         168 exec_type, 169 ord_status, 170 side, 171 order_type, 172 time_in_force, 173 liquidity,
         174 reject_reason, 175 cancel_reason, 176 queue_ahead_at_entry, 184 exec_id,
-        192 parent_id, 200 fill_detail, 204 fill_model, 205 cause_kind, 206 reserved,
+        192 parent_id, 200 fill_detail, 204 fill_model, 205 cause_kind, 206 reject_scope,
+        207 reserved,
     });
     layout!(Position, size 80, align 16, {
         0 cost, 16 realised, 32 fees, 48 qty, 56 bought, 64 sold, 72 reserved,
@@ -196,7 +219,17 @@ fn event_records() {
         0 reopen_at, 8 last_price, 16 phase, 17 before, 18 cause, 19 reserved,
     });
     layout!(Ack, size 48, align 16, {
-        0 reject_limit, 16 reject_value, 32 value, 40 command_kind, 41 reject_reason, 42 reserved,
+        0 reject_limit, 16 reject_value, 32 value, 40 command_kind, 41 reject_reason, 42 reject_scope,
+        43 reserved,
+    });
+    layout!(Proposal, size 168, align 8, {
+        0 number, 8 hash, 16 lapses_at, 24 proposer, 28 decider, 32 command_kind, 33 status, 34 reserved, 40 body,
+    });
+    layout!(Verdict, size 48, align 16, {
+        0 limit, 16 value, 32 scope, 40 reason, 41 passes, 42 reserved,
+    });
+    layout!(Tripped, size 64, align 16, {
+        0 limit, 16 value, 32 until, 40 scope, 48 control, 49 action, 50 stopped, 51 reserved,
     });
     assert_eq!(size_of::<StateHash>(), 8);
 }
@@ -236,7 +269,7 @@ fn tables_in_the_documentation_are_true() {
     );
     assert_eq!(
         documented_rows(include_str!("../src/event.rs")),
-        rows!(EventRecord: seq ordinal kind flags reserved ts request_id principal session account instrument body),
+        rows!(EventRecord: seq ordinal kind flags strategy ts request_id principal session account instrument body),
     );
 }
 
@@ -252,6 +285,14 @@ fn bodies_fit_their_records() {
         size_of::<Transfer>(),
         size_of::<SetLimits>(),
         size_of::<KillSwitch>(),
+        size_of::<SetPrincipal>(),
+        size_of::<SetControl>(),
+        size_of::<SetGroup>(),
+        size_of::<SetListed>(),
+        size_of::<SetFactors>(),
+        size_of::<GrantLocate>(),
+        size_of::<Enable>(),
+        size_of::<Decide>(),
         size_of::<Configure>(),
         size_of::<SetRate>(),
         size_of::<Convert>(),

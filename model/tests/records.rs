@@ -5,6 +5,10 @@
 use bytemuck::{bytes_of, pod_read_unaligned};
 use proptest::prelude::*;
 use tidegate_model::command::{
+    Action, ControlKind, Decide, Decision, Enable, GrantLocate, MAY_CONTROL, MAY_TRADE, Reason,
+    ReferenceKind, Role, SetControl, SetFactors, SetGroup, SetListed, SetPrincipal,
+};
+use tidegate_model::command::{
     AddLatencyPoints, Algorithm, AmendKind, AmendTrade, AssignFees, CURVE_BUCKETS_MAX, CancelOrder,
     CommandKind, Configure, Contingency, Convert, CorporateAction, CorporateActionKind,
     FLAG_CANCEL_ON_DISCONNECT, FLAG_FILL_ON_TOUCH, FillModelKind, Flatten, KillSwitch, LatencyLeg,
@@ -19,15 +23,16 @@ use tidegate_model::command::{
 };
 use tidegate_model::event::{
     Account, Ack, Equity, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, ListStatus,
-    OrdStatus, PhaseCause, PhaseChange, Position, Posting, PostingKind, RouteDifference,
-    RouteDifferenceKind, RouteState,
+    OrdStatus, PhaseCause, PhaseChange, Position, Posting, PostingKind, Proposal, ProposalStatus,
+    RouteDifference, RouteDifferenceKind, RouteState, Tripped, Verdict,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind};
 use tidegate_model::{
-    AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, ExecId, Instrument,
-    InstrumentId, Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind, PublicUpdate, Reject,
-    RejectReason, SeqNo, SessionId, Side, Symbol, TickTable, Ticks, UnixNanos,
+    AccountId, ClientOrderId, Command, CommandRecord, Event, EventRecord, ExecId, GroupId,
+    Instrument, InstrumentId, Lots, MarketEvent, Money, OrderId, PrincipalId, PublicKind,
+    PublicUpdate, Reject, RejectReason, Scope, SeqNo, SessionId, Side, StrategyId, Symbol,
+    TickTable, Ticks, UnixNanos,
 };
 
 /// 30 December 2019, 09:35:00 in New York.
@@ -61,6 +66,7 @@ fn limits() -> SetLimits {
         message_burst: 8,
         account: AccountId(9),
         reserved: [0; 12],
+        reason: Reason::EMPTY,
     }
 }
 
@@ -69,6 +75,67 @@ fn tick_table() -> SetTickTable {
     let table = TickTable::parse("0:0.0001 1:0.0002", 100_000).expect("a table");
     let bands = table.packed().expect("few digits");
     SetTickTable { instrument: InstrumentId(2), count: 2, reserved: [0; 3], bands }
+}
+
+fn principal() -> SetPrincipal {
+    let mut name = [0; 24];
+    name[..5].copy_from_slice(b"alice");
+    SetPrincipal {
+        principal: PrincipalId(11),
+        account: AccountId(1),
+        strategy: StrategyId(6),
+        role: Role::Person.wire(),
+        permissions: MAY_TRADE | MAY_CONTROL,
+        reserved: [0; 4],
+        name,
+    }
+}
+
+fn control() -> SetControl {
+    SetControl {
+        limit: -3,
+        window_ns: 1_000_000_000,
+        hold_ns: 2,
+        scope: Scope::group(GroupId(4)),
+        count: 5,
+        control: ControlKind::Drawdown.wire(),
+        action: Action::Flatten.wire(),
+        option: ReferenceKind::PreviousClose.wire(),
+        off: 0,
+        reason: Reason::new("desk closes").expect("short"),
+    }
+}
+
+fn group() -> SetGroup {
+    SetGroup {
+        member: Scope::account(AccountId(1)),
+        group: 4,
+        reserved: [0; 4],
+        reason: Reason::EMPTY,
+    }
+}
+
+fn listed() -> SetListed {
+    SetListed {
+        instrument: InstrumentId(2),
+        list: 64,
+        listed: 1,
+        reserved: [0; 2],
+        reason: Reason::EMPTY,
+    }
+}
+
+fn factors() -> SetFactors {
+    SetFactors { instrument: InstrumentId(2), loadings_e6: [-1, 2, -3, 4, -5, 6, -7, 8] }
+}
+
+fn locate() -> GrantLocate {
+    GrantLocate {
+        qty: Lots(500),
+        account: AccountId(1),
+        instrument: InstrumentId(2),
+        reason: Reason::EMPTY,
+    }
 }
 
 fn commands() -> Vec<Command> {
@@ -111,11 +178,15 @@ fn commands() -> Vec<Command> {
         Command::OpenAccount(OpenAccount::of(account, code("USD"))),
         Command::Transfer(Transfer::of_base(account, Money(-1))),
         Command::SetLimits(limits()),
-        Command::KillSwitch(KillSwitch { account: AccountId::NONE, engaged: 1, reserved: [0; 3] }),
+        Command::KillSwitch(KillSwitch {
+            scope: Scope::default(),
+            ..KillSwitch::of(Scope::FIRM, true)
+        }),
         Command::Configure(Configure {
             paper_latency_ns: 250_000,
             orders_max: 1 << 16,
             book_orders_max: 1 << 20,
+            currency: Code::EMPTY,
         }),
         Command::SessionClosed,
         Command::Time,
@@ -299,6 +370,29 @@ fn commands() -> Vec<Command> {
             reserved: [0; 7],
         }),
         Command::ConfirmPosition(ConfirmPosition { instrument: InstrumentId(2), reserved: [0; 4] }),
+        Command::SetPrincipal(principal()),
+        Command::SetControl(control()),
+        Command::SetGroup(group()),
+        Command::SetListed(listed()),
+        Command::SetFactors(factors()),
+        Command::GrantLocate(locate()),
+        Command::Enable(Enable {
+            scope: Scope::strategy(StrategyId(6)),
+            reason: Reason::new("looked at").expect("short"),
+        }),
+        Command::Decide(Decide {
+            proposal: 5,
+            hash: 0x0102_0304_0506_0708,
+            decision: Decision::Approve.wire(),
+            reserved: [0; 7],
+            reason: Reason::new("checked").expect("short"),
+        }),
+        Command::CheckOrder(NewOrder {
+            client_order_id: client_order_id(),
+            account,
+            strategy: StrategyId(6),
+            ..NewOrder::BLANK
+        }),
     ]
 }
 
@@ -337,7 +431,8 @@ fn events() -> Vec<Event> {
         fill_detail: 0,
         fill_model: 0,
         cause_kind: 0,
-        reserved: [0; 2],
+        reject_scope: 0,
+        reserved: 0,
     };
     let refused = Execution {
         reject_limit: -1,
@@ -351,7 +446,8 @@ fn events() -> Vec<Event> {
         value: 3,
         command_kind: CommandKind::Transfer.wire(),
         reject_reason: RejectReason::BuyingPower.wire(),
-        reserved: [0; 6],
+        reject_scope: 0,
+        reserved: [0; 5],
     };
     vec![
         Event::Execution(execution),
@@ -379,7 +475,6 @@ fn events() -> Vec<Event> {
         Event::Instrument(instrument()),
         Event::Limits(limits()),
         Event::Ack(ack),
-        Event::KillSwitch(Ack { reject_reason: 0, ..ack }),
         Event::Posting(Posting {
             amount: Money(-5),
             currency: code("EUR"),
@@ -435,6 +530,42 @@ fn events() -> Vec<Event> {
             settled: 1,
             reserved: [0; 5],
         }),
+        Event::Principal(principal()),
+        Event::Control(control()),
+        Event::Group(group()),
+        Event::Listed(listed()),
+        Event::Factors(factors()),
+        Event::Locate(locate()),
+        Event::Proposal(Proposal {
+            number: 5,
+            hash: 0x0102_0304_0506_0708,
+            lapses_at: UnixNanos(TS),
+            proposer: PrincipalId(11),
+            decider: PrincipalId(12),
+            command_kind: CommandKind::SetControl.wire(),
+            status: ProposalStatus::Approved.wire(),
+            reserved: [0; 6],
+            body: [7; 128],
+        }),
+        Event::Verdict(Verdict {
+            limit: 1,
+            value: -2,
+            scope: Scope::principal(PrincipalId(11)),
+            reason: RejectReason::FatFinger.wire(),
+            passes: 1,
+            reserved: [0; 6],
+        }),
+        Event::Tripped(Tripped {
+            limit: 1,
+            value: -2,
+            until: UnixNanos(TS),
+            scope: Scope::instrument(InstrumentId(2)),
+            control: ControlKind::Volatility.wire(),
+            action: Action::StopOpening.wire(),
+            stopped: 1,
+            reserved: [0; 13],
+        }),
+        Event::KillSwitch(KillSwitch::of(Scope::FIRM, true)),
     ]
 }
 
@@ -605,7 +736,7 @@ fn a_bar_travels_as_two_market_events() {
 fn refusals_come_out_as_they_went_in() {
     let refused = |event: &Event| match event {
         Event::Execution(body) | Event::CancelReject(body) => body.reject(),
-        Event::Ack(body) | Event::KillSwitch(body) => body.reject(),
+        Event::Ack(body) => body.reject(),
         _ => None,
     };
     let rejects: Vec<_> = events().iter().map(refused).collect();

@@ -5,17 +5,19 @@ use tidegate_model::command::{
     AccountKind, Algorithm, AmendKind, CommandKind, Contingency, CorporateActionKind, CostMethod,
     FillModelKind, LatencyLeg, LatencyModel, OrderType, Phase, TimeInForce,
 };
-use tidegate_model::command::{RouteLink, RouteReportKind};
+use tidegate_model::command::{
+    Action, ControlKind, Decision, KillMode, ReferenceKind, Role, RouteLink, RouteReportKind,
+};
 use tidegate_model::event::{
     CancelReason, EventKind, ExecType, Liquidity, ListOrderStatus, OrdStatus, PhaseCause,
-    PostingKind, RouteDifferenceKind,
+    PostingKind, ProposalStatus, RouteDifferenceKind,
 };
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
-    ClientOrderId, Lots, MarketEventKind, Money, PublicKind, Reject, RejectReason, SeqNo, Side,
-    Symbol, TextIdError, Ticks,
+    ClientOrderId, Lots, MarketEventKind, Money, PublicKind, Reject, RejectReason, ScopeKind,
+    SeqNo, Side, Symbol, TextIdError, Ticks,
 };
 
 /// Every byte is either one value of the enum, which gives the byte back, or none; zero is never a value, so that
@@ -83,6 +85,14 @@ fn every_wire_enum() {
     wire!(RouteReportKind);
     wire!(RouteDifferenceKind);
     wire!(RejectReason);
+    wire!(ScopeKind);
+    wire!(ControlKind);
+    wire!(ReferenceKind);
+    wire!(Action);
+    wire!(Role);
+    wire!(KillMode);
+    wire!(Decision);
+    wire!(ProposalStatus);
 }
 
 #[test]

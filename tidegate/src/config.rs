@@ -15,7 +15,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tidegate_model::command::{
-    AccountKind, BAND_PPM_MAX, CostMethod, PAUSE_NS_MAX, ROUTES_MAX, SetBands, SetLimits,
+    AccountKind, BAND_PPM_MAX, CostMethod, PAUSE_NS_MAX, ROUTES_MAX, Reason, SetBands, SetLimits,
     SetTickTable,
 };
 use tidegate_model::decimal::{format_nano, parse_nano, parse_ticks};
@@ -666,6 +666,7 @@ impl LimitsEntry {
             message_burst: self.message_burst.get() as u32,
             account,
             reserved: [0; 12],
+            reason: Reason::EMPTY,
         }
     }
 }

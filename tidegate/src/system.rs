@@ -99,6 +99,7 @@ impl System {
             paper_latency_ns: latencies.entry_ns(),
             orders_max: config.engine.orders_max.get() as u32,
             book_orders_max: config.engine.book_orders_max.get() as u32,
+            currency: Code::EMPTY,
         };
         check_sizes(dir, &configure)?;
         let (log_writer, events) =

@@ -114,7 +114,12 @@ fn five_orders(dir: &Path) {
     let share = Instrument::us_equity(symbol);
     let (orders_max, book_orders_max) = (1 << 12, 1 << 12);
     for command in [
-        Command::Configure(Configure { paper_latency_ns: MS, orders_max, book_orders_max }),
+        Command::Configure(Configure {
+            paper_latency_ns: MS,
+            orders_max,
+            book_orders_max,
+            currency: Code::EMPTY,
+        }),
         Command::DefineInstrument(Instrument {
             venue_kind: venue_kind::ROUTE,
             route: ROUTE,

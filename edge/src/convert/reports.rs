@@ -44,6 +44,7 @@ pub(crate) fn reject(reject: &Reject, instrument: Option<&Instrument>) -> proto:
         text: reject_text(reject.reason, &limit, &value),
         limit,
         value,
+        scope: reject.scope.map_or("", |scope| scope.as_str()).to_string(),
     }
 }
 
@@ -467,7 +468,11 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
             }
             Event::Limits(set) => Body::Limits(limits(&set)),
             Event::Ack(done) => Body::Ack(ack(&done)),
-            Event::KillSwitch(done) => Body::KillSwitch(ack(&done)),
+            Event::KillSwitch(kill) => Body::KillSwitch(proto::Ack {
+                command: CommandKind::KillSwitch.as_str().to_string(),
+                value: kill.engaged.into(),
+                reject: None,
+            }),
             Event::Posting(posting) => {
                 let known = known.map(|known| &**known);
                 Body::PostingReport(posting_report(record.account, &posting, known))
@@ -479,6 +484,15 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
                 Body::RouteDifference(route_difference(&difference))
             }
             Event::Phase(change) => Body::PhaseReport(phase_report(&change, known?)),
+            Event::Principal(_)
+            | Event::Control(_)
+            | Event::Group(_)
+            | Event::Listed(_)
+            | Event::Factors(_)
+            | Event::Locate(_)
+            | Event::Proposal(_)
+            | Event::Verdict(_)
+            | Event::Tripped(_) => return None,
         })
     });
     proto::Event {

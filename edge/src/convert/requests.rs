@@ -14,8 +14,8 @@ use tidegate_model::command::{
 use tidegate_model::ids::{Code, TextIdError};
 use tidegate_model::instrument::{AssetClass, Settlement, venue_kind};
 use tidegate_model::{
-    AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId, Side,
-    Symbol, Ticks, decimal,
+    AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId,
+    Scope, Side, Symbol, Ticks, decimal,
 };
 
 pub(super) type Checked<T> = Result<T, Refusal>;
@@ -428,11 +428,11 @@ pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> 
 
 /// A kill switch.
 pub(crate) fn kill_switch(request: &proto::KillSwitchRequest) -> Checked<Command> {
-    Ok(Command::KillSwitch(KillSwitch {
-        account: request.account.map_or(Ok(AccountId::NONE), account)?,
-        engaged: request.engaged.into(),
-        reserved: [0; 3],
-    }))
+    let scope = match request.account {
+        None => Scope::FIRM,
+        Some(number) => Scope::account(account(number)?),
+    };
+    Ok(Command::KillSwitch(KillSwitch::of(scope, request.engaged)))
 }
 
 /// A difference of positions is known.

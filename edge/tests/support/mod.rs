@@ -116,6 +116,7 @@ impl House {
                 paper_latency_ns: 0,
                 orders_max: 1 << 14,
                 book_orders_max: 1 << 14,
+                currency: tidegate_model::ids::Code::EMPTY,
             },
             pin_core: None,
             wait: Wait::Park,

@@ -76,7 +76,7 @@ impl Core {
         };
         let kind = CommandKind::KillSwitch.wire();
         if done.is_ok() {
-            let told = ack(kind, Ok(u64::from(engaged)));
+            let told = KillSwitch { scope: kill.whom(), ..kill };
             publisher.event(who, kill.account, InstrumentId::NONE, &Event::KillSwitch(told));
         }
         publisher.event(who, kill.account, InstrumentId::NONE, &Event::Ack(ack(kind, done)));

@@ -244,7 +244,18 @@ impl Core {
             Some(Command::ConfirmPosition(confirm)) => self.confirm_position(confirm, publisher),
             Some(Command::SetBands(set)) => self.set_bands(set, publisher),
             Some(Command::SetReference(set)) => self.set_reference(set, publisher),
-            None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
+            Some(
+                Command::SetPrincipal(_)
+                | Command::SetControl(_)
+                | Command::SetGroup(_)
+                | Command::SetListed(_)
+                | Command::SetFactors(_)
+                | Command::GrantLocate(_)
+                | Command::Enable(_)
+                | Command::Decide(_)
+                | Command::CheckOrder(_),
+            )
+            | None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);
         publisher.event(who, AccountId::NONE, InstrumentId::NONE, &Event::Ack(ack));
@@ -370,6 +381,7 @@ fn ack(kind: u8, done: Result<u64, Reject>) -> Ack {
         value,
         command_kind: kind,
         reject_reason: reject.map_or(0, |r| r.reason.wire()),
-        reserved: [0; 6],
+        reject_scope: reject.and_then(|r| r.scope).map_or(0, |scope| scope.wire()),
+        reserved: [0; 5],
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn refused(execution: Execution, reject: Reject) -> Execution {
         reject_reason: reject.reason.wire(),
         reject_limit: reject.limit,
         reject_value: reject.value,
+        reject_scope: reject.scope.map_or(0, |scope| scope.wire()),
         ..execution
     }
 }

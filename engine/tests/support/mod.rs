@@ -23,7 +23,12 @@ pub struct Desk {
 }
 
 pub fn configure(latency_ns: u64) -> Configure {
-    Configure { paper_latency_ns: latency_ns, orders_max: 1 << 12, book_orders_max: 1 << 14 }
+    Configure {
+        paper_latency_ns: latency_ns,
+        orders_max: 1 << 12,
+        book_orders_max: 1 << 14,
+        currency: Code::EMPTY,
+    }
 }
 
 pub fn limits(account: AccountId) -> SetLimits {
@@ -38,6 +43,7 @@ pub fn limits(account: AccountId) -> SetLimits {
         message_burst: 1_000_000,
         account,
         reserved: [0; 12],
+        reason: Reason::EMPTY,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What operators ask for: accounts, limits, kill switches, configuration.
 
+use super::risk::Reason;
 use crate::ids::{AccountId, Code};
+use crate::scope::Scope;
 use crate::units::{Lots, Money};
 use bytemuck::{Pod, Zeroable};
 
@@ -93,18 +95,50 @@ pub struct SetLimits {
     pub account: AccountId,
     /// Zero.
     pub reserved: [u8; 12],
+    /// Why.
+    pub reason: Reason,
 }
 
-/// Engages or releases a kill switch.
+/// Engages or releases a kill switch. Releasing one is a proposal that a second person decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct KillSwitch {
-    /// Its scope: one account, or [`AccountId::NONE`] for the firm.
+    /// Where [`Self::scope`] is all zero, as in journals of versions that knew only these: one account, or
+    /// [`AccountId::NONE`] for the firm.
     pub account: AccountId,
     /// 1 engages it and cancels every open order in scope; 0 releases it.
     pub engaged: u8,
+    /// A [`super::KillMode`] on the wire; 0 is [`super::KillMode::Block`].
+    pub mode: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
+    /// Its scope.
+    pub scope: Scope,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl KillSwitch {
+    /// Engages the switch of a scope, or asks for its release.
+    pub const fn of(scope: Scope, engaged: bool) -> Self {
+        Self {
+            account: AccountId::NONE,
+            engaged: engaged as u8,
+            mode: 0,
+            reserved: [0; 2],
+            scope,
+            reason: Reason::EMPTY,
+        }
+    }
+
+    /// Whom it is for, as any version wrote it.
+    pub fn whom(&self) -> Scope {
+        match (self.scope == Scope::default(), self.account) {
+            (false, _) => self.scope,
+            (true, AccountId::NONE) => Scope::FIRM,
+            (true, account) => Scope::account(account),
+        }
+    }
 }
 
 /// What shapes the engine's answers and is neither instrument nor account.
@@ -118,4 +152,6 @@ pub struct Configure {
     pub orders_max: u32,
     /// Displayed orders that all books together may hold.
     pub book_orders_max: u32,
+    /// The currency that the firm's sums are counted in; empty is USD.
+    pub currency: Code,
 }

@@ -19,6 +19,7 @@ mod list;
 mod market;
 mod order;
 mod paper;
+mod risk;
 mod route;
 
 pub use accounts::{
@@ -45,6 +46,12 @@ pub use paper::{
     SetFillModel, SetImpact, SetLatency, VOLATILITY_E6_MAX, VOLUME_SHARE_BP_MAX,
 };
 
+pub use risk::{
+    Action, COUNT_MAX, ControlKind, Decide, Decision, Enable, FACTORS_MAX, GrantLocate, KillMode,
+    LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_TRADE, NO_LIMIT, ORDER_PROPOSAL_LIFE_NS,
+    PERMISSIONS_KNOWN, PROPOSAL_LIFE_NS, Reason, ReferenceKind, Role, SetControl, SetFactors,
+    SetGroup, SetListed, SetPrincipal, WINDOW_MAX_NS,
+};
 pub use route::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, ROUTES_MAX, RouteLink, RoutePosition, RouteReport,
     RouteReportKind, RouteStatus,
@@ -136,6 +143,24 @@ wire_enum!(
         RoutePosition = 77 => "route_position",
         /// [`ConfirmPosition`]: a difference of positions is known and expected.
         ConfirmPosition = 78 => "confirm_position",
+        /// [`SetPrincipal`]: who a principal is, and what it may.
+        SetPrincipal = 90 => "set_principal",
+        /// [`SetControl`]: one control of one scope.
+        SetControl = 91 => "set_control",
+        /// [`SetGroup`]: who is limited together.
+        SetGroup = 92 => "set_group",
+        /// [`SetListed`]: an instrument on a list, or off.
+        SetListed = 93 => "set_listed",
+        /// [`SetFactors`]: the factors of an instrument.
+        SetFactors = 94 => "set_factors",
+        /// [`GrantLocate`]: what may be sold short.
+        GrantLocate = 95 => "grant_locate",
+        /// [`Enable`]: a scope goes on that a control stopped.
+        Enable = 96 => "enable",
+        /// [`Decide`]: a proposal is approved or refused.
+        Decide = 97 => "decide",
+        /// [`NewOrder`]: asks what each control would say, and sends nothing.
+        CheckOrder = 98 => "check_order",
     }
 );
 
@@ -242,6 +267,24 @@ pub enum Command {
     RoutePosition(RoutePosition),
     /// See [`CommandKind::ConfirmPosition`].
     ConfirmPosition(ConfirmPosition),
+    /// See [`CommandKind::SetPrincipal`].
+    SetPrincipal(SetPrincipal),
+    /// See [`CommandKind::SetControl`].
+    SetControl(SetControl),
+    /// See [`CommandKind::SetGroup`].
+    SetGroup(SetGroup),
+    /// See [`CommandKind::SetListed`].
+    SetListed(SetListed),
+    /// See [`CommandKind::SetFactors`].
+    SetFactors(SetFactors),
+    /// See [`CommandKind::GrantLocate`].
+    GrantLocate(GrantLocate),
+    /// See [`CommandKind::Enable`].
+    Enable(Enable),
+    /// See [`CommandKind::Decide`].
+    Decide(Decide),
+    /// See [`CommandKind::CheckOrder`].
+    CheckOrder(NewOrder),
 }
 
 impl CommandRecord {
@@ -293,6 +336,15 @@ impl CommandRecord {
             Command::RouteStatus(body) => put(CommandKind::RouteStatus, bytes_of(body)),
             Command::RoutePosition(body) => put(CommandKind::RoutePosition, bytes_of(body)),
             Command::ConfirmPosition(body) => put(CommandKind::ConfirmPosition, bytes_of(body)),
+            Command::SetPrincipal(body) => put(CommandKind::SetPrincipal, bytes_of(body)),
+            Command::SetControl(body) => put(CommandKind::SetControl, bytes_of(body)),
+            Command::SetGroup(body) => put(CommandKind::SetGroup, bytes_of(body)),
+            Command::SetListed(body) => put(CommandKind::SetListed, bytes_of(body)),
+            Command::SetFactors(body) => put(CommandKind::SetFactors, bytes_of(body)),
+            Command::GrantLocate(body) => put(CommandKind::GrantLocate, bytes_of(body)),
+            Command::Enable(body) => put(CommandKind::Enable, bytes_of(body)),
+            Command::Decide(body) => put(CommandKind::Decide, bytes_of(body)),
+            Command::CheckOrder(body) => put(CommandKind::CheckOrder, bytes_of(body)),
         }
         record
     }
@@ -358,6 +410,15 @@ impl CommandRecord {
             CommandKind::RouteStatus => Command::RouteStatus(self.body()),
             CommandKind::RoutePosition => Command::RoutePosition(self.body()),
             CommandKind::ConfirmPosition => Command::ConfirmPosition(self.body()),
+            CommandKind::SetPrincipal => Command::SetPrincipal(self.body()),
+            CommandKind::SetControl => Command::SetControl(self.body()),
+            CommandKind::SetGroup => Command::SetGroup(self.body()),
+            CommandKind::SetListed => Command::SetListed(self.body()),
+            CommandKind::SetFactors => Command::SetFactors(self.body()),
+            CommandKind::GrantLocate => Command::GrantLocate(self.body()),
+            CommandKind::Enable => Command::Enable(self.body()),
+            CommandKind::Decide => Command::Decide(self.body()),
+            CommandKind::CheckOrder => Command::CheckOrder(self.body()),
         })
     }
 }

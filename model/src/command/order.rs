@@ -2,7 +2,7 @@
 //! the internal market (`docs/rule-book.md`).
 
 use crate::Side;
-use crate::ids::{AccountId, ClientOrderId, InstrumentId, OrderId};
+use crate::ids::{AccountId, ClientOrderId, InstrumentId, OrderId, StrategyId};
 use crate::units::{Lots, Ticks, UnixNanos};
 use bytemuck::{Pod, Zeroable};
 
@@ -216,7 +216,9 @@ pub struct NewOrder {
     /// Its number among the legs of the list, from 1; 0 if it stands alone.
     pub leg: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: u8,
+    /// The strategy that it belongs to, or 0.
+    pub strategy: StrategyId,
 }
 
 const _: () = assert!(size_of::<NewOrder>() == 128);
@@ -245,7 +247,8 @@ impl NewOrder {
         expire_at: UnixNanos::ZERO,
         list_id: 0,
         leg: 0,
-        reserved: [0; 3],
+        reserved: 0,
+        strategy: StrategyId::NONE,
     };
 
     /// True if nothing but type, side, price, quantity and time in force says how it trades.

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use tidegate_model::command::{
-    CostMethod, NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce,
+    CostMethod, NewOrder, OpenAccount, OrderType, Reason, ReplaceOrder, SetLimits, TimeInForce,
 };
 use tidegate_model::event::Liquidity;
 use tidegate_model::ids::Code;
@@ -78,6 +78,7 @@ impl Desk {
                 message_burst: u32::MAX,
                 account,
                 reserved: [0; 12],
+                reason: Reason::EMPTY,
             };
             risk.set_limits(&limits).expect("known");
         }

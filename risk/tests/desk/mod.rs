@@ -1,7 +1,7 @@
 //! One account that may do anything, to be narrowed by each test.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::command::{NewOrder, OrderType, Reason, ReplaceOrder, SetLimits, TimeInForce};
 use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, Side, Symbol,
     Ticks, UnixNanos,
@@ -34,6 +34,7 @@ pub fn limits() -> SetLimits {
         message_burst: u32::MAX,
         account: ACCOUNT,
         reserved: [0; 12],
+        reason: Reason::EMPTY,
     }
 }
 

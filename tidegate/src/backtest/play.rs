@@ -483,8 +483,12 @@ mod tests {
     const DAY: u64 = NANOS_PER_DAY;
     const HOUR: u64 = DAY / 24;
 
-    const SIZES: Configure =
-        Configure { paper_latency_ns: 0, orders_max: 1 << 12, book_orders_max: 1 << 12 };
+    const SIZES: Configure = Configure {
+        paper_latency_ns: 0,
+        orders_max: 1 << 12,
+        book_orders_max: 1 << 12,
+        currency: tidegate_model::ids::Code::EMPTY,
+    };
 
     fn definition() -> MarketEvent {
         Definition {

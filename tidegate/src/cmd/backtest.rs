@@ -213,6 +213,7 @@ pub fn run(args: BacktestArgs) -> Result<()> {
             paper_latency_ns: latencies.entry_ns(),
             orders_max: config.engine.orders_max.get() as u32,
             book_orders_max: config.engine.book_orders_max.get() as u32,
+            currency: tidegate_model::ids::Code::EMPTY,
         },
         latencies: &commands,
         fill_model: args.fill_model,

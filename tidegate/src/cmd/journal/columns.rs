@@ -143,6 +143,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "max_open_orders",
     "messages_per_sec",
     "message_burst",
+    "scope",
     "engaged",
     "phase",
     "value",

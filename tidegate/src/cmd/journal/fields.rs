@@ -162,6 +162,15 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         "request_id" = record.request_id
     );
     match command {
+        Command::SetPrincipal(_)
+        | Command::SetControl(_)
+        | Command::SetGroup(_)
+        | Command::SetListed(_)
+        | Command::SetFactors(_)
+        | Command::GrantLocate(_)
+        | Command::Enable(_)
+        | Command::Decide(_)
+        | Command::CheckOrder(_) => {}
         Command::NewOrder(body) => put!(
             fields,
             "account" = account(body.account),
@@ -245,7 +254,7 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         ),
         Command::SetLimits(body) => limits_fields(&body, fields),
         Command::KillSwitch(body) => {
-            put!(fields, "account" = account(body.account), "engaged" = body.engaged)
+            put!(fields, "scope" = body.whom().to_string(), "engaged" = body.engaged)
         }
         Command::Configure(body) => put!(
             fields,
@@ -460,6 +469,15 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
         "instrument" = instrument(record.instrument)
     );
     match event {
+        Event::Principal(_)
+        | Event::Control(_)
+        | Event::Group(_)
+        | Event::Listed(_)
+        | Event::Factors(_)
+        | Event::Locate(_)
+        | Event::Proposal(_)
+        | Event::Verdict(_)
+        | Event::Tripped(_) => {}
         Event::Execution(body) | Event::CancelReject(body) => execution_fields(&body, fields),
         Event::Position(body) => put!(
             fields,
@@ -488,7 +506,10 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             fields.retain(|(name, _)| *name != "account");
             limits_fields(&body, fields);
         }
-        Event::Ack(body) | Event::KillSwitch(body) => ack_fields(&body, fields),
+        Event::Ack(body) => ack_fields(&body, fields),
+        Event::KillSwitch(body) => {
+            put!(fields, "scope" = body.whom().to_string(), "engaged" = body.engaged)
+        }
         Event::Posting(body) => put!(
             fields,
             "posting" = name_of!(PostingKind, body.kind),
