@@ -311,7 +311,7 @@ fn the_day_ends_for_a_parent_of_the_day_and_for_every_child() {
 fn a_kill_switch_ends_parents_and_children() {
     let mut desk = desk(0);
     enter(&mut desk, iceberg(10), buy(25, Some(9_995)));
-    let kill = KillSwitch { account: ACCOUNT, engaged: 1, reserved: [0; 3] };
+    let kill = KillSwitch::of(Scope::account(ACCOUNT), true);
     desk.command(Command::KillSwitch(kill));
     assert_eq!(desk.core.oms().open_count(), 0);
     check_all_released(&desk);

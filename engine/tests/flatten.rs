@@ -98,11 +98,11 @@ fn a_halt_holds_it_and_a_limit_splits_it() {
 #[test]
 fn a_kill_switch_refuses_its_orders_and_it_goes_on_afterwards() {
     let mut desk = long(0, 100);
-    let kill = |engaged| KillSwitch { account: ACCOUNT, engaged, reserved: [0; 3] };
-    desk.command(Command::KillSwitch(kill(1)));
+    let kill = |engaged| KillSwitch::of(Scope::account(ACCOUNT), engaged);
+    desk.command(Command::KillSwitch(kill(true)));
     let told = lines(&flatten(&mut desk, UnixNanos::ZERO, INSTRUMENT));
     assert_eq!(told, ["0 rejected -> rejected kill_switch: limit=0 value=1"]);
-    desk.command(Command::KillSwitch(kill(0)));
+    desk.command(Command::KillSwitch(kill(false)));
     desk.pass(SEC);
     assert_eq!(position(&desk), 0);
 }

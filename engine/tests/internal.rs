@@ -377,7 +377,7 @@ fn orders_leave_together() {
     // What rests on paper is canceled before what rests in the house.
     let with_paper = [(5, 1), (1, 30), (2, 20), (3, 10), (4, 15)];
     check(mass(ALICE, InstrumentId::NONE, 0), &with_paper, "mass_cancel");
-    let kill = KillSwitch { account: ALICE, engaged: 1, reserved: [0; 3] };
+    let kill = KillSwitch::of(Scope::account(ALICE), true);
     check(Command::KillSwitch(kill), &with_paper, "kill_switch");
     check(Command::SessionClosed, &[(5, 1)], "disconnect");
 }

@@ -239,7 +239,7 @@ fn command(step: &Step, at: usize) -> Command {
         Step::Kill { account, engaged } => Command::KillSwitch(KillSwitch {
             account: scope(account),
             engaged: engaged.into(),
-            reserved: [0; 3],
+            ..KillSwitch::of(Scope::default(), false)
         }),
         Step::Phase { house, phase } => Command::SetPhase(SetPhase {
             instrument: of(house),

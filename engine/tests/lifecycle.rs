@@ -224,7 +224,7 @@ fn f_1_the_same_id_is_the_same_order_or_is_refused() {
     assert_eq!(send(&mut desk, NewOrder { qty: Lots(101), ..order }), [refused]);
     assert_eq!(send(&mut desk, NewOrder { flags: 1, ..order }), [refused]);
     // Whatever the gate would say now.
-    let kill = KillSwitch { account: ACCOUNT, engaged: 1, reserved: [0; 3] };
+    let kill = KillSwitch::of(Scope::account(ACCOUNT), true);
     desk.command(Command::KillSwitch(kill));
     desk.pass(LATENCY_NS);
     assert_eq!(send(&mut desk, order), ["1 order_status -> canceled"]);

@@ -787,7 +787,7 @@ fn kill_switches_reach_every_leg() {
     let mut desk = with_bracket(LATENCY_NS);
     trade(&mut desk, 9_990, 40);
     desk.pass(LATENCY_NS);
-    let kill = KillSwitch { account: ACCOUNT, engaged: 1, reserved: [0; 3] };
+    let kill = KillSwitch::of(Scope::account(ACCOUNT), true);
     assert_eq!(
         lines(&desk.command(Command::KillSwitch(kill))),
         [

@@ -216,10 +216,8 @@ fn kill_switch_cancels_what_is_open_and_blocks_what_is_new_but_not_cancels() {
     let mut desk = with_book(0);
     desk.order(Buy, Some(cents(9_990)), 10, Gtc);
     desk.order(Sell, Some(cents(10_010)), 10, Gtc);
-    let engage = |engaged| {
-        Command::KillSwitch(KillSwitch { account: AccountId::NONE, engaged, reserved: [0; 3] })
-    };
-    let told = desk.command(engage(1));
+    let engage = |engaged| Command::KillSwitch(KillSwitch::of(Scope::FIRM, engaged));
+    let told = desk.command(engage(true));
     assert_eq!(
         lines(&told),
         ["1 canceled 10 kill_switch -> canceled", "2 canceled 10 kill_switch -> canceled"]
@@ -229,7 +227,7 @@ fn kill_switch_cancels_what_is_open_and_blocks_what_is_new_but_not_cancels() {
         lines(&desk.order(Buy, Some(cents(9_990)), 10, Gtc)),
         ["0 rejected -> rejected kill_switch: limit=0 value=0"]
     );
-    desk.command(engage(0));
+    desk.command(engage(false));
     assert_eq!(lines(&desk.order(Buy, Some(cents(9_990)), 10, Gtc)), ["3 new -> new"]);
 }
 
@@ -240,7 +238,7 @@ fn kill_switch_reaches_orders_on_their_way() {
     desk.command(Command::KillSwitch(KillSwitch {
         account: ACCOUNT,
         engaged: 1,
-        reserved: [0; 3],
+        ..KillSwitch::of(Scope::default(), false)
     }));
     assert_eq!(
         lines(&desk.pass(1_000)),

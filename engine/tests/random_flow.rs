@@ -337,7 +337,7 @@ fn make_one(step: &Step, at: usize, now: &mut u64) -> Made {
         Step::Kill { account, engaged } => command(Command::KillSwitch(KillSwitch {
             account: scope(account),
             engaged: engaged.into(),
-            reserved: [0; 3],
+            ..KillSwitch::of(Scope::default(), false)
         })),
         Step::SessionClosed => command(Command::SessionClosed),
         Step::DayRoll => command(Command::DayRoll),

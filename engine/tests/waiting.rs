@@ -395,7 +395,7 @@ fn days_kill_switches_and_lost_sessions_end_what_waits() {
         lines(&desk.command(Command::DayRoll)),
         ["1 expired -> expired", "3 done_for_day -> done_for_day", "3 restated -> new"]
     );
-    let kill = KillSwitch { account: ACCOUNT, engaged: 1, reserved: [0; 3] };
+    let kill = KillSwitch::of(Scope::account(ACCOUNT), true);
     assert_eq!(
         lines(&desk.command(Command::KillSwitch(kill))),
         ["3 canceled 10 kill_switch -> canceled"]

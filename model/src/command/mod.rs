@@ -47,10 +47,10 @@ pub use paper::{
 };
 
 pub use risk::{
-    Action, COUNT_MAX, ControlKind, Decide, Decision, Enable, FACTORS_MAX, GrantLocate, KillMode,
-    LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_TRADE, NO_LIMIT, ORDER_PROPOSAL_LIFE_NS,
-    PERMISSIONS_KNOWN, PROPOSAL_LIFE_NS, Reason, ReferenceKind, Role, SetControl, SetFactors,
-    SetGroup, SetListed, SetPrincipal, WINDOW_MAX_NS,
+    Action, CONTROLS_VERSION, COUNT_MAX, ControlKind, Decide, Decision, Enable, FACTORS_MAX,
+    GrantLocate, KillMode, LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_ESTIMATE, MAY_TRADE,
+    NO_LIMIT, ORDER_PROPOSAL_LIFE_NS, PERMISSIONS_KNOWN, PROPOSAL_LIFE_NS, Reason, ReferenceKind,
+    Role, SetControl, SetFactors, SetGroup, SetListed, SetPrincipal, WINDOW_MAX_NS,
 };
 pub use route::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, ROUTES_MAX, RouteLink, RoutePosition, RouteReport,

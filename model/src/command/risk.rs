@@ -198,8 +198,12 @@ impl fmt::Debug for Reason {
 pub const MAY_TRADE: u8 = 1;
 /// [`SetPrincipal::permissions`]: may set controls and limits, engage and release kill switches, propose and decide.
 pub const MAY_CONTROL: u8 = 2;
+/// [`SetPrincipal::permissions`]: may supply factors ([`SetFactors`]).
+pub const MAY_ESTIMATE: u8 = 4;
 /// Every permission there is.
-pub const PERMISSIONS_KNOWN: u8 = MAY_TRADE | MAY_CONTROL;
+pub const PERMISSIONS_KNOWN: u8 = MAY_TRADE | MAY_CONTROL | MAY_ESTIMATE;
+/// The version of what controls mean; a configuration says which one its limits were written for.
+pub const CONTROLS_VERSION: u32 = 1;
 
 /// Lets the engine know of a principal: what it is, what it may, and for whom. Asked by the configuration only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
