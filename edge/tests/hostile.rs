@@ -57,7 +57,7 @@ async fn numbers_and_texts_beyond_all_bounds() {
         (
             "the largest account",
             |o| o.account = u32::MAX,
-            "account: 4294967295 is out of range: 0 to 4095",
+            "account: 4294967295 is out of range: 0 to 131071",
         ),
         (
             "the largest side",
@@ -100,9 +100,9 @@ async fn numbers_and_texts_beyond_all_bounds() {
         }
     }
     let mut nobody = house.order(Side::Buy, "100", "10.00");
-    nobody.account = 4_095;
+    nobody.account = 131_071;
     let reject = trader.submit(nobody).await.expect("a report").reject.expect("a reject");
-    assert_eq!((reject.reason(), reject.value.as_str()), (RejectReason::UnknownAccount, "4095"));
+    assert_eq!((reject.reason(), reject.value.as_str()), (RejectReason::UnknownAccount, "131071"));
 
     // A message beyond the bound is not even read, and the bound is named.
     let mut large = good.clone();
@@ -495,9 +495,9 @@ async fn positions_of_another_journal_are_refused() {
         );
     }
     let stranger = Client::connect(&house.addr, None).await.expect("a connection");
-    let filter = tidegate_client::EventFilter { account: Some(9_999), ..Default::default() };
+    let filter = tidegate_client::EventFilter { account: Some(199_999), ..Default::default() };
     let (code, text) = failure(stranger.events(None, filter).next().await);
     assert_eq!(code, Code::InvalidArgument);
-    assert_eq!(text, "account: 9999 is out of range: 0 to 4095");
+    assert_eq!(text, "account: 199999 is out of range: 0 to 131071");
     house.close().await;
 }

@@ -144,7 +144,11 @@ async fn malformed_requests_say_which_field_and_what_is_allowed() {
             Code::InvalidArgument,
             "client_order_id: has 37 bytes",
         ),
-        (|o| o.account = 4_096, Code::InvalidArgument, "account: 4096 is out of range: 0 to 4095"),
+        (
+            |o| o.account = 131_072,
+            Code::InvalidArgument,
+            "account: 131072 is out of range: 0 to 131071",
+        ),
         (|o| o.symbol = "NONE".into(), Code::NotFound, "symbol: 'NONE' is not defined"),
     ];
     for (spoil, code, text) in cases {

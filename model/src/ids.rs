@@ -85,8 +85,9 @@ impl GroupId {
 }
 
 impl AccountId {
-    /// Accounts one engine can hold: each has dense tables by instrument, so the bound keeps memory in sight.
-    pub const COUNT_MAX: usize = 4_096;
+    /// Accounts that one engine can hold: of so many the tables of orders, money and risk take
+    /// 1 KiB each before they trade. They are numbered below it, best from 0 on: tables reach up to the highest number.
+    pub const COUNT_MAX: usize = 1 << 17;
     /// Currencies that one account may hold: those of the markets that one desk trades, and the bound of sums over them.
     pub const CURRENCIES_MAX: usize = 8;
     /// Stands for "no account" or "all accounts", as the field says.

@@ -31,7 +31,7 @@ fn accounts_open_once() {
     assert_eq!(open(3, USD), Ok(()));
     assert_eq!(open(3, USD), Err(RejectReason::DuplicateAccount));
     assert_eq!(open(2, Code::EMPTY), Err(RejectReason::BadField));
-    assert_eq!(open(4_096, USD), Err(RejectReason::CapacityExceeded));
+    assert_eq!(open(AccountId::COUNT_MAX as u32, USD), Err(RejectReason::CapacityExceeded));
     assert_eq!(open(u32::MAX, USD), Err(RejectReason::CapacityExceeded));
     let odd = OpenAccount { cost_method: 3, ..OpenAccount::of(AccountId(5), USD) };
     assert_eq!(oms.open_account(&odd).expect_err("no method").reason, RejectReason::BadField);

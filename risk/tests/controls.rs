@@ -25,8 +25,8 @@ fn an_account_without_limits_may_not_trade() {
     for (account, reason) in [
         (AccountId(8), RejectReason::NoLimits),
         (AccountId(6), RejectReason::UnknownAccount),
-        (AccountId(4_095), RejectReason::UnknownAccount),
-        (AccountId(4_096), RejectReason::UnknownAccount),
+        (AccountId(AccountId::COUNT_MAX as u32 - 1), RejectReason::UnknownAccount),
+        (AccountId(AccountId::COUNT_MAX as u32), RejectReason::UnknownAccount),
         (AccountId::NONE, RejectReason::UnknownAccount),
     ] {
         if account == AccountId(8) {

@@ -405,7 +405,7 @@ fn wrong_configurations_name_file_line_and_what_is_allowed() {
         ("[edge]\nlisten = \"here\"\n", &["line 2", "'here'", "127.0.0.1:7800"]),
         ("[feed]\nline_a = \"239.1.1.1\"\n", &["line 2", "with a port"]),
         ("[[edge.tokens]]\ntoken = \"short\"\n", &["line 2", "at least 16"]),
-        ("[[accounts]]\nid = 4096\ncash = \"1\"\n", &["line 2", "0 to 4095"]),
+        ("[[accounts]]\nid = 131072\ncash = \"1\"\n", &["line 2", "0 to 131071"]),
         ("[[accounts]]\nid = 1\ncash = \"much\"\n", &["line 3", "'much'", "12.34"]),
         ("[[accounts]]\nid = 1\ncash = \"-1\"\n", &["line 3", "-1", "0 or more"]),
         (
