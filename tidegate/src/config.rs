@@ -6,15 +6,18 @@
 mod accounts;
 mod edge;
 mod instruments;
+mod risk;
 mod routes;
 mod values;
 
 pub use accounts::AccountEntry;
 pub use edge::Edge;
 pub use instruments::{InstrumentEntry, Venue};
+pub use risk::Risk;
 pub use routes::{RouteEntry, RouteVenue};
 pub use values::Decimal;
 
+use crate::kill;
 use crate::latency::{Way, Ways};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -71,6 +74,8 @@ pub struct Config {
     pub feed: Feed,
     /// The gRPC services.
     pub edge: Edge,
+    /// Controls, and the file that stops everything.
+    pub risk: Risk,
     /// Instruments to define at start, beside those that the feed defines.
     pub instruments: Vec<InstrumentEntry>,
     /// Accounts to open at start.
@@ -208,6 +213,11 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 impl Config {
+    /// The file that stops everything when somebody makes it.
+    pub fn kill_file(&self) -> PathBuf {
+        self.risk.kill_file.clone().unwrap_or_else(|| self.journal.dir.join(kill::FILE_NAME))
+    }
+
     /// An instrument of this configuration as the engine takes it, with its route.
     pub fn terms(&self, entry: &InstrumentEntry) -> Result<Instrument> {
         let terms = entry.instrument()?;

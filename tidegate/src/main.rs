@@ -14,6 +14,7 @@ mod cmd {
     pub mod feed;
     pub mod r#gen;
     pub mod journal;
+    pub mod kill;
     pub mod market;
     pub mod matching;
     pub mod order;
@@ -26,9 +27,12 @@ mod cmd {
 mod backtest;
 mod calendar;
 mod config;
+mod kill;
 mod latency;
+mod operator;
 mod paper;
 mod remote;
+mod scope_text;
 mod system;
 mod time_text;
 
@@ -54,6 +58,7 @@ Examples:
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
   tidegate desk equity 1                         what an account of a running server is worth
+  tidegate kill --journal data/journal           stop everything, whatever else does not work
   tidegate route status                          how the live routes of the server stand
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
@@ -68,6 +73,8 @@ enum Cmd {
     Run(cmd::run::RunArgs),
     /// See the whole system trade on this machine: feed, engine, edge and two strategies.
     Demo(cmd::demo::DemoArgs),
+    /// Stop everything, or one scope, whatever else does not work.
+    Kill(cmd::kill::KillArgs),
     /// Tell a server what a trading desk decides: accounts, cash, fees, margins, dividends, trades taken back.
     Desk(Box<cmd::desk::DeskArgs>),
     /// Trade a market data file with a strategy, on the same engine that trades live.
@@ -111,6 +118,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
+        Cmd::Kill(args) => cmd::kill::run(args),
         Cmd::Desk(args) => cmd::desk::run(*args),
         Cmd::Backtest(args) => cmd::backtest::run(*args),
         Cmd::Order(args) => cmd::order::run(args),

@@ -1,44 +1,35 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
-use crate::calendar::Calendar;
 use crate::calendar::clock::CalendarClock;
-use crate::config::{AccountEntry, Config, RouteVenue, Wait};
+use crate::config::{Config, RouteVenue, Wait};
+use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use crate::operator::Operator;
+use anyhow::{Context, Result, anyhow, ensure};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidegate_adapters::runner::{self, Policy, RunnerHandle};
 use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
-use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle, EventPosition};
-use tidegate_engine::lane::{CommandLane, LANE_CAPACITY, lane};
+use tidegate_engine::event_log::{self, EventLogError, EventLogHandle};
+use tidegate_engine::lane::{LANE_CAPACITY, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
     Stopped,
 };
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader};
-use tidegate_model::command::{Configure, MassCancel, OpenAccount, Transfer};
-use tidegate_model::event::{Account, Ack, Event};
+use tidegate_model::command::Configure;
 use tidegate_model::ids::Code;
-use tidegate_model::{
-    AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Money, PrincipalId, RejectReason,
-    RoutedRequest, SeqNo, SessionId,
-};
+use tidegate_model::{Command, CommandRecord, MarketEvent, RoutedRequest};
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
 const SESSIONS_MAX: usize = 15;
-/// How long the operator's own commands may take; recovery is over by then.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long canceled orders may stay open: the largest latency, and an answer.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(70);
-/// Time between two looks at whether any order is open.
-const CANCEL_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running system.
 pub struct System {
@@ -48,6 +39,7 @@ pub struct System {
     /// The adapters of live routes.
     routes: Vec<RunnerHandle>,
     calendars: Option<CalendarClock>,
+    kill_file: KillThread,
     operator: Operator,
     latencies: Latencies,
     /// Where gRPC listens.
@@ -62,23 +54,6 @@ struct Edge {
     runtime: tokio::runtime::Runtime,
     shutdown: tokio::sync::oneshot::Sender<()>,
     served: tokio::task::JoinHandle<Result<(), tidegate_edge::EdgeError>>,
-}
-
-/// The operator's own lane: what the configuration asks for goes the way of every command.
-struct Operator {
-    lane: CommandLane,
-    events: EventLog,
-    status: Arc<runtime::EngineStatus>,
-    next_request: u64,
-}
-
-/// What the engine answers to one command of the operator.
-struct Answer {
-    ack: Ack,
-    /// The input that the command became.
-    seq: SeqNo,
-    /// The account, if the command told of one.
-    account: Option<Account>,
 }
 
 impl System {
@@ -102,6 +77,10 @@ impl System {
             currency: Code::EMPTY,
         };
         check_sizes(dir, &configure)?;
+        let kill_file = config.kill_file();
+        if config.risk.kill_file.is_some() {
+            trigger::check_folder(&kill_file)?;
+        }
         let (log_writer, events) =
             event_log::open(&dir.join("events"), journal.clone()).map_err(|error| {
                 let refused = log_refused(dir, &error);
@@ -110,9 +89,12 @@ impl System {
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel();
+        // The engine polls in this order: what stops it comes first.
+        let (kill_file_lane, kill_file_in) = lane();
         let (operator_lane, operator_in) = lane();
         let (calendar_lane, calendar_in) = lane();
-        let (mut lanes, mut lanes_in) = (Vec::new(), vec![operator_in, calendar_in]);
+        let mut lanes = Vec::new();
+        let mut lanes_in = vec![kill_file_in, operator_in, calendar_in];
         for _ in 0..=SESSIONS_MAX {
             let (sender, receiver) = lane();
             lanes.push(sender);
@@ -154,23 +136,23 @@ impl System {
             }
         };
         let status = Arc::clone(&engine.status);
-        let mut operator = Operator {
-            lane: operator_lane,
-            events: events.clone(),
-            status: Arc::clone(&status),
-            next_request: 1,
-        };
+        let mut operator = Operator::new(operator_lane, events.clone(), Arc::clone(&status));
+        let mut kill_file =
+            KillTrigger::new(kill_file, kill_file_lane, events.clone(), Arc::clone(&status));
         let link = EngineLink { lanes, events, public, book_requests, status: Arc::clone(&status) };
         let started = wait_until_alive(&engine)
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| Ok(log.settle()?))
             .and_then(|()| operator.set_up(config, configure, &latencies))
-            .and_then(|followed| CalendarClock::start(&followed, calendar_lane))
-            .and_then(|calendars| {
+            .and_then(|followed| {
+                // Before anything can send an order.
+                kill_file.at_start()?;
+                let kill_file = kill_file.start()?;
+                let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
-                Ok((calendars, routes, Edge::start(link, edge_config)?))
+                Ok((kill_file, calendars, routes, Edge::start(link, edge_config)?))
             });
-        let (calendars, routes, (edge, edge_addr)) = match started {
+        let (kill_file, calendars, routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
             Err(error) => {
                 // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
@@ -186,6 +168,7 @@ impl System {
             log,
             edge,
             calendars,
+            kill_file,
             routes,
             operator,
             latencies,
@@ -217,6 +200,7 @@ impl System {
         for route in self.routes {
             route.stop();
         }
+        self.kill_file.stop();
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log)?;
         told.and(edge).and(canceled)?;
@@ -330,171 +314,6 @@ impl Edge {
     }
 }
 
-impl Operator {
-    /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over. Returns the
-    /// instruments that follow a calendar.
-    fn set_up(
-        &mut self,
-        config: &Config,
-        configure: Configure,
-        latencies: &Latencies,
-    ) -> Result<Vec<(InstrumentId, &'static Calendar)>> {
-        let configured = self.ask(Command::Configure(configure))?;
-        refused(&configured, &[]).context("cannot configure the engine")?;
-        for command in latencies.commands() {
-            refused(&self.ask(command)?, &[]).context("cannot set the latency")?;
-        }
-        let mut followed = Vec::new();
-        for entry in &config.instruments {
-            let terms = config.terms(entry)?;
-            let answer = self.ask(Command::DefineInstrument(terms))?;
-            let named = || format!("cannot define instrument {}", entry.symbol);
-            refused(&answer, &[]).with_context(named)?;
-            let number =
-                u32::try_from(answer.ack.value).context("the engine numbers in 32 bits")?;
-            let instrument = InstrumentId(number);
-            for command in entry.paper.commands(instrument, &terms) {
-                refused(&self.ask(command)?, &[]).with_context(named)?;
-            }
-            followed.extend(entry.calendar.map(|calendar| (instrument, calendar)));
-            if let Some(set) = entry.tick_table(instrument)? {
-                refused(&self.ask(Command::SetTickTable(set))?, &[])
-                    .with_context(|| format!("cannot set the tick table of {}", entry.symbol))?;
-            }
-            if let Some(bands) = &entry.bands {
-                let answer = self.ask(Command::SetBands(bands.of(instrument)))?;
-                refused(&answer, &[])
-                    .with_context(|| format!("cannot set the bands of {}", entry.symbol))?;
-            }
-        }
-        for entry in &config.accounts {
-            self.open(entry).with_context(|| format!("cannot open account {}", entry.id.get()))?;
-        }
-        Ok(followed)
-    }
-
-    fn open(&mut self, entry: &AccountEntry) -> Result<()> {
-        let account = entry.account();
-        let open = OpenAccount {
-            kind: entry.kind.wire(),
-            cost_method: entry.cost_method.wire(),
-            ..OpenAccount::of(account, entry.currency)
-        };
-        let opened = self.ask(Command::OpenAccount(open))?;
-        refused(&opened, &[RejectReason::DuplicateAccount])?;
-        let was_there = opened.ack.reject().is_some();
-        // An earlier run may have died between opening it and paying in.
-        if !(was_there && self.was_paid(account, entry.currency)?) {
-            self.transfer(account, entry.cash.money())?;
-        }
-        if let Some(limits) = &entry.limits {
-            refused(&self.ask(Command::SetLimits(limits.of(account)))?, &[])?;
-        }
-        Ok(())
-    }
-
-    fn transfer(&mut self, account: AccountId, amount: Money) -> Result<Account> {
-        let paid = self.ask(Command::Transfer(Transfer::of_base(account, amount)))?;
-        refused(&paid, &[])?;
-        paid.account.context("the engine did not tell the account's cash")
-    }
-
-    /// True if anything was ever paid into an account that is there, even if all of it was paid out again.
-    fn was_paid(&mut self, account: AccountId, currency: Code) -> Result<bool> {
-        // Nothing paid: the engine answers with what the account has.
-        let state = self.transfer(account, Money::ZERO)?;
-        ensure!(
-            state.currency == currency,
-            "it is there and holds {}, the configuration asks for {currency}",
-            state.currency
-        );
-        if state.deposits != Money::ZERO {
-            return Ok(true);
-        }
-        let mut cursor = self.events.cursor(EventPosition::default())?;
-        while let Some(event) = cursor.next()? {
-            if event.account == account
-                && let Some(Event::Account(then)) = event.event()
-                && then.deposits != Money::ZERO
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Asks the venue to cancel every open order.
-    fn cancel_everything(&mut self) -> Result<Answer> {
-        let everything = MassCancel {
-            account: AccountId::NONE,
-            instrument: InstrumentId::NONE,
-            side: 0,
-            reserved: [0; 7],
-        };
-        self.ask(Command::MassCancel(everything))
-    }
-
-    /// Cancels until no order is open: cancels take their time to the venue, behind whatever set out before them with a
-    /// longer latency, and a last order may have come after the first of them.
-    fn cancel_until_none_is_open(&mut self) -> Result<()> {
-        let deadline = Instant::now() + CANCEL_TIMEOUT;
-        loop {
-            let canceled = self.cancel_everything()?;
-            while self.status.seq.load(Ordering::Acquire) < canceled.seq.0 {
-                self.check_alive()?;
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            let open = self.status.open_orders.load(Ordering::Relaxed);
-            if open == 0 {
-                return Ok(());
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "{open} orders are still open {} s after they were canceled",
-                CANCEL_TIMEOUT.as_secs()
-            );
-            std::thread::sleep(CANCEL_AGAIN);
-        }
-    }
-
-    fn check_alive(&self) -> Result<()> {
-        ensure!(self.status.alive.load(Ordering::Acquire), "the engine ended without an answer");
-        Ok(())
-    }
-
-    /// Sends a command and waits for its answer.
-    fn ask(&mut self, command: Command) -> Result<Answer> {
-        let mut cursor = self.events.cursor(self.events.last())?;
-        let request_id = self.next_request;
-        self.next_request += 1;
-        let mut record =
-            CommandRecord::new(command).from_session(PrincipalId(0), SessionId(0), request_id);
-        record.ts_recv = runtime::unix_now();
-        self.check_alive()?;
-        if self.lane.try_send(record).is_err() {
-            bail!("the engine does not take commands");
-        }
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
-        let mut account = None;
-        while Instant::now() < deadline {
-            let Some(event) = cursor.next()? else {
-                self.check_alive()?;
-                std::thread::sleep(Duration::from_micros(200));
-                continue;
-            };
-            if event.session != SessionId(0) || event.request_id != request_id {
-                continue;
-            }
-            match event.event() {
-                Some(Event::Account(state)) => account = Some(state),
-                Some(Event::Ack(ack)) => return Ok(Answer { ack, seq: event.seq, account }),
-                _ => {}
-            }
-        }
-        bail!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());
-    }
-}
-
 /// What it means that the event log cannot be opened, and what can be done about it.
 fn log_refused(dir: &Path, error: &EventLogError) -> String {
     let events = dir.join("events");
@@ -512,18 +331,12 @@ fn log_refused(dir: &Path, error: &EventLogError) -> String {
     }
 }
 
-fn refused(answer: &Answer, allowed: &[RejectReason]) -> Result<()> {
-    match answer.ack.reject() {
-        Some(reject) if !allowed.contains(&reject.reason) => bail!("the engine refused: {reject}"),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::Symbol;
+    use std::time::Instant;
     use tidegate_model::market::{Definition, MarketEventKind};
+    use tidegate_model::{InstrumentId, Symbol};
 
     fn definition(n: u32) -> MarketEvent {
         Definition {
@@ -563,27 +376,6 @@ mod tests {
         let began = Instant::now();
         let error = format!("{:#}", system.stop().expect_err("the log failed"));
         assert!(error.contains("the event log failed") && error.contains("events"), "{error}");
-        assert!(began.elapsed() < ANSWER_TIMEOUT / 2, "it waited for a dead engine");
-    }
-
-    #[test]
-    fn a_question_to_an_engine_that_ends_is_over_at_once() {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
-        let (_writer, events) = event_log::open(dir.path(), small).expect("a new log");
-        // It takes the command, and never answers.
-        let (lane, _taken) = lane();
-        let status = Arc::new(runtime::EngineStatus::default());
-        status.alive.store(true, Ordering::Release);
-        let mut operator = Operator { lane, events, status: Arc::clone(&status), next_request: 1 };
-        let dying = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(50));
-            status.alive.store(false, Ordering::Release);
-        });
-        let began = Instant::now();
-        let error = operator.cancel_everything().err().expect("nobody answers").to_string();
-        assert!(error.contains("the engine ended"), "{error}");
-        assert!(began.elapsed() < ANSWER_TIMEOUT / 2, "it waited for a dead engine");
-        dying.join().expect("no panic");
+        assert!(began.elapsed() < Duration::from_secs(5), "it waited for a dead engine");
     }
 }

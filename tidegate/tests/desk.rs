@@ -186,8 +186,6 @@ async fn the_desk_runs_its_accounts() {
         (&["assign-fees", "3", "--account", "1"], "done"),
         (&["assign-fees", "3", "--symbol", SYMBOL], "done"),
         (&["borrow", SYMBOL, "0.03", "--days-per-year", "365"], "done"),
-        (&["kill", "7"], "done"),
-        (&["release", "7"], "done"),
         (&["mass-cancel", "--account", "7", "--symbol", SYMBOL, "--side", "buy"], "done"),
         (&["day-roll"], "done"),
     ] {

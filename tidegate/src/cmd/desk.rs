@@ -7,10 +7,10 @@ use tidegate_client::Client;
 use tidegate_client::proto::assign_fees_request::Holder;
 use tidegate_client::proto::{
     AccountKind, AdminResponse, AssignFeesRequest, BustTradeRequest, ConvertRequest,
-    CorrectTradeRequest, CostMethod, DayRollRequest, GetEquityRequest, KillSwitchRequest, Limits,
-    MassCancelRequest, OpenAccountRequest, PayDividendRequest, Reject, SetBorrowRequest,
-    SetFeesRequest, SetLimitsRequest, SetMarginRequest, SetRateRequest, SetTickTableRequest,
-    SettleRequest, Side, SplitInstrumentRequest, TransferRequest,
+    CorrectTradeRequest, CostMethod, DayRollRequest, GetEquityRequest, Limits, MassCancelRequest,
+    OpenAccountRequest, PayDividendRequest, Reject, SetBorrowRequest, SetFeesRequest,
+    SetLimitsRequest, SetMarginRequest, SetRateRequest, SetTickTableRequest, SettleRequest, Side,
+    SplitInstrumentRequest, TransferRequest,
 };
 
 /// Tells a running server what a trading desk decides: accounts, cash, rates, fees, margins, dividends, splits, settlement,
@@ -106,16 +106,6 @@ enum OfAccounts {
     },
     /// Set every limit of an account.
     Limits(LimitsOrder),
-    /// Engage the kill switch: open orders are canceled, new ones refused.
-    Kill {
-        /// The account's number; without, the whole firm.
-        account: Option<u32>,
-    },
-    /// Release the kill switch.
-    Release {
-        /// The account's number; without, the whole firm.
-        account: Option<u32>,
-    },
     /// End the trading day: DAY orders expire, borrowing is charged.
     DayRoll,
     /// Set what one unit of a currency is worth in another; one way.
@@ -433,12 +423,6 @@ async fn of_accounts(client: &Client, order: OfAccounts) -> Result<AdminResponse
             client.transfer(TransferRequest { account, amount, currency }).await
         }
         Order::Limits(limits) => client.set_limits(limits.request()).await,
-        Order::Kill { account } => {
-            client.kill_switch(KillSwitchRequest { account, engaged: true }).await
-        }
-        Order::Release { account } => {
-            client.kill_switch(KillSwitchRequest { account, engaged: false }).await
-        }
         Order::DayRoll => client.day_roll(DayRollRequest {}).await,
         Order::Rate { from, to, rate } => {
             client.set_rate(SetRateRequest { from, to, rate: rate.unwrap_or_default() }).await

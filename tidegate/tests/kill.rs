@@ -1,0 +1,211 @@
+//! A human stops everything: by a file when nothing else works, by a call, from the command line; and it stays stopped.
+
+mod support;
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use support::pair::{PATIENCE, open, order, quoted};
+use support::{ADMIN, Place, Server, TRADER, run, text};
+use tidegate_client::Client;
+use tidegate_client::proto::{OrderReport, Side};
+
+/// A server with a quoted market and one account.
+fn place(more: &str) -> Place {
+    Place::new(&format!("{}{more}", Place::account(1)))
+}
+
+fn kill_file(place: &Place) -> PathBuf {
+    place.journal().join("KILL")
+}
+
+/// Makes something at a path.
+type Make = fn(&Path);
+
+/// What lies in a folder under a name that begins so.
+fn beginning(folder: &Path, begin: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("it is there");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let is_one = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(begin))
+    };
+    paths.filter(is_one).collect()
+}
+
+/// Waits until nothing lies at `path`.
+fn until_gone(path: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    while path.symlink_metadata().is_ok() {
+        assert!(Instant::now() < deadline, "{} still lies there", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends an order that rests far below the market.
+async fn rest(client: &Client, name: &str) -> OrderReport {
+    client.submit(order(name.into(), Side::Buy, 900)).await.expect("answered")
+}
+
+/// Fails unless an order is refused by a kill switch.
+#[track_caller]
+fn is_killed(report: &OrderReport) {
+    let reject = report.reject.as_ref().unwrap_or_else(|| panic!("it passed: {report:?}"));
+    assert_eq!(reject.code, "kill_switch", "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_stops_the_firm_and_a_killed_server_stays_stopped() {
+    let place = place("");
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    assert_eq!(rest(&client, "before").await.reject, None);
+    assert_eq!(open(&client, 1).await.len(), 1);
+
+    std::fs::write(kill_file(&place), "firm it runs wild\n").expect("written");
+    until_gone(&kill_file(&place));
+    // Renamed means that it is in force: the canceled order is told by the edge a moment later at most.
+    is_killed(&rest(&client, "after").await);
+    assert!(open(&client, 1).await.is_empty());
+    let done = beginning(&place.journal(), "KILL.done-");
+    assert_eq!(done.len(), 1, "{done:?}");
+    server.kill();
+
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    is_killed(&rest(&client, "again").await);
+    let said = server.stop("TERM");
+    assert!(!said.stderr.contains("KILL firm"), "obeyed twice: {said:#?}");
+    said.ok();
+    run(&["journal", "verify", text(&place.journal())]).ok();
+    run(&["replay", text(&place.journal())]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_there_is_obeyed_before_the_edge_listens() {
+    let place = place("");
+    std::fs::create_dir_all(place.journal()).expect("made");
+    // No end of a line: whoever writes it may not be done.
+    std::fs::write(kill_file(&place), "").expect("written");
+    let server = Server::start(&place);
+    assert!(!kill_file(&place).exists(), "it was obeyed");
+    let (_market, client) = quoted(&server).await;
+    is_killed(&rest(&client, "first").await);
+    server.stop("TERM").ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_lies_there_stops_the_firm() {
+    let hostile: [(&str, Make); 8] = [
+        ("it is no regular file", |at| std::fs::create_dir(at).expect("made")),
+        ("it is no regular file", |at| {
+            std::fs::create_dir(at).expect("made");
+            std::fs::write(at.join("inside"), "x").expect("written");
+        }),
+        ("it is too long", |at| {
+            // Far more than there is memory; no block of it is on disk.
+            let file = std::fs::File::create(at).expect("made");
+            file.set_len(1 << 40).expect("a file with a hole");
+        }),
+        ("it is not text", |at| std::fs::write(at, [0xff; 64]).expect("written")),
+        ("symbolic links", |at| symlink(at, at).expect("made")),
+        ("No such file", |at| symlink("/nowhere/at/all", at).expect("made")),
+        ("it is no regular file", |at| symlink("/dev/zero", at).expect("made")),
+        ("it is no regular file", |at| {
+            assert!(Command::new("mkfifo").arg(at).status().expect("it runs").success());
+        }),
+    ];
+    let place = place("");
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    assert_eq!(rest(&client, "before").await.reject, None);
+    for (n, (_, make)) in hostile.iter().enumerate() {
+        make(&kill_file(&place));
+        until_gone(&kill_file(&place));
+        assert_eq!(beginning(&place.journal(), "KILL.done-").len(), n + 1);
+        is_killed(&rest(&client, &format!("after-{n}")).await);
+    }
+    // Whatever is written, and is no scope, stops the firm as well.
+    let words = ["account:99999999\n", "instrument:NOWHERE\n", "stop", "firm\0\n", "reduce_only\n"];
+    for words in words {
+        std::fs::write(kill_file(&place), words).expect("written");
+        until_gone(&kill_file(&place));
+    }
+    let said = server.stop("TERM").stderr;
+    for (why, _) in hostile {
+        assert!(said.contains(why), "'{why}' is not in {said}");
+    }
+    let told = said.lines().filter(|line| line.contains("KILL firm by ")).count();
+    assert_eq!(told, hostile.len() + words.len(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_cannot_be_renamed_is_obeyed_once() {
+    let name = "K".repeat(250);
+    let place = place("");
+    let path = place.dir.path().join(&name);
+    place.configure(&format!("[risk]\nkill_file = '{}'\n{}", text(&path), Place::account(1)));
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    std::fs::write(&path, "firm\n").expect("written");
+    let deadline = Instant::now() + PATIENCE;
+    for n in 0.. {
+        if rest(&client, &format!("try-{n}")).await.reject.is_some() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is not obeyed");
+    }
+    // Time for fifty looks, and for one more attempt to rename it.
+    std::thread::sleep(Duration::from_millis(1_200));
+    let said = server.stop("TERM").stderr;
+    assert_eq!(said.matches("KILL firm by ").count(), 1, "{said}");
+    assert!((1..=3).contains(&said.matches("cannot be renamed").count()), "{said}");
+}
+
+#[test]
+fn a_place_where_nobody_can_make_the_file_is_refused() {
+    let place = place("");
+    let path = place.dir.path().join("none/KILL");
+    place.configure(&format!("[risk]\nkill_file = '{}'\n", text(&path)));
+    let config = place.config();
+    run(&["run", "--config", text(&config)])
+        .refused(&["risk.kill_file", "its folder is not there"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_calls_the_server_and_falls_back_to_the_file() {
+    let place = place("");
+    let journal = place.journal();
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    assert_eq!(rest(&client, "before").await.reject, None);
+    let killed =
+        run(&["kill", "--addr", &server.addr, "--token", ADMIN, "--reason", "a test"]).ok();
+    assert_eq!(killed, "KILL firm is in force: 1 open orders canceled\n");
+    is_killed(&rest(&client, "after").await);
+    // Nobody listens there; nobody may do it with that token.
+    for (addr, token, why) in
+        [("127.0.0.1:1", ADMIN, "127.0.0.1:1"), (&server.addr, TRADER, "may only trade and read")]
+    {
+        let call = ["kill", "account:1", "--addr", addr, "--token", token];
+        run(&call).refused(&["KILL account:1 is not known to be in force", why, "--journal"]);
+        let said = run(&[&call[..], &["--journal", text(&journal)]].concat()).ok();
+        assert!(said.contains(why) && said.contains("is in force"), "{said}");
+    }
+    assert_eq!(beginning(&journal, "KILL").len(), 2, "two files were obeyed");
+    let asked = ["--addr", "127.0.0.1:1", "--config"];
+    let config = place.config();
+    run(&[&["kill", "strategy:7"][..], &asked, &[text(&config)]].concat()).ok();
+    server.kill();
+
+    // Nobody obeys it, until a server starts.
+    let by_file = ["kill", "--addr", "127.0.0.1:1", "--journal", text(&journal)];
+    run(&by_file).refused(&["not known to be in force", "no server obeys it"]);
+    run(&by_file).refused(&["is there already"]);
+    let server = Server::start(&place);
+    assert!(!kill_file(&place).exists(), "it was obeyed");
+    server.stop("TERM").ok();
+    let usage = run(&["kill", "desk:7"]);
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(usage.stderr.contains("'desk:7' is no scope"), "{}", usage.stderr);
+}
