@@ -813,11 +813,11 @@ fn no_feed_tells_of_a_market_of_the_house() {
 #[test]
 fn a_trade_that_cannot_be_booked_is_none() {
     let mut house = House::new();
-    // A lot of it is worth 1e9 a tick; the limits let everything pass.
+    // A lot of it is worth 1.5625e7 a tick; the limits let everything pass.
     let dear = Instrument {
         symbol: Symbol::new("DEAR").expect("valid"),
         tick_size_nano: 1_000_000_000,
-        multiplier_nano: 1_000_000_000 * 1_000_000_000,
+        multiplier_nano: 15_625_000_000_000_000,
         order_tick: Ticks(1),
         ..terms()
     };
@@ -840,7 +840,7 @@ fn a_trade_that_cannot_be_booked_is_none() {
         instrument: dear,
         ..new_order(name, side, Some(price), qty, Gtc)
     };
-    // 40 lots are worth 4e32, which is more than a quarter of what one position may cost.
+    // 40 lots are worth 6.25e30, which is more than a quarter of what one position may cost.
     house.0.command(Command::NewOrder(order("a", ALICE, Sell, 40)));
     assert_eq!(
         lines(&house.0.command(Command::NewOrder(order("b", BOB, Buy, 50)))),

@@ -129,7 +129,7 @@ fn it_happens_to_all_or_to_none() {
     let rich = Money(1 << 122);
     desk.oms.transfer(AccountId(1), rich, desk::USD).expect_err("it has more than nothing");
     desk.oms.transfer(AccountId(1), Money((1 << 122) - (1 << 101)), desk::USD).expect("the most");
-    assert_eq!(act(&mut desk, 0, Action::Dividend(Money(1 << 69))), Ok(2));
+    assert_eq!(act(&mut desk, 0, Action::Dividend(Money(1 << 63))), Ok(2));
     assert_eq!(act(&mut desk, 0, Action::Dividend(Money(1))), Err(RejectReason::Overflow));
 }
 

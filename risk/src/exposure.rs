@@ -1,15 +1,21 @@
 //! What an account has at stake in one instrument: open orders and the position, both at once.
 
 use crate::margin::Requirement;
+use crate::pairs::PAIRS_MAX;
 use tidegate_model::Ticks;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
     AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side,
 };
 
-/// The most money that one account may have open, or hold, on one side of one instrument: 1.3e15 units
-/// of currency. With it no sum over [`InstrumentId::COUNT_MAX`] instruments can overflow an `i128`.
-pub const PAIR_MONEY_MAX: Money = Money(1 << 110);
+/// The most money that one account may have open, or hold, on one side of one instrument: 2.0e13 units of currency. With it
+/// no sum over all pairs that a table can hold, of what they hold and have open on both sides, can overflow an `i128`.
+pub const PAIR_MONEY_MAX: Money = Money(1 << 104);
+
+const _: () = assert!(
+    i128::MAX / PAIR_MONEY_MAX.0 / 4 >= PAIRS_MAX as i128,
+    "the sum of all positions and open orders of the firm must fit"
+);
 
 const TAG_PAIR: u64 = 0x7269_736b_7061_6972;
 
@@ -136,7 +142,7 @@ impl PairExposure {
             if lots <= 0 {
                 return Money::ZERO;
             }
-            // Two amounts within 2^110.
+            // Two amounts within [`PAIR_MONEY_MAX`].
             let value = Money(cost.max(0) + self.open_notional[side.index()].0);
             initial.of(value, lots.unsigned_abs())
         };

@@ -28,6 +28,11 @@ const TAG_POSITION: u64 = 0x6f6d_7370_6f73_6974;
 /// instrument of an account has added [`tidegate_risk::exposure::PAIR_MONEY_MAX`] once.
 const CASH_MAX: Money = Money(1 << 122);
 
+const _: () = assert!(
+    CASH_MAX.0.checked_add(PAIR_MONEY_MAX.0 * InstrumentId::COUNT_MAX as i128).is_some(),
+    "a total of an account and what all instruments add must fit"
+);
+
 /// No wallet, in a link.
 pub const NONE: u32 = u32::MAX;
 
