@@ -154,7 +154,7 @@ impl Oms {
     }
 
     /// Does an action, which was checked, to every holder of an instrument, by rising account, and tells each; how many
-    /// there were. Linear in the accounts.
+    /// there were. Linear in those who ever traded the instrument.
     ///
     /// # Panics
     /// If it was not checked.

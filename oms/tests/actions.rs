@@ -10,7 +10,7 @@ use tidegate_model::instrument::Settlement;
 use tidegate_model::{
     AccountId, Instrument, InstrumentId, Money, RejectReason, Side, Ticks, UnixNanos,
 };
-use tidegate_oms::{Action, Mark};
+use tidegate_oms::{Action, Mark, Posted};
 
 const ACCOUNTS: u32 = 3;
 /// Instrument 0 is paid for, 1 is settled daily.
@@ -115,6 +115,28 @@ fn what_happens_to_a_holder() {
             assert_eq!(desk.oms.hash(), desk.oms.hash_from_scratch());
         }
     }
+}
+
+/// Whoever came first, they are told by rising account; who holds nothing any more, or something else, is not.
+#[test]
+fn holders_are_told_by_rising_account() {
+    let mut desk = Desk::new(16, 4, INSTRUMENTS);
+    for (number, (account, instrument, qty)) in
+        [(1, 0, 1), (3, 0, 1), (0, 0, -2), (2, 0, 1), (0, 1, 1), (1, 0, -1)].into_iter().enumerate()
+    {
+        trade(&mut desk, account, instrument, number as u64 + 1, qty, 100);
+    }
+    let mut told = |instrument, action| {
+        let mut told = Vec::new();
+        let mut tell = |posted: &Posted| told.push(posted.wallet.account().0);
+        desk.oms.act(InstrumentId(instrument), &terms(instrument), action, &mut tell);
+        told
+    };
+    let borrow = Action::Borrow { e6: 1, over: 360, price: None };
+    assert_eq!(told(0, Action::Dividend(Money(1))), [0, 2, 3]);
+    assert_eq!(told(0, borrow), [0]);
+    assert_eq!(told(1, Action::Dividend(Money(1))), [0]);
+    assert_eq!(told(2, Action::Dividend(Money(1))), [0; 0]);
 }
 
 /// An amount that one holder cannot be paid is paid to none.

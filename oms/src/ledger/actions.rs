@@ -5,9 +5,7 @@
 use super::{CASH_MAX, Ledger, WalletSlot, hash_position};
 use crate::position::{overflow, share, trade_value, within_bound};
 use tidegate_model::event::{Account, Position};
-use tidegate_model::{
-    AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Ticks,
-};
+use tidegate_model::{Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Ticks};
 use tidegate_risk::pairs::PairSlot;
 
 /// What happens to the holders of an instrument.
@@ -112,10 +110,13 @@ impl Ledger {
         terms: &Instrument,
         action: Action,
     ) -> Result<(), Reject> {
-        for account in 0..self.accounts.len() as u32 {
-            let Some(slot) = self.holder(AccountId(account), instrument, action) else { continue };
+        for slot in self.positions_in(instrument) {
+            if !self.concerns(action, slot) {
+                continue;
+            }
             self.effect(slot, terms, action)?;
-            let wallet = self.wallet(self.find(AccountId(account), terms.currency)?);
+            let account = self.positions.get(slot).account;
+            let wallet = self.wallet(self.find(account, terms.currency)?);
             let Account { cash, realised, dividends, borrow, .. } = wallet.account;
             for total in [cash, realised, dividends, borrow, wallet.cost] {
                 if total.0.unsigned_abs() > CASH_MAX.0 as u128 {
@@ -136,12 +137,10 @@ impl Ledger {
         mut each: impl FnMut(&Posted),
     ) -> u64 {
         let mut count = 0;
-        for account in (0..self.accounts.len() as u32).map(AccountId) {
+        for slot in self.positions_in(instrument) {
             // One who holds nothing would have held something if an earlier trade had not been.
-            if let Some(slot) = self.positions.find(account, instrument) {
-                self.carry_on(slot);
-            }
-            if let Some(slot) = self.holder(account, instrument, action) {
+            self.carry_on(slot);
+            if self.concerns(action, slot) {
                 each(&self.act_on(slot, terms, action));
                 count += 1;
             }
@@ -149,17 +148,19 @@ impl Ledger {
         count
     }
 
-    /// The position of an account in an instrument, if an action concerns it.
-    fn holder(
-        &self,
-        account: AccountId,
-        instrument: InstrumentId,
-        action: Action,
-    ) -> Option<PairSlot> {
-        let slot = self.positions.find(account, instrument)?;
+    /// Every position that there ever was in an instrument, by rising account.
+    fn positions_in(&self, instrument: InstrumentId) -> Vec<PairSlot> {
+        let last = self.last_holder.get(instrument.index()).copied().flatten();
+        let before = |slot: &PairSlot| self.positions.get(*slot).holder_before;
+        let mut slots: Vec<_> = core::iter::successors(last, before).collect();
+        slots.sort_unstable_by_key(|slot| self.positions.get(*slot).account);
+        slots
+    }
+
+    /// True if an action concerns a position.
+    fn concerns(&self, action: Action, slot: PairSlot) -> bool {
         let qty = self.positions.get(slot).position.qty;
-        let is_concerned = if matches!(action, Action::Borrow { .. }) { qty < 0 } else { qty != 0 };
-        is_concerned.then_some(slot)
+        if matches!(action, Action::Borrow { .. }) { qty < 0 } else { qty != 0 }
     }
 
     /// What `action` does to one holder: the position after it, and the rest.

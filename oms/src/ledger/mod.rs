@@ -64,13 +64,15 @@ struct PositionRecord {
     opening: Position,
     /// Its lots, where the account realises first in, first out, and there was a trade.
     queue: Option<QueueSlot>,
+    /// The position of another account that came to the instrument before.
+    holder_before: Option<PairSlot>,
 }
 
 impl PositionRecord {
     fn flat(account: AccountId, instrument: InstrumentId) -> Self {
         let (position, opening) = (Position::zeroed(), Position::zeroed());
-        let (last_exec, queue) = (ExecId(0), None);
-        Self { account, instrument, position, hash: 0, last_exec, opening, queue }
+        let (last_exec, queue, holder_before) = (ExecId(0), None, None);
+        Self { account, instrument, position, hash: 0, last_exec, opening, queue, holder_before }
     }
 }
 
@@ -126,6 +128,8 @@ pub struct Ledger {
     others: Vec<Wallet>,
     rates: Rates,
     positions: PairTable<PositionRecord>,
+    /// By instrument: the position of who came to it last. From there [`PositionRecord::holder_before`] leads to the others.
+    last_holder: Vec<Option<PairSlot>>,
     lots: TaxLots,
     executions: Executions,
     none: Position,
@@ -140,6 +144,7 @@ impl Ledger {
             others: Vec::new(),
             rates: Rates::new(),
             positions: PairTable::new(),
+            last_holder: vec![None; InstrumentId::COUNT_MAX],
             lots: TaxLots::new(),
             executions: Executions::new(executions_max),
             none: Position::zeroed(),
@@ -209,8 +214,15 @@ impl Ledger {
         let fees = sum(wallet.account.fees, trade.fee)?;
         let cost = sum(wallet.cost, change.paid)?;
 
-        let flat = || PositionRecord::flat(id, instrument);
-        let slot = self.positions.find_or_insert(id, instrument, flat)?;
+        let mut is_first = false;
+        let slot = self.positions.find_or_insert(id, instrument, || {
+            is_first = true;
+            PositionRecord::flat(id, instrument)
+        })?;
+        if is_first {
+            let before = self.last_holder[instrument.index()].replace(slot);
+            self.positions.get_mut(slot).holder_before = before;
+        }
         let exec_id = self.executions.next();
         let held = self.positions.get_mut(slot);
         if !self.executions.is_of_today(held.last_exec) {
