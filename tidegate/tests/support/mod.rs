@@ -262,6 +262,7 @@ token = "{ADMIN}"
 principal = 1
 name = "admin"
 may_administer = true
+may_control = true
 [[edge.tokens]]
 token = "{TRADER}"
 principal = 2
