@@ -24,7 +24,12 @@ struct Filter {
     account: Option<AccountId>,
     principal: Option<PrincipalId>,
     /// One bit a kind; all, if none was named.
-    kinds: u32,
+    kinds: u64,
+}
+
+/// The bit of a kind; none, if its number is beyond all that have one.
+fn bit(kind: u8) -> u64 {
+    1u64.checked_shl(kind.into()).unwrap_or(0)
 }
 
 impl Filter {
@@ -33,24 +38,22 @@ impl Filter {
         for &number in &request.kinds {
             let kind =
                 u8::try_from(number).ok().and_then(EventKind::from_wire).ok_or_else(|| {
-                    let last = EventKind::ALL.len();
-                    Refusal::invalid("kinds", format_args!("{number} is not allowed: 1 to {last}"))
+                    Refusal::invalid("kinds", format_args!("{number} is no EventKind"))
                 })?;
-            kinds |= 1 << kind.wire();
+            kinds |= bit(kind.wire());
         }
         Ok(Self {
             account: request.account.map(requests::account).transpose()?,
             principal: request.principal.map(PrincipalId),
-            kinds: if kinds == 0 { u32::MAX } else { kinds },
+            kinds: if kinds == 0 { u64::MAX } else { kinds },
         })
     }
 
     fn passes(&self, record: &EventRecord) -> bool {
-        // Kinds newer than this server pass where no kind is named.
-        let kind = 1u32.checked_shl(record.kind.into()).unwrap_or(0);
         self.account.is_none_or(|account| account == record.account)
             && self.principal.is_none_or(|principal| principal == record.principal)
-            && (self.kinds == u32::MAX || self.kinds & kind != 0)
+            // Kinds newer than this server pass where no kind is named.
+            && (self.kinds == u64::MAX || self.kinds & bit(record.kind) != 0)
     }
 }
 
@@ -156,6 +159,16 @@ mod tests {
         check(proto::StreamEventsRequest { principal: Some(8), ..all.clone() }, [false, false]);
         check(proto::StreamEventsRequest { kinds: vec![4], ..all.clone() }, [false, true]);
         check(proto::StreamEventsRequest { kinds: vec![4, 1], ..all.clone() }, [true, true]);
+        // Every kind has a bit of its own.
+        for &kind in EventKind::ALL {
+            let only =
+                proto::StreamEventsRequest { kinds: vec![kind.wire().into()], ..all.clone() };
+            let filter = Filter::new(&only).expect("a filter");
+            let passes =
+                |other: &EventKind| filter.passes(&EventRecord { kind: other.wire(), ..fill });
+            let passed: Vec<_> = EventKind::ALL.iter().filter(|kind| passes(kind)).collect();
+            assert_eq!(passed, [&kind]);
+        }
         for kinds in [vec![0], vec![99], vec![-1]] {
             assert!(Filter::new(&proto::StreamEventsRequest { kinds, ..all.clone() }).is_err());
         }
