@@ -4,15 +4,18 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const PROTOS: [&str; 9] = [
+const PROTOS: [&str; 12] = [
+    "tidegate/v1/rejects.proto",
     "tidegate/v1/types.proto",
     "tidegate/v1/routes.proto",
+    "tidegate/v1/controls.proto",
     "tidegate/v1/events.proto",
     "tidegate/v1/orders.proto",
     "tidegate/v1/market_data.proto",
     "tidegate/v1/accounts.proto",
     "tidegate/v1/admin.proto",
     "tidegate/v1/desk.proto",
+    "tidegate/v1/risk.proto",
     "tidegate/v1/backtest.proto",
 ];
 

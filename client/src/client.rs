@@ -10,6 +10,7 @@ use crate::proto::event_service_client::EventServiceClient;
 use crate::proto::market_data_service_client::MarketDataServiceClient;
 use crate::proto::order_event::Event as Heard;
 use crate::proto::order_service_client::OrderServiceClient;
+use crate::proto::risk_service_client::RiskServiceClient;
 use crate::proto::{self, EventPosition, OrderEvent, OrderReport};
 use crate::session::{OUTGOING_MAX, OrderEvents, OrderSender, OrderSession};
 use std::time::Duration;
@@ -161,6 +162,10 @@ impl Client {
 
     fn desk_service(&self) -> DeskServiceClient<Service> {
         DeskServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    fn risk_service(&self) -> RiskServiceClient<Service> {
+        RiskServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     pub(crate) fn backtest_service(&self) -> BacktestServiceClient<Service> {
@@ -376,6 +381,86 @@ impl Client {
     unary!(
         /// What an account is worth.
         get_equity(GetEquityRequest) -> GetEquityResponse, desk_service
+    );
+    unary!(
+        /// Sets one control of one scope.
+        set_control(SetControlRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// Asks for one control of one scope to be taken away.
+        clear_control(ClearControlRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// One page of the controls in force.
+        list_controls(ListControlsRequest) -> ListControlsResponse, risk_service
+    );
+    unary!(
+        /// One page of accounts' limits.
+        list_limits(ListLimitsRequest) -> ListLimitsResponse, risk_service
+    );
+    unary!(
+        /// One page of principals.
+        list_principals(ListPrincipalsRequest) -> ListPrincipalsResponse, risk_service
+    );
+    unary!(
+        /// Puts a member into a group.
+        set_group(SetGroupRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// One page of members of groups.
+        list_groups(ListGroupsRequest) -> ListGroupsResponse, risk_service
+    );
+    unary!(
+        /// Puts an instrument on a list, or takes it off.
+        set_listed(SetListedRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// One page of instruments on lists.
+        list_listed(ListListedRequest) -> ListListedResponse, risk_service
+    );
+    unary!(
+        /// Sets the factors of an instrument.
+        set_factors(SetFactorsRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// Says how much was located to borrow.
+        grant_locate(GrantLocateRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// One page of locates.
+        list_locates(ListLocatesRequest) -> ListLocatesResponse, risk_service
+    );
+    unary!(
+        /// Engages the kill switch of any scope.
+        kill(KillRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// Asks for the release of a kill switch.
+        release(ReleaseRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// Lets a scope go on that a control stopped.
+        enable(EnableRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// Scopes that stand still.
+        list_stopped(ListStoppedRequest) -> ListStoppedResponse, risk_service
+    );
+    unary!(
+        /// One page of proposals.
+        list_proposals(ListProposalsRequest) -> ListProposalsResponse, risk_service
+    );
+    unary!(
+        /// Approves or refuses a proposal.
+        decide(DecideRequest) -> AdminResponse, risk_service
+    );
+    unary!(
+        /// What each control would say of an order, which is not sent.
+        check_order(CheckOrderRequest) -> CheckOrderResponse, risk_service
+    );
+    unary!(
+        /// One page of the history of controls.
+        history(HistoryRequest) -> HistoryResponse, risk_service
     );
     unary!(
         /// Confirms a difference of positions between here and the venue of a live route.

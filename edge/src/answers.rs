@@ -1,12 +1,14 @@
 //! Unary calls that wait for the engine's answer.
 //!
 //! One input may say several things about an order (accepted, filled, filled again): the last of them is the answer, and
-//! it is handed on when the input's last event has come.
+//! it is handed on when the input's last event has come. What else it says to the caller goes with it: the proposal that a
+//! change became, the verdicts of all controls.
 
 use crate::error::Refusal;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::Mutex;
+use tidegate_model::event::ProposalStatus;
 use tidegate_model::{Event, EventRecord, SessionId};
 use tokio::sync::oneshot;
 
@@ -21,28 +23,77 @@ pub(crate) enum Expect {
     Equity,
     /// What becomes of a list.
     List,
+    /// What each control says, then the acknowledgement.
+    Verdicts,
+}
+
+/// Events that go with an answer at most: one for each control that can look at one order, in each of its scopes. Further ones
+/// are counted.
+pub(crate) const BESIDE_MAX: usize = 512;
+
+/// What the engine answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The event that answers.
+    pub record: EventRecord,
+    /// What goes with it, in its order.
+    pub beside: Vec<EventRecord>,
+    /// How many more there were.
+    pub left_out: u64,
+}
+
+impl Answer {
+    /// The number of the proposal that a change became; 0 if it waits for nobody.
+    pub fn proposal(&self) -> u64 {
+        let number = |record: &EventRecord| match record.event() {
+            Some(Event::Proposal(proposal)) => Some(proposal.number),
+            _ => None,
+        };
+        self.beside.iter().find_map(number).unwrap_or(0)
+    }
 }
 
 #[derive(Debug)]
 struct Waiter {
     expect: Expect,
     found: Option<EventRecord>,
-    tell: oneshot::Sender<EventRecord>,
+    beside: Vec<EventRecord>,
+    left_out: u64,
+    tell: oneshot::Sender<Answer>,
 }
 
 impl Waiter {
     /// Takes note of an event that names the request; true if it is the first that answers it.
     fn hears(&mut self, record: &EventRecord) -> bool {
+        if self.goes_beside(record) {
+            if self.beside.len() < BESIDE_MAX {
+                self.beside.push(*record);
+            } else {
+                self.left_out += 1;
+            }
+            return false;
+        }
         let is_answer = match record.event() {
             Some(Event::Execution(_) | Event::CancelReject(_)) => self.expect == Expect::Report,
             Some(Event::Ack(_)) => {
-                self.expect == Expect::Ack || self.expect == Expect::Equity && self.found.is_none()
+                matches!(self.expect, Expect::Ack | Expect::Verdicts)
+                    || self.expect == Expect::Equity && self.found.is_none()
             }
             Some(Event::Equity(_)) => self.expect == Expect::Equity,
             Some(Event::ListStatus(_)) => self.expect == Expect::List,
             _ => false,
         };
         is_answer && self.found.replace(*record).is_none()
+    }
+
+    fn goes_beside(&self, record: &EventRecord) -> bool {
+        match record.event() {
+            Some(Event::Verdict(_)) => self.expect == Expect::Verdicts,
+            Some(Event::Proposal(proposal)) => {
+                self.expect == Expect::Ack && proposal.status == ProposalStatus::Pending.wire()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -76,7 +127,7 @@ impl Answers {
         &self,
         request_id: u64,
         expect: Expect,
-    ) -> Result<oneshot::Receiver<EventRecord>, Refusal> {
+    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
         let (tell, answer) = oneshot::channel();
         let waiters = &mut lock(&self.waiting).waiters;
         if waiters.len() >= self.waiting_max {
@@ -85,7 +136,8 @@ impl Answers {
                 self.waiting_max
             )));
         }
-        waiters.insert(request_id, Waiter { expect, found: None, tell });
+        let waiter = Waiter { expect, found: None, beside: Vec::new(), left_out: 0, tell };
+        waiters.insert(request_id, waiter);
         Ok(answer)
     }
 
@@ -109,9 +161,10 @@ impl Answers {
             if record.is_last_of_input() {
                 for request_id in answered.drain(..) {
                     let waiter = waiters.remove(&request_id);
-                    if let Some(Waiter { found: Some(found), tell, .. }) = waiter {
+                    if let Some(Waiter { found: Some(record), beside, left_out, tell, .. }) = waiter
+                    {
                         // The caller may have gone; then nobody wants to know.
-                        let _ = tell.send(found);
+                        let _ = tell.send(Answer { record, beside, left_out });
                     }
                 }
             }
@@ -124,7 +177,9 @@ mod tests {
     use super::*;
     use bytemuck::Zeroable;
     use tidegate_model::SeqNo;
-    use tidegate_model::event::{Account, Ack, ExecType, Execution, FLAG_LAST_OF_INPUT};
+    use tidegate_model::event::{
+        Account, Ack, ExecType, Execution, FLAG_LAST_OF_INPUT, Proposal, Verdict,
+    };
 
     fn record(session: u32, request_id: u64, seq: u64, event: Event) -> EventRecord {
         let mut record = EventRecord::new(&event);
@@ -160,7 +215,7 @@ mod tests {
             last(record(3, 1, 5, Event::Account(Account::zeroed()))),
             last(record(3, 1, 6, report(ExecType::Canceled))),
         ]);
-        let found = answer.try_recv().expect("an answer");
+        let found = answer.try_recv().expect("an answer").record;
         let Some(Event::Execution(execution)) = found.event() else { panic!("not a report") };
         assert_eq!(execution.exec_type, ExecType::Trade.wire());
     }
@@ -176,9 +231,45 @@ mod tests {
         drop(third);
         answers.forget(4);
         answers.hand_on(&[last(record(3, 2, 5, canceled()))]);
-        assert_eq!(first.try_recv().expect("an answer").request_id, 1);
-        assert_eq!(second.try_recv().expect("an answer").request_id, 2);
+        assert_eq!(first.try_recv().expect("an answer").record.request_id, 1);
+        assert_eq!(second.try_recv().expect("an answer").record.request_id, 2);
         assert!(answers.expect(5, Expect::Ack).is_ok());
+    }
+
+    #[test]
+    fn verdicts_go_with_the_answer_up_to_their_bound() {
+        for (count, kept, left_out) in
+            [(0, 0, 0), (3, 3, 0), (BESIDE_MAX as u64 + 2, BESIDE_MAX, 2)]
+        {
+            let answers = Answers::new(SessionId(3), 8);
+            let mut answer = answers.expect(1, Expect::Verdicts).expect("room");
+            for limit in 0..i128::from(count) {
+                let verdict = Verdict { limit, ..Verdict::zeroed() };
+                // Those of another request are not this one's.
+                answers.hand_on(&[record(3, 2, 5, Event::Verdict(verdict))]);
+                answers.hand_on(&[record(3, 1, 5, Event::Verdict(verdict))]);
+            }
+            answers.hand_on(&[last(record(3, 1, 5, Event::Ack(Ack::zeroed())))]);
+            let Answer { beside, left_out: more, .. } = answer.try_recv().expect("an answer");
+            assert_eq!((beside.len(), more), (kept, left_out));
+            for (at, record) in (0..).zip(&beside) {
+                assert!(matches!(record.event(), Some(Event::Verdict(v)) if v.limit == at));
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_that_waits_is_answered_with_its_proposal() {
+        for (status, number) in [(ProposalStatus::Pending, 17), (ProposalStatus::Approved, 0)] {
+            let answers = Answers::new(SessionId(3), 8);
+            let mut answer = answers.expect(1, Expect::Ack).expect("room");
+            let proposal = Proposal { number: 17, status: status.wire(), ..Proposal::zeroed() };
+            answers.hand_on(&[
+                record(3, 1, 5, Event::Proposal(proposal)),
+                last(record(3, 1, 5, Event::Ack(Ack::zeroed()))),
+            ]);
+            assert_eq!(answer.try_recv().expect("an answer").proposal(), number, "{status}");
+        }
     }
 
     #[test]

@@ -68,6 +68,17 @@ impl Auth {
         }
     }
 
+    /// Lets a call pass that changes controls, and says for whom.
+    pub fn controller<T>(&self, request: &Request<T>) -> Result<PrincipalId, Status> {
+        let principal = self.trader(request)?;
+        match self.bearer(request)? {
+            Some(entry) if entry.may_control => Ok(principal),
+            _ => Err(Status::permission_denied(
+                "this call changes controls, which needs the token of a person with may_control",
+            )),
+        }
+    }
+
     /// Lets a call pass that reads.
     pub fn reader<T>(&self, request: &Request<T>) -> Result<(), Status> {
         if self.bearer(request)?.is_some() {
@@ -87,14 +98,19 @@ mod tests {
     use tonic::Code;
 
     fn auth() -> Auth {
-        let entry = |token: &str, may_administer| TokenEntry {
+        let entry = |token: &str, may_administer, may_control| TokenEntry {
             token: token.into(),
             principal: PrincipalId(7),
             name: "t".into(),
             may_administer,
+            may_control,
         };
         Auth {
-            tokens: vec![entry("trader-token-0123", false), entry("admin-token-01234", true)],
+            tokens: vec![
+                entry("trader-token-0123", false, false),
+                entry("admin-token-01234", true, false),
+                entry("officer-token-012", false, true),
+            ],
             loopback_reads_free: true,
         }
     }
@@ -122,20 +138,21 @@ mod tests {
         let code = |result: Result<PrincipalId, Status>| result.map_err(|s| s.code());
         let trader = Some("Bearer trader-token-0123");
         let admin = Some("bearer admin-token-01234");
-        for (header, trade, administer) in [
-            (None, Err(Code::Unauthenticated), Err(Code::Unauthenticated)),
-            (Some("Bearer nonsense"), Err(Code::Unauthenticated), Err(Code::Unauthenticated)),
-            (
-                Some("Basic trader-token-0123"),
-                Err(Code::Unauthenticated),
-                Err(Code::Unauthenticated),
-            ),
-            (Some("Bearer"), Err(Code::Unauthenticated), Err(Code::Unauthenticated)),
-            (trader, Ok(PrincipalId(7)), Err(Code::PermissionDenied)),
-            (admin, Ok(PrincipalId(7)), Ok(PrincipalId(7))),
+        let officer = Some("Bearer officer-token-012");
+        let (stranger, denied) = (Err(Code::Unauthenticated), Err(Code::PermissionDenied));
+        let ok = Ok(PrincipalId(7));
+        for (header, trade, administer, control) in [
+            (None, stranger, stranger, stranger),
+            (Some("Bearer nonsense"), stranger, stranger, stranger),
+            (Some("Basic trader-token-0123"), stranger, stranger, stranger),
+            (Some("Bearer"), stranger, stranger, stranger),
+            (trader, ok, denied, denied),
+            (admin, ok, ok, denied),
+            (officer, ok, denied, ok),
         ] {
             assert_eq!(code(auth.trader(&request(header))), trade, "{header:?}");
             assert_eq!(code(auth.administrator(&request(header))), administer, "{header:?}");
+            assert_eq!(code(auth.controller(&request(header))), control, "{header:?}");
         }
     }
 

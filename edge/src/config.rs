@@ -23,6 +23,8 @@ pub struct TokenEntry {
     pub name: String,
     /// True if it may use the calls of AdminService that change something.
     pub may_administer: bool,
+    /// True if it may set controls and limits, engage and release kill switches, and decide proposals: a person.
+    pub may_control: bool,
 }
 
 // Secrets stay out of logs.
@@ -32,6 +34,7 @@ impl std::fmt::Debug for TokenEntry {
             .field("principal", &self.principal)
             .field("name", &self.name)
             .field("may_administer", &self.may_administer)
+            .field("may_control", &self.may_control)
             .finish_non_exhaustive()
     }
 }
@@ -143,6 +146,7 @@ mod tests {
             principal: PrincipalId(1),
             name: "t".into(),
             may_administer: false,
+            may_control: false,
         }
     }
 

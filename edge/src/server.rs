@@ -9,7 +9,7 @@ use crate::lanes::Lanes;
 use crate::link::{EngineLink, EngineStatus};
 use crate::listener::accept;
 use crate::market::{Board, MarketReader};
-use crate::service::{Accounts, Admin, Desk, Events, MarketData, Orders, Shared};
+use crate::service::{Accounts, Admin, Desk, Events, MarketData, Orders, Risk, Shared};
 use crate::sync::read;
 use crate::view::View;
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ use tidegate_client::proto::desk_service_server::DeskServiceServer;
 use tidegate_client::proto::event_service_server::EventServiceServer;
 use tidegate_client::proto::market_data_service_server::MarketDataServiceServer;
 use tidegate_client::proto::order_service_server::OrderServiceServer;
+use tidegate_client::proto::risk_service_server::RiskServiceServer;
 use tidegate_model::SessionId;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -39,13 +40,14 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is served, beside health and reflection.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "tidegate.v1.OrderService",
     "tidegate.v1.EventService",
     "tidegate.v1.MarketDataService",
     "tidegate.v1.AccountService",
     "tidegate.v1.AdminService",
     "tidegate.v1.DeskService",
+    "tidegate.v1.RiskService",
 ];
 
 /// Bytes of one stream's requests that may wait: hundreds of orders.
@@ -188,7 +190,8 @@ impl Edge {
             .add_service(service!(MarketDataServiceServer, MarketData))
             .add_service(service!(AccountServiceServer, Accounts))
             .add_service(service!(AdminServiceServer, Admin))
-            .add_service(service!(DeskServiceServer, Desk));
+            .add_service(service!(DeskServiceServer, Desk))
+            .add_service(service!(RiskServiceServer, Risk));
         tracing::info!(%addr, "serving gRPC");
 
         let mut down = shared.shutdown.clone();

@@ -1,16 +1,20 @@
-//! The edge's own picture of accounts, positions and orders, made of the events and of nothing else.
+//! The edge's own picture of accounts, positions, orders and controls, made of the events and of nothing else.
+
+mod risk;
+
+pub(crate) use risk::{ControlKey, Noted, RiskView, asked_for, is_off, scopes_of, text_of};
 
 use crate::link::EventPosition;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use tidegate_model::command::{CommandKind, RouteLink, SetLimits};
+use tidegate_model::command::{CommandKind, RouteLink};
 use tidegate_model::event::{
     Account, Execution, OrdStatus, PhaseChange, Position, RouteDifference, RouteDifferenceKind,
     RouteState,
 };
 use tidegate_model::{
-    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, ScopeKind,
-    Symbol, TickTable, UnixNanos,
+    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
+    TickTable, UnixNanos,
 };
 
 /// What is known of one account.
@@ -20,8 +24,6 @@ pub(crate) struct AccountView {
     pub cash: Option<Account>,
     /// In its other currencies, in the order in which it came to hold them.
     pub others: Vec<Account>,
-    pub limits: Option<SetLimits>,
-    pub is_killed: bool,
 }
 
 impl AccountView {
@@ -92,7 +94,8 @@ pub(crate) struct View {
     pub as_of: EventPosition,
     /// The highest session number ever seen: new sessions count on from it.
     pub session_last: u32,
-    pub is_firm_killed: bool,
+    /// Controls, proposals, what stands still.
+    pub risk: RiskView,
     pub accounts: BTreeMap<AccountId, AccountView>,
     pub positions: BTreeMap<(AccountId, InstrumentId), Position>,
     /// Open orders, and those finished today.
@@ -116,7 +119,7 @@ impl View {
         Self {
             as_of: EventPosition::default(),
             session_last: 0,
-            is_firm_killed: false,
+            risk: RiskView::default(),
             accounts: BTreeMap::new(),
             positions: BTreeMap::new(),
             orders: BTreeMap::new(),
@@ -178,6 +181,7 @@ impl View {
     pub fn apply(&mut self, record: &EventRecord) {
         self.as_of = EventPosition { seq: record.seq, ordinal: record.ordinal };
         self.session_last = self.session_last.max(record.session.0);
+        self.risk.apply(record);
         match record.event() {
             Some(Event::Execution(execution)) => self.order(record, execution),
             // The order as it stands: a cancel that was pending no longer is.
@@ -202,24 +206,11 @@ impl View {
                     Ok(None) | Err(_) => self.tick_tables.remove(&record.instrument),
                 };
             }
-            Some(Event::Limits(limits)) => {
-                self.accounts.entry(record.account).or_default().limits = Some(limits);
-            }
             Some(Event::RouteState(state)) => {
                 self.routes.entry(state.route).or_default().state = Some((state, record.ts));
             }
             Some(Event::RouteDifference(difference)) => {
                 self.routes.entry(difference.route).or_default().differs(record, difference);
-            }
-            Some(Event::KillSwitch(kill)) => {
-                let (scope, engaged) = (kill.whom(), kill.engaged != 0);
-                match scope.scope_kind() {
-                    Some(ScopeKind::Firm) => self.is_firm_killed = engaged,
-                    Some(ScopeKind::Account) => {
-                        self.accounts.entry(AccountId(scope.id)).or_default().is_killed = engaged;
-                    }
-                    _ => {}
-                }
             }
             Some(Event::Ack(ack))
                 if ack.command_kind == CommandKind::DayRoll.wire() && ack.reject_reason == 0 =>
@@ -234,6 +225,8 @@ impl View {
             }
             Some(
                 Event::Ack(_)
+                | Event::Limits(_)
+                | Event::KillSwitch(_)
                 | Event::Posting(_)
                 | Event::Equity(_)
                 | Event::ListStatus(_)
@@ -287,9 +280,8 @@ impl View {
 mod tests {
     use super::*;
     use bytemuck::Zeroable;
-    use tidegate_model::command::KillSwitch;
+    use tidegate_model::SeqNo;
     use tidegate_model::event::Ack;
-    use tidegate_model::{Scope, SeqNo};
 
     fn event(seq: u64, event: Event) -> EventRecord {
         let mut record = EventRecord::new(&event);
@@ -344,17 +336,5 @@ mod tests {
         view.apply(&event(1, order(0, OrdStatus::Rejected)));
         assert!(view.orders.is_empty());
         assert_eq!(view.as_of.seq, SeqNo(1));
-    }
-
-    #[test]
-    fn kill_switches_follow_their_scope() {
-        let mut view = View::new(10);
-        let kill = |scope, engaged| Event::KillSwitch(KillSwitch::of(scope, engaged));
-        let account = Scope::account(AccountId(1));
-        view.apply(&event(1, kill(Scope::FIRM, true)));
-        view.apply(&event(2, kill(account, true)));
-        assert!(view.is_firm_killed && view.accounts[&AccountId(1)].is_killed);
-        view.apply(&event(3, kill(account, false)));
-        assert!(view.is_firm_killed && !view.accounts[&AccountId(1)].is_killed);
     }
 }

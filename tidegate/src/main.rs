@@ -27,7 +27,6 @@ mod cmd {
 mod backtest;
 mod calendar;
 mod config;
-mod controls;
 mod kill;
 mod latency;
 mod operator;

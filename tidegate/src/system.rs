@@ -25,6 +25,7 @@ use tidegate_engine::runtime::{
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader};
 use tidegate_model::command::Configure;
+use tidegate_model::ids::Code;
 use tidegate_model::{Command, CommandRecord, MarketEvent, RoutedRequest};
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
@@ -73,7 +74,7 @@ impl System {
             paper_latency_ns: latencies.entry_ns(),
             orders_max: config.engine.orders_max.get() as u32,
             book_orders_max: config.engine.book_orders_max.get() as u32,
-            currency: config.risk.currency,
+            currency: Code::EMPTY,
         };
         check_sizes(dir, &configure)?;
         let kill_file = config.kill_file();

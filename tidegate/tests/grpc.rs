@@ -226,7 +226,7 @@ async fn an_engine_is_set_up_over_grpc() {
         messages_per_sec: 1_000,
         message_burst: 1_000,
     };
-    let set = SetLimitsRequest { limits: Some(limits.clone()) };
+    let set = SetLimitsRequest { limits: Some(limits.clone()), reason: String::new() };
     assert_eq!(client.set_limits(set).await.expect("an answer").reject, None);
     let got = client.get_limits(GetLimitsRequest { account: 1 }).await.expect("an answer");
     assert_eq!(got.limits, Some(limits));
@@ -401,7 +401,8 @@ async fn mass_cancel_and_kill_switch() {
     assert_eq!(client.mass_cancel(scope).await.expect("an answer").canceled, 0);
 
     let switch = async |account: Option<u32>, engaged: bool| {
-        let answer = client.kill_switch(KillSwitchRequest { account, engaged }).await;
+        let answer =
+            client.kill_switch(KillSwitchRequest { account, engaged, ..Default::default() }).await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.reject, None);
         answer.value

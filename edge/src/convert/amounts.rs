@@ -88,27 +88,76 @@ pub(crate) fn average_cost(instrument: &Instrument, cost: Money, qty: i64) -> St
     }
 }
 
+/// What a figure of a refusal counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Figure {
+    /// Money units.
+    Money,
+    /// Lots of the instrument.
+    Qty,
+    /// Ticks of the instrument.
+    Price,
+    /// Hundredths.
+    Hundredths,
+    /// The number of an instrument.
+    Instrument,
+    /// A number: basis points, nanoseconds, how many, which.
+    Number,
+}
+
+/// What limit and value of a refusal count, as [`RejectReason`] says.
+const fn figures(reason: RejectReason) -> (Figure, Figure) {
+    use Figure as F;
+    use RejectReason as R;
+    let both = match reason {
+        R::MaxOrderNotional
+        | R::BuyingPower
+        | R::InitialMargin
+        | R::GrossExposure
+        | R::NetExposure
+        | R::OpenExposure
+        | R::DayNotional
+        | R::DayLoss
+        | R::Drawdown
+        | R::FactorExposure
+        | R::ApprovalNeeded => F::Money,
+        R::Lot
+        | R::ZeroQuantity
+        | R::QuantityBelowExecuted
+        | R::MaxOrderQuantity
+        | R::PositionLimit
+        | R::PositionLong
+        | R::PositionShort
+        | R::ShortSale
+        | R::ReduceOnly => F::Qty,
+        R::Tick | R::BadPrice | R::PriceCollar | R::WindowCollar | R::PostOnlyWouldCross => {
+            F::Price
+        }
+        R::FatFinger => F::Hundredths,
+        R::SelfTrade => return (F::Qty, F::Price),
+        R::Restricted => return (F::Number, F::Instrument),
+        _ => F::Number,
+    };
+    (both, both)
+}
+
 /// Limit and value of a refusal in the unit its reason names.
 pub(crate) fn reject_amounts(reject: &Reject, instrument: Option<&Instrument>) -> (String, String) {
-    use RejectReason as R;
-    let in_unit = |amount: i128| match (reject.reason, instrument) {
-        (R::MaxOrderNotional | R::BuyingPower | R::InitialMargin, _) => {
-            tidegate_model::instrument::format_money(Money(amount))
-        }
-        (
-            R::Lot
-            | R::ZeroQuantity
-            | R::QuantityBelowExecuted
-            | R::MaxOrderQuantity
-            | R::PositionLimit,
-            Some(instrument),
-        ) => signed_qty(instrument, amount),
-        (R::Tick | R::BadPrice | R::PriceCollar | R::PostOnlyWouldCross, Some(instrument)) => {
-            wide_price(instrument, amount)
-        }
+    let in_unit = |amount: i128, figure: Figure| match (figure, instrument) {
+        (Figure::Money, _) => tidegate_model::instrument::format_money(Money(amount)),
+        (Figure::Hundredths, _) => hundredths(amount),
+        (Figure::Qty, Some(instrument)) => signed_qty(instrument, amount),
+        (Figure::Price, Some(instrument)) => wide_price(instrument, amount),
+        (Figure::Instrument, Some(instrument)) => instrument.symbol.as_str().to_string(),
         _ => amount.to_string(),
     };
-    (in_unit(reject.limit), in_unit(reject.value))
+    let (limit, value) = figures(reject.reason);
+    (in_unit(reject.limit, limit), in_unit(reject.value, value))
+}
+
+/// Hundredths as a decimal number, without zeros at its end.
+pub(crate) fn hundredths(amount: i128) -> String {
+    decimal::format_scaled(amount, 2, 0)
 }
 
 /// A fraction of notional in 1e-8 as decimal text.
@@ -194,6 +243,19 @@ mod tests {
             text("25000.00", "25000.000000000000000001")
         );
         assert_eq!(amounts(RejectReason::MessageRate, 100, 0), text("100", "0"));
+        for (reason, limit, value, told) in [
+            (RejectReason::DayLoss, money, -money, text("25000.00", "-25000.00")),
+            (RejectReason::PositionShort, 100, 101, text("100", "101")),
+            (RejectReason::WindowCollar, 1_050_000, 0, text("105.0000", "0.0000")),
+            (RejectReason::FatFinger, 750, 1_000, text("7.5", "10")),
+            (RejectReason::SelfTrade, 0, 1_050_000, text("0", "105.0000")),
+            (RejectReason::Restricted, 3, 17, text("3", "AAPL")),
+            (RejectReason::StaleMarket, 5_000_000, 6_000_000, text("5000000", "6000000")),
+            (RejectReason::Concentration, 2_500, 2_600, text("2500", "2600")),
+            (RejectReason::Volatility, 500, 1_577_664_000, text("500", "1577664000")),
+        ] {
+            assert_eq!(amounts(reason, limit, value), told, "{reason}");
+        }
         // Amounts that no order can have must not overflow.
         amounts(RejectReason::PositionLimit, i128::MAX, i128::MIN);
     }

@@ -1,21 +1,20 @@
 //! What the engine says, in the protocol's words.
 
-use super::amounts::{
-    average_cost, average_price, format_rate, price_or_empty, qty, reject_amounts, signed_qty,
-};
+use super::amounts::{average_cost, average_price, format_rate, price_or_empty, qty, signed_qty};
+use super::controls;
+pub(crate) use super::rejects::reject;
 use crate::link::EventPosition;
 use crate::view::{OrderView, RouteView, View};
 use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
-use tidegate_model::command::{CommandKind, Phase, RouteLink, SetLimits};
+use tidegate_model::command::{CommandKind, RouteLink, SetLimits};
 use tidegate_model::event::{
     Account, Ack, Equity, ExecType, Execution, ListStatus, OrdStatus, PhaseChange, Position,
     Posting, RouteDifference, RouteState,
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
-    AccountId, Event, EventRecord, Instrument, Reject, RejectReason, SeqNo, TickTable, Ticks,
-    UnixNanos,
+    AccountId, Event, EventRecord, Instrument, SeqNo, TickTable, Ticks, UnixNanos,
 };
 
 /// A position in the log, as the protocol has it.
@@ -33,113 +32,6 @@ pub(crate) fn position_of(at: Option<proto::EventPosition>) -> EventPosition {
 
 fn of_record(record: &EventRecord) -> proto::EventPosition {
     proto::EventPosition { seq: record.seq.0, ordinal: record.ordinal }
-}
-
-/// A refusal for machines and for people.
-pub(crate) fn reject(reject: &Reject, instrument: Option<&Instrument>) -> proto::Reject {
-    let (limit, value) = reject_amounts(reject, instrument);
-    proto::Reject {
-        reason: reject.reason.wire().into(),
-        code: reject.reason.as_str().to_string(),
-        text: reject_text(reject.reason, &limit, &value),
-        limit,
-        value,
-        scope: reject.scope.map_or("", |scope| scope.as_str()).to_string(),
-    }
-}
-
-fn reject_text(reason: RejectReason, limit: &str, value: &str) -> String {
-    use RejectReason as R;
-    match reason {
-        R::UnknownAccount => format!("account {value} is not open"),
-        R::DuplicateClientOrderId => {
-            "the account has used this client_order_id today for another order".into()
-        }
-        R::Tick => format!("price {value} is not a multiple of the tick {limit}"),
-        R::Lot => format!("quantity {value} is not a multiple of the lot {limit}"),
-        R::CurrencyMismatch => {
-            format!("account {value} holds nothing in the currency of the instrument")
-        }
-        R::NoRate => {
-            format!("account {value} holds a currency whose rate into the other one is not set")
-        }
-        R::OpenOrders => format!("{value} orders of the instrument are open; cancel them first"),
-        R::UnknownTrade => format!("the order has no execution {value} that could be amended"),
-        R::TooLateToAmend => {
-            format!("what came after execution {value} was reckoned with it; book the difference")
-        }
-        R::UnknownOrder => "no such order in this account".into(),
-        R::TooLateToCancel => "the order is finished already".into(),
-        R::PendingCancelOrReplace => "a cancel or replace of the order is under way".into(),
-        R::QuantityBelowExecuted => format!("{limit} are executed already; {value} is not more"),
-        R::UnsupportedByVenue => {
-            "the instrument's venue has no such order type, time in force or instruction".into()
-        }
-        R::UnknownList => "the session has begun no such list; its head comes first".into(),
-        R::ListIncomplete => format!("{value} of {limit} legs came before something else did"),
-        R::ContingentOverCommit => format!(
-            "leg {value} and another would both rest on one side; one of them must wait for a stop price"
-        ),
-        R::ContingentQuantity => {
-            format!("quantity {value} is not the leg's own to have: it follows another's, {limit}")
-        }
-        R::UnknownCurve => {
-            format!("there is no curve of volume {value}, or none of its volume lies in the time")
-        }
-        R::ChildOrder => {
-            format!("the order is a child of order {value}, which alone gives it new terms")
-        }
-        R::BelowAtWork => {
-            format!("{limit} are executed or at work already; {value} is not enough for that")
-        }
-        R::NoLimits => {
-            "the account has no limits, so it may not trade; an administrator sets them".into()
-        }
-        R::KillSwitch => "a kill switch is engaged".into(),
-        R::MaxOrderQuantity => format!("quantity {value} is above {limit}, the most for one order"),
-        R::MaxOrderNotional => format!("notional {value} is above {limit}, the most for one order"),
-        R::PriceCollar => {
-            format!("price {value} is beyond {limit}, the bound around the reference price")
-        }
-        R::NoReferencePrice => {
-            "there is no trade, bid or offer yet to check the price against".into()
-        }
-        R::BuyingPower => format!("the order needs {value}; cash and credit leave {limit}"),
-        R::PositionLimit => format!("the position could become {value}, beyond its limit {limit}"),
-        R::MessageRate => format!("more than {limit} messages a second"),
-        R::InitialMargin => {
-            format!("the initial margin would be {value}; the account has {limit} for it")
-        }
-        R::MaxOpenOrders => format!("{limit} orders are open, the most there may be"),
-        R::NotTrading => "the instrument is not trading".into(),
-        R::RouteDown => {
-            format!("route {value} is not up: only an order that reduces a position is taken")
-        }
-        R::RouteRefused => format!("the venue behind route {limit} refused it: reason {value}"),
-        R::RouteBlocked => format!(
-            "the venue holds {limit} lots, {value} are booked here; an operator has to confirm it"
-        ),
-        R::NotReducing => format!(
-            "it was kept while its route was down; now only {limit} lots would reduce the position"
-        ),
-        R::RouteUncertain => {
-            "what became of an earlier request of the order is not known yet".into()
-        }
-        R::Phase => {
-            let phase = value.parse().ok().and_then(Phase::from_wire).map_or("?", Phase::as_str);
-            format!("the market is in {phase} and takes no such order or change of one")
-        }
-        R::PostOnlyWouldCross => format!("at {value} it would take: the other side is at {limit}"),
-        R::NoMarket => "the instrument has no market of the house".into(),
-        R::BadField => {
-            format!("a field has a value ({value}) that its type of order may not have")
-        }
-        R::Expired => "the end of the order lies in the past".into(),
-        R::OrdersResting => {
-            format!("{value} orders rest on paper: how they are filled cannot change under them")
-        }
-        _ => format!("{reason} (limit {limit}, value {value})"),
-    }
 }
 
 /// An order after an event.
@@ -184,6 +76,7 @@ pub(crate) fn order(
         queue_ahead_at_entry: qty(instrument, execution.queue_ahead_at_entry),
         position: Some(of_record(record)),
         ts: record.ts.0,
+        strategy: record.strategy.0.into(),
     }
 }
 
@@ -201,6 +94,7 @@ fn order_without_instrument(record: &EventRecord, execution: &Execution) -> prot
         reject: execution.reject().map(|refused| reject(&refused, None)),
         position: Some(of_record(record)),
         ts: record.ts.0,
+        strategy: record.strategy.0.into(),
         ..Default::default()
     }
 }
@@ -439,12 +333,13 @@ fn ack(ack: &Ack) -> proto::Ack {
     }
 }
 
-/// The answer to an administrative command.
-pub(crate) fn admin(record: &EventRecord, ack: &Ack) -> proto::AdminResponse {
+/// The answer to an administrative command; `proposal` waits for a second person, if it is not 0.
+pub(crate) fn admin(record: &EventRecord, ack: &Ack, proposal: u64) -> proto::AdminResponse {
     proto::AdminResponse {
-        value: ack.value,
+        value: if proposal == 0 { ack.value } else { 0 },
         reject: ack.reject().map(|refused| reject(&refused, None)),
         position: Some(of_record(record)),
+        proposal,
     }
 }
 
@@ -468,11 +363,7 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
             }
             Event::Limits(set) => Body::Limits(limits(&set)),
             Event::Ack(done) => Body::Ack(ack(&done)),
-            Event::KillSwitch(kill) => Body::KillSwitch(proto::Ack {
-                command: CommandKind::KillSwitch.as_str().to_string(),
-                value: kill.engaged.into(),
-                reject: None,
-            }),
+            Event::KillSwitch(kill) => Body::KillSwitchReport(controls::kill_switch(view, &kill)),
             Event::Posting(posting) => {
                 let known = known.map(|known| &**known);
                 Body::PostingReport(posting_report(record.account, &posting, known))
@@ -484,15 +375,18 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
                 Body::RouteDifference(route_difference(&difference))
             }
             Event::Phase(change) => Body::PhaseReport(phase_report(&change, known?)),
-            Event::Principal(_)
-            | Event::Control(_)
-            | Event::Group(_)
-            | Event::Listed(_)
-            | Event::Factors(_)
-            | Event::Locate(_)
-            | Event::Proposal(_)
-            | Event::Verdict(_)
-            | Event::Tripped(_) => return None,
+            Event::Principal(set) => Body::PrincipalReport(controls::principal(&set)),
+            Event::Control(set) => Body::Control(controls::control(view, &set)),
+            Event::Group(set) => Body::Group(controls::group(view, &set)),
+            Event::Listed(set) => Body::Listed(controls::listed(view, &set)),
+            Event::Factors(set) => Body::Factors(controls::factors(view, &set)),
+            Event::Locate(set) => Body::Locate(controls::locate(view, &set)),
+            Event::Proposal(proposal) => Body::Proposal(controls::proposal(view, &proposal)),
+            Event::Verdict(verdict) => {
+                let known = known.map(|known| &**known);
+                Body::Verdict(controls::verdict(view, &verdict, known))
+            }
+            Event::Tripped(tripped) => Body::Tripped(controls::tripped(view, &tripped)),
         })
     });
     proto::Event {
@@ -501,6 +395,7 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
         request_id: record.request_id,
         session: record.session.0,
         principal: record.principal.0,
+        strategy: record.strategy.0.into(),
         account: (record.account != AccountId::NONE).then_some(record.account.0),
         symbol: known.map(|known| known.symbol.as_str().to_string()).unwrap_or_default(),
         body,
@@ -510,10 +405,10 @@ pub(crate) fn event(view: &View, record: &EventRecord) -> proto::Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::Side;
     use tidegate_model::command::{FillModelKind, TimeInForce};
     use tidegate_model::event::{EventKind, Liquidity, PostingKind};
     use tidegate_model::market::TradingStatus;
+    use tidegate_model::{RejectReason, Side};
 
     /// The protocol's numbers are the records' numbers, name by name: that is what lets them pass unchanged.
     #[test]
@@ -572,13 +467,13 @@ mod tests {
         check!("PEG_KIND", tidegate_model::command::PegKind, proto::PegKind);
         check!("POST_ONLY", tidegate_model::command::PostOnly, proto::PostOnly);
         check!("SELF_TRADE", tidegate_model::command::SelfTrade, proto::SelfTrade);
-    }
-
-    #[test]
-    fn every_refusal_has_a_sentence() {
-        for &reason in RejectReason::ALL {
-            let text = reject(&Reject::new(reason, 10, 20), None).text;
-            assert!(text.len() > 10, "{reason}: {text}");
-        }
+        check!("SCOPE_KIND", tidegate_model::ScopeKind, proto::ScopeKind);
+        check!("CONTROL_KIND", tidegate_model::command::ControlKind, proto::ControlKind);
+        check!("REFERENCE_KIND", tidegate_model::command::ReferenceKind, proto::ReferenceKind);
+        check!("ACTION", tidegate_model::command::Action, proto::Action);
+        check!("ROLE", tidegate_model::command::Role, proto::Role);
+        check!("KILL_MODE", tidegate_model::command::KillMode, proto::KillMode);
+        check!("DECISION", tidegate_model::command::Decision, proto::Decision);
+        check!("PROPOSAL_STATUS", tidegate_model::event::ProposalStatus, proto::ProposalStatus);
     }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use tidegate_client::proto;
 use tidegate_client::proto::{cancel_order_request, get_order_request, replace_order_request};
 use tidegate_model::command::{
-    AccountKind, CancelOrder, ConfirmPosition, CostMethod, FLAG_CANCEL_ON_DISCONNECT, KillSwitch,
-    MassCancel, NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
+    AccountKind, CancelOrder, ConfirmPosition, CostMethod, FLAG_CANCEL_ON_DISCONNECT, MassCancel,
+    NewOrder, OpenAccount, OrderType, ReplaceOrder, SetLimits, TimeInForce, Transfer,
 };
 use tidegate_model::ids::{Code, TextIdError};
 use tidegate_model::instrument::{AssetClass, Settlement, venue_kind};
 use tidegate_model::{
-    AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId,
-    Scope, Side, Symbol, Ticks, decimal,
+    AccountId, ClientOrderId, Command, DecimalError, Instrument, InstrumentId, Lots, OrderId, Side,
+    StrategyId, Symbol, Ticks, decimal,
 };
 
 pub(super) type Checked<T> = Result<T, Refusal>;
@@ -178,6 +178,15 @@ pub(super) fn order_price(field: &'static str, terms: &Instrument, text: &str) -
     terms.parse_order_price(text).map_err(decimal_field(field))
 }
 
+/// A strategy that can exist; 0 is none.
+fn strategy(number: u32) -> Checked<StrategyId> {
+    let known = u16::try_from(number).ok().filter(|id| usize::from(*id) < StrategyId::COUNT_MAX);
+    known.map(StrategyId).ok_or_else(|| {
+        let max = StrategyId::COUNT_MAX - 1;
+        Refusal::invalid("strategy", format_args!("{number} is out of range: 0 to {max}"))
+    })
+}
+
 /// A new order.
 pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Checked<Command> {
     let account = account(request.account)?;
@@ -199,6 +208,7 @@ pub(crate) fn new_order(view: &View, request: &proto::SubmitOrderRequest) -> Che
         flags,
         qty,
         price,
+        strategy: strategy(request.strategy)?,
         ..NewOrder::BLANK
     };
     order_terms::with_terms(order, &terms, order_type, request).map(Command::NewOrder)
@@ -399,9 +409,9 @@ pub(crate) fn transfer(request: &proto::TransferRequest) -> Checked<Command> {
     Ok(Command::Transfer(transfer))
 }
 
-/// New limits.
-pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> {
-    let Some(asked) = &request.limits else {
+/// All limits of an account, without a reason.
+pub(super) fn limits(asked: Option<&proto::Limits>) -> Checked<SetLimits> {
+    let Some(asked) = asked else {
         return Err(Refusal::invalid("limits", "is missing"));
     };
     let money = |field: &'static str, text: &str| match parse_money(text) {
@@ -412,7 +422,7 @@ pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> 
         )),
         Err(text) => Err(Refusal::invalid(field, text)),
     };
-    Ok(Command::SetLimits(SetLimits {
+    Ok(SetLimits {
         max_order_notional: money("max_order_notional", &asked.max_order_notional)?,
         credit: money("credit", or(&asked.credit, "0"))?,
         max_order_qty: Lots(asked.max_order_lots),
@@ -423,16 +433,7 @@ pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> 
         message_burst: asked.message_burst,
         account: account(asked.account)?,
         ..SetLimits::default()
-    }))
-}
-
-/// A kill switch.
-pub(crate) fn kill_switch(request: &proto::KillSwitchRequest) -> Checked<Command> {
-    let scope = match request.account {
-        None => Scope::FIRM,
-        Some(number) => Scope::account(account(number)?),
-    };
-    Ok(Command::KillSwitch(KillSwitch::of(scope, request.engaged)))
+    })
 }
 
 /// A difference of positions is known.

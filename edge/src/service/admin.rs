@@ -1,22 +1,19 @@
 //! Administration.
 
-use super::{Shared, misfit};
-use crate::answers::Expect;
-use crate::convert::{lists, markets, reports, requests};
+use super::{Done, Shared};
+use crate::convert::{lists, markets, reports, requests, risk};
 use crate::error::Refusal;
 use crate::view::RouteView;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tidegate_client::proto;
 use tidegate_client::proto::admin_service_server::AdminService;
-use tidegate_model::{Command, Event, StateHash};
+use tidegate_model::{Command, Scope, StateHash};
 use tonic::{Request, Response, Status};
 
 /// AdminService.
 #[derive(Clone, Debug)]
 pub(crate) struct Admin(pub Arc<Shared>);
-
-type Done = Result<Response<proto::AdminResponse>, Status>;
 
 impl Admin {
     async fn administer<T>(
@@ -26,9 +23,17 @@ impl Admin {
     ) -> Done {
         let principal = self.0.auth.administrator(&request)?;
         let command = read(request.get_ref())?;
-        let record = self.0.ask(principal, command, Expect::Ack).await?;
-        let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
-        Ok(Response::new(reports::admin(&record, &ack)))
+        self.0.administer(principal, command).await
+    }
+
+    /// The same of what changes limits, which only a person may that may control.
+    async fn control<T>(
+        &self,
+        request: Request<T>,
+        read: impl FnOnce(&T) -> Result<Command, Refusal>,
+    ) -> Done {
+        let principal = self.0.auth.controller(&request)?;
+        self.0.administer(principal, read(request.get_ref())?).await
     }
 }
 
@@ -47,7 +52,7 @@ impl AdminService for Admin {
     }
 
     async fn set_limits(&self, request: Request<proto::SetLimitsRequest>) -> Done {
-        self.administer(request, requests::set_limits).await
+        self.control(request, risk::set_limits).await
     }
 
     async fn get_limits(
@@ -57,16 +62,15 @@ impl AdminService for Admin {
         self.0.auth.reader(&request)?;
         let account = requests::account(request.get_ref().account)?;
         let view = self.0.view();
-        let state = view.accounts.get(&account).cloned().unwrap_or_default();
         Ok(Response::new(proto::GetLimitsResponse {
-            limits: state.limits.map(|limits| reports::limits(&limits)),
-            account_killed: state.is_killed,
-            firm_killed: view.is_firm_killed,
+            limits: view.risk.limits.get(&account).map(|limits| reports::limits(&limits.what)),
+            account_killed: view.risk.is_killed(Scope::account(account)),
+            firm_killed: view.risk.is_killed(Scope::FIRM),
         }))
     }
 
     async fn kill_switch(&self, request: Request<proto::KillSwitchRequest>) -> Done {
-        self.administer(request, requests::kill_switch).await
+        self.control(request, risk::kill_switch).await
     }
 
     async fn confirm_position(&self, request: Request<proto::ConfirmPositionRequest>) -> Done {
@@ -152,7 +156,7 @@ impl AdminService for Admin {
             streams_open: count(limits.streams_max - streams.available_permits()),
             streams_max: count(limits.streams_max),
             counters: counters.map(|(name, value)| (name.to_string(), value)).into(),
-            firm_killed: view.is_firm_killed,
+            firm_killed: view.risk.is_killed(Scope::FIRM),
         }))
     }
 }

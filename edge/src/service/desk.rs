@@ -1,6 +1,6 @@
 //! The desk.
 
-use super::{Shared, misfit};
+use super::{Done, Shared, misfit};
 use crate::answers::Expect;
 use crate::convert::{desk, reports};
 use crate::error::Refusal;
@@ -15,8 +15,6 @@ use tonic::{Request, Response, Status};
 #[derive(Clone, Debug)]
 pub(crate) struct Desk(pub Arc<Shared>);
 
-type Done = Result<Response<proto::AdminResponse>, Status>;
-
 impl Desk {
     async fn administer<T>(
         &self,
@@ -25,9 +23,7 @@ impl Desk {
     ) -> Done {
         let principal = self.0.auth.administrator(&request)?;
         let command = read(&self.0.view(), request.get_ref())?;
-        let record = self.0.ask(principal, command, Expect::Ack).await?;
-        let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
-        Ok(Response::new(reports::admin(&record, &ack)))
+        self.0.administer(principal, command).await
     }
 }
 
@@ -91,7 +87,8 @@ impl DeskService for Desk {
         match record.event() {
             Some(Event::Equity(worth)) => Ok(Response::new(reports::equity(&record, &worth))),
             Some(Event::Ack(ack)) => {
-                let proto::AdminResponse { reject, position, .. } = reports::admin(&record, &ack);
+                let proto::AdminResponse { reject, position, .. } =
+                    reports::admin(&record, &ack, 0);
                 Ok(Response::new(proto::GetEquityResponse { equity: None, reject, position }))
             }
             _ => Err(misfit(&record)),

@@ -6,6 +6,7 @@ mod desk;
 mod events;
 mod market_data;
 mod orders;
+mod risk;
 mod session;
 
 pub(crate) use accounts::Accounts;
@@ -14,10 +15,12 @@ pub(crate) use desk::Desk;
 pub(crate) use events::Events;
 pub(crate) use market_data::{MarketData, quote_of, trade};
 pub(crate) use orders::Orders;
+pub(crate) use risk::Risk;
 
-use crate::answers::{Answers, Expect};
+use crate::answers::{Answer, Answers, Expect};
 use crate::auth::Auth;
 use crate::config::Limits;
+use crate::convert::reports;
 use crate::error::Refusal;
 use crate::follow::Followed;
 use crate::lanes::Lanes;
@@ -29,9 +32,13 @@ use crate::tail::log_failed;
 use crate::view::View;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
-use tidegate_model::{Command, CommandRecord, EventRecord, PrincipalId, SessionId};
+use tidegate_client::proto;
+use tidegate_model::{Command, CommandRecord, Event, EventRecord, PrincipalId, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tonic::Status;
+use tonic::{Response, Status};
+
+/// What came of an administrative command.
+type Done = Result<Response<proto::AdminResponse>, Status>;
 
 /// What all services work with.
 #[derive(Debug)]
@@ -95,6 +102,24 @@ impl Shared {
         commands: &[Command],
         expect: Expect,
     ) -> Result<EventRecord, Status> {
+        Ok(self.answer(principal, commands, expect).await?.record)
+    }
+
+    /// Sends an administrative command, and tells what came of it.
+    pub async fn administer(&self, principal: PrincipalId, command: Command) -> Done {
+        let answer = self.answer(principal, &[command], Expect::Ack).await?;
+        let record = &answer.record;
+        let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(record)) };
+        Ok(Response::new(reports::admin(record, &ack, answer.proposal())))
+    }
+
+    /// Sends commands that belong together, and waits for the answer with what goes with it.
+    pub async fn answer(
+        &self,
+        principal: PrincipalId,
+        commands: &[Command],
+        expect: Expect,
+    ) -> Result<Answer, Status> {
         if !self.status.alive.load(Ordering::Acquire) {
             return Err(Status::unavailable("the engine is not running; the request was not sent"));
         }
@@ -111,7 +136,7 @@ impl Shared {
         let _forget = Forget { answers: &self.answers, request_id };
         self.lanes.send(&records)?;
         match tokio::time::timeout(self.limits.answer_timeout, answer).await {
-            Ok(Ok(record)) => Ok(record),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) | Err(_) => Err(outcome_unknown(self, request_id)),
         }
     }

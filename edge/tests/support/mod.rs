@@ -66,6 +66,7 @@ pub fn config() -> EdgeConfig {
         principal: PrincipalId(principal),
         name: token.into(),
         may_administer,
+        may_control: may_administer,
     };
     EdgeConfig {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -193,7 +194,7 @@ impl House {
             messages_per_sec: 1_000_000,
             message_burst: 1_000_000,
         };
-        let limits = SetLimitsRequest { limits: Some(limits) };
+        let limits = SetLimitsRequest { limits: Some(limits), reason: String::new() };
         done(client.set_limits(limits).await.expect("an answer"));
     }
 

@@ -290,6 +290,9 @@ struct LimitsOrder {
     /// How many of them may come at once.
     #[arg(long)]
     message_burst: u32,
+    /// Why, for the history: at most 48 characters.
+    #[arg(long, default_value = "")]
+    reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -367,7 +370,12 @@ pub fn run(args: DeskArgs) -> Result<()> {
 }
 
 fn done(answer: &AdminResponse) -> Result<String> {
-    outcome(answer.value, answer.reject.as_ref())
+    match answer.proposal {
+        0 => outcome(answer.value, answer.reject.as_ref()),
+        number => Ok(format!(
+            "proposal {number} waits for a second person (tidegate risk approve {number})"
+        )),
+    }
 }
 
 /// What was done, or why it was refused.
@@ -493,7 +501,7 @@ impl LimitsOrder {
             messages_per_sec: self.messages_per_sec,
             message_burst: self.message_burst,
         };
-        SetLimitsRequest { limits: Some(limits) }
+        SetLimitsRequest { limits: Some(limits), reason: self.reason }
     }
 }
 

@@ -120,7 +120,8 @@ fn call(args: &KillArgs, addr: &str) -> Result<AdminResponse> {
             }
             other => bail!("the server has no call for {other}"),
         };
-        let request = KillSwitchRequest { account, engaged: !args.release };
+        let reason = kill::reason(&args.reason).as_str().to_string();
+        let request = KillSwitchRequest { account, engaged: !args.release, reason };
         let client = Client::connect(addr, args.token.as_deref()).await?;
         Ok(client.kill_switch(request).await?)
     };
@@ -139,7 +140,7 @@ fn engaged(answer: AdminResponse) -> Result<u64> {
 /// Says what came of asking for a release.
 fn released(out: &mut impl Write, scope: ScopeText, answer: &AdminResponse) -> Result<()> {
     crate::remote::unless_refused(answer.reject.as_ref())?;
-    match answer.value {
+    match answer.proposal {
         0 => writeln!(out, "{scope} is released")?,
         proposal => writeln!(
             out,

@@ -135,6 +135,9 @@ struct New {
     /// When a good-till-date order ends, e.g. 2026-12-30T20:00:00Z
     #[arg(long, value_name = "MOMENT", required_if_eq("tif", "gtd"))]
     expire: Option<String>,
+    /// The strategy that it belongs to; 0 is none
+    #[arg(long, default_value_t = 0)]
+    strategy: u32,
 }
 
 #[derive(Args, Debug)]
@@ -255,6 +258,7 @@ impl New {
             display_qty: self.display_qty.unwrap_or_default(),
             min_qty: self.min_qty.unwrap_or_default(),
             expire_at,
+            strategy: self.strategy,
         })
     }
 }
@@ -305,6 +309,9 @@ fn as_text(report: &proto::OrderReport) -> String {
     );
     if !report.avg_price.is_empty() {
         text += &format!(", average price {}", report.avg_price);
+    }
+    if report.ord_status() == proto::OrdStatus::PendingApproval {
+        text += "; a person has to approve it (tidegate risk proposals)";
     }
     if report.cancel_reason != 0 {
         text += &format!("; {}", name!(CancelReason, report.cancel_reason));
