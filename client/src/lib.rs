@@ -32,3 +32,5 @@ pub use client::{Client, OrderRef};
 pub use error::ClientError;
 pub use events::{EventFilter, EventStream};
 pub use session::{OrderEvents, OrderSender, OrderSession};
+/// Exact decimal text, as messages carry it, to integers and back.
+pub use tidegate_model::decimal;
