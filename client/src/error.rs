@@ -56,6 +56,16 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// True if the same call of a stream cannot succeed later either: the request, the token or the position is wrong, or the
+    /// event log is damaged.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Call { status, .. } => crate::events::is_final(status.code()),
+            Self::Connect { .. } | Self::SessionClosed => false,
+            _ => true,
+        }
+    }
+
     pub(crate) fn call(call: &'static str) -> impl FnOnce(Status) -> Self {
         move |status| Self::Call { call, status: Box::new(status) }
     }

@@ -130,7 +130,7 @@ impl EventStream {
 }
 
 /// True if trying again cannot help.
-fn is_final(code: Code) -> bool {
+pub(crate) fn is_final(code: Code) -> bool {
     matches!(
         code,
         Code::InvalidArgument

@@ -23,6 +23,7 @@ mod cmd {
     pub mod route;
     pub mod run;
     pub mod stats;
+    pub mod surveil;
 }
 mod backtest;
 mod calendar;
@@ -63,6 +64,7 @@ Examples:
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
   tidegate calendar XNYS                         when an exchange trades
+  tidegate surveil --exposure                    who looks like abuse, and what each account has open
   tidegate replay data/journal                   run a journal again and compare every state hash
   tidegate parity data/journal                   why real and simulated fills differ, in money
   tidegate journal verify data/journal           is every byte as it was written";
@@ -97,6 +99,8 @@ enum Cmd {
     Feed(cmd::feed::FeedArgs),
     /// Look at the live routes of a running server, and settle what differs.
     Route(cmd::route::RouteArgs),
+    /// Watch a running server: drop copy, exposure, alerts for limit breaches, wash trades, layering, order-to-trade ratios.
+    Surveil(Box<cmd::surveil::SurveilArgs>),
     /// Run a journal again and compare every recorded state hash.
     Replay(cmd::replay::ReplayArgs),
     /// Say why real and simulated fills differ, order by order, in money.
@@ -130,6 +134,7 @@ fn main() -> ExitCode {
         Cmd::Gen(args) => cmd::r#gen::run(args),
         Cmd::Feed(args) => cmd::feed::run(args),
         Cmd::Route(args) => cmd::route::run(args),
+        Cmd::Surveil(args) => cmd::surveil::run(*args),
         Cmd::Replay(args) => cmd::replay::run(args),
         Cmd::Parity(args) => cmd::parity::run(args),
         Cmd::Journal(args) => cmd::journal::run(args),
