@@ -11,15 +11,16 @@ mod routes;
 mod values;
 
 pub use accounts::AccountEntry;
-pub use edge::Edge;
+pub use edge::{Edge, Token};
 pub use instruments::{InstrumentEntry, Venue};
-pub use risk::Risk;
+pub use risk::{ControlEntry, Risk};
 pub use routes::{RouteEntry, RouteVenue};
 pub use values::Decimal;
 
 use crate::kill;
 use crate::latency::{Way, Ways};
 use anyhow::{Context, Result, bail, ensure};
+use edge::Budget;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny};
 use std::collections::BTreeMap;
@@ -277,6 +278,9 @@ impl Config {
                 bail!("route '{}' is in [[routes]] twice", route.name);
             }
         }
+        edge::check_tokens(&config.edge.tokens)?;
+        let has_budgets = config.edge.tokens.iter().any(|token| token.budget != Budget::default());
+        config.risk.check(has_budgets)?;
         if config.routes.len() > ROUTES_MAX {
             bail!("{} [[routes]] are too many: at most {ROUTES_MAX}", config.routes.len());
         }
@@ -300,6 +304,107 @@ mod tests {
         assert_eq!(full.instruments.len(), 2);
         assert_eq!(full.accounts.len(), 1);
         assert_eq!(full.routes.len(), 1);
+        let risk = (full.risk.controls.len(), full.risk.groups.len(), full.risk.lists.len());
+        assert_eq!(risk, (7, 1, 2));
+        let agent = &full.edge.tokens[1];
+        assert_eq!(agent.budget.controls(agent.principal()).count(), 6);
+    }
+
+    /// The configuration of two tokens, each with more keys.
+    fn tokens(one: &str, other: &str) -> Result<Config> {
+        let token = |name: &str, more: &str| {
+            format!("[[edge.tokens]]\ntoken = 'token-of-{name:->9}'\nname = '{name}'\n{more}\n")
+        };
+        Config::parse(&(token("one", one) + &token("other", other)))
+    }
+
+    #[test]
+    fn tokens_agree_about_who_a_principal_is_and_programs_have_no_rights_of_people() {
+        let officer = "principal = 1\nmay_control = true";
+        for (one, other, said) in [
+            (officer, "principal = 2", None),
+            (officer, "principal = 1\nmay_control = true\nmay_administer = true", None),
+            (officer, "principal = 1", Some("'one' and 'other' are of one principal, 1")),
+            ("principal = 1", "principal = 1\nrole = 'agent'", Some("the same role")),
+            ("principal = 1", "principal = 1\naccount = 3", Some("account and strategy")),
+            (officer, "principal = 0", Some("0 is not allowed: 1 to 16383")),
+            (officer, "principal = 16384", Some("1 to 16383")),
+            (officer, "principal = 2\nrole = 'robot'", Some("one of person, strategy, agent")),
+            (
+                officer,
+                "principal = 2\nrole = 'agent'\nmay_control = true",
+                Some("may_control is for a person"),
+            ),
+            (
+                officer,
+                "principal = 2\nrole = 'strategy'\nmay_control = true",
+                Some("not for a strategy"),
+            ),
+            (
+                officer,
+                "principal = 2\nrole = 'agent'\nmay_administer = true",
+                Some("may_administer is for"),
+            ),
+            (officer, "principal = 2\nstrategy = 0", Some("1 to 4095")),
+            (
+                officer,
+                "principal = 2\n[edge.tokens.budget]\nsides = 'up'",
+                Some("buy, sell or both"),
+            ),
+            (
+                officer,
+                "principal = 2\n[edge.tokens.budget]\nsides = 'buy'",
+                Some("version is missing"),
+            ),
+        ] {
+            let error = tokens(one, other).err().map(|error| format!("{error:#}"));
+            match (said, &error) {
+                (None, None) => {}
+                (Some(said), Some(error)) => assert!(error.contains(said), "{other}: {error}"),
+                _ => panic!("{one} and {other}: {error:?}"),
+            }
+        }
+        let budgets = |more: &str| {
+            let budget = "principal = 2\n[edge.tokens.budget]\nsides = 'buy'";
+            let text = format!("{budget}\n[risk]\nversion = 1");
+            tokens(&text, &format!("principal = 2\n{more}"))
+        };
+        assert!(budgets("").is_ok() && budgets("[edge.tokens.budget]\nsides = 'buy'").is_ok());
+        let error = budgets("[edge.tokens.budget]\nsides = 'both'").expect_err("two budgets");
+        assert!(format!("{error:#}").contains("one budget"), "{error:#}");
+    }
+
+    #[test]
+    fn a_control_says_what_is_wrong_with_it() {
+        let parse = |table: &str| Config::parse(&format!("[risk]\nversion = 1\n{table}"));
+        let control = |more: &str| parse(&format!("[[risk.controls]]\n{more}\n"));
+        let group =
+            |members: &str| parse(&format!("[[risk.groups]]\ngroup = 1\nmembers = {members}"));
+        let ok = "scope = 'firm'\ncontrol = 'open_orders'\nlimit = '5'";
+        assert!(control(ok).is_ok() && group("['account:1', 'account:2']").is_ok());
+        for (parsed, said) in [
+            (control("scope = 'desk'\ncontrol = 'open_orders'\nlimit = '5'"), "'desk' is no scope"),
+            (control("scope = 'firm'\ncontrol = 'open'\nlimit = '5'"), "one of max_order_qty"),
+            (control("scope = 'firm'\ncontrol = 'open_orders'"), "limit '' of open_orders"),
+            (control(&format!("{ok}\nwindow = '32d'")), "window = '32d'"),
+            (control(&format!("{ok}\nhold = '5'")), "hold = '5'"),
+            (control(&format!("{ok}\nreason = 'größer'")), "48 printable ASCII"),
+            (control(&format!("{ok}\naction = 'panic'")), "one of stop_opening, cancel, flatten"),
+            (control(&format!("{ok}\nlimits = '5'")), "unknown field"),
+            (group("['firm']"), "firm cannot be a member"),
+            (group("['account:1', 'instrument:ACME']"), "cannot be in one group"),
+            (parse("[[risk.lists]]\nlist = 65\nsymbols = []"), "1 to 64"),
+            (
+                Config::parse("[risk]\nversion = 2"),
+                "is not the version of controls of this build, 1",
+            ),
+            (Config::parse(&format!("[[risk.controls]]\n{ok}")), "version is missing"),
+        ] {
+            let error = format!("{:#}", parsed.err().unwrap_or_else(|| panic!("no error: {said}")));
+            assert!(error.contains(said), "'{said}' is not in: {error}");
+        }
+        let error = control("scope = 'desk'\ncontrol = 'open_orders'\nlimit = '5'");
+        assert!(format!("{:#}", error.expect_err("no scope")).contains("line 3"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod cmd {
 mod backtest;
 mod calendar;
 mod config;
+mod controls;
 mod kill;
 mod latency;
 mod operator;

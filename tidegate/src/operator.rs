@@ -2,6 +2,7 @@
 
 use crate::calendar::Calendar;
 use crate::config::{AccountEntry, Config};
+use crate::controls::Symbols;
 use crate::latency::Latencies;
 use anyhow::{Context, Result, bail, ensure};
 use std::sync::Arc;
@@ -49,8 +50,8 @@ impl Operator {
         Self { lane, events, status, next_request: 1 }
     }
 
-    /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over. Returns the
-    /// instruments that follow a calendar.
+    /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over, and what
+    /// would loosen a control that is in force waits as a proposal. Returns the instruments that follow a calendar.
     pub fn set_up(
         &mut self,
         config: &Config,
@@ -63,6 +64,9 @@ impl Operator {
             refused(&self.ask(command)?, &[]).context("cannot set the latency")?;
         }
         let mut followed = Vec::new();
+        let mut symbols = Symbols::new();
+        // Before anything that one of them may ask for.
+        self.set_principals(&config.edge)?;
         for entry in &config.instruments {
             let terms = config.terms(entry)?;
             let answer = self.ask(Command::DefineInstrument(terms))?;
@@ -71,6 +75,7 @@ impl Operator {
             let number =
                 u32::try_from(answer.ack.value).context("the engine numbers in 32 bits")?;
             let instrument = InstrumentId(number);
+            symbols.insert(entry.symbol, instrument);
             for command in entry.paper.commands(instrument, &terms) {
                 refused(&self.ask(command)?, &[]).with_context(named)?;
             }
@@ -88,6 +93,7 @@ impl Operator {
         for entry in &config.accounts {
             self.open(entry).with_context(|| format!("cannot open account {}", entry.id.get()))?;
         }
+        self.set_controls(config, symbols)?;
         Ok(followed)
     }
 
@@ -106,7 +112,7 @@ impl Operator {
             self.transfer(account, entry.cash.money())?;
         }
         if let Some(limits) = &entry.limits {
-            refused(&self.ask(Command::SetLimits(limits.of(account)))?, &[])?;
+            self.set(Command::SetLimits(limits.of(account)), "limits")?;
         }
         Ok(())
     }
@@ -178,6 +184,18 @@ impl Operator {
     fn check_alive(&self) -> Result<()> {
         ensure!(self.status.alive.load(Ordering::Acquire), "the engine ended without an answer");
         Ok(())
+    }
+
+    /// Every instrument that the log tells of.
+    pub fn instruments(&self) -> Result<Symbols> {
+        let mut found = Symbols::new();
+        let mut cursor = self.events.cursor(EventPosition::default())?;
+        while let Some(event) = cursor.next()? {
+            if let Some(Event::Instrument(terms)) = event.event() {
+                found.insert(terms.symbol, event.instrument);
+            }
+        }
+        Ok(found)
     }
 
     /// Sends a command and waits for its answer.

@@ -25,7 +25,6 @@ use tidegate_engine::runtime::{
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader};
 use tidegate_model::command::Configure;
-use tidegate_model::ids::Code;
 use tidegate_model::{Command, CommandRecord, MarketEvent, RoutedRequest};
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
@@ -74,7 +73,7 @@ impl System {
             paper_latency_ns: latencies.entry_ns(),
             orders_max: config.engine.orders_max.get() as u32,
             book_orders_max: config.engine.book_orders_max.get() as u32,
-            currency: Code::EMPTY,
+            currency: config.risk.currency,
         };
         check_sizes(dir, &configure)?;
         let kill_file = config.kill_file();

@@ -184,9 +184,10 @@ async fn the_command_calls_the_server_and_falls_back_to_the_file() {
     assert_eq!(killed, "KILL firm is in force: 1 open orders canceled\n");
     is_killed(&rest(&client, "after").await);
     // Nobody listens there; nobody may do it with that token.
-    for (addr, token, why) in
-        [("127.0.0.1:1", ADMIN, "127.0.0.1:1"), (&server.addr, TRADER, "needs the token of a person with may_control")]
-    {
+    for (addr, token, why) in [
+        ("127.0.0.1:1", ADMIN, "127.0.0.1:1"),
+        (&server.addr, TRADER, "needs the token of a person with may_control"),
+    ] {
         let call = ["kill", "account:1", "--addr", addr, "--token", token];
         run(&call).refused(&["KILL account:1 is not known to be in force", why, "--journal"]);
         let said = run(&[&call[..], &["--journal", text(&journal)]].concat()).ok();

@@ -4,7 +4,7 @@ mod report;
 mod strategies;
 
 use super::run::{Feed, RunningFeed, random_token, stop_on_signal};
-use crate::config::Config;
+use crate::config::{Config, Token};
 use crate::system::System;
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
@@ -29,6 +29,7 @@ use tidegate_feed_handler::server::{FeedServer, PlayError, ServerConfig, ServerS
 use tidegate_feed_handler::source::{Format, Source};
 use tidegate_feed_handler::synthetic::{Length, Parameters, Session, write_session};
 use tidegate_feed_handler::udp::{AfterSession, FeedStats};
+use tidegate_model::command::Role;
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{MarketEvent, PrincipalId, Symbol};
 
@@ -127,18 +128,16 @@ fn trade(
     config.feed.line_a = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.feed.rerequest = Some(request_addr);
 
-    let mut tokens = Vec::new();
     for (account, name) in ACCOUNTS.into_iter().chain([GUEST]) {
-        tokens.push(TokenEntry {
-            token: random_token()?,
-            principal: PrincipalId(account),
-            name: name.into(),
-            may_administer: account == GUEST.0,
-            may_control: account == GUEST.0,
+        let person = Token::of_person(random_token()?, PrincipalId(account), name);
+        config.edge.tokens.push(match (account, name) {
+            GUEST => Token { may_administer: true, may_control: true, ..person },
+            _ => Token { role: Role::Strategy, ..person },
         });
     }
+    let mut tokens: Vec<_> = config.edge.tokens.iter().map(Token::entry).collect();
+    let all = tokens.clone();
     let guest = tokens.pop().context("the guest has a token")?;
-    let all = tokens.iter().chain([&guest]).cloned().collect();
     let edge_config = EdgeConfig { listen: edge_addr(), tokens: all, ..Default::default() };
 
     let (feed_in, feed_out) = runtime::feed_ring();

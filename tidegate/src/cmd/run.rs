@@ -1,6 +1,6 @@
 //! `tidegate run`
 
-use crate::config::{Config, DEFAULT_TOML};
+use crate::config::{Config, DEFAULT_TOML, Token};
 use crate::system::System;
 use anyhow::{Context, Result, anyhow};
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_edge::{EdgeConfig, TokenEntry};
+use tidegate_edge::EdgeConfig;
 use tidegate_engine::runtime;
 use tidegate_feed_handler::udp::{AfterSession, FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
 use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
@@ -41,11 +41,11 @@ pub fn run(args: RunArgs) -> Result<()> {
         write!(out, "{DEFAULT_TOML}")?;
         return Ok(());
     }
-    let config = match &args.config {
+    let mut config = match &args.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
-    let edge_config = edge_config(&config, &mut out)?;
+    let edge_config = edge_config(&mut config, &mut out)?;
     let stop = stop_on_signal()?;
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in, AfterSession::Wait)?;
@@ -140,30 +140,14 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn edge_config(config: &Config, out: &mut impl Write) -> Result<EdgeConfig> {
-    let mut tokens: Vec<_> = config
-        .edge
-        .tokens
-        .iter()
-        .map(|entry| TokenEntry {
-            token: entry.token.clone(),
-            principal: PrincipalId(entry.principal),
-            name: entry.name.clone(),
-            may_administer: entry.may_administer,
-            may_control: entry.may_control,
-        })
-        .collect();
-    if tokens.is_empty() && config.edge.listen.ip().is_loopback() {
+fn edge_config(config: &mut Config, out: &mut impl Write) -> Result<EdgeConfig> {
+    if config.edge.tokens.is_empty() && config.edge.listen.ip().is_loopback() {
         let token = random_token()?;
         writeln!(out, "token     {token} (for this run; set [[edge.tokens]] for one of your own)")?;
-        tokens.push(TokenEntry {
-            token,
-            principal: PrincipalId(1),
-            name: "operator".into(),
-            may_administer: true,
-            may_control: true,
-        });
+        let operator = Token::of_person(token, PrincipalId(1), "operator");
+        config.edge.tokens.push(Token { may_administer: true, may_control: true, ..operator });
     }
+    let tokens = config.edge.tokens.iter().map(Token::entry).collect();
     let routes = config.routes.iter().map(|route| route.name.clone()).collect();
     let edge = EdgeConfig { listen: config.edge.listen, tokens, routes, ..Default::default() };
     // Before anything is recovered or written.

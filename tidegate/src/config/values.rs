@@ -4,7 +4,9 @@ use crate::calendar::{self, Calendar};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::net::SocketAddr;
-use tidegate_model::command::{AccountKind, BAND_PPM_MAX, CostMethod};
+use tidegate_model::command::{
+    AccountKind, Action, BAND_PPM_MAX, ControlKind, CostMethod, ReferenceKind, Role,
+};
 use tidegate_model::decimal::{format_nano, parse_nano};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX};
@@ -142,9 +144,45 @@ macro_rules! named {
         }
     };
 }
+named!(role, Role);
+named!(control_kind, ControlKind);
 named!(asset_class, AssetClass);
 named!(account_kind, AccountKind);
 named!(cost_method, CostMethod);
+
+macro_rules! named_if_any {
+    ($function:ident, $named:ident, $type:ty) => {
+        named!($named, $type);
+        pub(super) fn $function<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<$type>, D::Error> {
+            $named(deserializer).map(Some)
+        }
+    };
+}
+named_if_any!(action, an_action, Action);
+named_if_any!(reference, a_reference, ReferenceKind);
+
+/// An amount of money, not below 0: as many digits as a firm needs, and 9 decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount(pub Money);
+
+impl std::str::FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        /// Digits before the point: less than a billion billions, so that no sum comes near the end of 128 bits.
+        const WHOLE_DIGITS_MAX: usize = 18;
+        let bad = || format!("'{text}' is not an amount such as 25000 or 0.5");
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let is_whole = (1..=WHOLE_DIGITS_MAX).contains(&whole.len())
+            && whole.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = whole.parse::<i128>().ok().filter(|_| is_whole).ok_or_else(bad)?;
+        let nano = parse_nano(&format!("0.{fraction}")).map_err(|error| error.to_string())?;
+        let nano = whole * i128::from(NANO) + i128::from(nano);
+        Ok(Self(Money(nano * i128::from(NANO))))
+    }
+}
 
 /// Characters a token has at least: too many to guess over a network.
 const TOKEN_LEN_MIN: usize = 16;
