@@ -44,6 +44,8 @@ pub enum AlertKind {
     NotPermitted,
     /// A kill switch was engaged or released.
     KillSwitch,
+    /// A control stopped a scope by what happened, or lets it go on.
+    Tripped,
     /// One owner bought and sold the same.
     WashTrade,
     /// Orders at several prices were withdrawn after an execution on the other side.
@@ -65,6 +67,7 @@ impl AlertKind {
             Self::LimitBreach => "limit_breach_attempts",
             Self::NotPermitted => "not_permitted",
             Self::KillSwitch => "kill_switch",
+            Self::Tripped => "tripped",
             Self::WashTrade => "wash_trade",
             Self::Layering => "layering",
             Self::Spoofing => "spoofing",

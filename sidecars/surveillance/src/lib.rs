@@ -17,6 +17,7 @@ mod ratio;
 mod recent;
 mod report;
 mod settings;
+mod stopped;
 mod wash;
 
 pub use alert::{Alert, AlertKind, EVIDENCE_MAX, Place, Severity};
@@ -33,9 +34,7 @@ use crate::wash::Wash;
 use serde_json::{Value, json};
 use tidegate_client::decimal::{format_nano, format_scaled, parse_nano};
 use tidegate_client::proto::event::Body;
-use tidegate_client::proto::{
-    Ack, Event, ExecType, Instrument, OrderReport, PositionReport, Reject,
-};
+use tidegate_client::proto::{Event, ExecType, Instrument, OrderReport, PositionReport, Reject};
 
 /// The head of the event that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -212,8 +211,12 @@ impl Surveillance {
             Some(Body::CancelReject(report)) => self.cancel_reject(&heard, report, &mut alerts),
             Some(Body::PositionReport(held)) => self.position(&heard, held, &mut alerts),
             Some(Body::Instrument(terms) | Body::TickTable(terms)) => self.terms(terms),
-            Some(Body::KillSwitch(ack)) => {
-                alerts.push(kill_switch(&heard, ack));
+            Some(Body::KillSwitchReport(kill)) => {
+                alerts.push(stopped::kill_switch(&heard, kill));
+                Ok(())
+            }
+            Some(Body::Tripped(tripped)) => {
+                alerts.push(stopped::tripped(&heard, tripped));
                 Ok(())
             }
             Some(Body::Ack(ack)) => {
@@ -453,19 +456,4 @@ impl Surveillance {
         alert.repeats = repeats;
         alerts.push(alert);
     }
-}
-
-/// Every kill switch is told, each time.
-fn kill_switch(heard: &Heard, ack: &Ack) -> Alert {
-    let engaged = ack.value != 0;
-    let severity = if engaged { Severity::High } else { Severity::Medium };
-    let mut alert = Alert::new(AlertKind::KillSwitch, severity, heard.ts, heard.place);
-    alert.accounts.extend(heard.account);
-    alert.principals.push(heard.principal);
-    let whose =
-        heard.account.map_or("the firm".to_string(), |account| format!("account {account}"));
-    let done = if engaged { "engaged" } else { "released" };
-    alert.text = format!("the kill switch of {whose} was {done}");
-    alert.figures = vec![("engaged", engaged.to_string())];
-    alert
 }

@@ -5,7 +5,10 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use support::{MS, START, SYMBOL, Stream};
 use tidegate_client::proto::event::Body;
-use tidegate_client::proto::{Ack, CancelReason, ExecType, OrderType, RejectReason, Side};
+use tidegate_client::proto::{
+    CancelReason, ControlKind, ExecType, KillSwitchReport, OrderType, RejectReason, Scope,
+    ScopeKind, Side, TrippedReport,
+};
 use tidegate_surveillance::{Alert, AlertKind, Settings, Severity, Surveillance};
 
 use Side::{Buy, Sell};
@@ -147,25 +150,42 @@ fn requests_that_only_another_may_make() {
 }
 
 #[test]
-fn every_kill_switch_is_told() {
-    let kill = |s: &mut Stream, account, value| {
-        let ack = Ack { command: "kill_switch".into(), value, reject: None };
-        s.body(account, "", Body::KillSwitch(ack));
+fn every_stop_is_told() {
+    let scope = |kind: ScopeKind, id, symbol: &str| {
+        Some(Scope { kind: kind.into(), id, symbol: symbol.into() })
+    };
+    let kill = |scope, engaged| {
+        let reason = "drill".into();
+        Body::KillSwitchReport(KillSwitchReport { scope, engaged, reason, mode: 0 })
+    };
+    let trip = |scope, stopped| {
+        let (limit, value) = ("100".into(), "101".into());
+        let control = ControlKind::DayLoss.into();
+        Body::Tripped(TrippedReport { scope, control, limit, value, stopped, ..Default::default() })
     };
     let mut stream = Stream::default();
-    kill(&mut stream, None, 1);
-    kill(&mut stream, Some(7), 1);
-    kill(&mut stream, Some(7), 0);
+    for (account, body) in [
+        (None, kill(scope(ScopeKind::Firm, 0, ""), true)),
+        (None, kill(scope(ScopeKind::Account, 7, ""), true)),
+        (None, kill(scope(ScopeKind::Account, 7, ""), false)),
+        (Some(3), trip(scope(ScopeKind::Strategy, 5, ""), true)),
+        (None, trip(scope(ScopeKind::Instrument, 0, SYMBOL), true)),
+        (None, trip(scope(ScopeKind::Group, 2, ""), false)),
+    ] {
+        stream.body(account, "", body);
+    }
     let alerts = stream.watched(&Settings::default());
     let found: Vec<_> = alerts.iter().map(|it| (it.text.as_str(), it.severity)).collect();
-    assert_eq!(
-        found,
-        [
-            ("the kill switch of the firm was engaged", Severity::High),
-            ("the kill switch of account 7 was engaged", Severity::High),
-            ("the kill switch of account 7 was released", Severity::Medium),
-        ]
-    );
+    let expected = [
+        ("the kill switch of firm was engaged by principal 1: drill", Severity::High),
+        ("the kill switch of account:7 was engaged by principal 1: drill", Severity::High),
+        ("the kill switch of account:7 was released by principal 1: drill", Severity::Medium),
+        ("day_loss stopped strategy:5: limit 100, value 101", Severity::High),
+        ("day_loss stopped instrument:TIDE: limit 100, value 101", Severity::High),
+        ("group:2 goes on after day_loss", Severity::Medium),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!((&alerts[1].accounts, alerts[4].symbol.as_str()), (&vec![7], SYMBOL));
 }
 
 /// Account 1 buys, account `seller` sells, each from somebody else.
