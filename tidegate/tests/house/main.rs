@@ -5,8 +5,10 @@
 //! * [`edges`]: dependencies between our crates, and crates the core may not use,
 //! * [`purity`]: no clock, randomness, float, file or socket in the core's source,
 //! * [`files`]: length, leftovers,
-//! * [`documents`]: links resolve, commands exist.
+//! * [`documents`]: links resolve, commands exist,
+//! * [`controls`]: the page of controls names every control, and no test that is not there.
 
+mod controls;
 mod documents;
 mod edges;
 mod files;
