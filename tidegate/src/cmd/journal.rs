@@ -15,6 +15,7 @@ use tidegate_model::{EventRecord, SeqNo};
 
 mod columns;
 mod fields;
+mod risk;
 
 use columns::COLUMNS;
 use fields::{Value, decode};

@@ -1,5 +1,6 @@
 //! Records of a journal as named fields: the one place that knows what `cat` and `export` print.
 
+use super::risk::{risk_command, risk_event, strategy};
 use std::fmt::Write as _;
 use tidegate_journal::frame::{
     KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
@@ -7,8 +8,8 @@ use tidegate_journal::frame::{
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
     AccountKind, Algorithm, AmendKind, CommandKind, Contingency, CorporateActionKind, CostMethod,
-    FillModelKind, LatencyLeg, LatencyModel, OrderType, Phase, RouteLink, RouteReportKind,
-    SetLimits, SetTickTable, TimeInForce,
+    FillModelKind, LatencyLeg, LatencyModel, NewOrder, OrderType, Phase, RouteLink,
+    RouteReportKind, SetLimits, SetTickTable, TimeInForce,
 };
 use tidegate_model::event::{
     Ack, CancelReason, EventKind, ExecType, Execution, Liquidity, ListOrderStatus, OrdStatus,
@@ -18,7 +19,7 @@ use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
     AccountId, Command, CommandRecord, Event, EventRecord, Instrument, InstrumentId, MarketEvent,
-    RejectReason, Side, TickTable,
+    RejectReason, ScopeKind, Side, TickTable,
 };
 
 /// A field's value, as it came.
@@ -66,6 +67,8 @@ macro_rules! put {
     };
 }
 
+pub(super) use put;
+
 /// The name of a value on the wire, `-` for 0, or the number if no name is assigned.
 macro_rules! name_of {
     ($type:ty, $wire:expr) => {
@@ -76,6 +79,8 @@ macro_rules! name_of {
         }
     };
 }
+
+pub(super) use name_of;
 
 /// Takes a record apart into `fields` and returns what it is. A payload that is not what its kind says, or is of a kind
 /// of a later version, comes as hexadecimal.
@@ -144,11 +149,11 @@ fn market_event(event: &MarketEvent, fields: &mut Fields) -> Option<&'static str
     Some(kind.as_str())
 }
 
-fn account(id: AccountId) -> Value {
+pub(super) fn account(id: AccountId) -> Value {
     if id == AccountId::NONE { Value::Word("-") } else { Value::from(id.0) }
 }
 
-fn instrument(id: InstrumentId) -> Value {
+pub(super) fn instrument(id: InstrumentId) -> Value {
     if id == InstrumentId::NONE { Value::Word("-") } else { Value::from(id.0) }
 }
 
@@ -161,31 +166,47 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         "session" = record.session.0,
         "request_id" = record.request_id
     );
+    command_fields(&command, fields);
+    CommandKind::from_wire(record.kind).map(CommandKind::as_str)
+}
+
+/// A new order, or one that is only looked at.
+pub(super) fn order_fields(body: &NewOrder, fields: &mut Fields) {
+    put!(
+        fields,
+        "account" = account(body.account),
+        "instrument" = instrument(body.instrument),
+        "strategy" = strategy(body.strategy),
+        "client_order_id" = body.client_order_id.to_string(),
+        "side" = name_of!(Side, body.side),
+        "order_type" = name_of!(OrderType, body.order_type),
+        "time_in_force" = name_of!(TimeInForce, body.time_in_force),
+        "flags" = body.flags,
+        "qty_lots" = body.qty.0,
+        "price_ticks" = body.price.0,
+        "stop_price_ticks" = body.stop_price.0,
+        "list_id" = body.list_id,
+        "leg" = body.leg
+    );
+}
+
+/// The body of a command.
+pub(super) fn command_fields(command: &Command, fields: &mut Fields) {
     match command {
         Command::SetPrincipal(_)
         | Command::SetControl(_)
+        | Command::SetLimits(_)
+        | Command::KillSwitch(_)
         | Command::SetGroup(_)
         | Command::SetListed(_)
         | Command::SetFactors(_)
         | Command::GrantLocate(_)
         | Command::Enable(_)
         | Command::Decide(_)
-        | Command::CheckOrder(_) => {}
-        Command::NewOrder(body) => put!(
-            fields,
-            "account" = account(body.account),
-            "instrument" = instrument(body.instrument),
-            "client_order_id" = body.client_order_id.to_string(),
-            "side" = name_of!(Side, body.side),
-            "order_type" = name_of!(OrderType, body.order_type),
-            "time_in_force" = name_of!(TimeInForce, body.time_in_force),
-            "flags" = body.flags,
-            "qty_lots" = body.qty.0,
-            "price_ticks" = body.price.0,
-            "stop_price_ticks" = body.stop_price.0,
-            "list_id" = body.list_id,
-            "leg" = body.leg
-        ),
+        | Command::CheckOrder(_) => {
+            risk_command(command, fields);
+        }
+        Command::NewOrder(body) => order_fields(body, fields),
         Command::NewAlgorithm(body) => put!(
             fields,
             "account" = account(body.account),
@@ -238,7 +259,7 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "instrument" = instrument(body.instrument),
             "side" = name_of!(Side, body.side)
         ),
-        Command::DefineInstrument(body) => instrument_fields(&body, fields),
+        Command::DefineInstrument(body) => instrument_fields(body, fields),
         Command::OpenAccount(body) => put!(
             fields,
             "account" = account(body.account),
@@ -252,10 +273,6 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
             "amount_e18" = body.amount.0,
             "currency" = body.currency.to_string()
         ),
-        Command::SetLimits(body) => limits_fields(&body, fields),
-        Command::KillSwitch(body) => {
-            put!(fields, "scope" = body.whom().to_string(), "engaged" = body.engaged)
-        }
         Command::Configure(body) => put!(
             fields,
             "paper_latency_ns" = body.paper_latency_ns,
@@ -305,7 +322,7 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         | Command::SetBorrow(_)
         | Command::CorporateAction(_)
         | Command::Settle(_)
-        | Command::AmendTrade(_) => account_command(&command, fields),
+        | Command::AmendTrade(_) => account_command(command, fields),
         Command::SetPhase(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
@@ -325,14 +342,13 @@ fn command(record: &CommandRecord, fields: &mut Fields) -> Option<&'static str> 
         Command::SetTickTable(body) => put!(
             fields,
             "instrument" = instrument(body.instrument),
-            "tick_table_ticks" = tick_table(&body)
+            "tick_table_ticks" = tick_table(body)
         ),
         Command::RouteReport(_)
         | Command::RouteStatus(_)
         | Command::RoutePosition(_)
-        | Command::ConfirmPosition(_) => route_command(&command, fields),
+        | Command::ConfirmPosition(_) => route_command(command, fields),
     }
-    CommandKind::from_wire(record.kind).map(CommandKind::as_str)
 }
 
 /// The bodies of the commands about what accounts hold.
@@ -466,19 +482,34 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
         "session" = record.session.0,
         "request_id" = record.request_id,
         "account" = account(record.account),
-        "instrument" = instrument(record.instrument)
+        "instrument" = instrument(record.instrument),
+        "strategy" = strategy(record.strategy)
     );
+    let mut body = Vec::new();
+    event_fields(&event, &mut body);
+    // What the body names as well, the head need not.
+    fields.retain(|(name, _)| !body.iter().any(|(other, _)| other == name));
+    fields.append(&mut body);
+    EventKind::from_wire(record.kind).map(EventKind::as_str)
+}
+
+/// The body of an event.
+fn event_fields(event: &Event, fields: &mut Fields) {
     match event {
         Event::Principal(_)
         | Event::Control(_)
+        | Event::Limits(_)
+        | Event::KillSwitch(_)
         | Event::Group(_)
         | Event::Listed(_)
         | Event::Factors(_)
         | Event::Locate(_)
         | Event::Proposal(_)
         | Event::Verdict(_)
-        | Event::Tripped(_) => {}
-        Event::Execution(body) | Event::CancelReject(body) => execution_fields(&body, fields),
+        | Event::Tripped(_) => {
+            risk_event(event, fields);
+        }
+        Event::Execution(body) | Event::CancelReject(body) => execution_fields(body, fields),
         Event::Position(body) => put!(
             fields,
             "position_lots" = body.qty,
@@ -500,16 +531,8 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "borrow_e18" = body.borrow.0,
             "conversions_e18" = body.conversions.0
         ),
-        Event::Instrument(body) => instrument_fields(&body, fields),
-        Event::Limits(body) => {
-            // The head names the account already.
-            fields.retain(|(name, _)| *name != "account");
-            limits_fields(&body, fields);
-        }
-        Event::Ack(body) => ack_fields(&body, fields),
-        Event::KillSwitch(body) => {
-            put!(fields, "scope" = body.whom().to_string(), "engaged" = body.engaged)
-        }
+        Event::Instrument(body) => instrument_fields(body, fields),
+        Event::Ack(body) => ack_fields(body, fields),
         Event::Posting(body) => put!(
             fields,
             "posting" = name_of!(PostingKind, body.kind),
@@ -556,7 +579,7 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "maintenance_margin_e18" = body.maintenance_margin.0,
             "excess_liquidity_e18" = body.excess_liquidity.0
         ),
-        Event::TickTable(body) => put!(fields, "tick_table_ticks" = tick_table(&body)),
+        Event::TickTable(body) => put!(fields, "tick_table_ticks" = tick_table(body)),
         Event::Phase(body) => put!(
             fields,
             "phase" = name_of!(Phase, body.phase),
@@ -566,7 +589,6 @@ fn event(record: &EventRecord, fields: &mut Fields) -> Option<&'static str> {
             "last_price_ticks" = body.last_price.0
         ),
     }
-    EventKind::from_wire(record.kind).map(EventKind::as_str)
 }
 
 fn execution_fields(body: &Execution, fields: &mut Fields) {
@@ -596,12 +618,13 @@ fn execution_fields(body: &Execution, fields: &mut Fields) {
         "cause_kind" = name_of!(MarketEventKind, body.cause_kind),
         "exec_id" = body.exec_id.0,
         "parent_id" = body.parent_id.0,
-        "cancel_reason" = name_of!(CancelReason, body.cancel_reason)
+        "cancel_reason" = name_of!(CancelReason, body.cancel_reason),
+        "reject_scope" = name_of!(ScopeKind, body.reject_scope)
     );
     reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
 }
 
-fn reject_fields(reason: u8, limit: i128, value: i128, fields: &mut Fields) {
+pub(super) fn reject_fields(reason: u8, limit: i128, value: i128, fields: &mut Fields) {
     put!(
         fields,
         "reject_reason" = name_of!(RejectReason, reason),
@@ -611,11 +634,16 @@ fn reject_fields(reason: u8, limit: i128, value: i128, fields: &mut Fields) {
 }
 
 fn ack_fields(body: &Ack, fields: &mut Fields) {
-    put!(fields, "command_kind" = name_of!(CommandKind, body.command_kind), "value" = body.value);
+    put!(
+        fields,
+        "command_kind" = name_of!(CommandKind, body.command_kind),
+        "value" = body.value,
+        "reject_scope" = name_of!(ScopeKind, body.reject_scope)
+    );
     reject_fields(body.reject_reason, body.reject_limit, body.reject_value, fields);
 }
 
-fn limits_fields(body: &SetLimits, fields: &mut Fields) {
+pub(super) fn limits_fields(body: &SetLimits, fields: &mut Fields) {
     put!(
         fields,
         "account" = account(body.account),
