@@ -42,6 +42,16 @@ pub enum AdapterError {
         /// The number that came.
         found: u64,
     },
+    /// The venue speaks another version than the adapter: what it says may mean something else.
+    #[error(
+        "the venue has version '{found}', the adapter was made for {expected}: the route stays down until they agree"
+    )]
+    Version {
+        /// What the adapter was made for.
+        expected: String,
+        /// What the venue has.
+        found: String,
+    },
     /// The engine takes no reports any more.
     #[error("the engine is gone")]
     EngineGone,
@@ -71,6 +81,13 @@ pub struct Known {
 
 /// One venue. A future that is dropped before it is done counts as a broken connection, but for [`Self::next`].
 pub trait Adapter: Send {
+    /// Says whether the venue speaks the version that the adapter was made for; asked after each [`Self::connect`], before
+    /// anything that it says is believed. An adapter whose venue has no versions answers `Ok` and says so there.
+    ///
+    /// # Errors
+    /// [`AdapterError::Version`]: the route stays down.
+    fn check_version(&self) -> Result<(), AdapterError>;
+
     /// Connects; the place where the venue's history stands.
     fn connect(&mut self) -> impl Future<Output = Result<[u64; 2], AdapterError>> + Send;
 

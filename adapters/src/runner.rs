@@ -108,6 +108,7 @@ impl Runner {
         was_up: &mut bool,
     ) -> Result<(), AdapterError> {
         let cursor = within(self.policy.timeout, adapter.connect()).await?;
+        adapter.check_version()?;
         self.status(RouteLink::Reconciling, cursor).await?;
         let Some(known) = self.known().await else { return Ok(()) };
         let mut reports = Reports::default();

@@ -20,6 +20,9 @@ use tidegate_model::event::OrdStatus;
 use tidegate_model::{Command, Instrument, Lots, OrderId, RoutedKind, RoutedOrder, Ticks};
 use tonic::Code;
 
+/// Characters of the far side's version that are told.
+const VERSION_SHOWN_MAX: usize = 32;
+
 /// Where the far side is, and how to trade there.
 #[derive(Clone, Debug)]
 pub struct TidegateVenue {
@@ -49,6 +52,8 @@ pub struct TidegateAdapter {
     ahead: Option<Event>,
     /// What every name of ours over there begins with.
     prefix: String,
+    /// The version over there, as of the last connection.
+    version: String,
 }
 
 fn unreadable(what: &'static str, text: &str) -> AdapterError {
@@ -62,7 +67,8 @@ fn place(position: &EventPosition) -> [u64; 2] {
 impl TidegateAdapter {
     /// An adapter that is not connected yet.
     pub fn new(venue: TidegateVenue) -> Self {
-        Self { venue, client: None, events: None, ahead: None, prefix: String::new() }
+        let (prefix, version) = (String::new(), String::new());
+        Self { venue, client: None, events: None, ahead: None, prefix, version }
     }
 
     fn client(&self) -> Result<&Client, AdapterError> {
@@ -292,12 +298,17 @@ impl TidegateAdapter {
 }
 
 impl Adapter for TidegateAdapter {
+    fn check_version(&self) -> Result<(), AdapterError> {
+        agree(VERSION, &self.version)
+    }
+
     async fn connect(&mut self) -> Result<[u64; 2], AdapterError> {
         self.events = None;
         self.ahead = None;
         let client = Client::connect(&self.venue.address, Some(&self.venue.token)).await?;
         let status = client.get_status(GetStatusRequest {}).await?;
         self.client = Some(client);
+        self.version.clone_from(&status.version);
         Ok(status.last_event.as_ref().map_or([0; 2], place))
     }
 
@@ -356,6 +367,22 @@ impl Adapter for TidegateAdapter {
     }
 }
 
+/// The version that this adapter was made for: that of the protocol's crate.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Two versions speak the same language if they have the same major and minor number.
+fn agree(ours: &str, theirs: &str) -> Result<(), AdapterError> {
+    let language = |version: &str| -> Option<[u32; 2]> {
+        let mut numbers = version.split('.').map(|number| number.parse().ok());
+        Some([numbers.next()??, numbers.next()??])
+    };
+    let is_same = language(theirs).is_some() && language(ours) == language(theirs);
+    let shown = || theirs.chars().take(VERSION_SHOWN_MAX).flat_map(char::escape_default).collect();
+    is_same
+        .then_some(())
+        .ok_or_else(|| AdapterError::Version { expected: ours.into(), found: shown() })
+}
+
 /// True if nothing more can come of the order.
 fn has_ended(said: &OrderReport) -> bool {
     let status = u8::try_from(said.ord_status).ok().and_then(OrdStatus::from_wire);
@@ -395,4 +422,32 @@ fn signed(terms: &Instrument, text: &str) -> Result<i64, AdapterError> {
     };
     let lots = i64::try_from(lots(terms, "position", magnitude)?.0);
     lots.map(|lots| sign * lots).map_err(|_| unreadable("position", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_agree_by_major_and_minor() {
+        for (ours, theirs, is_same) in [
+            ("0.1.0", "0.1.0", true),
+            ("0.1.0", "0.1.7", true),
+            ("0.1.0", "0.1.0-rc.1", true),
+            ("0.1.0", "0.2.0", false),
+            ("0.1.0", "1.1.0", false),
+            ("0.1.0", "0.10.0", false),
+            ("0.1.0", "0.1", true),
+            ("0.1.0", "0", false),
+            ("0.1.0", "", false),
+            ("0.1.0", "latest", false),
+            ("latest", "latest", false),
+        ] {
+            let agreed = agree(ours, theirs);
+            assert_eq!(agreed.is_ok(), is_same, "{ours} and {theirs}: {agreed:?}");
+        }
+        let error =
+            agree("0.1.0", &format!("\u{1b}{}", "x".repeat(1_000))).expect_err("no version");
+        assert!(error.to_string().len() < 200, "{error}");
+    }
 }

@@ -8,6 +8,10 @@ use tidegate_journal::{Checkpoint, JournalError, Reader};
 use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, SeqNo, StateHash};
 
+/// What inputs mean and do to the state, counted: it is in the header of each segment that the engine writes. 1 were the
+/// journals before controls by scope.
+pub const BEHAVIOUR_VERSION: u32 = 2;
+
 /// Why a replay stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +31,18 @@ pub enum ReplayError {
         kind: u8,
         /// Bytes of its payload.
         len: usize,
+    },
+    /// A newer engine wrote it, whose inputs may mean what this one does not know.
+    #[error(
+        "input {seq} was written by an engine of behaviour version {found}, this build knows up to {supported}: use a newer build"
+    )]
+    NewerBehaviour {
+        /// Its number.
+        seq: SeqNo,
+        /// The version that wrote it.
+        found: u32,
+        /// The newest version that this build knows.
+        supported: u32,
     },
     /// The state is not the one that was recorded.
     #[error("after input {seq} the state hash is {replayed}, the journal recorded {recorded}")]
@@ -70,13 +86,17 @@ impl Inputs {
     /// The next record with its number; `None` at the end.
     ///
     /// # Errors
-    /// See [`ReplayError`]: damage, an unknown record, a journal that begins otherwise.
+    /// See [`ReplayError`]: damage, an unknown record, a newer engine, a journal that begins otherwise.
     // Not an `Iterator`: whoever has had an error would be asked on.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<(SeqNo, Recorded)>, ReplayError> {
         loop {
             let Some(record) = self.reader.next()? else { return Ok(None) };
             let (seq, kind, payload) = (record.seq, record.kind, record.payload);
+            if record.behaviour_version > BEHAVIOUR_VERSION {
+                let (found, supported) = (record.behaviour_version, BEHAVIOUR_VERSION);
+                return Err(ReplayError::NewerBehaviour { seq, found, supported });
+            }
             let unknown = ReplayError::UnknownRecord { seq, kind, len: payload.len() };
             let recorded = match kind {
                 KIND_MARKET_EVENT => Recorded::Market(read(payload).ok_or(unknown)?),

@@ -12,7 +12,7 @@ use crate::core::output::Output;
 use crate::core::route::ROUTE_RING_CAPACITY;
 use crate::core::{Core, Input};
 use crate::event_log::EventPosition;
-use crate::replay::{ReplayError, replay};
+use crate::replay::{BEHAVIOUR_VERSION, ReplayError, replay};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -502,7 +502,11 @@ fn run<S: Strategy>(
     status: &EngineStatus,
 ) -> Result<Stopped, EngineError> {
     // The replay reads every record, and refuses what is damaged.
-    let once = tidegate_journal::Config { check: Check::LastSegment, ..config.journal.clone() };
+    let once = tidegate_journal::Config {
+        check: Check::LastSegment,
+        behaviour_version: BEHAVIOUR_VERSION,
+        ..config.journal.clone()
+    };
     let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
     let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
     let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());

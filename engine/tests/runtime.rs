@@ -460,3 +460,36 @@ fn damage_far_behind_the_end_of_the_event_log_is_refused() {
     let error = event_log::open(dir.path(), small).expect_err("it is damaged").to_string();
     assert!(error.contains(name), "{error}");
 }
+
+#[test]
+fn a_journal_of_a_newer_behaviour_is_refused_and_one_of_an_older_goes_on() {
+    let known = tidegate_engine::replay::BEHAVIOUR_VERSION;
+    for (version, is_known) in [(1, true), (known, true), (known + 1, false), (u32::MAX, false)] {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let journal =
+            tidegate_journal::Config { behaviour_version: version, ..config(dir.path()).journal };
+        let (mut writer, _) = tidegate_journal::Writer::open(dir.path(), journal).expect("opened");
+        let first = CommandRecord::new(Command::Configure(configure(0)));
+        writer
+            .append_pod(tidegate_journal::frame::KIND_COMMAND, SeqNo(1), &first)
+            .expect("appended");
+        writer.close().expect("closed");
+        let replayed = replay(dir.path(), &mut NoOutput, |_| {});
+        assert_eq!(replayed.is_ok(), is_known, "{version}: {replayed:?}");
+        let bench = start_only(dir.path(), EventPosition::default(), ());
+        wait_for("the start or its end", || {
+            bench.engine.is_finished() || bench.engine.status.alive.load(Ordering::Acquire)
+        });
+        match bench.engine.stop() {
+            Ok(_) => assert!(is_known, "{version}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!is_known && text.contains("use a newer build"), "{version}: {text}");
+            }
+        }
+        // What a run appends names the version that wrote it.
+        let report = tidegate_journal::verify(dir.path()).expect("a whole journal");
+        let expected = if is_known { known } else { version };
+        assert_eq!(report.behaviour_version, expected, "{version}");
+    }
+}

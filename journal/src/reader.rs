@@ -24,6 +24,8 @@ pub struct Record<'a> {
     pub segment: u64,
     /// Where its frame begins in the segment's file, in bytes.
     pub offset: u64,
+    /// The behaviour version of the engine that wrote the segment.
+    pub behaviour_version: u32,
 }
 
 impl Record<'_> {
@@ -203,7 +205,8 @@ impl Reader {
         let payload =
             segment.bytes(offset + FRAME_HEADER_LEN as u64, usize::from(header.payload_len));
         let (seq, kind) = (SeqNo(header.seq), header.kind);
-        Ok(Some(Record { seq, kind, payload, segment: segment.header.index, offset }))
+        let SegmentHeader { index: segment, behaviour_version, .. } = segment.header;
+        Ok(Some(Record { seq, kind, payload, segment, offset, behaviour_version }))
     }
 
     #[inline]

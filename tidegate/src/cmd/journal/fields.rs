@@ -718,7 +718,14 @@ mod tests {
         payloads.push((KIND_SEAL, vec![0; 24]));
         payloads.push((99, vec![1, 2]));
         for (kind, payload) in payloads {
-            let record = Record { seq: SeqNo(1), kind, payload: &payload, segment: 1, offset: 128 };
+            let record = Record {
+                seq: SeqNo(1),
+                kind,
+                payload: &payload,
+                segment: 1,
+                offset: 128,
+                behaviour_version: 1,
+            };
             let mut fields = Vec::new();
             let name = decode(&record, &mut fields);
             assert_eq!(name == "unknown", kind == 99, "{kind} is {name}");
@@ -739,6 +746,7 @@ mod tests {
             payload: &payload,
             segment: 1,
             offset: 128,
+            behaviour_version: 1,
         };
         let mut fields = Vec::new();
         assert_eq!(decode(&record, &mut fields), "unknown");
