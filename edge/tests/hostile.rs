@@ -330,23 +330,23 @@ async fn a_token_in_a_wrong_form_is_told_the_right_one() {
     let mut client = account_service_client::AccountServiceClient::new(channel);
     let long = format!("Bearer {}", "x".repeat(513));
     for header in [TRADER, "Bearer", "Basic dXNlcg==", "Bearer\ttoken", "Token x", "", &long] {
-        let mut request = tonic::Request::new(ListAccountsRequest {});
+        let mut request = tonic::Request::new(ListAccountsRequest::default());
         request.metadata_mut().insert("authorization", header.parse().expect("ASCII"));
         let status = client.list_accounts(request).await.expect_err(header);
         assert_eq!(status.code(), Code::Unauthenticated, "{header}");
         assert_eq!(status.message(), "authorization: must read 'Bearer TOKEN'", "{header}");
     }
-    let mut request = tonic::Request::new(ListAccountsRequest {});
+    let mut request = tonic::Request::new(ListAccountsRequest::default());
     let header = MetadataValue::try_from(b"Bearer \xff\xfe".as_slice()).expect("opaque bytes");
     request.metadata_mut().insert("authorization", header);
     let status = client.list_accounts(request).await.expect_err("no text");
     assert_eq!(status.code(), Code::Unauthenticated);
     // Headers without end are refused before anything looks at them.
-    let mut request = tonic::Request::new(ListAccountsRequest {});
+    let mut request = tonic::Request::new(ListAccountsRequest::default());
     let header = format!("Bearer {}", "x".repeat(20_000)).parse().expect("ASCII");
     request.metadata_mut().insert("authorization", header);
     client.list_accounts(request).await.expect_err("beyond header_bytes_max");
-    let fine = client.list_accounts(ListAccountsRequest {}).await.expect("served on");
+    let fine = client.list_accounts(ListAccountsRequest::default()).await.expect("served on");
     assert_eq!(fine.into_inner().accounts.len(), 1);
     house.close().await;
 }

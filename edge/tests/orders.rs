@@ -47,6 +47,36 @@ async fn an_order_that_is_sent_again_is_taken_once() {
     house.close().await;
 }
 
+/// The last account that there can be, too.
+#[tokio::test]
+async fn accounts_are_listed_by_the_page() {
+    let house = House::new(config()).await;
+    for account in [131_071, 5] {
+        house.open_account(account).await;
+    }
+    let trader = house.trader().await;
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    for page in 0.. {
+        let request = ListAccountsRequest { page_size: 2, page_token };
+        let answer = trader.list_accounts(request).await.expect("accounts");
+        assert!(answer.accounts.len() <= 2, "page {page}");
+        found.extend(answer.accounts.iter().map(|account| account.account));
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, [ACCOUNT, 5, 131_071]);
+    let all = trader.list_accounts(ListAccountsRequest::default()).await.expect("accounts");
+    assert_eq!((all.accounts.len(), all.next_page_token.as_str()), (3, ""));
+    for (page_size, page_token) in [(1_001, ""), (2, "x"), (2, "1-2")] {
+        let request = ListAccountsRequest { page_size, page_token: page_token.into() };
+        let (code, _) = failure(trader.list_accounts(request).await);
+        assert_eq!(code, Code::InvalidArgument, "{page_size} {page_token}");
+    }
+    house.close().await;
+}
+
 #[tokio::test]
 async fn an_order_is_answered_filled_and_found_again() {
     let mut house = House::new(config()).await;

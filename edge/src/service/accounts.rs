@@ -12,6 +12,8 @@ use tidegate_model::event::{OrdStatus, Position};
 use tidegate_model::{AccountId, Instrument, InstrumentId, OrderId};
 use tonic::{Request, Response, Status};
 
+/// Accounts of one page where none is asked for.
+const ACCOUNTS_PAGE: usize = 1_000;
 /// Positions of one page where none is asked for.
 const POSITIONS_PAGE: usize = 1_000;
 /// Orders of one page where none is asked for.
@@ -82,13 +84,24 @@ impl AccountService for Accounts {
         request: Request<proto::ListAccountsRequest>,
     ) -> Result<Response<proto::ListAccountsResponse>, Status> {
         self.0.auth.reader(&request)?;
+        let request = request.get_ref();
+        let size = requests::page_size(request.page_size, ACCOUNTS_PAGE)?;
+        let from = match token_numbers::<1>(&request.page_token)? {
+            None => Bound::Unbounded,
+            Some([account]) => {
+                Bound::Excluded(AccountId(u32::try_from(account).unwrap_or(u32::MAX)))
+            }
+        };
         let view = self.0.view();
-        let reports = view.accounts.iter().flat_map(|(id, account)| {
+        let accounts = view.accounts.range((from, Bound::Unbounded)).take(size + 1).collect();
+        let (accounts, next_page_token) = page(accounts, size, |(id, _)| id.to_string());
+        let reports = accounts.into_iter().flat_map(|(id, account)| {
             account.currencies().map(|cash| reports::account_report(*id, cash))
         });
         Ok(Response::new(proto::ListAccountsResponse {
             accounts: reports.collect(),
             as_of: Some(reports::position(view.as_of)),
+            next_page_token,
         }))
     }
 
