@@ -31,6 +31,9 @@ pub(crate) enum Expect {
 /// are counted.
 pub(crate) const BESIDE_MAX: usize = 512;
 
+/// Kills that may wait beside `waiting_max` other calls: more than people press a button at one time.
+const KILLS_WAITING_MAX: usize = 64;
+
 /// What the engine answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -128,12 +131,25 @@ impl Answers {
         request_id: u64,
         expect: Expect,
     ) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        self.begin(request_id, expect, self.waiting_max)
+    }
+
+    /// The same for what stops trading: there is room for it when others have to wait.
+    pub fn expect_kill(&self, request_id: u64) -> Result<oneshot::Receiver<Answer>, Refusal> {
+        self.begin(request_id, Expect::Ack, self.waiting_max.saturating_add(KILLS_WAITING_MAX))
+    }
+
+    fn begin(
+        &self,
+        request_id: u64,
+        expect: Expect,
+        waiting_max: usize,
+    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
         let (tell, answer) = oneshot::channel();
         let waiters = &mut lock(&self.waiting).waiters;
-        if waiters.len() >= self.waiting_max {
+        if waiters.len() >= waiting_max {
             return Err(Refusal::exhausted(format_args!(
-                "{} calls wait for the engine already, the most that may (waiting_max); try again",
-                self.waiting_max
+                "{waiting_max} calls wait for the engine already, the most that may (waiting_max); try again"
             )));
         }
         let waiter = Waiter { expect, found: None, beside: Vec::new(), left_out: 0, tell };
@@ -277,6 +293,11 @@ mod tests {
         let answers = Answers::new(SessionId(1), 1);
         let _first = answers.expect(1, Expect::Ack).expect("room");
         let refusal = answers.expect(2, Expect::Ack).expect_err("full");
+        let kills = 100..100 + KILLS_WAITING_MAX as u64;
+        let waiting: Vec<_> = kills.clone().map(|id| answers.expect_kill(id)).collect();
+        assert!(waiting.iter().all(Result::is_ok), "there is room for kills");
+        assert!(answers.expect_kill(99).is_err(), "and it has a bound");
+        kills.for_each(|id| answers.forget(id));
         assert!(refusal.text.contains("waiting_max"), "{}", refusal.text);
         answers.forget(1);
         assert!(answers.expect(2, Expect::Ack).is_ok());

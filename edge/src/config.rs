@@ -42,7 +42,7 @@ impl std::fmt::Debug for TokenEntry {
 /// The bounds of one edge. Reaching one is a typed error that names it.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at one time; each costs some tens of KiB.
+    /// Connections at one time; each costs some tens of KiB. Eight more are kept for this machine, ten seconds each.
     pub connections_max: usize,
     /// Streams (calls in flight) of one connection.
     pub streams_per_connection_max: u32,

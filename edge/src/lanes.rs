@@ -1,4 +1,5 @@
-//! The rings into the engine: one for all unary calls, the others lent to order sessions.
+//! The rings into the engine: one for kill switches that are engaged, one for all other unary calls, the others lent to order
+//! sessions.
 
 use crate::error::Refusal;
 use crate::link::CommandLane;
@@ -15,6 +16,7 @@ const RETRY_FOR: Duration = Duration::from_secs(5);
 /// All lanes of an edge.
 #[derive(Debug)]
 pub(crate) struct Lanes {
+    kill: Mutex<CommandLane>,
     unary: Mutex<CommandLane>,
     free: Arc<Mutex<Vec<CommandLane>>>,
     sessions_max: usize,
@@ -29,15 +31,21 @@ pub(crate) struct LentLane {
 
 fn is_full() -> Refusal {
     Refusal::exhausted(
-        "the engine is not taking commands: its ring for this session is full; the request was not sent",
+        "the engine is not taking commands: the ring that this goes through is full; the request was not sent",
     )
 }
 
 impl Lanes {
-    /// The first lane is for unary calls.
-    pub fn new(unary: CommandLane, sessions: Vec<CommandLane>) -> Self {
+    /// A lane for what stops trading, one for all other unary calls, and those of sessions.
+    pub fn new(kill: CommandLane, unary: CommandLane, sessions: Vec<CommandLane>) -> Self {
         let sessions_max = sessions.len();
-        Self { unary: Mutex::new(unary), free: Arc::new(Mutex::new(sessions)), sessions_max }
+        let free = Arc::new(Mutex::new(sessions));
+        Self { kill: Mutex::new(kill), unary: Mutex::new(unary), free, sessions_max }
+    }
+
+    /// Sends what stops trading, by the way that no other command can fill.
+    pub fn send_kill(&self, command: CommandRecord) -> Result<(), Refusal> {
+        lock(&self.kill).try_send(command).map_err(|_| is_full())
     }
 
     /// Sends a unary call's commands, none of another call between them.
@@ -116,7 +124,7 @@ mod tests {
     fn lanes_are_lent_once_and_come_back() {
         let (unary, _unary_end) = lane();
         let (session, mut end) = lane();
-        let lanes = Lanes::new(unary, vec![session]);
+        let lanes = Lanes::new(lane().0, unary, vec![session]);
         let mut lent = lanes.lend().expect("a free lane");
         assert_eq!((lanes.sessions_open(), lanes.sessions_max()), (1, 1));
         let refusal = lanes.lend().expect_err("none is left");
@@ -130,11 +138,14 @@ mod tests {
     #[test]
     fn a_full_lane_is_a_refusal() {
         let (unary, _end) = lane();
-        let lanes = Lanes::new(unary, Vec::new());
+        let (kill, mut kills) = lane();
+        let lanes = Lanes::new(kill, unary, Vec::new());
         let time = CommandRecord::new(Command::Time);
         for _ in 0..LANE_CAPACITY / 2 {
             assert!(lanes.send(&[time; 2]).is_ok());
         }
         assert!(lanes.send(&[time]).is_err());
+        assert!(lanes.send_kill(time).is_ok(), "it has a way of its own");
+        assert!(kills.pop().is_ok());
     }
 }

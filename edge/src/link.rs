@@ -10,6 +10,8 @@ pub use tidegate_engine::runtime::{BookRequests, EngineStatus};
 /// The engine, as the edge sees it.
 #[derive(Debug)]
 pub struct EngineLink {
+    /// The ring that kill switches are engaged through, and nothing else: the engine asks it before every other.
+    pub kill: CommandLane,
     /// Rings into the engine: the first carries all unary calls, each other one order session at a time.
     pub lanes: Vec<CommandLane>,
     /// Every event, numbered.

@@ -1,4 +1,7 @@
 //! The listening socket, with a bound on connections: one past it is closed at once, so that those there are live on.
+//!
+//! A few more are kept for this machine, for a moment each: whoever runs the server can reach it to stop what floods it. Where
+//! even those are taken there is the kill file, which needs no connection.
 
 use std::io;
 use std::pin::Pin;
@@ -8,17 +11,25 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// Pause after a failure to accept: it is mostly a lack of file handles, which only time mends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections kept for this machine beside `connections_max`.
+const RESERVED: usize = 8;
+/// How long a connection may have such a place: time for a few calls, and then it is another's turn.
+const RESERVED_FOR: Duration = Duration::from_secs(10);
+
 /// A connection that counts for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Counted {
     stream: TcpStream,
     _permit: OwnedSemaphorePermit,
+    /// When it ends, if its place is a reserved one.
+    until: Option<Pin<Box<Sleep>>>,
 }
 
 /// Accepts connections, at most `connections_max` at one time.
@@ -27,12 +38,13 @@ pub(crate) fn accept(
     connections_max: usize,
 ) -> ReceiverStream<io::Result<Counted>> {
     let connections = Arc::new(Semaphore::new(connections_max));
+    let reserved = Arc::new(Semaphore::new(RESERVED));
     let (accepted, incoming) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
-            let stream = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                    Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -41,7 +53,16 @@ pub(crate) fn accept(
                 },
                 () = accepted.closed() => return,
             };
-            let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            let place = || {
+                if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
+                    return Some((permit, None));
+                }
+                let reserved =
+                    peer.ip().to_canonical().is_loopback().then(|| Arc::clone(&reserved));
+                let permit = reserved?.try_acquire_owned().ok()?;
+                Some((permit, Some(Box::pin(tokio::time::sleep(RESERVED_FOR)))))
+            };
+            let Some((permit, until)) = place() else {
                 tracing::warn!(connections_max, "too many connections; the new one is closed");
                 continue;
             };
@@ -49,7 +70,7 @@ pub(crate) fn accept(
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY");
             }
-            if accepted.send(Ok(Counted { stream, _permit: permit })).await.is_err() {
+            if accepted.send(Ok(Counted { stream, _permit: permit, until })).await.is_err() {
                 return;
             }
         }
@@ -71,6 +92,10 @@ impl AsyncRead for Counted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready()) {
+            // As if the other end had closed it.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

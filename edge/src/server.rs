@@ -94,7 +94,7 @@ impl Edge {
     /// [`EdgeError`] says what is wrong with the configuration or the machine.
     pub async fn bind(link: EngineLink, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.check()?;
-        let EngineLink { mut lanes, events: log, public, book_requests, status } = link;
+        let EngineLink { kill, mut lanes, events: log, public, book_requests, status } = link;
         if lanes.len() < 2 {
             return Err(EdgeError::NoLanes { given: lanes.len() });
         }
@@ -126,7 +126,7 @@ impl Edge {
         let shared = Arc::new(Shared {
             auth: Auth::new(&config),
             routes: config.routes,
-            lanes: Lanes::new(unary, lanes),
+            lanes: Lanes::new(kill, unary, lanes),
             log,
             view,
             answers,

@@ -22,7 +22,9 @@ async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
     // The other ends are kept, and nobody reads from them.
     let (lanes, _held): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
     let status = Arc::new(EngineStatus::default());
+    let (kill, _kill_end) = lane();
     let link = EngineLink {
+        kill,
         lanes,
         events,
         public,
@@ -72,6 +74,7 @@ async fn an_edge_refuses_to_be_open_to_strangers() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let (_writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
     let link = |lanes: usize| EngineLink {
+        kill: lane().0,
         lanes: (0..lanes).map(|_| lane().0).collect(),
         events: events.clone(),
         public: broadcast::channel().1,

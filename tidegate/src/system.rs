@@ -90,10 +90,11 @@ impl System {
         let (public_writer, public) = broadcast::channel();
         // The engine polls in this order: what stops it comes first.
         let (kill_file_lane, kill_file_in) = lane();
+        let (kill, kill_in) = lane();
         let (operator_lane, operator_in) = lane();
         let (calendar_lane, calendar_in) = lane();
         let mut lanes = Vec::new();
-        let mut lanes_in = vec![kill_file_in, operator_in, calendar_in];
+        let mut lanes_in = vec![kill_file_in, kill_in, operator_in, calendar_in];
         for _ in 0..=SESSIONS_MAX {
             let (sender, receiver) = lane();
             lanes.push(sender);
@@ -138,7 +139,8 @@ impl System {
         let mut operator = Operator::new(operator_lane, events.clone(), Arc::clone(&status));
         let mut kill_file =
             KillTrigger::new(kill_file, kill_file_lane, events.clone(), Arc::clone(&status));
-        let link = EngineLink { lanes, events, public, book_requests, status: Arc::clone(&status) };
+        let link =
+            EngineLink { kill, lanes, events, public, book_requests, status: Arc::clone(&status) };
         let started = wait_until_alive(&engine)
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| Ok(log.settle()?))

@@ -131,10 +131,19 @@ impl Shared {
             ..CommandRecord::new(*command).from_session(principal, session, request_id)
         };
         let records: Vec<_> = commands.iter().map(framed).collect();
-        let answer = self.answers.expect(request_id, expect)?;
+        let is_kill = matches!(commands, [Command::KillSwitch(kill)] if kill.engaged != 0);
+        let answer = if is_kill {
+            self.answers.expect_kill(request_id)?
+        } else {
+            self.answers.expect(request_id, expect)?
+        };
         // Also when the caller goes away while it waits.
         let _forget = Forget { answers: &self.answers, request_id };
-        self.lanes.send(&records)?;
+        match &records[..] {
+            // Nothing that others send can fill its way.
+            [kill] if is_kill => self.lanes.send_kill(*kill)?,
+            records => self.lanes.send(records)?,
+        }
         match tokio::time::timeout(self.limits.answer_timeout, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) | Err(_) => Err(outcome_unknown(self, request_id)),

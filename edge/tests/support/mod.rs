@@ -27,7 +27,7 @@ pub const TRADER: &str = "trader-token-0123456789";
 pub const SYMBOL: &str = "ACME";
 pub const ACCOUNT: u32 = 1;
 
-/// Lanes of one edge: one for unary calls, two for sessions.
+/// Lanes of one edge: one for unary calls, two for sessions. One more is for kill switches.
 pub const LANES: usize = 3;
 /// Edges that one engine can have, one after the other.
 const EDGES_MAX: usize = 2;
@@ -96,7 +96,7 @@ impl House {
         let (public_writer, public) = broadcast::channel();
         let (feed, feed_out) = runtime::feed_ring();
         let (mut lanes, mut lanes_in) = (Vec::new(), Vec::new());
-        for _ in 0..LANES * EDGES_MAX {
+        for _ in 0..(LANES + 1) * EDGES_MAX {
             let (sender, receiver) = lane();
             lanes.push(sender);
             lanes_in.push(receiver);
@@ -130,6 +130,7 @@ impl House {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let link = EngineLink {
+            kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
             events: events.clone(),
             public: public.clone(),
@@ -259,6 +260,7 @@ impl House {
         edge.stop().await;
         let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
         let link = EngineLink {
+            kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
             events: self.events.clone(),
             public: self.public.clone(),
