@@ -1,5 +1,6 @@
 //! What surveillance tells.
 
+use crate::Heard;
 use serde_json::{Value, json};
 use std::fmt;
 use tidegate_client::proto::EventPosition;
@@ -115,6 +116,8 @@ pub struct Alert {
     pub accounts: Vec<u32>,
     /// The principals it is about; may be empty.
     pub principals: Vec<u32>,
+    /// The strategies it is about; may be empty.
+    pub strategies: Vec<u32>,
     /// The instrument; empty if it is about none or several.
     pub symbol: String,
     /// What was counted, by name; decimal text.
@@ -128,15 +131,18 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// An alert of what an event completed, to be filled in.
-    pub(crate) fn new(kind: AlertKind, severity: Severity, ts: u64, place: Place) -> Self {
+    /// An alert of what an event completed, by whoever asked for that, to be filled in.
+    pub(crate) fn new(kind: AlertKind, severity: Severity, heard: &Heard) -> Self {
+        let &Heard { ts, place, .. } = heard;
+        let somebody = |number: u32| Some(number).filter(|it| *it != 0).into_iter().collect();
         Self {
             kind,
             severity,
             ts,
             place,
             accounts: Vec::new(),
-            principals: Vec::new(),
+            principals: somebody(heard.principal),
+            strategies: somebody(heard.strategy),
             symbol: String::new(),
             figures: Vec::new(),
             evidence: vec![place],
@@ -168,6 +174,7 @@ impl Alert {
             "ordinal": self.place.ordinal,
             "accounts": self.accounts,
             "principals": self.principals,
+            "strategies": self.strategies,
             "symbol": self.symbol,
             "figures": figures,
             "events": evidence,
@@ -185,7 +192,9 @@ mod tests {
     #[test]
     fn what_proves_it_is_in_order_and_bounded() {
         let at = |seq| Place { seq, ordinal: 0 };
-        let mut alert = Alert::new(AlertKind::Layering, Severity::High, 5, at(100));
+        let heard = Heard { place: at(100), ts: 5, principal: 0, strategy: 7, account: None };
+        let mut alert = Alert::new(AlertKind::Layering, Severity::High, &heard);
+        assert_eq!((alert.principals.len(), alert.strategies.as_slice()), (0, &[7][..]));
         alert.prove(vec![at(3), at(1), at(3)]);
         assert_eq!(alert.evidence, [at(1), at(3), at(100)]);
         alert.prove((0..1_000).map(|n| at(n / 2)).collect());

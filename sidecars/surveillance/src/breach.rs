@@ -81,9 +81,8 @@ impl Breach {
             Who::Principal(principal) => format!("principal {principal}"),
             _ => format!("account {}", account.unwrap_or_default()),
         };
-        let mut alert = Alert::new(AlertKind::LimitBreach, Severity::High, heard.ts, heard.place);
+        let mut alert = Alert::new(AlertKind::LimitBreach, Severity::High, heard);
         alert.accounts.extend(account);
-        alert.principals.extend(Some(heard.principal).filter(|it| *it != 0));
         alert.figures = vec![
             ("rejects", count.to_string()),
             ("limit", self.count.to_string()),
@@ -126,8 +125,7 @@ pub(crate) fn not_permitted(
     let who = Who::Principal(heard.principal);
     let subject = Subject { kind: AlertKind::NotPermitted, who, what };
     let repeats = episodes.met(heard.ts, subject)?;
-    let mut alert = Alert::new(AlertKind::NotPermitted, Severity::High, heard.ts, heard.place);
-    alert.principals.push(heard.principal);
+    let mut alert = Alert::new(AlertKind::NotPermitted, Severity::High, heard);
     alert.accounts.extend(heard.account);
     alert.figures = vec![("command", command.to_string()), ("reason", reason_name(reject.reason))];
     alert.text = format!(

@@ -131,9 +131,8 @@ impl Layering {
         sums: [i128; 2],
         prices: usize,
     ) -> Alert {
-        let mut alert = Alert::new(kind, Severity::High, heard.ts, heard.place);
+        let mut alert = Alert::new(kind, Severity::High, heard);
         alert.accounts.push(told.account);
-        alert.principals.extend(Some(heard.principal).filter(|it| *it != 0));
         alert.symbol = symbol.to_string();
         let [executed, withdrawn] = sums.map(format_nano);
         let (did, showed) = if told.side == 0 { ("sold", "buy") } else { ("bought", "sell") };

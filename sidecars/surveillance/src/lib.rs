@@ -32,9 +32,15 @@ use crate::ratio::{Ratio, message};
 use crate::report::{Symbols, Told, Unreadable, signed_qty};
 use crate::wash::Wash;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use tidegate_client::decimal::{format_nano, format_scaled, parse_nano};
 use tidegate_client::proto::event::Body;
-use tidegate_client::proto::{Event, ExecType, Instrument, OrderReport, PositionReport, Reject};
+use tidegate_client::proto::{
+    Event, ExecType, GroupReport, Instrument, OrderReport, PositionReport, Reject, ScopeKind,
+};
+
+/// Accounts whose group is known at once: more than an engine has.
+const GROUPED_MAX: usize = 16_384;
 
 /// The head of the event that is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +48,10 @@ pub(crate) struct Heard {
     pub place: Place,
     /// The engine's time, never before what was heard earlier.
     pub ts: u64,
+    /// 0 is nobody.
     pub principal: u32,
+    /// 0 is none.
+    pub strategy: u32,
     pub account: Option<u32>,
 }
 
@@ -127,6 +136,8 @@ impl Exposure {
 pub struct Surveillance {
     settings: Settings,
     symbols: Symbols,
+    /// The group of each account that is in one.
+    groups: BTreeMap<u32, u32>,
     exposures: Exposures,
     breach: Breach,
     wash: Wash,
@@ -156,6 +167,7 @@ impl Surveillance {
         settings.check()?;
         Ok(Self {
             symbols: Symbols::default(),
+            groups: BTreeMap::new(),
             exposures: Exposures::new(settings.from_the_first),
             breach: Breach::new(&settings),
             wash: Wash::new(&settings),
@@ -193,6 +205,7 @@ impl Surveillance {
             place,
             ts,
             principal: event.principal,
+            strategy: event.strategy,
             account: event.account,
         };
         let late = place.is_some_and(|place| self.last.is_some_and(|last| place <= last));
@@ -215,6 +228,7 @@ impl Surveillance {
                 alerts.push(stopped::kill_switch(&heard, kill));
                 Ok(())
             }
+            Some(Body::Group(group)) => self.group(group),
             Some(Body::Tripped(tripped)) => {
                 alerts.push(stopped::tripped(&heard, tripped));
                 Ok(())
@@ -304,7 +318,9 @@ impl Surveillance {
         }
         if let (ExecType::Trade, Some(price)) = (told.exec_type, told.last_price) {
             let (symbols, episodes) = (&self.symbols, &mut self.episodes);
-            let (alert, lost) = self.wash.executed(heard, (&told, price), owner, symbols, episodes);
+            let group = self.groups.get(&told.account).copied();
+            let (alert, lost) =
+                self.wash.executed(heard, (&told, price), (owner, group), symbols, episodes);
             alerts.extend(alert);
             let lost = lost | self.layering.executed(heard, &told, owner);
             if self.ratio.executed(heard, &told) {
@@ -395,8 +411,7 @@ impl Surveillance {
         let who = Who::Account(held.account);
         let subject = Subject { kind: AlertKind::PositionDifference, who, what: symbol };
         let Some(repeats) = self.episodes.met(heard.ts, subject) else { return Ok(()) };
-        let mut alert =
-            Alert::new(AlertKind::PositionDifference, Severity::High, heard.ts, heard.place);
+        let mut alert = Alert::new(AlertKind::PositionDifference, Severity::High, heard);
         let (told, by_executions) =
             (format_nano(difference.told), format_nano(difference.by_executions));
         alert.accounts.push(held.account);
@@ -420,6 +435,20 @@ impl Surveillance {
         let listed = self.symbols.get_mut(symbol);
         listed.multiplier = multiplier;
         listed.currency.clone_from(&terms.currency);
+        Ok(())
+    }
+
+    /// Accounts that were put together count as one where it is about wash trades.
+    fn group(&mut self, told: &GroupReport) -> Result<(), Unreadable> {
+        let member = told.member.as_ref().filter(|it| it.kind() == ScopeKind::Account);
+        let Some(account) = member.map(|it| it.id) else { return Ok(()) };
+        match told.group {
+            0 => _ = self.groups.remove(&account),
+            _ if self.groups.len() >= GROUPED_MAX => {
+                return Err(Unreadable("account in a group beyond the bound of 16384"));
+            }
+            group => _ = self.groups.insert(account, group),
+        }
         Ok(())
     }
 
@@ -451,7 +480,7 @@ impl Surveillance {
         };
         let subject = Subject { kind: AlertKind::Blind, who: Who::Nobody, what };
         let Some(repeats) = self.episodes.met(heard.ts, subject) else { return };
-        let mut alert = Alert::new(AlertKind::Blind, Severity::Medium, heard.ts, heard.place);
+        let mut alert = Alert::new(AlertKind::Blind, Severity::Medium, heard);
         alert.text = text;
         alert.repeats = repeats;
         alerts.push(alert);

@@ -145,10 +145,8 @@ impl Ratio {
         let repeats =
             episodes.met(heard.ts, Subject { kind: AlertKind::OrderToTrade, who, what })?;
 
-        let mut alert =
-            Alert::new(AlertKind::OrderToTrade, Severity::Medium, heard.ts, heard.place);
+        let mut alert = Alert::new(AlertKind::OrderToTrade, Severity::Medium, heard);
         alert.accounts.push(account);
-        alert.principals.extend(Some(heard.principal).filter(|it| *it != 0));
         alert.symbol = symbols.get(what).symbol.clone();
         let number = i128::from(messages / trades.max(1)) - 1;
         let volume = match executed {

@@ -21,8 +21,7 @@ fn scope_text(scope: Option<&Scope>) -> String {
 
 fn alert(kind: AlertKind, heard: &Heard, stops: bool, scope: Option<&Scope>) -> Alert {
     let severity = if stops { Severity::High } else { Severity::Medium };
-    let mut alert = Alert::new(kind, severity, heard.ts, heard.place);
-    alert.principals.extend(Some(heard.principal).filter(|it| *it != 0));
+    let mut alert = Alert::new(kind, severity, heard);
     match scope {
         Some(it) if it.kind() == ScopeKind::Account => alert.accounts.push(it.id),
         Some(it) if it.kind() == ScopeKind::Instrument => alert.symbol.clone_from(&it.symbol),

@@ -14,7 +14,9 @@ struct Executed {
     place: Place,
     account: u32,
     owner: Owner,
+    group: Option<u32>,
     principal: u32,
+    strategy: u32,
     side: usize,
     qty: i64,
 }
@@ -49,12 +51,13 @@ impl Wash {
         &mut self,
         heard: &Heard,
         (told, price): (&Told, i64),
-        owner: Owner,
+        (owner, group): (Owner, Option<u32>),
         symbols: &Symbols,
         episodes: &mut Episodes,
     ) -> (Option<Alert>, bool) {
-        let (&Told { account, side, last_qty: qty, .. }, principal) = (told, heard.principal);
-        let now = Executed { place: heard.place, account, owner, principal, side, qty };
+        let &Told { account, side, last_qty: qty, .. } = told;
+        let &Heard { place, principal, strategy, .. } = heard;
+        let now = Executed { place, account, owner, group, principal, strategy, side, qty };
         let key = (told.symbol, price);
         let found = self.find(&key, heard.ts, &now);
         let lost = self.executed.push(heard.ts, key, now);
@@ -74,6 +77,8 @@ impl Wash {
             Some("same account")
         } else if a.owner == b.owner {
             Some("same owner")
+        } else if a.group.is_some() && a.group == b.group {
+            Some("same group")
         } else {
             (a.principal == b.principal && is_own).then_some("same principal")
         }
@@ -125,10 +130,12 @@ impl Wash {
     ) -> Alert {
         let Match { other, qty, is_one_trade, places } = found;
         let severity = if is_one_trade { Severity::High } else { Severity::Medium };
-        let mut alert = Alert::new(AlertKind::WashTrade, severity, heard.ts, heard.place);
+        let mut alert = Alert::new(AlertKind::WashTrade, severity, heard);
         alert.accounts = sorted(now.account, other.account);
         alert.principals = sorted(now.principal, other.principal);
+        alert.strategies = sorted(now.strategy, other.strategy);
         alert.principals.retain(|it| *it != 0);
+        alert.strategies.retain(|it| *it != 0);
         alert.symbol = symbol.to_string();
         let link = self.link(&other, now).unwrap_or_default();
         let [bought, sold] = qty.map(format_nano);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use support::{MS, START, SYMBOL, Stream};
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
-    CancelReason, ControlKind, ExecType, KillSwitchReport, OrderType, RejectReason, Scope,
-    ScopeKind, Side, TrippedReport,
+    CancelReason, ControlKind, ExecType, GroupReport, KillSwitchReport, OrderType, RejectReason,
+    Scope, ScopeKind, Side, TrippedReport,
 };
 use tidegate_surveillance::{Alert, AlertKind, Settings, Severity, Surveillance};
 
@@ -271,6 +271,25 @@ fn owners_and_shared_principals() {
     check("one owner", &owners(&[(1, 9), (2, 9)]), two_principals, &["wash_trade"]);
     check("two owners", &owners(&[(1, 8), (2, 9)]), two_principals, &[]);
     check("an owner's number is no account's", &owners(&[(2, 1)]), two_principals, &[]);
+    let grouped = |groups: [u32; 2], then: [u32; 2]| {
+        move |s: &mut Stream| {
+            for groups in [groups, then] {
+                for (account, group) in (1..).zip(groups) {
+                    let kind = ScopeKind::Account.into();
+                    let member = Some(Scope { kind, id: account, ..Default::default() });
+                    let told = GroupReport { member, group, ..Default::default() };
+                    s.body(None, "", Body::Group(told));
+                }
+            }
+            s.enter(1, 1, Buy, 100, 10).fill(1, 100, 10);
+            s.by(2).enter(2, 2, Sell, 100, 10).fill(2, 100, 10);
+        }
+    };
+    let settings = Settings::default();
+    check("one group", &settings, grouped([5, 5], [5, 5]), &["wash_trade"]);
+    check("two groups", &settings, grouped([5, 6], [5, 6]), &[]);
+    check("no longer one group", &settings, grouped([5, 5], [5, 0]), &[]);
+    check("neither is in one", &settings, grouped([5, 5], [0, 0]), &[]);
     let shared = Settings { shared_principals: BTreeSet::from([1]), ..Settings::default() };
     check("a shared principal", &shared, one_principal, &[]);
     check(
