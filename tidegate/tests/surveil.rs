@@ -127,6 +127,9 @@ async fn a_wash_trade_and_refused_orders_are_told_within_a_second() {
     assert_eq!(held["gross"], "1700.00", "{held}");
     let said = watch.stop();
     assert!(said.contains("2 alerts, 0 unreadable, 0 out of order, 0 bounds met"), "{said}");
+    let (_, within) = said.trim_end().rsplit_once("told within ").expect("how late it was");
+    let within_ms: u64 = within.trim_end_matches(" ms").parse().expect("a number");
+    assert!((1..1_000).contains(&within_ms), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,6 +157,14 @@ async fn it_goes_on_where_it_stopped_with_whole_sums() {
     let (held, _) = watch.next(|it| it["type"] == "exposure" && it["account"] == 1);
     assert_eq!(held["position"], "-10", "{held}");
     watch.stop();
+
+    // Who wants to hear of what is to come only, does.
+    let live = Watch::start(&server, &["--live", "--drop-copy", "--exposure", "1"]);
+    live.next(|it| it["type"] == "exposure");
+    submit(&client, "fourth", 2, Side::Sell, 1).await;
+    let (copied, _) = live.next(|it| it["type"] != "exposure");
+    assert_eq!(copied["cl_ord_id"], "fourth", "{copied}");
+    live.stop();
 
     // The same log gives the same alerts again, all of them.
     let watch = Watch::start(&server, &[]);

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use support::{MS, START, SYMBOL, Stream};
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
-    CancelReason, ControlKind, ExecType, GroupReport, KillSwitchReport, OrderType, RejectReason,
-    Scope, ScopeKind, Side, TrippedReport,
+    CancelReason, ControlKind, ExecType, GroupReport, KillSwitchReport, OrderType, Reject,
+    RejectReason, Scope, ScopeKind, Side, TrippedReport,
 };
 use tidegate_surveillance::{Alert, AlertKind, Settings, Severity, Surveillance};
 
@@ -100,6 +100,23 @@ fn limit_breach_attempts() {
         },
         HIT,
     );
+    for (reason, scope, expected) in [
+        (79, "", &[][..]),
+        (80, "", HIT),
+        (159, "", HIT),
+        (160, "", &[]),
+        (-1, "", &[]),
+        (250, "", &[]),
+        // Newer than this version, but some control's.
+        (250, "strategy", HIT),
+    ] {
+        let story = |s: &mut Stream| {
+            for _ in 0..5 {
+                s.refuse_with(1, Reject { reason, scope: scope.into(), ..Default::default() });
+            }
+        };
+        check(&format!("reason {reason} '{scope}'"), &Settings::default(), story, expected);
+    }
     let fewer = Settings { breach_count: 2, breach_within_ns: MS, ..Settings::default() };
     check("other thresholds", &fewer, |s| refusals(s, 2, 1), HIT);
     check("other thresholds, too slow", &fewer, |s| refusals(s, 2, 2), &[]);

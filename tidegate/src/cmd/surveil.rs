@@ -30,7 +30,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// It reads the event stream and changes nothing. Output is one JSON object a line, or lines for people on a terminal. The
 /// same events give the same alerts. docs/surveillance.md defines each pattern.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  tidegate surveil\n  \
+#[command(after_help = "Examples:\n  tidegate surveil --live\n  \
     tidegate surveil --drop-copy --state surveil.json >> drop-copy.jsonl\n  \
     tidegate surveil --exposure 5 --owner 1,2,7\n  \
     tidegate surveil --json | jq 'select(.severity == \"high\")'")]
@@ -48,6 +48,9 @@ pub struct SurveilArgs {
     /// windows are whole
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Tell only what happens from now on; the past is heard in silence, so that exposure and windows are whole
+    #[arg(long, conflicts_with = "state")]
+    live: bool,
     /// Print every execution report and cancel reject, of every account and session
     #[arg(long)]
     drop_copy: bool,
@@ -189,7 +192,9 @@ async fn watch(args: SurveilArgs) -> Result<()> {
     let hearing = tokio::spawn(hear(client, args.from.map(EventPosition::from), sender));
 
     let is_json = args.json || !io::stdout().is_terminal();
-    let mut watch = Watch { surveillance, told, is_json, drop_copy: args.drop_copy };
+    let (drop_copy, is_silent) = (args.drop_copy, args.live);
+    let mut watch =
+        Watch { surveillance, told, is_silent, is_live: false, is_json, drop_copy, late_max_ns: 0 };
     let mut state = State { path: args.state, saved: told };
     let [mut asked, mut terminated] =
         [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
@@ -206,7 +211,7 @@ async fn watch(args: SurveilArgs) -> Result<()> {
                 }
                 // Flushed once a batch, so that a burst costs one write and nothing waits.
                 let mut out = io::BufWriter::new(io::stdout().lock());
-                batch.drain(..).try_for_each(|event| watch.event(&mut out, &event))?;
+                batch.drain(..).try_for_each(|heard| watch.hear(&mut out, heard))?;
                 out.flush()?;
             }
             _ = exposure.tick(), if args.exposure.is_some() => watch.exposure()?,
@@ -223,21 +228,29 @@ async fn watch(args: SurveilArgs) -> Result<()> {
     let at = watch.surveillance.last().map_or("no event".to_string(), |at| at.to_string());
     writeln!(
         io::stderr(),
-        "{} events to {at}, {} alerts, {} unreadable, {} out of order, {} bounds met",
+        "{} events to {at}, {} alerts, {} unreadable, {} out of order, {} bounds met; live alerts told within {} ms",
         counts.events,
         counts.alerts,
         counts.unreadable,
         counts.out_of_order,
-        counts.bounds_met
+        counts.bounds_met,
+        watch.late_max_ns.div_ceil(1_000_000)
     )?;
     Ok(())
+}
+
+/// What the stream says.
+enum Heard {
+    Event(Box<Event>),
+    /// All that was there has been heard: what follows is live.
+    CaughtUp,
 }
 
 /// Passes on every event after `after`, over disconnects, which it tells: who watches must know when nothing is seen.
 async fn hear(
     client: Client,
     mut after: Option<EventPosition>,
-    events: mpsc::Sender<Event>,
+    heard: mpsc::Sender<Heard>,
 ) -> Result<(), ClientError> {
     let mut wait = RECONNECT_WAIT_MIN;
     let mut lost_at = None;
@@ -253,8 +266,8 @@ async fn hear(
                     Ok(event) => {
                         wait = RECONNECT_WAIT_MIN;
                         after = stream.position();
-                        let Some(event) = event else { continue };
-                        if events.send(event).await.is_err() {
+                        let said = event.map_or(Heard::CaughtUp, |it| Heard::Event(Box::new(it)));
+                        if heard.send(said).await.is_err() {
                             return Ok(());
                         }
                     }
@@ -279,11 +292,27 @@ struct Watch {
     surveillance: Surveillance,
     /// What was told before, up to here: it is heard in silence.
     told: Option<Place>,
+    /// What was there before is not told.
+    is_silent: bool,
+    /// All that was there before has been heard.
+    is_live: bool,
     is_json: bool,
     drop_copy: bool,
+    /// The longest time from an event to the alert that tells of it, of those that happened while it listened.
+    late_max_ns: u64,
 }
 
 impl Watch {
+    fn hear(&mut self, out: &mut impl Write, heard: Heard) -> io::Result<()> {
+        match heard {
+            Heard::Event(event) => self.event(out, &event),
+            Heard::CaughtUp => {
+                (self.is_silent, self.is_live) = (false, true);
+                Ok(())
+            }
+        }
+    }
+
     fn event(&mut self, out: &mut impl Write, event: &Event) -> io::Result<()> {
         let alerts = self.surveillance.on_event(event);
         if !self.speaks() {
@@ -296,6 +325,9 @@ impl Watch {
         }
         for alert in alerts {
             let now = now_ns();
+            if self.is_live {
+                self.late_max_ns = self.late_max_ns.max(now.saturating_sub(alert.ts));
+            }
             match self.is_json {
                 true => writeln!(out, "{}", alert.to_json(now))?,
                 false => writeln!(out, "{}", line(&alert, now))?,
@@ -305,7 +337,7 @@ impl Watch {
     }
 
     fn speaks(&self) -> bool {
-        self.told.is_none_or(|told| self.surveillance.last() > Some(told))
+        !self.is_silent && self.told.is_none_or(|told| self.surveillance.last() > Some(told))
     }
 
     fn exposure(&self) -> io::Result<()> {
@@ -313,6 +345,9 @@ impl Watch {
         else {
             return Ok(());
         };
+        if self.is_silent {
+            return Ok(());
+        }
         let mut out = io::BufWriter::new(io::stdout().lock());
         if !self.is_json {
             writeln!(

@@ -200,12 +200,16 @@ impl Stream {
 
     /// A new order is refused before it got a number.
     pub fn refuse(&mut self, account: u32, reason: RejectReason) -> &mut Self {
+        self.refuse_with(account, reject(reason))
+    }
+
+    pub fn refuse_with(&mut self, account: u32, reject: Reject) -> &mut Self {
         let report = OrderReport {
             account,
             symbol: SYMBOL.into(),
             exec_type: ExecType::Rejected.into(),
             ord_status: OrdStatus::Rejected.into(),
-            reject: Some(reject(reason)),
+            reject: Some(reject),
             ..Default::default()
         };
         self.body(Some(account), SYMBOL, Body::Execution(report))
