@@ -37,7 +37,8 @@ pub(crate) struct Ratio {
     number_max: i128,
     volume_max: i128,
     messages_min: u32,
-    tallies: HashMap<(u32, SymbolId), Tally>,
+    /// Half a kilobyte each, so boxed: the table stays cheap to grow.
+    tallies: HashMap<(u32, SymbolId), Box<Tally>>,
 }
 
 /// The quantity of a message, if this report is the first to tell of one. Orders that the gate refused reached no market and
@@ -77,7 +78,7 @@ impl Ratio {
         let tally = match self.tallies.entry(key) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(_) if is_full => return None,
-            Entry::Vacant(free) => free.insert(Tally::default()),
+            Entry::Vacant(free) => free.insert(Box::default()),
         };
         let part = &mut tally.parts[(number % PARTS as u64) as usize];
         if part.number != number {
