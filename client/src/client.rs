@@ -303,10 +303,6 @@ impl Client {
         get_limits(GetLimitsRequest) -> GetLimitsResponse, admin_service
     );
     unary!(
-        /// Engages or releases a kill switch.
-        kill_switch(KillSwitchRequest) -> AdminResponse, admin_service
-    );
-    unary!(
         /// Steps a market of the house, or every one, to another phase.
         set_phase(SetPhaseRequest) -> AdminResponse, admin_service
     );

@@ -211,8 +211,9 @@ async fn what_a_rule_refuses_is_data() {
     let far = trader.submit(house.order(Side::Buy, "1", "50.00")).await.expect("a report");
     assert_eq!(far.reject.expect("a reject").reason(), RejectReason::PriceCollar);
 
-    let kill = KillSwitchRequest { engaged: true, ..Default::default() };
-    assert_eq!(house.client.kill_switch(kill).await.expect("an answer").value, 0);
+    let firm = Some(Scope { kind: ScopeKind::Firm.into(), ..Default::default() });
+    let kill = KillRequest { scope: firm, ..Default::default() };
+    assert_eq!(house.client.kill(kill).await.expect("an answer").value, 0);
     let limits = house.client.get_limits(GetLimitsRequest { account: ACCOUNT }).await;
     assert!(limits.expect("limits").firm_killed);
     let killed = trader.submit(house.order(Side::Buy, "1", "10.00")).await.expect("a report");

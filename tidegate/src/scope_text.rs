@@ -1,6 +1,7 @@
 //! Scopes as people write them: `firm`, `account:3`, `instrument:ACME`.
 
 use std::fmt;
+use tidegate_client::proto;
 use tidegate_model::Symbol;
 use tidegate_model::ids::{AccountId, GroupId, InstrumentId, PrincipalId, StrategyId};
 use tidegate_model::scope::{Scope, ScopeKind};
@@ -23,6 +24,20 @@ impl ScopeText {
         match self {
             Self::Of(scope) => Some(scope),
             Self::Symbol(symbol) => instrument(symbol).map(Scope::instrument),
+        }
+    }
+}
+
+impl From<ScopeText> for proto::Scope {
+    fn from(text: ScopeText) -> Self {
+        match text {
+            ScopeText::Of(scope) => {
+                Self { kind: scope.kind.into(), id: scope.id, symbol: String::new() }
+            }
+            ScopeText::Symbol(symbol) => {
+                let kind = ScopeKind::Instrument.wire().into();
+                Self { kind, id: 0, symbol: symbol.to_string() }
+            }
         }
     }
 }

@@ -4,16 +4,18 @@ mod support;
 
 use std::process::Command;
 use support::market::{Market, SYMBOL, book_with, levels};
-use support::{ADMIN, Place, Running, Server, TRADER, python, run, spawn_command, text};
+use support::{
+    ADMIN, Place, Running, Server, TRADER, approve, python, run, scope, spawn_command, text,
+};
 use tidegate_client::proto::cancel_order_request::Order as Named;
 use tidegate_client::proto::event::Body;
 use tidegate_client::proto::{
     CancelOrderRequest, CancelReason, DefineInstrumentRequest, EventKind, ExecType, FillModel,
-    GetAccountRequest, GetLimitsRequest, Instrument, KillSwitchRequest, Limits, Liquidity,
+    GetAccountRequest, GetLimitsRequest, Instrument, KillRequest, Limits, Liquidity,
     ListOrdersRequest, ListPositionsRequest, MarketEventKind, MassCancelRequest,
     OpenAccountRequest, OrdStatus, OrderReport, OrderType, PositionReport, RejectReason,
-    ReplaceOrderRequest, SetLimitsRequest, Side, SubmitOrderRequest, TimeInForce, TransferRequest,
-    replace_order_request,
+    ReleaseRequest, ReplaceOrderRequest, SetLimitsRequest, Side, SubmitOrderRequest, TimeInForce,
+    TransferRequest, replace_order_request,
 };
 use tidegate_client::{Client, ClientError, EventFilter};
 use tokio_stream::StreamExt;
@@ -162,7 +164,8 @@ async fn what_changes_state_needs_a_token() {
         let pay = TransferRequest { account: 1, amount: "1000000".into(), ..Default::default() };
         refused(client.transfer(pay).await, admin_code);
         refused(client.set_limits(Default::default()).await, admin_code);
-        refused(client.kill_switch(Default::default()).await, admin_code);
+        refused(client.kill(Default::default()).await, admin_code);
+        refused(client.release(Default::default()).await, admin_code);
         refused(client.day_roll(Default::default()).await, admin_code);
         refused(client.define_instrument(Default::default()).await, admin_code);
         if token != Some("a-token-nobody-gave") {
@@ -384,6 +387,7 @@ async fn market_orders_and_times_in_force() {
 async fn mass_cancel_and_kill_switch() {
     let more = [Place::account(1), Place::account(2)].concat();
     let mut house = House::new(&more).await;
+    let officer = house.server.officer().await;
     let client = house.client.clone();
     let mut place = async |account: u32, side: Side, price: &str| {
         let order = SubmitOrderRequest { account, ..house.order(side, "10", price) };
@@ -395,32 +399,40 @@ async fn mass_cancel_and_kill_switch() {
         }
         assert_eq!(reason(&place(account, Side::Sell, "10.10").await), None);
     }
-    let scope =
+    let buys =
         MassCancelRequest { account: Some(1), symbol: SYMBOL.into(), side: Side::Buy.into() };
-    assert_eq!(client.mass_cancel(scope.clone()).await.expect("an answer").canceled, 2);
-    assert_eq!(client.mass_cancel(scope).await.expect("an answer").canceled, 0);
+    assert_eq!(client.mass_cancel(buys.clone()).await.expect("an answer").canceled, 2);
+    assert_eq!(client.mass_cancel(buys).await.expect("an answer").canceled, 0);
 
-    let switch = async |account: Option<u32>, engaged: bool| {
-        let answer =
-            client.kill_switch(KillSwitchRequest { account, engaged, ..Default::default() }).await;
-        let answer = answer.expect("an answer");
+    let kill = async |account: Option<u32>| {
+        let request = KillRequest { scope: Some(scope(account)), ..Default::default() };
+        let answer = client.kill(request).await.expect("an answer");
         assert_eq!(answer.reject, None);
         answer.value
     };
-    assert_eq!(switch(Some(1), true).await, 1, "the sell order is left to cancel");
+    let release = async |account: Option<u32>| {
+        let request = ReleaseRequest { scope: Some(scope(account)), ..Default::default() };
+        let asked = client.release(request).await.expect("an answer");
+        assert_eq!(asked.reject, None);
+        // Whoever asked is one person; it takes two.
+        let alone = approve(&client, asked.proposal).await.reject.expect("a reject");
+        assert_eq!(alone.code, "same_person");
+        assert_eq!(approve(&officer, asked.proposal).await.reject, None);
+    };
+    assert_eq!(kill(Some(1)).await, 1, "the sell order is left to cancel");
     let blocked = place(1, Side::Buy, "9.95").await;
     assert_eq!(reason(&blocked), Some(RejectReason::KillSwitch), "{blocked:?}");
     assert_eq!(reason(&place(2, Side::Buy, "9.94").await), None, "the other account trades on");
     let limits = client.get_limits(GetLimitsRequest { account: 1 }).await.expect("an answer");
     assert_eq!((limits.account_killed, limits.firm_killed), (true, false));
 
-    assert_eq!(switch(None, true).await, 4, "all of account 2");
+    assert_eq!(kill(None).await, 4, "all of account 2");
     assert_eq!(reason(&place(2, Side::Buy, "9.95").await), Some(RejectReason::KillSwitch));
     assert!(client.get_status(Default::default()).await.expect("an answer").firm_killed);
-    switch(None, false).await;
+    release(None).await;
     assert_eq!(reason(&place(2, Side::Buy, "9.95").await), None);
     assert_eq!(reason(&place(1, Side::Buy, "9.95").await), Some(RejectReason::KillSwitch));
-    switch(Some(1), false).await;
+    release(Some(1)).await;
     assert_eq!(reason(&place(1, Side::Buy, "9.95").await), None);
     let open = client.list_orders(ListOrdersRequest::default()).await.expect("an answer");
     assert_eq!(open.orders.len(), 2, "{open:?}");

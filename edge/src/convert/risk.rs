@@ -310,16 +310,6 @@ pub(crate) fn release(view: &View, request: &proto::ReleaseRequest) -> Checked<C
     Ok(Command::KillSwitch(KillSwitch { reason, ..KillSwitch::of(scope, false) }))
 }
 
-/// The kill switch of an account or the firm, either way.
-pub(crate) fn kill_switch(request: &proto::KillSwitchRequest) -> Checked<Command> {
-    let scope = match request.account {
-        None => Scope::FIRM,
-        Some(number) => Scope::account(account(number)?),
-    };
-    let reason = reason(&request.reason)?;
-    Ok(Command::KillSwitch(KillSwitch { reason, ..KillSwitch::of(scope, request.engaged) }))
-}
-
 /// All limits of an account.
 pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> {
     let reason = reason(&request.reason)?;

@@ -69,10 +69,6 @@ impl AdminService for Admin {
         }))
     }
 
-    async fn kill_switch(&self, request: Request<proto::KillSwitchRequest>) -> Done {
-        self.control(request, risk::kill_switch).await
-    }
-
     async fn confirm_position(&self, request: Request<proto::ConfirmPositionRequest>) -> Done {
         let read = |asked: &_| requests::confirm_position(&self.0.view(), asked);
         self.administer(request, read).await

@@ -1,7 +1,7 @@
 //! `tidegate kill`
 
 use crate::config::Config;
-use crate::kill::{self, KillRequest};
+use crate::kill::{self, KillFile};
 use crate::scope_text::ScopeText;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -9,10 +9,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tidegate_client::Client;
-use tidegate_client::proto::{AdminResponse, KillSwitchRequest};
-use tidegate_model::AccountId;
+use tidegate_client::proto::{AdminResponse, KillRequest, ReleaseRequest};
 use tidegate_model::command::KillMode;
-use tidegate_model::scope::{Scope, ScopeKind};
 
 /// Stops everything, or one scope: open orders are canceled, new ones refused, until two persons release it.
 ///
@@ -67,6 +65,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Where a server listens that was not told otherwise.
 const ADDR: &str = "127.0.0.1:7800";
 
+impl KillArgs {
+    fn mode(&self) -> KillMode {
+        if self.reduce_only { KillMode::ReduceOnly } else { KillMode::Block }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: KillArgs) -> Result<()> {
     let mut out = io::stdout().lock();
@@ -98,9 +102,9 @@ pub fn run(args: KillArgs) -> Result<()> {
         );
     };
     writeln!(out, "the server at {addr} did not do it: {error:#}")?;
-    let mode = if args.reduce_only { KillMode::ReduceOnly } else { KillMode::Block };
     let reason = kill::reason(&args.reason);
-    let done = by_file(&path, &KillRequest { scope: args.scope, mode, reason })
+    let asked = KillFile { scope: args.scope, mode: args.mode(), reason };
+    let done = by_file(&path, &asked)
         .with_context(|| format!("KILL {} is not known to be in force", args.scope))?;
     writeln!(out, "KILL {} is in force: the server has obeyed {}", args.scope, done.display())?;
     Ok(())
@@ -113,22 +117,21 @@ fn call(args: &KillArgs, addr: &str) -> Result<AdminResponse> {
         .build()
         .context("cannot start the client's thread")?;
     let asked = async {
-        let account = match args.scope {
-            ScopeText::Of(Scope::FIRM) => None,
-            ScopeText::Of(scope) if scope.scope_kind() == Some(ScopeKind::Account) => {
-                Some(AccountId(scope.id).0)
-            }
-            other => bail!("the server has no call for {other}"),
-        };
-        let reason = kill::reason(&args.reason).as_str().to_string();
-        let request = KillSwitchRequest { account, engaged: !args.release, reason };
         let client = Client::connect(addr, args.token.as_deref()).await?;
-        Ok(client.kill_switch(request).await?)
+        let scope = Some(args.scope.into());
+        let reason = kill::reason(&args.reason).as_str().to_string();
+        if args.release {
+            return client.release(ReleaseRequest { scope, reason }).await;
+        }
+        let mode = args.mode().wire().into();
+        client.kill(KillRequest { scope, mode, reason }).await
     };
     let answer = runtime.block_on(async { tokio::time::timeout(CALL_TIMEOUT, asked).await });
     // A name that is still being looked up must not hold anything.
     runtime.shutdown_background();
-    answer.with_context(|| format!("no answer within {} s", CALL_TIMEOUT.as_secs()))?
+    let answer =
+        answer.with_context(|| format!("no answer within {} s", CALL_TIMEOUT.as_secs()))?;
+    Ok(answer?)
 }
 
 /// How many orders were canceled, unless it was refused.
@@ -152,7 +155,7 @@ fn released(out: &mut impl Write, scope: ScopeText, answer: &AdminResponse) -> R
 }
 
 /// Makes the file and waits until it was obeyed; its new name.
-fn by_file(path: &Path, request: &KillRequest) -> Result<PathBuf> {
+fn by_file(path: &Path, request: &KillFile) -> Result<PathBuf> {
     let deadline = Instant::now() + FILE_TIMEOUT;
     let written = loop {
         match kill::write(path, request) {

@@ -25,7 +25,7 @@ pub const LEN_MAX: usize = 4_096;
 
 /// What a kill file asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KillRequest {
+pub struct KillFile {
     /// Whom to stop.
     pub scope: ScopeText,
     /// What still passes.
@@ -34,7 +34,7 @@ pub struct KillRequest {
     pub reason: Reason,
 }
 
-impl KillRequest {
+impl KillFile {
     /// Stops everything.
     pub fn firm(reason: Reason) -> Self {
         Self { scope: ScopeText::FIRM, mode: KillMode::Block, reason }
@@ -128,7 +128,7 @@ pub struct Written {
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] if one is there that was not obeyed yet; whatever else the file system says.
-pub fn write(path: &Path, request: &KillRequest) -> io::Result<Written> {
+pub fn write(path: &Path, request: &KillFile) -> io::Result<Written> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);
@@ -141,7 +141,7 @@ pub fn write(path: &Path, request: &KillRequest) -> io::Result<Written> {
 
 /// Writes `beside` and gives it the name `path` as well; its inode. A rename would put it in the place of another's file, which
 /// may ask for more.
-fn write_and_link(beside: &Path, path: &Path, request: &KillRequest) -> io::Result<u64> {
+fn write_and_link(beside: &Path, path: &Path, request: &KillFile) -> io::Result<u64> {
     let mut file = File::create(beside)?;
     file.write_all(request.text().as_bytes())?;
     std::fs::hard_link(beside, path)?;
@@ -205,10 +205,10 @@ mod tests {
             ("account:\u{1b}3 now", "firm", KillMode::Block, "account: 3 now"),
             ("\nfirm\n", "firm", KillMode::Block, "firm"),
         ] {
-            let asked = KillRequest::parse(text);
+            let asked = KillFile::parse(text);
             let found = (asked.scope.to_string(), asked.mode, asked.reason.as_str());
             assert_eq!(found, (scope.to_string(), mode, why), "{text:?}");
-            assert_eq!(KillRequest::parse(&asked.text()), asked, "written and read again");
+            assert_eq!(KillFile::parse(&asked.text()), asked, "written and read again");
         }
     }
 
@@ -256,10 +256,10 @@ mod tests {
     fn a_file_is_written_whole_never_over_another_and_followed() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join(FILE_NAME);
-        let request = KillRequest::parse("account:3 reduce_only why not");
+        let request = KillFile::parse("account:3 reduce_only why not");
         let written = write(&path, &request).expect("written");
         assert_eq!(look(&path).expect("known"), Found::Text(request.text()));
-        let second = write(&path, &KillRequest::parse("firm"));
+        let second = write(&path, &KillFile::parse("firm"));
         let second = second.map(|_| ()).expect_err("one is there");
         assert_eq!(second.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_dir(dir.path()).expect("read").count(), 1, "nothing is left");

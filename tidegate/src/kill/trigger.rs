@@ -1,6 +1,6 @@
 //! The thread that looks for the kill file. It needs the engine and a folder: no edge, no network, no other lane.
 
-use super::{Found, KillRequest, done_path, look, reason};
+use super::{Found, KillFile, done_path, look, reason};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -157,10 +157,10 @@ impl KillTrigger {
     fn obey(&mut self, found: &Found) -> bool {
         let path = self.path.display().to_string();
         let asked = match found {
-            Found::Text(text) => KillRequest::parse(text),
+            Found::Text(text) => KillFile::parse(text),
             Found::Unreadable(why) => {
                 tracing::error!("the kill file {path} cannot be read ({why}): the firm is stopped");
-                KillRequest::firm(reason(&format!("kill file: {why}")))
+                KillFile::firm(reason(&format!("kill file: {why}")))
             }
             Found::Nothing => return true,
         };
@@ -168,7 +168,7 @@ impl KillTrigger {
             Some(scope) => (scope, asked),
             None => {
                 tracing::error!("nothing is known as {}: the firm is stopped", asked.scope);
-                (Scope::FIRM, KillRequest::firm(asked.reason))
+                (Scope::FIRM, KillFile::firm(asked.reason))
             }
         };
         let mut outcome = self.engage(scope, &asked);
@@ -176,14 +176,14 @@ impl KillTrigger {
             && scope != Scope::FIRM
         {
             tracing::error!("KILL {scope} was refused ({reject}): the firm is stopped");
-            (scope, asked) = (Scope::FIRM, KillRequest::firm(asked.reason));
+            (scope, asked) = (Scope::FIRM, KillFile::firm(asked.reason));
             outcome = self.engage(scope, &asked);
         }
         told(&path, &asked, outcome)
     }
 
     /// Sends the command, by the way that nobody else uses, and waits for its answer.
-    fn engage(&mut self, scope: Scope, asked: &KillRequest) -> Outcome {
+    fn engage(&mut self, scope: Scope, asked: &KillFile) -> Outcome {
         if self.lane.is_closed() || !self.status.alive.load(Ordering::Acquire) {
             return Outcome::Unknown("the engine does not run");
         }
@@ -266,7 +266,7 @@ impl KillTrigger {
 }
 
 /// Tells what came of a request; true if it is in force.
-fn told(path: &str, asked: &KillRequest, outcome: Outcome) -> bool {
+fn told(path: &str, asked: &KillFile, outcome: Outcome) -> bool {
     let (scope, why) = (asked.scope, asked.reason.as_str());
     match outcome {
         Outcome::Done(canceled) => {

@@ -14,11 +14,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tidegate_client::Client;
+use tidegate_client::{Client, proto};
 
 /// The token that may do everything, and the one that may only trade.
 pub const ADMIN: &str = "admin-token-0123456789";
 pub const TRADER: &str = "trader-token-0123456789";
+/// The token of a second person that may control.
+pub const OFFICER: &str = "officer-token-0123456789";
 /// How long a command, or a server's start or stop, may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -234,7 +236,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// With a configuration that has small tables, small segments, a feed, two tokens, and `more`.
+    /// With a configuration that has small tables, small segments, a feed, three tokens, and `more`.
     pub fn new(more: &str) -> Self {
         let place = Self { dir: TempDir::new().expect("a temporary folder") };
         place.configure(more);
@@ -267,6 +269,11 @@ may_control = true
 token = "{TRADER}"
 principal = 2
 name = "trader"
+[[edge.tokens]]
+token = "{OFFICER}"
+principal = 3
+name = "officer"
+may_control = true
 {more}
 "#,
             text(&journal)
@@ -347,6 +354,11 @@ impl Server {
         Self { running, addr, line }
     }
 
+    /// A connection of the second person that may control.
+    pub async fn officer(&self) -> Client {
+        Client::connect(&self.addr, Some(OFFICER)).await.expect("a connection")
+    }
+
     /// A connection that may do everything.
     pub async fn admin(&self) -> Client {
         Client::connect(&self.addr, Some(ADMIN)).await.expect("a connection")
@@ -372,6 +384,25 @@ impl Server {
     pub fn wait(self) -> Ran {
         self.running.wait()
     }
+}
+
+/// The scope of the firm, or of an account.
+pub fn scope(account: Option<u32>) -> proto::Scope {
+    let (kind, id) =
+        account.map_or((proto::ScopeKind::Firm, 0), |account| (proto::ScopeKind::Account, account));
+    proto::Scope { kind: kind.into(), id, symbol: String::new() }
+}
+
+/// Approves a proposal, exactly as the server shows it.
+pub async fn approve(client: &Client, number: u64) -> proto::AdminResponse {
+    let pending = client.list_proposals(proto::ListProposalsRequest::default()).await;
+    let pending = pending.expect("an answer").proposals;
+    let shown = pending.into_iter().filter_map(|entry| entry.proposal);
+    let proposal = shown.into_iter().find(|proposal| proposal.number == number);
+    let hash = proposal.unwrap_or_else(|| panic!("proposal {number} is not pending")).hash;
+    let decision = proto::Decision::Approve.into();
+    let request = proto::DecideRequest { proposal: number, hash, decision, ..Default::default() };
+    client.decide(request).await.expect("an answer")
 }
 
 /// Numbers that look random and follow from a seed.
