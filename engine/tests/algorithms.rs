@@ -316,7 +316,7 @@ fn a_kill_switch_ends_parents_and_children() {
     assert_eq!(desk.core.oms().open_count(), 0);
     check_all_released(&desk);
     let told = enter(&mut desk, iceberg(10), buy(25, Some(9_995)));
-    assert_eq!(told, ["0 rejected -> rejected kill_switch: limit=0 value=1"]);
+    assert_eq!(told, ["0 rejected -> rejected kill_switch: limit=0 value=0 scope=account"]);
 }
 
 #[test]

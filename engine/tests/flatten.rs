@@ -101,8 +101,8 @@ fn a_kill_switch_refuses_its_orders_and_it_goes_on_afterwards() {
     let kill = |engaged| KillSwitch::of(Scope::account(ACCOUNT), engaged);
     desk.command(Command::KillSwitch(kill(true)));
     let told = lines(&flatten(&mut desk, UnixNanos::ZERO, INSTRUMENT));
-    assert_eq!(told, ["0 rejected -> rejected kill_switch: limit=0 value=1"]);
-    desk.command(Command::KillSwitch(kill(false)));
+    assert_eq!(told, ["0 rejected -> rejected kill_switch: limit=0 value=0 scope=account"]);
+    desk.agreed(Command::KillSwitch(kill(false)));
     desk.pass(SEC);
     assert_eq!(position(&desk), 0);
 }

@@ -827,7 +827,7 @@ fn a_trade_that_cannot_be_booked_is_none() {
     let set = SetReference { price, instrument: dear, reserved: [0; 4] };
     house.0.command(Command::SetReference(set));
     for account in [ALICE, BOB] {
-        house.0.command(Command::SetLimits(SetLimits {
+        house.0.agreed(Command::SetLimits(SetLimits {
             max_order_notional: Money(i128::MAX),
             credit: Money(1 << 120),
             max_order_qty: Lots(u64::MAX),

@@ -230,7 +230,7 @@ fn f_1_the_same_id_is_the_same_order_or_is_refused() {
     assert_eq!(send(&mut desk, order), ["1 order_status -> canceled"]);
     assert_eq!(desk.core.risk().exposure(ACCOUNT, INSTRUMENT).open_qty, [Lots(0); 2]);
     // The next day the name is free.
-    desk.command(Command::KillSwitch(KillSwitch { engaged: 0, ..kill }));
+    desk.agreed(Command::KillSwitch(KillSwitch { engaged: 0, ..kill }));
     desk.command(Command::DayRoll);
     assert_eq!(send(&mut desk, order), ["2 pending_new -> pending_new"]);
     // What was refused never was an order: it is looked at anew.

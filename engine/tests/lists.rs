@@ -420,7 +420,7 @@ fn cash_for_the_entry_is_cash_for_the_bracket() {
     let mut limits = limits(ACCOUNT);
     limits.credit = Money(900_000 * tidegate_model::units::MONEY_PER_UNIT);
     limits.max_order_notional = Money(i128::MAX);
-    desk.command(Command::SetLimits(limits));
+    desk.agreed(Command::SetLimits(limits));
     let told = enter(&mut desk, Bracket, &[limit(Buy, 9_990, 10_000), exits[0], exits[1]]);
     assert_eq!(told[0], "list 1 executing");
 }

@@ -225,9 +225,9 @@ fn kill_switch_cancels_what_is_open_and_blocks_what_is_new_but_not_cancels() {
     assert!(told.iter().any(|event| matches!(event, Event::Ack(ack) if ack.value == 2)));
     assert_eq!(
         lines(&desk.order(Buy, Some(cents(9_990)), 10, Gtc)),
-        ["0 rejected -> rejected kill_switch: limit=0 value=0"]
+        ["0 rejected -> rejected kill_switch: limit=0 value=0 scope=firm"]
     );
-    desk.command(engage(false));
+    desk.agreed(engage(false));
     assert_eq!(lines(&desk.order(Buy, Some(cents(9_990)), 10, Gtc)), ["3 new -> new"]);
 }
 

@@ -313,7 +313,7 @@ fn check_flows<T: std::fmt::Debug>(
     let mut desk = Desk::new(0);
     let credit = Money(i128::from(u64::MAX) * units::MONEY_PER_UNIT);
     let limits = SetLimits { credit, max_position: Lots(u64::MAX), ..limits(ACCOUNT) };
-    desk.command(Command::SetLimits(limits));
+    desk.agreed(Command::SetLimits(limits));
     let desk = RefCell::new(desk);
     let checked = TestRunner::new(config).run(&flows, |flow| {
         let mut desk = desk.borrow_mut();

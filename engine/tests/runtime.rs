@@ -80,7 +80,7 @@ impl Bench {
     }
 
     fn command_of(&mut self, session: SessionId, command: Command) {
-        let mut record = CommandRecord::new(command).from_session(PrincipalId(1), session, 1);
+        let mut record = CommandRecord::new(command).from_session(PrincipalId(0), session, 1);
         record.ts_recv = runtime::unix_now();
         wait_for("room in the lane", || self.lane.try_send(record).is_ok());
     }

@@ -33,7 +33,7 @@ fn desk() -> Desk {
     desk.market(add(1, Side::Buy, cents(14_995), 10));
     desk.market(add(2, Side::Sell, cents(15_005), 10));
     let limits = SetLimits { price_collar_bp: 10_000, ..limits(ACCOUNT) };
-    desk.command(Command::SetLimits(limits));
+    desk.agreed(Command::SetLimits(limits));
     let events = desk.command(Command::SetTickTable(set(TABLE)));
     assert!(matches!(events[0], Event::TickTable(told) if told == set(TABLE)), "{events:?}");
     desk

@@ -85,6 +85,11 @@ impl Oms {
         self.ledger.set_rate(set)
     }
 
+    /// What one unit of `from` is worth in `to`, if anybody has said.
+    pub fn rate(&self, from: Code, to: Code) -> Option<Rate> {
+        if from == to { Some(Rate::ONE) } else { self.ledger.rate(from, to) }
+    }
+
     /// Gives cash of one currency for cash of another: the two currencies, and what was added to each.
     ///
     /// At the rate that is set, what the division leaves over is kept for the account's next conversion into that currency.
@@ -200,8 +205,11 @@ impl Oms {
             let Account { currency, base, .. } = wallet.account;
             rates[usize::from(wallet.number)] = self.ledger.rate(currency, base);
         }
-        let equity = self.worth(account, mark).map(|worth| worth.for_margin);
-        MarginFunds { equity, rates }
+        let worth = self.worth(account, mark);
+        let standing =
+            worth.as_ref().map(|worth| [worth.equity.equity, worth.equity.maintenance_margin]);
+        let standing = standing.map_err(|reject| *reject);
+        MarginFunds { equity: worth.map(|worth| worth.for_margin), standing, rates }
     }
 
     /// The account in its base currency, as an event tells it.

@@ -12,8 +12,8 @@
 
 use tidegate_model::event::OrdStatus;
 use tidegate_model::event::OrdStatus::{
-    Canceled, DoneForDay, Expired, Filled, New, PartiallyFilled, PendingCancel, PendingNew,
-    PendingReplace, Rejected,
+    Canceled, DoneForDay, Expired, Filled, New, PartiallyFilled, PendingApproval, PendingCancel,
+    PendingNew, PendingReplace, Rejected,
 };
 
 /// What can happen to an order.
@@ -130,7 +130,7 @@ const COLUMNS: usize = OrdEvent::ALL.len();
 
 /// The table. Rows are [`OrdStatus`] in wire order, columns [`OrdEvent`] in declared order.
 #[rustfmt::skip]
-const TABLE: [(OrdStatus, [Next; COLUMNS]); 10] = [
+const TABLE: [(OrdStatus, [Next; COLUMNS]); 11] = [
     //                 Accept       Reject         Trade       RequestCancel      Cancel        RejectCancel  RequestReplace      Replace  RejectReplace  Expire       Trigger  Restate  EndOfDay        TradeCancel  TradeCorrect
     (New,             [Not,         RejectIfWhole, Work,       To(PendingCancel), To(Canceled), Not,          To(PendingReplace), Not,     Not,           To(Expired), Stay,    Work,    To(DoneForDay), Not,         Not]),
     (PartiallyFilled, [Not,         Not,           Work,       To(PendingCancel), To(Canceled), Not,          To(PendingReplace), Not,     Not,           To(Expired), Not,     Work,    To(DoneForDay), Work,        Work]),
@@ -142,6 +142,8 @@ const TABLE: [(OrdStatus, [Next; COLUMNS]); 10] = [
     (PendingCancel,   [StayIfFirst, RejectIfWhole, Stay,       Not,               To(Canceled), Resume,       Not,                Stay,    Stay,          To(Expired), Stay,    Stay,    Not,            Stay,        Stay]),
     (PendingReplace,  [StayIfFirst, RejectIfWhole, Stay,       To(PendingCancel), To(Canceled), Not,          Not,                Work,    Work,          To(Expired), Stay,    Stay,    Not,            Stay,        Stay]),
     (DoneForDay,      [Not,         Not,           Not,        Not,               To(Canceled), Not,          Not,                Not,     Not,           To(Expired), Not,     Work,    Not,            Stay,        Stay]),
+    // The order store never has it: it gets the order when a person has approved it.
+    (PendingApproval, [Not,         Not,           Not,        Not,               Not,          Not,          Not,                Not,     Not,           Not,         Not,     Not,     Not,            Not,         Not]),
 ];
 
 /// Where an order with `status` stands after `event`, or `None` if it cannot happen to it.

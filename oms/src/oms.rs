@@ -147,6 +147,7 @@ impl Oms {
             order_type,
             time_in_force: TimeInForce::from_wire(new.time_in_force)
                 .expect("the gate knows the time in force"),
+            strategy: new.strategy,
             flags: new.flags,
             status: OrdStatus::PendingNew,
             place: match order_type.waits() {
@@ -582,6 +583,9 @@ impl Oms {
             side: order.side,
             qty: Lots::ZERO,
             notional: Money::ZERO,
+            strategy: order.strategy,
+            principal: order.who.principal,
+            limit: if order.price == Ticks::ZERO { order.protection_price } else { order.price },
         };
         if !order.is_open() {
             return exposure;
@@ -601,6 +605,10 @@ impl Oms {
         widen(order.leaves_qty().0, order.exposure_price);
         if let Some(terms) = order.replace {
             widen(terms.qty.0.saturating_sub(order.cum_qty.0), terms.exposure_price);
+            exposure.limit = match order.side {
+                Side::Buy => exposure.limit.max(terms.price),
+                Side::Sell => exposure.limit.min(terms.price),
+            };
         }
         exposure
     }
@@ -612,7 +620,7 @@ impl Oms {
         if self.order(slot).is_open() {
             risk.order_changed(before, &after);
         } else {
-            risk.order_left(before, &after);
+            risk.order_left(before, &after, self.order(slot).cum_qty > Lots::ZERO);
         }
     }
 

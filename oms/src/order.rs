@@ -10,7 +10,7 @@ use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
     AccountId, ClientOrderId, InstrumentId, Lots, Money, OrderId, PrincipalId, SessionId, Side,
-    Ticks, UnixNanos,
+    StrategyId, Ticks, UnixNanos,
 };
 
 const TAG_ORDER: u64 = 0x6f6d_736f_7264_6572;
@@ -147,6 +147,8 @@ pub struct Order {
     pub order_type: OrderType,
     /// How long it lives.
     pub time_in_force: TimeInForce,
+    /// The strategy that it belongs to, or none.
+    pub strategy: StrategyId,
     /// `FLAG_*` of [`tidegate_model::command`].
     pub flags: u8,
     /// Where it stands.
@@ -201,6 +203,7 @@ impl Order {
         side: Side::Buy,
         order_type: OrderType::Limit,
         time_in_force: TimeInForce::Day,
+        strategy: StrategyId::NONE,
         flags: 0,
         status: OrdStatus::Canceled,
         place: Place::Venue,
@@ -264,6 +267,7 @@ impl Order {
             order_type: self.order_type.wire(),
             time_in_force: self.time_in_force.wire(),
             flags: self.flags,
+            strategy: self.strategy,
             qty: self.qty,
             price: self.price,
             ..NewOrder::BLANK
@@ -284,7 +288,7 @@ impl Order {
             self.order_type.wire(),
             self.time_in_force.wire(),
             self.flags,
-        ]));
+        ])) | u64::from(self.strategy.0) << 32;
         words[8] = pair(self.who.principal.0, self.who.session.0);
         words[9] = self.who.request_id;
         words[10] = self.entered_at.0;

@@ -5,7 +5,8 @@ use crate::pairs::PAIRS_MAX;
 use tidegate_model::Ticks;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
-    AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side,
+    AccountId, Instrument, InstrumentId, Lots, Money, PrincipalId, Reject, RejectReason, Side,
+    StrategyId,
 };
 
 /// The most money that one account may have open, or hold, on one side of one instrument: 2.0e13 units of currency. With it
@@ -32,10 +33,16 @@ pub struct OrderExposure {
     pub qty: Lots,
     /// The dearest that `qty` may cost, at least 0; see [`crate::collar::Collar::exposure_price`].
     pub notional: Money,
+    /// The strategy that it belongs to.
+    pub strategy: StrategyId,
+    /// Who entered it.
+    pub principal: PrincipalId,
+    /// Its limit, or for a market order the worst price that it may trade at.
+    pub limit: Ticks,
 }
 
 impl OrderExposure {
-    /// The exposure of `qty` lots at `price`.
+    /// The exposure of `qty` lots at `price`, of nobody's strategy.
     ///
     /// # Errors
     /// [`RejectReason::Overflow`] if the notional is above [`PAIR_MONEY_MAX`].
@@ -49,7 +56,8 @@ impl OrderExposure {
         terms: &Instrument,
     ) -> Result<Self, Reject> {
         let notional = bounded_notional(price, qty, terms.money_per_tick_lot)?;
-        Ok(Self { account, instrument, side, qty, notional })
+        let (strategy, principal) = (StrategyId::NONE, PrincipalId::OPERATOR);
+        Ok(Self { account, instrument, side, qty, notional, strategy, principal, limit: price })
     }
 }
 
@@ -59,7 +67,11 @@ impl OrderExposure {
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let (qty, notional) = (self.qty.max(other.qty), self.notional.max(other.notional));
-        Self { qty, notional, ..*self }
+        let limit = match self.side {
+            Side::Buy => self.limit.max(other.limit),
+            Side::Sell => self.limit.min(other.limit),
+        };
+        Self { qty, notional, limit, ..*self }
     }
 
     /// The same, tying up nothing.

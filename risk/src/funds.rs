@@ -22,6 +22,8 @@ pub struct MarginFunds {
     /// Cash and positions at their marks, in the base currency, less what the initial margin of positions is above that at
     /// their cost. Why nobody knows it, if that is so.
     pub equity: Result<Money, Reject>,
+    /// Cash and positions at their marks, and the maintenance margin, in the base currency.
+    pub standing: Result<[Money; 2], Reject>,
     /// What one unit of each of the account's currencies is worth in the base currency.
     pub rates: [Option<Rate>; AccountId::CURRENCIES_MAX],
 }

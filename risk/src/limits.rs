@@ -19,6 +19,18 @@ pub fn check_limits(limits: &SetLimits) -> Result<(), Reject> {
     Ok(())
 }
 
+/// True if `new` lets anything pass that `old` does not.
+pub(crate) fn is_loosened(old: &SetLimits, new: &SetLimits) -> bool {
+    new.max_order_notional > old.max_order_notional
+        || new.credit > old.credit
+        || new.max_order_qty > old.max_order_qty
+        || new.max_position > old.max_position
+        || new.price_collar_bp > old.price_collar_bp
+        || new.max_open_orders > old.max_open_orders
+        || new.messages_per_sec > old.messages_per_sec
+        || new.message_burst > old.message_burst
+}
+
 /// The canonical hash of limits in force.
 pub(crate) fn hash_limits(limits: &SetLimits) -> u64 {
     let money = |amount: Money| [amount.0 as u64, (amount.0 >> 64) as u64];

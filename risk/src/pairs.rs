@@ -236,6 +236,24 @@ impl<T> PairTable<T> {
         &mut self.records[slot.0 as usize]
     }
 
+    /// How many records there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// True if there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record that was made as number `at`, from 0, to change.
+    #[inline]
+    pub fn record_mut(&mut self, at: usize) -> &mut T {
+        &mut self.records[at]
+    }
+
     /// Every record of `account`, by rising instrument.
     pub fn of_account(&self, account: AccountId) -> impl Iterator<Item = (InstrumentId, &T)> {
         let (few, many) = match self.lines.get(account.index()) {

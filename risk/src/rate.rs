@@ -74,6 +74,14 @@ impl TokenBucket {
         self.level = self.level.saturating_sub(TOKEN);
     }
 
+    /// Whole tokens at `now`; nothing is changed.
+    #[inline]
+    pub fn tokens_at(&self, now: UnixNanos) -> u64 {
+        let mut later = *self;
+        later.refill(now);
+        later.tokens()
+    }
+
     /// The words of the state hash.
     #[inline]
     pub const fn words(&self) -> [u64; 2] {

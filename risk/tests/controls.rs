@@ -3,9 +3,11 @@
 mod desk;
 
 use desk::{ACCOUNT, Desk, INSTRUMENT, REFERENCE, START, instrument, limits, market, order};
-use tidegate_model::command::{NewOrder, SetLimits};
+use tidegate_model::command::{KillSwitch, NewOrder, SetLimits};
+use tidegate_model::fx::Rate;
 use tidegate_model::{
-    AccountId, InstrumentId, Lots, Money, Reject, RejectReason, Side, Ticks, UnixNanos,
+    AccountId, InstrumentId, Lots, Money, PrincipalId, Reject, RejectReason, Scope, Side, Ticks,
+    UnixNanos,
 };
 use tidegate_risk::Risk;
 use tidegate_risk::exposure::PAIR_MONEY_MAX;
@@ -82,19 +84,21 @@ fn limits_of_zero_let_nothing_pass() {
 fn kill_switches_stop_new_orders_and_replaces() {
     let mut desk = Desk::with(limits());
     let open = desk.open(order(Side::Buy, 10, 100)).expect("passes");
-    for (scope, value) in [(AccountId::NONE, 0), (ACCOUNT, 1)] {
-        desk.risk.kill(scope, true).expect("known");
-        desk.risk.kill(scope, true).expect("once more is no change");
-        assert!(desk.risk.is_killed(ACCOUNT));
-        let killed = Some((RejectReason::KillSwitch, 0, value));
+    for scope in [Scope::FIRM, Scope::account(ACCOUNT), Scope::instrument(INSTRUMENT)] {
+        desk.risk.kill(&KillSwitch::of(scope, true)).expect("known");
+        desk.risk.kill(&KillSwitch::of(scope, true)).expect("once more is no change");
+        assert!(desk.risk.killed(scope).is_some());
+        let killed = Some((RejectReason::KillSwitch, 0, 0));
+        let reject = desk.check(order(Side::Sell, 1, 2_000)).expect_err("it is stopped");
+        assert_eq!(reject.scope, scope.scope_kind(), "whose it is");
         assert_eq!(told(desk.check(order(Side::Sell, 1, 2_000))), killed);
         assert_eq!(told(desk.check_replace(&open, 0, 5, 100)), killed);
-        desk.risk.kill(scope, false).expect("known");
-        assert!(!desk.risk.is_killed(ACCOUNT));
+        desk.risk.kill(&KillSwitch::of(scope, false)).expect("known");
+        assert!(desk.risk.killed(scope).is_none());
         assert_eq!(desk.risk.hash(), desk.risk.hash_from_scratch());
         assert_eq!(told(desk.check(order(Side::Buy, 1, 1))), None);
     }
-    let unknown = desk.risk.kill(AccountId(9), true);
+    let unknown = desk.risk.kill(&KillSwitch::of(Scope::account(AccountId(9)), true));
     assert_eq!(told(unknown), Some((RejectReason::UnknownAccount, 0, 9)));
 }
 
@@ -102,7 +106,7 @@ fn kill_switches_stop_new_orders_and_replaces() {
 fn another_accounts_kill_switch_is_another_accounts() {
     let mut desk = Desk::with(limits());
     desk.risk.open_account(AccountId(1)).expect("new");
-    desk.risk.kill(AccountId(1), true).expect("known");
+    desk.risk.kill(&KillSwitch::of(Scope::account(AccountId(1)), true)).expect("known");
     assert!(desk.risk.is_killed(AccountId(1)));
     assert!(!desk.risk.is_killed(ACCOUNT));
     assert!(!desk.risk.is_killed(AccountId::NONE));
@@ -130,9 +134,9 @@ fn messages_pass_at_their_rate() {
 fn a_cancel_takes_a_token_and_is_never_refused() {
     let mut desk = Desk::with(SetLimits { messages_per_sec: 1, message_burst: 2, ..limits() });
     for _ in 0..5 {
-        desk.risk.count_cancel(desk.now, ACCOUNT);
+        desk.risk.count_cancel(desk.now, ACCOUNT, PrincipalId(0));
     }
-    desk.risk.count_cancel(desk.now, AccountId(9));
+    desk.risk.count_cancel(desk.now, AccountId(9), PrincipalId(0));
     let answer = desk.check(order(Side::Buy, 1, 1));
     assert_eq!(told(answer), Some((RejectReason::MessageRate, 1, 0)));
     assert_eq!(desk.risk.hash(), desk.risk.hash_from_scratch());
@@ -414,7 +418,7 @@ fn buying_power_is_shared_by_all_instruments() {
     let mut desk = Desk::with(limits());
     desk.equity = Money(10_000);
     let other = InstrumentId(900);
-    desk.risk.define_instrument(other).expect("in range");
+    desk.risk.define_instrument(other, &instrument(), &|_| Some(Rate::ONE)).expect("in range");
     desk.open(NewOrder { instrument: other, ..order(Side::Sell, 6, 1_000) }).expect("6,000");
     let answer = told(desk.check(order(Side::Buy, 5, 1_000)));
     assert_eq!(answer, Some((RejectReason::BuyingPower, 10_000, 11_000)));
@@ -470,16 +474,16 @@ fn the_first_no_is_the_answer() {
     desk.risk.open_account(ACCOUNT).expect("new");
     ask(&mut desk, wrong, RejectReason::NoLimits);
     desk.risk.set_limits(&zero).expect("known");
-    desk.risk.kill(ACCOUNT, true).expect("known");
+    desk.risk.kill(&KillSwitch::of(Scope::account(ACCOUNT), true)).expect("known");
     ask(&mut desk, wrong, RejectReason::KillSwitch);
-    desk.risk.kill(ACCOUNT, false).expect("known");
+    desk.risk.kill(&KillSwitch::of(Scope::account(ACCOUNT), false)).expect("known");
     ask(&mut desk, wrong, RejectReason::MessageRate);
     let mut limits = SetLimits { messages_per_sec: u32::MAX, message_burst: u32::MAX, ..zero };
     desk.risk.set_limits(&limits).expect("known");
     desk.now = UnixNanos(START.0 + 1_000_000_000);
     ask(&mut desk, NewOrder { side: 0, ..wrong }, RejectReason::BadField);
     ask(&mut desk, wrong, RejectReason::UnknownInstrument);
-    desk.risk.define_instrument(INSTRUMENT).expect("in range");
+    desk.risk.define_instrument(INSTRUMENT, &instrument(), &|_| Some(Rate::ONE)).expect("in range");
     ask(&mut desk, wrong, RejectReason::MaxOrderQuantity);
     limits.max_order_qty = Lots(1_000);
     desk.risk.set_limits(&limits).expect("known");

@@ -253,14 +253,10 @@ fn a_waiting_order_is_replaced_as_it_would_be_entered() {
             price: Ticks::ZERO,
             stop_price: order.stop_price,
         };
-        let context = tidegate_risk::OrderContext {
-            now: START,
-            instrument: &instrument(),
-            tick_table: None,
-            reference: Some(Ticks(1_000)),
-            funds: tidegate_risk::Funds::of_base(desk.equity),
-            counting: tidegate_risk::Counting::Alone,
-        };
+        let terms = instrument();
+        let funds = tidegate_risk::Funds::of_base(desk.equity);
+        let reference = Some(Ticks(1_000));
+        let context = tidegate_risk::OrderContext::plain(START, &terms, reference, funds);
         let cum_qty = Lots(cum_qty);
         let told = desk.risk.check_replace_waiting(change, &order, &open, cum_qty, &context);
         told.map(|approved| approved.exposure().notional.0).map_err(|reject| reject.reason)

@@ -62,7 +62,9 @@ impl Core {
     }
 
     pub(super) fn set_rate(&mut self, set: SetRate) -> Result<u64, Reject> {
-        self.oms.set_rate(&set).map(|()| 0)
+        self.oms.set_rate(&set)?;
+        self.count_in_firm_currency();
+        Ok(0)
     }
 
     pub(super) fn set_fees(&mut self, set: SetFees) -> Result<u64, Reject> {

@@ -1,13 +1,12 @@
-//! Administration: instruments, limits, kill switches. Each is a journaled command.
+//! Administration: instruments, configuration. Each is a journaled command.
 
+use super::Core;
 use super::output::{Output, Publisher};
-use super::{Core, ack};
-use tidegate_model::command::{
-    CommandKind, Configure, KillSwitch, SetFillModel, SetImpact, SetLimits, SetTickTable,
-};
-use tidegate_model::event::{CancelReason, Event};
+use tidegate_model::command::{Configure, SetFillModel, SetImpact, SetTickTable};
+use tidegate_model::event::Event;
+use tidegate_model::ids::Code;
 use tidegate_model::units::NANO;
-use tidegate_model::{AccountId, Instrument, InstrumentId, Lots, Reject, RejectReason};
+use tidegate_model::{AccountId, Instrument, Lots, Reject, RejectReason};
 use tidegate_oms::Requester;
 
 impl Core {
@@ -24,7 +23,9 @@ impl Core {
             // Refusing now would leave it half listed.
             let checked = "the listing checks the id and the order tick";
             self.books.define(defined.id, terms.order_tick).expect(checked);
-            self.risk.define_instrument(defined.id).expect(checked);
+            let (oms, firm) = (&self.oms, self.firm_currency());
+            let rate = |currency| oms.rate(currency, firm);
+            self.risk.define_instrument(defined.id, &terms, &rate).expect(checked);
             let unit = (NANO / terms.lot_size_nano).max(1);
             self.paper.define_instrument(Lots(unit as u64));
             self.waiting.define_instrument();
@@ -48,38 +49,18 @@ impl Core {
         Ok(set.count.into())
     }
 
-    pub(super) fn set_limits<O: Output>(
-        &mut self,
-        limits: SetLimits,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Result<u64, Reject> {
-        self.risk.set_limits(&limits)?;
-        publisher.event(who, limits.account, InstrumentId::NONE, &Event::Limits(limits));
-        Ok(0)
+    /// The currency that the firm's sums are counted in.
+    pub(super) fn firm_currency(&self) -> Code {
+        match self.configure.currency {
+            Code::EMPTY => Code(*b"USD\0\0\0\0\0"),
+            currency => currency,
+        }
     }
 
-    /// Blocks, or lets again, every new order in scope; engaging it cancels what is open there.
-    pub(super) fn kill_switch<O: Output>(
-        &mut self,
-        kill: KillSwitch,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
-        let engaged = kill.engaged != 0;
-        let done = match self.risk.kill(kill.account, engaged) {
-            Ok(()) if engaged => {
-                Ok(self.cancel_where(kill.account, CancelReason::KillSwitch, publisher, |_| true))
-            }
-            Ok(()) => Ok(0),
-            Err(reject) => Err(reject),
-        };
-        let kind = CommandKind::KillSwitch.wire();
-        if done.is_ok() {
-            let told = KillSwitch { scope: kill.whom(), ..kill };
-            publisher.event(who, kill.account, InstrumentId::NONE, &Event::KillSwitch(told));
-        }
-        publisher.event(who, kill.account, InstrumentId::NONE, &Event::Ack(ack(kind, done)));
+    /// Rates or the firm's currency have changed: what instruments are worth in it is counted anew.
+    pub(super) fn count_in_firm_currency(&mut self) {
+        let (oms, firm) = (&self.oms, self.firm_currency());
+        self.risk.set_rates(&|currency| oms.rate(currency, firm));
     }
 
     /// Takes over what may change while the engine runs: the latency of the paper venue, of which only the
@@ -95,7 +76,11 @@ impl Core {
                 configure.orders_max.into(),
             ));
         }
+        let is_other = configure.currency != self.configure.currency;
         self.configure = configure;
+        if is_other {
+            self.count_in_firm_currency();
+        }
         self.paper.latency_mut().reset(configure.paper_latency_ns);
         Ok(0)
     }

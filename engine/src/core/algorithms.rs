@@ -56,8 +56,8 @@ impl Core {
         check_parent(&order, new, listed.instrument.order_lot)?;
         let (account, instrument) = (order.account, order.instrument);
         let (margin, ticks) = (self.margin_funds(account), self.listing.tick_table(instrument));
-        let mut context =
-            self.order_context(account, instrument, (listed, ticks), margin.as_ref())?;
+        let funds = self.oms.funds(account, &listed.instrument, margin.as_ref())?;
+        let mut context = self.order_context(who.principal, (listed, ticks), funds);
         context.counting = Counting::Later;
         let approved: RiskApproved<NewOrder> = self.risk.check_new(order, &context)?;
         self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;

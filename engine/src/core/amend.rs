@@ -3,7 +3,7 @@
 use super::Core;
 use super::accounts::tell_account;
 use super::output::{Output, Publisher};
-use super::reports::report;
+use super::reports::{filled, report};
 use tidegate_model::command::{AmendKind, AmendTrade};
 use tidegate_model::event::{CancelReason, Event, ExecType};
 use tidegate_model::{Lots, Reject, RejectReason};
@@ -27,6 +27,10 @@ impl Core {
         let Amended { kind, order: slot, was, is, position, wallet } = amended;
 
         self.risk.position_changed(account, instrument, position.qty, position.cost);
+        let order = self.oms.order(slot);
+        let [before_it, now_it] =
+            [&was, &is].map(|one| filled(order, (one.qty, one.price), terms, one.fee));
+        self.risk.amended(&before_it, &now_it);
         let (exec_type, told) = match kind {
             AmendKind::Bust => (ExecType::TradeCancel, was),
             AmendKind::Correct => (ExecType::TradeCorrect, is),

@@ -108,7 +108,7 @@ impl Core {
     ) -> bool {
         let Flatten { account, instrument: only, .. } = one.scope;
         let covers = |instrument| only == InstrumentId::NONE || only == instrument;
-        self.cancel_where(account, CancelReason::Flatten, publisher, |order| {
+        self.cancel_where(account, CancelReason::Flatten, publisher, |_, order| {
             covers(order.instrument)
         });
         self.follow_up(publisher);

@@ -79,6 +79,8 @@ impl Core {
                 self.carry_out_arrived(due, publisher);
             } else if self.internal.next_due() == Some(due) {
                 self.carry_out_market_due(publisher);
+            } else if self.proposals.next_due() == Some(due) {
+                self.lapse_due(publisher);
             } else if self.expiries.next_due() != Some(due) {
                 // What they do next they do now, whenever they were due.
                 self.oms.algorithms_due(self.now);

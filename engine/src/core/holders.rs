@@ -43,6 +43,7 @@ impl Core {
                 let action = Action::Split { numerator, denominator, price };
                 let kind = PostingKind::CashInLieu;
                 let count = self.act(instrument, action, kind, price, who, publisher)?;
+                self.risk.split(instrument, numerator, denominator);
                 // What was traded before was another lot.
                 let listed = &mut self.listing[instrument];
                 (listed.last_trade, listed.settlement) = (None, None);
@@ -126,6 +127,10 @@ impl Core {
             if amount != Money::ZERO {
                 let (currency, kind) = (state.currency, kind.wire());
                 let posting = Posting { amount, currency, qty, price, kind, ..Posting::zeroed() };
+                // What a settlement moves, the mark has told already.
+                if !matches!(action, Action::Settle(_)) {
+                    risk.posted(account, instrument, amount);
+                }
                 tell(Event::Posting(posting));
             }
             if matches!(action, Action::Split { .. } | Action::Settle(_)) {

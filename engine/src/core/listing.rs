@@ -5,7 +5,7 @@ use tidegate_model::instrument::InstrumentError;
 use tidegate_model::market::TradingStatus;
 use tidegate_model::tick_table::{TICK_BANDS_MAX, TickTableError};
 use tidegate_model::{
-    Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, TickTable, Ticks,
+    Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, TickTable, Ticks, UnixNanos,
     hash::hash_words,
 };
 
@@ -15,6 +15,8 @@ pub const CHANNELS_MAX: usize = 65_536;
 /// One instrument and what the market last said of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed {
+    /// Its number.
+    pub id: InstrumentId,
     /// Its terms.
     pub instrument: Instrument,
     /// Whether it trades.
@@ -23,6 +25,8 @@ pub struct Listed {
     pub last_trade: Option<Ticks>,
     /// The last settlement price, if there was one.
     pub settlement: Option<Ticks>,
+    /// When the feed last spoke of it.
+    pub heard_at: Option<UnixNanos>,
 }
 
 /// Every instrument.
@@ -83,7 +87,14 @@ impl Listing {
                 }
                 let id = InstrumentId(count as u32);
                 let status = TradingStatus::Trading;
-                self.listed.push(Listed { instrument, status, last_trade: None, settlement: None });
+                self.listed.push(Listed {
+                    id,
+                    instrument,
+                    status,
+                    last_trade: None,
+                    settlement: None,
+                    heard_at: None,
+                });
                 self.by_symbol.insert(at, (instrument.symbol, id));
                 Ok(Defined { id, is_new: true })
             }

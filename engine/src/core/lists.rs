@@ -4,7 +4,7 @@
 
 use super::Core;
 use super::internal::check_house_terms;
-use super::orders::{check_trading, refuse_new};
+use super::orders::{best_of_own, check_trading, refuse_new};
 use super::output::{Output, Publisher};
 use super::paper::{FillCause, Request};
 use tidegate_model::command::{
@@ -20,7 +20,7 @@ use tidegate_oms::lists::LIST_STEPS_MAX;
 use tidegate_oms::{
     AtTrigger, ListSlot, ListStep, NameHash, Named, Order, OrderSlot, Owner, Place, Requester,
 };
-use tidegate_risk::{Counting, OrderExposure, RiskApproved};
+use tidegate_risk::{Counting, OrderContext, OrderExposure, OwnOrders, Parties, RiskApproved};
 
 /// Sessions whose lists may be incomplete at once. Head and legs follow each other, so that few are.
 pub const ASSEMBLING_MAX: usize = 64;
@@ -336,7 +336,7 @@ impl Core {
                     let before = of_rivals(list, counted, &approved);
                     let order = approved.orders[counted].as_ref().expect("it was approved");
                     let none = order.exposure().none();
-                    self.risk.order_left(order.exposure(), before.as_ref().unwrap_or(&none));
+                    self.risk.order_left(order.exposure(), before.as_ref().unwrap_or(&none), false);
                 }
                 return Err(reject);
             }
@@ -355,8 +355,16 @@ impl Core {
         let listed = self.listing.get(leg.instrument).ok_or(unknown)?;
         let (margin, ticks) =
             (self.margin_funds(leg.account), self.listing.tick_table(leg.instrument));
-        let mut context =
-            self.order_context(leg.account, leg.instrument, (listed, ticks), margin.as_ref())?;
+        if leg.strategy != list.legs[0].strategy {
+            // One is counted for all of which only one can execute.
+            return Err(Reject::of(RejectReason::BadField, leg.strategy.0.into()));
+        }
+        let funds = self.oms.funds(leg.account, &listed.instrument, margin.as_ref())?;
+        let oms = &self.oms;
+        let own =
+            |side, is_in: &dyn Fn(Parties) -> bool| best_of_own(oms, leg.instrument, side, is_in);
+        let context = self.order_context(list.who.principal, (listed, ticks), funds);
+        let mut context = OrderContext { own: OwnOrders(&own), ..context };
         let before = of_rivals(list, at, approved);
         context.counting = match before {
             _ if list.is_exit(at) => Counting::Later,
@@ -382,6 +390,7 @@ impl Core {
             order.exposure_price(),
             &listed.instrument,
         )?;
+        let own = OrderExposure { qty: own.qty, notional: own.notional, ..*counted };
         match before {
             Some(before) if !list.is_exit(at) => self.risk.order_joined(&before, counted),
             _ => self.risk.order_opened(counted),

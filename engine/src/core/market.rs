@@ -37,6 +37,7 @@ impl Core {
             self.counters.unbound_events += 1;
             return;
         };
+        self.listing[instrument].heard_at = Some(self.now);
         self.paper.market = Market {
             time: event.ts_event,
             cause: FillCause { seq: publisher.seq, kind: event.kind },
@@ -59,6 +60,9 @@ impl Core {
         if let Some(traded) = self.traded.take() {
             self.oms.note_traded(instrument, traded.qty, self.now);
             self.after_trade(instrument, traded, publisher);
+        }
+        if let Some(mark) = self.mark(instrument) {
+            self.risk.marked(self.now, instrument, mark);
         }
     }
 

@@ -14,6 +14,7 @@ mod algorithms;
 mod amend;
 mod answers;
 mod bars;
+mod controls;
 mod flatten;
 mod held;
 mod holders;
@@ -24,8 +25,10 @@ mod market;
 mod orders;
 pub mod output;
 pub mod paper;
+mod proposals;
 mod reports;
 pub mod route;
+mod stops;
 mod table;
 mod taking;
 
@@ -99,6 +102,8 @@ pub struct Core {
     expiries: held::Expiries,
     /// Lists whose legs are still coming.
     assembling: Vec<lists::Assembling>,
+    /// What waits for a second person.
+    proposals: proposals::Proposals,
     /// Scopes whose positions are to be closed.
     flattening: Vec<flatten::Flattening>,
     /// The trades of the market event that is applied; taken out before the next input.
@@ -146,6 +151,7 @@ impl Core {
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
             assembling: Vec::with_capacity(lists::ASSEMBLING_MAX),
+            proposals: proposals::Proposals::new(),
             flattening: Vec::with_capacity(flatten::FLATTENS_MAX),
             traded: None,
             triggered: Vec::with_capacity(1_024),
@@ -185,6 +191,7 @@ impl Core {
             Input::Command(command) => self.command(command, publisher),
         }
         self.follow_up(publisher);
+        self.watch(publisher);
         out.end_of_input(seq);
         self.answers = answers;
         if self.answers.is_none() && !self.paper.latency().answers_at_once() {
@@ -211,12 +218,10 @@ impl Core {
             Some(Command::Flatten(scope)) => self.flatten(scope, who, publisher),
             Some(Command::SessionClosed) => return self.session_closed(who, publisher),
             Some(Command::Time) => return,
-            Some(Command::KillSwitch(kill)) => return self.kill_switch(kill, who, publisher),
-            Some(Command::MassCancel(mass)) => self.mass_cancel(mass, publisher),
+            Some(Command::MassCancel(mass)) => self.mass_cancel(mass, who, publisher),
             Some(Command::DefineInstrument(terms)) => self.define(terms, who, publisher),
             Some(Command::OpenAccount(open)) => self.open_account(open, who, publisher),
             Some(Command::Transfer(transfer)) => self.transfer(transfer, who, publisher),
-            Some(Command::SetLimits(limits)) => self.set_limits(limits, who, publisher),
             Some(Command::Configure(configure)) => self.configure(configure),
             Some(Command::DayRoll) => self.day_roll(publisher),
             Some(Command::SetRate(rate)) => self.set_rate(rate),
@@ -245,17 +250,19 @@ impl Core {
             Some(Command::SetBands(set)) => self.set_bands(set, publisher),
             Some(Command::SetReference(set)) => self.set_reference(set, publisher),
             Some(
-                Command::SetPrincipal(_)
+                command @ (Command::SetPrincipal(_)
+                | Command::SetLimits(_)
                 | Command::SetControl(_)
                 | Command::SetGroup(_)
                 | Command::SetListed(_)
                 | Command::SetFactors(_)
                 | Command::GrantLocate(_)
-                | Command::Enable(_)
-                | Command::Decide(_)
-                | Command::CheckOrder(_),
-            )
-            | None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
+                | Command::KillSwitch(_)
+                | Command::Enable(_)),
+            ) => self.control(command, who, publisher),
+            Some(Command::Decide(decide)) => self.decide(decide, who, publisher),
+            Some(Command::CheckOrder(order)) => self.check_order(order, who, publisher),
+            None => Err(Reject::of(RejectReason::UnknownCommand, record.kind.into())),
         };
         let ack = ack(record.kind, done);
         publisher.event(who, AccountId::NONE, InstrumentId::NONE, &Event::Ack(ack));
@@ -291,7 +298,8 @@ impl Core {
     /// When a request reaches the venue, an order expires, a parent order goes on or positions are to be closed.
     #[inline]
     fn next_deed(&self) -> Option<UnixNanos> {
-        let engine = [self.oms.next_algorithm_due(), self.next_flatten_due()];
+        let engine =
+            [self.oms.next_algorithm_due(), self.next_flatten_due(), self.proposals.next_due()];
         let due = [self.paper.next_due(), self.expiries.next_due(), self.internal.next_due()];
         due.into_iter().chain(engine).flatten().min()
     }
@@ -360,6 +368,7 @@ impl Core {
             .combined(self.hash_of_assembling())
             .combined(self.routes.hash())
             .combined(self.hash_of_flattening())
+            .combined(self.proposals.hash())
             .combined(self.listing.hash());
         if let Some(answers) = &self.answers {
             hash = hash.combined(answers.hash());

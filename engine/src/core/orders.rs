@@ -8,16 +8,19 @@ use super::reports::{Execute, refused, report, report_refusal};
 use super::{Core, Listed};
 use crate::book::Slot;
 use tidegate_model::command::{
-    CancelOrder, FLAG_CANCEL_ON_DISCONNECT, MassCancel, NewOrder, OrderType, ReplaceOrder,
-    TimeInForce,
+    CancelOrder, ControlKind, FLAG_CANCEL_ON_DISCONNECT, MassCancel, NewOrder, OrderType,
+    ReplaceOrder, TimeInForce,
 };
 use tidegate_model::event::{CancelReason, Event, ExecType, Execution, OrdStatus};
 use tidegate_model::market::TradingStatus;
 use tidegate_model::{
-    AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, Side, TickTable, Ticks, UnixNanos,
+    AccountId, InstrumentId, Lots, OrderId, PrincipalId, Reject, RejectReason, Side, TickTable,
+    Ticks, UnixNanos,
 };
-use tidegate_oms::{AlgorithmEnd, Named, Order, OrderSlot, Place, Requester};
-use tidegate_risk::{Counting, MarginFunds, OrderContext, OrderExposure, RiskApproved};
+use tidegate_oms::{AlgorithmEnd, Named, Oms, Order, OrderSlot, Place, Requester};
+use tidegate_risk::{
+    Counting, Funds, MarketView, OrderContext, OrderExposure, OwnOrders, Parties, RiskApproved,
+};
 
 /// Nobody's request: what the market or the clock caused.
 pub(super) const NOBODY: Requester = Requester {
@@ -54,10 +57,16 @@ impl Core {
         if order.list_id != 0 || order.leg != 0 {
             return self.new_leg(order, who, publisher);
         }
-        match self.admit(order, who) {
+        if self.waits_already(&order, who, publisher) {
+            return;
+        }
+        match self.admit(order, who, false) {
             Ok(Entry::New(slot)) => self.begin(slot, who, publisher),
             Ok(Entry::Again(slot)) => {
                 self.report(slot, ExecType::OrderStatus, who, publisher, |_| {});
+            }
+            Err(reject) if reject.reason == RejectReason::ApprovalNeeded => {
+                self.await_approval(order, reject, who, publisher);
             }
             Err(reject) => refuse_new(&order, reject, who, publisher),
         }
@@ -69,7 +78,17 @@ impl Core {
         order: NewOrder,
         who: Requester,
     ) -> Result<OrderSlot, Reject> {
-        match self.admit(order, who)? {
+        self.admit_once(order, who, false)
+    }
+
+    /// The same; `is_approved` if a person has approved exactly this order.
+    pub(super) fn admit_once(
+        &mut self,
+        order: NewOrder,
+        who: Requester,
+        is_approved: bool,
+    ) -> Result<OrderSlot, Reject> {
+        match self.admit(order, who, is_approved)? {
             Entry::New(slot) => Ok(slot),
             Entry::Again(slot) => {
                 let order_id = self.oms.order(slot).order_id;
@@ -79,14 +98,23 @@ impl Core {
     }
 
     /// The gate. The one place where an order is let in.
-    fn admit(&mut self, order: NewOrder, who: Requester) -> Result<Entry, Reject> {
+    fn admit(
+        &mut self,
+        order: NewOrder,
+        who: Requester,
+        is_approved: bool,
+    ) -> Result<Entry, Reject> {
         let name = self.oms.name_hash(order.account, &order.client_order_id);
         let unknown = Reject::of(RejectReason::UnknownInstrument, order.instrument.0.into());
         let listed = self.listing.get(order.instrument).ok_or(unknown)?;
         let (margin, ticks) =
             (self.margin_funds(order.account), self.listing.tick_table(order.instrument));
         let (account, instrument) = (order.account, order.instrument);
-        let context = self.order_context(account, instrument, (listed, ticks), margin.as_ref())?;
+        let funds = self.oms.funds(account, &listed.instrument, margin.as_ref())?;
+        let oms = &self.oms;
+        let own = |side, is_in: &dyn Fn(Parties) -> bool| best_of_own(oms, instrument, side, is_in);
+        let context = self.order_context(who.principal, (listed, ticks), funds);
+        let context = OrderContext { is_approved, own: OwnOrders(&own), ..context };
         let answer = self.risk.check_new(order, &context);
         // A message that is repeated is answered as what it is, whatever the gate says of it.
         if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
@@ -110,21 +138,31 @@ impl Core {
         Ok(Entry::New(slot))
     }
 
+    /// What an order in an instrument is checked against, but for orders of ours that it might meet.
     pub(super) fn order_context<'l>(
         &self,
-        account: AccountId,
-        instrument: InstrumentId,
+        principal: PrincipalId,
         (listed, tick_table): (&'l Listed, Option<&'l TickTable>),
-        margin: Option<&'l MarginFunds>,
-    ) -> Result<OrderContext<'l>, Reject> {
-        Ok(OrderContext {
-            now: self.now,
-            instrument: &listed.instrument,
-            tick_table,
-            reference: self.reference(instrument),
-            funds: self.oms.funds(account, &listed.instrument, margin)?,
-            counting: Counting::Alone,
-        })
+        funds: Funds<'l>,
+    ) -> OrderContext<'l> {
+        let instrument = listed.id;
+        let reference = self.reference(instrument);
+        let market = MarketView {
+            best: [Side::Buy, Side::Sell].map(|side| self.best_price(instrument, side)),
+            heard_at: listed.heard_at,
+            has_feed: !listed.instrument.is_internal(),
+        };
+        let plain = OrderContext::plain(self.now, &listed.instrument, reference, funds);
+        OrderContext { principal, tick_table, market, ..plain }
+    }
+
+    /// The best displayed price of a side.
+    #[inline]
+    fn best_price(&self, instrument: InstrumentId, side: Side) -> Option<Ticks> {
+        match self.internal.market_of(instrument) {
+            Some(market) => self.internal.best(market, side),
+            None => self.books.best(instrument, side).map(|level| level.price),
+        }
     }
 
     /// Sends a request to the venue: to the paper venue with the configured latency, to a market of the house at once.
@@ -451,8 +489,13 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        self.risk.count_cancel(self.now, cancel.account);
-        let found = self.oms.find(cancel.account, cancel.order_id, &cancel.client_order_id);
+        if self.cancel_waiting(&cancel, who, publisher) {
+            return;
+        }
+        self.risk.count_cancel(self.now, cancel.account, who.principal);
+        let may = self.risk.check_account(who.principal, cancel.account);
+        let found = may
+            .and_then(|()| self.oms.find(cancel.account, cancel.order_id, &cancel.client_order_id));
         let asked = found.and_then(|slot| self.oms.cancel_requested(slot).map(|_| slot));
         match asked {
             Ok(slot) => self.send(slot, Request::Cancel(CancelReason::User), who, publisher),
@@ -503,7 +546,13 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let found = self.oms.find(replace.account, replace.order_id, &replace.client_order_id);
+        if self.replace_waiting(&replace, who, publisher) {
+            return;
+        }
+        let may = self.risk.check_account(who.principal, replace.account);
+        let found = may.and_then(|()| {
+            self.oms.find(replace.account, replace.order_id, &replace.client_order_id)
+        });
         let asked = found.and_then(|slot| self.admit_replace(slot, replace, who));
         match asked {
             Ok(slot) => self.send(slot, Request::Replace, who, publisher),
@@ -536,9 +585,12 @@ impl Core {
         let (margin, ticks) =
             (self.margin_funds(order.account), self.listing.tick_table(order.instrument));
         let (account, instrument) = (order.account, order.instrument);
-        let mut context =
-            self.order_context(account, instrument, (listed, ticks), margin.as_ref())?;
-        context.counting = self.counting_of(slot);
+        let funds = self.oms.funds(account, &listed.instrument, margin.as_ref())?;
+        let oms = &self.oms;
+        let own = |side, is_in: &dyn Fn(Parties) -> bool| best_of_own(oms, instrument, side, is_in);
+        let context = self.order_context(who.principal, (listed, ticks), funds);
+        let counting = self.counting_of(slot);
+        let context = OrderContext { counting, own: OwnOrders(&own), ..context };
         let before = self.oms.exposure(slot);
         let cum_qty = order.cum_qty;
         let as_new = match order.place {
@@ -554,7 +606,7 @@ impl Core {
         };
         self.oms.replace_requested(slot, &approved, who)?;
         let fits = self.risk.check_change(&before, &self.oms.exposure(slot));
-        if let (Counting::Later, Err(reject)) = (context.counting, fits) {
+        if let (Counting::Later, Err(reject)) = (counting, fits) {
             self.oms.replace_rejected(slot).expect("it was asked for just now");
             return Err(reject);
         }
@@ -608,6 +660,7 @@ impl Core {
     pub(super) fn mass_cancel<O: Output>(
         &mut self,
         mass: MassCancel,
+        who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
         let side = match mass.side {
@@ -619,7 +672,8 @@ impl Core {
         if mass.account != AccountId::NONE {
             self.oms.account(mass.account)?;
         }
-        Ok(self.cancel_where(mass.account, CancelReason::MassCancel, publisher, |order| {
+        self.risk.check_account(who.principal, mass.account)?;
+        Ok(self.cancel_where(mass.account, CancelReason::MassCancel, publisher, |_, order| {
             (mass.instrument == InstrumentId::NONE || order.instrument == mass.instrument)
                 && side.is_none_or(|side| order.side == side)
         }))
@@ -632,8 +686,12 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         self.drop_list(who.session, publisher);
-        self.cancel_where(AccountId::NONE, CancelReason::Disconnect, publisher, |order| {
-            order.who.session == who.session && order.flags & FLAG_CANCEL_ON_DISCONNECT != 0
+        self.withdraw_of_session(who.session, publisher);
+        self.cancel_where(AccountId::NONE, CancelReason::Disconnect, publisher, |core, order| {
+            let is_asked = order.flags & FLAG_CANCEL_ON_DISCONNECT != 0;
+            let forced = ControlKind::CancelOnDisconnect;
+            order.who.session == who.session
+                && (is_asked || core.risk.has_control(forced, parties_of(order)))
         });
     }
 
@@ -643,14 +701,14 @@ impl Core {
         scope: AccountId,
         reason: CancelReason,
         publisher: &mut Publisher<'_, O>,
-        fits: impl Fn(&Order) -> bool,
+        fits: impl Fn(&Self, &Order) -> bool,
     ) -> u64 {
         let mut canceled = 0;
         let mut next = self.oms.first_open(scope);
         while let Some(slot) = next {
             // Looked up before the order leaves the list.
             next = self.oms.next_open(scope, slot);
-            if !fits(self.oms.order(slot)) {
+            if !fits(self, self.oms.order(slot)) {
                 continue;
             }
             let &Order { who, .. } = self.oms.order(slot);
@@ -701,6 +759,7 @@ impl Core {
         self.follow_up(publisher);
         self.paper.forget_impact();
         self.oms.day_roll();
+        self.risk.day_roll();
         self.forget_expiries();
         Ok(expired)
     }
@@ -754,6 +813,39 @@ impl Core {
     }
 }
 
+/// Whose an order is.
+pub(super) fn parties_of(order: &Order) -> Parties {
+    Parties {
+        account: order.account,
+        instrument: order.instrument,
+        strategy: order.strategy,
+        principal: order.who.principal,
+    }
+}
+
+/// The best limit of open orders of ours that rest on one side of an instrument. Linear in what is open; asked only where an
+/// order may meet one of them.
+pub(super) fn best_of_own(
+    oms: &Oms,
+    instrument: InstrumentId,
+    side: Side,
+    is_in: &dyn Fn(Parties) -> bool,
+) -> Option<Ticks> {
+    let rests = |order: &Order| {
+        order.instrument == instrument
+            && order.side == side
+            && order.price != Ticks::ZERO
+            && matches!(order.place, Place::Venue | Place::House)
+            && is_in(parties_of(order))
+    };
+    let open = oms.open_orders(AccountId::NONE).filter(|(_, order)| rests(order));
+    let limits = open.map(|(_, order)| order.price);
+    match side {
+        Side::Buy => limits.max(),
+        Side::Sell => limits.min(),
+    }
+}
+
 /// True if a market's closing ends such an order, so that no new day finds it (`docs/rule-book.md`, rules 4.1 and 4.3).
 fn ends_with_the_day(time_in_force: TimeInForce) -> bool {
     matches!(time_in_force, TimeInForce::Day | TimeInForce::AtTheOpen | TimeInForce::AtTheClose)
@@ -786,5 +878,5 @@ pub(super) fn refuse_new<O: Output>(
         ..nothing
     };
     let event = Event::Execution(refused(execution, reject));
-    publisher.event(who, order.account, order.instrument, &event);
+    publisher.event_of(who, (order.account, order.instrument, order.strategy), &event);
 }

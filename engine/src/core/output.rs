@@ -3,7 +3,7 @@
 use super::answers::Answers;
 use tidegate_model::event::{Event, FLAG_LAST_OF_INPUT};
 use tidegate_model::{
-    AccountId, EventRecord, InstrumentId, PublicUpdate, RoutedRequest, SeqNo, UnixNanos,
+    AccountId, EventRecord, InstrumentId, PublicUpdate, RoutedRequest, SeqNo, StrategyId, UnixNanos,
 };
 use tidegate_oms::Requester;
 
@@ -116,7 +116,18 @@ impl<'o, O: Output> Publisher<'o, O> {
         instrument: InstrumentId,
         event: &Event,
     ) {
+        self.event_of(who, (account, instrument, StrategyId::NONE), event);
+    }
+
+    /// An event about an order of an account, in an instrument, of a strategy.
+    pub fn event_of(
+        &mut self,
+        who: Requester,
+        (account, instrument, strategy): (AccountId, InstrumentId, StrategyId),
+        event: &Event,
+    ) {
         let mut record = EventRecord::new(event);
+        record.strategy = strategy;
         record.request_id = who.request_id;
         record.principal = who.principal;
         record.session = who.session;

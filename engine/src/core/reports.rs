@@ -3,9 +3,10 @@
 use super::accounts::tell_account;
 use super::output::{Output, Publisher};
 use tidegate_model::event::{Event, ExecType, Execution, Liquidity};
-use tidegate_model::{Instrument, Lots, Reject, Ticks};
+use tidegate_model::{Instrument, Lots, Money, Reject, Ticks};
+use tidegate_oms::position::trade_value;
 use tidegate_oms::{Booking, Oms, Order, OrderSlot, Requester};
-use tidegate_risk::Risk;
+use tidegate_risk::{Filled, Risk};
 
 /// Tells how an order stands after an event; `fill_in` adds what only the event knows.
 #[inline]
@@ -21,7 +22,8 @@ pub(super) fn report<O: Output>(
     let mut execution = oms.execution(slot);
     execution.exec_type = exec_type.wire();
     fill_in(&mut execution);
-    publisher.event(who, order.account, order.instrument, &Event::Execution(execution));
+    let whose = (order.account, order.instrument, order.strategy);
+    publisher.event_of(who, whose, &Event::Execution(execution));
     oms.note_change(slot);
 }
 
@@ -35,7 +37,8 @@ pub(super) fn report_refusal<O: Output>(
 ) {
     let order = oms.order(slot);
     let execution = refused(oms.execution(slot), reject);
-    publisher.event(who, order.account, order.instrument, &Event::CancelReject(execution));
+    let whose = (order.account, order.instrument, order.strategy);
+    publisher.event_of(who, whose, &Event::CancelReject(execution));
     oms.note_change(slot);
 }
 
@@ -63,6 +66,28 @@ pub(super) fn refused(execution: Execution, reject: Reject) -> Execution {
     }
 }
 
+/// An execution of an order, as risk has to know of it; neither the first of its order nor of any profit or loss.
+pub(super) fn filled(
+    order: &Order,
+    (qty, price): (Lots, Ticks),
+    terms: &Instrument,
+    fee: Money,
+) -> Filled {
+    Filled {
+        account: order.account,
+        instrument: order.instrument,
+        strategy: order.strategy,
+        principal: order.who.principal,
+        side: order.side,
+        qty,
+        price,
+        value: trade_value(price, qty, terms).expect("it is booked, or was"),
+        fee,
+        realised: Money::ZERO,
+        is_first: false,
+    }
+}
+
 /// One execution of an order, as its venue tells it.
 pub(super) struct Execute<'a> {
     pub slot: OrderSlot,
@@ -87,11 +112,15 @@ impl Execute<'_> {
         fill_in: impl FnOnce(&mut Execution),
     ) -> Result<(), Reject> {
         let &Self { slot, qty, price, liquidity, terms } = self;
-        let &Order { account, instrument, who, .. } = oms.order(slot);
-        let before = oms.order(slot).is_open().then(|| oms.exposure(slot));
+        let order = oms.order(slot);
+        let &Order { account, instrument, who, .. } = order;
+        let is_first = order.cum_qty == Lots::ZERO;
+        let before = order.is_open().then(|| oms.exposure(slot));
         let fill = oms.fill(slot, qty, price, liquidity, terms)?;
-        let Booking { position_qty, position_cost, .. } = fill.booking;
+        let Booking { position_qty, position_cost, realised, .. } = fill.booking;
         risk.position_changed(account, instrument, position_qty, position_cost);
+        let filled = filled(oms.order(slot), (qty, price), terms, fill.fee);
+        risk.filled(publisher.ts, &Filled { realised, is_first, ..filled });
         // One that its venue tells after the order has ended ties up nothing any more.
         if let Some(before) = before {
             oms.recount(risk, slot, &before);

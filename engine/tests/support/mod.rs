@@ -6,7 +6,9 @@ pub mod quoted;
 use std::collections::BTreeMap;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
-use tidegate_model::event::{CancelReason, Event, ExecType, Execution, ListOrderStatus, OrdStatus};
+use tidegate_model::event::{
+    CancelReason, Event, ExecType, Execution, ListOrderStatus, OrdStatus, Proposal,
+};
 use tidegate_model::ids::Code;
 use tidegate_model::market::{Bar, Definition, MarketEventKind as Kind};
 use tidegate_model::*;
@@ -122,6 +124,33 @@ pub fn new_order(
     }
 }
 
+/// A person who may decide.
+pub const OFFICER: u32 = 8_001;
+
+/// A person who may do anything.
+pub fn person(number: u32) -> SetPrincipal {
+    SetPrincipal {
+        principal: PrincipalId(number),
+        account: AccountId::NONE,
+        strategy: StrategyId::NONE,
+        role: Role::Person.wire(),
+        permissions: PERMISSIONS_KNOWN,
+        reserved: [0; 4],
+        name: [0; 24],
+    }
+}
+
+/// The approval of exactly this.
+pub fn approval(proposal: &Proposal) -> Decide {
+    Decide {
+        proposal: proposal.number,
+        hash: proposal.hash,
+        decision: Decision::Approve.wire(),
+        reserved: [0; 7],
+        reason: Reason::EMPTY,
+    }
+}
+
 impl Desk {
     pub fn new(latency_ns: u64) -> Self {
         let core = Core::new(configure(latency_ns)).expect("the sizes are allowed");
@@ -154,6 +183,28 @@ impl Desk {
         let seq = self.core.seq().next();
         self.core.apply(seq, Input::Command(&record), &mut self.out);
         self.told()
+    }
+
+    /// The same by a principal.
+    pub fn command_by(&mut self, principal: u32, command: Command) -> Vec<Event> {
+        let mut record =
+            CommandRecord::new(command).from_session(PrincipalId(principal), SessionId(5), 0);
+        record.ts_recv = self.now;
+        let seq = self.core.seq().next();
+        self.core.apply(seq, Input::Command(&record), &mut self.out);
+        self.told()
+    }
+
+    /// A command that loosens something: asked for, and approved by a person.
+    pub fn agreed(&mut self, command: Command) -> Vec<Event> {
+        self.command(Command::SetPrincipal(person(OFFICER)));
+        let told = self.command(command);
+        let proposal = told.iter().find_map(|event| match event {
+            Event::Proposal(proposal) => Some(*proposal),
+            _ => None,
+        });
+        let proposal = proposal.expect("it waits for a second person");
+        self.command_by(OFFICER, Command::Decide(approval(&proposal)))
     }
 
     fn told(&mut self) -> Vec<Event> {

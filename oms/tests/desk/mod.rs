@@ -2,17 +2,19 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use tidegate_model::command::{
-    CostMethod, NewOrder, OpenAccount, OrderType, Reason, ReplaceOrder, SetLimits, TimeInForce,
+    CostMethod, MAY_TRADE, NewOrder, OpenAccount, OrderType, Reason, ReplaceOrder, Role, SetLimits,
+    SetPrincipal, TimeInForce,
 };
 use tidegate_model::event::Liquidity;
+use tidegate_model::fx::Rate;
 use tidegate_model::ids::Code;
 use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, PrincipalId, Reject,
-    SessionId, Side, Symbol, Ticks, UnixNanos,
+    SessionId, Side, StrategyId, Symbol, Ticks, UnixNanos,
 };
 use tidegate_oms::oms::Fill;
 use tidegate_oms::{Booking, Named, Oms, OrderSlot, Requester};
-use tidegate_risk::{Counting, OrderContext, Risk, RiskApproved};
+use tidegate_risk::{OrderContext, Risk, RiskApproved};
 
 pub const USD: Code = Code(*b"USD\0\0\0\0\0");
 pub const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
@@ -82,22 +84,33 @@ impl Desk {
             };
             risk.set_limits(&limits).expect("known");
         }
-        for instrument in 0..instruments {
-            risk.define_instrument(InstrumentId(instrument)).expect("in range");
+        for id in 0..instruments {
+            risk.define_instrument(InstrumentId(id), &instrument(), &|_| Some(Rate::ONE))
+                .expect("in range");
         }
+        // The first order of one that nobody told of makes its record.
+        let known = SetPrincipal {
+            principal: WHO.principal,
+            account: AccountId::NONE,
+            strategy: StrategyId::NONE,
+            role: Role::Person.wire(),
+            permissions: MAY_TRADE,
+            reserved: [0; 4],
+            name: [0; 24],
+        };
+        risk.set_principal(&known).expect("sensible");
         Self { oms, risk, terms: instrument() }
     }
 
     /// The gate's answer to an order.
     pub fn ask(&mut self, order: NewOrder) -> Result<RiskApproved<NewOrder>, Reject> {
-        let context = OrderContext {
-            now: NOW,
-            instrument: &self.terms,
-            tick_table: None,
-            reference: Some(Ticks(100)),
-            funds: self.oms.funds(order.account, &self.terms, None)?,
-            counting: Counting::Alone,
-        };
+        let context = OrderContext::plain(
+            NOW,
+            &self.terms,
+            Some(Ticks(100)),
+            self.oms.funds(order.account, &self.terms, None)?,
+        );
+        let context = OrderContext { principal: WHO.principal, ..context };
         self.risk.check_new(order, &context)
     }
 
@@ -169,14 +182,13 @@ impl Desk {
             price: Ticks(price),
             stop_price: Ticks::ZERO,
         };
-        let context = OrderContext {
-            now: NOW,
-            instrument: &self.terms,
-            tick_table: None,
-            reference: Some(Ticks(100)),
-            funds: self.oms.funds(order.account, &self.terms, None).expect("its currency"),
-            counting: Counting::Alone,
-        };
+        let context = OrderContext::plain(
+            NOW,
+            &self.terms,
+            Some(Ticks(100)),
+            self.oms.funds(order.account, &self.terms, None).expect("its currency"),
+        );
+        let context = OrderContext { principal: WHO.principal, ..context };
         self.risk.check_replace(replace, &self.oms.exposure(slot), order.cum_qty, &context)
     }
 

@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use tidegate_model::command::{NewOrder, OrderType, Reason, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::fx::Rate;
 use tidegate_model::{
     AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, Side, Symbol,
     Ticks, UnixNanos,
 };
-use tidegate_risk::{Counting, Funds, OrderContext, OrderExposure, Risk, RiskApproved};
+use tidegate_risk::{Funds, OrderContext, OrderExposure, Risk, RiskApproved};
 
 pub const ACCOUNT: AccountId = AccountId(7);
 pub const INSTRUMENT: InstrumentId = InstrumentId(3);
@@ -69,21 +70,16 @@ impl Desk {
     pub fn with(limits: SetLimits) -> Self {
         let mut risk = Risk::new();
         risk.open_account(ACCOUNT).expect("a new account");
-        risk.define_instrument(INSTRUMENT).expect("a new instrument");
+        risk.define_instrument(INSTRUMENT, &instrument(), &|_| Some(Rate::ONE))
+            .expect("a new instrument");
         risk.set_limits(&limits).expect("limits that mean something");
         let equity = Money(i128::MAX >> 2);
         Self { risk, now: START, terms: instrument(), reference: Some(Ticks(REFERENCE)), equity }
     }
 
     pub fn check(&mut self, order: NewOrder) -> Result<RiskApproved<NewOrder>, Reject> {
-        let context = OrderContext {
-            now: self.now,
-            instrument: &self.terms,
-            tick_table: None,
-            reference: self.reference,
-            funds: Funds::of_base(self.equity),
-            counting: Counting::Alone,
-        };
+        let context =
+            OrderContext::plain(self.now, &self.terms, self.reference, Funds::of_base(self.equity));
         self.risk.check_new(order, &context)
     }
 
@@ -101,14 +97,8 @@ impl Desk {
         qty: u64,
         price: i64,
     ) -> Result<OrderExposure, Reject> {
-        let context = OrderContext {
-            now: self.now,
-            instrument: &self.terms,
-            tick_table: None,
-            reference: self.reference,
-            funds: Funds::of_base(self.equity),
-            counting: Counting::Alone,
-        };
+        let context =
+            OrderContext::plain(self.now, &self.terms, self.reference, Funds::of_base(self.equity));
         let replace = ReplaceOrder {
             client_order_id: ClientOrderId::EMPTY,
             order_id: OrderId(1),

@@ -111,6 +111,12 @@ impl Internal {
         })
     }
 
+    /// The best displayed price of a side of a market.
+    #[inline]
+    pub fn best(&self, market: u32, side: Side) -> Option<Ticks> {
+        self.markets.best(market, side)
+    }
+
     /// The hash of every market with its orders.
     pub fn hash(&self) -> StateHash {
         let mut hash = StateHash::default();

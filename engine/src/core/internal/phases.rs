@@ -173,6 +173,7 @@ impl Core {
         }
         self.internal.markets.set_reference(market, price);
         self.internal.guards[market as usize].set_anchor(price);
+        self.risk.marked(self.now, set.instrument, price);
         self.settle_market(market, publisher);
         Ok(0)
     }

@@ -181,6 +181,7 @@ impl<O: Output> Reports for Told<'_, '_, O> {
             self.oms.priced(sides[1].0, price);
         }
         self.listed.last_trade = Some(price);
+        self.risk.marked(self.now, self.instrument, price);
         if auction {
             self.guard.set_anchor(price);
         }

@@ -1,0 +1,723 @@
+//! The controls of every scope that an order belongs to.
+//!
+//! An order belongs to the firm, its account, its instrument, its strategy and its principal, and to the group of each of
+//! these: a [`Chain`] of at most nine scopes. What an order would make of the sums of a scope depends on whose sums they are:
+//! those of a strategy count what the strategy has, whichever accounts it trades for. So each link of the chain names a
+//! [`Holder`], and what the order changes is reckoned once for each holder.
+
+use crate::collar::Collar;
+use crate::control::Control;
+use crate::exposure::{OrderExposure, PairExposure};
+use crate::gate::{Held, OrderContext, Pair, Question, Risk};
+use crate::judge::Judge;
+use crate::scopes::{STOPS, ScopeRecord, ScopeSlot, Totals};
+use crate::stake::{Contribution, Stake, Traded};
+use tidegate_model::command::{ControlKind, KillMode, NO_LIMIT, ReferenceKind};
+use tidegate_model::{
+    AccountId, InstrumentId, Lots, Money, PrincipalId, Reject, RejectReason, Scope, ScopeKind,
+    Side, StrategyId, Ticks, UnixNanos,
+};
+
+/// Basis points in the whole.
+const BP_PER_UNIT: i128 = 10_000;
+/// How far back an order's quantity weighs in the average: the last one weighs a sixteenth.
+const AVERAGE_SHIFT: u32 = 4;
+
+/// Whose positions and orders a scope counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The account's: also for the firm, the instrument and groups of either.
+    Account = 0,
+    /// The strategy's.
+    Strategy = 1,
+    /// The principal's.
+    Principal = 2,
+}
+
+/// Whose an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parties {
+    /// The account that it trades for.
+    pub account: AccountId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// The strategy that it belongs to.
+    pub strategy: StrategyId,
+    /// Who entered it.
+    pub principal: PrincipalId,
+}
+
+/// One scope of an order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub slot: ScopeSlot,
+    pub holder: Holder,
+}
+
+/// Scopes of one order at most: four and their groups, and the firm.
+const LINKS_MAX: usize = 9;
+
+/// The scopes that an order belongs to, the firm first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chain {
+    links: [Link; LINKS_MAX],
+    len: usize,
+}
+
+impl Chain {
+    #[inline]
+    pub fn links(&self) -> &[Link] {
+        &self.links[..self.len]
+    }
+
+    #[inline]
+    fn push(&mut self, slot: ScopeSlot, holder: Holder) {
+        if slot != ScopeSlot::FIRM {
+            self.links[self.len] = Link { slot, holder };
+            self.len += 1;
+        }
+    }
+}
+
+/// What the controls of scopes need to know of an order.
+pub(crate) struct Asked<'a> {
+    pub question: &'a Question<'a>,
+    pub context: &'a OrderContext<'a>,
+    pub traded: &'a Traded,
+    /// What it, or the other orders of which only one can execute, ties up already.
+    pub removed: Option<&'a OrderExposure>,
+    /// What it would tie up.
+    pub added: &'a OrderExposure,
+    /// The account's pair with it.
+    pub after: PairExposure,
+    /// Its notional in the account's base currency.
+    pub in_base: Money,
+}
+
+/// What an order would change for one holder.
+#[derive(Clone, Copy, Default)]
+struct Change {
+    after: PairExposure,
+    /// What it adds to sums, before and then.
+    before: Contribution,
+    then: Contribution,
+    /// With every order of its side executed the holder's position is still not past zero.
+    reduces: bool,
+    is_cut: bool,
+}
+
+/// What one control says.
+type Says = Option<(RejectReason, i128, i128, bool)>;
+
+impl Risk {
+    /// The scopes that an order of these belongs to.
+    #[inline]
+    pub(crate) fn chain(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        strategy: StrategyId,
+        principal: PrincipalId,
+    ) -> Chain {
+        let firm = Link { slot: ScopeSlot::FIRM, holder: Holder::Account };
+        let mut chain = Chain { links: [firm; LINKS_MAX], len: 1 };
+        for (kind, id, holder) in [
+            (ScopeKind::Account, account.0, Holder::Account),
+            (ScopeKind::Instrument, instrument.0, Holder::Account),
+            (ScopeKind::Strategy, strategy.0.into(), Holder::Strategy),
+            (ScopeKind::Principal, principal.0, Holder::Principal),
+        ] {
+            let slot = self.scopes.slot(kind, id);
+            if slot != ScopeSlot::FIRM {
+                chain.push(slot, holder);
+                chain.push(self.scopes.get(slot).group, holder);
+            }
+        }
+        chain
+    }
+
+    /// Which holders' stakes an order of these counts for, by [`Holder`]; the account's always does.
+    #[inline]
+    pub(crate) const fn holders(strategy: StrategyId, principal: PrincipalId) -> [Option<u32>; 2] {
+        let by_strategy = if strategy.0 == 0 { None } else { Some(strategy.0 as u32) };
+        let is_known = principal.0 != 0 && principal.index() < PrincipalId::COUNT_MAX;
+        [by_strategy, if is_known { Some(principal.0) } else { None }]
+    }
+
+    /// Takes a message token of every scope that has a rate.
+    pub(crate) fn take_tokens(&mut self, now: UnixNanos, chain: &Chain) -> Result<(), Reject> {
+        for link in chain.links() {
+            let record = self.scopes.get_mut(link.slot);
+            if record.has(ControlKind::MessageRate) && !record.bucket.take(now) {
+                let (limit, value) = (record.bucket.per_sec(), record.bucket.tokens());
+                let reject = Reject::new(RejectReason::MessageRate, limit.into(), value.into());
+                let reject = reject.by(record.kind());
+                self.note_refusal(chain, &reject);
+                return Err(reject);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the message rates would say, without taking a token.
+    pub(crate) fn explain_rate(
+        &self,
+        now: UnixNanos,
+        account: AccountId,
+        chain: &Chain,
+        judge: &mut impl Judge,
+    ) -> Result<(), Reject> {
+        let own = &self.accounts[account.index()].bucket;
+        let scopes = chain.links().iter().map(|link| self.scopes.get(link.slot));
+        let scopes = scopes.filter(|record| record.has(ControlKind::MessageRate));
+        let scopes = scopes.map(|record| (Some(record.scope), &record.bucket));
+        for (scope, bucket) in [(None, own)].into_iter().chain(scopes) {
+            let (limit, tokens) = (bucket.per_sec(), bucket.tokens_at(now));
+            judge.hear(
+                scope,
+                RejectReason::MessageRate,
+                limit.into(),
+                tokens.into(),
+                tokens > 0,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Asks the controls of every scope of the order.
+    #[inline]
+    pub(crate) fn ask_scopes<J: Judge>(
+        &self,
+        asked: &Asked<'_>,
+        judge: &mut J,
+    ) -> Result<(), Reject> {
+        let links = asked.question.chain.links();
+        let records = links.iter().map(|link| (self.scopes.get(link.slot), link.holder));
+        let is_idle = |record: &ScopeRecord| record.kinds == 0 && !record.may_stop();
+        self.check_helds(asked)?;
+        if records.clone().all(|(record, _)| is_idle(record)) {
+            return Ok(());
+        }
+        let changes = self.changes(asked)?;
+        let mut needs_approval = None;
+        for (record, holder) in records {
+            let change = &changes[holder as usize];
+            if record.may_stop() {
+                self.ask_stopped(record, change, asked, judge)?;
+            }
+            for control in &record.controls {
+                if control.kind == ControlKind::ApprovalAbove {
+                    let limit =
+                        needs_approval.map_or(control.limit, |(_, least)| control.limit.min(least));
+                    needs_approval = Some((record.scope, limit));
+                } else if let Some((reason, limit, value, passes)) =
+                    self.say(control, record, holder, change, asked)?
+                {
+                    judge.hear(Some(record.scope), reason, limit, value, passes)?;
+                }
+            }
+        }
+        // Last: a person is not asked about what is refused anyway.
+        if let Some((scope, limit)) = needs_approval {
+            let passes = asked.in_base.0 <= limit || asked.context.is_approved;
+            judge.hear(
+                Some(scope),
+                RejectReason::ApprovalNeeded,
+                limit,
+                asked.in_base.0,
+                passes,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what a strategy's or a principal's counters could not hold.
+    #[inline]
+    fn check_helds(&self, asked: &Asked<'_>) -> Result<(), Reject> {
+        let Question { instrument, strategy, principal, .. } = *asked.question;
+        for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
+            // A first order fits into nothing.
+            if let Some(held) = holder.and_then(|holder| self.held(at, holder, instrument)) {
+                held.stake.exposure.with(asked.removed, Some(asked.added))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the order would change for each holder.
+    #[inline]
+    fn changes(&self, asked: &Asked<'_>) -> Result<[Change; 3], Reject> {
+        let Question { account, instrument, strategy, principal, terms, .. } = *asked.question;
+        let side = terms.side;
+        let mut changes = [Change::default(); 3];
+        let of = |stake: Option<&Stake>, after: PairExposure| {
+            let (cash, counted) =
+                stake.map_or((0, Contribution::default()), |s| (s.cash, s.counted));
+            let then = asked.traded.contribution(&after, cash);
+            Change {
+                after,
+                before: counted,
+                then,
+                reduces: after.worst_position(side) <= 0,
+                is_cut: then.is_cut(),
+            }
+        };
+        let pair = self.pairs.find(account, instrument).map(|slot| &self.pairs.get(slot).stake);
+        changes[0] = of(pair, asked.after);
+        for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
+            let Some(holder) = holder else { continue };
+            let held = self.held(at, holder, instrument).map(|held| &held.stake);
+            let after = match held {
+                Some(stake) => stake.exposure.with(asked.removed, Some(asked.added))?,
+                None => PairExposure::default().with(None, Some(asked.added))?,
+            };
+            changes[at + 1] = of(held, after);
+        }
+        Ok(changes)
+    }
+
+    /// What a strategy (0) or principal (1) has in an instrument.
+    #[inline]
+    pub(crate) fn held(&self, at: usize, holder: u32, instrument: InstrumentId) -> Option<&Held> {
+        let table = &self.helds[at];
+        table.find(AccountId(holder), instrument).map(|slot| table.get(slot))
+    }
+
+    /// Kill switches that let reducing orders through, and what happened before.
+    #[cold]
+    fn ask_stopped(
+        &self,
+        record: &ScopeRecord,
+        change: &Change,
+        asked: &Asked<'_>,
+        judge: &mut impl Judge,
+    ) -> Result<(), Reject> {
+        let scope = Some(record.scope);
+        if record.kill == Some(KillMode::ReduceOnly) {
+            judge.hear(scope, RejectReason::KillSwitch, 0, 1, change.reduces)?;
+        }
+        for stop in record.stops.iter().flatten() {
+            if stop.until != UnixNanos::ZERO && stop.until <= asked.context.now {
+                continue;
+            }
+            let (reason, value, passes) = match stop.control {
+                ControlKind::ExecutionThrottle => (RejectReason::Disabled, stop.value, false),
+                ControlKind::DayLoss => (RejectReason::DayLoss, stop.value, change.reduces),
+                ControlKind::Drawdown => (RejectReason::Drawdown, stop.value, change.reduces),
+                ControlKind::ConsecutiveLosses => {
+                    (RejectReason::CoolDown, stop.until.0.into(), change.reduces)
+                }
+                _ => (RejectReason::Volatility, stop.until.0.into(), change.reduces),
+            };
+            judge.hear(scope, reason, stop.limit, value, passes)?;
+        }
+        Ok(())
+    }
+
+    /// What one control of a scope says of the order; nothing if it does not look at such an order.
+    #[inline]
+    fn say(
+        &self,
+        control: &Control,
+        record: &ScopeRecord,
+        holder: Holder,
+        change: &Change,
+        asked: &Asked<'_>,
+    ) -> Result<Says, Reject> {
+        use ControlKind as K;
+        use RejectReason as R;
+        let Asked { question, context, traded, .. } = *asked;
+        let (side, is_new) = (question.terms.side, question.current.is_none());
+        let limit = control.limit;
+        let at_most = |reason, value: i128| Some((reason, limit, value, value <= limit));
+        let then = || record.totals.money.plus(&change.then.less(&change.before));
+        Ok(match control.kind {
+            K::MaxOrderQty => at_most(R::MaxOrderQuantity, question.terms.qty.0.into()),
+            K::MaxOrderNotional => at_most(R::MaxOrderNotional, asked.in_base.0),
+            K::PriceCollar => self.say_collar(control, asked)?,
+            K::WindowCollar => self.say_window(control, record, asked)?,
+            K::FatFinger => self.say_fat_finger(control, question),
+            K::DuplicateOrders => question.content.and_then(|content| {
+                let before = self.recent.count(content, context.now, control.window_ns);
+                at_most(R::DuplicateOrder, before.into())
+            }),
+            K::GrossExposure | K::NetExposure | K::OpenExposure | K::DayNotional => {
+                let money = then();
+                self.check_counted(change, traded, question)?;
+                match control.kind {
+                    K::GrossExposure => at_most(R::GrossExposure, Totals::gross(&money)),
+                    K::NetExposure => at_most(R::NetExposure, Totals::net(&money)),
+                    K::OpenExposure => at_most(R::OpenExposure, money.open[0] + money.open[1]),
+                    _ => {
+                        let value = record.day.notional + money.open[0] + money.open[1];
+                        at_most(R::DayNotional, value)
+                    }
+                }
+            }
+            K::PositionLong if side == Side::Buy => {
+                at_most(R::PositionLong, self.worst_position(record, change, asked))
+            }
+            K::PositionShort if side == Side::Sell => {
+                at_most(R::PositionShort, self.worst_position(record, change, asked))
+            }
+            K::OpenOrders if is_new => {
+                at_most(R::MaxOpenOrders, i128::from(record.totals.open_orders) + 1)
+            }
+            K::DayOrders if is_new => at_most(R::DayOrders, i128::from(record.day.orders) + 1),
+            K::DayTrades if is_new => {
+                let (done, open) = (record.day.trades, record.totals.untouched);
+                at_most(R::DayTrades, i128::from(done) + i128::from(open) + 1)
+            }
+            K::RestrictedList | K::AllowedList => {
+                let is_listed = traded.lists >> (limit - 1) & 1 != 0;
+                let passes = change.reduces || is_listed == (control.kind == K::AllowedList);
+                Some((R::Restricted, limit, question.instrument.0.into(), passes))
+            }
+            K::ShortSale if side == Side::Sell => {
+                let located = self.located(question.account, question.instrument);
+                let limit = limit.saturating_add(located.0.into());
+                let short = asked.after.worst_position(Side::Sell).max(0);
+                Some((R::ShortSale, limit, short, short <= limit))
+            }
+            K::SelfTrade => self.say_self_trade(record, holder, asked),
+            K::StaleMarket => say_stale(limit, asked),
+            K::FactorExposure => {
+                self.check_counted(change, traded, question)?;
+                self.say_factors(control, record, change, traded)
+            }
+            K::Concentration if !change.reduces => say_concentration(limit, asked),
+            K::LiquidationDistance if !change.reduces => say_distance(limit, asked),
+            K::ReduceOnly => {
+                Some((R::ReduceOnly, 0, change.after.worst_position(side), change.reduces))
+            }
+            K::Sides => {
+                let bit = 1 << side.index();
+                Some((R::SideNotAllowed, limit, side.wire().into(), limit & bit != 0))
+            }
+            K::ExpiresAt => {
+                let now = i128::from(context.now.0);
+                Some((R::TokenExpired, limit, now, now < limit))
+            }
+            _ => None,
+        })
+    }
+
+    /// Refuses what sums of money cannot count: no rate into the firm's currency, or more than a stake may be.
+    #[inline]
+    fn check_counted(
+        &self,
+        change: &Change,
+        traded: &Traded,
+        question: &Question<'_>,
+    ) -> Result<(), Reject> {
+        if traded.rate.is_none() {
+            return Err(Reject::of(RejectReason::NoRate, question.account.0.into()));
+        }
+        if change.is_cut {
+            let max = crate::stake::STAKE_MAX;
+            return Err(Reject::new(RejectReason::Overflow, max, max));
+        }
+        Ok(())
+    }
+
+    /// Lots that a scope would have on the order's side, with every open order of that side executed.
+    fn worst_position(&self, record: &ScopeRecord, change: &Change, asked: &Asked<'_>) -> i128 {
+        let side = asked.question.terms.side;
+        match record.kind() {
+            ScopeKind::Firm | ScopeKind::Instrument => {
+                let removed = asked.removed.map_or(0, |order| i128::from(order.qty.0));
+                let all = asked.traded.all.worst_position(side);
+                all - removed + i128::from(asked.added.qty.0)
+            }
+            _ => change.after.worst_position(side),
+        }
+    }
+
+    fn say_collar(&self, control: &Control, asked: &Asked<'_>) -> Result<Says, Reject> {
+        let Asked { question, context, traded, .. } = *asked;
+        let Some(price) = question.terms.limit_price else { return Ok(None) };
+        let [bid, offer] = context.market.best;
+        let mid = bid.zip(offer).map(|(bid, offer)| Ticks(bid.0.midpoint(offer.0)));
+        let reference = match ReferenceKind::from_wire(control.option) {
+            Some(ReferenceKind::PreviousClose) => traded.previous_close,
+            Some(ReferenceKind::Mid) => mid.or(context.reference),
+            _ => context.reference,
+        };
+        let reference = question.terms.trigger.or(reference);
+        let side = question.terms.side;
+        let collar = Collar::around(reference, control.limit as u32)?;
+        let passes = collar.check(side, price).is_ok();
+        Ok(Some((RejectReason::PriceCollar, collar.bound_ticks(side), price.0.into(), passes)))
+    }
+
+    fn say_window(
+        &self,
+        control: &Control,
+        record: &ScopeRecord,
+        asked: &Asked<'_>,
+    ) -> Result<Says, Reject> {
+        let Asked { question, context, .. } = *asked;
+        let Some(price) = question.terms.limit_price else { return Ok(None) };
+        let is_running =
+            |(at, _): &(UnixNanos, i64)| context.now.0.saturating_sub(at.0) < control.window_ns;
+        let begun = record.window.filter(is_running).map(|(_, price)| Ticks(price));
+        let side = question.terms.side;
+        let collar = Collar::around(begun.or(context.reference), control.limit as u32)?;
+        let passes = collar.check(side, price).is_ok();
+        Ok(Some((RejectReason::WindowCollar, collar.bound_ticks(side), price.0.into(), passes)))
+    }
+
+    fn say_fat_finger(&self, control: &Control, question: &Question<'_>) -> Says {
+        let slot = self.pairs.find(question.account, question.instrument)?;
+        let &Pair { average_qty, orders, .. } = self.pairs.get(slot);
+        if orders < control.count || average_qty == 0 {
+            return None;
+        }
+        // 64 bits of quantity, 8 of the average's fraction and 7 of the hundred.
+        let value = i128::from(question.terms.qty.0) * 256 * 100 / i128::from(average_qty);
+        Some((RejectReason::FatFinger, control.limit, value, value <= control.limit))
+    }
+
+    fn say_self_trade(&self, record: &ScopeRecord, holder: Holder, asked: &Asked<'_>) -> Says {
+        let Asked { question, context, traded, .. } = *asked;
+        let Question { account, instrument, strategy, principal, terms, .. } = *question;
+        if terms.trigger.is_some() {
+            return None;
+        }
+        let (reason, other) = (RejectReason::SelfTrade, terms.side.opposite());
+        let own = Self::holders(strategy, principal);
+        let bests = match record.kind() {
+            ScopeKind::Firm | ScopeKind::Instrument | ScopeKind::Group => Some(&traded.all.best),
+            ScopeKind::Account => {
+                self.pairs.find(account, instrument).map(|slot| &self.pairs.get(slot).stake.best)
+            }
+            ScopeKind::Strategy | ScopeKind::Principal => {
+                let at = holder as usize - 1;
+                own[at].and_then(|id| self.held(at, id, instrument)).map(|held| &held.stake.best)
+            }
+        };
+        let meets = |best: Ticks| match (terms.limit_price, terms.side) {
+            (None, _) => true,
+            (Some(limit), Side::Buy) => limit >= best,
+            (Some(limit), Side::Sell) => limit <= best,
+        };
+        let near = bests.and_then(|bests| bests[other.index()]).filter(|best| meets(*best));
+        // The bound may be of an order that is gone: the orders themselves are asked.
+        let is_in = |parties: Parties| self.is_in(record.scope, parties);
+        let met = near.and_then(|_| (context.own.0)(other, &is_in)).filter(|best| meets(*best));
+        Some((reason, 0, met.map_or(0, |best| best.0.into()), met.is_none()))
+    }
+
+    fn say_factors(
+        &self,
+        control: &Control,
+        record: &ScopeRecord,
+        change: &Change,
+        traded: &Traded,
+    ) -> Says {
+        let mut sums = **record.factors.as_ref()?;
+        if let Some(loadings) = &traded.factors {
+            sums.add(&change.before, loadings, -1);
+            sums.add(&change.then, loadings, 1);
+        }
+        let value = sums.exposure().0;
+        Some((RejectReason::FactorExposure, control.limit, value, value <= control.limit))
+    }
+
+    pub(crate) fn located(&self, account: AccountId, instrument: InstrumentId) -> Lots {
+        let slot = self.pairs.find(account, instrument);
+        slot.map_or(Lots::ZERO, |slot| self.pairs.get(slot).located)
+    }
+
+    /// Counts a refusal with the control that it came from.
+    #[cold]
+    pub(crate) fn note_refusal(&mut self, chain: &Chain, reject: &Reject) {
+        let Some(scope) = reject.scope else { return };
+        for link in chain.links() {
+            let record = self.scopes.get_mut(link.slot);
+            if record.kind() != scope {
+                continue;
+            }
+            let named =
+                record.controls.iter_mut().find(|c| reason_of(c.kind) == Some(reject.reason));
+            if let Some(control) = named {
+                control.refused += 1;
+            }
+        }
+    }
+
+    /// An order passed: makes the records that counting it needs, and notes what later orders are compared with.
+    pub(crate) fn note_passed(
+        &mut self,
+        question: &Question<'_>,
+        context: &OrderContext<'_>,
+    ) -> Result<(), Reject> {
+        let Question { account, instrument, strategy, principal, terms, .. } = *question;
+        if !question.pair.recorded {
+            let pair = Pair::unused(account, instrument, context.funds.currency);
+            self.pairs.find_or_insert(account, instrument, || pair)?;
+        }
+        for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
+            let Some(holder) = holder else { continue };
+            if self.held(at, holder, instrument).is_none() {
+                self.open_held(at, holder, instrument)?;
+            }
+        }
+        if let Some(content) = question.content {
+            let controls = question.chain.links().iter();
+            let controls = controls.filter_map(|link| {
+                self.scopes.get(link.slot).control(ControlKind::DuplicateOrders)
+            });
+            if let Some(window_ns) = controls.map(|control| control.window_ns).max() {
+                self.recent.note(content, context.now, window_ns);
+            }
+        }
+        if self.is_used(ControlKind::FatFinger) {
+            let slot = self.pairs.find(account, instrument).expect("it was made just now");
+            let pair = self.pairs.get_mut(slot);
+            // At most 2^56 lots are weighed: an average beyond that refuses nothing anyway.
+            let qty = terms.qty.0.min(1 << 55) << 8;
+            pair.average_qty = match pair.orders {
+                0 => qty,
+                _ => {
+                    pair.average_qty - (pair.average_qty >> AVERAGE_SHIFT) + (qty >> AVERAGE_SHIFT)
+                }
+            };
+            pair.orders = pair.orders.saturating_add(1);
+        }
+        if self.is_used(ControlKind::WindowCollar) {
+            self.note_window(instrument, context);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn open_held(
+        &mut self,
+        at: usize,
+        holder: u32,
+        instrument: InstrumentId,
+    ) -> Result<(), Reject> {
+        let scope = match at {
+            0 => Scope::of(ScopeKind::Strategy, holder),
+            _ => Scope::of(ScopeKind::Principal, holder),
+        };
+        self.scopes.find_or_make(scope)?;
+        let table = &mut self.helds[at];
+        table.open_account(AccountId(holder))?;
+        let held = Held { holder, instrument, stake: Stake::default() };
+        table.find_or_insert(AccountId(holder), instrument, || held).map(|_| ())
+    }
+
+    /// A window of a collar begins with the first order after the last one ended.
+    fn note_window(&mut self, instrument: InstrumentId, context: &OrderContext<'_>) {
+        let slot = self.scopes.slot(ScopeKind::Instrument, instrument.0);
+        let record = self.scopes.get_mut(slot);
+        let Some(window_ns) = record.control(ControlKind::WindowCollar).map(|c| c.window_ns) else {
+            return;
+        };
+        let is_running =
+            record.window.is_some_and(|(at, _)| context.now.0.saturating_sub(at.0) < window_ns);
+        if let (false, Some(reference)) = (is_running, context.reference) {
+            record.window = Some((context.now, reference.0));
+        }
+    }
+}
+
+fn say_stale(limit: i128, asked: &Asked<'_>) -> Says {
+    let Asked { question, context, .. } = *asked;
+    let market = &context.market;
+    let terms = &question.terms;
+    let opposite = market.best[terms.side.opposite().index()];
+    let takes = match (terms.limit_price, opposite, terms.side) {
+        // Nobody knows what it would meet.
+        (None, _, _) | (_, None, _) => true,
+        (Some(limit), Some(best), Side::Buy) => limit >= best,
+        (Some(limit), Some(best), Side::Sell) => limit <= best,
+    };
+    if !market.has_feed || terms.trigger.is_some() || !takes {
+        return None;
+    }
+    let heard_at = market.heard_at.map_or(0, |at| at.0);
+    let age = i128::from(context.now.0.saturating_sub(heard_at));
+    Some((RejectReason::StaleMarket, limit, age, age < limit))
+}
+
+/// The share of equity that the account would have in the instrument. Of a cash account it is measured in the currency of
+/// the instrument, at cost; of a margin account in its base currency, at marks.
+fn say_concentration(limit: i128, asked: &Asked<'_>) -> Says {
+    let Asked { question, context, traded, .. } = *asked;
+    let after = &asked.after;
+    let mark = traded.mark.or(context.reference).map_or(0, |mark| i128::from(mark.0));
+    let value = i128::from(after.position).checked_mul(mark);
+    let value = value.and_then(|ticks| ticks.checked_mul(traded.money_per_tick_lot))?;
+    let open = after.open_notional[question.terms.side.index()].0;
+    let (stake, equity) = match context.funds.margin {
+        None => (value.abs() + open, context.funds.equity_at_cost.0),
+        Some(margin) => {
+            let base = context.funds.in_base(question.account, Money(value.abs() + open)).ok()?;
+            (base.0, margin.standing.ok()?[0].0)
+        }
+    };
+    let share = match equity {
+        equity if equity <= 0 => NO_LIMIT,
+        equity => stake.checked_mul(BP_PER_UNIT).map_or(NO_LIMIT, |bp| bp / equity),
+    };
+    Some((RejectReason::Concentration, limit, share, share <= limit))
+}
+
+fn say_distance(limit: i128, asked: &Asked<'_>) -> Says {
+    let margin = asked.context.funds.margin?;
+    let share = match margin.standing {
+        Ok([equity, _]) if equity <= Money::ZERO => 0,
+        Ok([equity, maintenance]) => {
+            let excess = (equity.0 - maintenance.0).max(0);
+            excess.checked_mul(BP_PER_UNIT).map_or(BP_PER_UNIT, |bp| bp / equity.0)
+        }
+        Err(_) => 0,
+    };
+    Some((RejectReason::LiquidationDistance, limit, share, share >= limit))
+}
+
+/// What a control of this kind refuses with, where it always is the same.
+pub(crate) fn reason_of(kind: ControlKind) -> Option<RejectReason> {
+    use ControlKind as K;
+    use RejectReason as R;
+    Some(match kind {
+        K::MaxOrderQty => R::MaxOrderQuantity,
+        K::MaxOrderNotional => R::MaxOrderNotional,
+        K::PriceCollar => R::PriceCollar,
+        K::WindowCollar => R::WindowCollar,
+        K::FatFinger => R::FatFinger,
+        K::MessageRate => R::MessageRate,
+        K::DuplicateOrders => R::DuplicateOrder,
+        K::GrossExposure => R::GrossExposure,
+        K::NetExposure => R::NetExposure,
+        K::PositionLong => R::PositionLong,
+        K::PositionShort => R::PositionShort,
+        K::OpenOrders => R::MaxOpenOrders,
+        K::OpenExposure => R::OpenExposure,
+        K::DayNotional => R::DayNotional,
+        K::DayOrders => R::DayOrders,
+        K::DayTrades => R::DayTrades,
+        K::RestrictedList | K::AllowedList => R::Restricted,
+        K::ShortSale => R::ShortSale,
+        K::SelfTrade => R::SelfTrade,
+        K::StaleMarket => R::StaleMarket,
+        K::ExecutionThrottle => R::Disabled,
+        K::DayLoss => R::DayLoss,
+        K::Drawdown => R::Drawdown,
+        K::FactorExposure => R::FactorExposure,
+        K::Concentration => R::Concentration,
+        K::LiquidationDistance => R::LiquidationDistance,
+        K::ConsecutiveLosses => R::CoolDown,
+        K::Volatility => R::Volatility,
+        K::CancelOnDisconnect => return None,
+        K::ReduceOnly => R::ReduceOnly,
+        K::Sides => R::SideNotAllowed,
+        K::ExpiresAt => R::TokenExpired,
+        K::ApprovalAbove => R::ApprovalNeeded,
+    })
+}
+
+const _: () = assert!(STOPS.len() <= 8, "a scope's stops are looked at one by one");
