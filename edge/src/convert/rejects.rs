@@ -32,6 +32,7 @@ pub(super) fn reject_text(reject: &Reject, limit: &str, value: &str) -> String {
 fn other_text(reason: RejectReason, limit: &str, value: &str) -> String {
     use RejectReason as R;
     match reason {
+        R::UnknownCommand => format!("this version of the engine knows no command {value}"),
         R::UnknownAccount => format!("account {value} is not open"),
         R::DuplicateClientOrderId => {
             "the account has used this client_order_id today for another order".into()
