@@ -13,7 +13,7 @@ mod values;
 pub use accounts::AccountEntry;
 pub use edge::{Edge, Token};
 pub use instruments::{InstrumentEntry, Venue};
-pub use risk::{ControlEntry, Risk};
+pub use risk::{ControlEntry, Risk, limit_of};
 pub use routes::{RouteEntry, RouteVenue};
 pub use values::Decimal;
 

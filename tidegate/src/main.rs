@@ -20,6 +20,7 @@ mod cmd {
     pub mod order;
     pub mod parity;
     pub mod replay;
+    pub mod risk;
     pub mod route;
     pub mod run;
     pub mod stats;
@@ -65,6 +66,7 @@ Examples:
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
   tidegate calendar XNYS                         when an exchange trades
+  tidegate risk show                             controls and limits in force, and what stands still
   tidegate surveil --exposure                    who looks like abuse, and what each account has open
   tidegate replay data/journal                   run a journal again and compare every state hash
   tidegate parity data/journal                   why real and simulated fills differ, in money
@@ -102,6 +104,8 @@ enum Cmd {
     Route(cmd::route::RouteArgs),
     /// Watch a running server: drop copy, exposure, alerts for limit breaches, wash trades, layering, order-to-trade ratios.
     Surveil(Box<cmd::surveil::SurveilArgs>),
+    /// Say who may do how much, ask what would be refused, decide what waits for a second person.
+    Risk(cmd::risk::RiskArgs),
     /// Run a journal again and compare every recorded state hash.
     Replay(cmd::replay::ReplayArgs),
     /// Say why real and simulated fills differ, order by order, in money.
@@ -136,6 +140,7 @@ fn main() -> ExitCode {
         Cmd::Feed(args) => cmd::feed::run(args),
         Cmd::Route(args) => cmd::route::run(args),
         Cmd::Surveil(args) => cmd::surveil::run(*args),
+        Cmd::Risk(args) => cmd::risk::run(args),
         Cmd::Replay(args) => cmd::replay::run(args),
         Cmd::Parity(args) => cmd::parity::run(args),
         Cmd::Journal(args) => cmd::journal::run(args),

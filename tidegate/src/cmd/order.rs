@@ -85,7 +85,7 @@ macro_rules! number {
 }
 
 #[derive(Args, Debug)]
-struct New {
+pub(super) struct New {
     /// What to trade
     symbol: String,
     /// Which way
@@ -223,7 +223,8 @@ pub fn run(args: OrderArgs) -> Result<()> {
 }
 
 impl New {
-    fn request(self, account: u32) -> Result<proto::SubmitOrderRequest> {
+    /// The order as the server takes it.
+    pub(super) fn request(self, account: u32) -> Result<proto::SubmitOrderRequest> {
         let expire_at = match &self.expire {
             None => 0,
             Some(text) => {

@@ -269,7 +269,7 @@ const fn unit(kind: ControlKind) -> Unit {
 ///
 /// # Errors
 /// What the text must look like.
-pub(super) fn limit_of(kind: ControlKind, text: &str) -> Result<i128, String> {
+pub fn limit_of(kind: ControlKind, text: &str) -> Result<i128, String> {
     let digits = || text.bytes().all(|byte| byte.is_ascii_digit());
     let (limit, form) = match unit(kind) {
         Unit::Money => (text.parse().ok().map(|Amount(money)| money.0), "an amount such as 25000"),
