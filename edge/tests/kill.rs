@@ -46,7 +46,7 @@ impl Held {
         let (stages, _) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel();
         let (_feed, feed) = runtime::feed_ring();
-        let (kill, kill_in) = lane();
+        let (mut kill, kill_in) = lane();
         let (mut lanes, full): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
         for lane in &mut lanes {
             while lane.try_send(CommandRecord::new(Command::Time)).is_ok() {}
@@ -77,6 +77,7 @@ impl Held {
         while !status.alive.load(Ordering::Acquire) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        set_people(&mut kill, &events).await;
         let link = EngineLink { kill, lanes, events, public, book_requests, status };
         let limits = EdgeLimits {
             connections_max: CONNECTIONS,

@@ -16,10 +16,16 @@ use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Wait,
 };
-use tidegate_model::command::Configure;
+use tidegate_model::command::{
+    Configure, MAY_CONTROL, MAY_TRADE, Reason, Role, SetLimits, SetPrincipal,
+};
 use tidegate_model::market::{Definition, MarketEventKind as Kind};
-use tidegate_model::{Lots, MarketEvent, PrincipalId, Side as ModelSide, Symbol, Ticks, UnixNanos};
-use tokio::sync::oneshot;
+use tidegate_model::units::MONEY_PER_UNIT;
+use tidegate_model::{
+    AccountId, Command, CommandRecord, Lots, MarketEvent, Money, PrincipalId, Side as ModelSide,
+    StrategyId, Symbol, Ticks, UnixNanos,
+};
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
 pub const ADMIN: &str = "admin-token-0123456789";
@@ -37,6 +43,8 @@ pub struct House {
     pub addr: String,
     feed: Producer<MarketEvent>,
     lanes: Vec<CommandLane>,
+    /// The configuration's own: who there is, and the first limits of accounts.
+    operator: Mutex<CommandLane>,
     public: broadcast::Reader,
     book_requests: Arc<BookRequests>,
     status: Arc<EngineStatus>,
@@ -96,7 +104,7 @@ impl House {
         let (public_writer, public) = broadcast::channel();
         let (feed, feed_out) = runtime::feed_ring();
         let (mut lanes, mut lanes_in) = (Vec::new(), Vec::new());
-        for _ in 0..(LANES + 1) * EDGES_MAX {
+        for _ in 0..(LANES + 1) * EDGES_MAX + 1 {
             let (sender, receiver) = lane();
             lanes.push(sender);
             lanes_in.push(receiver);
@@ -129,6 +137,8 @@ impl House {
         while !status.alive.load(Ordering::Acquire) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        let mut operator = lanes.pop().expect("a lane");
+        set_people(&mut operator, &events).await;
         let link = EngineLink {
             kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
@@ -144,6 +154,7 @@ impl House {
             addr,
             feed,
             lanes,
+            operator: Mutex::new(operator),
             public,
             book_requests,
             status,
@@ -184,19 +195,20 @@ impl House {
         done(client.open_account(open).await.expect("an answer"));
         let cash = TransferRequest { account, amount: "100000".into(), ..Default::default() };
         done(client.transfer(cash).await.expect("an answer"));
-        let limits = Limits {
-            account,
-            max_order_notional: "50000".into(),
-            credit: "0".into(),
-            max_order_lots: 1_000,
-            max_position_lots: 2_000,
+        let limits = SetLimits {
+            max_order_notional: Money(50_000 * MONEY_PER_UNIT),
+            max_order_qty: Lots(1_000),
+            max_position: Lots(2_000),
             price_collar_bp: 1_000,
             max_open_orders: 5_000,
             messages_per_sec: 1_000_000,
             message_burst: 1_000_000,
+            account: AccountId(account),
+            reason: Reason::EMPTY,
+            ..SetLimits::default()
         };
-        let limits = SetLimitsRequest { limits: Some(limits), reason: String::new() };
-        done(client.set_limits(limits).await.expect("an answer"));
+        let mut operator = self.operator.lock().await;
+        configure(&mut operator, &self.events, Command::SetLimits(limits)).await;
     }
 
     pub fn feed(&mut self, event: MarketEvent) {
@@ -277,6 +289,32 @@ impl House {
         self.edge.stop().await;
         self.engine.stop().expect("the engine ends well");
         self.log.stop().expect("the log ends well");
+    }
+}
+
+/// Tells the engine whom the tokens of [`config`] stand for.
+pub async fn set_people(lane: &mut CommandLane, events: &EventLog) {
+    for (number, permissions) in [(1, MAY_TRADE | MAY_CONTROL), (2, MAY_TRADE)] {
+        let person = SetPrincipal {
+            principal: PrincipalId(number),
+            account: AccountId::NONE,
+            strategy: StrategyId::NONE,
+            role: Role::Person.wire(),
+            permissions,
+            reserved: [0; 4],
+            name: [0; 24],
+        };
+        configure(lane, events, Command::SetPrincipal(person)).await;
+    }
+}
+
+/// Sends a command of the configuration, and waits until the change and its acknowledgement are told.
+async fn configure(lane: &mut CommandLane, events: &EventLog, command: Command) {
+    let before = events.count();
+    let ts_recv = runtime::unix_now();
+    lane.try_send(CommandRecord { ts_recv, ..CommandRecord::new(command) }).expect("room");
+    while events.count() < before + 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
