@@ -71,8 +71,6 @@ pub(crate) struct Holding {
     pub open: [Side; 2],
     /// The input of the last execution here.
     executed_seq: u64,
-    /// True if only the engine's word can tell the position: an execution was put right.
-    is_unsure: bool,
 }
 
 /// What became of a report.
@@ -157,9 +155,6 @@ impl Exposures {
             holding.position = holding.position.map(|it| it.saturating_add(signed));
             holding.executed_seq = place.seq;
         }
-        if told.exec_type == ExecType::TradeCorrect {
-            holding.is_unsure = true;
-        }
         self.keep(told, place, multiplier)
     }
 
@@ -241,7 +236,7 @@ impl Exposures {
         let told = i128::from(told);
         let holding = self.holding(account, symbol)?;
         let before = holding.position.replace(told);
-        let is_explained = std::mem::take(&mut holding.is_unsure) || holding.executed_seq != seq;
+        let is_explained = holding.executed_seq != seq;
         before
             .filter(|by_executions| *by_executions != told && !is_explained)
             .map(|by_executions| Difference { told, by_executions })

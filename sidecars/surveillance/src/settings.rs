@@ -143,6 +143,7 @@ mod tests {
         check(|it| it.breach_count = 0, Some("breach_count"));
         check(|it| it.breach_count = PER_KEY_MAX as u32, None);
         check(|it| it.breach_count = PER_KEY_MAX as u32 + 1, Some("breach_count"));
+        check(|it| it.breach_within_ns = 0, Some("breach_within_ns"));
         check(|it| it.wash_within_ns = 0, None);
         check(|it| it.wash_within_ns = WITHIN_MAX_NS + 1, Some("wash_within_ns"));
         check(|it| it.wash_match_percent = 101, Some("wash_match_percent"));

@@ -98,6 +98,16 @@ fn what_counts_and_at_which_price() {
         &[(["0", "10000.00", "0.00"], [("20", "10000.00", 1), NONE], 0)],
     );
     check(
+        "and go on when it has ended",
+        all(),
+        |s| {
+            s.enter(1, 1, Buy, 100, 10).enter(2, 1, Buy, 20, 10);
+            s.reports_as(2, |it| it.parent_id = 1).told(2, ExecType::OrderStatus);
+            s.cancel(1);
+        },
+        &[(["0", "10000.00", "0.00"], [("20", "10000.00", 1), NONE], 0)],
+    );
+    check(
         "the legs of a list stand for themselves",
         all(),
         |s| {

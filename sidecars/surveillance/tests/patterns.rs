@@ -597,6 +597,14 @@ fn order_to_trade_ratio() {
         &[],
     );
     row(
+        "one that was not told before counts again",
+        |s| {
+            s.enter(1, 1, Buy, 1, 10).told(1, ExecType::PendingReplace).replace(1, 1, 11);
+            (0..498).for_each(|n| _ = s.replace(1, 1, 12 + n));
+        },
+        HIT,
+    );
+    row(
         "replaces count",
         |s| {
             s.enter(1, 1, Buy, 1, 10);
