@@ -129,7 +129,12 @@ impl Wash {
         repeats: u64,
     ) -> Alert {
         let Match { other, qty, is_one_trade, places } = found;
-        let severity = if is_one_trade { Severity::High } else { Severity::Medium };
+        let severity = match is_one_trade {
+            true => Severity::High,
+            false if now.account != other.account => Severity::Medium,
+            // Who comes back to one price alone most often met strangers both times.
+            false => Severity::Low,
+        };
         let mut alert = Alert::new(AlertKind::WashTrade, severity, heard);
         alert.accounts = sorted(now.account, other.account);
         alert.principals = sorted(now.principal, other.principal);

@@ -318,6 +318,15 @@ fn owners_and_shared_principals() {
 }
 
 #[test]
+fn how_sure_a_wash_trade_is() {
+    for (seller, expected) in [(1, Severity::Low), (2, Severity::Medium)] {
+        let alert = one(|s| round(s, seller, [100, 100], 10, 5));
+        assert_eq!(alert.severity, expected, "{alert:#?}");
+        figures(&alert, &[("one_trade", "false"), ("bought", "100"), ("sold", "100")]);
+    }
+}
+
+#[test]
 fn both_sides_of_one_trade_are_the_surest_sign() {
     let cross = |s: &mut Stream| {
         s.enter(1, 1, Buy, 100, 10).by(2).enter(2, 2, Sell, 40, 10);
