@@ -6,10 +6,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::pair::{PATIENCE, open, order, quoted};
-use support::{ADMIN, Place, Server, TRADER, run, text};
-use tidegate_client::Client;
-use tidegate_client::proto::{OrderReport, Side};
+use support::pair::{PATIENCE, Pair, open, order, quoted, until_up};
+use support::{ADMIN, Place, Server, TRADER, run, scope, text};
+use tidegate_client::proto::{
+    GetStatusRequest, KillRequest, ListOrdersRequest, ListRoutesRequest, OrderReport, RouteLink,
+    Side,
+};
+use tidegate_client::{Client, EventFilter};
+use tokio::time::sleep;
 
 /// A server with a quoted market and one account.
 fn place(more: &str) -> Place {
@@ -209,4 +213,141 @@ async fn the_command_calls_the_server_and_falls_back_to_the_file() {
     let usage = run(&["kill", "desk:7"]);
     assert_eq!(usage.status.code(), Some(2));
     assert!(usage.stderr.contains("'desk:7' is no scope"), "{}", usage.stderr);
+}
+
+/// Streams of one connection, sessions at one time and connections of an edge, as it has them by default.
+const STREAMS_PER_CONNECTION: usize = 128;
+const SESSIONS: usize = 15;
+const CONNECTIONS: usize = 256;
+/// Connections that an edge keeps for its own machine.
+const RESERVED: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_keeps_no_kill_out() {
+    let place = place("");
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    let earlier = server.admin().await;
+    let mut sessions = Vec::new();
+    for _ in 0..SESSIONS {
+        sessions.push(client.order_session().await.expect("a session is free").split());
+    }
+    assert!(client.order_session().await.is_err(), "every session is taken");
+    // Every stream, and every connection.
+    let mut streams = Vec::new();
+    let mut connections = vec![server.admin().await];
+    let is_full = 'full: loop {
+        let holder = server.admin().await;
+        for _ in 0..STREAMS_PER_CONNECTION - 1 {
+            let filter = EventFilter { account: Some(4_000), ..Default::default() };
+            let mut stream = holder.events(None, filter);
+            if let Err(error) = stream.open().await {
+                break 'full error.to_string();
+            }
+            streams.push(stream);
+        }
+        connections.push(holder);
+    };
+    assert!(is_full.contains("streams_max"), "{is_full}");
+    while connections.len() < CONNECTIONS + RESERVED {
+        let Ok(one) = Client::connect(&server.addr, Some(TRADER)).await else { break };
+        if one.get_status(GetStatusRequest {}).await.is_err() {
+            break;
+        }
+        connections.push(one);
+    }
+    println!("{} streams, {} connections", streams.len(), connections.len());
+    let mut flood = Vec::new();
+    // Every session sends as fast as it is taken, and others ask for an answer each.
+    for (n, (mut sender, mut events)) in sessions.into_iter().enumerate() {
+        flood.push(tokio::spawn(async move {
+            for k in 0.. {
+                if sender.submit(order(format!("s{n}-{k}"), Side::Buy, 900)).await.is_err() {
+                    return;
+                }
+            }
+        }));
+        flood.push(tokio::spawn(async move { while let Ok(Some(_)) = events.next().await {} }));
+    }
+    for n in 0..64 {
+        let client = client.clone();
+        flood.push(tokio::spawn(async move {
+            for k in 0.. {
+                let _ = client.submit(order(format!("u{n}-{k}"), Side::Buy, 900)).await;
+            }
+        }));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while earlier.get_status(GetStatusRequest {}).await.expect("an answer").seq < 5_000 {
+        assert!(Instant::now() < deadline, "there is no flood");
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    let began = Instant::now();
+    let request = KillRequest { scope: Some(scope(None)), ..Default::default() };
+    let killed = earlier.kill(request).await.expect("an answer");
+    println!("{} orders canceled after {:?}", killed.value, began.elapsed());
+    assert_eq!(killed.reject, None);
+    assert!(killed.value > 0);
+    // No way is left for a new connection: the command takes the file.
+    let journal = place.journal();
+    let said =
+        run(&["kill", "--addr", &server.addr, "--token", ADMIN, "--journal", text(&journal)]);
+    assert!(said.ok().contains("is in force: the server has obeyed"));
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+    drop((streams, connections));
+    assert!(open(&earlier, 1).await.is_empty());
+    server.kill();
+    run(&["replay", text(&journal)]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_while_the_route_is_away_reaches_the_orders_there_when_it_is_back() {
+    let pair = Pair::new();
+    let (far, near) = (Server::start(&pair.far), Server::start(&pair.near));
+    let (_far_market, _) = quoted(&far).await;
+    let (_near_market, near_client) = quoted(&near).await;
+    until_up(&near_client).await;
+    for name in ["one", "two"] {
+        assert_eq!(rest(&near_client, name).await.reject, None);
+    }
+    let far_client = far.admin().await;
+    let deadline = Instant::now() + PATIENCE;
+    while open(&far_client, 7).await.len() < 2 {
+        assert!(Instant::now() < deadline, "they do not arrive");
+        sleep(Duration::from_millis(10)).await;
+    }
+    far.kill();
+    loop {
+        let routes = near_client.list_routes(ListRoutesRequest {}).await.expect("an answer").routes;
+        if routes[0].state.is_some_and(|state| state.link() == RouteLink::Down) {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    let journal = pair.near.journal();
+    run(&["kill", "--addr", "127.0.0.1:1", "--journal", text(&journal)]).ok();
+    // The route says no before the switch is asked.
+    assert!(rest(&near_client, "three").await.reject.is_some());
+
+    // Its market is not there again: nothing here can have ended by a trade.
+    let far = Server::start(&pair.far);
+    let far_client = far.admin().await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (here, there) = (open(&near_client, 1).await, open(&far_client, 7).await);
+        if here.is_empty() && there.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "not canceled: here {here:#?} there {there:#?}");
+        sleep(Duration::from_millis(20)).await;
+    }
+    is_killed(&rest(&near_client, "four").await);
+    let all = ListOrdersRequest { account: Some(7), include_finished: true, ..Default::default() };
+    let there = far_client.list_orders(all).await.expect("an answer").orders;
+    assert_eq!(there.len(), 2, "nothing new has left: {there:#?}");
+    near.stop("TERM").ok();
+    far.stop("TERM").ok();
+    run(&["replay", text(&journal)]).ok();
 }
