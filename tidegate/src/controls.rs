@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use tidegate_model::command::{Reason, SetControl, SetGroup, SetListed};
-use tidegate_model::{Command, Instrument, InstrumentId, RejectReason, Symbol};
+use tidegate_model::{Command, Instrument, InstrumentId, Symbol};
 
 /// Instruments by their symbols.
 pub type Symbols = BTreeMap<Symbol, InstrumentId>;
@@ -19,8 +19,7 @@ impl Operator {
     /// Sends a command that may become a proposal, and tells if it did.
     pub fn set(&mut self, command: Command, what: impl Display) -> Result<()> {
         let answer = self.ask(command)?;
-        refused(&answer, &[RejectReason::UnknownCommand])
-            .with_context(|| format!("cannot set {what}"))?;
+        refused(&answer, &[]).with_context(|| format!("cannot set {what}"))?;
         if answer.ack.reject().is_none() && answer.ack.value != 0 {
             let proposal = answer.ack.value;
             tracing::warn!(

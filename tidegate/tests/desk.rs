@@ -164,7 +164,7 @@ async fn the_desk_runs_its_accounts() {
         (&["transfer", "7", "5000"], "done"),
         (&["transfer", "7", "-1000"], "done"),
         (&["transfer", "7", "0", "--currency", "EUR"], "done"),
-        (&limits, "done"),
+        (&limits, "proposal 1 waits for a second person"),
         (&["rate", "EUR", "USD", "1.0835"], "done"),
         (&["rate", "USD", "EUR", "0.92"], "done"),
         (&["convert", "7", "USD", "EUR", "1000"], "done"),

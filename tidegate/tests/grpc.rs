@@ -230,7 +230,12 @@ async fn an_engine_is_set_up_over_grpc() {
         message_burst: 1_000,
     };
     let set = SetLimitsRequest { limits: Some(limits.clone()), reason: String::new() };
-    assert_eq!(client.set_limits(set).await.expect("an answer").reject, None);
+    // The first ones let an account trade, so they take two persons.
+    let asked = client.set_limits(set).await.expect("an answer");
+    assert_eq!(asked.reject, None);
+    let none = client.get_limits(GetLimitsRequest { account: 1 }).await.expect("an answer");
+    assert_eq!(none.limits, None);
+    assert_eq!(approve(&house.server.officer().await, asked.proposal).await.reject, None);
     let got = client.get_limits(GetLimitsRequest { account: 1 }).await.expect("an answer");
     assert_eq!(got.limits, Some(limits));
     for (qty, price, want, limit) in [
