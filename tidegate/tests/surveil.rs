@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use support::{Place, Running, Server, run, spawn_errors_heard, spawn_heard, text, tidegate};
 use tidegate_client::Client;
 use tidegate_client::proto::{
-    OrderReport, OrderType, SetReferenceRequest, Side, SubmitOrderRequest, TimeInForce,
+    KillRequest, OrderReport, OrderType, Scope, ScopeKind, SetReferenceRequest, Side,
+    SubmitOrderRequest, TimeInForce,
 };
 
 const SYMBOL: &str = "HOUSE";
@@ -121,12 +122,21 @@ async fn a_wash_trade_and_refused_orders_are_told_within_a_second() {
     assert_eq!(told["events"].as_array().map(Vec::len), Some(5));
 
     submit(&client, "open", 2, Side::Buy, 7).await;
+    let account = Scope { kind: ScopeKind::Account.into(), id: 3, ..Default::default() };
+    let reason = "drill".to_string();
+    let request = KillRequest { scope: Some(account), reason, ..Default::default() };
+    let engaged = Instant::now();
+    assert_eq!(client.kill(request).await.expect("an answer").reject, None);
+    let (told, at) = watch.alert("kill_switch");
+    assert!(at - engaged < TOLD_WITHIN, "{:?}: {told}", at - engaged);
+    assert_eq!(told["figures"]["scope"], "account:3");
+    assert_eq!(told["figures"]["reason"], "drill");
     let (held, _) = watch
         .next(|it| it["type"] == "exposure" && it["account"] == 2 && it["open_buy_qty"] == "7");
     assert_eq!((&held["position"], &held["net"]), (&"10".into(), &"1000.00".into()), "{held}");
     assert_eq!(held["gross"], "1700.00", "{held}");
     let said = watch.stop();
-    assert!(said.contains("2 alerts, 0 unreadable, 0 out of order, 0 bounds met"), "{said}");
+    assert!(said.contains("3 alerts, 0 unreadable, 0 out of order, 0 bounds met"), "{said}");
     let (_, within) = said.trim_end().rsplit_once("told within ").expect("how late it was");
     let within_ms: u64 = within.trim_end_matches(" ms").parse().expect("a number");
     assert!((1..1_000).contains(&within_ms), "{said}");
