@@ -144,19 +144,30 @@ impl Risk {
         [by_strategy, if is_known { Some(principal.0) } else { None }]
     }
 
-    /// Takes a message token of every scope that has a rate.
-    pub(crate) fn take_tokens(&mut self, now: UnixNanos, chain: &Chain) -> Result<(), Reject> {
+    /// Lets a message pass if every scope that has a rate has a token.
+    pub(crate) fn check_tokens(&mut self, now: UnixNanos, chain: &Chain) -> Result<(), Reject> {
         for link in chain.links() {
-            let record = self.scopes.get_mut(link.slot);
-            if record.has(ControlKind::MessageRate) && !record.bucket.take(now) {
-                let (limit, value) = (record.bucket.per_sec(), record.bucket.tokens());
-                let reject = Reject::new(RejectReason::MessageRate, limit.into(), value.into());
+            let record = self.scopes.get(link.slot);
+            if record.has(ControlKind::MessageRate) && record.bucket.tokens_at(now) == 0 {
+                let reject =
+                    Reject::new(RejectReason::MessageRate, record.bucket.per_sec().into(), 0);
                 let reject = reject.by(record.kind());
                 self.note_refusal(chain, &reject);
                 return Err(reject);
             }
         }
         Ok(())
+    }
+
+    /// Takes a message token of every scope that has a rate.
+    pub(crate) fn take_tokens(&mut self, now: UnixNanos, chain: &Chain) {
+        for link in chain.links() {
+            let record = self.scopes.get_mut(link.slot);
+            if record.has(ControlKind::MessageRate) {
+                let is_taken = record.bucket.take(now);
+                assert!(is_taken, "asked before");
+            }
+        }
     }
 
     /// What the message rates would say, without taking a token.

@@ -430,7 +430,7 @@ impl Risk {
         let &OrderExposure { account, instrument, strategy, principal, .. } = current;
         let pair = self.pair_state(account, instrument);
         let chain = &self.chain(account, instrument, strategy, principal);
-        self.people.check_account(context.principal, account)?;
+        self.people.check_replace(context.principal, principal, account, strategy)?;
         self.admit_message(context.now, account, strategy, principal, chain)?;
         let terms = match waiting {
             Some(order) => check_terms(order, context)?,
@@ -513,10 +513,13 @@ impl Risk {
     ) -> Result<(), Reject> {
         self.check_who(account, strategy, principal)?;
         self.ask_stops(chain, &mut FirstNo)?;
-        self.take_token(now, account)?;
-        if self.is_used(ControlKind::MessageRate) {
-            self.take_tokens(now, chain)?;
+        if !self.is_used(ControlKind::MessageRate) {
+            return self.take_token(now, account);
         }
+        // Asked first: what one scope refuses takes no token of another, or a flood of one would stop them all.
+        self.check_tokens(now, chain)?;
+        self.take_token(now, account)?;
+        self.take_tokens(now, chain);
         Ok(())
     }
 

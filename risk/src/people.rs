@@ -75,6 +75,23 @@ impl People {
         self.check_account(principal, account)
     }
 
+    /// Lets new terms pass for an order that `owner` entered: from the same principal only. What it may have is counted and
+    /// limited as the owner's, so that with another's order anybody could pass limits of its own.
+    #[inline]
+    pub fn check_replace(
+        &self,
+        principal: PrincipalId,
+        owner: PrincipalId,
+        account: AccountId,
+        strategy: StrategyId,
+    ) -> Result<(), Reject> {
+        if principal != owner {
+            let permissions = self.get(principal).map_or(0, |known| known.permissions);
+            return Err(not_permitted(principal, permissions));
+        }
+        self.check_order(principal, account, strategy)
+    }
+
     /// Lets a principal pass that may act for an account; `AccountId::NONE` is all of them.
     #[inline]
     pub fn check_account(&self, principal: PrincipalId, account: AccountId) -> Result<(), Reject> {
