@@ -9,8 +9,8 @@ use super::orders::refuse_new;
 use super::output::{Output, Publisher};
 use bytemuck::Zeroable;
 use tidegate_model::command::{
-    CancelOrder, Decide, Decision, FLAG_CANCEL_ON_DISCONNECT, NewOrder, ORDER_PROPOSAL_LIFE_NS,
-    PROPOSAL_LIFE_NS, ReplaceOrder,
+    CancelOrder, ControlKind, Decide, Decision, FLAG_CANCEL_ON_DISCONNECT, NewOrder,
+    ORDER_PROPOSAL_LIFE_NS, PROPOSAL_LIFE_NS, ReplaceOrder,
 };
 use tidegate_model::event::{
     CancelReason, Event, ExecType, Execution, OrdStatus, Proposal, ProposalStatus,
@@ -25,6 +25,10 @@ use tidegate_risk::Parties;
 
 /// Proposals that may wait: more than people can look at in a day.
 pub const PROPOSALS_MAX: usize = 1_024;
+/// Orders among them: half, so that no flood of orders keeps people from changing what stops it.
+const ORDERS_WAITING_MAX: usize = PROPOSALS_MAX / 2;
+/// Orders of one principal among those, so that no program takes the room of the others.
+const ORDERS_OF_ONE_MAX: usize = 64;
 const TAG_PROPOSAL: u64 = 0x5052_4f50;
 
 /// One that waits.
@@ -43,6 +47,12 @@ impl Waiting {
             Some(Command::NewOrder(order)) => Some(order),
             _ => None,
         }
+    }
+
+    /// Whose order it is.
+    const fn parties(&self, order: &NewOrder) -> Parties {
+        let &NewOrder { account, instrument, strategy, .. } = order;
+        Parties { account, instrument, strategy, principal: self.who.principal }
     }
 
     fn told(&self, status: ProposalStatus, decider: PrincipalId) -> Event {
@@ -71,6 +81,20 @@ pub(super) struct Proposals {
 impl Proposals {
     pub fn new() -> Self {
         Self { waiting: Vec::with_capacity(PROPOSALS_MAX), last_number: 0 }
+    }
+
+    /// Lets one more wait.
+    fn check_room(&self, command: &Command, proposer: PrincipalId) -> Result<(), Reject> {
+        let check = |count: usize, max: usize| {
+            let full = Reject::new(RejectReason::CapacityExceeded, max as i128, count as i128);
+            if count < max { Ok(()) } else { Err(full) }
+        };
+        if matches!(command, Command::NewOrder(_)) {
+            let orders = || self.waiting.iter().filter(|one| one.order().is_some());
+            check(orders().filter(|one| one.who.principal == proposer).count(), ORDERS_OF_ONE_MAX)?;
+            check(orders().count(), ORDERS_WAITING_MAX)?;
+        }
+        check(self.waiting.len(), PROPOSALS_MAX)
     }
 
     /// When the next one lapses.
@@ -126,10 +150,7 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
-        if self.proposals.waiting.len() == PROPOSALS_MAX {
-            let max = PROPOSALS_MAX as i128;
-            return Err(Reject::new(RejectReason::CapacityExceeded, max, max));
-        }
+        self.proposals.check_room(&command, who.principal)?;
         let record = CommandRecord::new(command);
         let number = self.proposals.last_number + 1;
         self.proposals.last_number = number;
@@ -324,17 +345,18 @@ impl Core {
         true
     }
 
-    /// A session is gone: what it wanted canceled then is withdrawn.
+    /// A session is gone: what it wanted canceled then is withdrawn, and what a control has canceled then.
     pub(super) fn withdraw_of_session<O: Output>(
         &mut self,
         session: SessionId,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let is_it = |one: &Waiting| {
-            let asked = |order: NewOrder| order.flags & FLAG_CANCEL_ON_DISCONNECT != 0;
-            one.who.session == session && one.order().is_some_and(asked)
-        };
-        self.withdraw_where(is_it, ProposalStatus::Withdrawn, publisher);
+        self.withdraw_orders(publisher, |core, one, order| {
+            let is_asked = order.flags & FLAG_CANCEL_ON_DISCONNECT != 0;
+            let forced = ControlKind::CancelOnDisconnect;
+            one.who.session == session
+                && (is_asked || core.risk.has_control(forced, one.parties(order)))
+        });
     }
 
     /// A kill switch: what waits in its scope is withdrawn.
@@ -343,19 +365,21 @@ impl Core {
         scope: Scope,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let mut numbers = Vec::new();
-        for one in &self.proposals.waiting {
-            let Some(order) = one.order() else { continue };
-            let parties = Parties {
-                account: order.account,
-                instrument: order.instrument,
-                strategy: order.strategy,
-                principal: one.who.principal,
-            };
-            if scope == Scope::FIRM || self.risk.is_in(scope, parties) {
-                numbers.push(one.number);
-            }
-        }
+        self.withdraw_orders(publisher, |core, one, order| {
+            scope == Scope::FIRM || core.risk.is_in(scope, one.parties(order))
+        });
+    }
+
+    /// Withdraws the orders that fit.
+    fn withdraw_orders<O: Output>(
+        &mut self,
+        publisher: &mut Publisher<'_, O>,
+        fits: impl Fn(&Self, &Waiting, &NewOrder) -> bool,
+    ) {
+        let waiting = self.proposals.waiting.iter();
+        let fitting =
+            waiting.filter(|one| one.order().is_some_and(|order| fits(self, one, &order)));
+        let numbers: Vec<u64> = fitting.map(|one| one.number).collect();
         let is_it = |one: &Waiting| numbers.contains(&one.number);
         self.withdraw_where(is_it, ProposalStatus::Withdrawn, publisher);
     }
