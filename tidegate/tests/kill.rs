@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::pair::{PATIENCE, Pair, open, order, quoted, until_up};
-use support::{ADMIN, Place, Server, TRADER, run, scope, text};
+use support::{ADMIN, OFFICER, Place, Server, TRADER, run, scope, text};
 use tidegate_client::proto::{
     GetStatusRequest, KillRequest, ListOrdersRequest, ListRoutesRequest, OrderReport, RouteLink,
-    Side,
+    Side, SubmitOrderRequest,
 };
 use tidegate_client::{Client, EventFilter};
 use tokio::time::sleep;
@@ -213,6 +213,56 @@ async fn the_command_calls_the_server_and_falls_back_to_the_file() {
     let usage = run(&["kill", "desk:7"]);
     assert_eq!(usage.status.code(), Some(2));
     assert!(usage.stderr.contains("'desk:7' is no scope"), "{}", usage.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scope_is_stopped_alone_and_two_persons_let_it_go() {
+    let place = place(&Place::account(2));
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    let of = |account: u32, name: &str, side: Side, cents: u64| SubmitOrderRequest {
+        account,
+        ..order(name.into(), side, cents)
+    };
+    let send = async |order| client.submit(order).await.expect("answered");
+    std::fs::write(kill_file(&place), "account:1 runs wild\n").expect("written");
+    until_gone(&kill_file(&place));
+    is_killed(&rest(&client, "one").await);
+    // The other trades on, and holds something for what follows.
+    assert_eq!(send(of(2, "taken", Side::Buy, 1_040)).await.cum_qty, "10");
+
+    let officer = |args: &[&str], token: &str| {
+        run(&[args, &["--addr", &server.addr, "--token", token]].concat())
+    };
+    // Until somebody else approves exactly that, nothing is released.
+    let ask = ["kill", "--release", "account:1", "--reason", "the bug is fixed"];
+    officer(&ask, TRADER).refused(&["may_control"]);
+    let asked = officer(&ask, ADMIN).ok();
+    assert!(asked.contains("release of account:1 is proposal 1"), "{asked}");
+    is_killed(&rest(&client, "two").await);
+    let shown = officer(&["risk", "approve", "1"], OFFICER);
+    let shown = shown.refused(&["nothing was approved"]);
+    let hash = shown.trim_end().rsplit(' ').next().expect("a hash").to_string();
+    let approve = ["risk", "approve", "1", "--hash", &hash];
+    officer(&approve, ADMIN).refused(&["same_person"]);
+    officer(&approve, OFFICER).ok();
+    assert_eq!(rest(&client, "three").await.reject, None);
+
+    // What may still be reduced, and by no more than there is.
+    let reduce = officer(&["kill", "account:2", "--reduce-only"], ADMIN).ok();
+    assert!(reduce.starts_with("KILL account:2 is in force"), "{reduce}");
+    is_killed(&send(of(2, "more", Side::Buy, 1_040)).await);
+    let sold = send(of(2, "less", Side::Sell, 960)).await;
+    assert_eq!((sold.reject, sold.cum_qty.as_str()), (None, "10"));
+    is_killed(&send(of(2, "short", Side::Sell, 960)).await);
+
+    std::fs::write(kill_file(&place), "instrument:ACME bad news\n").expect("written");
+    until_gone(&kill_file(&place));
+    is_killed(&rest(&client, "four").await);
+    assert!(open(&client, 1).await.is_empty(), "what was open there is canceled");
+    let said = server.stop("TERM").stderr;
+    assert!(said.contains("KILL instrument:ACME by ") && !said.contains("KILL firm"), "{said}");
+    run(&["replay", text(&place.journal())]).ok();
 }
 
 /// Streams of one connection, sessions at one time and connections of an edge, as it has them by default.
