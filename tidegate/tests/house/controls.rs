@@ -2,11 +2,12 @@
 
 use super::{Source, assert_complains, assert_none, root, sources};
 use std::fs;
-use tidegate_model::RejectReason;
 use tidegate_model::command::ControlKind;
+use tidegate_model::{RejectReason, ScopeKind};
+use tidegate_risk::control::fits;
 
 /// Rows that may say [`UNTESTED`]. It only ever gets smaller.
-const UNTESTED_MAX: usize = 52;
+const UNTESTED_MAX: usize = 37;
 /// What stands in the place of a test that is not there.
 const UNTESTED: &str = "no test yet";
 /// Columns of the tables that are read; others are for people.
@@ -16,6 +17,7 @@ const HEADER: &str = "| control | set for | unit | refuses with | SEC | RTS 6 | 
 struct Row {
     line: usize,
     control: String,
+    scopes: String,
     refuses: String,
     test: String,
 }
@@ -31,7 +33,13 @@ fn rows(page: &str) -> Vec<Row> {
         }
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let cell = |number: usize| cells.get(number).copied().unwrap_or_default().to_string();
-        rows.push(Row { line: at + 1, control: cell(0), refuses: cell(3), test: cell(7) });
+        rows.push(Row {
+            line: at + 1,
+            control: cell(0),
+            scopes: cell(1),
+            refuses: cell(3),
+            test: cell(7),
+        });
     }
     rows
 }
@@ -53,6 +61,30 @@ fn check_kinds(page: &str, rows: &[Row]) -> Vec<String> {
         let said = page.lines().filter(|line| line.starts_with("* **") && line.contains(&name));
         if said.count() != 1 {
             complaints.push(format!("docs/controls.md: one line must say what {name} does"));
+        }
+    }
+    complaints
+}
+
+/// Complaints about scopes that a control is said to be for and is not, or is and is not said to be.
+fn check_scopes(rows: &[Row]) -> Vec<String> {
+    let letters = [
+        ("F", ScopeKind::Firm),
+        ("P", ScopeKind::Principal),
+        ("A", ScopeKind::Account),
+        ("S", ScopeKind::Strategy),
+        ("I", ScopeKind::Instrument),
+        ("G", ScopeKind::Group),
+    ];
+    let mut complaints = Vec::new();
+    for kind in ControlKind::ALL {
+        let fitting = letters.iter().filter(|(_, scope)| fits(*kind, *scope));
+        let wanted = fitting.map(|(letter, _)| *letter).collect::<Vec<_>>().join(" ");
+        for row in rows.iter().filter(|row| row.control == format!("`{kind}`")) {
+            if row.scopes != wanted {
+                let (line, said) = (row.line, &row.scopes);
+                complaints.push(format!("docs/controls.md:{line}: {said}: it is for {wanted}"));
+            }
         }
     }
     complaints
@@ -117,6 +149,7 @@ fn the_page_of_controls_is_true() {
     let sources: Vec<_> =
         sources("").into_iter().filter(|source| source.path.ends_with(".rs")).collect();
     let mut complaints = check_kinds(&page, &rows);
+    complaints.extend(check_scopes(&rows));
     complaints.extend(check_rejects(&rows));
     complaints.extend(check_claims(&rows));
     complaints.extend(check_tests(&page, &sources));
@@ -139,6 +172,10 @@ fn a_page_that_claims_too_much_is_complained_about() {
     assert!(!complaints.iter().any(|complaint| complaint.contains("`sides`")));
     let twice = read("| `sides` | | | | | | | x |\n| `sides` | | | | | | | x |");
     assert_complains(&check_kinds(&page(""), &twice), "`sides` has 2 rows");
+
+    assert_complains(&check_scopes(&complete), "F: it is for F P A S I G");
+    let volatility = read("| `volatility` | I | bp | | | | | |");
+    assert_eq!(check_scopes(&volatility), [""; 0]);
 
     assert_eq!(check_rejects(&complete), [""; 0]);
     let wrong = read("| `sides` | F | bits | `no_such_thing` | | | | `risk::sides` |");
