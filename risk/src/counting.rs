@@ -179,8 +179,10 @@ impl Risk {
     /// what losses and a row of executions stop.
     pub fn filled(&mut self, now: UnixNanos, fill: &Filled) {
         let &Filled { account, instrument, strategy, principal, price, .. } = fill;
+        if self.traded(instrument).is_ok_and(|traded| traded.mark.is_none()) {
+            self.marked(now, instrument, price);
+        }
         let Some(traded) = self.instruments[instrument.index()].as_mut() else { return };
-        traded.mark.get_or_insert(price);
         if fill.is_first {
             traded.all.untouched = traded.all.untouched.saturating_sub(1);
             let account = &mut self.accounts[account.index()];

@@ -2,12 +2,15 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use tidegate_model::command::{NewOrder, OrderType, Reason, ReplaceOrder, SetLimits, TimeInForce};
+use tidegate_model::event::Verdict;
 use tidegate_model::fx::Rate;
 use tidegate_model::{
-    AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, Reject, Side, Symbol,
-    Ticks, UnixNanos,
+    AccountId, ClientOrderId, Instrument, InstrumentId, Lots, Money, OrderId, PrincipalId, Reject,
+    Side, Symbol, Ticks, UnixNanos,
 };
-use tidegate_risk::{Funds, OrderContext, OrderExposure, Risk, RiskApproved};
+use tidegate_risk::{
+    Funds, MarketView, OrderContext, OrderExposure, OwnOrders, Parties, Risk, RiskApproved,
+};
 
 pub const ACCOUNT: AccountId = AccountId(7);
 pub const INSTRUMENT: InstrumentId = InstrumentId(3);
@@ -64,6 +67,12 @@ pub struct Desk {
     pub terms: Instrument,
     pub reference: Option<Ticks>,
     pub equity: Money,
+    /// Who asks.
+    pub principal: PrincipalId,
+    pub market: MarketView,
+    /// The best limit of own orders of the other side, whoever asks.
+    pub own_best: Option<Ticks>,
+    pub is_approved: bool,
 }
 
 impl Desk {
@@ -74,13 +83,42 @@ impl Desk {
             .expect("a new instrument");
         risk.set_limits(&limits).expect("limits that mean something");
         let equity = Money(i128::MAX >> 2);
-        Self { risk, now: START, terms: instrument(), reference: Some(Ticks(REFERENCE)), equity }
+        Self {
+            risk,
+            now: START,
+            terms: instrument(),
+            reference: Some(Ticks(REFERENCE)),
+            equity,
+            principal: PrincipalId::OPERATOR,
+            market: MarketView::default(),
+            own_best: None,
+            is_approved: false,
+        }
     }
 
     pub fn check(&mut self, order: NewOrder) -> Result<RiskApproved<NewOrder>, Reject> {
-        let context =
-            OrderContext::plain(self.now, &self.terms, self.reference, Funds::of_base(self.equity));
+        let own_best = self.own_best;
+        let own = |_: Side, _: &dyn Fn(Parties) -> bool| own_best;
+        let funds = Funds::of_base(self.equity);
+        let context = OrderContext::plain(self.now, &self.terms, self.reference, funds);
+        let context = OrderContext {
+            principal: self.principal,
+            market: self.market,
+            own: OwnOrders(&own),
+            is_approved: self.is_approved,
+            ..context
+        };
         self.risk.check_new(order, &context)
+    }
+
+    /// What each control would say.
+    pub fn explain(&self, order: &NewOrder) -> Result<Vec<Verdict>, Reject> {
+        let funds = Funds::of_base(self.equity);
+        let context = OrderContext::plain(self.now, &self.terms, self.reference, funds);
+        let context = OrderContext { principal: self.principal, ..context };
+        let mut verdicts = Vec::new();
+        self.risk.explain_new(order, &context, &mut |verdict| verdicts.push(verdict))?;
+        Ok(verdicts)
     }
 
     /// Approves an order and counts it as open.
