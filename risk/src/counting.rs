@@ -41,9 +41,26 @@ pub struct Filled {
     pub realised: Money,
     /// True of the first execution of its order.
     pub is_first: bool,
+    /// Lots that the account holds after it, below 0 short, and what they cost; as the order management has it.
+    pub position: (i64, Money),
 }
 
+/// Why a cost cannot be beyond [`PAIR_MONEY_MAX`].
+const BOUNDED: &str = "the order management bounds what it books";
+
 impl Risk {
+    /// Several changes follow that are one: nobody's loss is looked at until [`Self::go_on`].
+    pub fn hold_on(&mut self) {
+        self.is_held = true;
+    }
+
+    /// They are done: sums are added up anew, and losses looked at.
+    pub fn go_on(&mut self) {
+        self.is_held = false;
+        self.recount();
+        self.check_losses();
+    }
+
     /// Counts an approved order as open.
     ///
     /// # Panics
@@ -157,7 +174,7 @@ impl Risk {
         }
     }
 
-    /// Takes over a position as the order management has it after a fill.
+    /// Takes over a position as the order management has it after something that was no execution.
     ///
     /// # Panics
     /// If account or instrument never passed the gate, or `cost` is beyond [`PAIR_MONEY_MAX`].
@@ -168,15 +185,17 @@ impl Risk {
         qty: i64,
         cost: Money,
     ) {
-        let magnitude = cost.0.unsigned_abs();
-        assert!(magnitude <= PAIR_MONEY_MAX.0 as u128, "the order management bounds what it books");
+        assert!(cost.0.unsigned_abs() <= PAIR_MONEY_MAX.0 as u128, "{BOUNDED}");
         self.change_pair(account, instrument, |stake| {
             stake.exposure = PairExposure { position: qty, cost, ..stake.exposure };
         });
     }
 
-    /// Counts an execution whose position [`Self::position_changed`] has told: cash, strategy and principal, the day, and
-    /// what losses and a row of executions stop.
+    /// Counts an execution: position and cash in one step, so that no profit or loss is seen that is none; strategy and
+    /// principal, the day, and what losses and a row of executions stop.
+    ///
+    /// # Panics
+    /// As [`Self::position_changed`].
     pub fn filled(&mut self, now: UnixNanos, fill: &Filled) {
         let &Filled { account, instrument, strategy, principal, price, .. } = fill;
         if self.traded(instrument).is_ok_and(|traded| traded.mark.is_none()) {
@@ -189,7 +208,7 @@ impl Risk {
             account.untouched = account.untouched.saturating_sub(1);
         }
         let notional = traded.in_firm(fill.value.0.abs());
-        self.book(fill, 1);
+        self.book(fill, 1, Some(fill.position));
         let chain = self.chain(account, instrument, strategy, principal);
         self.count_execution(now, &chain, fill, notional);
     }
@@ -197,12 +216,14 @@ impl Risk {
     /// Counts an execution that is amended: as it was it is taken out, as it is now it is put in. What the day has counted
     /// stays.
     pub fn amended(&mut self, was: &Filled, is: &Filled) {
-        self.book(was, -1);
-        self.book(is, 1);
+        self.hold_on();
+        self.book(was, -1, None);
+        self.book(is, 1, Some(is.position));
+        self.go_on();
     }
 
-    /// Cash of everybody concerned, and what strategy and principal hold; `sign` -1 takes it out again.
-    fn book(&mut self, fill: &Filled, sign: i64) {
+    /// Position and cash of everybody concerned; `sign` -1 takes cash and what strategy and principal hold out again.
+    fn book(&mut self, fill: &Filled, sign: i64, position: Option<(i64, Money)>) {
         let &Filled { account, instrument, strategy, principal, side, qty, .. } = fill;
         let direction = if side == Side::Buy { sign } else { -sign };
         let cash = -i128::from(direction) * fill.value.0 - i128::from(sign) * fill.fee.0;
@@ -210,7 +231,13 @@ impl Risk {
             traded.all.cash = traded.all.cash.saturating_add(cash);
         }
         let add = |stake: &mut Stake| stake.cash = stake.cash.saturating_add(cash);
-        self.change_pair(account, instrument, add);
+        self.change_pair(account, instrument, |stake| {
+            add(stake);
+            if let Some((position, cost)) = position {
+                assert!(cost.0.unsigned_abs() <= PAIR_MONEY_MAX.0 as u128, "{BOUNDED}");
+                stake.exposure = PairExposure { position, cost, ..stake.exposure };
+            }
+        });
         let lots = i64::try_from(qty.0).unwrap_or(i64::MAX) * direction;
         for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
             let Some(holder) = holder else { continue };

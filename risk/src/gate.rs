@@ -77,9 +77,12 @@ pub struct MarketView {
     pub has_feed: bool,
 }
 
-/// Asks for the best limit among open orders of one side that rest in the instrument and whose parties are asked for.
+/// The best limit among open orders of one side that rest in an instrument, of those whose parties are asked for.
+pub type BestOfOwn<'a> = dyn Fn(Side, &dyn Fn(Parties) -> bool) -> Option<Ticks> + 'a;
+
+/// Asks for the best of own orders.
 #[derive(Clone, Copy)]
-pub struct OwnOrders<'a>(pub &'a dyn Fn(Side, &dyn Fn(Parties) -> bool) -> Option<Ticks>);
+pub struct OwnOrders<'a>(pub &'a BestOfOwn<'a>);
 
 impl OwnOrders<'_> {
     /// None at all.
@@ -233,6 +236,8 @@ pub struct Risk {
     pub(crate) trips: Vec<Tripped>,
     /// The stake that is marked next, and when the last one was.
     pub(crate) sweep: crate::marks::Sweep,
+    /// Losses are not looked at now.
+    pub(crate) is_held: bool,
     pub(crate) hash: StateHash,
 }
 
@@ -252,6 +257,7 @@ impl Risk {
             in_use: 0,
             trips: Vec::with_capacity(crate::marks::TRIPS_ROOM),
             sweep: crate::marks::Sweep::default(),
+            is_held: false,
             hash: StateHash::default(),
         }
     }
@@ -307,8 +313,8 @@ impl Risk {
         context: &OrderContext<'_>,
         tell: &mut dyn FnMut(Verdict),
     ) -> Result<(), Reject> {
-        let judge = &mut EveryVerdict(tell);
         let &NewOrder { account, instrument, strategy, .. } = order;
+        let judge = &mut EveryVerdict { account, tell };
         let chain = &self.chain(account, instrument, strategy, context.principal);
         self.check_who(account, strategy, context.principal)?;
         self.ask_stops(chain, judge)?;

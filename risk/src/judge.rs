@@ -1,7 +1,7 @@
 //! Who hears what each control says: one that stops at the first no, and one that writes down everything.
 
 use tidegate_model::event::Verdict;
-use tidegate_model::{Reject, RejectReason, Scope};
+use tidegate_model::{AccountId, Reject, RejectReason, Scope};
 
 /// Hears what each control says of an order.
 pub(crate) trait Judge {
@@ -42,8 +42,11 @@ impl Judge for FirstNo {
     }
 }
 
-/// Every answer is told.
-pub(crate) struct EveryVerdict<'a>(pub &'a mut dyn FnMut(Verdict));
+/// Every answer is told; that of the limits which every account has, as the account's.
+pub(crate) struct EveryVerdict<'a> {
+    pub account: AccountId,
+    pub tell: &'a mut dyn FnMut(Verdict),
+}
 
 impl Judge for EveryVerdict<'_> {
     fn hear(
@@ -54,10 +57,10 @@ impl Judge for EveryVerdict<'_> {
         value: i128,
         passes: bool,
     ) -> Result<(), Reject> {
-        (self.0)(Verdict {
+        (self.tell)(Verdict {
             limit,
             value,
-            scope: scope.unwrap_or_default(),
+            scope: scope.unwrap_or(Scope::account(self.account)),
             reason: reason.wire(),
             passes: passes.into(),
             reserved: [0; 6],

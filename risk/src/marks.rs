@@ -121,7 +121,7 @@ impl Risk {
         const KINDS: u64 =
             crate::scopes::bit(ControlKind::DayLoss) | crate::scopes::bit(ControlKind::Drawdown);
         let record = self.scopes.get_mut(slot);
-        if record.kinds & KINDS == 0 {
+        if record.kinds & KINDS == 0 || self.is_held {
             return;
         }
         let pnl = record.pnl_of_day();
@@ -133,6 +133,13 @@ impl Risk {
                 let action = control.action.unwrap_or(Action::StopOpening);
                 self.trip(slot, kind, action, [control.limit, loss], UnixNanos::ZERO);
             }
+        }
+    }
+
+    /// The same for every scope.
+    pub(crate) fn check_losses(&mut self) {
+        for slot in self.scopes.slots() {
+            self.check_loss(slot);
         }
     }
 

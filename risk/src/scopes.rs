@@ -381,6 +381,11 @@ impl Scopes {
         &mut self.records[slot.index()]
     }
 
+    /// Every record's place.
+    pub fn slots(&self) -> impl Iterator<Item = ScopeSlot> + use<> {
+        (0..self.records.len() as u32).map(ScopeSlot)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &ScopeRecord> {
         self.records.iter()
     }

@@ -79,7 +79,6 @@ fn trade(desk: &mut Desk, side: Side, qty: u64, price: i64, realised: i128) {
     let lots = if side == Side::Buy { qty as i64 } else { -(qty as i64) };
     let value = i128::from(qty) * i128::from(price);
     let cost = held.cost.0 + if side == Side::Buy { value } else { -value };
-    desk.risk.position_changed(ACCOUNT, INSTRUMENT, held.position + lots, Money(cost));
     desk.risk.filled(
         desk.now,
         &Filled {
@@ -94,6 +93,7 @@ fn trade(desk: &mut Desk, side: Side, qty: u64, price: i64, realised: i128) {
             fee: Money::ZERO,
             realised: Money(realised),
             is_first: true,
+            position: (held.position + lots, Money(cost)),
         },
     );
     desk.risk.order_left(&exposure, &exposure.none(), true);
@@ -106,7 +106,8 @@ fn at_the_limit_and_beyond() {
     type Before = fn(&mut Desk);
     let nothing: Before = |_| {};
     let (at, none) = (|qty, price| buy(qty, price), nothing);
-    let table: &[(Kind, R, i128, Before, [NewOrder; 3], i128)] = &[
+    type Row = (Kind, R, i128, Before, [NewOrder; 3], i128);
+    let table: &[Row] = &[
         // control, refusal, limit, what is there before, orders of limit - 1, limit, limit + 1, value of the last
         (Kind::MaxOrderQty, R::MaxOrderQuantity, 10, none, [at(9, 5), at(10, 5), at(11, 5)], 11),
         (Kind::MaxOrderQty, R::MaxOrderQuantity, 0, none, [at(0, 5), at(0, 5), at(1, 5)], 1),

@@ -8,6 +8,7 @@ use tidegate_model::command::{AmendKind, AmendTrade};
 use tidegate_model::event::{CancelReason, Event, ExecType};
 use tidegate_model::{Lots, Reject, RejectReason};
 use tidegate_oms::{Amended, Order};
+use tidegate_risk::Filled;
 
 impl Core {
     /// What is taken back is not put back into the market: of an order that works, OrderQty shrinks by it, so that what the
@@ -26,11 +27,11 @@ impl Core {
         let amended = self.oms.amend_trade(&asked, terms)?;
         let Amended { kind, order: slot, was, is, position, wallet } = amended;
 
-        self.risk.position_changed(account, instrument, position.qty, position.cost);
         let order = self.oms.order(slot);
         let [before_it, now_it] =
             [&was, &is].map(|one| filled(order, (one.qty, one.price), terms, one.fee));
-        self.risk.amended(&before_it, &now_it);
+        let held = (position.qty, position.cost);
+        self.risk.amended(&before_it, &Filled { position: held, ..now_it });
         let (exec_type, told) = match kind {
             AmendKind::Bust => (ExecType::TradeCancel, was),
             AmendKind::Correct => (ExecType::TradeCorrect, is),

@@ -43,7 +43,6 @@ impl Core {
                 let action = Action::Split { numerator, denominator, price };
                 let kind = PostingKind::CashInLieu;
                 let count = self.act(instrument, action, kind, price, who, publisher)?;
-                self.risk.split(instrument, numerator, denominator);
                 // What was traded before was another lot.
                 let listed = &mut self.listing[instrument];
                 (listed.last_trade, listed.settlement) = (None, None);
@@ -120,7 +119,8 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) -> u64 {
         let Self { oms, risk, listing, .. } = self;
-        oms.act(instrument, &listing[instrument].instrument, action, |posted| {
+        risk.hold_on();
+        let count = oms.act(instrument, &listing[instrument].instrument, action, |posted| {
             let &Posted { wallet, amount, qty, position, account: state, .. } = posted;
             let account = wallet.account();
             let mut tell = |event: Event| publisher.event(who, account, instrument, &event);
@@ -138,6 +138,11 @@ impl Core {
                 tell(Event::Position(position));
             }
             publisher.event(who, account, InstrumentId::NONE, &Event::Account(state));
-        })
+        });
+        if let Action::Split { numerator, denominator, .. } = action {
+            self.risk.split(instrument, numerator, denominator);
+        }
+        self.risk.go_on();
+        count
     }
 }

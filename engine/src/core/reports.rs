@@ -85,6 +85,7 @@ pub(super) fn filled(
         fee,
         realised: Money::ZERO,
         is_first: false,
+        position: (0, Money::ZERO),
     }
 }
 
@@ -118,9 +119,9 @@ impl Execute<'_> {
         let before = order.is_open().then(|| oms.exposure(slot));
         let fill = oms.fill(slot, qty, price, liquidity, terms)?;
         let Booking { position_qty, position_cost, realised, .. } = fill.booking;
-        risk.position_changed(account, instrument, position_qty, position_cost);
         let filled = filled(oms.order(slot), (qty, price), terms, fill.fee);
-        risk.filled(publisher.ts, &Filled { realised, is_first, ..filled });
+        let position = (position_qty, position_cost);
+        risk.filled(publisher.ts, &Filled { realised, is_first, position, ..filled });
         // One that its venue tells after the order has ended ties up nothing any more.
         if let Some(before) = before {
             oms.recount(risk, slot, &before);
