@@ -509,11 +509,41 @@ fn orders_that_wait_keep_nobody_from_proposing() {
         }
     }
     assert_eq!(waiting, ORDERS_WAITING_MAX);
-    let release = kill(Scope::strategy(StrategyId(1)), false);
+    let release = |number: usize| {
+        let reason = Reason::new(&number.to_string()).expect("short");
+        let switch = KillSwitch::of(Scope::strategy(StrategyId(1)), false);
+        Command::KillSwitch(KillSwitch { reason, ..switch })
+    };
     for number in ORDERS_WAITING_MAX..PROPOSALS_MAX {
-        assert!(ack(&desk.command_by(ANNA, release)).is_ok(), "{number}");
+        assert!(ack(&desk.command_by(ANNA, release(number))).is_ok(), "{number}");
     }
-    assert_eq!(ack(&desk.command_by(ANNA, release)), Err(RejectReason::CapacityExceeded));
+    assert_eq!(ack(&desk.command_by(ANNA, release(0))), Err(RejectReason::CapacityExceeded));
+    // What waits already needs no more room.
+    let again = desk.command_by(ANNA, release(PROPOSALS_MAX - 1));
+    assert_eq!(ack(&again).ok(), proposal(&again).map(|proposal| proposal.number));
+}
+
+/// Who asks for the same change again has asked for it once; another's, or another change, is another proposal.
+#[test]
+fn what_waits_already_is_not_asked_for_twice() {
+    let mut desk = house();
+    desk.command_by(ANNA, kill(Scope::FIRM, true));
+    let release = kill(Scope::FIRM, false);
+    let mut ask = |who: u32, command: Command| {
+        let told = desk.command_by(who, command);
+        let proposal = proposal(&told).expect("a proposal");
+        assert_eq!(ack(&told), Ok(proposal.number));
+        (proposal.number, proposal.hash, proposal.lapses_at)
+    };
+    let first = ask(ANNA, release);
+    assert_eq!(ask(ANNA, release), first);
+    assert_ne!(ask(BERT, release).0, first.0, "another person's");
+    let switch = KillSwitch {
+        reason: Reason::new("why").expect("short"),
+        ..KillSwitch::of(Scope::FIRM, false)
+    };
+    assert_ne!(ask(ANNA, Command::KillSwitch(switch)).0, first.0, "for another reason");
+    assert_eq!(ask(ANNA, release), first);
 }
 
 /// A flood of one program costs the others no message: what it may not send takes no token of theirs.

@@ -143,15 +143,24 @@ fn tell_waiting<O: Output>(order: &NewOrder, who: Requester, publisher: &mut Pub
 }
 
 impl Core {
-    /// Keeps a command until a second person decides; its number.
+    /// Keeps a command until a second person decides; its number. Who asks for the same change again, as a configuration does at
+    /// each start, has asked for it once.
     pub(super) fn propose<O: Output>(
         &mut self,
         command: Command,
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
-        self.proposals.check_room(&command, who.principal)?;
         let record = CommandRecord::new(command);
+        let is_same = |one: &&Waiting| {
+            one.who.principal == who.principal && one.record == record && one.order().is_none()
+        };
+        if let Some(one) = self.proposals.waiting.iter().find(is_same).copied() {
+            let nobody = PrincipalId::OPERATOR;
+            self.tell_proposal(&one, ProposalStatus::Pending, nobody, who, publisher);
+            return Ok(one.number);
+        }
+        self.proposals.check_room(&command, who.principal)?;
         let number = self.proposals.last_number + 1;
         self.proposals.last_number = number;
         let life_ns = match command {
