@@ -19,8 +19,8 @@ use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
 
 /// Runs the server until Ctrl-C: feed, engine, journal and gRPC edge.
 ///
-/// Without a configuration it listens on loopback, has no feed, and prints a token for this run. Accounts,
-/// instruments and limits come from the configuration or over gRPC; an account without limits cannot trade.
+/// Without a configuration it listens on loopback, has no feed, and prints a token for this run. Accounts, instruments, limits
+/// and controls come from the configuration or over gRPC, where limits take two persons; an account without limits cannot trade.
 /// Started again on the same journal, it recovers everything that was acknowledged.
 ///
 /// Ctrl-C stops it in order: the feed ends, open orders are canceled, the journal is sealed.
