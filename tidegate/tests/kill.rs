@@ -2,9 +2,10 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::pair::{PATIENCE, Pair, open, order, quoted, until_up};
 use support::{ADMIN, OFFICER, Place, Server, TRADER, run, scope, text};
@@ -263,6 +264,44 @@ async fn a_scope_is_stopped_alone_and_two_persons_let_it_go() {
     let said = server.stop("TERM").stderr;
     assert!(said.contains("KILL instrument:ACME by ") && !said.contains("KILL firm"), "{said}");
     run(&["replay", text(&place.journal())]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nobody_reads_keeps_no_kill_out() {
+    let place = place("");
+    let config = place.config();
+    let mut command = support::tidegate();
+    command.args(["run", "--config", text(&config)]).env("TIDEGATE_LOG", "trace");
+    // The edge says much of every call, into a pipe that soon is full.
+    let mut server =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let stdout = BufReader::new(server.stdout.take().expect("piped"));
+    let mut lines = stdout.lines().map(|line| line.expect("text"));
+    let line = lines.find(|line| line.starts_with("gRPC")).expect("it serves");
+    let addr = line.split_whitespace().nth(1).expect("a URL").to_string();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let call = async {
+            let client = Client::connect(&addr, Some(ADMIN)).await?;
+            client.get_status(GetStatusRequest {}).await
+        };
+        if tokio::time::timeout(Duration::from_secs(1), call).await.is_err() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the edge answers on");
+    }
+    let journal = place.journal();
+    for _ in 0..2 {
+        let said = run(&["kill", "--addr", &addr, "--token", ADMIN, "--journal", text(&journal)]);
+        let said = said.ok();
+        assert!(said.contains("no answer within 1 s") && said.contains("is in force"), "{said}");
+    }
+    server.kill().expect("it runs");
+    server.wait().expect("it is ours");
+    let server = Server::start(&place);
+    let (_market, client) = quoted(&server).await;
+    is_killed(&rest(&client, "after").await);
+    server.stop("TERM").ok();
 }
 
 /// Streams of one connection, sessions at one time and connections of an edge, as it has them by default.

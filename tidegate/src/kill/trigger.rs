@@ -16,6 +16,7 @@ use tidegate_model::scope::Scope;
 use tidegate_model::{
     Command, CommandRecord, InstrumentId, PrincipalId, Reject, SessionId, Symbol,
 };
+use tracing::Level;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -27,6 +28,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const SEARCH_TIMEOUT: Duration = Duration::from_millis(500);
 /// Looks at the start of a server: at a file that is there, until it is obeyed.
 const LOOKS_AT_START: u32 = 500;
+/// Notes that may wait for a log that is not read.
+const NOTES_MAX: usize = 64;
+/// How long the end waits for them.
+const FINISH_TIMEOUT: Duration = Duration::from_millis(200);
 /// Where the numbers of its requests begin, apart from those of the operator's other commands.
 const REQUESTS_FROM: u64 = 1 << 63;
 
@@ -46,6 +51,60 @@ pub struct KillTrigger {
     not_before: Option<Instant>,
     /// It was told that nobody can know whether the file is there.
     is_blind: bool,
+    teller: Teller,
+}
+
+/// Logs in threads of their own: a log that nobody reads, such as a pipe that is full, must hold no kill.
+#[derive(Debug, Default)]
+struct Teller {
+    waiting: Vec<(Level, String)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Teller {
+    /// What is said more than is read is lost; the journal has every kill.
+    fn say(&mut self, level: Level, text: String) {
+        if self.waiting.len() < NOTES_MAX {
+            self.waiting.push((level, text));
+        }
+    }
+
+    fn error(&mut self, text: String) {
+        self.say(Level::ERROR, text);
+    }
+
+    /// Logs what was said, unless what was said before is still not read.
+    fn flush(&mut self) {
+        if self.waiting.is_empty() || !self.is_read() {
+            return;
+        }
+        let notes = std::mem::take(&mut self.waiting);
+        let log = move || {
+            for (level, text) in notes {
+                match level {
+                    Level::ERROR => tracing::error!("{text}"),
+                    _ => tracing::warn!("{text}"),
+                }
+            }
+        };
+        self.thread = std::thread::Builder::new().name("kill-log".into()).spawn(log).ok();
+    }
+
+    fn is_read(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Gives what was said a moment to be read.
+    fn finish(&mut self) {
+        let deadline = Instant::now() + FINISH_TIMEOUT;
+        loop {
+            self.flush();
+            if self.is_read() && self.waiting.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 /// What came of a request.
@@ -78,6 +137,7 @@ impl KillTrigger {
             obeyed: None,
             not_before: None,
             is_blind: false,
+            teller: Teller::default(),
         }
     }
 
@@ -88,6 +148,7 @@ impl KillTrigger {
     pub fn at_start(&mut self) -> Result<()> {
         for _ in 0..LOOKS_AT_START {
             self.look();
+            self.teller.finish();
             let path = self.path.display();
             ensure!(!self.is_blind, "cannot know whether the kill file {path} is there");
             if self.last == Found::Nothing || self.obeyed.is_some() {
@@ -105,7 +166,9 @@ impl KillTrigger {
             Err(error) => {
                 if !self.is_blind {
                     let path = self.path.display();
-                    tracing::error!("cannot know whether the kill file {path} is there: {error}");
+                    let text =
+                        format!("cannot know whether the kill file {path} is there: {error}");
+                    self.teller.error(text);
                 }
                 self.is_blind = true;
                 return;
@@ -140,15 +203,16 @@ impl KillTrigger {
         let done = done_path(&self.path, unix_now().0);
         match std::fs::rename(&self.path, &done) {
             Ok(()) => {
-                tracing::warn!("the kill file is now {}", done.display());
+                self.teller.say(Level::WARN, format!("the kill file is now {}", done.display()));
                 self.last = Found::Nothing;
                 (self.obeyed, self.not_before) = (None, None);
             }
             Err(error) => {
                 let path = self.path.display();
-                tracing::error!(
+                let text = format!(
                     "the kill file {path} was obeyed and cannot be renamed ({error}): remove it, or the next start obeys it again"
                 );
+                self.teller.error(text);
             }
         }
     }
@@ -159,7 +223,9 @@ impl KillTrigger {
         let asked = match found {
             Found::Text(text) => KillFile::parse(text),
             Found::Unreadable(why) => {
-                tracing::error!("the kill file {path} cannot be read ({why}): the firm is stopped");
+                let text =
+                    format!("the kill file {path} cannot be read ({why}): the firm is stopped");
+                self.teller.error(text);
                 KillFile::firm(reason(&format!("kill file: {why}")))
             }
             Found::Nothing => return true,
@@ -167,7 +233,8 @@ impl KillTrigger {
         let (mut scope, mut asked) = match asked.scope.scope(|symbol| self.instrument(symbol)) {
             Some(scope) => (scope, asked),
             None => {
-                tracing::error!("nothing is known as {}: the firm is stopped", asked.scope);
+                let text = format!("nothing is known as {}: the firm is stopped", asked.scope);
+                self.teller.error(text);
                 (Scope::FIRM, KillFile::firm(asked.reason))
             }
         };
@@ -175,11 +242,14 @@ impl KillTrigger {
         if let Outcome::Refused(reject) = &outcome
             && scope != Scope::FIRM
         {
-            tracing::error!("KILL {scope} was refused ({reject}): the firm is stopped");
+            let text = format!("KILL {scope} was refused ({reject}): the firm is stopped");
+            self.teller.error(text);
             (scope, asked) = (Scope::FIRM, KillFile::firm(asked.reason));
             outcome = self.engage(scope, &asked);
         }
-        told(&path, &asked, outcome)
+        let (is_done, level, text) = told(&path, &asked, outcome);
+        self.teller.say(level, text);
+        is_done
     }
 
     /// Sends the command, by the way that nobody else uses, and waits for its answer.
@@ -257,33 +327,34 @@ impl KillTrigger {
             .spawn(move || {
                 while !is_over.load(Ordering::Acquire) {
                     self.look();
+                    self.teller.flush();
                     std::thread::park_timeout(LOOK_EVERY);
                 }
+                self.teller.finish();
             })
             .context("cannot start the thread of the kill file")?;
         Ok(KillThread { thread, stop })
     }
 }
 
-/// Tells what came of a request; true if it is in force.
-fn told(path: &str, asked: &KillFile, outcome: Outcome) -> bool {
+/// True if a request is in force, and what to say of it.
+fn told(path: &str, asked: &KillFile, outcome: Outcome) -> (bool, Level, String) {
     let (scope, why) = (asked.scope, asked.reason.as_str());
     match outcome {
         Outcome::Done(canceled) => {
-            tracing::warn!("KILL {scope} by {path} ({why}): {canceled} open orders canceled");
-            true
+            let text = format!("KILL {scope} by {path} ({why}): {canceled} open orders canceled");
+            (true, Level::WARN, text)
         }
         Outcome::Taken(error) => {
-            tracing::error!("KILL {scope} by {path} ({why}): taken by the engine, but {error}");
-            true
+            let text = format!("KILL {scope} by {path} ({why}): taken by the engine, but {error}");
+            (true, Level::ERROR, text)
         }
         Outcome::Refused(reject) => {
-            tracing::error!("KILL {scope} by {path} was refused: {reject}");
-            false
+            (false, Level::ERROR, format!("KILL {scope} by {path} was refused: {reject}"))
         }
         Outcome::Unknown(cause) => {
-            tracing::error!("KILL {scope} by {path} ({why}): {cause}; it is tried again");
-            false
+            let text = format!("KILL {scope} by {path} ({why}): {cause}; it is tried again");
+            (false, Level::ERROR, text)
         }
     }
 }
