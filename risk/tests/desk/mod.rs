@@ -135,8 +135,12 @@ impl Desk {
         qty: u64,
         price: i64,
     ) -> Result<OrderExposure, Reject> {
-        let context =
-            OrderContext::plain(self.now, &self.terms, self.reference, Funds::of_base(self.equity));
+        let funds = Funds::of_base(self.equity);
+        // By who entered it.
+        let context = OrderContext {
+            principal: current.principal,
+            ..OrderContext::plain(self.now, &self.terms, self.reference, funds)
+        };
         let replace = ReplaceOrder {
             client_order_id: ClientOrderId::EMPTY,
             order_id: OrderId(1),
