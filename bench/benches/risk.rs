@@ -194,11 +194,9 @@ fn checks() {
     tell("limits of the account alone, 1 account", &Gate::new(1).time(first));
     let mut gate = Gate::new(1);
     let count = gate.set_all(Scope::FIRM) + 2;
-    gate.set_all(Scope::instrument(INSTRUMENT));
-    for kind in ControlKind::ALL.iter().filter(|kind| fits(**kind, tidegate_model::ScopeKind::Firm))
-    {
-        let away = SetControl { off: 1, ..wide(*kind, Scope::instrument(INSTRUMENT)) };
-        gate.risk.set_control(&away).expect("it was set");
+    for kind in [ControlKind::WindowCollar, ControlKind::Volatility] {
+        let set = wide(kind, Scope::instrument(INSTRUMENT));
+        gate.risk.set_control(&set).expect("it fits");
     }
     tell(&format!("and {count} controls, each once, 1 account"), &gate.time(first));
 

@@ -209,10 +209,16 @@ impl Risk {
         if records.clone().all(|(record, _)| is_idle(record)) {
             return Ok(());
         }
-        let changes = self.changes(asked)?;
+        let mut changes = [const { None }; 3];
         let mut needs_approval = None;
         for (record, holder) in records {
-            let change = &changes[holder as usize];
+            if is_idle(record) {
+                continue;
+            }
+            let change = match &mut changes[holder as usize] {
+                Some(change) => &*change,
+                none => none.insert(self.change_of(holder, asked)?),
+            };
             if record.may_stop() {
                 self.ask_stopped(record, change, asked, judge)?;
             }
@@ -221,10 +227,8 @@ impl Risk {
                     let limit =
                         needs_approval.map_or(control.limit, |(_, least)| control.limit.min(least));
                     needs_approval = Some((record.scope, limit));
-                } else if let Some((reason, limit, value, passes)) =
-                    self.say(control, record, holder, change, asked)?
-                {
-                    judge.hear(Some(record.scope), reason, limit, value, passes)?;
+                } else {
+                    self.say(control, record, (holder, change), asked, judge)?;
                 }
             }
         }
@@ -255,36 +259,34 @@ impl Risk {
         Ok(())
     }
 
-    /// What the order would change for each holder.
+    /// What the order would change for a holder.
     #[inline]
-    fn changes(&self, asked: &Asked<'_>) -> Result<[Change; 3], Reject> {
+    fn change_of(&self, holder: Holder, asked: &Asked<'_>) -> Result<Change, Reject> {
         let Question { account, instrument, strategy, principal, terms, .. } = *asked.question;
-        let side = terms.side;
-        let mut changes = [Change::default(); 3];
-        let of = |stake: Option<&Stake>, after: PairExposure| {
-            let (cash, counted) =
-                stake.map_or((0, Contribution::default()), |s| (s.cash, s.counted));
-            let then = asked.traded.contribution(&after, cash);
-            Change {
-                after,
-                before: counted,
-                then,
-                reduces: after.worst_position(side) <= 0,
-                is_cut: then.is_cut(),
+        let stake = match holder {
+            Holder::Account => {
+                self.pairs.find(account, instrument).map(|slot| &self.pairs.get(slot).stake)
+            }
+            _ => {
+                let at = holder as usize - 1;
+                let id = Self::holders(strategy, principal)[at];
+                id.and_then(|id| self.held(at, id, instrument)).map(|held| &held.stake)
             }
         };
-        let pair = self.pairs.find(account, instrument).map(|slot| &self.pairs.get(slot).stake);
-        changes[0] = of(pair, asked.after);
-        for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
-            let Some(holder) = holder else { continue };
-            let held = self.held(at, holder, instrument).map(|held| &held.stake);
-            let after = match held {
-                Some(stake) => stake.exposure.with(asked.removed, Some(asked.added))?,
-                None => PairExposure::default().with(None, Some(asked.added))?,
-            };
-            changes[at + 1] = of(held, after);
-        }
-        Ok(changes)
+        let after = match (holder, stake) {
+            (Holder::Account, _) => asked.after,
+            (_, Some(stake)) => stake.exposure.with(asked.removed, Some(asked.added))?,
+            (_, None) => PairExposure::default().with(None, Some(asked.added))?,
+        };
+        let cash = stake.map_or(0, |stake| stake.cash);
+        let then = asked.traded.contribution(&after, cash);
+        Ok(Change {
+            reduces: after.worst_position(terms.side) <= 0,
+            is_cut: then.is_cut(),
+            before: stake.map_or(Contribution::default(), |stake| stake.counted),
+            then,
+            after,
+        })
     }
 
     /// What a strategy (0) or principal (1) has in an instrument.
@@ -325,60 +327,71 @@ impl Risk {
         Ok(())
     }
 
-    /// What one control of a scope says of the order; nothing if it does not look at such an order.
-    #[inline]
-    fn say(
+    /// Tells what one control of a scope says of the order; nothing if it does not look at such an order.
+    #[inline(always)]
+    fn say<J: Judge>(
         &self,
         control: &Control,
         record: &ScopeRecord,
-        holder: Holder,
-        change: &Change,
+        (holder, change): (Holder, &Change),
         asked: &Asked<'_>,
-    ) -> Result<Says, Reject> {
+        judge: &mut J,
+    ) -> Result<(), Reject> {
         use ControlKind as K;
         use RejectReason as R;
         let Asked { question, context, traded, .. } = *asked;
         let (side, is_new) = (question.terms.side, question.current.is_none());
         let limit = control.limit;
-        let at_most = |reason, value: i128| Some((reason, limit, value, value <= limit));
-        let then = || record.totals.money.plus(&change.then.less(&change.before));
-        Ok(match control.kind {
-            K::MaxOrderQty => at_most(R::MaxOrderQuantity, question.terms.qty.0.into()),
-            K::MaxOrderNotional => at_most(R::MaxOrderNotional, asked.in_base.0),
-            K::PriceCollar => self.say_collar(control, asked)?,
-            K::WindowCollar => self.say_window(control, record, asked)?,
-            K::FatFinger => self.say_fat_finger(control, question),
-            K::DuplicateOrders => question.content.and_then(|content| {
-                let before = self.recent.count(content, context.now, control.window_ns);
-                at_most(R::DuplicateOrder, before.into())
-            }),
+        let scope = Some(record.scope);
+        let mut at_most =
+            |reason, value: i128| judge.hear(scope, reason, limit, value, value <= limit);
+        let (sums, before, then) = (&record.totals.money, &change.before, &change.then);
+        let open = || {
+            let sides = [0, 1].map(|side| sums.open[side] + then.open[side] - before.open[side]);
+            sides[0] + sides[1]
+        };
+        let says = match control.kind {
+            K::MaxOrderQty => return at_most(R::MaxOrderQuantity, question.terms.qty.0.into()),
+            K::MaxOrderNotional => return at_most(R::MaxOrderNotional, asked.in_base.0),
             K::GrossExposure | K::NetExposure | K::OpenExposure | K::DayNotional => {
-                let money = then();
-                self.check_counted(change, traded, question)?;
-                match control.kind {
-                    K::GrossExposure => at_most(R::GrossExposure, Totals::gross(&money)),
-                    K::NetExposure => at_most(R::NetExposure, Totals::net(&money)),
-                    K::OpenExposure => at_most(R::OpenExposure, money.open[0] + money.open[1]),
-                    _ => {
-                        let value = record.day.notional + money.open[0] + money.open[1];
-                        at_most(R::DayNotional, value)
+                check_counted(change, traded, question)?;
+                return match control.kind {
+                    K::OpenExposure => at_most(R::OpenExposure, open()),
+                    K::DayNotional => at_most(R::DayNotional, record.day.notional + open()),
+                    K::GrossExposure => {
+                        let held = sums.long + then.long - before.long;
+                        let held = held + sums.short + then.short - before.short;
+                        at_most(R::GrossExposure, held + open())
                     }
-                }
+                    _ => at_most(R::NetExposure, Totals::net(&sums.plus(&then.less(before)))),
+                };
             }
             K::PositionLong if side == Side::Buy => {
-                at_most(R::PositionLong, self.worst_position(record, change, asked))
+                return at_most(R::PositionLong, self.worst_position(record, change, asked));
             }
             K::PositionShort if side == Side::Sell => {
-                at_most(R::PositionShort, self.worst_position(record, change, asked))
+                return at_most(R::PositionShort, self.worst_position(record, change, asked));
             }
             K::OpenOrders if is_new => {
-                at_most(R::MaxOpenOrders, i128::from(record.totals.open_orders) + 1)
+                return at_most(R::MaxOpenOrders, i128::from(record.totals.open_orders) + 1);
             }
-            K::DayOrders if is_new => at_most(R::DayOrders, i128::from(record.day.orders) + 1),
+            K::DayOrders if is_new => {
+                return at_most(R::DayOrders, i128::from(record.day.orders) + 1);
+            }
             K::DayTrades if is_new => {
                 let (done, open) = (record.day.trades, record.totals.untouched);
-                at_most(R::DayTrades, i128::from(done) + i128::from(open) + 1)
+                return at_most(R::DayTrades, i128::from(done) + i128::from(open) + 1);
             }
+            K::DuplicateOrders => match question.content {
+                None => None,
+                Some(content) => {
+                    let before = self.recent.count(content, context.now, control.window_ns);
+                    return at_most(R::DuplicateOrder, before.into());
+                }
+            },
+            K::PriceCollar => self.say_collar(control, asked)?,
+            K::WindowCollar => self.say_window(control, record, asked)?,
+            K::FatFinger => self.say_fat_finger::<J>(control, question),
             K::RestrictedList | K::AllowedList => {
                 let is_listed = traded.lists >> (limit - 1) & 1 != 0;
                 let passes = change.reduces || is_listed == (control.kind == K::AllowedList);
@@ -393,10 +406,10 @@ impl Risk {
             K::SelfTrade => self.say_self_trade(record, holder, asked),
             K::StaleMarket => say_stale(limit, asked),
             K::FactorExposure => {
-                self.check_counted(change, traded, question)?;
-                self.say_factors(control, record, change, traded)
+                check_counted(change, traded, question)?;
+                self.say_factors::<J>(control, record, change, traded)
             }
-            K::Concentration if !change.reduces => say_concentration(limit, asked),
+            K::Concentration if !change.reduces => say_concentration::<J>(limit, asked),
             K::LiquidationDistance if !change.reduces => say_distance(limit, asked),
             K::ReduceOnly => {
                 Some((R::ReduceOnly, 0, change.after.worst_position(side), change.reduces))
@@ -410,25 +423,11 @@ impl Risk {
                 Some((R::TokenExpired, limit, now, now < limit))
             }
             _ => None,
-        })
-    }
-
-    /// Refuses what sums of money cannot count: no rate into the firm's currency, or more than a stake may be.
-    #[inline]
-    fn check_counted(
-        &self,
-        change: &Change,
-        traded: &Traded,
-        question: &Question<'_>,
-    ) -> Result<(), Reject> {
-        if traded.rate.is_none() {
-            return Err(Reject::of(RejectReason::NoRate, question.account.0.into()));
+        };
+        match says {
+            Some((reason, limit, value, passes)) => judge.hear(scope, reason, limit, value, passes),
+            None => Ok(()),
         }
-        if change.is_cut {
-            let max = crate::stake::STAKE_MAX;
-            return Err(Reject::new(RejectReason::Overflow, max, max));
-        }
-        Ok(())
     }
 
     /// Lots that a scope would have on the order's side, with every open order of that side executed.
@@ -478,15 +477,19 @@ impl Risk {
         Ok(Some((RejectReason::WindowCollar, collar.bound_ticks(side), price.0.into(), passes)))
     }
 
-    fn say_fat_finger(&self, control: &Control, question: &Question<'_>) -> Says {
+    fn say_fat_finger<J: Judge>(&self, control: &Control, question: &Question<'_>) -> Says {
         let slot = self.pairs.find(question.account, question.instrument)?;
         let &Pair { average_qty, orders, .. } = self.pairs.get(slot);
         if orders < control.count || average_qty == 0 {
             return None;
         }
         // 64 bits of quantity, 8 of the average's fraction and 7 of the hundred.
-        let value = i128::from(question.terms.qty.0) * 256 * 100 / i128::from(average_qty);
-        Some((RejectReason::FatFinger, control.limit, value, value <= control.limit))
+        let (qty, average) =
+            (i128::from(question.terms.qty.0) * 256 * 100, i128::from(average_qty));
+        // Below 2^64 times 2^32; the quotient is rounded down, so one more is beyond.
+        let passes = qty < (control.limit + 1) * average;
+        let value = if passes && !J::TELLS { 0 } else { qty / average };
+        Some((RejectReason::FatFinger, control.limit, value, passes))
     }
 
     fn say_self_trade(&self, record: &ScopeRecord, holder: Holder, asked: &Asked<'_>) -> Says {
@@ -519,20 +522,22 @@ impl Risk {
         Some((reason, 0, met.map_or(0, |best| best.0.into()), met.is_none()))
     }
 
-    fn say_factors(
+    fn say_factors<J: Judge>(
         &self,
         control: &Control,
         record: &ScopeRecord,
         change: &Change,
         traded: &Traded,
     ) -> Says {
-        let mut sums = **record.factors.as_ref()?;
+        let kept = record.factors.as_ref()?;
+        let mut sums = **kept;
         if let Some(loadings) = &traded.factors {
             sums.add(&change.before, loadings, -1);
             sums.add(&change.then, loadings, 1);
         }
-        let value = sums.exposure().0;
-        Some((RejectReason::FactorExposure, control.limit, value, value <= control.limit))
+        let passes = sums.is_within(control.limit);
+        let value = if passes && !J::TELLS { 0 } else { sums.exposure().0 };
+        Some((RejectReason::FactorExposure, control.limit, value, passes))
     }
 
     pub(crate) fn located(&self, account: AccountId, instrument: InstrumentId) -> Lots {
@@ -635,6 +640,19 @@ impl Risk {
     }
 }
 
+/// Refuses what sums of money cannot count: no rate into the firm's currency, or more than a stake may be.
+#[inline]
+fn check_counted(change: &Change, traded: &Traded, question: &Question<'_>) -> Result<(), Reject> {
+    if traded.rate.is_none() {
+        return Err(Reject::of(RejectReason::NoRate, question.account.0.into()));
+    }
+    if change.is_cut {
+        let max = crate::stake::STAKE_MAX;
+        return Err(Reject::new(RejectReason::Overflow, max, max));
+    }
+    Ok(())
+}
+
 fn say_stale(limit: i128, asked: &Asked<'_>) -> Says {
     let Asked { question, context, .. } = *asked;
     let market = &context.market;
@@ -656,7 +674,7 @@ fn say_stale(limit: i128, asked: &Asked<'_>) -> Says {
 
 /// The share of equity that the account would have in the instrument. Of a cash account it is measured in the currency of
 /// the instrument, at cost; of a margin account in its base currency, at marks.
-fn say_concentration(limit: i128, asked: &Asked<'_>) -> Says {
+fn say_concentration<J: Judge>(limit: i128, asked: &Asked<'_>) -> Says {
     let Asked { question, context, traded, .. } = *asked;
     let after = &asked.after;
     let mark = traded.mark.or(context.reference).map_or(0, |mark| i128::from(mark.0));
@@ -670,11 +688,16 @@ fn say_concentration(limit: i128, asked: &Asked<'_>) -> Says {
             (base.0, margin.standing.ok()?[0].0)
         }
     };
-    let share = match equity {
-        equity if equity <= 0 => NO_LIMIT,
-        equity => stake.checked_mul(BP_PER_UNIT).map_or(NO_LIMIT, |bp| bp / equity),
+    let in_bp = stake.checked_mul(BP_PER_UNIT);
+    // The share is rounded down, so one more is beyond.
+    let most = equity.checked_mul(limit + 1).unwrap_or(NO_LIMIT);
+    let passes = equity > 0 && in_bp.is_some_and(|in_bp| in_bp < most);
+    let share = match in_bp {
+        _ if passes && !J::TELLS => 0,
+        Some(in_bp) if equity > 0 => in_bp / equity,
+        _ => NO_LIMIT,
     };
-    Some((RejectReason::Concentration, limit, share, share <= limit))
+    Some((RejectReason::Concentration, limit, share, passes))
 }
 
 fn say_distance(limit: i128, asked: &Asked<'_>) -> Says {

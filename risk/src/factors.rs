@@ -34,14 +34,27 @@ impl FactorSums {
         }
     }
 
+    /// True if the factors amount to no more than `limit` at worst.
+    #[inline]
+    pub fn is_within(&self, limit: i128) -> bool {
+        // The root is rounded down: what comes to the next thousandth of a unit is beyond.
+        let limit = u128::try_from(limit / MILLI).unwrap_or(0).saturating_add(1);
+        limit.checked_mul(limit).is_none_or(|square| self.squares() < square)
+    }
+
     /// What the factors amount to at worst.
     pub fn exposure(&self) -> Money {
+        Money(self.squares().isqrt() as i128 * MILLI)
+    }
+
+    #[inline]
+    fn squares(&self) -> u128 {
         let squares = self.highest.iter().zip(&self.lowest).map(|(highest, lowest)| {
             let worst = highest.abs().max(lowest.abs()) / (MILLI / 1_000);
             let worst = worst.min(FACTOR_MAX) as u128;
             worst * worst
         });
-        Money(squares.sum::<u128>().isqrt() as i128 * MILLI)
+        squares.sum()
     }
 }
 

@@ -5,6 +5,9 @@ use tidegate_model::{AccountId, Reject, RejectReason, Scope};
 
 /// Hears what each control says of an order.
 pub(crate) trait Judge {
+    /// True if it wants the value of what passes too; else that need not be reckoned where it takes long.
+    const TELLS: bool;
+
     /// A control of `scope` allows `limit`, the order makes it `value`.
     ///
     /// # Errors
@@ -23,6 +26,8 @@ pub(crate) trait Judge {
 pub(crate) struct FirstNo;
 
 impl Judge for FirstNo {
+    const TELLS: bool = false;
+
     #[inline(always)]
     fn hear(
         &mut self,
@@ -49,6 +54,8 @@ pub(crate) struct EveryVerdict<'a> {
 }
 
 impl Judge for EveryVerdict<'_> {
+    const TELLS: bool = true;
+
     fn hear(
         &mut self,
         scope: Option<Scope>,

@@ -141,7 +141,7 @@ impl<T> PairTable<T> {
     }
 
     /// Where the record of the pair is, if it has one.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, account: AccountId, instrument: InstrumentId) -> Option<PairSlot> {
         let line = self.lines.get(account.index())?;
         let record = if line.is_few() {

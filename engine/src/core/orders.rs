@@ -704,6 +704,8 @@ impl Core {
         fits: impl Fn(&Self, &Order) -> bool,
     ) -> u64 {
         let mut canceled = 0;
+        // One pass through each queue for all of them: thousands may go at once.
+        self.paper.remove_later();
         let mut next = self.oms.first_open(scope);
         while let Some(slot) = next {
             // Looked up before the order leaves the list.
@@ -720,6 +722,8 @@ impl Core {
                 canceled += 1;
             }
         }
+        let oms = &self.oms;
+        self.paper.remove_together(|slot| oms.order(slot).is_open());
         self.leave_markets(reason, publisher);
         canceled
     }

@@ -180,6 +180,8 @@ struct Desk {
     unit: Lots,
     /// What our taking does to its price.
     impact: Impact,
+    /// Orders of it were removed and are in their queues yet.
+    has_removed: bool,
 }
 
 /// The paper venue's own state: what is under way, what rests, what is taken.
@@ -202,6 +204,10 @@ pub struct PaperVenue {
     in_bar: Option<InBar>,
     /// Orders that came to wait for their stop price while it is applied.
     armed: Vec<OrderSlot>,
+    /// What is removed stays in its queue until all of it is.
+    removes_later: bool,
+    /// Instruments with such orders.
+    with_removed: Vec<InstrumentId>,
 }
 
 impl PaperVenue {
@@ -218,6 +224,8 @@ impl PaperVenue {
             met: Vec::with_capacity(64),
             in_bar: None,
             armed: Vec::with_capacity(64),
+            removes_later: false,
+            with_removed: Vec::with_capacity(InstrumentId::COUNT_MAX),
         }
     }
 
@@ -260,6 +268,7 @@ impl PaperVenue {
             depth,
             unit,
             impact: Impact::default(),
+            has_removed: false,
         });
         self.taken.define_instrument();
     }
@@ -403,11 +412,37 @@ impl PaperVenue {
     /// Takes an order off the venue, if it rests there or waits for an open.
     pub fn remove(&mut self, instrument: InstrumentId, side: Side, order: OrderSlot) {
         let desk = &mut self.desks[instrument.index()];
+        if self.removes_later {
+            if !desk.has_removed {
+                desk.has_removed = true;
+                self.with_removed.push(instrument);
+            }
+            return;
+        }
         let queue = &mut desk.resting[side.index()];
         if let Some(at) = queue.iter().position(|resting| resting.order == order) {
             queue.remove(at);
         } else if let Some(at) = desk.at_open.iter().position(|waiting| waiting.order == order) {
             desk.at_open.remove(at);
+        }
+    }
+
+    /// Many orders are removed until [`Self::remove_together`]: they stay in their queues until then, which nobody must look
+    /// at meanwhile.
+    pub fn remove_later(&mut self) {
+        self.removes_later = true;
+    }
+
+    /// Takes out of the queues, in one pass through each, what was removed and is not open any more.
+    pub fn remove_together(&mut self, is_open: impl Fn(OrderSlot) -> bool) {
+        self.removes_later = false;
+        while let Some(instrument) = self.with_removed.pop() {
+            let desk = &mut self.desks[instrument.index()];
+            desk.has_removed = false;
+            for queue in &mut desk.resting {
+                queue.retain(|resting| is_open(resting.order));
+            }
+            desk.at_open.retain(|waiting| is_open(waiting.order));
         }
     }
 
