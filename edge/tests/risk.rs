@@ -109,7 +109,8 @@ impl Script {
             Command::GrantLocate(set) => tell(Told::Locate(set)),
             Command::Enable(enable) => {
                 let control = Kind::ExecutionThrottle.wire();
-                tell(Told::Tripped(Tripped { scope: enable.scope, control, ..Tripped::zeroed() }));
+                let (scope, reason) = (enable.scope, enable.reason);
+                tell(Told::Tripped(Tripped { scope, control, reason, ..Tripped::zeroed() }));
             }
             Command::CheckOrder(order) => {
                 let verdict = |scope, reason: Why, limit, value: i128| Said {
@@ -448,7 +449,7 @@ async fn what_was_changed_is_told_with_who_when_and_why() {
     assert_eq!(
         lines[..7],
         [
-            "alice: account:3 goes on: execution_throttle no longer stops it ()",
+            "alice: account:3 goes on: execution_throttle no longer stops it (a test)",
             "alice: proposal 1 is pending: the kill switch of account:3 is released (a test)",
             "bob: the kill switch of account:3 is engaged (reduce_only) (a test)",
             "bob: 700 ACME are located for account:3 (a test)",

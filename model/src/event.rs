@@ -17,8 +17,8 @@
 //! ```
 
 use crate::command::{
-    GrantLocate, KillSwitch, SetControl, SetFactors, SetGroup, SetLimits, SetListed, SetPrincipal,
-    SetTickTable,
+    GrantLocate, KillSwitch, Reason, SetControl, SetFactors, SetGroup, SetLimits, SetListed,
+    SetPrincipal, SetTickTable,
 };
 use crate::ids::{
     AccountId, ClientOrderId, Code, ExecId, InstrumentId, OrderId, PrincipalId, SessionId,
@@ -569,6 +569,8 @@ pub struct Tripped {
     pub stopped: u8,
     /// Zero.
     pub reserved: [u8; 13],
+    /// Of a scope that goes on: why, in the words of whoever enabled it.
+    pub reason: Reason,
 }
 
 wire_enum!(

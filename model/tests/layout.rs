@@ -228,8 +228,8 @@ fn event_records() {
     layout!(Verdict, size 48, align 16, {
         0 limit, 16 value, 32 scope, 40 reason, 41 passes, 42 reserved,
     });
-    layout!(Tripped, size 64, align 16, {
-        0 limit, 16 value, 32 until, 40 scope, 48 control, 49 action, 50 stopped, 51 reserved,
+    layout!(Tripped, size 112, align 16, {
+        0 limit, 16 value, 32 until, 40 scope, 48 control, 49 action, 50 stopped, 51 reserved, 64 reason,
     });
     assert_eq!(size_of::<StateHash>(), 8);
 }

@@ -564,6 +564,7 @@ fn events() -> Vec<Event> {
             action: Action::StopOpening.wire(),
             stopped: 1,
             reserved: [0; 13],
+            reason: Reason::EMPTY,
         }),
         Event::KillSwitch(KillSwitch::of(Scope::FIRM, true)),
     ]

@@ -6,7 +6,7 @@
 use crate::control::Control;
 use crate::gate::Risk;
 use crate::scopes::{Range, STOPS, ScopeSlot, Stop};
-use tidegate_model::command::{Action, ControlKind};
+use tidegate_model::command::{Action, ControlKind, Reason};
 use tidegate_model::event::Tripped;
 use tidegate_model::{AccountId, InstrumentId, Scope, ScopeKind, Ticks, UnixNanos};
 
@@ -174,6 +174,7 @@ impl Risk {
             action: action.wire(),
             stopped: 1,
             reserved: [0; 13],
+            reason: Reason::EMPTY,
         });
     }
 
@@ -193,6 +194,7 @@ impl Risk {
                 action: action.wire(),
                 stopped: 0,
                 reserved: [0; 13],
+                reason: Reason::EMPTY,
             });
         }
         record.losses = 0;

@@ -384,6 +384,10 @@ async fn what_stands_still_is_shown_and_goes_on() {
     desk.risk_as(TRADER, &enabled).refused(&["may_control"]);
     assert_eq!(desk.risk(&enabled), "done");
     assert!(!desk.risk(&["show"]).contains("STOPPED"));
+    let last = desk.json(&["history", "account:1", "--limit", "2"])["changes"].clone();
+    let who_and_why = |at: usize| (last[at]["name"].clone(), last[at]["reason"].clone());
+    assert_eq!(who_and_why(0), ("admin".into(), "looked at it".into()));
+    assert_eq!(who_and_why(1), ("".into(), "".into()), "what stopped it is nobody's doing");
     let order = desk.order(1, Side::Buy, "1", "99");
     assert_eq!(trader.submit(order).await.expect("an answer").reject, None);
 

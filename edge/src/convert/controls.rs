@@ -181,6 +181,7 @@ pub(crate) fn tripped(view: &View, tripped: &Tripped) -> proto::TrippedReport {
         value: amount(tripped.control, tripped.value),
         until: tripped.until.0,
         stopped: tripped.stopped != 0,
+        reason: tripped.reason.as_str().to_string(),
     }
 }
 
@@ -256,6 +257,7 @@ fn reason_of(event: &Event) -> String {
         Event::Listed(set) => &set.reason,
         Event::Locate(set) => &set.reason,
         Event::KillSwitch(kill) => &kill.reason,
+        Event::Tripped(tripped) => &tripped.reason,
         Event::Proposal(proposal) => {
             return asked_for(proposal).as_ref().map(reason_of_command).unwrap_or_default();
         }

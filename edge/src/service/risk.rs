@@ -7,10 +7,11 @@ use crate::error::Refusal;
 use crate::view::{ControlKey, Noted, View, scopes_of};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tidegate_client::proto;
 use tidegate_client::proto::risk_service_server::RiskService;
 use tidegate_model::command::SetGroup;
-use tidegate_model::event::ProposalStatus;
+use tidegate_model::event::{ProposalStatus, Tripped};
 use tidegate_model::{
     AccountId, Command, Event, EventRecord, InstrumentId, PrincipalId, Scope, SeqNo,
 };
@@ -275,19 +276,23 @@ impl RiskService for Risk {
     ) -> Answered<proto::ListStoppedResponse> {
         self.0.auth.reader(&request)?;
         let view = self.0.view();
-        let (kills, tripped) = (&view.risk.kills, &view.risk.tripped);
+        // What stops for a time goes on by itself, and nobody says so.
+        let now = self.0.status.now.load(Ordering::Relaxed);
+        let stops = |noted: &&Noted<Tripped>| noted.what.until.0 == 0 || noted.what.until.0 > now;
+        let kills = &view.risk.kills;
+        let tripped: Vec<_> = view.risk.tripped.values().filter(stops).collect();
         let left_out = |len: usize| len.saturating_sub(STOPPED_MAX) as u64;
         let kill = |noted: &Noted<_>| proto::KillInForce {
             kill: Some(controls::kill_switch(&view, &noted.what)),
             changed: Some(changed(&view, noted)),
         };
-        let stop = |noted: &Noted<_>| proto::TrippedInForce {
+        let stop = |noted: &&Noted<_>| proto::TrippedInForce {
             tripped: Some(controls::tripped(&view, &noted.what)),
             since: noted.ts.0,
         };
         Ok(Response::new(proto::ListStoppedResponse {
             kills: kills.values().take(STOPPED_MAX).map(kill).collect(),
-            tripped: tripped.values().take(STOPPED_MAX).map(stop).collect(),
+            tripped: tripped.iter().take(STOPPED_MAX).map(stop).collect(),
             left_out: left_out(kills.len()) + left_out(tripped.len()),
             as_of: Some(reports::position(view.as_of)),
         }))

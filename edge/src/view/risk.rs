@@ -143,8 +143,10 @@ impl RiskView {
             Event::Ack(ack)
                 if ack.command_kind == CommandKind::DayRoll.wire() && ack.reject_reason == 0 =>
             {
-                // What was located holds until the day ends.
+                // What was located, and what a loss of the day stopped, holds until the day ends.
                 self.locates.clear();
+                let of_day = [ControlKind::DayLoss, ControlKind::Drawdown].map(ControlKind::wire);
+                self.tripped.retain(|(_, control), _| !of_day.contains(control));
             }
             _ => {}
         }
@@ -267,6 +269,7 @@ mod tests {
     use bytemuck::Zeroable;
     use tidegate_model::SeqNo;
     use tidegate_model::command::{NewOrder, Reason};
+    use tidegate_model::event::Ack;
 
     fn record(seq: u64, event: Event) -> EventRecord {
         let mut record = EventRecord::new(&event);
@@ -339,8 +342,13 @@ mod tests {
         view.apply(&record(3, stop(ControlKind::DayLoss, 1)));
         view.apply(&record(4, stop(ControlKind::Drawdown, 1)));
         view.apply(&record(5, stop(ControlKind::DayLoss, 0)));
-        let left: Vec<_> = view.tripped.keys().map(|(_, control)| *control).collect();
-        assert_eq!(left, [ControlKind::Drawdown.wire()]);
+        view.apply(&record(6, stop(ControlKind::ExecutionThrottle, 1)));
+        let left = |view: &RiskView| view.tripped.keys().map(|key| key.1).collect::<Vec<_>>();
+        let throttle = ControlKind::ExecutionThrottle.wire();
+        assert_eq!(left(&view), [throttle, ControlKind::Drawdown.wire()]);
+        let roll = Ack { command_kind: CommandKind::DayRoll.wire(), ..Ack::zeroed() };
+        view.apply(&record(7, Event::Ack(roll)));
+        assert_eq!(left(&view), [throttle], "what a loss stopped goes on with the new day");
     }
 
     #[test]

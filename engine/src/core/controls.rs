@@ -90,7 +90,7 @@ impl Core {
             Command::SetListed(set) => self.set_listed(set, who, publisher),
             Command::GrantLocate(set) => self.grant_locate(set, who, publisher),
             Command::KillSwitch(kill) => self.kill_switch(kill, who, publisher),
-            Command::Enable(enable) => self.enable(enable, publisher),
+            Command::Enable(enable) => self.enable(enable, who, publisher),
             _ => Err(Reject::of(RejectReason::UnknownCommand, 0)),
         }
     }
@@ -222,10 +222,11 @@ impl Core {
     fn enable<O: Output>(
         &mut self,
         enable: Enable,
+        who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) -> Result<u64, Reject> {
         let count = self.risk.enable_scope(&enable)?;
-        self.tell_trips(publisher);
+        self.tell_trips_of(who, enable.reason, publisher);
         Ok(count)
     }
 

@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::output::{Output, Publisher};
-use tidegate_model::command::{Action, Flatten};
+use tidegate_model::command::{Action, Flatten, Reason};
 use tidegate_model::event::{CancelReason, Event, Tripped};
 use tidegate_model::{AccountId, InstrumentId, Scope, ScopeKind, UnixNanos};
 use tidegate_oms::Requester;
@@ -20,6 +20,16 @@ impl Core {
 
     /// Tells what stopped or goes on, and does what was asked for that case.
     pub(super) fn tell_trips<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+        self.tell_trips_of(Requester::default(), Reason::EMPTY, publisher);
+    }
+
+    /// The same where somebody let a scope go on: who, and why.
+    pub(super) fn tell_trips_of<O: Output>(
+        &mut self,
+        enabled_by: Requester,
+        reason: Reason,
+        publisher: &mut Publisher<'_, O>,
+    ) {
         // What is done may stop more: the next round's.
         while !self.risk.trips().is_empty() {
             let tripped = self.risk.trips().remove(0);
@@ -34,12 +44,16 @@ impl Core {
                 (Action::Flatten, None) => Action::Cancel,
                 (action, _) => action,
             };
-            let told = Tripped { action: action.wire(), ..tripped };
+            // What stops is nobody's doing.
+            let (who, reason) = match tripped.stopped {
+                0 => (enabled_by, reason),
+                _ => (Requester::default(), Reason::EMPTY),
+            };
+            let told = Tripped { action: action.wire(), reason, ..tripped };
             let account = match scope.scope_kind() {
                 Some(ScopeKind::Account) => AccountId(scope.id),
                 _ => AccountId::NONE,
             };
-            let who = Requester::default();
             publisher.event(who, account, InstrumentId::NONE, &Event::Tripped(told));
             if tripped.stopped == 0 || action == Action::StopOpening {
                 continue;

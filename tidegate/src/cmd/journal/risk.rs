@@ -96,7 +96,8 @@ pub(super) fn risk_event(event: &Event, fields: &mut Fields) -> bool {
                 "met_by" = body.value,
                 "action" = name_of!(Action, body.action),
                 "until_ns" = body.until.0,
-                "stopped" = body.stopped
+                "stopped" = body.stopped,
+                "reason" = body.reason.as_str().to_string()
             );
             true
         }

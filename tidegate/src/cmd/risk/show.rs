@@ -9,6 +9,7 @@ use crate::scope_text::ScopeText;
 use anyhow::Result;
 use serde_json::json;
 use std::io::{self, Write};
+use tidegate_client::proto::event::Body;
 use tidegate_client::{Client, ClientError, proto};
 use tidegate_model::command::{Action, ControlKind, KillMode, Role};
 use tidegate_model::scope::ScopeKind;
@@ -308,12 +309,12 @@ pub(super) fn history(
     let mut table = Table::new(&["when", "who", "why", "what"]);
     for entry in &entries {
         let event = entry.event.clone().unwrap_or_default();
-        table.row([
-            time(event.ts),
-            who(event.principal, &entry.name),
-            entry.reason.clone(),
-            entry.text.clone(),
-        ]);
+        let by = match (event.principal, &event.body) {
+            // A control was met by what happened: nobody did it.
+            (0, Some(Body::Tripped(_))) => "the engine".to_string(),
+            (principal, _) => who(principal, &entry.name),
+        };
+        table.row([time(event.ts), by, entry.reason.clone(), entry.text.clone()]);
     }
     table.print(&mut out)?;
     if older > 0 {
