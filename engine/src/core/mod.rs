@@ -21,6 +21,7 @@ mod holders;
 mod internal;
 mod listing;
 mod lists;
+mod many;
 mod market;
 mod orders;
 pub mod output;
