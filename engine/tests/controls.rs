@@ -396,6 +396,9 @@ fn a_loss_stops_cancels_and_flattens_as_configured() {
                 Action::Flatten => (0, 0),
             };
             assert_eq!((desk.core.oms().open_count(), position), (open, held), "{action} {scope}");
+            let long = desk.core.risk().totals(scope).map(|totals| totals.money.long);
+            // What closes a strategy's position is the strategy's own.
+            assert_eq!(long == Some(0), held == 0, "{action} {scope}: {long:?}");
             // To go on takes two: it raises the limit by what was lost.
             let enable = Command::Enable(Enable { scope, reason: Reason::EMPTY });
             let told = desk.command_by(ALICE, enable);

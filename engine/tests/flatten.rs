@@ -24,7 +24,7 @@ fn long(latency_ns: u64, qty: u64) -> Desk {
 }
 
 fn flatten(desk: &mut Desk, at: UnixNanos, instrument: InstrumentId) -> Vec<Event> {
-    desk.command(Command::Flatten(Flatten { at, account: ACCOUNT, instrument }))
+    desk.command(Command::Flatten(Flatten::of(at, ACCOUNT, instrument)))
 }
 
 fn waiting(told: &[Event]) -> Option<u64> {
@@ -112,7 +112,7 @@ fn what_is_not_there_is_refused() {
     let mut desk = long(0, 100);
     let told = flatten(&mut desk, UnixNanos::ZERO, InstrumentId(77));
     assert_eq!(waiting(&told), None);
-    let scope = Flatten { at: UnixNanos::ZERO, account: AccountId(9), instrument: INSTRUMENT };
+    let scope = Flatten::of(UnixNanos::ZERO, AccountId(9), INSTRUMENT);
     assert_eq!(waiting(&desk.command(Command::Flatten(scope))), None);
     assert_eq!(position(&desk), 100);
 }

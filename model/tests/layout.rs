@@ -202,8 +202,8 @@ fn event_records() {
     layout!(SetVolumeCurve, size 120, align 8, {
         0 begin_ns, 8 bucket_ns, 16 curve, 20 bucket_count, 21 reserved, 24 weights,
     });
-    layout!(Flatten, size 16, align 8, {
-        0 at, 8 account, 12 instrument,
+    layout!(Flatten, size 24, align 8, {
+        0 at, 8 account, 12 instrument, 16 strategy, 18 reserved,
     });
     layout!(ListStatus, size 64, align 16, {
         0 reject_limit, 16 reject_value, 32 first_order_id, 40 list_id, 44 contingency, 45 leg_count, 46 status,

@@ -290,7 +290,7 @@ fn commands() -> Vec<Command> {
             reserved: [0; 3],
             weights: [0x0102; CURVE_BUCKETS_MAX],
         }),
-        Command::Flatten(Flatten { at: UnixNanos(1), account, instrument: InstrumentId(2) }),
+        Command::Flatten(Flatten::of(UnixNanos(1), account, InstrumentId(2))),
         Command::SetFillModel(SetFillModel {
             instrument: InstrumentId(2),
             model: FillModelKind::Power.wire(),

@@ -120,12 +120,10 @@ pub(crate) fn curve(request: &proto::SetVolumeCurveRequest) -> Checked<Command> 
 
 /// Positions to be closed.
 pub(crate) fn flatten(view: &View, request: &proto::FlattenRequest) -> Checked<Command> {
-    Ok(Command::Flatten(Flatten {
-        at: UnixNanos(if request.take_back { u64::MAX } else { request.at }),
-        account: account(request.account)?,
-        instrument: match request.symbol.as_str() {
-            "" => InstrumentId::NONE,
-            text => instrument(view, text)?.0,
-        },
-    }))
+    let at = UnixNanos(if request.take_back { u64::MAX } else { request.at });
+    let instrument = match request.symbol.as_str() {
+        "" => InstrumentId::NONE,
+        text => instrument(view, text)?.0,
+    };
+    Ok(Command::Flatten(Flatten::of(at, account(request.account)?, instrument)))
 }

@@ -122,7 +122,7 @@ impl Core {
             }
             let trades = self.listing[instrument].status == TradingStatus::Trading;
             if !is_open && trades {
-                self.close_position((account, instrument), position, one.who, publisher);
+                self.close_position(one, instrument, position, publisher);
             }
             is_left |= self.oms.position(account, instrument).qty != 0
                 || self.has_open(account, instrument);
@@ -136,11 +136,12 @@ impl Core {
 
     fn close_position<O: Output>(
         &mut self,
-        (account, instrument): (AccountId, InstrumentId),
+        one: &Flattening,
+        instrument: InstrumentId,
         position: i64,
-        who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
+        let (Flatten { account, strategy, .. }, who) = (one.scope, one.who);
         let side = if position > 0 { Side::Sell } else { Side::Buy };
         let lot = self.listing[instrument].instrument.order_lot.0;
         let most = self.risk.limits(account).map_or(0, |limits| limits.max_order_qty.0);
@@ -149,6 +150,7 @@ impl Core {
             client_order_id: name_of_closing(self.seq.0, instrument),
             account,
             instrument,
+            strategy,
             side: side.wire(),
             order_type: OrderType::Market.wire(),
             time_in_force: TimeInForce::Day.wire(),
@@ -171,10 +173,10 @@ impl Core {
     pub(super) fn hash_of_flattening(&self) -> StateHash {
         let mut hash = StateHash::default();
         for one in &self.flattening {
-            let Flatten { at, account, instrument } = one.scope;
+            let Flatten { at, account, instrument, strategy, .. } = one.scope;
             let scope = u64::from(account.0) << 32 | u64::from(instrument.0);
             let who = u64::from(one.who.principal.0) << 32 | u64::from(one.who.session.0);
-            let words = [at.0, scope, one.next_at.0, who, one.who.request_id];
+            let words = [at.0, scope, one.next_at.0, who, one.who.request_id, strategy.0.into()];
             hash.add(hash_words(0x464c_4154, &words));
         }
         hash

@@ -4,7 +4,9 @@ use super::Core;
 use super::output::{Output, Publisher};
 use tidegate_model::command::{Action, Flatten, Reason};
 use tidegate_model::event::{CancelReason, Event, Tripped};
-use tidegate_model::{AccountId, InstrumentId, Scope, ScopeKind, UnixNanos};
+use tidegate_model::{
+    AccountId, InstrumentId, PrincipalId, Scope, ScopeKind, StrategyId, UnixNanos,
+};
 use tidegate_oms::Requester;
 
 impl Core {
@@ -60,7 +62,7 @@ impl Core {
             }
             self.cancel_scope(scope, CancelReason::Control, publisher);
             if let Some((account, instrument)) = flattened {
-                self.flatten_each(account, instrument, publisher);
+                self.flatten_each(scope, account, instrument, publisher);
             }
         }
     }
@@ -84,6 +86,7 @@ impl Core {
 
     fn flatten_each<O: Output>(
         &mut self,
+        of: Scope,
         account: AccountId,
         instrument: InstrumentId,
         publisher: &mut Publisher<'_, O>,
@@ -92,7 +95,13 @@ impl Core {
             AccountId::NONE => self.oms.accounts().map(|(account, _)| account).collect(),
             account => vec![account],
         };
-        let who = Requester::default();
+        // What closes a strategy's or a principal's positions counts as theirs.
+        let (mut who, mut strategy) = (Requester::default(), StrategyId::NONE);
+        match of.scope_kind() {
+            Some(ScopeKind::Strategy) => strategy = StrategyId(of.id as u16),
+            Some(ScopeKind::Principal) => who.principal = PrincipalId(of.id),
+            _ => {}
+        }
         for account in each {
             let holds = |id: InstrumentId| instrument == InstrumentId::NONE || instrument == id;
             let holds_any = {
@@ -100,7 +109,8 @@ impl Core {
                 positions.any(|(id, position)| holds(id) && position.qty != 0)
             };
             if holds_any {
-                let scope = Flatten { at: UnixNanos::ZERO, account, instrument };
+                let now = UnixNanos::ZERO;
+                let scope = Flatten { strategy, ..Flatten::of(now, account, instrument) };
                 // A full table is told by the orders that stay refused: the scope is stopped all the same.
                 if self.flatten(scope, who, publisher).is_err() {
                     self.counters.refused_events += 1;

@@ -3,7 +3,7 @@
 //! A parent is entered as a [`NewAlgorithm`], then the parent itself as a [`super::NewOrder`] with the same `list_id` and leg 1,
 //! by the same session: the order says what is to be traded, the algorithm how. It is canceled and replaced like any order.
 
-use crate::ids::{AccountId, InstrumentId};
+use crate::ids::{AccountId, InstrumentId, StrategyId};
 use crate::units::{Lots, UnixNanos};
 use bytemuck::{Pod, Zeroable};
 
@@ -84,4 +84,15 @@ pub struct Flatten {
     pub account: AccountId,
     /// In what; [`InstrumentId::NONE`] for everything.
     pub instrument: InstrumentId,
+    /// The strategy that the orders which close belong to, or 0.
+    pub strategy: StrategyId,
+    /// Zero.
+    pub reserved: [u8; 6],
+}
+
+impl Flatten {
+    /// Closes what an account holds, in the name of no strategy.
+    pub const fn of(at: UnixNanos, account: AccountId, instrument: InstrumentId) -> Self {
+        Self { at, account, instrument, strategy: StrategyId::NONE, reserved: [0; 6] }
+    }
 }
