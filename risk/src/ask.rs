@@ -253,7 +253,7 @@ impl Risk {
         for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
             // A first order fits into nothing.
             if let Some(held) = holder.and_then(|holder| self.held(at, holder, instrument)) {
-                held.stake.exposure.with(asked.removed, Some(asked.added))?;
+                held.stake.exposure.check_room(asked.added)?;
             }
         }
         Ok(())
@@ -529,13 +529,17 @@ impl Risk {
         change: &Change,
         traded: &Traded,
     ) -> Says {
-        let kept = record.factors.as_ref()?;
-        let mut sums = **kept;
-        if let Some(loadings) = &traded.factors {
-            sums.add(&change.before, loadings, -1);
-            sums.add(&change.then, loadings, 1);
-        }
-        let passes = sums.is_within(control.limit);
+        let kept = &**record.factors.as_ref()?;
+        let mut with_it = *kept;
+        let sums = match &traded.factors {
+            None => kept,
+            Some(loadings) => {
+                with_it.add(&change.before, loadings, -1);
+                with_it.add(&change.then, loadings, 1);
+                &with_it
+            }
+        };
+        let passes = sums.is_within(record.factor_limit);
         let value = if passes && !J::TELLS { 0 } else { sums.exposure().0 };
         Some((RejectReason::FactorExposure, control.limit, value, passes))
     }

@@ -169,6 +169,19 @@ impl PairExposure {
         toward + i128::from(self.open_qty[side.index()].0)
     }
 
+    /// Lets what can be put in beside all that is open, whatever of that makes way for it.
+    ///
+    /// # Errors
+    /// As [`Self::with`].
+    #[inline]
+    pub(crate) fn check_room(&self, added: &OrderExposure) -> Result<(), Reject> {
+        let side = added.side.index();
+        let (qty, notional) = (self.open_qty[side], self.open_notional[side]);
+        let fits = qty.0.checked_add(added.qty.0).is_some()
+            && notional.0 + added.notional.0 <= PAIR_MONEY_MAX.0;
+        if fits { Ok(()) } else { Err(Reject::of(RejectReason::Overflow, PAIR_MONEY_MAX.0)) }
+    }
+
     /// The counters with `removed` taken out and `added` put in.
     ///
     /// # Errors

@@ -7,52 +7,67 @@ use crate::stake::Contribution;
 use tidegate_model::Money;
 use tidegate_model::command::FACTORS_MAX;
 
-/// Millionths in the whole.
-const E6: i128 = 1_000_000;
-/// Factors are summed in thousandths of a currency's unit: 2^59 of them, 576 trillion units, and eight squares fit 128 bits.
+/// Sums are kept in so many [`Money`] units: thousandths of a currency's unit, times millionths of a loading.
 const MILLI: i128 = 1_000_000_000_000_000;
-const FACTOR_MAX: i128 = 1 << 59;
+const E6: i128 = 1_000_000;
+/// What is squared is a sum without its last twenty bits, 1.05 thousandths of a unit: a shift where a division would take long.
+const SHIFT: u32 = 20;
+/// The most of it that is squared, 600 trillion units: eight squares fit 128 bits.
+const FACTOR_MAX: u128 = 1 << 59;
 
-/// Each factor if all that raises it executes, and if all that lowers it does. In money of 1e-15.
+/// Each factor if all that raises it executes, and if all that lowers it does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactorSums {
     pub highest: [i128; FACTORS_MAX],
     pub lowest: [i128; FACTORS_MAX],
 }
 
+/// A limit as squares of sums are compared with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FactorLimit(u128);
+
+impl FactorLimit {
+    /// What comes to more than `limit` of money is beyond it.
+    pub fn of(limit: i128) -> Self {
+        let kept = u128::try_from(limit / MILLI).unwrap_or(0).saturating_mul(E6 as u128) >> SHIFT;
+        let next = kept + 1;
+        Self(next.saturating_mul(next))
+    }
+}
+
 impl FactorSums {
     /// Adds (`sign` 1) or takes away (-1) what one instrument contributes.
     pub fn add(&mut self, of: &Contribution, loadings_e6: &[i32; FACTORS_MAX], sign: i128) {
-        // What the value may become if every order of one side executes. In thousandths, so that products fit.
+        // What the value may become if every order of one side executes.
         let value = of.long - of.short;
-        let [up, down] = [value + of.open[0], value - of.open[1]].map(|money| money / 1_000);
+        let [up, down] = [value + of.open[0], value - of.open[1]].map(|money| money / MILLI);
         let sides = self.highest.iter_mut().zip(&mut self.lowest);
         for ((highest, lowest), loading) in sides.zip(loadings_e6) {
-            let [a, b] = [up, down].map(|money| money * i128::from(*loading) / E6);
+            let [a, b] = [up, down].map(|milli| milli * i128::from(*loading));
             *highest += sign * a.max(b);
             *lowest += sign * a.min(b);
         }
     }
 
-    /// True if the factors amount to no more than `limit` at worst.
+    /// True if the factors come to no more than the limit at worst.
     #[inline]
-    pub fn is_within(&self, limit: i128) -> bool {
-        // The root is rounded down: what comes to the next thousandth of a unit is beyond.
-        let limit = u128::try_from(limit / MILLI).unwrap_or(0).saturating_add(1);
-        limit.checked_mul(limit).is_none_or(|square| self.squares() < square)
+    pub fn is_within(&self, limit: FactorLimit) -> bool {
+        self.squares() < limit.0
     }
 
-    /// What the factors amount to at worst.
+    /// What the factors come to at worst, to a thousandth of a unit.
     pub fn exposure(&self) -> Money {
-        Money(self.squares().isqrt() as i128 * MILLI)
+        let root = self.squares().isqrt() as i128;
+        Money(((root << SHIFT) + E6 / 2) / E6 * MILLI)
     }
 
     #[inline]
     fn squares(&self) -> u128 {
         let squares = self.highest.iter().zip(&self.lowest).map(|(highest, lowest)| {
-            let worst = highest.abs().max(lowest.abs()) / (MILLI / 1_000);
-            let worst = worst.min(FACTOR_MAX) as u128;
-            worst * worst
+            let worst = highest.unsigned_abs().max(lowest.unsigned_abs()) >> SHIFT;
+            // Below 2^59: one multiplication of 64 bits.
+            let worst = worst.min(FACTOR_MAX) as u64;
+            u128::from(worst) * u128::from(worst)
         });
         squares.sum()
     }
@@ -87,7 +102,11 @@ mod tests {
         ] {
             let mut sums = FactorSums::default();
             parts.iter().for_each(|(part, loadings)| sums.add(part, loadings, 1));
-            assert_eq!(sums.exposure(), Money(units * MONEY_PER_UNIT), "{parts:?}");
+            let told = sums.exposure().0;
+            let away = (told - units * MONEY_PER_UNIT).abs();
+            assert!(away <= 2 * MILLI, "{parts:?}: {told}");
+            let [at, below] = [0, 1].map(|less| FactorLimit::of((units - less) * MONEY_PER_UNIT));
+            assert!(sums.is_within(at) && (units == 0 || !sums.is_within(below)), "{parts:?}");
             parts.iter().for_each(|(part, loadings)| sums.add(part, loadings, -1));
             assert_eq!(sums, FactorSums::default(), "taken away again");
         }

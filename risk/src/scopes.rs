@@ -1,7 +1,7 @@
 //! Everything that has controls of its own: the firm, principals, accounts, strategies, instruments, groups of them.
 
 use crate::control::Control;
-use crate::factors::FactorSums;
+use crate::factors::{FactorLimit, FactorSums};
 use crate::rate::TokenBucket;
 use crate::stake::Contribution;
 use crate::throttle::Ring;
@@ -118,6 +118,7 @@ pub(crate) struct ScopeRecord {
     /// By [`STOPS`].
     pub stops: [Option<Stop>; STOPS.len()],
     pub factors: Option<Box<FactorSums>>,
+    pub factor_limit: FactorLimit,
     pub moved: Range,
     /// Reference and time at which the window of a collar began.
     pub window: Option<(UnixNanos, i64)>,
@@ -147,6 +148,7 @@ impl ScopeRecord {
             losses: 0,
             stops: [None; STOPS.len()],
             factors: None,
+            factor_limit: FactorLimit::default(),
             moved: Range::default(),
             window: None,
             sole_account: None,
@@ -201,6 +203,7 @@ impl ScopeRecord {
                     false => self.bucket.resize(per_sec, burst),
                 }
             }
+            ControlKind::FactorExposure => self.factor_limit = FactorLimit::of(control.limit),
             ControlKind::ExecutionThrottle => {
                 self.executions = Some(Ring::new(control.limit as usize));
             }
