@@ -323,7 +323,8 @@ fn check_state(core: &Core, listener: &Listener) {
         assert_eq!(in_market, expected, "the market has what is live: {order:?}");
         live += usize::from(in_market.is_some());
         let told = core.oms().execution(slot);
-        assert_eq!(listener.orders[&order.order_id].leaves_qty, told.leaves_qty);
+        let last = &listener.orders[&order.order_id];
+        assert_eq!((last.qty, last.leaves_qty), (told.qty, told.leaves_qty), "it was told");
         let lots = open.entry((order.account, order.instrument, order.side)).or_insert(0);
         // Of orders of which only one can execute, the first stands for all.
         if core.oms().rivals(slot).all(|rival| rival > slot) {

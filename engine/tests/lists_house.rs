@@ -8,6 +8,7 @@ use tidegate_model::command::Contingency::{Bracket, Oco, Oto};
 use tidegate_model::command::OrderType as Type;
 use tidegate_model::command::TimeInForce::{Day, Gtc};
 use tidegate_model::command::*;
+use tidegate_model::event::{Event, ExecType, Execution};
 use tidegate_model::instrument::venue_kind;
 use tidegate_model::*;
 
@@ -47,15 +48,19 @@ fn bob(desk: &mut Desk, side: Side, price: i64, qty: u64) -> Vec<String> {
 
 /// Alice enters a list.
 fn enter(desk: &mut Desk, contingency: Contingency, legs: &[NewOrder]) -> Vec<String> {
+    lines(&enter_list(desk, contingency, legs))
+}
+
+fn enter_list(desk: &mut Desk, contingency: Contingency, legs: &[NewOrder]) -> Vec<Event> {
     desk.names += 1;
     let list_id = desk.names as u32;
     let (contingency, leg_count) = (contingency.wire(), legs.len() as u8);
     let head = NewList { account: ALICE, list_id, contingency, leg_count, reserved: [0; 6] };
-    let mut told = lines(&desk.command(Command::NewList(head)));
+    let mut told = desk.command(Command::NewList(head));
     for (leg, order) in (1..).zip(legs) {
         let name = ClientOrderId::new(&format!("list-{list_id}-{leg}")).expect("valid");
         let order = NewOrder { client_order_id: name, list_id, leg, ..*order };
-        told.extend(lines(&desk.command(Command::NewOrder(order))));
+        told.extend(desk.command(Command::NewOrder(order)));
     }
     told
 }
@@ -162,6 +167,46 @@ fn an_exit_that_closes_all_ends_the_entry_and_leaves_the_market() {
         ]
     );
     check_all_released(&desk);
+}
+
+/// The stop price of an exit is reached as soon as it begins, while the other exit is there: it is held until that is canceled,
+/// and rests with what it began with.
+#[test]
+fn an_exit_that_is_held_at_its_stop_price_has_what_is_live_of_it() {
+    let mut desk = house();
+    bob(&mut desk, Sell, 9_995, 40);
+    let stop_limit = NewOrder {
+        order_type: Type::StopLimit.wire(),
+        price: cents(10_010),
+        ..stop(Sell, 9_996, 100)
+    };
+    let legs = [limit(Buy, 10_000, 100), limit(Sell, 10_050, 100), stop_limit];
+    let told = enter_list(&mut desk, Bracket, &legs);
+    let of_stop = told.iter().filter_map(|event| match event {
+        Event::Execution(Execution {
+            order_id: OrderId(4), exec_type, qty, leaves_qty, ..
+        }) => {
+            let exec_type = ExecType::from_wire(*exec_type).expect("known");
+            Some((exec_type, qty.0, leaves_qty.0))
+        }
+        _ => None,
+    });
+    assert_eq!(
+        of_stop.collect::<Vec<_>>(),
+        [(ExecType::PendingNew, 100, 100), (ExecType::New, 40, 40), (ExecType::Triggered, 40, 40)]
+    );
+    assert_eq!(lines(&told).last().expect("some"), "3 canceled 40 contingent -> canceled");
+    assert_eq!(in_market(&desk, 4), Some(40));
+    assert_eq!(
+        bob(&mut desk, Sell, 10_000, 25),
+        [
+            "5 new -> new",
+            "2 trade 25@10000 -> partially_filled",
+            "5 trade 25@10000 -> filled",
+            "4 restated -> new"
+        ]
+    );
+    assert_eq!(in_market(&desk, 4), Some(65));
 }
 
 #[test]

@@ -427,7 +427,7 @@ impl Oms {
         let held = self.orders.bond(slot).held;
         self.step(slot, event, |order| {
             order.replace = None;
-            if !order.place.shows_whole() {
+            if !order.shows_whole() {
                 order.qty = Lots(order.qty.0 - held.0);
             }
         })
@@ -631,7 +631,7 @@ impl Oms {
         let order = self.order(slot);
         let Bond { parent_id, held, .. } = self.orders.bond(slot);
         // Of an order at work, what is held back is no part yet.
-        let held = if order.place.shows_whole() { Lots::ZERO } else { held };
+        let held = if order.shows_whole() { Lots::ZERO } else { held };
         let leaves = order.leaves_qty();
         Execution {
             cum_ticks_lots: order.cum_ticks_lots,

@@ -45,13 +45,6 @@ pub enum Place {
     Parent = 4,
 }
 
-impl Place {
-    /// True if what the engine holds back of the order is a part of it all the same: it has not begun, or never goes out itself.
-    pub const fn shows_whole(self) -> bool {
-        matches!(self, Self::Held | Self::Parent)
-    }
-}
-
 /// What an order that does not stand alone has beside its own terms. Kept apart, so that others need not carry it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -226,6 +219,16 @@ impl Order {
         entry_hash: 0,
         hash: 0,
     };
+
+    /// True if what the engine holds back of the order is a part of it all the same: it has not begun, or never goes out itself.
+    /// One that is held again, since its siblings are still in its way when its stop price is reached, has begun.
+    pub(crate) fn shows_whole(&self) -> bool {
+        match self.place {
+            Place::Held => !self.acknowledged,
+            Place::Parent => true,
+            Place::Venue | Place::Waiting | Place::House => false,
+        }
+    }
 
     /// LeavesQty: what may still be executed. 0 once the order is at its end.
     #[inline]
