@@ -262,6 +262,26 @@ fn what_its_market_does_not_take_ends_the_list() {
     );
 }
 
+/// A market that closes executes a part of one leg, and takes no change of the other any more.
+#[test]
+fn a_leg_that_its_market_does_not_change_is_canceled_as_it_was_told() {
+    let mut desk = house();
+    phase(&mut desk, Phase::CloseAuction);
+    enter(&mut desk, Oco, &[limit(Buy, 9_995, 10), limit(Sell, 10_050, 10)]);
+    bob(&mut desk, Sell, 9_995, 4);
+    assert_eq!(
+        phase(&mut desk, Phase::Closed),
+        [
+            "1 trade 4@9995 -> partially_filled",
+            "3 trade 4@9995 -> filled",
+            "2 restated -> new",
+            "2 canceled 6 contingent -> canceled",
+            "1 canceled 6 contingent -> canceled",
+            "list 1 all_done"
+        ]
+    );
+}
+
 #[test]
 fn the_day_ends_for_legs_that_the_engine_holds() {
     let mut desk = house();

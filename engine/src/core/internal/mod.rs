@@ -228,18 +228,19 @@ impl Core {
             // It has yet to begin, and does so with what is live then.
             None if !acknowledged => {}
             None => self.send(slot, Request::New, who, publisher),
-            Some(_) if live == Lots::ZERO => {
-                self.in_market(market, asked, publisher, |markets, told| {
-                    markets.cancel(handle, told);
-                });
-            }
             Some(entry) => {
-                let is_refused = self.in_market(market, asked, publisher, |markets, told| {
-                    markets.replace(handle, live, entry.price, None, told);
-                });
+                let is_refused = live > Lots::ZERO
+                    && self.in_market(market, asked, publisher, |markets, told| {
+                        markets.replace(handle, live, entry.price, None, told);
+                    });
+                if live == Lots::ZERO || is_refused {
+                    self.in_market(market, asked, publisher, |markets, told| {
+                        markets.cancel(handle, told);
+                    });
+                }
                 if is_refused {
-                    let request = Request::Cancel(CancelReason::Contingent);
-                    self.send(slot, request, who, publisher);
+                    // What the market had of it is not what is left of it: the store knows.
+                    self.end_for(slot, CancelReason::Contingent, who, publisher);
                 }
             }
         }
