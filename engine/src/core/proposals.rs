@@ -76,11 +76,12 @@ pub(super) struct Proposals {
     /// By rising number.
     waiting: Vec<Waiting>,
     last_number: u64,
+    next_due: Option<UnixNanos>,
 }
 
 impl Proposals {
     pub fn new() -> Self {
-        Self { waiting: Vec::with_capacity(PROPOSALS_MAX), last_number: 0 }
+        Self { waiting: Vec::with_capacity(PROPOSALS_MAX), last_number: 0, next_due: None }
     }
 
     /// Lets one more wait.
@@ -99,8 +100,24 @@ impl Proposals {
 
     /// When the next one lapses.
     #[inline]
-    pub fn next_due(&self) -> Option<UnixNanos> {
-        self.waiting.iter().map(|one| one.lapses_at).min()
+    pub const fn next_due(&self) -> Option<UnixNanos> {
+        self.next_due
+    }
+
+    fn put(&mut self, one: Waiting) {
+        self.waiting.push(one);
+        self.look_for_next();
+    }
+
+    fn take(&mut self, at: usize) -> Waiting {
+        let one = self.waiting.remove(at);
+        self.look_for_next();
+        one
+    }
+
+    /// Every input asks when the next one lapses: that is looked for when they change.
+    fn look_for_next(&mut self) {
+        self.next_due = self.waiting.iter().map(|one| one.lapses_at).min();
     }
 
     pub fn hash(&self) -> StateHash {
@@ -170,7 +187,7 @@ impl Core {
         let lapses_at = UnixNanos(self.now.0.saturating_add(life_ns));
         let hash = hash_of(number, who.principal, &record);
         let one = Waiting { number, hash, lapses_at, who, record };
-        self.proposals.waiting.push(one);
+        self.proposals.put(one);
         self.tell_proposal(&one, ProposalStatus::Pending, PrincipalId::OPERATOR, who, publisher);
         Ok(number)
     }
@@ -210,7 +227,7 @@ impl Core {
         if one.hash != decide.hash {
             return Err(Reject::of(RejectReason::WrongHash, number));
         }
-        self.proposals.waiting.remove(at);
+        self.proposals.take(at);
         let status = match decision {
             Decision::Approve => ProposalStatus::Approved,
             Decision::Refuse if takes_back => ProposalStatus::Withdrawn,
@@ -312,7 +329,8 @@ impl Core {
         status: ProposalStatus,
         publisher: &mut Publisher<'_, O>,
     ) {
-        self.proposals.waiting.retain(|other| other.number != one.number);
+        let at = self.proposals.waiting.iter().position(|other| other.number == one.number);
+        self.proposals.take(at.expect("it was found just now"));
         self.tell_proposal(one, status, PrincipalId::OPERATOR, one.who, publisher);
     }
 
@@ -406,7 +424,7 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         while let Some(at) = self.proposals.waiting.iter().position(&is_it) {
-            let one = self.proposals.waiting.remove(at);
+            let one = self.proposals.take(at);
             self.tell_proposal(&one, status, PrincipalId::OPERATOR, one.who, publisher);
             if let Some(order) = one.order() {
                 let reject = Reject::of(RejectReason::ApprovalLapsed, one.number.into());
