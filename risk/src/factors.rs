@@ -10,9 +10,9 @@ use tidegate_model::command::FACTORS_MAX;
 /// Sums are kept in so many [`Money`] units: thousandths of a currency's unit, times millionths of a loading.
 const MILLI: i128 = 1_000_000_000_000_000;
 const E6: i128 = 1_000_000;
-/// What is squared is a sum without its last twenty bits, 1.05 thousandths of a unit: a shift where a division would take long.
-const SHIFT: u32 = 20;
-/// The most of it that is squared, 600 trillion units: eight squares fit 128 bits.
+/// What is squared is a sum without its last ten bits, a millionth of a unit: a shift where a division would take long.
+const SHIFT: u32 = 10;
+/// The most of it that is squared, 590 thousand million units: eight squares fit 128 bits.
 const FACTOR_MAX: u128 = 1 << 59;
 
 /// Each factor if all that raises it executes, and if all that lowers it does.
