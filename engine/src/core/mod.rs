@@ -40,7 +40,7 @@ pub use listing::{CHANNELS_MAX, Listed, Listing};
 pub use output::{Collected, NoOutput};
 use output::{Output, Publisher};
 use paper::PaperVenue;
-use tidegate_model::command::Configure;
+use tidegate_model::command::{Configure, SetLimits};
 use tidegate_model::event::{Ack, Event};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -338,6 +338,14 @@ impl Core {
     /// See [`PaperVenue::set_recorded_latency`]. For simulations only: what it changes is in no journal.
     pub fn set_recorded_latency(&mut self, latency_ns: Option<u64>) {
         self.paper.set_recorded_latency(latency_ns);
+    }
+
+    /// Puts limits in force at once, whoever would have to agree. For simulations only: what it changes is in no journal.
+    ///
+    /// # Errors
+    /// As the command.
+    pub fn set_supposed_limits(&mut self, limits: &SetLimits) -> Result<(), Reject> {
+        self.risk.set_limits(limits)
     }
 
     /// Orders that wait for their stop price.

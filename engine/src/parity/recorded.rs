@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tidegate_model::command::{
     CorporateActionKind, NewOrder, OrderType, ROUTES_MAX, ReplaceOrder, RouteReport,
-    RouteReportKind,
+    RouteReportKind, SetLimits,
 };
 use tidegate_model::event::{CancelReason, Event, ExecType, Execution};
 use tidegate_model::market::MarketEventKind;
@@ -182,6 +182,8 @@ pub struct Recording {
     /// By route: it tells what its venue charges.
     pub tells_fees: [bool; ROUTES_MAX],
     pub(super) asked: Vec<Asked>,
+    /// Limits that were put in force, with the input that did: it may be a second person's decision.
+    pub(super) limits: Vec<(SeqNo, SetLimits)>,
     /// What was booked in positions is what orders executed, and nothing else.
     pub(super) is_ledger_plain: bool,
 }
@@ -212,6 +214,7 @@ struct Reading {
     refused: BTreeMap<&'static str, u64>,
     has_data: Vec<bool>,
     splits: Vec<InstrumentId>,
+    limits: Vec<(SeqNo, SetLimits)>,
     is_ledger_plain: bool,
     /// The new terms that the input asks for.
     replacing: Option<ReplaceOrder>,
@@ -258,6 +261,7 @@ impl Reading {
             has_data: Vec::new(),
             splits: Vec::new(),
             is_ledger_plain: true,
+            limits: Vec::new(),
             replacing: None,
         }
     }
@@ -307,6 +311,7 @@ impl Reading {
                     self.execution(core, seq, &record, &execution, told_fee)?;
                 }
                 Some(Event::CancelReject(execution)) => self.refusal(&record, &execution, answer),
+                Some(Event::Limits(limits)) => self.limits.push((seq, limits)),
                 _ => {}
             }
         }
@@ -672,6 +677,7 @@ impl Reading {
             tells_fees,
             asked: self.asked,
             is_ledger_plain: self.is_ledger_plain,
+            limits: self.limits,
         })
     }
 }

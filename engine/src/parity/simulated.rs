@@ -16,7 +16,7 @@ use tidegate_model::ids::Code;
 use tidegate_model::instrument::venue_kind;
 use tidegate_model::{
     AccountId, ClientOrderId, Command, CommandRecord, Instrument, InstrumentId, Lots, Money,
-    OrderId, Ticks, UnixNanos,
+    OrderId, SeqNo, Ticks, UnixNanos,
 };
 
 /// How long requests take to the venue.
@@ -114,6 +114,7 @@ pub(super) fn simulate(
         }
         let here = asked.iter().take_while(|asked| asked.seq == seq).count();
         let (now, later) = asked.split_at(here);
+        simulation.limit(seq);
         simulation.input(&recorded, now)?;
         asked = later;
         count += 1;
@@ -251,7 +252,6 @@ impl<'a> Simulation<'a> {
                 return self.fund(transfer.account, transfer.currency, at);
             }
             Some(Command::Convert(convert)) => return self.fund(convert.account, convert.to, at),
-            Some(Command::SetLimits(limits)) => Command::SetLimits(widened(&limits)),
             Some(Command::SetFees(_) | Command::AssignFees(_)) if self.rules.rates.is_some() => {
                 Command::Time
             }
@@ -269,6 +269,16 @@ impl<'a> Simulation<'a> {
                 | Command::MassCancel(_)
                 | Command::SessionClosed
                 | Command::KillSwitch(_)
+                | Command::SetLimits(_)
+                | Command::SetPrincipal(_)
+                | Command::SetControl(_)
+                | Command::SetGroup(_)
+                | Command::SetListed(_)
+                | Command::SetFactors(_)
+                | Command::GrantLocate(_)
+                | Command::Enable(_)
+                | Command::Decide(_)
+                | Command::CheckOrder(_)
                 | Command::SetBorrow(_)
                 | Command::ReportEquity(_),
             )
@@ -276,6 +286,16 @@ impl<'a> Simulation<'a> {
             Some(other) => other,
         };
         self.command(command, at);
+    }
+
+    /// Limits that an input put in force, whoever had to agree to them.
+    fn limit(&mut self, seq: SeqNo) {
+        let at = self.recording.limits.partition_point(|(other, _)| *other < seq);
+        let here = self.recording.limits[at..].iter().take_while(|(other, _)| *other == seq);
+        for (_, limits) in here {
+            let set = self.core.set_supposed_limits(&widened(limits));
+            set.expect("the account is open, and the limits were in force");
+        }
     }
 
     fn is_supposed(&self) -> bool {
