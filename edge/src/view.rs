@@ -13,8 +13,8 @@ use tidegate_model::event::{
     RouteState,
 };
 use tidegate_model::{
-    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, Symbol,
-    TickTable, UnixNanos,
+    AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, RejectReason,
+    ScopeKind, Symbol, TickTable, UnixNanos,
 };
 
 /// What is known of one account.
@@ -101,6 +101,8 @@ pub(crate) struct View {
     /// Open orders, and those finished today.
     pub orders: BTreeMap<OrderId, OrderView>,
     pub finished_dropped: u64,
+    /// How often each reason refused an order or a change of one, by whose limit it was.
+    pub refusals: BTreeMap<(RejectReason, Option<ScopeKind>), u64>,
     /// By number; those that no event has named are not in it.
     pub routes: BTreeMap<u8, RouteView>,
     /// The last step of each market of the house that has taken one.
@@ -124,6 +126,7 @@ impl View {
             positions: BTreeMap::new(),
             orders: BTreeMap::new(),
             finished_dropped: 0,
+            refusals: BTreeMap::new(),
             routes: BTreeMap::new(),
             phases: BTreeMap::new(),
             instruments: BTreeMap::new(),
@@ -182,6 +185,11 @@ impl View {
         self.as_of = EventPosition { seq: record.seq, ordinal: record.ordinal };
         self.session_last = self.session_last.max(record.session.0);
         self.risk.apply(record);
+        if let Some(Event::Execution(told) | Event::CancelReject(told)) = record.event()
+            && let Some(reject) = told.reject()
+        {
+            *self.refusals.entry((reject.reason, reject.scope)).or_default() += 1;
+        }
         match record.event() {
             Some(Event::Execution(execution)) => self.order(record, execution),
             // The order as it stands: a cancel that was pending no longer is.
@@ -318,6 +326,35 @@ mod tests {
         assert!(view.order_by_client_id(AccountId(1), name(1)).is_none());
         assert!(view.order_by_client_id(AccountId(1), name(5)).is_some());
         assert!(view.order_by_client_id(AccountId(2), name(5)).is_none());
+    }
+
+    #[test]
+    fn refusals_are_counted_by_reason_and_scope() {
+        let mut view = View::new(2);
+        let refused = |reason: RejectReason, scope: u8| {
+            Event::Execution(Execution {
+                reject_reason: reason.wire(),
+                reject_scope: scope,
+                ord_status: OrdStatus::Rejected.wire(),
+                ..Execution::zeroed()
+            })
+        };
+        let (qty, kill) = (RejectReason::MaxOrderQuantity, RejectReason::KillSwitch);
+        let firm = ScopeKind::Firm;
+        for (seq, event) in [
+            refused(qty, 0),
+            refused(qty, firm.wire()),
+            refused(kill, firm.wire()),
+            refused(qty, 0),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            view.apply(&self::event(seq as u64 + 1, event));
+        }
+        let counts: Vec<_> = view.refusals.iter().map(|(key, count)| (*key, *count)).collect();
+        let expected = [((kill, Some(firm)), 1), ((qty, None), 2), ((qty, Some(firm)), 1)];
+        assert_eq!(counts, expected);
     }
 
     #[test]

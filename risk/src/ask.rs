@@ -152,7 +152,6 @@ impl Risk {
                 let reject =
                     Reject::new(RejectReason::MessageRate, record.bucket.per_sec().into(), 0);
                 let reject = reject.by(record.kind());
-                self.note_refusal(chain, &reject);
                 return Err(reject);
             }
         }
@@ -549,23 +548,6 @@ impl Risk {
         slot.map_or(Lots::ZERO, |slot| self.pairs.get(slot).located)
     }
 
-    /// Counts a refusal with the control that it came from.
-    #[cold]
-    pub(crate) fn note_refusal(&mut self, chain: &Chain, reject: &Reject) {
-        let Some(scope) = reject.scope else { return };
-        for link in chain.links() {
-            let record = self.scopes.get_mut(link.slot);
-            if record.kind() != scope {
-                continue;
-            }
-            let named =
-                record.controls.iter_mut().find(|c| reason_of(c.kind) == Some(reject.reason));
-            if let Some(control) = named {
-                control.refused += 1;
-            }
-        }
-    }
-
     /// An order passed: makes the records that counting it needs, and notes what later orders are compared with.
     pub(crate) fn note_passed(
         &mut self,
@@ -715,47 +697,6 @@ fn say_distance(limit: i128, asked: &Asked<'_>) -> Says {
         Err(_) => 0,
     };
     Some((RejectReason::LiquidationDistance, limit, share, share >= limit))
-}
-
-/// What a control of this kind refuses with, where it always is the same.
-pub(crate) fn reason_of(kind: ControlKind) -> Option<RejectReason> {
-    use ControlKind as K;
-    use RejectReason as R;
-    Some(match kind {
-        K::MaxOrderQty => R::MaxOrderQuantity,
-        K::MaxOrderNotional => R::MaxOrderNotional,
-        K::PriceCollar => R::PriceCollar,
-        K::WindowCollar => R::WindowCollar,
-        K::FatFinger => R::FatFinger,
-        K::MessageRate => R::MessageRate,
-        K::DuplicateOrders => R::DuplicateOrder,
-        K::GrossExposure => R::GrossExposure,
-        K::NetExposure => R::NetExposure,
-        K::PositionLong => R::PositionLong,
-        K::PositionShort => R::PositionShort,
-        K::OpenOrders => R::MaxOpenOrders,
-        K::OpenExposure => R::OpenExposure,
-        K::DayNotional => R::DayNotional,
-        K::DayOrders => R::DayOrders,
-        K::DayTrades => R::DayTrades,
-        K::RestrictedList | K::AllowedList => R::Restricted,
-        K::ShortSale => R::ShortSale,
-        K::SelfTrade => R::SelfTrade,
-        K::StaleMarket => R::StaleMarket,
-        K::ExecutionThrottle => R::Disabled,
-        K::DayLoss => R::DayLoss,
-        K::Drawdown => R::Drawdown,
-        K::FactorExposure => R::FactorExposure,
-        K::Concentration => R::Concentration,
-        K::LiquidationDistance => R::LiquidationDistance,
-        K::ConsecutiveLosses => R::CoolDown,
-        K::Volatility => R::Volatility,
-        K::CancelOnDisconnect => return None,
-        K::ReduceOnly => R::ReduceOnly,
-        K::Sides => R::SideNotAllowed,
-        K::ExpiresAt => R::TokenExpired,
-        K::ApprovalAbove => R::ApprovalNeeded,
-    })
 }
 
 const _: () = assert!(STOPS.len() <= 8, "a scope's stops are looked at one by one");

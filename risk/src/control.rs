@@ -27,8 +27,6 @@ pub struct Control {
     pub action: Option<Action>,
     /// As the kind says.
     pub option: u8,
-    /// Orders that it refused since it was set; for people, not part of the state.
-    pub refused: u64,
 }
 
 impl Control {
@@ -53,7 +51,6 @@ impl Control {
             count: set.count,
             action: Action::from_wire(set.action),
             option: set.option,
-            refused: 0,
         };
         let Shape { limit, window, hold, count, action, option } = Shape::of(kind);
         let within = |range: [i128; 2], value: i128| match value {

@@ -416,11 +416,7 @@ impl Risk {
             content,
             chain,
         };
-        let answer = self.ask(&question, context, &mut FirstNo);
-        if let Err(reject) = &answer {
-            self.note_refusal(chain, reject);
-        }
-        let counted = answer?;
+        let counted = self.ask(&question, context, &mut FirstNo)?;
         self.note_passed(&question, context)?;
         Ok(counted)
     }
@@ -461,11 +457,7 @@ impl Risk {
             content: None,
             chain,
         };
-        let answer = self.ask(&question, context, &mut FirstNo);
-        if let Err(reject) = &answer {
-            self.note_refusal(chain, reject);
-        }
-        answer
+        self.ask(&question, context, &mut FirstNo)
     }
 
     #[inline]

@@ -139,6 +139,12 @@ impl AdminService for Admin {
             ("routes_down", routes_down),
             ("routes_blocked", routes_blocked),
         ];
+        let refusals = view.refusals.iter().map(|((reason, scope), count)| {
+            let by = scope.map_or(String::new(), |scope| format!(".{scope}"));
+            (format!("refused.{reason}{by}"), *count)
+        });
+        let counters = counters.map(|(name, value)| (name.to_string(), value));
+        let counters = counters.into_iter().chain(refusals).collect();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Ok(Response::new(proto::GetStatusResponse {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -151,7 +157,7 @@ impl AdminService for Admin {
             sessions_max: count(lanes.sessions_max()),
             streams_open: count(limits.streams_max - streams.available_permits()),
             streams_max: count(limits.streams_max),
-            counters: counters.map(|(name, value)| (name.to_string(), value)).into(),
+            counters,
             firm_killed: view.risk.is_killed(Scope::FIRM),
         }))
     }
