@@ -422,3 +422,28 @@ fn risk_averse_is_never_filled_before_the_exact_place_is() {
     let [exact, averse] = filled_at_all.get();
     assert!(averse > 100 && exact >= averse, "{exact} and {averse} of 1,000 flows fill");
 }
+
+/// What our fills spared at a price where nothing was displayed any more is forgotten with the book.
+#[test]
+fn a_book_that_is_cleared_leaves_nothing_spared() {
+    use Told::{Level, Trade};
+    let messages = [
+        (6, Level(106)),
+        (11, Trade(28)),
+        (17, Level(196)),
+        (25, Level(171)),
+        (27, Level(215)),
+        (30, Trade(46)),
+        (37, Trade(48)),
+        (46, Level(0)),
+        (48, Trade(26)),
+        (48, Trade(58)),
+        (49, Trade(48)),
+        (52, Trade(18)),
+        (59, Trade(18)),
+    ];
+    let mut desk = Desk::new(0);
+    let first = play(&mut desk, FillModelKind::RiskAverse, &messages);
+    desk.command(Command::DayRoll);
+    assert_eq!(play(&mut desk, FillModelKind::RiskAverse, &messages), first);
+}

@@ -97,6 +97,9 @@ impl Core {
         if let Some(depth) = depth {
             self.paper.told(instrument, depth);
         }
+        if event.kind() == Some(MarketEventKind::Clear) {
+            self.paper.levels_gone(instrument);
+        }
         let has_resting = self.paper.has_resting(instrument);
         let mut listener = Listener {
             has_resting,

@@ -531,6 +531,17 @@ impl PaperVenue {
         }
     }
 
+    /// Nothing is displayed any more, at prices where nothing was before either: all that was spared is forgotten.
+    pub fn levels_gone(&mut self, instrument: InstrumentId) {
+        let desk = &mut self.desks[instrument.index()];
+        for (spared, resting) in desk.spared.iter_mut().zip(&mut desk.resting) {
+            if !spared.is_empty() {
+                spared.forget_all();
+                resting.iter_mut().for_each(|order| order.spared = Lots::ZERO);
+            }
+        }
+    }
+
     /// `qty` lots are offered at `price` by an order that arrived on the side opposite to `side`; returns how many
     /// of them met orders of ours resting on `side`.
     #[inline]

@@ -139,6 +139,11 @@ impl Spared {
         self.levels.len() < before
     }
 
+    /// The whole record is gone.
+    pub fn forget_all(&mut self) {
+        self.levels.clear();
+    }
+
     /// True if there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
