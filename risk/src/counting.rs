@@ -1,8 +1,8 @@
 //! What orders and executions do to the sums: of pairs, of strategies and principals, and of every scope.
 //!
-//! A stake says what it adds to sums ([`Traded::contribution`]), and keeps what of it is in them. Whenever it changes, or is
+//! A stake says what it adds to sums (`Traded::contribution`), and keeps what of it is in them. Whenever it changes, or is
 //! valued anew, the difference goes to every scope that counts it, so a sum is at any time the sum of what its stakes have
-//! in it: [`Risk::recount`] adds that up anew.
+//! in it: `Risk::recount` adds that up anew.
 
 use crate::ask::{Chain, Holder};
 use crate::exposure::{OrderExposure, PAIR_MONEY_MAX, PairExposure};

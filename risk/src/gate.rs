@@ -12,7 +12,7 @@
 //! 8. position with every open order executed,
 //! 9. number of open orders,
 //! 10. buying power with every open order executed; of a margin account, initial margin,
-//! 11. every control of every scope that the order belongs to ([`crate::ask`]): the firm, its account, its instrument, its
+//! 11. every control of every scope that the order belongs to (`ask.rs`): the firm, its account, its instrument, its
 //!     strategy, its principal, and the groups of these.
 //!
 //! **A cancel is never refused.** It takes a message token like any other message, so that a storm of

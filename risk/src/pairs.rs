@@ -1,13 +1,13 @@
 //! One record for each (account, instrument) that was ever used, found without hashing.
 //!
 //! Most accounts trade few instruments, and a check of one that was quiet for a while waits for memory, load by load. So
-//! an account's first [`FEW`] pairs stand in one cache line of its own: that line, then the record. With one pair more all
+//! an account's first `FEW` pairs stand in one cache line of its own: that line, then the record. With one pair more all
 //! of them move to pages that instruments share: its directory, the page, then the record. The directory lies where the
 //! account's number says, so that no load waits for the line before it.
 
 use tidegate_model::{AccountId, InstrumentId, Reject, RejectReason};
 
-/// Pairs that one table can hold: [`FEW`] for each account there can be.
+/// Pairs that one table can hold: `FEW` for each account there can be.
 pub const PAIRS_MAX: usize = 1 << 20;
 /// Pairs of an account that need no page. Their instruments are compared at once.
 const FEW: usize = 8;
