@@ -10,8 +10,9 @@ use crate::control::Control;
 use crate::exposure::{OrderExposure, PairExposure};
 use crate::gate::{Held, OrderContext, Pair, Question, Risk};
 use crate::judge::Judge;
-use crate::scopes::{STOPS, ScopeRecord, ScopeSlot, Totals};
+use crate::scopes::{ScopeRecord, ScopeSlot, Totals};
 use crate::stake::{Contribution, Stake, Traded};
+use crate::terms::Terms;
 use tidegate_model::command::{ControlKind, KillMode, NO_LIMIT, ReferenceKind};
 use tidegate_model::{
     AccountId, InstrumentId, Lots, Money, PrincipalId, Reject, RejectReason, Scope, ScopeKind,
@@ -19,7 +20,7 @@ use tidegate_model::{
 };
 
 /// Basis points in the whole.
-const BP_PER_UNIT: i128 = 10_000;
+pub(crate) const BP_PER_UNIT: i128 = 10_000;
 /// How far back an order's quantity weighs in the average: the last one weighs a sixteenth.
 const AVERAGE_SHIFT: u32 = 4;
 
@@ -444,7 +445,6 @@ impl Risk {
 
     fn say_collar(&self, control: &Control, asked: &Asked<'_>) -> Result<Says, Reject> {
         let Asked { question, context, traded, .. } = *asked;
-        let Some(price) = question.terms.limit_price else { return Ok(None) };
         let [bid, offer] = context.market.best;
         let mid = bid.zip(offer).map(|(bid, offer)| Ticks(bid.0.midpoint(offer.0)));
         let reference = match ReferenceKind::from_wire(control.option) {
@@ -453,10 +453,7 @@ impl Risk {
             _ => context.reference,
         };
         let reference = question.terms.trigger.or(reference);
-        let side = question.terms.side;
-        let collar = Collar::around(reference, control.limit as u32)?;
-        let passes = collar.check(side, price).is_ok();
-        Ok(Some((RejectReason::PriceCollar, collar.bound_ticks(side), price.0.into(), passes)))
+        say_bound(RejectReason::PriceCollar, control, reference, &question.terms)
     }
 
     fn say_window(
@@ -466,14 +463,9 @@ impl Risk {
         asked: &Asked<'_>,
     ) -> Result<Says, Reject> {
         let Asked { question, context, .. } = *asked;
-        let Some(price) = question.terms.limit_price else { return Ok(None) };
-        let is_running =
-            |(at, _): &(UnixNanos, i64)| context.now.0.saturating_sub(at.0) < control.window_ns;
-        let begun = record.window.filter(is_running).map(|(_, price)| Ticks(price));
-        let side = question.terms.side;
-        let collar = Collar::around(begun.or(context.reference), control.limit as u32)?;
-        let passes = collar.check(side, price).is_ok();
-        Ok(Some((RejectReason::WindowCollar, collar.bound_ticks(side), price.0.into(), passes)))
+        let begun = record.window_price(context.now, control.window_ns);
+        let reference = begun.or(context.reference);
+        say_bound(RejectReason::WindowCollar, control, reference, &question.terms)
     }
 
     fn say_fat_finger<J: Judge>(&self, control: &Control, question: &Question<'_>) -> Says {
@@ -509,11 +501,7 @@ impl Risk {
                 own[at].and_then(|id| self.held(at, id, instrument)).map(|held| &held.stake.best)
             }
         };
-        let meets = |best: Ticks| match (terms.limit_price, terms.side) {
-            (None, _) => true,
-            (Some(limit), Side::Buy) => limit >= best,
-            (Some(limit), Side::Sell) => limit <= best,
-        };
+        let meets = |best: Ticks| terms.reaches(best);
         let near = bests.and_then(|bests| bests[other.index()]).filter(|best| meets(*best));
         // The bound may be of an order that is gone: the orders themselves are asked.
         let is_in = |parties: Parties| self.is_in(record.scope, parties);
@@ -618,9 +606,8 @@ impl Risk {
         let Some(window_ns) = record.control(ControlKind::WindowCollar).map(|c| c.window_ns) else {
             return;
         };
-        let is_running =
-            record.window.is_some_and(|(at, _)| context.now.0.saturating_sub(at.0) < window_ns);
-        if let (false, Some(reference)) = (is_running, context.reference) {
+        let begun = record.window_price(context.now, window_ns);
+        if let (None, Some(reference)) = (begun, context.reference) {
             record.window = Some((context.now, reference.0));
         }
     }
@@ -639,17 +626,26 @@ fn check_counted(change: &Change, traded: &Traded, question: &Question<'_>) -> R
     Ok(())
 }
 
+/// What a collar around a reference says of a limit; nothing of an order without one.
+fn say_bound(
+    reason: RejectReason,
+    control: &Control,
+    reference: Option<Ticks>,
+    terms: &Terms,
+) -> Result<Says, Reject> {
+    let Some(price) = terms.limit_price else { return Ok(None) };
+    let collar = Collar::around(reference, control.limit as u32)?;
+    let passes = collar.check(terms.side, price).is_ok();
+    Ok(Some((reason, collar.bound_ticks(terms.side), price.0.into(), passes)))
+}
+
 fn say_stale(limit: i128, asked: &Asked<'_>) -> Says {
     let Asked { question, context, .. } = *asked;
     let market = &context.market;
     let terms = &question.terms;
     let opposite = market.best[terms.side.opposite().index()];
-    let takes = match (terms.limit_price, opposite, terms.side) {
-        // Nobody knows what it would meet.
-        (None, _, _) | (_, None, _) => true,
-        (Some(limit), Some(best), Side::Buy) => limit >= best,
-        (Some(limit), Some(best), Side::Sell) => limit <= best,
-    };
+    // Where nothing is shown nobody knows what it would meet.
+    let takes = opposite.is_none_or(|best| terms.reaches(best));
     if !market.has_feed || terms.trigger.is_some() || !takes {
         return None;
     }
@@ -698,5 +694,3 @@ fn say_distance(limit: i128, asked: &Asked<'_>) -> Says {
     };
     Some((RejectReason::LiquidationDistance, limit, share, share >= limit))
 }
-
-const _: () = assert!(STOPS.len() <= 8, "a scope's stops are looked at one by one");

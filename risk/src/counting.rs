@@ -345,7 +345,7 @@ impl Risk {
         let slot = self.pairs.find(account, instrument);
         let slot = slot.expect("an order is counted after it was approved");
         let pair = self.pairs.get_mut(slot);
-        let held = pair.stake.exposure.position;
+        let (held, cash) = (pair.stake.exposure.position, pair.stake.cash);
         change(&mut pair.stake);
         let stake = &mut pair.stake;
 
@@ -372,8 +372,12 @@ impl Risk {
         traded.all.position += i128::from(stake.exposure.position) - i128::from(held);
         let after = traded.contribution(&stake.exposure, stake.cash);
         let before = core::mem::replace(&mut stake.counted, after);
+        let is_booked = stake.exposure.position != held || stake.cash != cash;
         self.add_of_account(account, instrument, &before, &after);
-        self.add_pnl_of_all(instrument);
+        // Open orders are neither profit nor loss.
+        if is_booked {
+            self.add_pnl_of_all(instrument);
+        }
     }
 
     #[inline]

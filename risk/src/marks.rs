@@ -3,6 +3,7 @@
 //! The sums of the firm, of an instrument and of its group follow each price. Those of everybody else follow when one of
 //! their orders changes, and by a sweep that passes every stake within [`SWEEP_NS`] of event time.
 
+use crate::ask::BP_PER_UNIT;
 use crate::control::Control;
 use crate::gate::Risk;
 use crate::scopes::{Range, STOPS, ScopeSlot, Stop};
@@ -14,9 +15,6 @@ use tidegate_model::{AccountId, InstrumentId, Scope, ScopeKind, Ticks, UnixNanos
 pub const SWEEP_NS: u64 = 100_000_000;
 /// Room for what stops at once, so that nothing is allocated then: a firm's worth of strategies.
 pub(crate) const TRIPS_ROOM: usize = 8_192;
-/// Basis points in the whole.
-const BP_PER_UNIT: i128 = 10_000;
-
 /// How far the sweep is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sweep {
@@ -163,19 +161,9 @@ impl Risk {
         if is_longer {
             return;
         }
-        record.stops[at] = Some(Stop { control, action, limit, value, until });
-        let scope = record.scope;
-        self.trips.push(Tripped {
-            limit,
-            value,
-            until,
-            scope,
-            control: control.wire(),
-            action: action.wire(),
-            stopped: 1,
-            reserved: [0; 13],
-            reason: Reason::EMPTY,
-        });
+        let stop = Stop { control, action, limit, value, until };
+        record.stops[at] = Some(stop);
+        self.trips.push(stop.told(record.scope, true));
     }
 
     /// Lets a scope go on that a control stopped; how many did.
@@ -183,19 +171,9 @@ impl Risk {
         let record = self.scopes.get_mut(slot);
         let mut count = 0;
         for stop in &mut record.stops {
-            let Some(Stop { control, action, limit, value, until }) = stop.take() else { continue };
+            let Some(stop) = stop.take() else { continue };
             count += 1;
-            self.trips.push(Tripped {
-                limit,
-                value,
-                until,
-                scope: record.scope,
-                control: control.wire(),
-                action: action.wire(),
-                stopped: 0,
-                reserved: [0; 13],
-                reason: Reason::EMPTY,
-            });
+            self.trips.push(stop.told(record.scope, false));
         }
         record.losses = 0;
         record.moved = Range::default();
@@ -241,6 +219,24 @@ impl Risk {
         }
         for at in 0..self.pairs.len() {
             self.pairs.record_mut(at).located = tidegate_model::Lots::ZERO;
+        }
+    }
+}
+
+impl Stop {
+    /// That it stops a scope, or lets it go on.
+    fn told(&self, scope: Scope, stopped: bool) -> Tripped {
+        let &Self { control, action, limit, value, until } = self;
+        Tripped {
+            limit,
+            value,
+            until,
+            scope,
+            control: control.wire(),
+            action: action.wire(),
+            stopped: stopped.into(),
+            reserved: [0; 13],
+            reason: Reason::EMPTY,
         }
     }
 }

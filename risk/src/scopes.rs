@@ -9,7 +9,7 @@ use tidegate_model::command::{Action, ControlKind, KillMode};
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
     AccountId, GroupId, InstrumentId, PrincipalId, Reject, RejectReason, Scope, ScopeKind,
-    StateHash, StrategyId, UnixNanos,
+    StateHash, StrategyId, Ticks, UnixNanos,
 };
 
 const TAG_SCOPE: u64 = 0x7269_736b_7363_6f70;
@@ -172,6 +172,12 @@ impl ScopeRecord {
             return None;
         }
         self.controls.iter().find(|control| control.kind == kind)
+    }
+
+    /// The reference with which the window of a collar began, while that goes on.
+    pub fn window_price(&self, now: UnixNanos, window_ns: u64) -> Option<Ticks> {
+        let (began_at, price) = self.window?;
+        (now.0.saturating_sub(began_at.0) < window_ns).then_some(Ticks(price))
     }
 
     /// True if anything but a limit may stand in the way of an order.

@@ -21,6 +21,17 @@ pub struct Terms {
     pub trigger: Option<Ticks>,
 }
 
+impl Terms {
+    /// True if the order may trade at `best` of the other side.
+    #[inline]
+    pub fn reaches(&self, best: Ticks) -> bool {
+        self.limit_price.is_none_or(|limit| match self.side {
+            Side::Buy => limit >= best,
+            Side::Sell => limit <= best,
+        })
+    }
+}
+
 /// Reads the terms of a new order.
 ///
 /// # Errors
