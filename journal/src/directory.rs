@@ -1,9 +1,10 @@
-//! The journal's directory: names, order, lock, and the syncs that make names last.
+//! The journal's directory: names, order, lock.
 
 use crate::error::JournalError;
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
+use crate::storage::{Dir, LockRefused, StorageFile};
+use std::fmt::Debug;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const SEGMENT_SUFFIX: &str = ".tgj";
@@ -31,16 +32,12 @@ fn index_of(name: &str) -> Option<u64> {
 ///
 /// # Errors
 /// [`JournalError::MissingSegment`] if one between two others is gone.
-pub(crate) fn segment_indexes(dir: &Path) -> Result<Vec<u64>, JournalError> {
-    let mut indexes = Vec::new();
-    for entry in fs::read_dir(dir).map_err(JournalError::io("list", dir))? {
-        let name = entry.map_err(JournalError::io("list", dir))?.file_name();
-        indexes.extend(name.to_str().and_then(index_of));
-    }
+pub(crate) fn segment_indexes(dir: &Dir) -> Result<Vec<u64>, JournalError> {
+    let mut indexes: Vec<u64> = dir.names()?.iter().filter_map(|name| index_of(name)).collect();
     indexes.sort_unstable();
     for pair in indexes.windows(2) {
         if pair[1] != pair[0] + 1 {
-            let dir = dir.to_path_buf();
+            let dir = dir.path().to_path_buf();
             return Err(JournalError::MissingSegment { dir, index: pair[0] + 1 });
         }
     }
@@ -48,32 +45,25 @@ pub(crate) fn segment_indexes(dir: &Path) -> Result<Vec<u64>, JournalError> {
 }
 
 /// Removes segments that a crash left half made.
-pub(crate) fn remove_unfinished(dir: &Path) -> Result<(), JournalError> {
-    for entry in fs::read_dir(dir).map_err(JournalError::io("list", dir))? {
-        let entry = entry.map_err(JournalError::io("list", dir))?;
-        if entry.file_name().to_str().is_some_and(|name| name.ends_with(UNFINISHED_SUFFIX)) {
-            let path = entry.path();
-            fs::remove_file(&path).map_err(JournalError::io("remove", &path))?;
-        }
+pub(crate) fn remove_unfinished(dir: &Dir) -> Result<(), JournalError> {
+    for name in dir.names()?.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX)) {
+        dir.remove(&dir.path().join(name))?;
     }
     Ok(())
 }
+
+/// A segment's file, and what it says about itself.
+pub(crate) type OpenSegment = (Box<dyn StorageFile>, SegmentHeader);
 
 /// Opens segment `index` and reads its header; `None` if there is no such file.
 ///
 /// # Errors
 /// [`JournalError::BadHeader`] if the file is shorter than a header, is damaged, or has another segment's number.
-pub(crate) fn open_segment(
-    dir: &Path,
-    index: u64,
-) -> Result<Option<(File, SegmentHeader)>, JournalError> {
-    let path = segment_path(dir, index);
-    let mut file = match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(JournalError::io("open", &path))?,
-    };
+pub(crate) fn open_segment(dir: &Dir, index: u64) -> Result<Option<OpenSegment>, JournalError> {
+    let path = segment_path(dir.path(), index);
+    let Some(file) = dir.open_if_there(&path)? else { return Ok(None) };
     let mut bytes = [0; SEGMENT_HEADER_LEN];
-    match file.read_exact(&mut bytes) {
+    match read_exact(file.as_ref(), &mut bytes, 0) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
             return Err(JournalError::BadHeader { path, reason: "the file is too short for it" });
         }
@@ -86,27 +76,24 @@ pub(crate) fn open_segment(
     Ok(Some((file, header)))
 }
 
-/// Makes names in `dir` last.
-pub(crate) fn sync_directory(dir: &Path) -> Result<(), JournalError> {
-    File::open(dir).and_then(|file| file.sync_all()).map_err(JournalError::io("sync", dir))
-}
-
-/// Makes `dir` and the directories above it, where they do not exist.
-pub(crate) fn create(dir: &Path) -> Result<(), JournalError> {
-    if dir.is_dir() {
-        return Ok(());
+/// Fills `bytes` from `at` on.
+pub(crate) fn read_exact(file: &dyn StorageFile, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.read_at(&mut bytes[done..], at + done as u64) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
-    fs::create_dir_all(dir).map_err(JournalError::io("create", dir))?;
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The right to write into a directory; given up when dropped, or when the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    _held: Box<dyn Debug + Send + Sync>,
 }
 
 impl Lock {
@@ -114,31 +101,14 @@ impl Lock {
     ///
     /// # Errors
     /// [`JournalError::Locked`] if someone has it, this process included.
-    pub(crate) fn take(dir: &Path) -> Result<Self, JournalError> {
-        let path = dir.join(LOCK_NAME);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(JournalError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let holder_pid =
-                    file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-                return Err(JournalError::Locked { dir: dir.to_path_buf(), holder_pid });
+    pub(crate) fn take(dir: &Dir) -> Result<Self, JournalError> {
+        let path = dir.path().join(LOCK_NAME);
+        match dir.storage().lock(&path) {
+            Ok(held) => Ok(Self { _held: held }),
+            Err(LockRefused::Held(holder_pid)) => {
+                Err(JournalError::Locked { dir: dir.path().to_path_buf(), holder_pid })
             }
-            Err(TryLockError::Error(source)) => {
-                return Err(JournalError::io("lock", &path)(source));
-            }
+            Err(LockRefused::Io(error)) => Err(JournalError::io("lock", &path)(error)),
         }
-        // The number is for the message only: a lock without it holds just as well.
-        let _ = file.set_len(0);
-        let _ = file.rewind();
-        let _ = writeln!(file, "{}", std::process::id());
-        Ok(Self { _file: file })
     }
 }

@@ -84,6 +84,14 @@ pub enum JournalError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The durable watermark is there and cannot be read: nobody knows what was on the disk.
+    #[error(
+        "{path} is damaged: neither of its two entries is whole; restore the journal from a copy, or remove the file, and damage anywhere but at the end is refused"
+    )]
+    BadSynced {
+        /// The file.
+        path: PathBuf,
+    },
     /// A segment was written by a newer version.
     #[error(
         "{path} has format version {found}, this build reads up to {supported}: use a newer build"

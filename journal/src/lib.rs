@@ -9,16 +9,21 @@
 //!
 //! [`Writer::append`] gives the `process` level: once it returns, the record is in the page cache and survives a
 //! crash or `kill -9` of the process. It does **not** survive loss of power until [`Syncer::sync`] has returned a
-//! sequence number at or above it. No append waits for a disk.
+//! sequence number at or above it. No append waits for a disk. How far the disk has come stands in the durable
+//! watermark ([`synced`]), which is written before a sync returns: what is damaged below it is refused, above it
+//! recovery cuts.
 //!
 //! # Invariants
 //!
 //! * **One writer.** `DIR/LOCK` is held for as long as a [`Writer`] lives.
-//! * **Nothing is overwritten.** A sealed segment is never opened for writing again; recovery only clears the torn
-//!   end of the last segment, seals it, and begins a new one.
-//! * **Nothing is skipped.** Damage before the last record is a typed error that names file and offset.
+//! * **Nothing is overwritten.** A sealed segment is never opened for writing again; recovery copies what it cuts to the
+//!   directory `cut`, clears it, seals the segment, and begins a new one. A follower whose end its leader never had cuts
+//!   that the same way ([`recovery::cut_after`]).
+//! * **Nothing is skipped.** Damage below the watermark is a typed error that names file and offset.
 //! * The append allocates nothing and makes no system call, except where a segment is full.
 //! * Readers never map a file: a file that shrinks under a map kills the process with SIGBUS, a short read does not.
+//!
+//! Files are reached through [`storage`], so that a simulator can crash, tear and refuse what a disk would.
 //!
 //! Start reading at [`frame`], then [`writer`] and [`reader`].
 
@@ -37,7 +42,10 @@ mod prepare;
 pub mod reader;
 pub mod recovery;
 mod scan;
+pub mod storage;
+pub mod synced;
 pub mod syncer;
+mod system;
 pub mod verify;
 pub mod watermark;
 pub mod writer;
@@ -47,6 +55,8 @@ pub use frame::{Checkpoint, Seal, SealReason};
 pub use header::SegmentHeader;
 pub use reader::{Reader, Record, Torn};
 pub use recovery::Recovery;
+pub use storage::Dir;
+pub use synced::Synced;
 pub use syncer::Syncer;
 pub use verify::{Report, verify};
 pub use watermark::{Position, Watermark};

@@ -1,14 +1,12 @@
 //! A segment in memory: allocated on disk, mapped, faulted in, and written to in order.
-// Allowed here: stores into a shared mapping, and the two system calls that std and memmap2 do not offer, need `unsafe`.
+// Allowed here: stores into a shared mapping need `unsafe`.
 #![allow(unsafe_code)]
 
 use crate::crc::{self, Payload};
 use crate::error::JournalError;
 use crate::frame::{FRAME_HEADER_LEN, SEAL_FRAME_LEN, commit_word, frame_len, head_of};
 use crate::header::{FIRST_CRC_AT, FIRST_SEQ_AT, SEGMENT_HEADER_LEN, SegmentHeader, first_crc};
-use memmap2::{Advice, MmapOptions, MmapRaw};
-use std::fs::File;
-use std::os::fd::AsRawFd;
+use crate::storage::{StorageFile, StorageMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,27 +15,10 @@ use tidegate_model::SeqNo;
 /// The smallest page that Linux uses on the machines we run on.
 const PAGE_LEN: usize = 4096;
 
-/// Allocates `len` bytes of disk for `file`, so that no later store can meet a full disk.
-///
-/// # Errors
-/// [`JournalError::NoSpace`] if the disk, the quota or the file size limit does not allow it.
-pub(crate) fn allocate(file: &File, len: u64, path: &Path) -> Result<(), JournalError> {
-    let size = libc::off_t::try_from(len).unwrap_or(libc::off_t::MAX);
-    // SAFETY: the descriptor is open for as long as `file` lives; the call touches no memory of ours.
-    let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) };
-    match code {
-        0 => Ok(()),
-        libc::ENOSPC | libc::EDQUOT | libc::EFBIG => {
-            Err(JournalError::NoSpace { path: path.to_path_buf(), needed_bytes: len })
-        }
-        code => Err(JournalError::io("allocate", path)(std::io::Error::from_raw_os_error(code))),
-    }
-}
-
 /// A segment's file, mapped for writing.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    map: MmapRaw,
+    map: Box<dyn StorageMap>,
     header: SegmentHeader,
 }
 
@@ -47,13 +28,12 @@ impl Mapping {
     /// # Errors
     /// [`JournalError::Io`] if the system refuses the map.
     pub(crate) fn new(
-        file: &File,
+        file: &dyn StorageFile,
         header: SegmentHeader,
         path: &Path,
     ) -> Result<Self, JournalError> {
         let len = usize::try_from(header.segment_len).expect("bounded by SEGMENT_LEN_MAX");
-        let map =
-            MmapOptions::new().len(len).map_raw(file).map_err(JournalError::io("map", path))?;
+        let map = file.map(len).map_err(JournalError::io("map", path))?;
         Ok(Self { map, header })
     }
 
@@ -74,11 +54,7 @@ impl Mapping {
         if len == 0 {
             return Ok(());
         }
-        match self.map.advise_range(Advice::PopulateWrite, begin, len) {
-            // A kernel before 5.14 does not know it; faults are then met by the writer.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
-            other => other.map_err(JournalError::io("fault in", path)),
-        }
+        self.map.warm(begin, len).map_err(JournalError::io("fault in", path))
     }
 }
 
@@ -111,7 +87,7 @@ impl Cursor {
     /// If it is in use already; a mapping is handed out once.
     pub(crate) fn begin(map: Arc<Mapping>, first: SeqNo) -> Self {
         assert!(map.header.first_seq.is_none(), "a segment comes into use once");
-        let base = map.map.as_mut_ptr();
+        let base = map.map.base();
         let len = map.map.len();
         assert!(len > SEGMENT_HEADER_LEN + SEAL_FRAME_LEN, "a segment has room for its seal");
         let crc = first_crc(&map.header.encode(), first);

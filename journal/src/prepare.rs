@@ -2,18 +2,17 @@
 //!
 //! The writer meets neither an allocation nor a cold page, unless it fills a segment faster than the next is made.
 
-use crate::directory::{segment_path, sync_directory, unfinished_path};
+use crate::directory::{segment_path, unfinished_path};
 use crate::error::JournalError;
 use crate::header::SegmentHeader;
-use crate::mapped::{Mapping, allocate};
+use crate::mapped::Mapping;
+use crate::storage::{Dir, Open};
 use crate::watermark::Watermark;
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate_model::UnixNanos;
+use std::time::Duration;
 
 /// How often pages ahead of the writer are looked after. Write-back makes clean pages read-only again, which
 /// takes seconds; 20 ms of appends at 50 MB/s stay within [`WARM_AHEAD_LEN`].
@@ -49,36 +48,91 @@ impl Shared {
     }
 }
 
-/// The writer's hold on the thread.
+/// Where the writer's next segment comes from.
 #[derive(Debug)]
-pub(crate) struct Preparer {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-    dir: PathBuf,
+pub(crate) enum Preparer {
+    /// From a thread, which makes it ahead of need.
+    Ahead(Ahead),
+    /// From the writer's own thread, when it is needed: for a simulator, in which there is one thread.
+    Inline(Inline),
 }
 
 impl Preparer {
-    /// Starts the thread; the first segment it makes is `template.index`.
+    /// Begins to make segments; the first is `template.index`. Returns when it is there.
+    ///
+    /// # Errors
+    /// Why it could not be made.
     pub(crate) fn start(
-        dir: &Path,
+        dir: &Dir,
         template: SegmentHeader,
         watermark: Arc<Watermark>,
+        is_inline: bool,
     ) -> Result<Self, JournalError> {
+        let mut maker = Maker { dir: dir.clone(), template };
+        if is_inline {
+            let next = Some(maker.make()?);
+            return Ok(Self::Inline(Inline { maker, next }));
+        }
+        let ahead = Ahead::start(maker, watermark)?;
+        ahead.wait()?;
+        Ok(Self::Ahead(ahead))
+    }
+
+    /// Takes the next segment into use, and puts `retired` away.
+    ///
+    /// # Errors
+    /// Why it could not be made. It is tried again when it is asked for again.
+    pub(crate) fn take(
+        &mut self,
+        retired: Option<Arc<Mapping>>,
+    ) -> Result<Arc<Mapping>, JournalError> {
+        match self {
+            Self::Ahead(ahead) => ahead.take(retired),
+            Self::Inline(inline) => inline.next.take().map_or_else(|| inline.maker.make(), Ok),
+        }
+    }
+
+    /// Ends, and returns the number of the segment that was made and not used, if there is one.
+    pub(crate) fn stop(&mut self) -> Option<u64> {
+        match self {
+            Self::Ahead(ahead) => ahead.stop(),
+            Self::Inline(inline) => inline.next.take().map(|next| next.header().index),
+        }
+    }
+}
+
+/// Segments made one by one.
+#[derive(Debug)]
+pub(crate) struct Inline {
+    maker: Maker,
+    next: Option<Arc<Mapping>>,
+}
+
+/// The writer's hold on the thread.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    dir: Dir,
+}
+
+impl Ahead {
+    fn start(maker: Maker, watermark: Arc<Watermark>) -> Result<Self, JournalError> {
         let shared = Arc::new(Shared::default());
-        let worker =
-            Worker { shared: Arc::clone(&shared), dir: dir.to_path_buf(), template, watermark };
+        let dir = maker.dir.clone();
+        let worker = Worker { shared: Arc::clone(&shared), maker, watermark };
         let thread = std::thread::Builder::new()
             .name("journal-prepare".to_string())
             .spawn(move || worker.run())
-            .map_err(JournalError::io("start a thread for", dir))?;
-        Ok(Self { shared, thread: Some(thread), dir: dir.to_path_buf() })
+            .map_err(JournalError::io("start a thread for", dir.path()))?;
+        Ok(Self { shared, thread: Some(thread), dir })
     }
 
     /// Waits until the next segment is made, or could not be.
     ///
     /// # Errors
     /// Why it could not be made. The thread tries again then.
-    pub(crate) fn wait(&self) -> Result<(), JournalError> {
+    fn wait(&self) -> Result<(), JournalError> {
         let mut state = self.wait_for_next()?;
         match state.next.take() {
             Some(Err(error)) => {
@@ -96,7 +150,7 @@ impl Preparer {
     ///
     /// # Errors
     /// Why it could not be made. The thread tries again then.
-    pub(crate) fn take(&self, retired: Option<Arc<Mapping>>) -> Result<Arc<Mapping>, JournalError> {
+    fn take(&self, retired: Option<Arc<Mapping>>) -> Result<Arc<Mapping>, JournalError> {
         self.shared.lock().retired.extend(retired);
         let mut state = self.wait_for_next()?;
         let next = state.next.take().ok_or_else(|| self.gone())?;
@@ -125,11 +179,10 @@ impl Preparer {
     }
 
     fn gone(&self) -> JournalError {
-        JournalError::PreparerGone { dir: self.dir.clone() }
+        JournalError::PreparerGone { dir: self.dir.path().to_path_buf() }
     }
 
-    /// Ends the thread and returns the number of the segment that was made and not used, if there is one.
-    pub(crate) fn stop(&mut self) -> Option<u64> {
+    fn stop(&mut self) -> Option<u64> {
         self.shared.lock().stop = true;
         self.shared.wake.notify_one();
         if let Some(thread) = self.thread.take() {
@@ -144,7 +197,7 @@ impl Preparer {
     }
 }
 
-impl Drop for Preparer {
+impl Drop for Ahead {
     fn drop(&mut self) {
         self.stop();
     }
@@ -152,8 +205,7 @@ impl Drop for Preparer {
 
 struct Worker {
     shared: Arc<Shared>,
-    dir: PathBuf,
-    template: SegmentHeader,
+    maker: Maker,
     watermark: Arc<Watermark>,
 }
 
@@ -166,7 +218,7 @@ impl Worker {
         while !state.stop {
             if state.next.is_none() {
                 drop(state);
-                let next = self.make();
+                let next = self.maker.make();
                 state = self.shared.lock();
                 state.next = Some(next);
                 self.shared.ready.notify_all();
@@ -183,7 +235,7 @@ impl Worker {
                 && active.header().index == position.segment
             {
                 // Failing costs speed only: the pages are there, a store faults at worst.
-                let _ = active.warm(position.offset, WARM_AHEAD_LEN, &self.dir);
+                let _ = active.warm(position.offset, WARM_AHEAD_LEN, self.maker.dir.path());
                 warmed = position;
             }
             state = self.shared.lock();
@@ -197,15 +249,25 @@ impl Worker {
             }
         }
     }
+}
 
+/// Makes segments, one after the other.
+#[derive(Debug)]
+struct Maker {
+    dir: Dir,
+    /// The header of the next one.
+    template: SegmentHeader,
+}
+
+impl Maker {
     /// Makes one segment. It gets its name when it is complete, so a name never stands for half a segment.
     fn make(&mut self) -> Result<Arc<Mapping>, JournalError> {
-        let header = SegmentHeader { created: now(), ..self.template };
-        let unfinished = unfinished_path(&self.dir, header.index);
+        let header = SegmentHeader { created: self.dir.storage().now(), ..self.template };
+        let unfinished = unfinished_path(self.dir.path(), header.index);
         let made = self.make_unfinished(&unfinished, header);
         if made.is_err() {
             // The disk may be full: give back what was taken. The error that matters is the first.
-            let _ = fs::remove_file(&unfinished);
+            let _ = self.dir.remove(&unfinished);
         }
         let mapping = made?;
         self.template.index += 1;
@@ -213,26 +275,22 @@ impl Worker {
     }
 
     fn make_unfinished(&self, path: &Path, header: SegmentHeader) -> Result<Mapping, JournalError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .map_err(JournalError::io("create", path))?;
-        allocate(&file, header.segment_len, path)?;
+        let file = self.dir.open(path, Open::Create)?;
+        file.allocate(header.segment_len).map_err(|error| match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                let needed_bytes = header.segment_len;
+                JournalError::NoSpace { path: path.to_path_buf(), needed_bytes }
+            }
+            _ => JournalError::io("allocate", path)(error),
+        })?;
         file.write_all_at(&header.encode(), 0).map_err(JournalError::io("write", path))?;
-        file.sync_all().map_err(JournalError::io("sync", path))?;
-        let mapping = Mapping::new(&file, header, path)?;
+        file.sync().map_err(JournalError::io("sync", path))?;
+        let mapping = Mapping::new(file.as_ref(), header, path)?;
         mapping.warm(0, header.segment_len, path)?;
-        let named = segment_path(&self.dir, header.index);
-        fs::rename(path, &named).map_err(JournalError::io("rename", path))?;
-        sync_directory(&self.dir)?;
+        let named = segment_path(self.dir.path(), header.index);
+        let renamed = self.dir.storage().rename(path, &named);
+        renamed.map_err(JournalError::io("rename", path))?;
+        self.dir.sync()?;
         Ok(mapping)
     }
-}
-
-fn now() -> UnixNanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -6,8 +6,10 @@ use crate::error::{Damage, JournalError};
 use crate::frame::{FRAME_HEADER_LEN, FrameHeader, KIND_SEAL, Seal, SealReason, seq_step};
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::scan::SegmentFile;
+use crate::storage::{Dir, Open};
+use crate::synced;
 use crate::watermark::{Position, Watermark};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate_model::SeqNo;
 
@@ -44,15 +46,15 @@ impl Record<'_> {
     }
 }
 
-/// The torn end of a journal whose writer crashed in the middle of an append: bytes of a record that was never
-/// complete, and so never acknowledged.
+/// The torn end of a journal whose writer crashed, or whose machine lost power: nothing valid is there, or may be counted on. It
+/// lies above the durable watermark, or is a record that was never complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Torn {
     /// The segment's file.
     pub path: PathBuf,
     /// Where the record would begin.
     pub offset: u64,
-    /// Bytes up to the last one that is not zero.
+    /// Bytes up to the last one of that file that is not zero.
     pub len: u64,
 }
 
@@ -62,7 +64,7 @@ pub struct Torn {
 /// again. It never maps a file, so that a file that is cut cannot kill the process.
 #[derive(Debug)]
 pub struct Reader {
-    dir: PathBuf,
+    dir: Dir,
     segment: Option<SegmentFile>,
     /// The segment to open when there is none, or when the one that is open has ended.
     next_index: u64,
@@ -75,22 +77,13 @@ pub struct Reader {
     /// Records below this are checked, but not given out.
     give_from: u64,
     watermark: Option<Arc<Watermark>>,
+    /// Where the bytes end that were on the disk for certain when the reader was opened. What is damaged above is a torn end.
+    synced: Option<Position>,
     header: Option<SegmentHeader>,
     seal: Option<Seal>,
-    /// Where the frames of the segment that was read last end, and how many they are.
-    last_end: End,
     torn: Option<Torn>,
     /// The buffer, between two segments.
     spare: Vec<u8>,
-}
-
-/// Where the frames of a segment end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct End {
-    /// Bytes from the beginning of the file.
-    pub(crate) offset: u64,
-    /// Frames in the segment, its seal included.
-    pub(crate) frame_count: u64,
 }
 
 struct Found {
@@ -103,21 +96,23 @@ impl Reader {
     ///
     /// # Errors
     /// [`JournalError::NoJournal`] if there is no segment, [`JournalError::MissingSegment`] if there is a hole.
-    pub fn open(dir: &Path) -> Result<Self, JournalError> {
-        let indexes = segment_indexes(dir)?;
-        let first = indexes.first().ok_or_else(|| JournalError::NoJournal { dir: dir.into() })?;
+    pub fn open(dir: impl Into<Dir>) -> Result<Self, JournalError> {
+        let dir = dir.into();
+        let indexes = segment_indexes(&dir)?;
+        let first = *indexes.first().ok_or_else(|| no_journal(&dir))?;
+        let synced = synced::read(&dir)?.map(|synced| synced.position);
         Ok(Self {
-            dir: dir.to_path_buf(),
+            dir,
             segment: None,
-            next_index: *first,
+            next_index: first,
             offset: 0,
             expected: None,
             frame_count: 0,
             give_from: 0,
             watermark: None,
+            synced,
             header: None,
             seal: None,
-            last_end: End::default(),
             torn: None,
             spare: Vec::new(),
         })
@@ -128,8 +123,8 @@ impl Reader {
     ///
     /// # Errors
     /// As for [`Self::open`].
-    pub fn follow(dir: &Path, watermark: Arc<Watermark>) -> Result<Self, JournalError> {
-        Ok(Self { watermark: Some(watermark), ..Self::open(dir)? })
+    pub fn follow(dir: impl Into<Dir>, watermark: Arc<Watermark>) -> Result<Self, JournalError> {
+        Ok(Self { watermark: Some(watermark), synced: None, ..Self::open(dir)? })
     }
 
     /// Goes to record `seq`: the next record given out is the first whose number is `seq` or more. Takes one look at
@@ -146,7 +141,7 @@ impl Reader {
             let middle = usize::midpoint(low, high);
             let header = crate::directory::open_segment(&self.dir, indexes[middle])?
                 .ok_or_else(|| JournalError::MissingSegment {
-                    dir: self.dir.clone(),
+                    dir: self.dir.path().to_path_buf(),
                     index: indexes[middle],
                 })?
                 .1;
@@ -160,11 +155,11 @@ impl Reader {
             }
         }
         if let (0, Some(first)) = (low, first_held) {
-            let dir = self.dir.clone();
+            let dir = self.dir.path().to_path_buf();
             return Err(JournalError::SeqNotHeld { dir, asked: seq.0, first: first.0 });
         }
         let index = indexes.get(low.saturating_sub(1)).copied();
-        let index = index.ok_or_else(|| JournalError::NoJournal { dir: self.dir.clone() })?;
+        let index = index.ok_or_else(|| no_journal(&self.dir))?;
         self.start_at(index);
         self.give_from = seq.0;
         Ok(())
@@ -183,6 +178,8 @@ impl Reader {
 
     /// The next record, or `None` at the end of what is written.
     ///
+    /// Damage above the durable watermark ([`crate::synced`]) is an end as well: [`Self::torn`] tells of it.
+    ///
     /// At the end, a reader that does not follow a watermark looks through the rest of the segment, to tell the end
     /// from damage: that reads up to a segment's length, so do not poll with it.
     ///
@@ -194,7 +191,14 @@ impl Reader {
     #[inline]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, JournalError> {
         let found = loop {
-            match self.advance()? {
+            let advanced = match self.advance() {
+                Err(error) => {
+                    self.end_above_synced(error)?;
+                    None
+                }
+                Ok(advanced) => advanced,
+            };
+            match advanced {
                 None => return Ok(None),
                 Some(found) if found.header.seq >= self.give_from => break found,
                 Some(_) => {}
@@ -213,7 +217,7 @@ impl Reader {
     fn advance(&mut self) -> Result<Option<Found>, JournalError> {
         loop {
             if self.segment.is_none() && !self.open_next()? {
-                return Ok(None);
+                return self.check_end().map(|()| None);
             }
             let Some(limit) = self.limit() else { return Ok(None) };
             let Some(segment) = &mut self.segment else { return Ok(None) };
@@ -242,6 +246,41 @@ impl Reader {
         }
     }
 
+    /// Lets damage pass for a torn end where it lies above the durable watermark.
+    #[cold]
+    fn end_above_synced(&mut self, error: JournalError) -> Result<(), JournalError> {
+        let Some(synced) = self.synced else { return Err(error) };
+        let path = match &error {
+            JournalError::Damaged { path, .. }
+            | JournalError::Truncated { path, .. }
+            | JournalError::BadHeader { path, .. } => path.clone(),
+            _ => return Err(error),
+        };
+        let end = self.position();
+        if end < synced {
+            return Err(error);
+        }
+        let len = match &self.segment {
+            Some(segment) => segment.used_len(end.offset)?,
+            None => self
+                .dir
+                .open(&path, Open::Read)?
+                .len()
+                .map_err(JournalError::io("look at", &path))?,
+        };
+        self.torn = Some(Torn { path, offset: end.offset, len });
+        Ok(())
+    }
+
+    /// Where the valid frames end that were read so far: behind the last frame, or at the beginning of the segment that
+    /// comes next.
+    pub(crate) fn position(&self) -> Position {
+        match &self.segment {
+            Some(segment) => Position { segment: segment.header.index, offset: self.offset },
+            None => Position { segment: self.next_index, offset: 0 },
+        }
+    }
+
     /// How far frames may be read in the open segment; `None` if not at all.
     #[inline]
     fn limit(&self) -> Option<u64> {
@@ -259,7 +298,6 @@ impl Reader {
     fn leave_segment(&mut self) {
         if let Some(segment) = self.segment.take() {
             self.next_index = segment.header.index + 1;
-            self.last_end = End { offset: self.offset, frame_count: self.frame_count };
             self.spare = segment.into_buffer();
         }
         self.offset = 0;
@@ -310,6 +348,16 @@ impl Reader {
         self.seal = None;
         self.segment = Some(segment);
         Ok(true)
+    }
+
+    /// Where no segment comes any more, none may have been on the disk.
+    #[cold]
+    fn check_end(&self) -> Result<(), JournalError> {
+        if self.synced.is_some_and(|synced| self.position() < synced) {
+            let (dir, index) = (self.dir.path().to_path_buf(), self.next_index);
+            return Err(JournalError::MissingSegment { dir, index });
+        }
+        Ok(())
     }
 
     /// A segment that is not in use must be the last and empty, unless its writer has just taken it into use.
@@ -363,6 +411,10 @@ impl Reader {
         if followed {
             return Err(JournalError::damaged(&segment.path, offset, Damage::Unsealed));
         }
+        let here = Position { segment: segment.header.index, offset };
+        if self.synced.is_some_and(|synced| here < synced) {
+            return Err(JournalError::damaged(&segment.path, offset, damage));
+        }
         self.torn = (tail.used_len > 0).then(|| Torn {
             path: segment.path.clone(),
             offset,
@@ -397,14 +449,6 @@ impl Reader {
         self.expected.map(|expected| SeqNo(expected.saturating_sub(1)))
     }
 
-    /// Where the frames of the segment that was read last end.
-    pub(crate) fn last_end(&self) -> End {
-        match self.segment {
-            Some(_) => End { offset: self.offset, frame_count: self.frame_count },
-            None => self.last_end,
-        }
-    }
-
     /// The header of the segment that was read last.
     pub fn header(&self) -> Option<&SegmentHeader> {
         self.header.as_ref()
@@ -419,6 +463,10 @@ impl Reader {
     pub fn torn(&self) -> Option<&Torn> {
         self.torn.as_ref()
     }
+}
+
+fn no_journal(dir: &Dir) -> JournalError {
+    JournalError::NoJournal { dir: dir.path().to_path_buf() }
 }
 
 /// Checks the frame at `offset`; the inner error says what is wrong with it.

@@ -8,10 +8,9 @@ use crate::directory::{open_segment, segment_path};
 use crate::error::JournalError;
 use crate::frame::{FRAME_ALIGN, FRAME_HEADER_LEN, FRAME_LEN_MAX, FrameHeader};
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
-use std::fs::File;
+use crate::storage::{Dir, StorageFile};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Bytes read at once: enough for the longest frame, small enough for the second-level cache.
 const BUFFER_LEN: usize = 256 * 1024;
@@ -31,7 +30,7 @@ pub(crate) struct Tail {
 
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
-    file: File,
+    file: Box<dyn StorageFile>,
     pub(crate) path: PathBuf,
     pub(crate) header: SegmentHeader,
     buffer: Vec<u8>,
@@ -43,13 +42,13 @@ pub(crate) struct SegmentFile {
 impl SegmentFile {
     /// Opens segment `index` with a buffer that is used again from segment to segment; `None` if it is not there.
     pub(crate) fn open(
-        dir: &Path,
+        dir: &Dir,
         index: u64,
         mut buffer: Vec<u8>,
     ) -> Result<Option<Self>, JournalError> {
         let Some((file, header)) = open_segment(dir, index)? else { return Ok(None) };
         buffer.resize(BUFFER_LEN, 0);
-        let path = segment_path(dir, index);
+        let path = segment_path(dir.path(), index);
         Ok(Some(Self { file, path, header, buffer, buffer_at: 0, buffer_len: 0 }))
     }
 
@@ -126,7 +125,7 @@ impl SegmentFile {
 
     /// Looks at everything from `at` on, where no valid frame begins, and where `expected_seq` should have come.
     pub(crate) fn tail(&mut self, at: u64, expected_seq: u64) -> Result<Tail, JournalError> {
-        let file_len = self.file.metadata().map_err(JournalError::io("look at", &self.path))?.len();
+        let file_len = self.file.len().map_err(JournalError::io("look at", &self.path))?;
         let mut tail = Tail { used_len: 0, has_frame: false, file_len };
         // A frame is at least as long as its header, which bounds the numbers that can follow here.
         let seq_max =
@@ -135,7 +134,7 @@ impl SegmentFile {
         let mut block = vec![0; BUFFER_LEN];
         let mut from = at;
         while from < file_len {
-            let count = read_some(&self.file, &mut block, from)
+            let count = read_some(self.file.as_ref(), &mut block, from)
                 .map_err(JournalError::io("read", &self.path))?;
             if count == 0 {
                 break;
@@ -151,6 +150,11 @@ impl SegmentFile {
             from -= if count > FRAME_HEADER_LEN { from % FRAME_ALIGN as u64 } else { 0 };
         }
         Ok(tail)
+    }
+
+    /// Bytes from `at` up to the last one that is not zero.
+    pub(crate) fn used_len(&self, at: u64) -> Result<u64, JournalError> {
+        used_len(self.file.as_ref(), at).map_err(JournalError::io("read", &self.path))
     }
 
     fn frame_among(
@@ -177,7 +181,7 @@ impl SegmentFile {
         let mut block = vec![0; BUFFER_LEN];
         let mut from = at;
         loop {
-            let count = read_some(&self.file, &mut block, from)
+            let count = read_some(self.file.as_ref(), &mut block, from)
                 .map_err(JournalError::io("read", &self.path))?;
             if count == 0 {
                 return Ok(None);
@@ -204,11 +208,27 @@ fn last_used(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn read_some(file: &File, block: &mut [u8], at: u64) -> io::Result<usize> {
+fn read_some(file: &dyn StorageFile, block: &mut [u8], at: u64) -> io::Result<usize> {
     loop {
         match file.read_at(block, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => return other,
         }
+    }
+}
+
+/// Bytes of `file` from `at` up to the last one that is not zero.
+pub(crate) fn used_len(file: &dyn StorageFile, at: u64) -> io::Result<u64> {
+    let mut block = vec![0; BUFFER_LEN];
+    let (mut from, mut used) = (at, 0);
+    loop {
+        let count = read_some(file, &mut block, from)?;
+        if count == 0 {
+            return Ok(used);
+        }
+        if let Some(last) = last_used(&block[..count]) {
+            used = from + last as u64 + 1 - at;
+        }
+        from += count as u64;
     }
 }

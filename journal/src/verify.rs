@@ -4,8 +4,8 @@ use crate::error::JournalError;
 use crate::frame::{KIND_CHECKPOINT, SealReason, seq_step};
 use crate::header::SEGMENT_HEADER_LEN;
 use crate::reader::{Reader, Torn};
+use crate::storage::Dir;
 use std::collections::BTreeMap;
-use std::path::Path;
 use tidegate_model::SeqNo;
 
 /// What a whole journal holds.
@@ -48,7 +48,7 @@ impl Report {
 ///
 /// # Errors
 /// The first damage, as [`Reader::next`] names it.
-pub fn verify(dir: &Path) -> Result<Report, JournalError> {
+pub fn verify(dir: impl Into<Dir>) -> Result<Report, JournalError> {
     let mut reader = Reader::open(dir)?;
     let mut report = Report::default();
     let mut by_kind = [0u64; 256];

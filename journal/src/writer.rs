@@ -1,7 +1,7 @@
 //! Appending.
 
 use crate::crc::{Payload, Plain};
-use crate::directory::{self, Lock, segment_path};
+use crate::directory::{Lock, segment_path};
 use crate::error::JournalError;
 use crate::frame::{
     Checkpoint, FRAME_LEN_MAX, KIND_CHECKPOINT, KIND_SEAL, PAYLOAD_LEN_MAX, SEAL_FRAME_LEN, Seal,
@@ -11,11 +11,10 @@ use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::mapped::Cursor;
 use crate::prepare::Preparer;
 use crate::recovery::{Recovery, give_back, recover};
+use crate::storage::{Dir, Open};
 use crate::syncer::Syncer;
 use crate::watermark::{Position, Watermark};
 use bytemuck::Pod;
-use std::fs::{self, OpenOptions};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_model::{SeqNo, StateHash, UnixNanos};
 
@@ -54,6 +53,8 @@ pub struct Config {
     pub first_seq: SeqNo,
     /// How much is read at the beginning.
     pub check: Check,
+    /// Segments are made by the writer's own thread when they are needed, not ahead by another: for a simulator.
+    pub is_inline: bool,
 }
 
 impl Default for Config {
@@ -65,6 +66,7 @@ impl Default for Config {
             behaviour_version: 1,
             first_seq: SeqNo(1),
             check: Check::All,
+            is_inline: false,
         }
     }
 }
@@ -97,7 +99,7 @@ pub struct Writer {
     watermark: Arc<Watermark>,
     syncer: Syncer,
     preparer: Preparer,
-    dir: PathBuf,
+    dir: Dir,
     // Last, so that it is given up when everything else is gone.
     _lock: Lock,
 }
@@ -108,11 +110,12 @@ impl Writer {
     /// # Errors
     /// [`JournalError::Locked`] if another writer has it, [`JournalError::NoSpace`] if there is no room for a segment,
     /// and what is wrong with a journal that is there: see [`crate::recovery`].
-    pub fn open(dir: &Path, config: Config) -> Result<(Self, Recovery), JournalError> {
+    pub fn open(dir: impl Into<Dir>, config: Config) -> Result<(Self, Recovery), JournalError> {
         config.check()?;
-        directory::create(dir)?;
-        let lock = Lock::take(dir)?;
-        let start = recover(dir, &config)?;
+        let dir = dir.into();
+        dir.create()?;
+        let lock = Lock::take(&dir)?;
+        let start = recover(&dir, &config)?;
         let last_seq = start.recovery.last_seq;
         let position = Position { segment: start.next_index, offset: 0 };
         let watermark = Arc::new(Watermark::new(position, last_seq));
@@ -125,17 +128,16 @@ impl Writer {
             created: UnixNanos::ZERO,
             first_seq: None,
         };
-        let preparer = Preparer::start(dir, template, Arc::clone(&watermark))?;
-        preparer.wait()?;
+        let preparer = Preparer::start(&dir, template, Arc::clone(&watermark), config.is_inline)?;
         let writer = Self {
             cursor: Cursor::nowhere(),
             last_seq: last_seq.0,
             frame_count: 0,
             segment: start.next_index,
-            syncer: Syncer::new(dir, Arc::clone(&watermark)),
+            syncer: Syncer::new(&dir, Arc::clone(&watermark), start.instance, start.synced),
             watermark,
             preparer,
-            dir: dir.to_path_buf(),
+            dir,
             _lock: lock,
         };
         Ok((writer, start.recovery))
@@ -257,32 +259,27 @@ impl Writer {
         let used_len = self.seal(SealReason::Closed);
         self.cursor = Cursor::nowhere();
         if let Some(unused) = self.preparer.stop() {
-            let path = segment_path(&self.dir, unused);
-            fs::remove_file(&path).map_err(JournalError::io("remove", &path))?;
+            self.dir.remove(&segment_path(self.dir.path(), unused))?;
         }
         self.syncer.sync()?;
         if let Some(used_len) = used_len {
-            let path = segment_path(&self.dir, self.segment);
-            let file = OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .map_err(JournalError::io("open", &path))?;
-            give_back(&file, used_len, &path)?;
+            let path = segment_path(self.dir.path(), self.segment);
+            give_back(self.dir.open(&path, Open::Write)?.as_ref(), used_len, &path)?;
         }
-        directory::sync_directory(&self.dir)
+        self.dir.sync()
     }
 
     /// Syncs from the writer's own thread: for tools and shut-down. An engine gives [`Self::syncer`] to a thread.
     ///
     /// # Errors
     /// As for [`Syncer::sync`].
-    pub fn sync(&mut self) -> Result<SeqNo, JournalError> {
+    pub fn sync(&self) -> Result<SeqNo, JournalError> {
         self.syncer.sync()
     }
 
     /// A syncer for another thread.
     pub fn syncer(&self) -> Syncer {
-        Syncer::new(&self.dir, Arc::clone(&self.watermark))
+        self.syncer.clone()
     }
 
     /// How far the writer has come, for readers in this process: see [`crate::Reader::follow`].

@@ -195,7 +195,7 @@ fn a_reader_follows_a_writer_on_another_thread() {
         writer.append(KIND_EVENT, SeqNo(seq), &payload).unwrap();
     }
     follower.join().unwrap();
-    let mut syncer = writer.syncer();
+    let syncer = writer.syncer();
     assert_eq!(syncer.sync().unwrap(), SeqNo(RECORDS));
     assert_eq!(writer.sync().unwrap(), SeqNo(RECORDS));
     writer.close().unwrap();
@@ -286,7 +286,7 @@ proptest! {
                     if matches!(step, Step::Close) { writer.close().unwrap() } else { drop(writer) }
                     let (again, recovery) = open();
                     prop_assert_eq!(recovery.last_seq, SeqNo(last));
-                    prop_assert_eq!(recovery.cut_bytes, 0);
+                    prop_assert_eq!(recovery.cut.bytes, 0);
                     writer = again;
                 }
             }

@@ -83,7 +83,7 @@ fn every_acknowledged_record_survives_kill_9() {
         let acknowledged = last_acknowledged.unwrap_or(total);
         assert!(last >= acknowledged, "round {round}, process {pid}: {last} < {acknowledged}");
         assert!(last >= total, "round {round}: {total} records were there, {last} are");
-        cuts += u64::from(recovery.cut_bytes > 0);
+        cuts += u64::from(recovery.cut.bytes > 0);
         total = last;
     }
     let mut reader = Reader::open(dir.path()).unwrap();

@@ -183,6 +183,8 @@ fn two_segments(dir: &Path) -> u64 {
         seq += 1;
         writer.append(KIND_EVENT, SeqNo(seq), &[seq as u8; 600]).unwrap();
     }
+    // On the disk: from here on, none of it may go.
+    writer.sync().unwrap();
     drop(writer);
     seq
 }
@@ -303,6 +305,7 @@ fn a_segment_of_an_older_copy_of_the_journal_is_refused() {
         for seq in 1..=400 {
             writer.append(KIND_EVENT, SeqNo(seq), &vec![1; len]).unwrap();
         }
+        writer.sync().unwrap();
     }
     fs::copy(segment(copy.path(), 2), segment(dir.path(), 2)).unwrap();
     let (offset, damage) = first_damage(dir.path());
@@ -347,21 +350,24 @@ fn a_torn_end_is_cut_reported_and_recovery_can_be_repeated() {
         for state in [&torn, &part] {
             fs::write(&path, state).unwrap();
             let _ = fs::remove_file(segment(&dir, 2));
+            // The recovery before had come to its end, this one has not.
+            let _ = fs::remove_file(dir.join("SYNCED"));
             let (writer, recovery) = Writer::open(&dir, small()).unwrap();
             drop(writer);
             assert_eq!(recovery.last_seq, SeqNo(4));
             assert!(recovery.crashed);
-            assert_eq!(recovery.cut_bytes, torn_len);
-            assert_eq!(recovery.cut_at, Some((path.clone(), end)));
+            assert_eq!(recovery.cut.bytes, torn_len);
+            assert_eq!(recovery.cut.at, Some((path.clone(), end)));
         }
         // As if it had been stopped after sealing, before giving space back and with a segment half made.
+        fs::remove_file(dir.join("SYNCED")).unwrap();
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(SEGMENT_LEN_MIN).unwrap();
         let half_made = dir.join("00000000000000000007.tgj.tmp");
         fs::write(&half_made, b"half").unwrap();
         let (writer, recovery) = Writer::open(&dir, small()).unwrap();
         assert!(!half_made.exists());
         drop(writer);
-        assert_eq!((recovery.last_seq, recovery.cut_bytes), (SeqNo(4), 0));
+        assert_eq!((recovery.last_seq, recovery.cut.bytes), (SeqNo(4), 0));
         assert!(!recovery.crashed);
         assert!(fs::metadata(&path).unwrap().len() < 1_000);
         let (read, result) = read(&dir);
