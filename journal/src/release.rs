@@ -252,7 +252,7 @@ impl Release {
     }
 
     /// The thread to wake when somebody waits for the disk; the first one stays.
-    pub fn wake_for_sync(&self, syncer: Thread) {
+    pub(crate) fn wake_for_sync(&self, syncer: Thread) {
         let _ = self.syncer.set(syncer);
     }
 
