@@ -7,29 +7,33 @@
 //!
 //! Nothing leaves before step 2, so what anyone was told is in the journal (release level `process`).
 
+mod clock;
+mod publishing;
+mod recovery;
+mod status;
+
+pub use clock::unix_now;
+pub use status::{BookRequests, EngineStatus, Stage, StageSample};
+
 use crate::broadcast;
-use crate::core::output::Output;
 use crate::core::route::ROUTE_RING_CAPACITY;
 use crate::core::{Core, Input};
 use crate::event_log::EventPosition;
-use crate::replay::{BEHAVIOUR_VERSION, ReplayError, replay};
+use crate::replay::ReplayError;
+use clock::EngineClock;
+use publishing::Publishing;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
-use tidegate_journal::writer::Check;
 use tidegate_journal::{Checkpoint, JournalError};
-use tidegate_model::command::{
-    Configure, FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus,
-};
-use tidegate_model::event::FLAG_LAST_OF_INPUT;
-use tidegate_model::market::MarketEventKind;
+use tidegate_model::command::Configure;
 use tidegate_model::{
-    AccountId, Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PublicUpdate,
-    RoutedRequest, SeqNo, Side, StateHash, UnixNanos,
+    Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, RoutedRequest, SeqNo,
+    StateHash, UnixNanos,
 };
 
 /// Inputs between two recorded state hashes.
@@ -165,94 +169,6 @@ impl Orders {
     }
 }
 
-/// A stage of an input's way that is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Market event: received by the feed handler, taken from the ring by the engine.
-    FeedToEngine,
-    /// Market event: sequenced, journaled, applied, published.
-    MarketStep,
-    /// Command: received by the edge, taken from its lane.
-    EdgeToEngine,
-    /// Command: sequenced, journaled, through risk and venue, published.
-    CommandStep,
-}
-
-impl Stage {
-    /// Every stage, in the order of the way.
-    pub const ALL: [Self; 4] =
-        [Self::FeedToEngine, Self::MarketStep, Self::EdgeToEngine, Self::CommandStep];
-
-    /// What the stage spans, for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FeedToEngine => "feed received -> engine",
-            Self::MarketStep => "market event: journal, book, publish",
-            Self::EdgeToEngine => "order received -> engine",
-            Self::CommandStep => "order: journal, risk, venue, publish",
-        }
-    }
-}
-
-/// One timed stage.
-#[derive(Clone, Copy, Debug)]
-pub struct StageSample {
-    /// Which.
-    pub stage: Stage,
-    /// How long, in nanoseconds.
-    pub ns: u64,
-}
-
-/// What everyone may know of a running engine.
-#[derive(Debug, Default)]
-pub struct EngineStatus {
-    /// The last input applied. Stored last, with release: the other figures are of this input or a later one.
-    pub seq: AtomicU64,
-    /// The engine's time, UTC nanoseconds.
-    pub now: AtomicU64,
-    /// The last input whose state hash was recorded; 0 while that changes.
-    checkpoint_seq: AtomicU64,
-    /// That hash.
-    checkpoint_hash: AtomicU64,
-    /// Market events applied.
-    pub market_events: AtomicU64,
-    /// Commands applied.
-    pub commands: AtomicU64,
-    /// Fills of our orders.
-    pub fills: AtomicU64,
-    /// Market events that named an order the book does not hold.
-    pub unknown_orders: AtomicU64,
-    /// Market events refused for another reason.
-    pub refused_events: AtomicU64,
-    /// Gaps that feeds declared.
-    pub gaps: AtomicU64,
-    /// Our orders that are open.
-    pub open_orders: AtomicU64,
-    /// True from the end of recovery until the thread ends.
-    pub alive: AtomicBool,
-}
-
-impl EngineStatus {
-    /// The last state hash that was recorded, and the input it was recorded after; `None` before the first
-    /// and for the moment in which it changes.
-    pub fn checkpoint(&self) -> Option<Checkpoint> {
-        loop {
-            let seq = self.checkpoint_seq.load(Ordering::SeqCst);
-            let hash = StateHash(self.checkpoint_hash.load(Ordering::SeqCst));
-            // Changed while it was read once in 65,536 inputs, for some nanoseconds.
-            if self.checkpoint_seq.load(Ordering::SeqCst) == seq {
-                return (seq > 0).then_some(Checkpoint { seq: SeqNo(seq), hash });
-            }
-        }
-    }
-
-    fn set_checkpoint(&self, checkpoint: Checkpoint) {
-        self.checkpoint_seq.store(0, Ordering::SeqCst);
-        self.checkpoint_hash.store(checkpoint.hash.0, Ordering::SeqCst);
-        self.checkpoint_seq.store(checkpoint.seq.0, Ordering::SeqCst);
-    }
-}
-
 /// What goes into the engine.
 #[derive(Debug)]
 pub struct Inputs {
@@ -295,110 +211,6 @@ pub fn stage_ring() -> (Producer<StageSample>, Consumer<StageSample>) {
 /// A ring for requests to an adapter.
 pub fn route_ring() -> (Producer<RoutedRequest>, Consumer<RoutedRequest>) {
     RingBuffer::new(ROUTE_RING_CAPACITY)
-}
-
-/// Instruments of which somebody wants a whole picture: one bit each, set by anyone, cleared by the engine.
-#[derive(Debug)]
-pub struct BookRequests {
-    any: AtomicBool,
-    bits: Box<[AtomicU64]>,
-}
-
-impl Default for BookRequests {
-    fn default() -> Self {
-        let bits = (0..InstrumentId::COUNT_MAX / 64).map(|_| AtomicU64::new(0)).collect();
-        Self { any: AtomicBool::new(false), bits }
-    }
-}
-
-impl BookRequests {
-    /// Asks for a picture of one book on the broadcast: `Clear`, its levels, `PictureEnd`.
-    pub fn request(&self, instrument: InstrumentId) {
-        if let Some(word) = self.bits.get(instrument.index() / 64) {
-            word.fetch_or(1 << (instrument.0 % 64), Ordering::Relaxed);
-            self.any.store(true, Ordering::Release);
-        }
-    }
-
-    fn take_next(&self) -> Option<InstrumentId> {
-        if !self.any.load(Ordering::Relaxed) || !self.any.swap(false, Ordering::Acquire) {
-            return None;
-        }
-        let at = self.bits.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
-        let bit = self.bits[at].load(Ordering::Relaxed).trailing_zeros();
-        self.bits[at].fetch_and(!(1 << bit), Ordering::Relaxed);
-        // There may be more; the next turn looks again.
-        self.any.store(true, Ordering::Release);
-        Some(InstrumentId((at * 64) as u32 + bit))
-    }
-}
-
-/// The nanoseconds since the Unix epoch by this machine's clock.
-pub fn unix_now() -> UnixNanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(since.as_nanos() as u64)
-}
-
-/// Sends outputs on their way.
-struct Publishing<'s, S> {
-    outputs: Outputs,
-    strategy: &'s mut S,
-    /// Events up to here are in the event log already (recovery).
-    logged: EventPosition,
-    /// The latest event, which waits to hear whether it is its input's last.
-    latest: Option<EventRecord>,
-    /// False during recovery: what left before the restart never leaves again.
-    is_live: bool,
-}
-
-impl<S> Publishing<'_, S> {
-    /// Hands the latest event to the event log. The one thing that may hold the engine: events are never dropped.
-    #[inline]
-    fn send_latest(&mut self) {
-        let Some(latest) = self.latest.take() else { return };
-        while let Err(rtrb::PushError::Full(_)) = self.outputs.events.push(latest) {
-            if self.outputs.events.is_abandoned() {
-                // The thread's loop sees it as well, and ends.
-                return;
-            }
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl<S: Strategy> Output for Publishing<'_, S> {
-    #[inline]
-    fn event(&mut self, event: &EventRecord) {
-        self.strategy.on_event(event);
-        if (event.seq, event.ordinal) <= (self.logged.seq, self.logged.ordinal) {
-            return;
-        }
-        self.send_latest();
-        self.latest = Some(*event);
-    }
-
-    #[inline]
-    fn public(&mut self, update: &PublicUpdate) {
-        self.outputs.public.publish(update);
-    }
-
-    fn routed(&mut self, request: &RoutedRequest) {
-        if !self.is_live {
-            return;
-        }
-        if let Some(ring) = self.outputs.routes.get_mut(usize::from(request.route)) {
-            // Full only of an adapter that stands still: it finds the gap in the numbers, and reconciles.
-            let _ = ring.push(*request);
-        }
-    }
-
-    #[inline]
-    fn end_of_input(&mut self, _: SeqNo) {
-        if let Some(last) = &mut self.latest {
-            last.flags |= FLAG_LAST_OF_INPUT;
-            self.send_latest();
-        }
-    }
 }
 
 /// A running engine.
@@ -497,43 +309,11 @@ impl Drop for Life<'_> {
 fn run<S: Strategy>(
     config: &EngineConfig,
     mut inputs: Inputs,
-    mut publishing: Publishing<'_, S>,
+    publishing: Publishing<'_, S>,
     stop: &AtomicBool,
     status: &EngineStatus,
 ) -> Result<Stopped, EngineError> {
-    // The replay reads every record, and refuses what is damaged.
-    let once = tidegate_journal::Config {
-        check: Check::LastSegment,
-        behaviour_version: BEHAVIOUR_VERSION,
-        ..config.journal.clone()
-    };
-    let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
-    let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
-    let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
-    let logged = std::mem::take(&mut publishing.logged).seq;
-    publishing.is_live = true;
-    if logged > last {
-        return Err(EngineError::EventLogAhead { logged, last });
-    }
-    let recovered = replayed.as_ref().map_or(0, |replayed| replayed.inputs);
-    if let Some(checkpoint) = replayed.as_ref().and_then(|replayed| replayed.last_checkpoint) {
-        status.set_checkpoint(checkpoint);
-    }
-    let is_new = replayed.is_none();
-    let core = match replayed {
-        Some(replayed) => replayed.core,
-        None => Core::new(config.configure).map_err(EngineError::Configure)?,
-    };
-    let mut engine = Running { core, journal, publishing, orders: Orders::new(), status };
-    if is_new {
-        let mut first = CommandRecord::new(Command::Configure(config.configure));
-        first.ts_recv = unix_now();
-        engine.command(&first)?;
-    } else {
-        engine.close_sessions()?;
-        engine.lose_routes()?;
-        engine.forget_market()?;
-    }
+    let (mut engine, recovered) = Running::recover(config, publishing, status)?;
     engine.tell();
     status.alive.store(true, Ordering::Release);
 
@@ -595,33 +375,6 @@ fn run<S: Strategy>(
     }
 }
 
-/// The system's clock, but it never stands still: when that is set back, or stood ahead when the journal was written, this
-/// one goes on at its own pace until it is reached. Message rates and requests on their way wait for no correction.
-struct EngineClock {
-    since: Instant,
-    at: UnixNanos,
-}
-
-impl EngineClock {
-    /// A clock that begins at `engine_time`, or at the system's time if that is later.
-    fn new(engine_time: UnixNanos) -> Self {
-        Self { since: Instant::now(), at: unix_now().max(engine_time) }
-    }
-
-    fn now(&mut self) -> UnixNanos {
-        self.read(unix_now(), Instant::now())
-    }
-
-    fn read(&mut self, system: UnixNanos, instant: Instant) -> UnixNanos {
-        let passed = instant.saturating_duration_since(self.since).as_nanos() as u64;
-        let own = UnixNanos(self.at.0.saturating_add(passed));
-        if system > own {
-            *self = Self { since: instant, at: system };
-        }
-        own.max(system)
-    }
-}
-
 /// The state machine, its journal and its outputs: the four steps of one input.
 struct Running<'s, S> {
     core: Core,
@@ -660,59 +413,6 @@ impl<S: Strategy> Running<'_, S> {
         self.journal.append_pod(KIND_COMMAND, seq, command)?;
         self.core.apply(seq, Input::Command(command), &mut self.publishing);
         self.checkpoint(seq)
-    }
-
-    /// The sessions of the run before are gone with its process: their orders that asked for it go as well.
-    fn close_sessions(&mut self) -> Result<(), EngineError> {
-        let open = self.core.oms().open_orders(AccountId::NONE).map(|(_, order)| order);
-        let mut gone: Vec<_> = open
-            .filter(|order| order.flags & FLAG_CANCEL_ON_DISCONNECT != 0)
-            .map(|order| (order.who.session, order.who.principal))
-            .collect();
-        gone.sort_unstable();
-        gone.dedup_by_key(|(session, _)| *session);
-        for (session, principal) in gone {
-            let mut closed =
-                CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
-            closed.ts_recv = unix_now();
-            self.command(&closed)?;
-        }
-        Ok(())
-    }
-
-    /// The adapters of the run before are gone with its process, and what left last has no known outcome.
-    fn lose_routes(&mut self) -> Result<(), EngineError> {
-        for route in 0..ROUTES_MAX as u8 {
-            if self.core.routes().all()[usize::from(route)].link == RouteLink::Down {
-                continue;
-            }
-            let link = RouteLink::Down.wire();
-            let status = RouteStatus { cursor: [0; 2], route, link, reserved: [0; 6] };
-            let mut lost = CommandRecord::new(Command::RouteStatus(status));
-            lost.ts_recv = unix_now();
-            self.command(&lost)?;
-        }
-        Ok(())
-    }
-
-    /// Nobody listened since the last input: what the market did is unknown, and a feed that begins again must not be
-    /// applied on top of books of before. A gap of unknown length says so and empties them all.
-    fn forget_market(&mut self) -> Result<(), EngineError> {
-        let books = self.core.books();
-        let is_empty = (0..self.core.listing().count() as u32)
-            .map(InstrumentId)
-            .all(|id| [Side::Buy, Side::Sell].iter().all(|&side| books.best(id, side).is_none()));
-        if is_empty {
-            return Ok(());
-        }
-        let now = unix_now();
-        let gap = MarketEvent {
-            kind: MarketEventKind::Gap.wire(),
-            ts_event: now,
-            ts_recv: now,
-            ..Default::default()
-        };
-        self.market(&gap)
     }
 
     #[inline]
@@ -782,23 +482,5 @@ impl<S: Strategy> Running<'_, S> {
         let counters = *self.core.counters();
         self.journal.close()?;
         Ok(Stopped { seq, state_hash, recovered, counters })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_engines_clock_goes_on_when_the_systems_is_set_back() {
-        let start = Instant::now();
-        let after = |ns: u64| start + Duration::from_nanos(ns);
-        let mut clock = EngineClock { since: start, at: UnixNanos(1_000) };
-        let mut read = |system: u64, ns: u64| clock.read(UnixNanos(system), after(ns)).0;
-        assert_eq!(read(1_050, 50), 1_050);
-        assert_eq!(read(1_300, 60), 1_300, "set forward: it follows");
-        assert_eq!(read(100, 160), 1_400, "set back: it goes on by itself");
-        assert_eq!(read(200, 260), 1_500);
-        assert_eq!(read(1_600, 270), 1_600, "reached again");
     }
 }

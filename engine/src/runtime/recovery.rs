@@ -1,0 +1,108 @@
+//! From a journal to an engine that runs: what is replayed, and what the end of the process before it means.
+
+use super::clock::unix_now;
+use super::{EngineConfig, EngineError, EngineStatus, Orders, Publishing, Running, Strategy};
+use crate::core::Core;
+use crate::replay::{BEHAVIOUR_VERSION, replay};
+use tidegate_journal::writer::Check;
+use tidegate_model::command::{FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus};
+use tidegate_model::market::MarketEventKind;
+use tidegate_model::{AccountId, Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side};
+
+impl<'s, S: Strategy> Running<'s, S> {
+    /// Opens the journal, replays it, and tells the engine what is gone with the process before. Returns how many inputs
+    /// were replayed as well.
+    pub(super) fn recover(
+        config: &EngineConfig,
+        mut publishing: Publishing<'s, S>,
+        status: &'s EngineStatus,
+    ) -> Result<(Self, u64), EngineError> {
+        // The replay reads every record, and refuses what is damaged.
+        let once = tidegate_journal::Config {
+            check: Check::LastSegment,
+            behaviour_version: BEHAVIOUR_VERSION,
+            ..config.journal.clone()
+        };
+        let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
+        let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
+        let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
+        let logged = std::mem::take(&mut publishing.logged).seq;
+        publishing.is_live = true;
+        if logged > last {
+            return Err(EngineError::EventLogAhead { logged, last });
+        }
+        let recovered = replayed.as_ref().map_or(0, |replayed| replayed.inputs);
+        if let Some(checkpoint) = replayed.as_ref().and_then(|replayed| replayed.last_checkpoint) {
+            status.set_checkpoint(checkpoint);
+        }
+        let is_new = replayed.is_none();
+        let core = match replayed {
+            Some(replayed) => replayed.core,
+            None => Core::new(config.configure).map_err(EngineError::Configure)?,
+        };
+        let mut engine = Self { core, journal, publishing, orders: Orders::new(), status };
+        if is_new {
+            let mut first = CommandRecord::new(Command::Configure(config.configure));
+            first.ts_recv = unix_now();
+            engine.command(&first)?;
+        } else {
+            engine.close_sessions()?;
+            engine.lose_routes()?;
+            engine.forget_market()?;
+        }
+        Ok((engine, recovered))
+    }
+
+    /// The sessions of the run before are gone with its process: their orders that asked for it go as well.
+    fn close_sessions(&mut self) -> Result<(), EngineError> {
+        let open = self.core.oms().open_orders(AccountId::NONE).map(|(_, order)| order);
+        let mut gone: Vec<_> = open
+            .filter(|order| order.flags & FLAG_CANCEL_ON_DISCONNECT != 0)
+            .map(|order| (order.who.session, order.who.principal))
+            .collect();
+        gone.sort_unstable();
+        gone.dedup_by_key(|(session, _)| *session);
+        for (session, principal) in gone {
+            let mut closed =
+                CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
+            closed.ts_recv = unix_now();
+            self.command(&closed)?;
+        }
+        Ok(())
+    }
+
+    /// The adapters of the run before are gone with its process, and what left last has no known outcome.
+    fn lose_routes(&mut self) -> Result<(), EngineError> {
+        for route in 0..ROUTES_MAX as u8 {
+            if self.core.routes().all()[usize::from(route)].link == RouteLink::Down {
+                continue;
+            }
+            let link = RouteLink::Down.wire();
+            let status = RouteStatus { cursor: [0; 2], route, link, reserved: [0; 6] };
+            let mut lost = CommandRecord::new(Command::RouteStatus(status));
+            lost.ts_recv = unix_now();
+            self.command(&lost)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody listened since the last input: what the market did is unknown, and a feed that begins again must not be
+    /// applied on top of books of before. A gap of unknown length says so and empties them all.
+    fn forget_market(&mut self) -> Result<(), EngineError> {
+        let books = self.core.books();
+        let is_empty = (0..self.core.listing().count() as u32)
+            .map(InstrumentId)
+            .all(|id| [Side::Buy, Side::Sell].iter().all(|&side| books.best(id, side).is_none()));
+        if is_empty {
+            return Ok(());
+        }
+        let now = unix_now();
+        let gap = MarketEvent {
+            kind: MarketEventKind::Gap.wire(),
+            ts_event: now,
+            ts_recv: now,
+            ..Default::default()
+        };
+        self.market(&gap)
+    }
+}

@@ -1,0 +1,129 @@
+//! What everyone may know of a running engine, and how they ask it for a picture of a book.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tidegate_journal::Checkpoint;
+use tidegate_model::{InstrumentId, SeqNo, StateHash};
+
+/// A stage of an input's way that is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Market event: received by the feed handler, taken from the ring by the engine.
+    FeedToEngine,
+    /// Market event: sequenced, journaled, applied, published.
+    MarketStep,
+    /// Command: received by the edge, taken from its lane.
+    EdgeToEngine,
+    /// Command: sequenced, journaled, through risk and venue, published.
+    CommandStep,
+}
+
+impl Stage {
+    /// Every stage, in the order of the way.
+    pub const ALL: [Self; 4] =
+        [Self::FeedToEngine, Self::MarketStep, Self::EdgeToEngine, Self::CommandStep];
+
+    /// What the stage spans, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FeedToEngine => "feed received -> engine",
+            Self::MarketStep => "market event: journal, book, publish",
+            Self::EdgeToEngine => "order received -> engine",
+            Self::CommandStep => "order: journal, risk, venue, publish",
+        }
+    }
+}
+
+/// One timed stage.
+#[derive(Clone, Copy, Debug)]
+pub struct StageSample {
+    /// Which.
+    pub stage: Stage,
+    /// How long, in nanoseconds.
+    pub ns: u64,
+}
+
+/// What everyone may know of a running engine.
+#[derive(Debug, Default)]
+pub struct EngineStatus {
+    /// The last input applied. Stored last, with release: the other figures are of this input or a later one.
+    pub seq: AtomicU64,
+    /// The engine's time, UTC nanoseconds.
+    pub now: AtomicU64,
+    /// The last input whose state hash was recorded; 0 while that changes.
+    checkpoint_seq: AtomicU64,
+    /// That hash.
+    checkpoint_hash: AtomicU64,
+    /// Market events applied.
+    pub market_events: AtomicU64,
+    /// Commands applied.
+    pub commands: AtomicU64,
+    /// Fills of our orders.
+    pub fills: AtomicU64,
+    /// Market events that named an order the book does not hold.
+    pub unknown_orders: AtomicU64,
+    /// Market events refused for another reason.
+    pub refused_events: AtomicU64,
+    /// Gaps that feeds declared.
+    pub gaps: AtomicU64,
+    /// Our orders that are open.
+    pub open_orders: AtomicU64,
+    /// True from the end of recovery until the thread ends.
+    pub alive: AtomicBool,
+}
+
+impl EngineStatus {
+    /// The last state hash that was recorded, and the input it was recorded after; `None` before the first
+    /// and for the moment in which it changes.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        loop {
+            let seq = self.checkpoint_seq.load(Ordering::SeqCst);
+            let hash = StateHash(self.checkpoint_hash.load(Ordering::SeqCst));
+            // Changed while it was read once in 65,536 inputs, for some nanoseconds.
+            if self.checkpoint_seq.load(Ordering::SeqCst) == seq {
+                return (seq > 0).then_some(Checkpoint { seq: SeqNo(seq), hash });
+            }
+        }
+    }
+
+    pub(super) fn set_checkpoint(&self, checkpoint: Checkpoint) {
+        self.checkpoint_seq.store(0, Ordering::SeqCst);
+        self.checkpoint_hash.store(checkpoint.hash.0, Ordering::SeqCst);
+        self.checkpoint_seq.store(checkpoint.seq.0, Ordering::SeqCst);
+    }
+}
+
+/// Instruments of which somebody wants a whole picture: one bit each, set by anyone, cleared by the engine.
+#[derive(Debug)]
+pub struct BookRequests {
+    any: AtomicBool,
+    bits: Box<[AtomicU64]>,
+}
+
+impl Default for BookRequests {
+    fn default() -> Self {
+        let bits = (0..InstrumentId::COUNT_MAX / 64).map(|_| AtomicU64::new(0)).collect();
+        Self { any: AtomicBool::new(false), bits }
+    }
+}
+
+impl BookRequests {
+    /// Asks for a picture of one book on the broadcast: `Clear`, its levels, `PictureEnd`.
+    pub fn request(&self, instrument: InstrumentId) {
+        if let Some(word) = self.bits.get(instrument.index() / 64) {
+            word.fetch_or(1 << (instrument.0 % 64), Ordering::Relaxed);
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn take_next(&self) -> Option<InstrumentId> {
+        if !self.any.load(Ordering::Relaxed) || !self.any.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        let at = self.bits.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
+        let bit = self.bits[at].load(Ordering::Relaxed).trailing_zeros();
+        self.bits[at].fetch_and(!(1 << bit), Ordering::Relaxed);
+        // There may be more; the next turn looks again.
+        self.any.store(true, Ordering::Release);
+        Some(InstrumentId((at * 64) as u32 + bit))
+    }
+}
