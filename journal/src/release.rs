@@ -7,84 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
-use tidegate_model::SeqNo;
-
-/// What an output, or the acknowledgement of one, has waited for. Two bits: *synced* and *replicated*.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum ReleaseLevel {
-    /// In the page cache of this machine: survives the end of the process.
-    #[default]
-    Process = 1,
-    /// On this machine's disk: survives a loss of power.
-    Power = 2,
-    /// In the memory of the in-sync followers of the current epoch: survives the loss of this machine.
-    Replica = 3,
-    /// Both.
-    ReplicaPower = 4,
-}
-
-impl ReleaseLevel {
-    /// Every level, in wire order.
-    pub const ALL: [Self; 4] = [Self::Process, Self::Power, Self::Replica, Self::ReplicaPower];
-
-    /// The number on the wire, from 1: one more than the two bits.
-    pub const fn wire(self) -> u8 {
-        self as u8
-    }
-
-    /// The level of a number on the wire; `None` if it has none.
-    pub const fn from_wire(wire: u8) -> Option<Self> {
-        match wire {
-            1 => Some(Self::Process),
-            2 => Some(Self::Power),
-            3 => Some(Self::Replica),
-            4 => Some(Self::ReplicaPower),
-            _ => None,
-        }
-    }
-
-    /// The name in configuration, JSON and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Power => "power",
-            Self::Replica => "replica",
-            Self::ReplicaPower => "replica+power",
-        }
-    }
-
-    /// The level of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|level| level.as_str() == name)
-    }
-
-    /// True if it waits for this machine's disk.
-    pub const fn is_synced(self) -> bool {
-        (self.wire() - 1) & 1 != 0
-    }
-
-    /// True if it waits for followers.
-    pub const fn is_replicated(self) -> bool {
-        (self.wire() - 1) & 2 != 0
-    }
-
-    /// The weakest level that holds whatever either holds.
-    pub const fn union(self, other: Self) -> Self {
-        match ((self.wire() - 1) | (other.wire() - 1)) + 1 {
-            1 => Self::Process,
-            2 => Self::Power,
-            3 => Self::Replica,
-            _ => Self::ReplicaPower,
-        }
-    }
-}
-
-impl std::fmt::Display for ReleaseLevel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use tidegate_model::{ReleaseLevel, SeqNo};
 
 /// A number on cache lines of its own, so that those who poll it disturb no other.
 #[derive(Debug)]
@@ -113,6 +36,7 @@ type Listener = Box<dyn Fn() + Send + Sync>;
 /// a process, so numbers only grow: a process that takes over as primary begins with a new one.
 pub struct Release {
     level: ReleaseLevel,
+    has_followers: bool,
     synced: Line,
     replicated: Line,
     /// The last input that somebody waits for on disk, beyond what the level asks.
@@ -123,6 +47,13 @@ pub struct Release {
     is_stopped: AtomicBool,
     syncer: OnceLock<Thread>,
     listeners: RwLock<Vec<Listener>>,
+}
+
+/// At the `process` level, without followers.
+impl Default for Release {
+    fn default() -> Self {
+        Self::new(ReleaseLevel::Process)
+    }
 }
 
 impl std::fmt::Debug for Release {
@@ -137,10 +68,11 @@ impl std::fmt::Debug for Release {
 }
 
 impl Release {
-    /// Nothing is on disk or with followers yet.
+    /// Nothing is on disk or with followers yet. Followers are expected if the level waits for them.
     pub fn new(level: ReleaseLevel) -> Self {
         Self {
             level,
+            has_followers: level.is_replicated(),
             synced: Line::new(0),
             replicated: Line::new(0),
             wanted: Line::new(0),
@@ -150,6 +82,16 @@ impl Release {
             syncer: OnceLock::new(),
             listeners: RwLock::new(Vec::new()),
         }
+    }
+
+    /// The same of a deployment that has followers, whether its level waits for them or not: a session may then.
+    pub fn with_followers(level: ReleaseLevel) -> Self {
+        Self { has_followers: true, ..Self::new(level) }
+    }
+
+    /// True if acknowledgements of `level` can be had here: one that waits for followers needs some.
+    pub const fn offers(&self, level: ReleaseLevel) -> bool {
+        self.has_followers || !level.is_replicated()
     }
 
     /// The level of this deployment: every output waits for it.
@@ -269,28 +211,6 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_level_is_what_its_name_and_number_say() {
-        for (level, wire, name, is_synced, is_replicated) in [
-            (Process, 1, "process", false, false),
-            (Power, 2, "power", true, false),
-            (Replica, 3, "replica", false, true),
-            (ReplicaPower, 4, "replica+power", true, true),
-        ] {
-            assert_eq!((level.wire(), level.to_string().as_str()), (wire, name));
-            assert_eq!((level.is_synced(), level.is_replicated()), (is_synced, is_replicated));
-            assert_eq!(ReleaseLevel::from_wire(wire), Some(level));
-            assert_eq!(ReleaseLevel::from_name(name), Some(level));
-            for other in ReleaseLevel::ALL {
-                let both = level.union(other);
-                assert_eq!(both.is_synced(), is_synced || other.is_synced());
-                assert_eq!(both.is_replicated(), is_replicated || other.is_replicated());
-            }
-        }
-        assert_eq!((ReleaseLevel::from_wire(0), ReleaseLevel::from_wire(5)), (None, None));
-        assert_eq!(ReleaseLevel::from_name("Power"), None);
-    }
-
-    #[test]
     fn a_level_reaches_as_far_as_the_least_of_its_parts() {
         let all = u64::MAX;
         for (level, released) in [(Process, all), (Power, 7), (Replica, 5), (ReplicaPower, 5)] {
@@ -318,6 +238,16 @@ mod tests {
         assert_eq!(release.released(), SeqNo(u64::MAX));
         release.stop("the disk is gone".into());
         assert_eq!(release.released(), SeqNo(7));
+    }
+
+    #[test]
+    fn followers_are_offered_where_there_are_some() {
+        for &level in ReleaseLevel::ALL {
+            let needs_them = level.is_replicated();
+            assert_eq!(Release::new(Power).offers(level), !needs_them);
+            assert!(Release::new(Replica).offers(level));
+            assert!(Release::with_followers(Process).offers(level));
+        }
     }
 
     #[test]

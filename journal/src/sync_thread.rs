@@ -147,10 +147,9 @@ impl Syncing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::ReleaseLevel;
     use crate::writer::{Config, Writer};
     use std::sync::atomic::AtomicU64;
-    use tidegate_model::SeqNo;
+    use tidegate_model::{ReleaseLevel, SeqNo};
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
