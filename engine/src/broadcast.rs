@@ -3,9 +3,12 @@
 //! The writer overwrites the oldest slot. Each slot carries a version, odd while it is written, so a reader
 //! either gets a whole update, learns that there is none yet, or learns that it was lapped and by how much.
 //! Slots are atomics: a torn read is seen by its version, and there is no `unsafe`.
+//!
+//! An update whose input is not released is there, but readers do not see it yet; the writer knows nothing of that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use tidegate_journal::Release;
 use tidegate_model::PublicUpdate;
 
 /// Updates the ring holds: 4 MiB, a tenth of a second of the busiest feed.
@@ -43,6 +46,7 @@ pub struct Writer {
 #[derive(Clone, Debug)]
 pub struct Reader {
     shared: Arc<Shared>,
+    release: Arc<Release>,
     next: u64,
 }
 
@@ -51,7 +55,7 @@ pub struct Reader {
 pub enum Next {
     /// The next update.
     Item(PublicUpdate),
-    /// Nothing yet.
+    /// Nothing yet, or nothing that is released.
     Empty,
     /// The writer overtook the reader, which goes on `skipped` updates later.
     Lapped {
@@ -60,13 +64,13 @@ pub enum Next {
     },
 }
 
-/// A ring's writing end and a first reading end.
-pub fn channel() -> (Writer, Reader) {
+/// A ring's writing end and a first reading end, which sees what `release` lets out.
+pub fn channel(release: Arc<Release>) -> (Writer, Reader) {
     let slots = (0..BROADCAST_CAPACITY)
         .map(|_| Slot { version: AtomicU64::new(0), words: Default::default() })
         .collect();
     let shared = Arc::new(Shared { slots, written: AtomicU64::new(0) });
-    (Writer { shared: Arc::clone(&shared), next: 0 }, Reader { shared, next: 0 })
+    (Writer { shared: Arc::clone(&shared), next: 0 }, Reader { shared, release, next: 0 })
 }
 
 impl Writer {
@@ -102,8 +106,12 @@ impl Reader {
                 std::array::from_fn(|i| slot.words[i].load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             if slot.version.load(Ordering::Relaxed) == whole {
+                let update: PublicUpdate = bytemuck::cast(words);
+                if update.seq > self.release.released() {
+                    return Next::Empty;
+                }
                 self.next += 1;
-                return Next::Item(bytemuck::cast(words));
+                return Next::Item(update);
             }
         }
         // Half a ring behind the writer leaves room to catch up before the next lap.
@@ -117,7 +125,11 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::{Lots, SeqNo};
+    use tidegate_model::{Lots, ReleaseLevel, SeqNo};
+
+    fn channel() -> (Writer, Reader) {
+        super::channel(Arc::default())
+    }
 
     fn update(n: u64) -> PublicUpdate {
         PublicUpdate { seq: SeqNo(n), qty: Lots(n.wrapping_mul(7)), ..Default::default() }
@@ -134,6 +146,25 @@ mod tests {
             assert_eq!(reader.next(), Next::Item(update(n)));
         }
         assert_eq!(reader.next(), Next::Empty);
+    }
+
+    #[test]
+    fn what_is_not_released_is_not_there_yet() {
+        let release = Arc::new(Release::new(ReleaseLevel::Power));
+        let (mut writer, mut reader) = super::channel(Arc::clone(&release));
+        (1..=3).for_each(|n| writer.publish(&update(n)));
+        for released in 1..=3 {
+            assert_eq!(reader.next(), Next::Empty);
+            release.set_synced(SeqNo(released));
+            assert_eq!(reader.next(), Next::Item(update(released)));
+        }
+        // A reader that was overtaken goes on where the writer is, and sees nothing there before its time.
+        let count = BROADCAST_CAPACITY as u64 + 5;
+        (4..4 + count).for_each(|n| writer.publish(&update(n)));
+        assert!(matches!(reader.next(), Next::Lapped { .. }));
+        assert_eq!(reader.next(), Next::Empty);
+        release.set_synced(SeqNo(4 + count));
+        assert!(matches!(reader.next(), Next::Item(_)));
     }
 
     #[test]

@@ -3,17 +3,22 @@
 //! It is a journal of its own whose frames hold [`EventRecord`]s; a frame's number counts events from 1. It is
 //! derived: what is missing after a crash, the engine sends again as it replays its inputs. Every stream of events
 //! reads it at its own pace, so a slow consumer delays nobody.
+//!
+//! An event enters the log when its input is released, and stays in the ring until then: whatever reads the log sees
+//! only what may leave. The log's own sync is lazy, by a thread of its own.
 
 use rtrb::Consumer;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_journal::frame::KIND_EVENT;
 use tidegate_journal::writer::Check;
-use tidegate_journal::{Config, JournalError, Reader, Watermark, Writer};
-use tidegate_model::{EventRecord, SeqNo};
+use tidegate_journal::{
+    Config, JournalError, Reader, Release, SyncPolicy, SyncThread, Watermark, Writer,
+};
+use tidegate_model::{EventRecord, ReleaseLevel, SeqNo};
 
 /// Events between two entries of the index that finds a position. A resume passes over at most this many events, after the
 /// reader has checked the frames of their segment up to there.
@@ -22,6 +27,8 @@ const INDEX_EVERY: u64 = 1_024;
 const PARK: Duration = Duration::from_micros(100);
 /// Events taken before listeners are woken.
 const BATCH: usize = 256;
+/// How long the end waits for what is not released: longer than any disk takes, and than a follower to come back.
+pub const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where an event stands: the input that caused it, and its place among that input's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +68,25 @@ pub enum EventLogError {
     /// The thread panicked.
     #[error("the event log's thread stopped on a broken invariant")]
     Panicked,
+    /// The log's files cannot be made to last.
+    #[error("the event log cannot be synced: {0}; restart, what is missing is written anew")]
+    Sync(String),
+    /// The end came before the release of the last outputs.
+    #[error(
+        "{events} events of inputs {first} to {last} were never released: the level '{level}' holds up to input {released}; they are in the journal, and are told after a restart as soon as they may"
+    )]
+    Unreleased {
+        /// How many.
+        events: usize,
+        /// The input of the first of them.
+        first: SeqNo,
+        /// The input of the last of them.
+        last: SeqNo,
+        /// What they waited for.
+        level: ReleaseLevel,
+        /// How far that had come.
+        released: SeqNo,
+    },
 }
 
 type Listener = Box<dyn Fn() + Send + Sync>;
@@ -142,7 +168,8 @@ pub struct EventLogHandle {
 }
 
 impl EventLogHandle {
-    /// Waits until every event that was in the ring before this call is in the log.
+    /// Waits until every event that was in the ring before this call is in the log: at a level that waits for others as
+    /// long as they take.
     ///
     /// # Errors
     /// [`EventLogError::Stopped`] if the thread has ended; [`Self::stop`] says why.
@@ -157,53 +184,110 @@ impl EventLogHandle {
         Ok(())
     }
 
-    /// Stops once the ring is empty, and seals the log. Call it after the engine has stopped.
+    /// Stops once the ring is empty, and seals the log. Call it after the engine has stopped. Waits for what is not
+    /// released for [`RELEASE_PATIENCE`] at most.
     ///
     /// # Errors
-    /// What stopped the thread before.
+    /// What stopped the thread before; [`EventLogError::Unreleased`] with what stayed behind.
     pub fn stop(self) -> Result<(), EventLogError> {
         self.stop.store(true, Ordering::Release);
         self.thread.join().unwrap_or(Err(EventLogError::Panicked))
     }
 }
 
-/// Starts the thread that moves events from `ring` into the log.
+/// Starts the thread that moves events from `ring` into the log, each when `release` lets it.
 ///
 /// # Errors
 /// [`EventLogError::Thread`].
 pub fn start(
-    mut writer: EventLogWriter,
-    mut ring: Consumer<EventRecord>,
+    writer: EventLogWriter,
+    ring: Consumer<EventRecord>,
+    release: Arc<Release>,
 ) -> Result<EventLogHandle, EventLogError> {
     let stop = Arc::new(AtomicBool::new(false));
     let settling = Arc::<Settling>::default();
-    let (stop_inner, settling_inner) = (Arc::clone(&stop), Arc::clone(&settling));
-    let run = move || {
+    let syncing = Arc::<Release>::default();
+    let (syncer, watermark) = (writer.writer.syncer(), writer.writer.watermark());
+    let policy = SyncPolicy::default();
+    let sync = SyncThread::start("event-log-sync", syncer, watermark, Arc::clone(&syncing), policy);
+    let moving = Moving {
+        writer,
+        ring,
+        release,
+        syncing,
+        sync: sync.map_err(EventLogError::Thread)?,
+        stop: Arc::clone(&stop),
+        settling: Arc::clone(&settling),
+    };
+    let thread = std::thread::Builder::new().name("event-log".into()).spawn(|| moving.run());
+    Ok(EventLogHandle { thread: thread.map_err(EventLogError::Thread)?, stop, settling })
+}
+
+/// The thread's own.
+struct Moving {
+    writer: EventLogWriter,
+    ring: Consumer<EventRecord>,
+    release: Arc<Release>,
+    /// How far the log itself is on disk, which nobody waits for.
+    syncing: Arc<Release>,
+    sync: SyncThread,
+    stop: Arc<AtomicBool>,
+    settling: Arc<Settling>,
+}
+
+impl Moving {
+    fn run(mut self) -> Result<(), EventLogError> {
+        let mut patience = None;
         loop {
             // Both are read before the ring, so that whatever was sent before is still taken.
-            let stopping = stop_inner.load(Ordering::Acquire);
-            let asked = settling_inner.asked.load(Ordering::Acquire);
-            let mut taken = 0;
-            while taken < BATCH
-                && let Ok(event) = ring.pop()
-            {
-                writer.append(&event)?;
-                taken += 1;
-            }
-            if taken > 0 {
-                writer.log.wake();
+            let stopping = self.stop.load(Ordering::Acquire);
+            let asked = self.settling.asked.load(Ordering::Acquire);
+            if self.take_released()? > 0 {
+                self.writer.log.wake();
                 continue;
             }
-            settling_inner.done.store(asked, Ordering::Release);
-            if stopping {
-                return Ok(writer.writer.close()?);
-            } else {
-                std::thread::sleep(PARK);
+            if let Some(why) = self.syncing.stopped() {
+                return Err(EventLogError::Sync(why.to_string()));
             }
+            let is_empty = self.ring.is_empty();
+            if is_empty {
+                self.settling.done.store(asked, Ordering::Release);
+            }
+            if stopping {
+                let until = *patience.get_or_insert_with(|| Instant::now() + RELEASE_PATIENCE);
+                if is_empty || self.release.is_stopped() || Instant::now() >= until {
+                    return self.end();
+                }
+            }
+            std::thread::sleep(PARK);
         }
-    };
-    let thread = std::thread::Builder::new().name("event-log".into()).spawn(run);
-    Ok(EventLogHandle { thread: thread.map_err(EventLogError::Thread)?, stop, settling })
+    }
+
+    /// Moves what may leave, at most a batch; how much that was.
+    fn take_released(&mut self) -> Result<usize, EventLogError> {
+        let released = self.release.released();
+        let mut taken = 0;
+        while taken < BATCH
+            && let Ok(event) = self.ring.peek()
+            && event.seq <= released
+        {
+            self.writer.append(event)?;
+            let _ = self.ring.pop();
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// Seals the log, and tells what was left behind.
+    fn end(mut self) -> Result<(), EventLogError> {
+        drop(self.sync);
+        self.writer.writer.close()?;
+        let (level, released) = (self.release.level(), self.release.released());
+        let events = self.ring.slots();
+        let Ok(first) = self.ring.pop().map(|event| event.seq) else { return Ok(()) };
+        let last = std::iter::from_fn(|| self.ring.pop().ok()).last().map_or(first, |e| e.seq);
+        Err(EventLogError::Unreleased { events, first, last, level, released })
+    }
 }
 
 impl EventLogWriter {
@@ -312,7 +396,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (writer, log) = open(dir.path(), Config::default()).expect("a new log");
         let (mut ring, events) = rtrb::RingBuffer::new(4_096);
-        let handle = start(writer, events).expect("a thread");
+        let handle = start(writer, events, Arc::default()).expect("a thread");
         let mut sent = 0;
         for burst in [1, 2, 300, 4_096, 7] {
             for _ in 0..burst {

@@ -3,9 +3,10 @@
 //! 1. **sequence**: give it the next number;
 //! 2. **journal**: append it to the mapped segment;
 //! 3. **apply**: [`Core::apply`];
-//! 4. **publish**: events to the event log's ring, public updates to the broadcast.
+//! 4. **publish**: events to the event log's ring, public updates to the broadcast, requests to the rings of their routes.
 //!
-//! Nothing leaves before step 2, so what anyone was told is in the journal (release level `process`).
+//! Nothing leaves before step 2, nor before the release level holds: events wait in the event log's ring, public updates
+//! in the broadcast, and requests in a queue here ([`tidegate_journal::Release`]).
 
 mod clock;
 mod publishing;
@@ -29,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
-use tidegate_journal::{Checkpoint, JournalError};
+use tidegate_journal::{Checkpoint, JournalError, Release, SyncPolicy, SyncThread};
 use tidegate_model::command::Configure;
 use tidegate_model::{
     Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, RoutedRequest, SeqNo,
@@ -83,6 +84,10 @@ pub struct EngineConfig {
     pub pin_core: Option<usize>,
     /// How to wait.
     pub wait: Wait,
+    /// What outputs wait for: the one that their readers have.
+    pub release: Arc<Release>,
+    /// When the journal is synced beyond what the release level asks.
+    pub sync: SyncPolicy,
 }
 
 /// Why an engine stopped, or did not start.
@@ -111,6 +116,12 @@ pub enum EngineError {
     /// The thread that keeps the event log is gone.
     #[error("the event log's thread stopped, so events can no longer be kept")]
     EventLogGone,
+    /// A sync failed, or this machine may not speak for the system any more.
+    #[error("nothing may leave any more: {why}; restart, the replay finds what the disk holds")]
+    ReleaseStopped {
+        /// Why.
+        why: String,
+    },
     /// The core does not exist or may not be used.
     #[error("cannot pin the engine to core {core}: this machine offers cores 0 to {last}")]
     Pin {
@@ -284,13 +295,15 @@ pub fn start<S: Strategy + 'static>(
     let status = Arc::new(EngineStatus::default());
     let (stop_inner, status_inner) = (Arc::clone(&stop), Arc::clone(&status));
     let run = move || {
+        let _life = Life(&status_inner);
+        let release = Arc::clone(&config.release);
+        let publishing = Publishing::new(outputs, &mut strategy, logged, release, &status_inner);
+        let (engine, recovered) = Running::recover(&config, publishing, &status_inner)?;
+        // Not earlier: the threads that prepare segments and sync would be bound to the same core.
         if let Some(core) = pin {
             core_affinity::set_for_current(core);
         }
-        let _life = Life(&status_inner);
-        let publishing =
-            Publishing { outputs, strategy: &mut strategy, logged, latest: None, is_live: false };
-        run(&config, inputs, publishing, &stop_inner, &status_inner)
+        run(engine, recovered, inputs, config.wait, &stop_inner)
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
     let thread = thread.map_err(EngineError::Thread)?;
@@ -307,15 +320,14 @@ impl Drop for Life<'_> {
 }
 
 fn run<S: Strategy>(
-    config: &EngineConfig,
+    mut engine: Running<'_, S>,
+    recovered: u64,
     mut inputs: Inputs,
-    publishing: Publishing<'_, S>,
+    wait: Wait,
     stop: &AtomicBool,
-    status: &EngineStatus,
 ) -> Result<Stopped, EngineError> {
-    let (mut engine, recovered) = Running::recover(config, publishing, status)?;
     engine.tell();
-    status.alive.store(true, Ordering::Release);
+    engine.status.alive.store(true, Ordering::Release);
 
     let mut idle_polls = 0u32;
     let mut turns = 0u32;
@@ -355,6 +367,12 @@ fn run<S: Strategy>(
         if taken > 0 {
             engine.tell();
         }
+        if engine.publishing.holds_requests() {
+            engine.publishing.release_requests();
+        }
+        if let Some(why) = engine.publishing.release.stopped() {
+            return Err(EngineError::ReleaseStopped { why: why.to_string() });
+        }
         if engine.publishing.outputs.events.is_abandoned() {
             return Err(EngineError::EventLogGone);
         }
@@ -366,7 +384,7 @@ fn run<S: Strategy>(
             return engine.finish(recovered);
         }
         idle_polls = idle_polls.wrapping_add(1);
-        match config.wait {
+        match wait {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Yield => std::thread::yield_now(),
             Wait::Park if idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
@@ -378,6 +396,8 @@ fn run<S: Strategy>(
 /// The state machine, its journal and its outputs: the four steps of one input.
 struct Running<'s, S> {
     core: Core,
+    /// Before the journal, so that it ends before the lock is given up.
+    sync: SyncThread,
     journal: tidegate_journal::Writer,
     publishing: Publishing<'s, S>,
     orders: Orders,
@@ -389,6 +409,7 @@ impl<S: Strategy> Running<'_, S> {
     fn market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
         let seq = self.core.seq().next();
         self.journal.append_pod(KIND_MARKET_EVENT, seq, event)?;
+        self.publishing.seq = seq;
         self.core.apply(seq, Input::Market(event), &mut self.publishing);
         self.checkpoint(seq)?;
         self.publishing.strategy.on_market(&self.core, event, &mut self.orders);
@@ -411,6 +432,7 @@ impl<S: Strategy> Running<'_, S> {
     fn command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
         let seq = self.core.seq().next();
         self.journal.append_pod(KIND_COMMAND, seq, command)?;
+        self.publishing.seq = seq;
         self.core.apply(seq, Input::Command(command), &mut self.publishing);
         self.checkpoint(seq)
     }
@@ -480,7 +502,10 @@ impl<S: Strategy> Running<'_, S> {
         let seq = self.core.seq();
         self.tell();
         let counters = *self.core.counters();
+        drop(self.sync);
         self.journal.close()?;
+        self.publishing.release.set_synced(seq);
+        self.publishing.release_requests();
         Ok(Stopped { seq, state_hash, recovered, counters })
     }
 }

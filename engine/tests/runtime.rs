@@ -38,6 +38,8 @@ fn config(dir: &Path) -> EngineConfig {
         configure: configure(0),
         pin_core: None,
         wait: Wait::Park,
+        release: Arc::default(),
+        sync: Default::default(),
     }
 }
 
@@ -56,7 +58,7 @@ fn start_only(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'stat
     let (feed, feed_in) = runtime::feed_ring();
     let (events_out, events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public_out, public) = broadcast::channel();
+    let (public_out, public) = broadcast::channel(Arc::default());
     let (lane, lane_in) = lane();
     let book_requests = Arc::new(BookRequests::default());
     let inputs =
@@ -373,7 +375,7 @@ fn core_that_does_not_exist_is_named() {
     let (_feed, feed) = runtime::feed_ring();
     let (events, _events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public, _) = broadcast::channel();
+    let (public, _) = broadcast::channel(Arc::default());
     let inputs = Inputs { feed, lanes: Vec::new(), book_requests: Arc::default() };
     let outputs = Outputs { events, public, stages, routes: Vec::new() };
     let config = EngineConfig { pin_core: Some(9_999), ..config(dir.path()) };
@@ -387,7 +389,7 @@ fn event_log_resumes_from_any_position_without_gap_or_repeat() {
     let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
     let (writer, log) = event_log::open(dir.path(), small.clone()).expect("a new log");
     let (mut ring, ring_out) = runtime::event_ring();
-    let handle = event_log::start(writer, ring_out).expect("its thread starts");
+    let handle = event_log::start(writer, ring_out, Arc::default()).expect("its thread starts");
     let all: Vec<EventRecord> = (0..5_000u64)
         .map(|n| EventRecord {
             seq: SeqNo(n / 3 + 1),
@@ -455,7 +457,10 @@ fn damage_far_behind_the_end_of_the_event_log_is_refused() {
         let event = EventRecord { seq: SeqNo(n + 1), ..bytemuck::Zeroable::zeroed() };
         ring.push(event).expect("the ring has room");
     }
-    event_log::start(writer, ring_out).expect("a thread").stop().expect("it stops in order");
+    event_log::start(writer, ring_out, Arc::default())
+        .expect("a thread")
+        .stop()
+        .expect("it stops in order");
     let name = damage_first_segment(dir.path());
     let error = event_log::open(dir.path(), small).expect_err("it is damaged").to_string();
     assert!(error.contains(name), "{error}");

@@ -1,10 +1,29 @@
 //! Outputs on their way out.
 
-use super::{Outputs, Strategy};
+use super::{EngineStatus, Outputs, Strategy};
 use crate::core::output::Output;
+use crate::core::route::ROUTE_RING_CAPACITY;
 use crate::event_log::EventPosition;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tidegate_journal::Release;
 use tidegate_model::event::FLAG_LAST_OF_INPUT;
 use tidegate_model::{EventRecord, PublicUpdate, RoutedRequest, SeqNo};
+
+/// Requests to adapters that wait for the release of their inputs: for each route a queue beside its ring, as long as
+/// that.
+struct Held {
+    queues: Vec<VecDeque<(SeqNo, RoutedRequest)>>,
+    count: usize,
+}
+
+impl Held {
+    fn new(routes: usize) -> Self {
+        let queue = || VecDeque::with_capacity(ROUTE_RING_CAPACITY);
+        Self { queues: (0..routes).map(|_| queue()).collect(), count: 0 }
+    }
+}
 
 /// Sends outputs on their way.
 pub(super) struct Publishing<'s, S> {
@@ -12,24 +31,74 @@ pub(super) struct Publishing<'s, S> {
     pub(super) strategy: &'s mut S,
     /// Events up to here are in the event log already (recovery).
     pub(super) logged: EventPosition,
-    /// The latest event, which waits to hear whether it is its input's last.
-    pub(super) latest: Option<EventRecord>,
+    /// The input that is being applied.
+    pub(super) seq: SeqNo,
     /// False during recovery: what left before the restart never leaves again.
     pub(super) is_live: bool,
+    /// How far outputs may leave.
+    pub(super) release: Arc<Release>,
+    status: &'s EngineStatus,
+    /// The latest event, which waits to hear whether it is its input's last.
+    latest: Option<EventRecord>,
+    held: Held,
+    /// An event could not be handed on: none after it may be.
+    is_closed: bool,
 }
 
-impl<S> Publishing<'_, S> {
+impl<'s, S> Publishing<'s, S> {
+    pub(super) fn new(
+        outputs: Outputs,
+        strategy: &'s mut S,
+        logged: EventPosition,
+        release: Arc<Release>,
+        status: &'s EngineStatus,
+    ) -> Self {
+        let held = Held::new(outputs.routes.len());
+        let (seq, is_live, latest, is_closed) = (SeqNo::ZERO, false, None, false);
+        Self { outputs, strategy, logged, seq, is_live, release, status, latest, held, is_closed }
+    }
+
     /// Hands the latest event to the event log. The one thing that may hold the engine: events are never dropped.
     #[inline]
     fn send_latest(&mut self) {
         let Some(latest) = self.latest.take() else { return };
-        while let Err(rtrb::PushError::Full(_)) = self.outputs.events.push(latest) {
-            if self.outputs.events.is_abandoned() {
-                // The thread's loop sees it as well, and ends.
-                return;
-            }
+        if let Err(rtrb::PushError::Full(latest)) = self.outputs.events.push(latest) {
+            self.wait_for_room(latest);
+        }
+    }
+
+    /// The release buffer is full: disk or followers take longer than it has room for.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_room(&mut self, latest: EventRecord) {
+        self.status.waits.fetch_add(1, Ordering::Relaxed);
+        self.status.is_waiting.store(true, Ordering::Relaxed);
+        while !self.is_closed && self.outputs.events.push(latest).is_err() {
+            // The thread's loop sees either as well, and ends.
+            self.is_closed = self.outputs.events.is_abandoned() || self.release.is_stopped();
             std::thread::yield_now();
         }
+        self.status.is_waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// True if requests to adapters wait for their release.
+    #[inline]
+    pub(super) fn holds_requests(&self) -> bool {
+        self.held.count > 0
+    }
+
+    /// Lets the requests go whose inputs are released.
+    pub(super) fn release_requests(&mut self) {
+        let released = self.release.released();
+        for (queue, ring) in self.held.queues.iter_mut().zip(&mut self.outputs.routes) {
+            while queue.front().is_some_and(|(seq, _)| *seq <= released) {
+                let Some((_, request)) = queue.pop_front() else { break };
+                self.held.count -= 1;
+                // As in `routed`.
+                let _ = ring.push(request);
+            }
+        }
+        self.status.held_requests.store(self.held.count as u64, Ordering::Relaxed);
     }
 }
 
@@ -53,9 +122,16 @@ impl<S: Strategy> Output for Publishing<'_, S> {
         if !self.is_live {
             return;
         }
-        if let Some(ring) = self.outputs.routes.get_mut(usize::from(request.route)) {
-            // Full only of an adapter that stands still: it finds the gap in the numbers, and reconciles.
+        let route = usize::from(request.route);
+        let Some(ring) = self.outputs.routes.get_mut(route) else { return };
+        let queue = &mut self.held.queues[route];
+        // Ring or queue is full only of an adapter that stands still, or of an engine that is not released for long: the
+        // adapter finds the gap in the numbers, and reconciles.
+        if queue.is_empty() && self.seq <= self.release.released() {
             let _ = ring.push(*request);
+        } else if queue.len() < ROUTE_RING_CAPACITY {
+            queue.push_back((self.seq, *request));
+            self.held.count += 1;
         }
     }
 

@@ -4,6 +4,8 @@ use super::clock::unix_now;
 use super::{EngineConfig, EngineError, EngineStatus, Orders, Publishing, Running, Strategy};
 use crate::core::Core;
 use crate::replay::{BEHAVIOUR_VERSION, replay};
+use std::sync::Arc;
+use tidegate_journal::SyncThread;
 use tidegate_journal::writer::Check;
 use tidegate_model::command::{FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus};
 use tidegate_model::market::MarketEventKind;
@@ -24,6 +26,13 @@ impl<'s, S: Strategy> Running<'s, S> {
             ..config.journal.clone()
         };
         let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
+        // What was recovered is on disk: its outputs may leave before anything new is synced.
+        let release = Arc::clone(&config.release);
+        release.set_synced(journal.last_seq());
+        let (syncer, watermark, policy) =
+            (journal.syncer(), journal.watermark(), config.sync.clone());
+        let sync = SyncThread::start("journal-sync", syncer, watermark, release, policy)
+            .map_err(EngineError::Thread)?;
         let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
         let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
         let logged = std::mem::take(&mut publishing.logged).seq;
@@ -40,7 +49,7 @@ impl<'s, S: Strategy> Running<'s, S> {
             Some(replayed) => replayed.core,
             None => Core::new(config.configure).map_err(EngineError::Configure)?,
         };
-        let mut engine = Self { core, journal, publishing, orders: Orders::new(), status };
+        let mut engine = Self { core, sync, journal, publishing, orders: Orders::new(), status };
         if is_new {
             let mut first = CommandRecord::new(Command::Configure(config.configure));
             first.ts_recv = unix_now();

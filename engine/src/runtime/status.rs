@@ -67,6 +67,12 @@ pub struct EngineStatus {
     pub gaps: AtomicU64,
     /// Our orders that are open.
     pub open_orders: AtomicU64,
+    /// Times that the engine waited for room in its release buffer.
+    pub waits: AtomicU64,
+    /// True while it does: nothing is taken from feeds and lanes.
+    pub is_waiting: AtomicBool,
+    /// Requests to adapters that wait for the release of their inputs, as of the last look.
+    pub held_requests: AtomicU64,
     /// True from the end of recovery until the thread ends.
     pub alive: AtomicBool,
 }
