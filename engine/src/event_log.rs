@@ -8,7 +8,6 @@
 //! only what may leave. The log's own sync is lazy, by a thread of its own.
 
 use rtrb::Consumer;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 use tidegate_journal::frame::KIND_EVENT;
 use tidegate_journal::writer::Check;
 use tidegate_journal::{
-    Config, JournalError, Reader, Release, SyncPolicy, SyncThread, Watermark, Writer,
+    Config, Dir, JournalError, Reader, Release, SyncPolicy, SyncThread, Watermark, Writer,
 };
 use tidegate_model::{EventRecord, ReleaseLevel, SeqNo};
 
@@ -99,7 +98,7 @@ struct Settling {
 }
 
 struct Shared {
-    dir: PathBuf,
+    dir: Dir,
     watermark: Arc<Watermark>,
     /// Positions of events 1, 1025, 2049, ... in order.
     index: RwLock<Vec<EventPosition>>,
@@ -115,7 +114,7 @@ pub struct EventLog(Arc<Shared>);
 
 impl std::fmt::Debug for EventLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "EventLog({}, {} events)", self.0.dir.display(), self.count())
+        write!(f, "EventLog({}, {} events)", self.0.dir.path().display(), self.count())
     }
 }
 
@@ -130,13 +129,17 @@ pub struct EventLogWriter {
 ///
 /// # Errors
 /// [`EventLogError`] for damage, or a file that is no event log.
-pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), EventLogError> {
+pub fn open(
+    dir: impl Into<Dir>,
+    config: Config,
+) -> Result<(EventLogWriter, EventLog), EventLogError> {
+    let dir = dir.into();
     // Every record is read below, for the index, and what is damaged is refused there.
-    let (writer, _) = Writer::open(dir, Config { check: Check::LastSegment, ..config })?;
+    let (writer, _) = Writer::open(&dir, Config { check: Check::LastSegment, ..config })?;
     let mut index = Vec::new();
     let mut last = EventPosition::default();
     let mut count = 0u64;
-    let mut reader = Reader::open(dir)?;
+    let mut reader = Reader::open(&dir)?;
     while let Some(record) = reader.next()? {
         if record.kind != KIND_EVENT {
             continue;
@@ -149,7 +152,7 @@ pub fn open(dir: &Path, config: Config) -> Result<(EventLogWriter, EventLog), Ev
         count += 1;
     }
     let log = EventLog(Arc::new(Shared {
-        dir: dir.to_path_buf(),
+        dir,
         watermark: writer.watermark(),
         index: RwLock::new(index),
         count: AtomicU64::new(count),
@@ -211,9 +214,7 @@ pub fn start(
     let policy = SyncPolicy::default();
     let sync = SyncThread::start("event-log-sync", syncer, watermark, Arc::clone(&syncing), policy);
     let moving = Moving {
-        writer,
-        ring,
-        release,
+        mover: Mover::new(writer, ring, release),
         syncing,
         sync: sync.map_err(EventLogError::Thread)?,
         stop: Arc::clone(&stop),
@@ -223,11 +224,43 @@ pub fn start(
     Ok(EventLogHandle { thread: thread.map_err(EventLogError::Thread)?, stop, settling })
 }
 
-/// The thread's own.
-struct Moving {
+/// Moves events from a ring into the log, each when it is released, step by step: what the log's thread repeats, and what a
+/// simulator drives.
+#[derive(Debug)]
+pub struct Mover {
     writer: EventLogWriter,
     ring: Consumer<EventRecord>,
     release: Arc<Release>,
+}
+
+impl Mover {
+    /// From `ring` to `writer`, as `release` lets it.
+    pub fn new(writer: EventLogWriter, ring: Consumer<EventRecord>, release: Arc<Release>) -> Self {
+        Self { writer, ring, release }
+    }
+
+    /// Moves what may leave, at most a batch; how much that was.
+    ///
+    /// # Errors
+    /// The log's files.
+    pub fn turn(&mut self) -> Result<usize, EventLogError> {
+        let released = self.release.released();
+        let mut taken = 0;
+        while taken < BATCH
+            && let Ok(event) = self.ring.peek()
+            && event.seq <= released
+        {
+            self.writer.append(event)?;
+            let _ = self.ring.pop();
+            taken += 1;
+        }
+        Ok(taken)
+    }
+}
+
+/// The thread's own.
+struct Moving {
+    mover: Mover,
     /// How far the log itself is on disk, which nobody waits for.
     syncing: Arc<Release>,
     sync: SyncThread,
@@ -242,20 +275,20 @@ impl Moving {
             // Both are read before the ring, so that whatever was sent before is still taken.
             let stopping = self.stop.load(Ordering::Acquire);
             let asked = self.settling.asked.load(Ordering::Acquire);
-            if self.take_released()? > 0 {
-                self.writer.log.wake();
+            if self.mover.turn()? > 0 {
+                self.mover.writer.log.wake();
                 continue;
             }
             if let Some(why) = self.syncing.stopped() {
                 return Err(EventLogError::Sync(why.to_string()));
             }
-            let is_empty = self.ring.is_empty();
+            let is_empty = self.mover.ring.is_empty();
             if is_empty {
                 self.settling.done.store(asked, Ordering::Release);
             }
             if stopping {
                 let until = *patience.get_or_insert_with(|| Instant::now() + RELEASE_PATIENCE);
-                if is_empty || self.release.is_stopped() || Instant::now() >= until {
+                if is_empty || self.mover.release.is_stopped() || Instant::now() >= until {
                     return self.end();
                 }
             }
@@ -263,29 +296,15 @@ impl Moving {
         }
     }
 
-    /// Moves what may leave, at most a batch; how much that was.
-    fn take_released(&mut self) -> Result<usize, EventLogError> {
-        let released = self.release.released();
-        let mut taken = 0;
-        while taken < BATCH
-            && let Ok(event) = self.ring.peek()
-            && event.seq <= released
-        {
-            self.writer.append(event)?;
-            let _ = self.ring.pop();
-            taken += 1;
-        }
-        Ok(taken)
-    }
-
     /// Seals the log, and tells what was left behind.
-    fn end(mut self) -> Result<(), EventLogError> {
+    fn end(self) -> Result<(), EventLogError> {
         drop(self.sync);
-        self.writer.writer.close()?;
-        let (level, released) = (self.release.level(), self.release.released());
-        let events = self.ring.slots();
-        let Ok(first) = self.ring.pop().map(|event| event.seq) else { return Ok(()) };
-        let last = std::iter::from_fn(|| self.ring.pop().ok()).last().map_or(first, |e| e.seq);
+        let Mover { writer, mut ring, release } = self.mover;
+        writer.writer.close()?;
+        let (level, released) = (release.level(), release.released());
+        let events = ring.slots();
+        let Ok(first) = ring.pop().map(|event| event.seq) else { return Ok(()) };
+        let last = std::iter::from_fn(|| ring.pop().ok()).last().map_or(first, |e| e.seq);
         Err(EventLogError::Unreleased { events, first, last, level, released })
     }
 }

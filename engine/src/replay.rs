@@ -2,9 +2,8 @@
 
 use crate::core::output::Output;
 use crate::core::{Core, Input};
-use std::path::Path;
 use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT, KIND_SEAL};
-use tidegate_journal::{Checkpoint, JournalError, Reader};
+use tidegate_journal::{Checkpoint, Dir, JournalError, Reader};
 use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, SeqNo, StateHash};
 
@@ -79,7 +78,7 @@ impl Inputs {
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub fn open(dir: &Path) -> Result<Self, ReplayError> {
+    pub fn open(dir: impl Into<Dir>) -> Result<Self, ReplayError> {
         Ok(Self { reader: Reader::open(dir)?, has_begun: false })
     }
 
@@ -184,7 +183,7 @@ impl Replayed {
 /// # Errors
 /// See [`ReplayError`]: damage, an unknown record, a state that differs.
 pub fn replay<O: Output>(
-    dir: &Path,
+    dir: impl Into<Dir>,
     out: &mut O,
     mut on_progress: impl FnMut(u64),
 ) -> Result<Option<Replayed>, ReplayError> {

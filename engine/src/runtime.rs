@@ -9,35 +9,32 @@
 //! in the broadcast, and requests in a queue here ([`tidegate_journal::Release`]).
 
 mod clock;
+mod engine;
 mod publishing;
 mod recovery;
 mod status;
 
 pub use clock::unix_now;
+pub use engine::Engine;
 pub use status::{BookRequests, EngineStatus, Stage, StageSample};
 
 use crate::broadcast;
+use crate::core::Core;
 use crate::core::route::ROUTE_RING_CAPACITY;
-use crate::core::{Core, Input};
 use crate::event_log::EventPosition;
 use crate::replay::ReplayError;
 use clock::EngineClock;
 use publishing::Publishing;
 use rtrb::{Consumer, Producer, RingBuffer};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
-use tidegate_journal::{Checkpoint, JournalError, Release, SyncPolicy, SyncThread};
+use tidegate_journal::{Dir, JournalError, Release, SyncPolicy};
 use tidegate_model::command::Configure;
-use tidegate_model::{
-    Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, RoutedRequest, SeqNo,
-    StateHash, UnixNanos,
-};
+use tidegate_model::{CommandRecord, EventRecord, MarketEvent, RoutedRequest, SeqNo, StateHash};
 
-/// Inputs between two recorded state hashes.
+/// Inputs between two recorded state hashes, but for a simulator's.
 pub const CHECKPOINT_EVERY: u64 = 65_536;
 /// Events between the engine and the event log: 16 MiB, the release buffer. When it is full the engine waits.
 pub const EVENT_RING_CAPACITY: usize = 65_536;
@@ -75,7 +72,7 @@ pub enum Wait {
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
     /// The journal's directory.
-    pub journal_dir: PathBuf,
+    pub journal_dir: Dir,
     /// How the journal is laid out.
     pub journal: tidegate_journal::Config,
     /// The first input of a new journal; an existing one keeps its own.
@@ -86,8 +83,11 @@ pub struct EngineConfig {
     pub wait: Wait,
     /// What outputs wait for: the one that their readers have.
     pub release: Arc<Release>,
-    /// When the journal is synced beyond what the release level asks.
-    pub sync: SyncPolicy,
+    /// When the journal is synced beyond what the release level asks; `None` if whoever drives the engine syncs
+    /// ([`Engine::syncer`]) and moves `release` on.
+    pub sync: Option<SyncPolicy>,
+    /// Inputs between two recorded state hashes.
+    pub checkpoint_every: u64,
 }
 
 /// Why an engine stopped, or did not start.
@@ -280,7 +280,7 @@ pub fn start<S: Strategy + 'static>(
     inputs: Inputs,
     outputs: Outputs,
     logged: EventPosition,
-    mut strategy: S,
+    strategy: S,
 ) -> Result<EngineHandle, EngineError> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let pin = match config.pin_core {
@@ -295,15 +295,13 @@ pub fn start<S: Strategy + 'static>(
     let status = Arc::new(EngineStatus::default());
     let (stop_inner, status_inner) = (Arc::clone(&stop), Arc::clone(&status));
     let run = move || {
-        let _life = Life(&status_inner);
-        let release = Arc::clone(&config.release);
-        let publishing = Publishing::new(outputs, &mut strategy, logged, release, &status_inner);
-        let (engine, recovered) = Running::recover(&config, publishing, &status_inner)?;
+        let _life = Life(Arc::clone(&status_inner));
+        let engine = Engine::recover(&config, outputs, logged, strategy, status_inner)?;
         // Not earlier: the threads that prepare segments and sync would be bound to the same core.
         if let Some(core) = pin {
             core_affinity::set_for_current(core);
         }
-        run(engine, recovered, inputs, config.wait, &stop_inner)
+        run(engine, inputs, config.wait, &stop_inner)
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
     let thread = thread.map_err(EngineError::Thread)?;
@@ -311,17 +309,16 @@ pub fn start<S: Strategy + 'static>(
 }
 
 /// Says that the engine is not alive any more, however its thread ends.
-struct Life<'s>(&'s EngineStatus);
+struct Life(Arc<EngineStatus>);
 
-impl Drop for Life<'_> {
+impl Drop for Life {
     fn drop(&mut self) {
         self.0.alive.store(false, Ordering::Release);
     }
 }
 
 fn run<S: Strategy>(
-    mut engine: Running<'_, S>,
-    recovered: u64,
+    mut engine: Engine<S>,
     mut inputs: Inputs,
     wait: Wait,
     stop: &AtomicBool,
@@ -330,58 +327,16 @@ fn run<S: Strategy>(
     engine.status.alive.store(true, Ordering::Release);
 
     let mut idle_polls = 0u32;
-    let mut turns = 0u32;
     let mut clock = EngineClock::new(engine.core.now());
     loop {
         // Read before the rings, so that whatever was sent before the stop is still taken.
         let stopping = stop.load(Ordering::Acquire);
-        let mut taken = 0;
-        for lane in &mut inputs.lanes {
-            for _ in 0..COMMANDS_PER_TURN {
-                let Ok(command) = lane.pop() else { break };
-                engine.timed_command(&command)?;
-                taken += 1;
-            }
-        }
-        for _ in 0..EVENTS_PER_TURN {
-            let Ok(event) = inputs.feed.pop() else { break };
-            engine.timed_market(&event)?;
-            taken += 1;
-        }
-        if let Some(instrument) = inputs.book_requests.take_next() {
-            engine.publish_picture(instrument);
-        }
-        let due = engine.core.next_due();
-        turns = turns.wrapping_add(1);
-        // Reading the clock takes as long as several polls.
-        if due.is_some() || turns.is_multiple_of(TURNS_BETWEEN_CLOCK) {
-            let now = clock.now();
-            let behind = now.0.saturating_sub(engine.core.now().0);
-            if due.is_some_and(|due| due <= now) || behind >= HEARTBEAT.as_nanos() as u64 {
-                let mut time = CommandRecord::new(Command::Time);
-                time.ts_recv = now;
-                engine.command(&time)?;
-                taken += 1;
-            }
-        }
-        if taken > 0 {
-            engine.tell();
-        }
-        if engine.publishing.holds_requests() {
-            engine.publishing.release_requests();
-        }
-        if let Some(why) = engine.publishing.release.stopped() {
-            return Err(EngineError::ReleaseStopped { why: why.to_string() });
-        }
-        if engine.publishing.outputs.events.is_abandoned() {
-            return Err(EngineError::EventLogGone);
-        }
-        if taken > 0 {
+        if engine.turn(&mut inputs, || clock.now())? > 0 {
             idle_polls = 0;
             continue;
         }
         if stopping {
-            return engine.finish(recovered);
+            return engine.finish();
         }
         idle_polls = idle_polls.wrapping_add(1);
         match wait {
@@ -390,122 +345,5 @@ fn run<S: Strategy>(
             Wait::Park if idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
             Wait::Park => std::thread::sleep(PARK),
         }
-    }
-}
-
-/// The state machine, its journal and its outputs: the four steps of one input.
-struct Running<'s, S> {
-    core: Core,
-    /// Before the journal, so that it ends before the lock is given up.
-    sync: SyncThread,
-    journal: tidegate_journal::Writer,
-    publishing: Publishing<'s, S>,
-    orders: Orders,
-    status: &'s EngineStatus,
-}
-
-impl<S: Strategy> Running<'_, S> {
-    #[inline]
-    fn market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
-        let seq = self.core.seq().next();
-        self.journal.append_pod(KIND_MARKET_EVENT, seq, event)?;
-        self.publishing.seq = seq;
-        self.core.apply(seq, Input::Market(event), &mut self.publishing);
-        self.checkpoint(seq)?;
-        self.publishing.strategy.on_market(&self.core, event, &mut self.orders);
-        if !self.orders.0.is_empty() {
-            self.answer()?;
-        }
-        Ok(())
-    }
-
-    /// What an in-process strategy sent becomes input, in order.
-    fn answer(&mut self) -> Result<(), EngineError> {
-        for at in 0..self.orders.0.len() {
-            let command = self.orders.0[at];
-            self.command(&command)?;
-        }
-        self.orders.0.clear();
-        Ok(())
-    }
-
-    fn command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
-        let seq = self.core.seq().next();
-        self.journal.append_pod(KIND_COMMAND, seq, command)?;
-        self.publishing.seq = seq;
-        self.core.apply(seq, Input::Command(command), &mut self.publishing);
-        self.checkpoint(seq)
-    }
-
-    #[inline]
-    fn checkpoint(&mut self, seq: SeqNo) -> Result<(), EngineError> {
-        if !seq.0.is_multiple_of(CHECKPOINT_EVERY) {
-            return Ok(());
-        }
-        self.record_state().map(|_| ())
-    }
-
-    fn record_state(&mut self) -> Result<StateHash, EngineError> {
-        let hash = self.core.state_hash();
-        self.journal.append_checkpoint(hash)?;
-        self.status.set_checkpoint(Checkpoint { seq: self.core.seq(), hash });
-        Ok(hash)
-    }
-
-    #[inline]
-    fn timed_market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
-        if !self.core.seq().0.is_multiple_of(SAMPLE_EVERY) {
-            return self.market(event);
-        }
-        let taken = unix_now();
-        self.sample(Stage::FeedToEngine, event.ts_recv, taken);
-        self.market(event)?;
-        self.sample(Stage::MarketStep, taken, unix_now());
-        Ok(())
-    }
-
-    fn timed_command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
-        let taken = unix_now();
-        self.sample(Stage::EdgeToEngine, command.ts_recv, taken);
-        self.command(command)?;
-        self.sample(Stage::CommandStep, taken, unix_now());
-        Ok(())
-    }
-
-    /// Telemetry: dropped when nobody reads it.
-    fn sample(&mut self, stage: Stage, from: UnixNanos, to: UnixNanos) {
-        let sample = StageSample { stage, ns: to.0.saturating_sub(from.0) };
-        let _ = self.publishing.outputs.stages.push(sample);
-    }
-
-    fn publish_picture(&mut self, instrument: InstrumentId) {
-        self.core.publish_picture(instrument, &mut self.publishing);
-    }
-
-    fn tell(&self) {
-        let status = self.status;
-        let set = |cell: &AtomicU64, value: u64| cell.store(value, Ordering::Relaxed);
-        let counters = self.core.counters();
-        set(&status.now, self.core.now().0);
-        set(&status.market_events, counters.market_events);
-        set(&status.commands, counters.commands);
-        set(&status.fills, counters.fills);
-        set(&status.unknown_orders, counters.unknown_orders);
-        set(&status.refused_events, counters.refused_events);
-        set(&status.gaps, counters.gaps);
-        set(&status.open_orders, self.core.oms().open_count().into());
-        status.seq.store(self.core.seq().0, Ordering::Release);
-    }
-
-    fn finish(mut self, recovered: u64) -> Result<Stopped, EngineError> {
-        let state_hash = self.record_state()?;
-        let seq = self.core.seq();
-        self.tell();
-        let counters = *self.core.counters();
-        drop(self.sync);
-        self.journal.close()?;
-        self.publishing.release.set_synced(seq);
-        self.publishing.release_requests();
-        Ok(Stopped { seq, state_hash, recovered, counters })
     }
 }

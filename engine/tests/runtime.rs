@@ -33,13 +33,14 @@ struct Bench {
 
 fn config(dir: &Path) -> EngineConfig {
     EngineConfig {
-        journal_dir: dir.to_path_buf(),
+        journal_dir: dir.into(),
         journal: tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() },
         configure: configure(0),
         pin_core: None,
         wait: Wait::Park,
         release: Arc::default(),
-        sync: Default::default(),
+        sync: Some(Default::default()),
+        checkpoint_every: runtime::CHECKPOINT_EVERY,
     }
 }
 
@@ -438,6 +439,9 @@ fn damage_far_behind_the_end_is_refused_at_the_start() {
         bench.market(add(10 + n % 5_000, Side::Buy, cents(9_000), 1));
     }
     bench.applied(40_010);
+    // What is on the disk for certain may not be damaged; above that, the journal would be cut.
+    let synced = || tidegate_journal::synced::read(dir.path()).expect("readable");
+    wait_for("the sync", || synced().is_some_and(|synced| synced.seq.0 >= 40_010));
     bench.crash();
     let name = damage_first_segment(dir.path());
     let Bench { engine, .. } = start_only(dir.path(), EventPosition::default(), ());

@@ -152,7 +152,9 @@ impl File {
     /// The pages that the disk is not known to hold as they are.
     fn dirty(&self) -> Vec<usize> {
         let live = self.live();
-        let page = |bytes: &[u8], at: usize| bytes.get(at..).map(|rest| rest[..PAGE.min(rest.len())].to_vec());
+        let page = |bytes: &[u8], at: usize| {
+            bytes.get(at..).map(|rest| rest[..PAGE.min(rest.len())].to_vec())
+        };
         let longest = live.len().max(self.synced.len());
         let starts = (0..longest).step_by(PAGE);
         starts.filter(|&at| page(&live, at) != page(&self.synced, at)).collect()

@@ -26,9 +26,9 @@ impl Held {
 }
 
 /// Sends outputs on their way.
-pub(super) struct Publishing<'s, S> {
+pub(super) struct Publishing<S> {
     pub(super) outputs: Outputs,
-    pub(super) strategy: &'s mut S,
+    pub(super) strategy: S,
     /// Events up to here are in the event log already (recovery).
     pub(super) logged: EventPosition,
     /// The input that is being applied.
@@ -37,7 +37,7 @@ pub(super) struct Publishing<'s, S> {
     pub(super) is_live: bool,
     /// How far outputs may leave.
     pub(super) release: Arc<Release>,
-    status: &'s EngineStatus,
+    status: Arc<EngineStatus>,
     /// The latest event, which waits to hear whether it is its input's last.
     latest: Option<EventRecord>,
     held: Held,
@@ -45,13 +45,13 @@ pub(super) struct Publishing<'s, S> {
     is_closed: bool,
 }
 
-impl<'s, S> Publishing<'s, S> {
+impl<S> Publishing<S> {
     pub(super) fn new(
         outputs: Outputs,
-        strategy: &'s mut S,
+        strategy: S,
         logged: EventPosition,
         release: Arc<Release>,
-        status: &'s EngineStatus,
+        status: Arc<EngineStatus>,
     ) -> Self {
         let held = Held::new(outputs.routes.len());
         let (seq, is_live, latest, is_closed) = (SeqNo::ZERO, false, None, false);
@@ -102,7 +102,7 @@ impl<'s, S> Publishing<'s, S> {
     }
 }
 
-impl<S: Strategy> Output for Publishing<'_, S> {
+impl<S: Strategy> Output for Publishing<S> {
     #[inline]
     fn event(&mut self, event: &EventRecord) {
         self.strategy.on_event(event);

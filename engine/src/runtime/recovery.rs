@@ -1,24 +1,36 @@
 //! From a journal to an engine that runs: what is replayed, and what the end of the process before it means.
 
-use super::clock::unix_now;
-use super::{EngineConfig, EngineError, EngineStatus, Orders, Publishing, Running, Strategy};
+use super::{
+    Engine, EngineConfig, EngineError, EngineStatus, Orders, Outputs, Publishing, Strategy,
+};
 use crate::core::Core;
+use crate::event_log::EventPosition;
 use crate::replay::{BEHAVIOUR_VERSION, replay};
 use std::sync::Arc;
 use tidegate_journal::SyncThread;
 use tidegate_journal::writer::Check;
 use tidegate_model::command::{FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus};
 use tidegate_model::market::MarketEventKind;
-use tidegate_model::{AccountId, Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side};
+use tidegate_model::{
+    AccountId, Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side, UnixNanos,
+};
 
-impl<'s, S: Strategy> Running<'s, S> {
-    /// Opens the journal, replays it, and tells the engine what is gone with the process before. Returns how many inputs
-    /// were replayed as well.
-    pub(super) fn recover(
+impl<S: Strategy> Engine<S> {
+    /// Opens the journal, replays it, and tells the engine what is gone with the process before. `logged` is the last position in
+    /// the event log: events up to there are not sent again.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn recover(
         config: &EngineConfig,
-        mut publishing: Publishing<'s, S>,
-        status: &'s EngineStatus,
-    ) -> Result<(Self, u64), EngineError> {
+        outputs: Outputs,
+        logged: EventPosition,
+        strategy: S,
+        status: Arc<EngineStatus>,
+    ) -> Result<Self, EngineError> {
+        let release = Arc::clone(&config.release);
+        let mut publishing =
+            Publishing::new(outputs, strategy, logged, release, Arc::clone(&status));
         // The replay reads every record, and refuses what is damaged.
         let once = tidegate_journal::Config {
             check: Check::LastSegment,
@@ -29,10 +41,11 @@ impl<'s, S: Strategy> Running<'s, S> {
         // What was recovered is on disk: its outputs may leave before anything new is synced.
         let release = Arc::clone(&config.release);
         release.set_synced(journal.last_seq());
-        let (syncer, watermark, policy) =
-            (journal.syncer(), journal.watermark(), config.sync.clone());
-        let sync = SyncThread::start("journal-sync", syncer, watermark, release, policy)
-            .map_err(EngineError::Thread)?;
+        let start = |policy| {
+            let (syncer, watermark) = (journal.syncer(), journal.watermark());
+            SyncThread::start("journal-sync", syncer, watermark, release, policy)
+        };
+        let sync = config.sync.clone().map(start).transpose().map_err(EngineError::Thread)?;
         let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
         let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
         let logged = std::mem::take(&mut publishing.logged).seq;
@@ -49,21 +62,33 @@ impl<'s, S: Strategy> Running<'s, S> {
             Some(replayed) => replayed.core,
             None => Core::new(config.configure).map_err(EngineError::Configure)?,
         };
-        let mut engine = Self { core, sync, journal, publishing, orders: Orders::new(), status };
+        let (orders, checkpoint_every, turns) = (Orders::new(), config.checkpoint_every, 0);
+        let mut engine = Self {
+            core,
+            sync,
+            journal,
+            publishing,
+            orders,
+            status,
+            checkpoint_every,
+            recovered,
+            turns,
+        };
+        let now = config.journal_dir.storage().now();
         if is_new {
             let mut first = CommandRecord::new(Command::Configure(config.configure));
-            first.ts_recv = unix_now();
+            first.ts_recv = now;
             engine.command(&first)?;
         } else {
-            engine.close_sessions()?;
-            engine.lose_routes()?;
-            engine.forget_market()?;
+            engine.close_sessions(now)?;
+            engine.lose_routes(now)?;
+            engine.forget_market(now)?;
         }
-        Ok((engine, recovered))
+        Ok(engine)
     }
 
     /// The sessions of the run before are gone with its process: their orders that asked for it go as well.
-    fn close_sessions(&mut self) -> Result<(), EngineError> {
+    fn close_sessions(&mut self, now: UnixNanos) -> Result<(), EngineError> {
         let open = self.core.oms().open_orders(AccountId::NONE).map(|(_, order)| order);
         let mut gone: Vec<_> = open
             .filter(|order| order.flags & FLAG_CANCEL_ON_DISCONNECT != 0)
@@ -74,14 +99,14 @@ impl<'s, S: Strategy> Running<'s, S> {
         for (session, principal) in gone {
             let mut closed =
                 CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
-            closed.ts_recv = unix_now();
+            closed.ts_recv = now;
             self.command(&closed)?;
         }
         Ok(())
     }
 
     /// The adapters of the run before are gone with its process, and what left last has no known outcome.
-    fn lose_routes(&mut self) -> Result<(), EngineError> {
+    fn lose_routes(&mut self, now: UnixNanos) -> Result<(), EngineError> {
         for route in 0..ROUTES_MAX as u8 {
             if self.core.routes().all()[usize::from(route)].link == RouteLink::Down {
                 continue;
@@ -89,7 +114,7 @@ impl<'s, S: Strategy> Running<'s, S> {
             let link = RouteLink::Down.wire();
             let status = RouteStatus { cursor: [0; 2], route, link, reserved: [0; 6] };
             let mut lost = CommandRecord::new(Command::RouteStatus(status));
-            lost.ts_recv = unix_now();
+            lost.ts_recv = now;
             self.command(&lost)?;
         }
         Ok(())
@@ -97,7 +122,7 @@ impl<'s, S: Strategy> Running<'s, S> {
 
     /// Nobody listened since the last input: what the market did is unknown, and a feed that begins again must not be
     /// applied on top of books of before. A gap of unknown length says so and empties them all.
-    fn forget_market(&mut self) -> Result<(), EngineError> {
+    fn forget_market(&mut self, now: UnixNanos) -> Result<(), EngineError> {
         let books = self.core.books();
         let is_empty = (0..self.core.listing().count() as u32)
             .map(InstrumentId)
@@ -105,7 +130,6 @@ impl<'s, S: Strategy> Running<'s, S> {
         if is_empty {
             return Ok(());
         }
-        let now = unix_now();
         let gap = MarketEvent {
             kind: MarketEventKind::Gap.wire(),
             ts_event: now,

@@ -1,0 +1,212 @@
+//! The state machine with its journal and its outputs, one step at a time: what the engine's thread repeats, and what a simulator
+//! drives in time of its own.
+
+use super::clock::unix_now;
+use super::{
+    COMMANDS_PER_TURN, EVENTS_PER_TURN, EngineError, EngineStatus, HEARTBEAT, Inputs, Orders,
+    Publishing, SAMPLE_EVERY, Stage, StageSample, Stopped, Strategy, TURNS_BETWEEN_CLOCK,
+};
+use crate::core::{Core, Input};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
+use tidegate_journal::{Checkpoint, SyncThread, Syncer, Watermark};
+use tidegate_model::{
+    Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, StateHash, UnixNanos,
+};
+
+/// The state machine, its journal and its outputs: the four steps of one input.
+pub struct Engine<S> {
+    pub(super) core: Core,
+    /// Before the journal, so that it ends before the lock is given up. `None` if whoever drives the engine syncs.
+    pub(super) sync: Option<SyncThread>,
+    pub(super) journal: tidegate_journal::Writer,
+    pub(super) publishing: Publishing<S>,
+    pub(super) orders: Orders,
+    pub(super) status: Arc<EngineStatus>,
+    pub(super) checkpoint_every: u64,
+    /// Inputs that were replayed at the start.
+    pub(super) recovered: u64,
+    pub(super) turns: u32,
+}
+
+impl<S: Strategy> Engine<S> {
+    /// Takes what its rings hold, a bounded number from each, in their fixed order; `now` reads the clock. Returns how many inputs
+    /// it took.
+    ///
+    /// # Errors
+    /// [`EngineError`]: it must not go on.
+    #[inline]
+    pub fn turn(
+        &mut self,
+        inputs: &mut Inputs,
+        now: impl FnOnce() -> UnixNanos,
+    ) -> Result<usize, EngineError> {
+        let mut taken = 0;
+        for lane in &mut inputs.lanes {
+            for _ in 0..COMMANDS_PER_TURN {
+                let Ok(command) = lane.pop() else { break };
+                self.timed_command(&command)?;
+                taken += 1;
+            }
+        }
+        for _ in 0..EVENTS_PER_TURN {
+            let Ok(event) = inputs.feed.pop() else { break };
+            self.timed_market(&event)?;
+            taken += 1;
+        }
+        if let Some(instrument) = inputs.book_requests.take_next() {
+            self.publish_picture(instrument);
+        }
+        let due = self.core.next_due();
+        self.turns = self.turns.wrapping_add(1);
+        // Reading the clock takes as long as several polls.
+        if due.is_some() || self.turns.is_multiple_of(TURNS_BETWEEN_CLOCK) {
+            let now = now();
+            let behind = now.0.saturating_sub(self.core.now().0);
+            if due.is_some_and(|due| due <= now) || behind >= HEARTBEAT.as_nanos() as u64 {
+                let mut time = CommandRecord::new(Command::Time);
+                time.ts_recv = now;
+                self.command(&time)?;
+                taken += 1;
+            }
+        }
+        if taken > 0 {
+            self.tell();
+        }
+        if self.publishing.holds_requests() {
+            self.publishing.release_requests();
+        }
+        if let Some(why) = self.publishing.release.stopped() {
+            return Err(EngineError::ReleaseStopped { why: why.to_string() });
+        }
+        if self.publishing.outputs.events.is_abandoned() {
+            return Err(EngineError::EventLogGone);
+        }
+        Ok(taken)
+    }
+
+    /// The state.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// A syncer of its journal, for whoever drives an engine without a thread that syncs.
+    pub fn syncer(&self) -> Syncer {
+        self.journal.syncer()
+    }
+
+    /// How far its journal has come.
+    pub fn watermark(&self) -> Arc<Watermark> {
+        self.journal.watermark()
+    }
+
+    #[inline]
+    pub(super) fn market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
+        let seq = self.core.seq().next();
+        self.journal.append_pod(KIND_MARKET_EVENT, seq, event)?;
+        self.publishing.seq = seq;
+        self.core.apply(seq, Input::Market(event), &mut self.publishing);
+        self.checkpoint(seq)?;
+        self.publishing.strategy.on_market(&self.core, event, &mut self.orders);
+        if !self.orders.0.is_empty() {
+            self.answer()?;
+        }
+        Ok(())
+    }
+
+    /// What an in-process strategy sent becomes input, in order.
+    fn answer(&mut self) -> Result<(), EngineError> {
+        for at in 0..self.orders.0.len() {
+            let command = self.orders.0[at];
+            self.command(&command)?;
+        }
+        self.orders.0.clear();
+        Ok(())
+    }
+
+    pub(super) fn command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
+        let seq = self.core.seq().next();
+        self.journal.append_pod(KIND_COMMAND, seq, command)?;
+        self.publishing.seq = seq;
+        self.core.apply(seq, Input::Command(command), &mut self.publishing);
+        self.checkpoint(seq)
+    }
+
+    #[inline]
+    fn checkpoint(&mut self, seq: SeqNo) -> Result<(), EngineError> {
+        if !seq.0.is_multiple_of(self.checkpoint_every) {
+            return Ok(());
+        }
+        self.record_state().map(|_| ())
+    }
+
+    fn record_state(&mut self) -> Result<StateHash, EngineError> {
+        let hash = self.core.state_hash();
+        self.journal.append_checkpoint(hash)?;
+        self.status.set_checkpoint(Checkpoint { seq: self.core.seq(), hash });
+        Ok(hash)
+    }
+
+    #[inline]
+    fn timed_market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
+        if !self.core.seq().0.is_multiple_of(SAMPLE_EVERY) {
+            return self.market(event);
+        }
+        let taken = unix_now();
+        self.sample(Stage::FeedToEngine, event.ts_recv, taken);
+        self.market(event)?;
+        self.sample(Stage::MarketStep, taken, unix_now());
+        Ok(())
+    }
+
+    fn timed_command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
+        let taken = unix_now();
+        self.sample(Stage::EdgeToEngine, command.ts_recv, taken);
+        self.command(command)?;
+        self.sample(Stage::CommandStep, taken, unix_now());
+        Ok(())
+    }
+
+    /// Telemetry: dropped when nobody reads it.
+    fn sample(&mut self, stage: Stage, from: UnixNanos, to: UnixNanos) {
+        let sample = StageSample { stage, ns: to.0.saturating_sub(from.0) };
+        let _ = self.publishing.outputs.stages.push(sample);
+    }
+
+    fn publish_picture(&mut self, instrument: InstrumentId) {
+        self.core.publish_picture(instrument, &mut self.publishing);
+    }
+
+    pub(super) fn tell(&self) {
+        let status = &self.status;
+        let set = |cell: &AtomicU64, value: u64| cell.store(value, Ordering::Relaxed);
+        let counters = self.core.counters();
+        set(&status.now, self.core.now().0);
+        set(&status.market_events, counters.market_events);
+        set(&status.commands, counters.commands);
+        set(&status.fills, counters.fills);
+        set(&status.unknown_orders, counters.unknown_orders);
+        set(&status.refused_events, counters.refused_events);
+        set(&status.gaps, counters.gaps);
+        set(&status.open_orders, self.core.oms().open_count().into());
+        status.seq.store(self.core.seq().0, Ordering::Release);
+    }
+
+    /// Records the state and seals the journal.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub fn finish(mut self) -> Result<Stopped, EngineError> {
+        let recovered = self.recovered;
+        let state_hash = self.record_state()?;
+        let seq = self.core.seq();
+        self.tell();
+        let counters = *self.core.counters();
+        drop(self.sync);
+        self.journal.close()?;
+        self.publishing.release.set_synced(seq);
+        self.publishing.release_requests();
+        Ok(Stopped { seq, state_hash, recovered, counters })
+    }
+}
