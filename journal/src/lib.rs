@@ -34,6 +34,7 @@ compile_error!(
 
 mod crc;
 mod directory;
+pub mod epochs;
 pub mod error;
 pub mod frame;
 pub mod header;
@@ -52,6 +53,7 @@ pub mod verify;
 pub mod watermark;
 pub mod writer;
 
+pub use epochs::epochs;
 pub use error::{Damage, JournalError};
 pub use frame::{Checkpoint, Seal, SealReason};
 pub use header::SegmentHeader;

@@ -28,6 +28,8 @@ pub struct Record<'a> {
     pub offset: u64,
     /// The behaviour version of the engine that wrote the segment.
     pub behaviour_version: u32,
+    /// The epoch that the segment was written in.
+    pub epoch: u64,
 }
 
 impl Record<'_> {
@@ -209,8 +211,8 @@ impl Reader {
         let payload =
             segment.bytes(offset + FRAME_HEADER_LEN as u64, usize::from(header.payload_len));
         let (seq, kind) = (SeqNo(header.seq), header.kind);
-        let SegmentHeader { index: segment, behaviour_version, .. } = segment.header;
-        Ok(Some(Record { seq, kind, payload, segment, offset, behaviour_version }))
+        let SegmentHeader { index: segment, behaviour_version, epoch, .. } = segment.header;
+        Ok(Some(Record { seq, kind, payload, segment, offset, behaviour_version, epoch }))
     }
 
     #[inline]

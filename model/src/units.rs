@@ -15,6 +15,7 @@ pub const MONEY_PER_UNIT: i128 = 1_000_000_000_000_000_000;
 macro_rules! unit {
     ($(#[$meta:meta])* $name:ident($inner:ty)) => {
         $(#[$meta])*
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
         #[repr(transparent)]
         pub struct $name(pub $inner);

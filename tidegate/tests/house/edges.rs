@@ -5,12 +5,13 @@ use std::fs;
 use toml::{Table, Value};
 
 /// A crate by its folder, and the crates of ours that it may use; `["*"]` is any.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("journal", &["model"]),
     ("risk", &["model"]),
     ("oms", &["model", "risk"]),
     ("engine", &["model", "risk", "oms", "journal"]),
+    ("replication", &["model", "journal", "engine"]),
     ("feed-handler", &["model"]),
     ("client", &["model"]),
     ("adapters", &["model", "risk", "client"]),

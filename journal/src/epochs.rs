@@ -1,0 +1,27 @@
+//! Which records of a journal were written in which epoch, as the headers of its segments tell.
+
+use crate::directory::{open_segment, segment_indexes};
+use crate::error::JournalError;
+use crate::storage::Dir;
+use tidegate_model::SeqNo;
+
+/// The epochs of the journal in `dir`, oldest first, each with the number that its first record has, or would have. Empty if
+/// nothing was ever written.
+///
+/// # Errors
+/// [`JournalError::MissingSegment`] if there is a hole, [`JournalError::BadHeader`] for a header that is damaged.
+pub fn epochs(dir: impl Into<Dir>) -> Result<Vec<(u64, SeqNo)>, JournalError> {
+    let dir = dir.into();
+    let mut epochs: Vec<(u64, SeqNo)> = Vec::new();
+    for index in segment_indexes(&dir)? {
+        let missing = || JournalError::MissingSegment { dir: dir.path().to_path_buf(), index };
+        let (_, header) = open_segment(&dir, index)?.ok_or_else(missing)?;
+        let Some(first) = header.first_seq else { continue };
+        // An epoch without a record left no trace but a segment.
+        epochs.pop_if(|(_, before)| *before == first);
+        if epochs.last().is_none_or(|(epoch, _)| *epoch != header.epoch) {
+            epochs.push((header.epoch, first));
+        }
+    }
+    Ok(epochs)
+}

@@ -1,0 +1,756 @@
+//! What goes over the wire between a leader and its followers.
+//!
+//! ```text
+//! offset  size  field     unit
+//!      0     4  body_len  bytes, at most BODY_LEN_MAX
+//!      4     1  shape     1 control, 2 records, 3 a piece of a snapshot
+//!      5     n  body
+//! ```
+//!
+//! Control messages are a [`Control`] in postcard's encoding. Records are as they lie in the journal:
+//!
+//! ```text
+//! offset  size  field         unit
+//!      0     8  leader_epoch  of the leader that sends
+//!      8     8  after         the number of the record before the first
+//!     16     4  count         records
+//!     20        per record: 1 kind, 2 payload_len, then the payload
+//! ```
+//!
+//! A record's number follows from the one before and its kind, as in a journal. A piece of a snapshot is 8 bytes, where it
+//! begins in the file, and then bytes of it. All integers are little-endian.
+//!
+//! A link is ordered and reliable, and ends when anything on it is not as it should be; the next one begins with a
+//! greeting. Whatever is read here comes from outside.
+
+use crate::history::{History, HistoryError};
+use serde::{Deserialize, Serialize};
+use tidegate_journal::frame::{KIND_SEAL, PAYLOAD_LEN_MAX, seq_step};
+use tidegate_model::{SeqNo, StateHash};
+
+/// The version of this protocol. Both ends must speak the same: they are upgraded by a hand-over, one after the other.
+pub const PROTOCOL_VERSION: u16 = 1;
+/// Bytes of a message's header.
+pub const HEADER_LEN: usize = 5;
+/// Bytes of a body: a batch of records that fills a few packets, and any single record.
+pub const BODY_LEN_MAX: usize = 256 << 10;
+/// Bytes of a name of a node.
+pub const NAME_LEN_MAX: usize = 64;
+/// Bytes of a reason in words.
+pub const TEXT_LEN_MAX: usize = 1_024;
+
+const SHAPE_CONTROL: u8 = 1;
+const SHAPE_RECORDS: u8 = 2;
+const SHAPE_PIECE: u8 = 3;
+const RECORDS_HEAD_LEN: usize = 20;
+const RECORD_HEAD_LEN: usize = 3;
+const PIECE_HEAD_LEN: usize = 8;
+
+const _: () = assert!(RECORDS_HEAD_LEN + RECORD_HEAD_LEN + PAYLOAD_LEN_MAX <= BODY_LEN_MAX);
+
+/// Why bytes are no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// A body longer than any may be.
+    #[error("a message of {len} bytes is longer than {BODY_LEN_MAX}")]
+    TooLong {
+        /// Its length.
+        len: usize,
+    },
+    /// A shape that is not assigned.
+    #[error("a message has the unknown shape {shape}")]
+    UnknownShape {
+        /// The shape.
+        shape: u8,
+    },
+    /// A control message that cannot be read.
+    #[error("a control message of {len} bytes cannot be read: {cause}")]
+    Control {
+        /// Bytes of its body.
+        len: usize,
+        /// Why.
+        cause: postcard::Error,
+    },
+    /// Bytes behind the end of a control message.
+    #[error("a control message has {extra} bytes behind its end")]
+    Extra {
+        /// How many.
+        extra: usize,
+    },
+    /// A text longer than it may be.
+    #[error("{what} of {len} bytes is longer than {max}")]
+    TextTooLong {
+        /// Which.
+        what: &'static str,
+        /// Its length.
+        len: usize,
+        /// The most.
+        max: usize,
+    },
+    /// A name of a node that is empty or has other characters than letters, digits, `-`, `_` and `.`.
+    #[error("a node's name is made of letters, digits, '-', '_' and '.'")]
+    Name,
+    /// A history that no journal can have.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// Records that are not as they should be.
+    #[error("records are not whole at byte {offset}: {what}")]
+    Records {
+        /// Where, from the beginning of the body.
+        offset: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// What a follower says first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`].
+    pub version: u16,
+    /// Who it is: the name in its certificate.
+    pub name: String,
+    /// The journal it has; `None` of one that has none yet.
+    pub instance: Option<u128>,
+    /// The version of its engine's behaviour.
+    pub behaviour_version: u32,
+    /// The newest epoch it has heard of: a leader of an older one is none.
+    pub newest_epoch: u64,
+    /// What its journal holds.
+    pub history: History,
+}
+
+/// What a leader answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The journal that is followed.
+    pub instance: u128,
+    /// The leader's epoch.
+    pub epoch: u64,
+    /// The last number that both hold alike: what the follower has behind it must be cut, and the stream begins there.
+    pub common: SeqNo,
+    /// The leader's last record.
+    pub last: SeqNo,
+    /// How far everything has been confirmed by the leader's in-sync followers.
+    pub replicated: SeqNo,
+}
+
+/// Why a leader does not take a follower.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// Another version of the protocol.
+    #[error(
+        "the leader speaks version {leader} of the protocol, the follower {follower}: upgrade one of them"
+    )]
+    Version {
+        /// The leader's.
+        leader: u16,
+        /// The follower's.
+        follower: u16,
+    },
+    /// Not one of the followers that the leader's configuration names.
+    #[error("'{name}' is none of the leader's followers: add it to its configuration")]
+    Unknown {
+        /// Its name.
+        name: String,
+    },
+    /// Another journal.
+    #[error(
+        "the follower has journal {follower:032x}, the leader {leader:032x}: give the follower an empty folder"
+    )]
+    Instance {
+        /// The leader's.
+        leader: u128,
+        /// The follower's.
+        follower: u128,
+    },
+    /// Another behaviour of the engine.
+    #[error(
+        "the leader's engine has behaviour version {leader}, the follower's {follower}: they would not reach the same state"
+    )]
+    Behaviour {
+        /// The leader's.
+        leader: u32,
+        /// The follower's.
+        follower: u32,
+    },
+    /// The follower has heard of a newer epoch: it is the leader that is none any more.
+    #[error("the leader is of epoch {leader}, the follower has heard of epoch {newest}")]
+    OldLeader {
+        /// The leader's.
+        leader: u64,
+        /// The newest epoch.
+        newest: u64,
+    },
+    /// What comes next for the follower is not in the leader's journal any more, and there is no snapshot.
+    #[error(
+        "the leader's journal begins at {first}, the follower needs {needed}: copy a snapshot or the archive to it"
+    )]
+    NotHeld {
+        /// The first number that the leader has.
+        first: SeqNo,
+        /// The number that comes next for the follower.
+        needed: SeqNo,
+    },
+    /// The histories have nothing in common, though both have records.
+    #[error(
+        "the follower's journal has nothing in common with the leader's: give the follower an empty folder"
+    )]
+    Foreign,
+    /// The node is no leader.
+    #[error("this node is no leader")]
+    NotLeading,
+}
+
+/// The records that follow were written in another epoch than those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochBegins {
+    /// The epoch.
+    pub epoch: u64,
+    /// The version of the engine that wrote them.
+    pub behaviour_version: u32,
+    /// The number of the record before the first of them.
+    pub after: SeqNo,
+}
+
+/// How the leader stands; sent at intervals, so that silence means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its last record.
+    pub last: SeqNo,
+    /// How far everything has been confirmed.
+    pub replicated: SeqNo,
+    /// Whether the follower is in sync: one that may take over.
+    pub in_sync: bool,
+}
+
+/// How far a follower is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// In its journal, in memory: it survives the end of the process.
+    pub received: SeqNo,
+    /// Applied to its state.
+    pub applied: SeqNo,
+    /// On its disk.
+    pub synced: SeqNo,
+}
+
+/// A follower's confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// The epoch of the leader that it follows.
+    pub epoch: u64,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// Why a follower stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Stop {
+    /// Its state is not the one that the leader recorded.
+    #[error("after input {seq} its state hash is {own}, the leader recorded {recorded}")]
+    Diverged {
+        /// The input.
+        seq: SeqNo,
+        /// What the leader recorded.
+        recorded: StateHash,
+        /// What it reached.
+        own: StateHash,
+    },
+    /// Anything else, in words.
+    #[error("{text}")]
+    Failed {
+        /// The words.
+        text: String,
+    },
+}
+
+/// The leader gives over: it takes no more inputs, and everything it has is confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// The epoch that ends; the follower goes on with the next.
+    pub epoch: u64,
+    /// Its last record.
+    pub last: SeqNo,
+}
+
+/// A snapshot comes, in pieces: the follower is too far behind for the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotBegins {
+    /// The last record that is in it.
+    pub seq: SeqNo,
+    /// The epoch of that record.
+    pub epoch: u64,
+    /// Bytes of its file.
+    pub len: u64,
+}
+
+/// Everything but records and pieces of snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    /// Follower: who it is.
+    Hello(Hello),
+    /// Leader: from where it goes on.
+    Welcome(Welcome),
+    /// Leader: no.
+    Refused(Refusal),
+    /// Leader: an epoch.
+    Epoch(EpochBegins),
+    /// Leader: alive.
+    Heartbeat(Heartbeat),
+    /// Follower: how far it is.
+    Confirm(Confirm),
+    /// Follower: the leader is of an older epoch than this one, and must stop.
+    Fenced {
+        /// The newest epoch.
+        epoch: u64,
+    },
+    /// Follower: it stopped, and why.
+    Stopped(Stop),
+    /// Leader: go on in its place.
+    HandOver(HandOver),
+    /// Follower: it leads now.
+    Taken {
+        /// In this epoch.
+        epoch: u64,
+    },
+    /// Leader: a snapshot.
+    Snapshot(SnapshotBegins),
+}
+
+/// One message, as it lies in the bytes it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message<'m> {
+    /// Anything but the two that are many.
+    Control(Control),
+    /// Records of the journal.
+    Records(Records<'m>),
+    /// A piece of a snapshot's file.
+    Piece {
+        /// Where it begins in the file.
+        offset: u64,
+        /// The bytes.
+        bytes: &'m [u8],
+    },
+}
+
+/// Records of a journal, one after the other, checked when they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records<'m> {
+    /// The epoch of the leader that sends them.
+    pub leader_epoch: u64,
+    /// The number of the record before the first.
+    pub after: SeqNo,
+    /// The number of the last.
+    pub last: SeqNo,
+    /// How many.
+    pub count: u32,
+    bytes: &'m [u8],
+}
+
+/// One record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'m> {
+    /// Its number; a checkpoint has that of the record before.
+    pub seq: SeqNo,
+    /// Its kind, as in the journal; never 0 nor a seal.
+    pub kind: u8,
+    /// What was appended.
+    pub payload: &'m [u8],
+}
+
+impl<'m> Records<'m> {
+    fn parse(body: &'m [u8]) -> Result<Self, MessageError> {
+        let bad = |offset, what| MessageError::Records { offset, what };
+        if body.len() < RECORDS_HEAD_LEN {
+            return Err(bad(0, "shorter than its head"));
+        }
+        let (leader_epoch, after) = (u64_at(body, 0), u64_at(body, 8));
+        let count = u32::from_le_bytes([body[16], body[17], body[18], body[19]]);
+        let mut at = RECORDS_HEAD_LEN;
+        let mut last = after;
+        for _ in 0..count {
+            let Some((kind, len)) = record_head(body, at) else {
+                return Err(bad(at, "fewer records than it says"));
+            };
+            if kind == 0 || kind == KIND_SEAL {
+                return Err(bad(at, "a kind that is no record's"));
+            }
+            at += RECORD_HEAD_LEN + len;
+            if at > body.len() {
+                return Err(bad(at, "a payload longer than what is there"));
+            }
+            last = last.checked_add(seq_step(kind)).ok_or(bad(at, "a number beyond the last"))?;
+        }
+        if at != body.len() {
+            return Err(bad(at, "bytes behind the last record"));
+        }
+        let (after, last) = (SeqNo(after), SeqNo(last));
+        Ok(Self { leader_epoch, after, last, count, bytes: &body[RECORDS_HEAD_LEN..] })
+    }
+
+    /// The records in order.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'m>> + use<'m> {
+        let (bytes, mut at, mut last) = (self.bytes, 0, self.after.0);
+        std::iter::from_fn(move || {
+            let (kind, len) = record_head(bytes, at)?;
+            let payload = &bytes[at + RECORD_HEAD_LEN..][..len];
+            at += RECORD_HEAD_LEN + len;
+            last += seq_step(kind);
+            Some(Record { seq: SeqNo(last), kind, payload })
+        })
+    }
+}
+
+/// Kind and length of the payload of the record at `at`.
+fn record_head(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    let head = bytes.get(at..at + RECORD_HEAD_LEN)?;
+    Some((head[0], usize::from(u16::from_le_bytes([head[1], head[2]]))))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(word)
+}
+
+/// Takes a message's header apart: its shape, and the length of its body.
+///
+/// # Errors
+/// [`MessageError::TooLong`], [`MessageError::UnknownShape`].
+pub fn header(bytes: [u8; HEADER_LEN]) -> Result<(u8, usize), MessageError> {
+    let [a, b, c, d, shape] = bytes;
+    let len = u32::from_le_bytes([a, b, c, d]) as usize;
+    if len > BODY_LEN_MAX {
+        return Err(MessageError::TooLong { len });
+    }
+    if !matches!(shape, SHAPE_CONTROL | SHAPE_RECORDS | SHAPE_PIECE) {
+        return Err(MessageError::UnknownShape { shape });
+    }
+    Ok((shape, len))
+}
+
+impl<'m> Message<'m> {
+    /// Reads a body of a shape that [`header`] has told.
+    ///
+    /// # Errors
+    /// [`MessageError`].
+    pub fn decode(shape: u8, body: &'m [u8]) -> Result<Self, MessageError> {
+        match shape {
+            SHAPE_CONTROL => Control::decode(body).map(Self::Control),
+            SHAPE_RECORDS => Records::parse(body).map(Self::Records),
+            SHAPE_PIECE if body.len() >= PIECE_HEAD_LEN => {
+                Ok(Self::Piece { offset: u64_at(body, 0), bytes: &body[PIECE_HEAD_LEN..] })
+            }
+            SHAPE_PIECE => {
+                Err(MessageError::Records { offset: 0, what: "a piece shorter than its head" })
+            }
+            _ => Err(MessageError::UnknownShape { shape }),
+        }
+    }
+
+    /// The first message in `bytes` and its length; `None` if it is not all there yet.
+    ///
+    /// # Errors
+    /// [`MessageError`].
+    pub fn split(bytes: &'m [u8]) -> Result<Option<(Self, usize)>, MessageError> {
+        let Some(head) = bytes.first_chunk::<HEADER_LEN>() else { return Ok(None) };
+        let (shape, len) = header(*head)?;
+        match bytes.get(HEADER_LEN..HEADER_LEN + len) {
+            None => Ok(None),
+            Some(body) => Ok(Some((Self::decode(shape, body)?, HEADER_LEN + len))),
+        }
+    }
+}
+
+/// Whether `name` may be a node's.
+///
+/// # Errors
+/// [`MessageError::TextTooLong`], [`MessageError::Name`].
+pub fn check_name(name: &str) -> Result<(), MessageError> {
+    check_text("a name", name, NAME_LEN_MAX)?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return Err(MessageError::Name);
+    }
+    Ok(())
+}
+
+fn check_text(what: &'static str, text: &str, max: usize) -> Result<(), MessageError> {
+    if text.len() > max {
+        return Err(MessageError::TextTooLong { what, len: text.len(), max });
+    }
+    Ok(())
+}
+
+impl Control {
+    fn decode(body: &[u8]) -> Result<Self, MessageError> {
+        let cause = |cause| MessageError::Control { len: body.len(), cause };
+        let (control, rest) = postcard::take_from_bytes::<Self>(body).map_err(cause)?;
+        if !rest.is_empty() {
+            return Err(MessageError::Extra { extra: rest.len() });
+        }
+        match &control {
+            Self::Hello(hello) => {
+                check_name(&hello.name)?;
+                hello.history.check()?;
+            }
+            Self::Refused(Refusal::Unknown { name }) => check_name(name)?,
+            Self::Stopped(Stop::Failed { text }) => check_text("a reason", text, TEXT_LEN_MAX)?,
+            _ => {}
+        }
+        Ok(control)
+    }
+
+    /// Appends this message to `out`.
+    ///
+    /// # Panics
+    /// If it is longer than a message may be: texts and histories are bounded where they are made.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let at = begin(out, SHAPE_CONTROL);
+        *out = postcard::to_extend(self, std::mem::take(out)).expect("a vector takes any length");
+        finish(out, at);
+    }
+
+    /// This message alone.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+}
+
+impl Stop {
+    /// A reason in words, shortened to what may be sent.
+    pub fn failed(text: impl Into<String>) -> Self {
+        let mut text: String = text.into();
+        let mut len = text.len().min(TEXT_LEN_MAX);
+        while !text.is_char_boundary(len) {
+            len -= 1;
+        }
+        text.truncate(len);
+        Self::Failed { text }
+    }
+}
+
+/// Appends a piece of a snapshot to `out`.
+///
+/// # Panics
+/// If it is longer than a message may be.
+pub fn encode_piece(offset: u64, bytes: &[u8], out: &mut Vec<u8>) {
+    let at = begin(out, SHAPE_PIECE);
+    out.extend_from_slice(&offset.to_le_bytes());
+    out.extend_from_slice(bytes);
+    finish(out, at);
+}
+
+fn begin(out: &mut Vec<u8>, shape: u8) -> usize {
+    let at = out.len();
+    out.extend_from_slice(&[0, 0, 0, 0, shape]);
+    at
+}
+
+fn finish(out: &mut [u8], at: usize) {
+    let len = out.len() - at - HEADER_LEN;
+    assert!(len <= BODY_LEN_MAX, "a message of {len} bytes");
+    out[at..at + 4].copy_from_slice(&(len as u32).to_le_bytes());
+}
+
+/// Builds a message of records at the end of a buffer.
+#[derive(Debug)]
+pub struct RecordsBuilder {
+    at: usize,
+    count: u32,
+}
+
+impl RecordsBuilder {
+    /// Begins a message behind what `out` holds.
+    pub fn begin(leader_epoch: u64, after: SeqNo, out: &mut Vec<u8>) -> Self {
+        let at = begin(out, SHAPE_RECORDS);
+        out.extend_from_slice(&leader_epoch.to_le_bytes());
+        out.extend_from_slice(&after.0.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        Self { at, count: 0 }
+    }
+
+    /// Appends a record; false, and nothing, if it does not fit any more; the first always does.
+    ///
+    /// # Panics
+    /// If the payload is longer than a journal's may be.
+    #[inline]
+    pub fn push(&mut self, kind: u8, payload: &[u8], out: &mut Vec<u8>) -> bool {
+        let len = out.len() - self.at - HEADER_LEN + RECORD_HEAD_LEN + payload.len();
+        if len > BODY_LEN_MAX {
+            return false;
+        }
+        let payload_len = u16::try_from(payload.len()).expect("a journal's payload");
+        let [low, high] = payload_len.to_le_bytes();
+        out.extend_from_slice(&[kind, low, high]);
+        out.extend_from_slice(payload);
+        self.count += 1;
+        true
+    }
+
+    /// Ends the message; takes it back if it holds no record.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        if self.count == 0 {
+            out.truncate(self.at);
+            return;
+        }
+        out[self.at + HEADER_LEN + 16..][..4].copy_from_slice(&self.count.to_le_bytes());
+        finish(out, self.at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::EpochStart;
+    use proptest::prelude::*;
+    use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND};
+
+    fn hello() -> Control {
+        let starts = vec![EpochStart { epoch: 3, first: SeqNo(1) }];
+        Control::Hello(Hello {
+            version: PROTOCOL_VERSION,
+            name: "b".into(),
+            instance: Some(u128::MAX),
+            behaviour_version: 2,
+            newest_epoch: 4,
+            history: History::new(starts, SeqNo(9)).expect("a history"),
+        })
+    }
+
+    #[test]
+    fn every_message_survives_the_way() {
+        let controls = [
+            hello(),
+            Control::Welcome(Welcome {
+                instance: 7,
+                epoch: 2,
+                common: SeqNo(1),
+                last: SeqNo(5),
+                replicated: SeqNo(4),
+            }),
+            Control::Refused(Refusal::Unknown { name: "x".into() }),
+            Control::Epoch(EpochBegins { epoch: 1, behaviour_version: 2, after: SeqNo(3) }),
+            Control::Heartbeat(Heartbeat {
+                epoch: 1,
+                last: SeqNo(2),
+                replicated: SeqNo(1),
+                in_sync: true,
+            }),
+            Control::Confirm(Confirm { epoch: 1, progress: Progress::default() }),
+            Control::Fenced { epoch: 8 },
+            Control::Stopped(Stop::failed("ü".repeat(TEXT_LEN_MAX))),
+            Control::HandOver(HandOver { epoch: 1, last: SeqNo(2) }),
+            Control::Taken { epoch: 2 },
+            Control::Snapshot(SnapshotBegins { seq: SeqNo(1), epoch: 2, len: 3 }),
+        ];
+        for control in controls {
+            let bytes = control.to_bytes();
+            let (read, len) = Message::split(&bytes).expect("valid").expect("whole");
+            assert_eq!((read, len), (Message::Control(control), bytes.len()));
+            for cut in 0..bytes.len() {
+                assert_eq!(Message::split(&bytes[..cut]), Ok(None), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_survive_the_way_and_number_themselves() {
+        let mut out = vec![1, 2, 3];
+        let mut builder = RecordsBuilder::begin(5, SeqNo(41), &mut out);
+        for (kind, payload) in [
+            (KIND_COMMAND, &b"abc"[..]),
+            (KIND_CHECKPOINT, b"0123456789abcdef"),
+            (KIND_COMMAND, b""),
+        ] {
+            assert!(builder.push(kind, payload, &mut out));
+        }
+        builder.finish(&mut out);
+        let (message, len) = Message::split(&out[3..]).expect("valid").expect("whole");
+        assert_eq!(len, out.len() - 3);
+        let Message::Records(records) = message else { panic!("not records") };
+        assert_eq!((records.leader_epoch, records.after, records.last), (5, SeqNo(41), SeqNo(43)));
+        let numbers: Vec<_> = records.iter().map(|record| (record.seq.0, record.kind)).collect();
+        assert_eq!(numbers, [(42, KIND_COMMAND), (42, KIND_CHECKPOINT), (43, KIND_COMMAND)]);
+    }
+
+    #[test]
+    fn a_batch_ends_where_a_message_must() {
+        let mut out = Vec::new();
+        let mut builder = RecordsBuilder::begin(1, SeqNo(0), &mut out);
+        let payload = vec![7; PAYLOAD_LEN_MAX];
+        let fitted =
+            (0..100).take_while(|_| builder.push(KIND_COMMAND, &payload, &mut out)).count();
+        builder.finish(&mut out);
+        assert_eq!(fitted, 3, "as many as fit into {BODY_LEN_MAX} bytes");
+        assert!(Message::split(&out).expect("valid").is_some());
+        let builder = RecordsBuilder::begin(1, SeqNo(0), &mut out);
+        let len = out.len();
+        builder.finish(&mut out);
+        assert!(out.len() < len, "an empty batch is no message");
+    }
+
+    #[test]
+    fn bounds_are_named() {
+        let header_of = |len: u32, shape: u8| {
+            let [a, b, c, d] = len.to_le_bytes();
+            header([a, b, c, d, shape])
+        };
+        assert_eq!(header_of(BODY_LEN_MAX as u32, 1), Ok((1, BODY_LEN_MAX)));
+        assert_eq!(
+            header_of(BODY_LEN_MAX as u32 + 1, 1),
+            Err(MessageError::TooLong { len: BODY_LEN_MAX + 1 })
+        );
+        assert_eq!(header_of(1, 9), Err(MessageError::UnknownShape { shape: 9 }));
+        let mut long = hello();
+        if let Control::Hello(hello) = &mut long {
+            hello.name = "n".repeat(NAME_LEN_MAX + 1);
+        }
+        let bytes = long.to_bytes();
+        assert!(matches!(Message::split(&bytes), Err(MessageError::TextTooLong { len: 65, .. })));
+        let mut behind = hello().to_bytes();
+        behind.push(0);
+        behind[0] += 1;
+        assert_eq!(Message::split(&behind), Err(MessageError::Extra { extra: 1 }));
+        assert_eq!(check_name("node one"), Err(MessageError::Name));
+        assert_eq!(check_name(""), Err(MessageError::Name));
+    }
+
+    proptest! {
+        /// Whatever comes: a message, a typed error, or more is needed; and what is read holds what it says.
+        #[test]
+        fn hostile_bytes_never_panic(
+            shape in 0u8..5,
+            body in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            if let Ok(Message::Records(records)) = Message::decode(shape, &body) {
+                prop_assert_eq!(records.iter().count(), records.count as usize);
+                let last = records.iter().last().map_or(records.after, |record| record.seq);
+                prop_assert_eq!(last, records.last);
+            }
+            let _ = Message::split(&body);
+        }
+
+        /// One changed byte of a good message is read as another message or refused, never a panic.
+        #[test]
+        fn a_changed_byte_never_panics(at in 0usize..200, to in any::<u8>()) {
+            let mut out = hello().to_bytes();
+            let mut builder = RecordsBuilder::begin(1, SeqNo(5), &mut out);
+            builder.push(KIND_COMMAND, &[9; 40], &mut out);
+            builder.push(KIND_CHECKPOINT, &[0; 16], &mut out);
+            builder.finish(&mut out);
+            let at = at % out.len();
+            out[at] = to;
+            let mut rest = &out[..];
+            while let Ok(Some((_, len))) = Message::split(rest) {
+                rest = &rest[len..];
+            }
+        }
+    }
+}
