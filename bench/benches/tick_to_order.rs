@@ -110,14 +110,17 @@ fn order(rate: u64, sender: CoreId, engine_core: CoreId) -> Histogram<u64> {
     let (mut feed, feed_in) = runtime::feed_ring();
     let (events_out, mut events) = runtime::event_ring();
     let (stages, _stages) = runtime::stage_ring();
-    let (public, _public) = broadcast::channel();
+    let (public, _public) = broadcast::channel(Arc::default());
     let (mut operator, operator_in) = lane();
     let config = EngineConfig {
-        journal_dir: dir.path().join("journal"),
+        journal_dir: (&dir.path().join("journal")).into(),
         journal: tidegate_journal::Config { segment_len: 512 << 20, ..Default::default() },
         configure: CONFIGURE,
         pin_core: Some(engine_core.id),
         wait: Wait::Spin,
+        release: Arc::default(),
+        sync: Some(Default::default()),
+        checkpoint_every: runtime::CHECKPOINT_EVERY,
     };
     let book_requests = Arc::new(BookRequests::default());
     let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };

@@ -14,6 +14,7 @@ use crate::proto::risk_service_client::RiskServiceClient;
 use crate::proto::{self, EventPosition, OrderEvent, OrderReport};
 use crate::session::{OUTGOING_MAX, OrderEvents, OrderSender, OrderSession};
 use std::time::Duration;
+use tidegate_model::ReleaseLevel;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -33,14 +34,24 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// connection beyond: with this ratio, streams that nobody reads for a while are held back by their window instead.
 const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 
-/// Adds the token to every request.
+/// The name under which a call says which release level it asks for.
+pub const RELEASE_LEVEL_KEY: &str = "tidegate-release-level";
+
+/// Adds to every request who asks, and what the answer is to wait for.
 #[derive(Clone, Debug)]
-pub struct Bearer(Option<MetadataValue<Ascii>>);
+pub struct Bearer {
+    token: Option<MetadataValue<Ascii>>,
+    level: Option<ReleaseLevel>,
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(token) = &self.0 {
-            request.metadata_mut().insert("authorization", token.clone());
+        let metadata = request.metadata_mut();
+        if let Some(token) = &self.token {
+            metadata.insert("authorization", token.clone());
+        }
+        if let Some(level) = self.level {
+            metadata.insert(RELEASE_LEVEL_KEY, MetadataValue::from_static(level.as_str()));
         }
         Ok(request)
     }
@@ -137,7 +148,15 @@ impl Client {
             .connect()
             .await
             .map_err(|source| ClientError::Connect { addr: addr.to_string(), source })?;
-        Ok(Self { channel, bearer: Bearer(bearer) })
+        Ok(Self { channel, bearer: Bearer { token: bearer, level: None } })
+    }
+
+    /// The same connection, whose calls, sessions and event streams ask for acknowledgements of `level`. Answers say what
+    /// they have waited for: `level` and the deployment's own, whichever of the two asks for more.
+    pub fn with_release_level(&self, level: ReleaseLevel) -> Self {
+        let mut asking = self.clone();
+        asking.bearer.level = Some(level);
+        asking
     }
 
     fn order_service(&self) -> OrderServiceClient<Service> {

@@ -28,9 +28,11 @@ pub mod proto {
         include_bytes!(concat!(env!("OUT_DIR"), "/tidegate_v1.bin"));
 }
 
-pub use client::{Client, OrderRef};
+pub use client::{Client, OrderRef, RELEASE_LEVEL_KEY};
 pub use error::ClientError;
 pub use events::{EventFilter, EventStream};
 pub use session::{OrderEvents, OrderSender, OrderSession};
+/// What an acknowledgement waits for: see [`Client::with_release_level`].
+pub use tidegate_model::ReleaseLevel;
 /// Exact decimal text, as messages carry it, to integers and back.
 pub use tidegate_model::decimal;

@@ -1,8 +1,12 @@
-//! Who is calling. Everything that changes state needs `authorization: Bearer TOKEN`.
+//! Who is calling, and what the answer waits for. Everything that changes state needs `authorization: Bearer TOKEN`.
 
 use crate::config::{EdgeConfig, TOKEN_LEN_MAX, TokenEntry};
+use crate::error::echo;
+use crate::link::Release;
 use std::hint::black_box;
-use tidegate_model::PrincipalId;
+use std::sync::Arc;
+use tidegate_client::RELEASE_LEVEL_KEY;
+use tidegate_model::{PrincipalId, ReleaseLevel};
 use tonic::{Request, Status};
 
 /// Checks tokens.
@@ -10,6 +14,16 @@ use tonic::{Request, Status};
 pub(crate) struct Auth {
     tokens: Vec<TokenEntry>,
     loopback_reads_free: bool,
+    release: Arc<Release>,
+}
+
+/// Somebody who may do what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// Whom the engine takes the caller for.
+    pub principal: PrincipalId,
+    /// What the answer waits for: never less than every output does.
+    pub level: ReleaseLevel,
 }
 
 /// Compares in a time that depends on the lengths only.
@@ -23,8 +37,30 @@ fn is_equal(secret: &[u8], given: &[u8]) -> bool {
 }
 
 impl Auth {
-    pub fn new(config: &EdgeConfig) -> Self {
-        Self { tokens: config.tokens.clone(), loopback_reads_free: config.loopback_reads_free }
+    pub fn new(config: &EdgeConfig, release: Arc<Release>) -> Self {
+        let tokens = config.tokens.clone();
+        Self { tokens, loopback_reads_free: config.loopback_reads_free, release }
+    }
+
+    /// What the answer waits for: the deployment's level, and the one that the call asks for.
+    pub fn level<T>(&self, request: &Request<T>) -> Result<ReleaseLevel, Status> {
+        let level = self.release.level();
+        let Some(asked) = request.metadata().get(RELEASE_LEVEL_KEY) else { return Ok(level) };
+        let name = asked.to_str().unwrap_or_default();
+        let Some(asked) = ReleaseLevel::from_name(name) else {
+            let names: Vec<_> = ReleaseLevel::ALL.iter().map(|level| level.as_str()).collect();
+            return Err(Status::invalid_argument(format!(
+                "{RELEASE_LEVEL_KEY}: '{}' is none of {}",
+                echo(name),
+                names.join(", ")
+            )));
+        };
+        if !self.release.offers(asked) {
+            return Err(Status::failed_precondition(format!(
+                "{RELEASE_LEVEL_KEY}: {asked} waits for followers, and none is configured here"
+            )));
+        }
+        Ok(level.union(asked))
     }
 
     /// The bearer of the request's token; `None` if it carries none.
@@ -48,20 +84,20 @@ impl Auth {
     }
 
     /// Lets a call pass that changes state, and says for whom.
-    pub fn trader<T>(&self, request: &Request<T>) -> Result<PrincipalId, Status> {
+    pub fn trader<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
         let entry = self.bearer(request)?.ok_or_else(|| {
             Status::unauthenticated(
                 "this call changes state and needs 'authorization: Bearer TOKEN' (edge.tokens in the configuration)",
             )
         })?;
-        Ok(entry.principal)
+        Ok(Caller { principal: entry.principal, level: self.level(request)? })
     }
 
     /// Lets a call pass that administers, and says for whom.
-    pub fn administrator<T>(&self, request: &Request<T>) -> Result<PrincipalId, Status> {
-        let principal = self.trader(request)?;
+    pub fn administrator<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let caller = self.trader(request)?;
         match self.bearer(request)? {
-            Some(entry) if entry.may_administer => Ok(principal),
+            Some(entry) if entry.may_administer => Ok(caller),
             _ => Err(Status::permission_denied(
                 "this call administers the engine; the token's principal may only trade and read",
             )),
@@ -69,10 +105,10 @@ impl Auth {
     }
 
     /// Lets a call pass that changes controls, and says for whom.
-    pub fn controller<T>(&self, request: &Request<T>) -> Result<PrincipalId, Status> {
-        let principal = self.trader(request)?;
+    pub fn controller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let caller = self.trader(request)?;
         match self.bearer(request)? {
-            Some(entry) if entry.may_control => Ok(principal),
+            Some(entry) if entry.may_control => Ok(caller),
             _ => Err(Status::permission_denied(
                 "this call changes controls, which needs the token of a person with may_control",
             )),
@@ -112,6 +148,7 @@ mod tests {
                 entry("officer-token-012", false, true),
             ],
             loopback_reads_free: true,
+            release: Arc::default(),
         }
     }
 
@@ -135,7 +172,9 @@ mod tests {
     #[test]
     fn each_kind_of_call_asks_for_its_right() {
         let auth = auth();
-        let code = |result: Result<PrincipalId, Status>| result.map_err(|s| s.code());
+        let code = |result: Result<Caller, Status>| {
+            result.map(|caller| caller.principal).map_err(|status| status.code())
+        };
         let trader = Some("Bearer trader-token-0123");
         let admin = Some("bearer admin-token-01234");
         let officer = Some("Bearer officer-token-012");
@@ -153,6 +192,31 @@ mod tests {
             assert_eq!(code(auth.trader(&request(header))), trade, "{header:?}");
             assert_eq!(code(auth.administrator(&request(header))), administer, "{header:?}");
             assert_eq!(code(auth.controller(&request(header))), control, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_waits_for_the_deployment_and_for_what_is_asked() {
+        use ReleaseLevel::{Power, Process, Replica, ReplicaPower};
+        let refused = Err(Code::FailedPrecondition);
+        for (release, asked, level) in [
+            (Release::new(Process), None, Ok(Process)),
+            (Release::new(Process), Some("power"), Ok(Power)),
+            (Release::new(Power), Some("process"), Ok(Power)),
+            (Release::new(Power), Some("replica"), refused),
+            (Release::new(Power), Some("replica+power"), refused),
+            (Release::with_followers(Power), Some("replica"), Ok(ReplicaPower)),
+            (Release::new(Replica), Some("process"), Ok(Replica)),
+            (Release::new(Process), Some("durable"), Err(Code::InvalidArgument)),
+            (Release::new(Process), Some(""), Err(Code::InvalidArgument)),
+        ] {
+            let auth = Auth { release: Arc::new(release), ..auth() };
+            let mut request = request(Some("Bearer trader-token-0123"));
+            if let Some(asked) = asked {
+                request.metadata_mut().insert(RELEASE_LEVEL_KEY, asked.parse().expect("ASCII"));
+            }
+            let found = auth.trader(&request).map(|caller| caller.level);
+            assert_eq!(found.map_err(|status| status.code()), level, "{:?}", auth.release);
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 pub use tidegate_engine::broadcast::Reader;
 pub use tidegate_engine::event_log::{EventCursor, EventLog, EventLogError, EventPosition};
 pub use tidegate_engine::lane::CommandLane;
-pub use tidegate_engine::runtime::{BookRequests, EngineStatus};
+pub use tidegate_engine::runtime::{BookRequests, EngineStatus, Release};
 
 /// The engine, as the edge sees it.
 #[derive(Debug)]
@@ -22,4 +22,6 @@ pub struct EngineLink {
     pub book_requests: Arc<BookRequests>,
     /// Where the engine stands.
     pub status: Arc<EngineStatus>,
+    /// How far outputs are released: the one that event log and broadcast have.
+    pub release: Arc<Release>,
 }

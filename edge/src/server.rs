@@ -94,7 +94,8 @@ impl Edge {
     /// [`EdgeError`] says what is wrong with the configuration or the machine.
     pub async fn bind(link: EngineLink, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.check()?;
-        let EngineLink { kill, mut lanes, events: log, public, book_requests, status } = link;
+        let EngineLink { kill, mut lanes, events: log, public, book_requests, status, release } =
+            link;
         if lanes.len() < 2 {
             return Err(EdgeError::NoLanes { given: lanes.len() });
         }
@@ -123,8 +124,12 @@ impl Edge {
         threads.handles.push(reading.map_err(in_thread("edge-market"))?);
 
         let (shutdown, down) = watch::channel(false);
+        let (advances, advance) = watch::channel(());
+        release.on_advance(move || {
+            let _ = advances.send(());
+        });
         let shared = Arc::new(Shared {
-            auth: Auth::new(&config),
+            auth: Auth::new(&config, Arc::clone(&release)),
             routes: config.routes,
             lanes: Lanes::new(kill, unary, lanes),
             log,
@@ -132,6 +137,8 @@ impl Edge {
             answers,
             board,
             status,
+            release,
+            advance,
             followed,
             shutdown: down,
             streams: Arc::new(Semaphore::new(limits.streams_max)),

@@ -1,11 +1,14 @@
 //! One consumer's way along the event log, at its own pace. The engine never waits for it; if it lets too much pile
-//! up it is disconnected, and told where to resume.
+//! up it is disconnected, and told where to resume. What the log holds is released at the deployment's level; a consumer that
+//! asked for more waits here.
 
 use crate::follow::Followed;
-use crate::link::{EventCursor, EventLog, EventLogError, EventPosition};
+use crate::link::{EventCursor, EventLogError, EventPosition, Release};
 use crate::outlet::{Gone, Inlet};
+use crate::service::{Shared, not_released};
+use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::EventRecord;
+use tidegate_model::{EventRecord, ReleaseLevel};
 use tokio::sync::watch;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -32,7 +35,11 @@ pub(crate) struct Tail {
     cursor: EventCursor,
     followed: watch::Receiver<Followed>,
     shutdown: watch::Receiver<bool>,
-    /// Read from the log, but beyond what the view has taken in.
+    release: Arc<Release>,
+    advance: watch::Receiver<()>,
+    /// What each event has waited for before it is given out.
+    level: ReleaseLevel,
+    /// Read from the log, but beyond what the view has taken in, or what `level` has reached.
     ahead: Option<EventRecord>,
     /// The last event given out, or passed over by a filter.
     position: EventPosition,
@@ -74,24 +81,30 @@ fn shutting_down() -> Status {
 
 impl Tail {
     pub fn new(
-        log: &EventLog,
+        shared: &Shared,
         after: EventPosition,
-        followed: watch::Receiver<Followed>,
-        shutdown: watch::Receiver<bool>,
-        lag_max: u64,
+        level: ReleaseLevel,
     ) -> Result<Self, EventLogError> {
-        let cursor = log.cursor(after)?;
+        let cursor = shared.log.cursor(after)?;
         Ok(Self {
             cursor,
-            followed,
-            shutdown,
+            followed: shared.followed.clone(),
+            shutdown: shared.shutdown.clone(),
+            release: Arc::clone(&shared.release),
+            advance: shared.advance.clone(),
+            level,
             ahead: None,
             position: after,
             caught_up: None,
             is_end_told: false,
-            lag_max,
+            lag_max: shared.limits.event_lag_max,
             turn: 0,
         })
+    }
+
+    /// What each event has waited for.
+    pub fn level(&self) -> ReleaseLevel {
+        self.level
     }
 
     /// The last event given out, or passed over by a filter.
@@ -107,6 +120,9 @@ impl Tail {
                 tokio::task::yield_now().await;
             }
             let followed = *self.followed.borrow_and_update();
+            // Before the look at what is reached, so that no step in between is missed.
+            self.advance.mark_unchanged();
+            let mut is_held = false;
             let next = match self.ahead.take() {
                 Some(record) => Some(record),
                 None => self.cursor.next().map_err(|error| log_failed(&error))?,
@@ -114,7 +130,8 @@ impl Tail {
             match next {
                 Some(record) => {
                     let position = EventPosition { seq: record.seq, ordinal: record.ordinal };
-                    if position <= followed.position {
+                    is_held = record.seq > self.release.reached(self.level);
+                    if position <= followed.position && !is_held {
                         self.position = position;
                         self.is_end_told = false;
                         if let Some((_, given)) = &mut self.caught_up {
@@ -122,7 +139,10 @@ impl Tail {
                         }
                         return Ok(Read::Event(Box::new(record)));
                     }
-                    // The view that puts names to numbers is not there yet.
+                    if is_held {
+                        self.hold(&record)?;
+                    }
+                    // Or the view that puts names to numbers is not there yet.
                     self.ahead = Some(record);
                 }
                 None if followed.is_broken => {
@@ -142,9 +162,21 @@ impl Tail {
             }
             tokio::select! {
                 changed = self.followed.changed() => changed.map_err(|_| shutting_down())?,
+                changed = self.advance.changed(), if is_held => changed.map_err(|_| shutting_down())?,
                 _ = self.shutdown.changed() => {}
                 () = tokio::time::sleep(PROGRESS_EVERY) => return Ok(Read::Idle),
             }
+        }
+    }
+
+    /// Asks for what `record` waits for, if it is the disk.
+    fn hold(&self, record: &EventRecord) -> Result<(), End> {
+        if self.level.is_synced() {
+            self.release.want_synced(record.seq);
+        }
+        match self.release.stopped() {
+            Some(why) => Err(not_released(why).into()),
+            None => Ok(()),
         }
     }
 

@@ -18,7 +18,7 @@ use tonic::Code;
 async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let (_writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
-    let (_public_writer, public) = broadcast::channel();
+    let (_public_writer, public) = broadcast::channel(Arc::default());
     // The other ends are kept, and nobody reads from them.
     let (lanes, _held): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
     let status = Arc::new(EngineStatus::default());
@@ -30,6 +30,7 @@ async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
         public,
         book_requests: Arc::new(BookRequests::default()),
         status: Arc::clone(&status),
+        release: Arc::default(),
     };
     let limits = EdgeLimits {
         answer_timeout: Duration::from_millis(50),
@@ -77,9 +78,10 @@ async fn an_edge_refuses_to_be_open_to_strangers() {
         kill: lane().0,
         lanes: (0..lanes).map(|_| lane().0).collect(),
         events: events.clone(),
-        public: broadcast::channel().1,
+        public: broadcast::channel(Arc::default()).1,
         book_requests: Arc::default(),
         status: Arc::default(),
+        release: Arc::default(),
     };
     let open = EdgeConfig { listen: ([0, 0, 0, 0], 0).into(), ..Default::default() };
     let refused = Edge::bind(link(LANES), open).await.expect_err("no tokens");

@@ -44,7 +44,7 @@ impl Held {
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
         let (event_ring, events_in) = runtime::event_ring();
         let (stages, _) = runtime::stage_ring();
-        let (public_writer, public) = broadcast::channel();
+        let (public_writer, public) = broadcast::channel(Arc::default());
         let (_feed, feed) = runtime::feed_ring();
         let (mut kill, kill_in) = lane();
         let (mut lanes, full): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
@@ -64,13 +64,16 @@ impl Held {
             currency: tidegate_model::ids::Code::EMPTY,
         };
         let engine_config = EngineConfig {
-            journal_dir: dir.path().join("journal"),
+            journal_dir: (&dir.path().join("journal")).into(),
             journal: Default::default(),
             configure,
             pin_core: None,
             wait: Wait::Park,
+            release: Arc::default(),
+            sync: Some(Default::default()),
+            checkpoint_every: runtime::CHECKPOINT_EVERY,
         };
-        let log = event_log::start(writer, events_in).expect("a thread");
+        let log = event_log::start(writer, events_in, Arc::default()).expect("a thread");
         let engine =
             runtime::start(engine_config, inputs, outputs, events.last(), ()).expect("a thread");
         let status = Arc::clone(&engine.status);
@@ -78,7 +81,15 @@ impl Held {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         set_people(&mut kill, &events).await;
-        let link = EngineLink { kill, lanes, events, public, book_requests, status };
+        let link = EngineLink {
+            kill,
+            lanes,
+            events,
+            public,
+            book_requests,
+            status,
+            release: Arc::default(),
+        };
         let limits = EdgeLimits {
             connections_max: CONNECTIONS,
             streams_max: STREAMS,

@@ -188,8 +188,8 @@ impl Stage {
         let dir = tempfile::TempDir::new().expect("a folder");
         let (writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
         let (mut ring, ring_out) = event_ring();
-        let log = event_log::start(writer, ring_out).expect("a thread");
-        let (_public_writer, public) = broadcast::channel();
+        let log = event_log::start(writer, ring_out, Arc::default()).expect("a thread");
+        let (_public_writer, public) = broadcast::channel(Arc::default());
         let (lanes, mut heard): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
         let (kill, kill_heard) = lane();
         heard.push(kill_heard);
@@ -231,6 +231,7 @@ impl Stage {
             public,
             book_requests: Arc::<BookRequests>::default(),
             status,
+            release: Arc::default(),
         };
         let token = |token: &str, principal, may_control| TokenEntry {
             token: token.into(),

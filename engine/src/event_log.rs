@@ -172,14 +172,14 @@ pub struct EventLogHandle {
 
 impl EventLogHandle {
     /// Waits until every event that was in the ring before this call is in the log: at a level that waits for others as
-    /// long as they take.
+    /// long as they take, and as `goes_on` is true, which is asked every now and then.
     ///
     /// # Errors
-    /// [`EventLogError::Stopped`] if the thread has ended; [`Self::stop`] says why.
-    pub fn settle(&self) -> Result<(), EventLogError> {
+    /// [`EventLogError::Stopped`] if the thread has ended, or nothing goes on; [`Self::stop`] says why.
+    pub fn settle(&self, mut goes_on: impl FnMut() -> bool) -> Result<(), EventLogError> {
         let asked = self.settling.asked.fetch_add(1, Ordering::Release) + 1;
         while self.settling.done.load(Ordering::Acquire) < asked {
-            if self.thread.is_finished() {
+            if self.thread.is_finished() || !goes_on() {
                 return Err(EventLogError::Stopped);
             }
             std::thread::sleep(PARK);
@@ -423,7 +423,7 @@ mod tests {
                 let event = EventRecord { seq: SeqNo(sent), ..EventRecord::zeroed() };
                 ring.push(event).expect("room: the ring was empty");
             }
-            handle.settle().expect("the thread runs");
+            handle.settle(|| true).expect("the thread runs");
             assert_eq!((log.count(), log.last().seq), (sent, SeqNo(sent)));
         }
         handle.stop().expect("a clean end");

@@ -17,6 +17,7 @@ mod status;
 pub use clock::unix_now;
 pub use engine::Engine;
 pub use status::{BookRequests, EngineStatus, Stage, StageSample};
+pub use tidegate_journal::{Release, SyncPolicy};
 
 use crate::broadcast;
 use crate::core::Core;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_journal::{Dir, JournalError, Release, SyncPolicy};
+use tidegate_journal::{Dir, JournalError};
 use tidegate_model::command::Configure;
 use tidegate_model::{CommandRecord, EventRecord, MarketEvent, RoutedRequest, SeqNo, StateHash};
 

@@ -28,11 +28,12 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use tidegate_model::Instrument;
+use tidegate_journal::Release;
 use tidegate_model::command::ROUTES_MAX;
 use tidegate_model::instrument::venue_kind;
+use tidegate_model::{Instrument, ReleaseLevel};
 use toml::Spanned;
-use values::{Count64, Within, address_if_any};
+use values::{Count64, Within, address_if_any, release_level};
 
 /// The commented default configuration, as `tidegate run --print-config` prints it.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -152,11 +153,24 @@ pub struct Journal {
     pub dir: PathBuf,
     /// Size of one segment.
     pub segment_mib: Within<1, 1_024>,
+    /// What every output waits for.
+    #[serde(deserialize_with = "release_level")]
+    pub release: ReleaseLevel,
+    /// How long what was appended stays without a sync that nobody waits for.
+    pub sync_every_ms: Within<1, 60_000>,
+    /// Free space below which nothing passes that opens a position; 0: never.
+    pub low_space_mib: Within<0, 1_073_741_824>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { dir: PathBuf::from("data/journal"), segment_mib: Within::new(64) }
+        Self {
+            dir: PathBuf::from("data/journal"),
+            segment_mib: Within::new(64),
+            release: ReleaseLevel::Process,
+            sync_every_ms: Within::new(1_000),
+            low_space_mib: Within::new(1_024),
+        }
     }
 }
 
@@ -237,6 +251,21 @@ impl Config {
         routed.checked().with_context(|| format!("instrument {}", entry.symbol))
     }
 
+    /// What outputs wait for.
+    ///
+    /// # Errors
+    /// If that is followers, and there are none.
+    pub fn release(&self) -> Result<Release> {
+        let level = self.journal.release;
+        // Whoever configures followers says so here.
+        let has_followers = false;
+        ensure!(
+            has_followers || !level.is_replicated(),
+            "journal.release = \"{level}\" waits for a standby, and none is configured: configure one, or take \"power\""
+        );
+        Ok(if has_followers { Release::with_followers(level) } else { Release::new(level) })
+    }
+
     /// Reads and checks `path`.
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path)
@@ -278,6 +307,7 @@ impl Config {
                 bail!("route '{}' is in [[routes]] twice", route.name);
             }
         }
+        config.release()?;
         edge::check_tokens(&config.edge.tokens)?;
         let has_budgets = config.edge.tokens.iter().any(|token| token.budget != Budget::default());
         config.risk.check(has_budgets)?;

@@ -36,6 +36,7 @@ mod operator;
 mod paper;
 mod remote;
 mod scope_text;
+mod space;
 mod system;
 mod time_text;
 

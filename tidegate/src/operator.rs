@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tidegate_engine::event_log::{EventLog, EventPosition};
 use tidegate_engine::lane::CommandLane;
-use tidegate_engine::runtime;
+use tidegate_engine::runtime::{self, Release};
 use tidegate_model::command::{Configure, MassCancel, OpenAccount, Transfer};
 use tidegate_model::event::{Account, Ack, Event};
 use tidegate_model::ids::Code;
@@ -31,6 +31,7 @@ pub struct Operator {
     lane: CommandLane,
     events: EventLog,
     status: Arc<runtime::EngineStatus>,
+    release: Arc<Release>,
     next_request: u64,
 }
 
@@ -46,8 +47,18 @@ pub struct Answer {
 
 impl Operator {
     /// The operator of a running engine.
-    pub fn new(lane: CommandLane, events: EventLog, status: Arc<runtime::EngineStatus>) -> Self {
-        Self { lane, events, status, next_request: 1 }
+    pub fn new(
+        lane: CommandLane,
+        events: EventLog,
+        status: Arc<runtime::EngineStatus>,
+        release: Arc<Release>,
+    ) -> Self {
+        Self { lane, events, status, release, next_request: 1 }
+    }
+
+    /// True if answers of the engine wait for their release.
+    pub fn is_held(&self) -> bool {
+        self.release.released() < SeqNo(self.status.seq.load(Ordering::Acquire))
     }
 
     /// What the configuration asks for, as commands. Commands that an earlier run has done already are passed over, and what
@@ -227,7 +238,15 @@ impl Operator {
                 _ => {}
             }
         }
-        bail!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());
+        let secs = ANSWER_TIMEOUT.as_secs();
+        if self.is_held() {
+            let (level, released) = (self.release.level(), self.release.released());
+            let seq = self.status.seq.load(Ordering::Acquire);
+            bail!(
+                "the engine's answer was not released within {secs} s: the level '{level}' holds up to input {released} of {seq}"
+            );
+        }
+        bail!("the engine did not answer within {secs} s");
     }
 }
 
@@ -254,7 +273,7 @@ mod tests {
         let (lane, _taken) = lane();
         let status = Arc::new(runtime::EngineStatus::default());
         status.alive.store(true, Ordering::Release);
-        let mut operator = Operator::new(lane, events, Arc::clone(&status));
+        let mut operator = Operator::new(lane, events, Arc::clone(&status), Arc::default());
         let dying = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(50));
             status.alive.store(false, Ordering::Release);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::future::Future;
 use tidegate_client::proto;
-use tidegate_client::{Client, ClientError};
+use tidegate_client::{Client, ClientError, ReleaseLevel};
 
 /// Where the server is, and who asks.
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,18 @@ impl ServerArgs {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
+        self.ask_at(None, ask)
+    }
+
+    /// The same with an answer that waits for `level` as well.
+    pub fn ask_at<T, F>(
+        &self,
+        level: Option<ReleaseLevel>,
+        ask: impl FnOnce(Client) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
         let token = self.token.clone().or_else(|| std::env::var("TIDEGATE_TOKEN").ok());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -29,7 +41,7 @@ impl ServerArgs {
             .context("cannot start the client's thread")?;
         Ok(runtime.block_on(async {
             let client = Client::connect(&self.addr, token.as_deref()).await?;
-            ask(client).await
+            ask(level.map_or(client.clone(), |level| client.with_release_level(level))).await
         })?)
     }
 }

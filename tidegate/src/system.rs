@@ -5,13 +5,14 @@ use crate::config::{Config, RouteVenue, Wait};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
 use crate::operator::Operator;
+use crate::space::SpaceWatch;
 use anyhow::{Context, Result, anyhow, ensure};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_adapters::runner::{self, Policy, RunnerHandle};
 use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
 use tidegate_edge::{EdgeConfig, EngineLink};
@@ -23,10 +24,12 @@ use tidegate_engine::runtime::{
     Stopped,
 };
 use tidegate_journal::frame::KIND_COMMAND;
-use tidegate_journal::{JournalError, Reader};
+use tidegate_journal::{JournalError, Reader, Release, SyncPolicy};
 use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, RoutedRequest};
 
+/// How often a start that waits for the release of what it recovered says so.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
 const SESSIONS_MAX: usize = 15;
 
@@ -39,6 +42,7 @@ pub struct System {
     routes: Vec<RunnerHandle>,
     calendars: Option<CalendarClock>,
     kill_file: KillThread,
+    space: Option<SpaceWatch>,
     operator: Operator,
     latencies: Latencies,
     /// Where gRPC listens.
@@ -47,6 +51,8 @@ pub struct System {
     pub stages: Consumer<StageSample>,
     /// What everyone may know of the engine.
     pub status: Arc<runtime::EngineStatus>,
+    /// How far outputs are released.
+    pub release: Arc<Release>,
 }
 
 struct Edge {
@@ -68,6 +74,7 @@ impl System {
             segment_len: config.journal.segment_mib.get() << 20,
             ..Default::default()
         };
+        let release = Arc::new(config.release()?);
         let latencies = Latencies::read(&config.paper.ways())?;
         let configure = Configure {
             paper_latency_ns: latencies.entry_ns(),
@@ -87,14 +94,15 @@ impl System {
             })?;
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
-        let (public_writer, public) = broadcast::channel();
+        let (public_writer, public) = broadcast::channel(Arc::clone(&release));
         // The engine polls in this order: what stops it comes first.
         let (kill_file_lane, kill_file_in) = lane();
         let (kill, kill_in) = lane();
         let (operator_lane, operator_in) = lane();
         let (calendar_lane, calendar_in) = lane();
+        let (space_lane, space_in) = lane();
         let mut lanes = Vec::new();
-        let mut lanes_in = vec![kill_file_in, kill_in, operator_in, calendar_in];
+        let mut lanes_in = vec![kill_file_in, kill_in, space_in, operator_in, calendar_in];
         for _ in 0..=SESSIONS_MAX {
             let (sender, receiver) = lane();
             lanes.push(sender);
@@ -117,7 +125,7 @@ impl System {
             routes: route_rings,
         };
         let engine_config = EngineConfig {
-            journal_dir: dir.clone(),
+            journal_dir: dir.into(),
             journal,
             configure,
             pin_core: config.engine.pin_core,
@@ -126,8 +134,14 @@ impl System {
                 Wait::Yield => runtime::Wait::Yield,
                 Wait::Park => runtime::Wait::Park,
             },
+            release: Arc::clone(&release),
+            sync: Some(SyncPolicy {
+                every: Duration::from_millis(config.journal.sync_every_ms.get()),
+                ..Default::default()
+            }),
+            checkpoint_every: runtime::CHECKPOINT_EVERY,
         };
-        let log = event_log::start(log_writer, events_in)?;
+        let log = event_log::start(log_writer, events_in, Arc::clone(&release))?;
         let engine = match runtime::start(engine_config, inputs, outputs, events.last(), ()) {
             Ok(engine) => engine,
             Err(error) => {
@@ -136,24 +150,33 @@ impl System {
             }
         };
         let status = Arc::clone(&engine.status);
-        let mut operator = Operator::new(operator_lane, events.clone(), Arc::clone(&status));
+        let mut operator =
+            Operator::new(operator_lane, events.clone(), Arc::clone(&status), Arc::clone(&release));
         let mut kill_file =
             KillTrigger::new(kill_file, kill_file_lane, events.clone(), Arc::clone(&status));
-        let link =
-            EngineLink { kill, lanes, events, public, book_requests, status: Arc::clone(&status) };
+        let link = EngineLink {
+            kill,
+            lanes,
+            events,
+            public,
+            book_requests,
+            status: Arc::clone(&status),
+            release: Arc::clone(&release),
+        };
         let started = wait_until_alive(&engine)
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
-            .and_then(|()| Ok(log.settle()?))
+            .and_then(|()| settle(&engine, &log, &release))
             .and_then(|()| operator.set_up(config, configure, &latencies))
             .and_then(|followed| {
                 // Before anything can send an order.
                 kill_file.at_start()?;
                 let kill_file = kill_file.start()?;
+                let space = SpaceWatch::start(&config.journal, space_lane)?;
                 let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
-                Ok((kill_file, calendars, routes, Edge::start(link, edge_config)?))
+                Ok((kill_file, space, calendars, routes, Edge::start(link, edge_config)?))
             });
-        let (kill_file, calendars, routes, (edge, edge_addr)) = match started {
+        let (kill_file, space, calendars, routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
             Err(error) => {
                 // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
@@ -170,12 +193,14 @@ impl System {
             edge,
             calendars,
             kill_file,
+            space,
             routes,
             operator,
             latencies,
             edge_addr,
             stages,
             status,
+            release,
         })
     }
 
@@ -184,7 +209,11 @@ impl System {
         self.engine.is_finished()
     }
 
-    /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before.
+    /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before. Where nothing is
+    /// released any more, it waits for each of the first and the last for ten seconds at most.
+    ///
+    /// # Errors
+    /// What went wrong on the way, and what was never released: it is told after the next start.
     pub fn stop(mut self) -> Result<Stopped> {
         if let Some(calendars) = self.calendars.take() {
             calendars.stop();
@@ -197,11 +226,16 @@ impl System {
             }
         });
         let edge = self.edge.stop();
-        let canceled = self.operator.cancel_until_none_is_open();
+        // What was not released once is not waited for again.
+        let canceled = match &told {
+            Err(_) if self.operator.is_held() => Ok(()),
+            _ => self.operator.cancel_until_none_is_open(),
+        };
         for route in self.routes {
             route.stop();
         }
         self.kill_file.stop();
+        drop(self.space);
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log)?;
         told.and(edge).and(canceled)?;
@@ -251,6 +285,24 @@ fn end(engine: EngineHandle, log: EventLogHandle) -> Result<Stopped> {
             Ok(stopped)
         }
     }
+}
+
+/// Waits until everything that was recovered is released and in the event log.
+fn settle(engine: &EngineHandle, log: &EventLogHandle, release: &Release) -> Result<()> {
+    let mut tell_at = Instant::now() + TELL_EVERY;
+    log.settle(|| {
+        if Instant::now() >= tell_at {
+            tell_at = Instant::now() + TELL_EVERY;
+            tracing::warn!(
+                level = release.level().as_str(),
+                recovered = engine.status.seq.load(Ordering::Acquire),
+                released = release.released().0,
+                "what was recovered waits for its release; nothing is served before"
+            );
+        }
+        !engine.is_finished()
+    })?;
+    Ok(())
 }
 
 fn wait_until_alive(engine: &EngineHandle) -> Result<()> {

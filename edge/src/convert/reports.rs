@@ -14,7 +14,7 @@ use tidegate_model::event::{
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
-    AccountId, Event, EventRecord, Instrument, SeqNo, TickTable, Ticks, UnixNanos,
+    AccountId, Event, EventRecord, Instrument, ReleaseLevel, SeqNo, TickTable, Ticks, UnixNanos,
 };
 
 /// A position in the log, as the protocol has it.
@@ -77,6 +77,7 @@ pub(crate) fn order(
         position: Some(of_record(record)),
         ts: record.ts.0,
         strategy: record.strategy.0.into(),
+        release_level: proto::ReleaseLevel::Unspecified.into(),
     }
 }
 
@@ -333,9 +334,20 @@ fn ack(ack: &Ack) -> proto::Ack {
     }
 }
 
+/// What an answer has waited for.
+pub(crate) fn level(level: ReleaseLevel) -> i32 {
+    level.wire().into()
+}
+
 /// The answer to an administrative command; `proposal` waits for a second person, if it is not 0.
-pub(crate) fn admin(record: &EventRecord, ack: &Ack, proposal: u64) -> proto::AdminResponse {
+pub(crate) fn admin(
+    record: &EventRecord,
+    ack: &Ack,
+    proposal: u64,
+    waited_for: ReleaseLevel,
+) -> proto::AdminResponse {
     proto::AdminResponse {
+        release_level: level(waited_for),
         value: if proposal == 0 { ack.value } else { 0 },
         reject: ack.reject().map(|refused| reject(&refused, None)),
         position: Some(of_record(record)),

@@ -21,9 +21,9 @@ impl Admin {
         request: Request<T>,
         read: impl FnOnce(&T) -> Result<Command, Refusal>,
     ) -> Done {
-        let principal = self.0.auth.administrator(&request)?;
+        let caller = self.0.auth.administrator(&request)?;
         let command = read(request.get_ref())?;
-        self.0.administer(principal, command).await
+        self.0.administer(caller, command).await
     }
 
     /// The same of what changes limits, which only a person may that may control.
@@ -32,8 +32,8 @@ impl Admin {
         request: Request<T>,
         read: impl FnOnce(&T) -> Result<Command, Refusal>,
     ) -> Done {
-        let principal = self.0.auth.controller(&request)?;
-        self.0.administer(principal, read(request.get_ref())?).await
+        let caller = self.0.auth.controller(&request)?;
+        self.0.administer(caller, read(request.get_ref())?).await
     }
 }
 
@@ -117,7 +117,7 @@ impl AdminService for Admin {
         request: Request<proto::GetStatusRequest>,
     ) -> Result<Response<proto::GetStatusResponse>, Status> {
         self.0.auth.reader(&request)?;
-        let Shared { status, limits, lanes, streams, board, .. } = &*self.0;
+        let Shared { status, release, limits, lanes, streams, board, .. } = &*self.0;
         let checkpoint = status.checkpoint();
         let (checkpoint_seq, state_hash) =
             checkpoint.map_or((0, StateHash(0)), |checkpoint| (checkpoint.seq.0, checkpoint.hash));
@@ -138,6 +138,8 @@ impl AdminService for Admin {
             ("public_updates_lost", board.lost()),
             ("routes_down", routes_down),
             ("routes_blocked", routes_blocked),
+            ("release_waits", status.waits.load(Ordering::Relaxed)),
+            ("held_requests", status.held_requests.load(Ordering::Relaxed)),
         ];
         let refusals = view.refusals.iter().map(|((reason, scope), count)| {
             let by = scope.map_or(String::new(), |scope| format!(".{scope}"));
@@ -159,6 +161,10 @@ impl AdminService for Admin {
             streams_max: count(limits.streams_max),
             counters,
             firm_killed: view.risk.is_killed(Scope::FIRM),
+            release_level: reports::level(release.level()),
+            synced_seq: release.synced().0,
+            replicated_seq: release.replicated().0,
+            waits_for_release: status.is_waiting.load(Ordering::Relaxed),
         }))
     }
 }

@@ -21,9 +21,9 @@ impl Desk {
         request: Request<T>,
         read: impl FnOnce(&View, &T) -> Result<Command, Refusal>,
     ) -> Done {
-        let principal = self.0.auth.administrator(&request)?;
+        let caller = self.0.auth.administrator(&request)?;
         let command = read(&self.0.view(), request.get_ref())?;
-        self.0.administer(principal, command).await
+        self.0.administer(caller, command).await
     }
 }
 
@@ -81,14 +81,14 @@ impl DeskService for Desk {
         &self,
         request: Request<proto::GetEquityRequest>,
     ) -> Result<Response<proto::GetEquityResponse>, Status> {
-        let principal = self.0.auth.administrator(&request)?;
+        let caller = self.0.auth.administrator(&request)?;
         let command = desk::get_equity(request.get_ref())?;
-        let record = self.0.ask(principal, command, Expect::Equity).await?;
+        let record = self.0.ask(caller, command, Expect::Equity).await?;
         match record.event() {
             Some(Event::Equity(worth)) => Ok(Response::new(reports::equity(&record, &worth))),
             Some(Event::Ack(ack)) => {
                 let proto::AdminResponse { reject, position, .. } =
-                    reports::admin(&record, &ack, 0);
+                    reports::admin(&record, &ack, 0, caller.level);
                 Ok(Response::new(proto::GetEquityResponse { equity: None, reject, position }))
             }
             _ => Err(misfit(&record)),

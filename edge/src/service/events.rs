@@ -66,6 +66,7 @@ impl EventService for Events {
         request: Request<proto::StreamEventsRequest>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
         self.0.auth.reader(&request)?;
+        let level = self.0.auth.level(&request)?;
         let request = request.into_inner();
         let filter = Filter::new(&request)?;
         let after = reports::position_of(request.after);
@@ -77,7 +78,7 @@ impl EventService for Events {
             )));
         }
         let (inlet, out) = outlet(self.0.stream_permit()?);
-        let tail = self.0.tail(after)?;
+        let tail = self.0.tail(after, level)?;
         let stop_after = request.stop_at_end.then_some(last);
         tokio::spawn(stream(Arc::clone(&self.0), tail, filter, stop_after, inlet));
         Ok(Response::new(out))
@@ -126,7 +127,8 @@ async fn stream_until(
             })),
         };
         if let Some(step) = step {
-            let message = proto::StreamEventsResponse { step: Some(step) };
+            let release_level = reports::level(tail.level());
+            let message = proto::StreamEventsResponse { step: Some(step), release_level };
             tail.deliver(inlet, message, before).await?;
         }
         if stop_after.is_some_and(|stop| tail.position() >= stop) {

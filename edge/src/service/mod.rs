@@ -18,13 +18,13 @@ pub(crate) use orders::Orders;
 pub(crate) use risk::Risk;
 
 use crate::answers::{Answer, Answers, Expect};
-use crate::auth::Auth;
+use crate::auth::{Auth, Caller};
 use crate::config::Limits;
 use crate::convert::reports;
 use crate::error::Refusal;
 use crate::follow::Followed;
 use crate::lanes::Lanes;
-use crate::link::{EngineStatus, EventLog, EventPosition};
+use crate::link::{EngineStatus, EventLog, EventPosition, Release};
 use crate::market::Board;
 use crate::sync::read;
 use crate::tail::Tail;
@@ -33,7 +33,7 @@ use crate::view::View;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use tidegate_client::proto;
-use tidegate_model::{Command, CommandRecord, Event, EventRecord, PrincipalId, SessionId};
+use tidegate_model::{Command, CommandRecord, Event, EventRecord, ReleaseLevel, SeqNo, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Response, Status};
 
@@ -52,6 +52,9 @@ pub(crate) struct Shared {
     pub answers: Arc<Answers>,
     pub board: Arc<Board>,
     pub status: Arc<EngineStatus>,
+    pub release: Arc<Release>,
+    /// Fires after something more was released.
+    pub advance: watch::Receiver<()>,
     pub followed: watch::Receiver<Followed>,
     pub shutdown: watch::Receiver<bool>,
     pub streams: Arc<Semaphore>,
@@ -78,45 +81,62 @@ impl Shared {
         SessionId(self.session_last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// A way along the event log after `after`.
-    pub fn tail(&self, after: EventPosition) -> Result<Tail, Status> {
-        let (followed, shutdown) = (self.followed.clone(), self.shutdown.clone());
-        Tail::new(&self.log, after, followed, shutdown, self.limits.event_lag_max)
-            .map_err(|error| log_failed(&error))
+    /// A way along the event log after `after`, as far as `level` has come.
+    pub fn tail(&self, after: EventPosition, level: ReleaseLevel) -> Result<Tail, Status> {
+        Tail::new(self, after, level).map_err(|error| log_failed(&error))
+    }
+
+    /// Waits until `level` holds for the input `seq`.
+    async fn reach(&self, level: ReleaseLevel, seq: SeqNo) -> Result<(), Status> {
+        let mut advance = self.advance.clone();
+        loop {
+            // Before the look, so that no step in between is missed.
+            advance.mark_unchanged();
+            if seq <= self.release.reached(level) {
+                return Ok(());
+            }
+            if level.is_synced() {
+                self.release.want_synced(seq);
+            }
+            if let Some(why) = self.release.stopped() {
+                return Err(not_released(why));
+            }
+            advance.changed().await.map_err(|_| not_released("the engine is gone"))?;
+        }
     }
 
     /// Sends a unary call's command and waits for the engine's answer.
     pub async fn ask(
         &self,
-        principal: PrincipalId,
+        caller: Caller,
         command: Command,
         expect: Expect,
     ) -> Result<EventRecord, Status> {
-        self.ask_all(principal, &[command], expect).await
+        self.ask_all(caller, &[command], expect).await
     }
 
     /// The same with commands that belong together.
     pub async fn ask_all(
         &self,
-        principal: PrincipalId,
+        caller: Caller,
         commands: &[Command],
         expect: Expect,
     ) -> Result<EventRecord, Status> {
-        Ok(self.answer(principal, commands, expect).await?.record)
+        Ok(self.answer(caller, commands, expect).await?.record)
     }
 
     /// Sends an administrative command, and tells what came of it.
-    pub async fn administer(&self, principal: PrincipalId, command: Command) -> Done {
-        let answer = self.answer(principal, &[command], Expect::Ack).await?;
+    pub async fn administer(&self, caller: Caller, command: Command) -> Done {
+        let answer = self.answer(caller, &[command], Expect::Ack).await?;
         let record = &answer.record;
         let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(record)) };
-        Ok(Response::new(reports::admin(record, &ack, answer.proposal())))
+        Ok(Response::new(reports::admin(record, &ack, answer.proposal(), caller.level)))
     }
 
     /// Sends commands that belong together, and waits for the answer with what goes with it.
     pub async fn answer(
         &self,
-        principal: PrincipalId,
+        Caller { principal, level }: Caller,
         commands: &[Command],
         expect: Expect,
     ) -> Result<Answer, Status> {
@@ -144,10 +164,13 @@ impl Shared {
             [kill] if is_kill => self.lanes.send_kill(*kill)?,
             records => self.lanes.send(records)?,
         }
-        match tokio::time::timeout(self.limits.answer_timeout, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) | Err(_) => Err(outcome_unknown(self, request_id)),
-        }
+        let released = async {
+            let Ok(answer) = answer.await else { return Err(outcome_unknown(self, request_id)) };
+            self.reach(level, answer.record.seq).await?;
+            Ok(answer)
+        };
+        let released = tokio::time::timeout(self.limits.answer_timeout, released).await;
+        released.unwrap_or_else(|_| Err(outcome_unknown(self, request_id)))
     }
 }
 
@@ -165,13 +188,20 @@ impl Drop for Forget<'_> {
 fn outcome_unknown(shared: &Shared, request_id: u64) -> Status {
     let at = shared.followed.borrow().position;
     Status::deadline_exceeded(format!(
-        "the outcome is unknown: the engine has the request but did not answer within {:?} (answer_timeout). \
+        "the outcome is unknown: the engine has the request, but its answer was not there and released within {:?} (answer_timeout). \
          Do not send it again; GetOrder with its client_order_id tells, or StreamEvents after seq {} ordinal {}: \
          session {} request_id {request_id}",
         shared.limits.answer_timeout,
         at.seq,
         at.ordinal,
         shared.answers.session()
+    ))
+}
+
+/// What was asked for may be done, and must not be told.
+pub(crate) fn not_released(why: &str) -> Status {
+    Status::unavailable(format!(
+        "the outcome is unknown: nothing is released any more ({why}); ask again when the server is back"
     ))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Shared, misfit, session};
 use crate::answers::Expect;
+use crate::auth::Caller;
 use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::link::EventPosition;
@@ -9,7 +10,7 @@ use crate::outlet::Outlet;
 use std::sync::Arc;
 use tidegate_client::proto;
 use tidegate_client::proto::order_service_server::OrderService;
-use tidegate_model::{Command, Event, PrincipalId};
+use tidegate_model::{Command, Event};
 use tonic::{Request, Response, Status, Streaming};
 
 /// OrderService.
@@ -19,13 +20,14 @@ pub(crate) struct Orders(pub Arc<Shared>);
 impl Orders {
     async fn report(
         &self,
-        principal: PrincipalId,
+        caller: Caller,
         commands: &[Command],
     ) -> Result<proto::OrderReport, Status> {
-        let record = self.0.ask_all(principal, commands, Expect::Report).await?;
+        let record = self.0.ask_all(caller, commands, Expect::Report).await?;
         match record.event() {
             Some(Event::Execution(execution) | Event::CancelReject(execution)) => {
-                Ok(reports::any_order(&self.0.view(), &record, &execution))
+                let report = reports::any_order(&self.0.view(), &record, &execution);
+                Ok(proto::OrderReport { release_level: reports::level(caller.level), ..report })
             }
             _ => Err(misfit(&record)),
         }
@@ -47,11 +49,11 @@ impl OrderService for Orders {
         &self,
         request: Request<proto::SubmitOrderRequest>,
     ) -> Result<Response<proto::SubmitOrderResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let request = request.into_inner();
         check_lives_alone(&request)?;
         let command = requests::new_order(&self.0.view(), &request)?;
-        let report = self.report(principal, &[command]).await?;
+        let report = self.report(caller, &[command]).await?;
         Ok(Response::new(proto::SubmitOrderResponse { report: Some(report) }))
     }
 
@@ -59,9 +61,9 @@ impl OrderService for Orders {
         &self,
         request: Request<proto::CancelOrderRequest>,
     ) -> Result<Response<proto::CancelOrderResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let command = requests::cancel(request.get_ref())?;
-        let report = self.report(principal, &[command]).await?;
+        let report = self.report(caller, &[command]).await?;
         Ok(Response::new(proto::CancelOrderResponse { report: Some(report) }))
     }
 
@@ -69,9 +71,9 @@ impl OrderService for Orders {
         &self,
         request: Request<proto::ReplaceOrderRequest>,
     ) -> Result<Response<proto::ReplaceOrderResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let command = requests::replace(&self.0.view(), request.get_ref())?;
-        let report = self.report(principal, &[command]).await?;
+        let report = self.report(caller, &[command]).await?;
         Ok(Response::new(proto::ReplaceOrderResponse { report: Some(report) }))
     }
 
@@ -79,24 +81,25 @@ impl OrderService for Orders {
         &self,
         request: Request<proto::SubmitListRequest>,
     ) -> Result<Response<proto::SubmitListResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         request.get_ref().legs.iter().try_for_each(check_lives_alone)?;
         let commands = lists::list(&self.0.view(), request.get_ref())?;
-        let record = self.0.ask_all(principal, &commands, Expect::List).await?;
+        let record = self.0.ask_all(caller, &commands, Expect::List).await?;
         let Some(Event::ListStatus(status)) = record.event() else { return Err(misfit(&record)) };
         let list = Some(reports::list(&status));
         let position = Some(reports::position(EventPosition::of(&record)));
-        Ok(Response::new(proto::SubmitListResponse { list, position }))
+        let release_level = reports::level(caller.level);
+        Ok(Response::new(proto::SubmitListResponse { list, position, release_level }))
     }
 
     async fn submit_algorithm(
         &self,
         request: Request<proto::SubmitAlgorithmRequest>,
     ) -> Result<Response<proto::SubmitAlgorithmResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         request.get_ref().parent.iter().try_for_each(check_lives_alone)?;
         let commands = lists::algorithm(&self.0.view(), request.get_ref())?;
-        let report = self.report(principal, &commands).await?;
+        let report = self.report(caller, &commands).await?;
         Ok(Response::new(proto::SubmitAlgorithmResponse { report: Some(report) }))
     }
 
@@ -104,14 +107,15 @@ impl OrderService for Orders {
         &self,
         request: Request<proto::FlattenRequest>,
     ) -> Result<Response<proto::FlattenResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let command = lists::flatten(&self.0.view(), request.get_ref())?;
-        let record = self.0.ask(principal, command, Expect::Ack).await?;
+        let record = self.0.ask(caller, command, Expect::Ack).await?;
         let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
         Ok(Response::new(proto::FlattenResponse {
             waiting: ack.value,
             reject: ack.reject().map(|refused| reports::reject(&refused, None)),
             position: Some(reports::position(EventPosition::of(&record))),
+            release_level: reports::level(caller.level),
         }))
     }
 
@@ -119,14 +123,15 @@ impl OrderService for Orders {
         &self,
         request: Request<proto::MassCancelRequest>,
     ) -> Result<Response<proto::MassCancelResponse>, Status> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let command = requests::mass_cancel(&self.0.view(), request.get_ref())?;
-        let record = self.0.ask(principal, command, Expect::Ack).await?;
+        let record = self.0.ask(caller, command, Expect::Ack).await?;
         let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
         Ok(Response::new(proto::MassCancelResponse {
             canceled: ack.value,
             reject: ack.reject().map(|refused| reports::reject(&refused, None)),
             position: Some(reports::position(EventPosition::of(&record))),
+            release_level: reports::level(caller.level),
         }))
     }
 
@@ -136,7 +141,7 @@ impl OrderService for Orders {
         &self,
         request: Request<Streaming<proto::OrderRequest>>,
     ) -> Result<Response<Self::OrderSessionStream>, Status> {
-        let principal = self.0.auth.trader(&request)?;
-        session::open(&self.0, principal, request.into_inner()).map(Response::new)
+        let caller = self.0.auth.trader(&request)?;
+        session::open(&self.0, caller, request.into_inner()).map(Response::new)
     }
 }

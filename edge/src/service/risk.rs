@@ -37,9 +37,9 @@ impl Risk {
         request: Request<T>,
         read: impl FnOnce(&View, &T) -> Result<Command, Refusal>,
     ) -> Done {
-        let principal = self.0.auth.controller(&request)?;
+        let caller = self.0.auth.controller(&request)?;
         let command = read(&self.0.view(), request.get_ref())?;
-        self.0.administer(principal, command).await
+        self.0.administer(caller, command).await
     }
 }
 
@@ -223,9 +223,9 @@ impl RiskService for Risk {
 
     async fn set_factors(&self, request: Request<proto::SetFactorsRequest>) -> Done {
         // Whether the principal may estimate, the engine knows.
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let command = risk::set_factors(&self.0.view(), request.get_ref())?;
-        self.0.administer(principal, command).await
+        self.0.administer(caller, command).await
     }
 
     async fn grant_locate(&self, request: Request<proto::GrantLocateRequest>) -> Done {
@@ -341,9 +341,9 @@ impl RiskService for Risk {
         &self,
         request: Request<proto::CheckOrderRequest>,
     ) -> Answered<proto::CheckOrderResponse> {
-        let principal = self.0.auth.trader(&request)?;
+        let caller = self.0.auth.trader(&request)?;
         let command = risk::check_order(&self.0.view(), request.get_ref())?;
-        let answer = self.0.answer(principal, &[command], Expect::Verdicts).await?;
+        let answer = self.0.answer(caller, &[command], Expect::Verdicts).await?;
         let Answer { record, beside, left_out } = answer;
         let Some(Event::Ack(ack)) = record.event() else { return Err(misfit(&record)) };
         let view = self.0.view();
@@ -354,7 +354,7 @@ impl RiskService for Risk {
             }
             _ => None,
         };
-        let reports = reports::admin(&record, &ack, 0);
+        let reports = reports::admin(&record, &ack, 0, caller.level);
         Ok(Response::new(proto::CheckOrderResponse {
             verdicts: beside.iter().filter_map(verdict).collect(),
             refusals: reports.value,

@@ -5,6 +5,7 @@
 //! the client is gone or too slow, it ends the first one too.
 
 use super::Shared;
+use crate::auth::Caller;
 use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::lanes::LentLane;
@@ -28,10 +29,10 @@ const LINGER: Duration = Duration::from_millis(500);
 /// One request that is refused, or the reason for which no more can be read.
 type Refused = Result<proto::RequestRefused, Status>;
 
-/// Opens a session for `principal`.
+/// Opens a session.
 pub(super) fn open(
     shared: &Arc<Shared>,
-    principal: PrincipalId,
+    caller: Caller,
     asked: Streaming<proto::OrderRequest>,
 ) -> Result<Outlet<proto::OrderEvent>, Status> {
     if !shared.status.alive.load(Ordering::Acquire) {
@@ -41,14 +42,16 @@ pub(super) fn open(
     let lane = shared.lanes.lend()?;
     let session = shared.next_session();
     // Before the first request, so that none of its events is missed.
-    let tail = shared.tail(shared.log.last())?;
+    let tail = shared.tail(shared.log.last(), caller.level)?;
+    let principal = caller.principal;
     let (inlet, out) = outlet(permit);
     let (refusals, refused) = mpsc::channel(REFUSALS_MAX);
     let (ended, end) = watch::channel(false);
     let requests = Requests { shared: Arc::clone(shared), principal, session, lane, refusals };
-    tracing::info!(session = session.0, principal = principal.0, "order session opened");
+    let level = caller.level.as_str();
+    tracing::info!(session = session.0, principal = principal.0, level, "order session opened");
     tokio::spawn(requests.run(asked, end));
-    tokio::spawn(hear(Arc::clone(shared), principal, session, tail, inlet, refused, ended));
+    tokio::spawn(hear(Arc::clone(shared), caller, session, tail, inlet, refused, ended));
     Ok(out)
 }
 
@@ -149,7 +152,7 @@ impl Requests {
 /// The direction out of the engine.
 async fn hear(
     shared: Arc<Shared>,
-    principal: PrincipalId,
+    caller: Caller,
     session: SessionId,
     mut tail: Tail,
     inlet: Inlet<proto::OrderEvent>,
@@ -158,8 +161,9 @@ async fn hear(
 ) {
     let opened = proto::SessionOpened {
         session: session.0,
-        principal: principal.0,
+        principal: caller.principal.0,
         position: Some(reports::position(tail.position())),
+        release_level: reports::level(caller.level),
     };
     let end = hear_until(&shared, session, opened, &mut tail, &inlet, &mut refused).await;
     // The requests end first: nothing is taken any more when the client hears the reason.

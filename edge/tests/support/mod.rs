@@ -14,7 +14,8 @@ use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
-    self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Wait,
+    self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Release,
+    SyncPolicy, Wait,
 };
 use tidegate_model::command::{
     Configure, MAY_CONTROL, MAY_TRADE, Reason, Role, SetLimits, SetPrincipal,
@@ -47,7 +48,8 @@ pub struct House {
     operator: Mutex<CommandLane>,
     public: broadcast::Reader,
     book_requests: Arc<BookRequests>,
-    status: Arc<EngineStatus>,
+    pub status: Arc<EngineStatus>,
+    pub release: Arc<Release>,
     events: EventLog,
     engine: EngineHandle,
     log: EventLogHandle,
@@ -96,12 +98,18 @@ pub async fn serve(link: EngineLink, config: EdgeConfig) -> (Running, String) {
 impl House {
     /// An engine and an edge, nothing set up.
     pub async fn empty(config: EdgeConfig) -> Self {
+        Self::empty_at(config, Release::default(), SyncPolicy::default()).await
+    }
+
+    /// The same with a release level and a disk of the caller's.
+    pub async fn empty_at(config: EdgeConfig, release: Release, sync: SyncPolicy) -> Self {
+        let release = Arc::new(release);
         let dir = TempDir::new().expect("a folder");
         let (writer, events) =
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, _) = runtime::stage_ring();
-        let (public_writer, public) = broadcast::channel();
+        let (public_writer, public) = broadcast::channel(Arc::clone(&release));
         let (feed, feed_out) = runtime::feed_ring();
         let (mut lanes, mut lanes_in) = (Vec::new(), Vec::new());
         for _ in 0..(LANES + 1) * EDGES_MAX + 1 {
@@ -119,7 +127,7 @@ impl House {
             routes: Vec::new(),
         };
         let engine_config = EngineConfig {
-            journal_dir: dir.path().join("journal"),
+            journal_dir: (&dir.path().join("journal")).into(),
             journal: Default::default(),
             configure: Configure {
                 paper_latency_ns: 0,
@@ -129,8 +137,11 @@ impl House {
             },
             pin_core: None,
             wait: Wait::Park,
+            release: Arc::clone(&release),
+            sync: Some(sync),
+            checkpoint_every: runtime::CHECKPOINT_EVERY,
         };
-        let log = event_log::start(writer, events_in).expect("a thread");
+        let log = event_log::start(writer, events_in, Arc::clone(&release)).expect("a thread");
         let engine =
             runtime::start(engine_config, inputs, outputs, events.last(), ()).expect("a thread");
         let status = Arc::clone(&engine.status);
@@ -146,6 +157,7 @@ impl House {
             public: public.clone(),
             book_requests: Arc::clone(&book_requests),
             status: Arc::clone(&status),
+            release: Arc::clone(&release),
         };
         let (edge, addr) = serve(link, config).await;
         let client = Client::connect(&addr, Some(ADMIN)).await.expect("a connection");
@@ -158,6 +170,7 @@ impl House {
             public,
             book_requests,
             status,
+            release,
             events,
             engine,
             log,
@@ -169,7 +182,12 @@ impl House {
 
     /// With an instrument that trades at 10.00 / 10.02, and an account with 100,000.
     pub async fn new(config: EdgeConfig) -> Self {
-        let mut house = Self::empty(config).await;
+        Self::new_at(config, Release::default(), SyncPolicy::default()).await
+    }
+
+    /// The same with a release level and a disk of the caller's.
+    pub async fn new_at(config: EdgeConfig, release: Release, sync: SyncPolicy) -> Self {
+        let mut house = Self::empty_at(config, release, sync).await;
         house.open_account(ACCOUNT).await;
         let definition = Definition {
             kind: Kind::Definition.wire(),
@@ -278,6 +296,7 @@ impl House {
             public: self.public.clone(),
             book_requests: Arc::clone(&self.book_requests),
             status: Arc::clone(&self.status),
+            release: Arc::clone(&self.release),
         };
         let (edge, addr) = serve(link, EdgeConfig { listen, ..config() }).await;
         assert_eq!(addr, self.addr);

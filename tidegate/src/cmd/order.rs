@@ -11,9 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_client::proto;
 use tidegate_client::proto::submit_order_request::Trail;
 use tidegate_client::proto::{cancel_order_request, replace_order_request};
-use tidegate_model::Side;
 use tidegate_model::command::{OrderType, PegKind, PostOnly, SelfTrade, TimeInForce};
 use tidegate_model::event::{CancelReason, ExecType, OrdStatus};
+use tidegate_model::{ReleaseLevel, Side};
 
 /// Place, change and cancel orders of a running server.
 ///
@@ -30,6 +30,9 @@ pub struct OrderArgs {
     /// Print the answer as JSON
     #[arg(long, global = true)]
     json: bool,
+    /// What the answer waits for, if that is more than the server's outputs do
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = release_levels())]
+    release: Option<String>,
     #[command(subcommand)]
     ask: Ask,
 }
@@ -41,6 +44,7 @@ Examples (the token in TIDEGATE_TOKEN):
   tidegate order new TIDE sell 50 --type trailing_stop --trail 1%
   tidegate order new TIDE buy 1000 --price 100 --display-qty 100 --post-only slide
   tidegate order new TIDE buy 100 --type pegged --peg mid --offset -0.01
+  tidegate order new TIDE buy 100 --price 100.05 --release power
   tidegate order replace TIDE --id 17 --qty 80 --price 100.04
   tidegate order cancel --id 17
   tidegate order cancel-all --symbol TIDE --side buy";
@@ -73,6 +77,7 @@ names!(lives, TimeInForce);
 names!(pegs, PegKind);
 names!(post_onlys, PostOnly);
 names!(self_trades, SelfTrade);
+names!(release_levels, ReleaseLevel);
 
 /// The number that an enum of the protocol shares with the engine's; the parser let no other name pass.
 macro_rules! number {
@@ -183,23 +188,24 @@ struct CancelAll {
 
 /// Runs the command.
 pub fn run(args: OrderArgs) -> Result<()> {
-    let OrderArgs { server, account, json, ask } = args;
+    let OrderArgs { server, account, json, release, ask } = args;
+    let level = release.as_deref().and_then(ReleaseLevel::from_name);
     let mut out = io::stdout().lock();
     let report = match ask {
         Ask::New(new) => {
             let request = new.request(account)?;
-            server.ask(|client| async move { client.submit(request).await })?
+            server.ask_at(level, |client| async move { client.submit(request).await })?
         }
         Ask::Replace(replace) => {
             let request = replace.request(account);
-            server.ask(|client| async move { client.replace(request).await })?
+            server.ask_at(level, |client| async move { client.replace(request).await })?
         }
         Ask::Cancel(order) => {
             use cancel_order_request::Order;
             let named = order.id.map(Order::OrderId);
             let order = named.or(order.client_order_id.map(Order::ClientOrderId));
             let request = proto::CancelOrderRequest { account, order };
-            server.ask(|client| async move { client.cancel(request).await })?
+            server.ask_at(level, |client| async move { client.cancel(request).await })?
         }
         Ask::CancelAll(scope) => {
             let request = proto::MassCancelRequest {
@@ -207,9 +213,14 @@ pub fn run(args: OrderArgs) -> Result<()> {
                 symbol: scope.symbol.unwrap_or_default(),
                 side: scope.side.map_or(0, |side| number!(Side, side)),
             };
-            let done = server.ask(|client| async move { client.mass_cancel(request).await })?;
+            let done =
+                server.ask_at(level, |client| async move { client.mass_cancel(request).await })?;
             match json {
-                true => writeln!(out, "{}", json!({ "canceled": done.canceled }))?,
+                true => {
+                    let level = level_name(done.release_level);
+                    let done = json!({ "canceled": done.canceled, "release_level": level });
+                    writeln!(out, "{done}")?;
+                }
                 false => writeln!(out, "{} orders canceled", done.canceled)?,
             }
             return unless_refused(done.reject.as_ref());
@@ -292,6 +303,10 @@ macro_rules! name {
     };
 }
 
+fn level_name(number: i32) -> &'static str {
+    name!(ReleaseLevel, number)
+}
+
 fn as_text(report: &proto::OrderReport) -> String {
     let proto::OrderReport { order_id, client_order_id, symbol, qty, cum_qty, leaves_qty, .. } =
         report;
@@ -317,7 +332,10 @@ fn as_text(report: &proto::OrderReport) -> String {
     if report.cancel_reason != 0 {
         text += &format!("; {}", name!(CancelReason, report.cancel_reason));
     }
-    text
+    match level_name(report.release_level) {
+        "" => text,
+        level => format!("{text} (released at {level})"),
+    }
 }
 
 fn as_json(report: &proto::OrderReport) -> serde_json::Value {
@@ -344,6 +362,7 @@ fn as_json(report: &proto::OrderReport) -> serde_json::Value {
         "avg_price": report.avg_price,
         "cancel_reason": name!(CancelReason, report.cancel_reason),
         "reject": reject,
+        "release_level": level_name(report.release_level),
         "seq": position.seq,
         "ts": report.ts,
     })

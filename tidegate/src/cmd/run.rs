@@ -123,6 +123,7 @@ fn greet(
     line: Option<SocketAddr>,
 ) -> io::Result<()> {
     writeln!(out, "journal   {}", config.journal.dir.display())?;
+    writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
     writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
     match line {
         Some(line) => writeln!(out, "feed      MoldUDP64 at {line}")?,

@@ -11,7 +11,7 @@ use tidegate_model::decimal::{format_nano, parse_nano};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX};
 use tidegate_model::units::NANO;
-use tidegate_model::{Money, Symbol};
+use tidegate_model::{Money, ReleaseLevel, Symbol};
 
 /// A decimal number given as text, in 1e-9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,16 @@ impl<'de> Deserialize<'de> for FeeRate {
             format_nano(nano_bp.into())
         )))
     }
+}
+
+pub(super) fn release_level<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<ReleaseLevel, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    ReleaseLevel::from_name(&text).ok_or_else(|| {
+        let names: Vec<_> = ReleaseLevel::ALL.iter().map(|level| level.as_str()).collect();
+        D::Error::custom(format!("'{text}' is no release level: {}", names.join(", ")))
+    })
 }
 
 pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

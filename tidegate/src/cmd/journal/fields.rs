@@ -725,6 +725,7 @@ mod tests {
                 segment: 1,
                 offset: 128,
                 behaviour_version: 1,
+                epoch: 0,
             };
             let mut fields = Vec::new();
             let name = decode(&record, &mut fields);
@@ -747,6 +748,7 @@ mod tests {
             segment: 1,
             offset: 128,
             behaviour_version: 1,
+            epoch: 0,
         };
         let mut fields = Vec::new();
         assert_eq!(decode(&record, &mut fields), "unknown");
