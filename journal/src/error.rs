@@ -221,6 +221,38 @@ pub enum JournalError {
         /// The first number it holds.
         first: u64,
     },
+    /// A chain of hashes does not lead through what was kept of it.
+    #[error(
+        "the {chain} chain of {dir} does not lead through {kept} at record {seq}: a record up to there was changed, removed or inserted; compare with an archive or a standby"
+    )]
+    ChainDiffers {
+        /// The journal's directory.
+        dir: PathBuf,
+        /// The number at which the hashes differ.
+        seq: u64,
+        /// Which chain: `audit` or `market`.
+        chain: &'static str,
+        /// What it was compared with.
+        kept: &'static str,
+    },
+    /// The journal does not begin with its first record, and nothing says how the chain began.
+    #[error(
+        "{dir} begins at record {first} and its file CHAIN is missing or damaged: restore CHAIN from an archive, nothing else knows the records before"
+    )]
+    ChainLost {
+        /// The journal's directory.
+        dir: PathBuf,
+        /// Its first record.
+        first: u64,
+    },
+    /// The head at the last record can still change: a checkpoint may repeat its number.
+    #[error("there is no final head at record {asked}: the newest is at {newest}")]
+    HeadNotFinal {
+        /// The number asked for.
+        asked: u64,
+        /// The last number with a final head.
+        newest: u64,
+    },
     /// An earlier sync failed; what the disk holds is unknown, so nothing may be acknowledged any more.
     #[error(
         "an earlier sync of {dir} failed: stop and restart, recovery finds what the disk holds"

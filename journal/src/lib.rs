@@ -32,6 +32,7 @@ compile_error!(
     "records travel as they lie in memory; the journal supports little-endian machines only"
 );
 
+pub mod chain;
 mod crc;
 mod directory;
 pub mod epochs;
