@@ -24,7 +24,7 @@
 //! `DIR/CHAIN` holds the origin and the links, so that a head is found by hashing at most [`LINK_EVERY`] numbers. It is a
 //! convenience: it is written by a thread behind the engine ([`Follower`]) and not synced, its damaged end is made anew from the
 //! records, and [`verify`] compares it with the records from the first one on. Only where older segments were taken away does
-//! it hold what is nowhere else here; an archive has it too.
+//! it hold what is nowhere else here; [`crate::archive`] has it too.
 //!
 //! ```text
 //! offset  size  field     unit
@@ -479,6 +479,24 @@ pub fn verify(dir: impl Into<Dir>, through: Option<Head>) -> Result<Vec<Head>, J
             Err(JournalError::HeadNotFinal { asked: head.seq.0, newest })
         }
     }
+}
+
+/// The last link, or the origin, below `seq` that the records held lead on from.
+pub(crate) fn link_below(dir: &Dir, seq: SeqNo) -> Result<Head, JournalError> {
+    let found = usable(dir)?.and_then(|(links, first, _)| {
+        let link = links.last_to(SeqNo(seq.0.saturating_sub(1)))?;
+        (link.seq.0 + 1 >= first.0).then_some(link)
+    });
+    let lost = || JournalError::ChainLost { dir: dir.path().to_path_buf(), first: seq.0 };
+    found.ok_or_else(lost)
+}
+
+/// The last link that CHAIN holds, once it is on the disk.
+pub(crate) fn last_kept_link(dir: &Dir) -> Result<Option<SeqNo>, JournalError> {
+    let Some(links) = Links::read(dir)? else { return Ok(None) };
+    let file = dir.open(&links.path, Open::Write)?;
+    file.sync().map_err(JournalError::io("sync", &links.path))?;
+    Ok(links.entries.last().map(|link| link.seq))
 }
 
 /// Lets the chain of a journal that does not begin with the first record go on from `link`: for a standby that starts from a

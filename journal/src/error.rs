@@ -253,6 +253,26 @@ pub enum JournalError {
         /// The last number with a final head.
         newest: u64,
     },
+    /// A store of archived objects refused something.
+    #[error("cannot {what} {object} in {place}: {cause}")]
+    Store {
+        /// What was tried.
+        what: &'static str,
+        /// The object.
+        object: String,
+        /// The store.
+        place: String,
+        /// What it said.
+        cause: String,
+    },
+    /// An archived object is not what it must be.
+    #[error("archived {object}: {reason}")]
+    Archive {
+        /// The object, or the segment by the beginning of its objects' names.
+        object: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An earlier sync failed; what the disk holds is unknown, so nothing may be acknowledged any more.
     #[error(
         "an earlier sync of {dir} failed: stop and restart, recovery finds what the disk holds"
@@ -277,6 +297,21 @@ impl JournalError {
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |error| Self::Io { what, path, error }
+    }
+
+    /// What a store says when it fails.
+    pub fn store(
+        what: &'static str,
+        store: &dyn crate::archive::Store,
+        object: &str,
+        cause: impl std::fmt::Display,
+    ) -> Self {
+        Self::Store {
+            what,
+            object: object.to_string(),
+            place: store.place(),
+            cause: cause.to_string(),
+        }
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, damage: Damage) -> Self {

@@ -32,6 +32,7 @@ compile_error!(
     "records travel as they lie in memory; the journal supports little-endian machines only"
 );
 
+pub mod archive;
 pub mod chain;
 mod crc;
 mod directory;
