@@ -1,9 +1,11 @@
 //! From a price to the number of its step, by one multiplication.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::instrument::ORDER_TICK_MAX;
 
 /// The steps of an instrument's prices: from price to step number by one multiplication.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(into = "i64", try_from = "i64")]
 pub(crate) struct Grid {
     stride: i64,
     /// Trailing zero bits of the stride.
@@ -14,6 +16,21 @@ pub(crate) struct Grid {
     inverse: i64,
     /// Step numbers of a window stay within plus and minus this, so that no product with the stride overflows.
     step_max: i64,
+}
+
+impl From<Grid> for i64 {
+    fn from(grid: Grid) -> Self {
+        grid.stride
+    }
+}
+
+impl TryFrom<i64> for Grid {
+    type Error = &'static str;
+
+    fn try_from(stride: i64) -> Result<Self, Self::Error> {
+        let is_stride = (1..=Self::STRIDE_MAX).contains(&stride);
+        is_stride.then(|| Self::new(stride)).ok_or("a stride is 1 to 2^32 ticks")
+    }
 }
 
 impl Grid {

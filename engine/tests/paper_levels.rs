@@ -199,7 +199,7 @@ fn quotes_fill_through_and_on_touch_only_if_set() {
         desk.market(quote(Sell, cents(10_001), 100));
         // Quotes are what is told: no other model would have enough to go by.
         let told = desk.fill_by(FillModelKind::Exact, SetFillModel { flags, ..Default::default() });
-        let quotes = FillModelKind::Quotes.wire().into();
+        let quotes = u64::from(FillModelKind::Quotes.wire());
         assert!(matches!(told[..], [Event::Ack(ack)] if ack.value == quotes), "{told:?}");
         desk.order(Buy, Some(BID), 50, Gtc);
         assert_eq!(filled(&desk.market(trade(Sell, BID, 10))), at_price);

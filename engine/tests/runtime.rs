@@ -264,7 +264,7 @@ fn every_book_is_forgotten_over_a_restart_with_one_gap() {
     bench.crash();
     let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
     assert_eq!(core.books().orders_count_total(), 3);
-    assert_eq!(gaps(dir.path()), []);
+    assert_eq!(gaps(dir.path()), Vec::<u64>::new());
 
     start(dir.path(), EventPosition::default()).engine.stop().expect("it stops in order");
     assert_eq!(gaps(dir.path()), [0]);

@@ -302,6 +302,8 @@ pub struct Position {
     pub reserved: [u8; 8],
 }
 
+crate::saved_as_bytes!(Position);
+
 /// An account's cash in one currency after an event. In each currency, with the positions paid for in it:
 /// cash + cost of positions = deposits + realised + dividends - fees - borrow + conversions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -326,6 +328,8 @@ pub struct Account {
     /// Received from other currencies, less what was given for them.
     pub conversions: Money,
 }
+
+crate::saved_as_bytes!(Account);
 
 wire_enum!(
     /// What moved cash in a [`Posting`].
@@ -573,6 +577,8 @@ pub struct Tripped {
     pub reason: Reason,
 }
 
+crate::saved_as_bytes!(Tripped);
+
 wire_enum!(
     /// Where a list of orders stands (FIX tag 431).
     ListOrderStatus {
@@ -649,6 +655,8 @@ pub struct EventRecord {
     /// The body's bytes.
     pub body: [u8; 208],
 }
+
+crate::saved_as_bytes!(EventRecord);
 
 const _: () = assert!(size_of::<EventRecord>() == 256);
 const _: () = assert!(size_of::<Execution>() == 208);

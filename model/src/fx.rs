@@ -1,6 +1,7 @@
 //! Rates between currencies, and exact conversion: what a division leaves over is carried, never dropped.
 
 use crate::units::Money;
+use serde::{Deserialize, Serialize};
 
 /// Decimals that a rate may have.
 pub const RATE_SCALE_MAX: u8 = 18;
@@ -11,14 +12,15 @@ const REST_SCALE: u32 = RATE_SCALE_MAX as u32;
 /// What one unit of a currency is worth in another: `mantissa / 10^scale` units of that.
 ///
 /// One way only. The way back is a rate of its own, as a dealer quotes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "(u64, u8)", try_from = "(u64, u8)")]
 pub struct Rate {
     mantissa: u64,
     scale: u8,
 }
 
 /// What a conversion left over, in 1e-18 of a [`Money`] unit; always below one unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rest(u64);
 
 impl Rest {
@@ -26,6 +28,20 @@ impl Rest {
     #[inline]
     pub const fn units(self) -> u64 {
         self.0
+    }
+}
+
+impl From<Rate> for (u64, u8) {
+    fn from(Rate { mantissa, scale }: Rate) -> Self {
+        (mantissa, scale)
+    }
+}
+
+impl TryFrom<(u64, u8)> for Rate {
+    type Error = &'static str;
+
+    fn try_from((mantissa, scale): (u64, u8)) -> Result<Self, Self::Error> {
+        Self::new(mantissa, scale).ok_or("a rate is above 0 and has at most 18 decimals")
     }
 }
 

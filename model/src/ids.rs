@@ -2,11 +2,13 @@
 
 use bytemuck::{Pod, Zeroable};
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident($inner:ty)) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+        #[derive(Serialize, Deserialize)]
         #[repr(transparent)]
         pub struct $name(pub $inner);
 
@@ -211,6 +213,8 @@ macro_rules! text_id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.as_str()) }
         }
+
+        crate::saved_as_bytes!($name);
     };
 }
 

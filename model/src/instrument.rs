@@ -97,6 +97,8 @@ pub struct Instrument {
     pub money_per_tick_lot: i128,
 }
 
+crate::saved_as_bytes!(Instrument);
+
 const _: () = assert!(size_of::<Instrument>() == 128);
 
 /// Why an instrument definition was refused.

@@ -44,6 +44,19 @@ macro_rules! wire_enum {
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result { f.write_str(self.as_str()) }
         }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> { to.serialize_u8(self.wire()) }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let wire = <u8 as serde::Deserialize>::deserialize(from)?;
+                Self::from_wire(wire).ok_or_else(|| {
+                    serde::de::Error::custom(format_args!("{wire} is no {}", stringify!($name)))
+                })
+            }
+        }
     };
 }
 
@@ -59,6 +72,7 @@ pub mod public;
 pub mod reject;
 pub mod release;
 pub mod route;
+pub mod saved;
 pub mod scope;
 pub mod tick_table;
 pub mod units;

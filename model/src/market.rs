@@ -157,6 +157,8 @@ pub struct MarketEvent {
     pub feed_seq: u64,
 }
 
+crate::saved_as_bytes!(MarketEvent);
+
 /// A [`MarketEvent`] of kind [`MarketEventKind::Definition`], seen with its own fields.
 ///
 /// Feeds send it before the first event of an instrument, so that a journal explains itself.

@@ -34,6 +34,8 @@ pub struct Scope {
     pub id: u32,
 }
 
+crate::saved_as_bytes!(Scope);
+
 impl Scope {
     /// Everything.
     pub const FIRM: Self = Self::of(ScopeKind::Firm, 0);

@@ -6,12 +6,13 @@ use crate::decimal::{format_ticks, parse_ticks};
 use crate::instrument::ORDER_TICK_MAX;
 use crate::units::Ticks;
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 
 /// Bands that a table may have: RTS 11 has 19, and so many fit one command.
 pub const TICK_BANDS_MAX: usize = 20;
 
 /// From a price on, the step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TickBand {
     /// From this price on, at least 0 ...
     pub from: Ticks,
@@ -20,7 +21,8 @@ pub struct TickBand {
 }
 
 /// The step of order prices by price. Below the first band it is that of the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<TickBand>", try_from = "Vec<TickBand>")]
 pub struct TickTable {
     bands: [TickBand; TICK_BANDS_MAX],
     /// At least 1.
@@ -77,6 +79,20 @@ impl TickTableError {
             Self::Order(band) | Self::Tick(band) | Self::Begin(band) | Self::Digits(band) => *band,
             Self::Count(_) | Self::Syntax { .. } => 0,
         }
+    }
+}
+
+impl From<TickTable> for Vec<TickBand> {
+    fn from(table: TickTable) -> Self {
+        table.bands().to_vec()
+    }
+}
+
+impl TryFrom<Vec<TickBand>> for TickTable {
+    type Error = TickTableError;
+
+    fn try_from(bands: Vec<TickBand>) -> Result<Self, TickTableError> {
+        Self::new(&bands)
     }
 }
 

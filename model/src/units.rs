@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// Nanounits in one unit: the scale of tick sizes, lot sizes and multipliers.
 pub const NANO: i64 = 1_000_000_000;
@@ -15,8 +16,8 @@ pub const MONEY_PER_UNIT: i128 = 1_000_000_000_000_000_000;
 macro_rules! unit {
     ($(#[$meta:meta])* $name:ident($inner:ty)) => {
         $(#[$meta])*
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+        #[derive(Serialize, Deserialize)]
         #[repr(transparent)]
         pub struct $name(pub $inner);
 

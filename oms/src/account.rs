@@ -1,6 +1,7 @@
 //! An account's cash, currency by currency, and the sum that must always hold in each.
 
 use bytemuck::Zeroable;
+use serde::{Deserialize, Serialize};
 use tidegate_model::event::Account;
 use tidegate_model::fx::Rest;
 use tidegate_model::hash::hash_words;
@@ -11,7 +12,7 @@ const TAG_ACCOUNT: u64 = 0x6f6d_7361_6363_7473;
 const TAG_ACCOUNT_RARE: u64 = 0x6f6d_7361_6363_7472;
 
 /// One currency of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
     /// What people see of it.
     pub account: Account,
@@ -34,6 +35,11 @@ impl Wallet {
         let rest = Rest::default();
         let next = crate::ledger::NONE;
         Self { account, cost: Money::ZERO, rest, number, next, hash: 0, rare_hash: 0 }
+    }
+
+    /// True if what was entered into the hash is what it is.
+    pub(crate) fn has_own_hashes(&self, id: AccountId) -> bool {
+        self.hash == self.hash_now(id) && self.rare_hash == self.rare_hash_now(id)
     }
 
     /// Cash and positions at cost.

@@ -19,11 +19,13 @@
 //! [`RETRY_NS`]; after [`REFUSED_MAX`] refusals on end the parent is canceled.
 
 use crate::order::{Order, OrderSlot, Requester};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     Algorithm, CURVE_BUCKETS_MAX, CURVES_MAX, NewAlgorithm, SetVolumeCurve,
 };
 use tidegate_model::event::{CancelReason, OrdStatus};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room, check_hash};
 use tidegate_model::{
     InstrumentId, Lots, OrderId, Reject, RejectReason, StateHash, Ticks, UnixNanos,
 };
@@ -46,11 +48,11 @@ const TAG_ALGORITHM: u64 = 0x6f6d_7361_6c67_6f00;
 const TAG_CURVE: u64 = 0x6f6d_7363_7572_7665;
 
 /// Where a parent is kept, from its entry until it is at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AlgorithmSlot(pub(crate) u32);
 
 /// Why a parent ends before it is filled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AlgorithmEnd {
     /// It is canceled, for this reason and at whose request.
     Canceled(CancelReason, Requester),
@@ -72,7 +74,7 @@ pub enum AlgorithmStep {
 }
 
 /// The child at work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Child {
     slot: OrderSlot,
     order_id: OrderId,
@@ -86,7 +88,7 @@ struct Child {
 }
 
 /// A parent at work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Parent {
     /// The parent order.
     pub slot: OrderSlot,
@@ -399,11 +401,14 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Every parent at work, and the curves that they may follow.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Algorithms {
+    #[serde(with = "Room::<ALGORITHMS_MAX>")]
     records: Vec<Parent>,
     /// Records that hold no parent, the one used next last.
+    #[serde(with = "Room::<ALGORITHMS_MAX>")]
     free: Vec<u32>,
+    #[serde(with = "Room::<CURVES_MAX>")]
     curves: Vec<SetVolumeCurve>,
     /// The soonest [`Parent::next_at`], or an earlier time.
     next_due: Option<UnixNanos>,
@@ -420,6 +425,32 @@ impl Algorithms {
             next_due: None,
             hash: StateHash::default(),
         }
+    }
+
+    /// Looks at what was read from a snapshot, beside `orders` places of orders.
+    pub(crate) fn restored(&self, orders: usize) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "algorithms", why);
+        let mut is_free = vec![false; self.records.len()];
+        for at in &self.free {
+            let free = is_free.get_mut(*at as usize).filter(|free| !**free);
+            *free.ok_or(Inconsistent { part: "algorithms", why: "a free place is one" })? = true;
+        }
+        for (parent, is_free) in self.records.iter().zip(&is_free) {
+            check(parent.in_use != *is_free, "a place is free or in use")?;
+            if !parent.in_use {
+                continue;
+            }
+            let child = parent.child.is_none_or(|child| child.slot.index() < orders);
+            check(parent.slot.index() < orders && child, "parents and children are orders")?;
+            let curve = (parent.terms.curve as usize) < self.curves.len();
+            check(parent.algorithm != Algorithm::Vwap || curve, "the curve is there")?;
+            check(!parent.touched, "parents are settled between inputs")?;
+            check(parent.hash == parent.compute_hash(), "they enter the state hash as they are")?;
+        }
+        let is_curve =
+            |curve: &SetVolumeCurve| usize::from(curve.bucket_count) <= CURVE_BUCKETS_MAX;
+        check(self.curves.iter().all(is_curve), "curves have their buckets")?;
+        check_hash("algorithms", self.hash(), self.hash_from_scratch())
     }
 
     /// Lets a parent pass for which there is room, and a curve if it follows one.
@@ -441,6 +472,11 @@ impl Algorithms {
             }
         }
         Ok(algorithm)
+    }
+
+    /// True if there is such a place.
+    pub(crate) fn has(&self, slot: AlgorithmSlot) -> bool {
+        (slot.0 as usize) < self.records.len()
     }
 
     /// Sets a curve.

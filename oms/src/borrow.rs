@@ -1,6 +1,7 @@
 //! What is borrowed to be short, and what it costs by the day.
 
 use crate::ledger::actions::Action;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidegate_model::command::SetBorrow;
 use tidegate_model::hash::hash_words;
@@ -16,7 +17,7 @@ const TAG_RATE: u64 = 0x6f6d_7362_6f72_726f;
 const TAG_DAY: u64 = 0x6f6d_7362_6f64_6179;
 
 /// The rates, and when they were last charged.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Borrow {
     /// Millionths of the value a year, and the days of such a year; instruments that cost nothing are not there.
     rates: BTreeMap<InstrumentId, (u32, u16)>,

@@ -2,7 +2,9 @@
 
 use crate::order::OrderSlot;
 use crate::orders::ORDERS_MAX;
+use serde::{Deserialize, Serialize};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::Sparse;
 use tidegate_model::{AccountId, ClientOrderId};
 
 /// Entries looked at before the table is called full. At the load of one half that the table never passes,
@@ -18,8 +20,9 @@ const TAG_COUNT: u64 = (1 << (u32::BITS - SLOT_BITS)) - 1;
 /// is compared in the order. Names are only freed all at once, when the day ends, so nothing is ever deleted.
 ///
 /// Four bytes an entry, since each order waits for one that is in no cache.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ClientIds {
+    #[serde(with = "Sparse::<{ 2 * ORDERS_MAX as usize }>")]
     entries: Vec<u32>,
     mask: usize,
 }
@@ -89,6 +92,21 @@ impl ClientIds {
     pub fn insert(&mut self, at: usize, hash: u64, slot: OrderSlot) {
         assert!(self.entries[at] == 0, "a name is written where there is none");
         self.entries[at] = (tag(hash) << SLOT_BITS) | slot.0;
+    }
+
+    /// True if it is made for `orders_max` orders and names only the first `used` places.
+    pub fn is_sound(&self, orders_max: usize, used: usize) -> bool {
+        let is_there = |entry: &u32| (entry & ((1 << SLOT_BITS) - 1)) < used as u32;
+        self.entries.len() == 2 * orders_max
+            && self.mask == self.entries.len() - 1
+            && self.entries.iter().filter(|entry| **entry != 0).all(is_there)
+    }
+
+    /// Writes to all of the table, so that no name waits for the system to hand out a page.
+    pub fn prefault(&mut self) {
+        for entry in &mut self.entries {
+            *entry = core::hint::black_box(*entry);
+        }
     }
 
     /// Forgets every name.

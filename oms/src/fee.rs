@@ -1,8 +1,10 @@
 //! What an execution is charged: the rates of its instrument, or a schedule that was set for its account or instrument.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{AssignFees, SetFees};
 use tidegate_model::event::Liquidity;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Sparse, UpTo, check_hash};
 use tidegate_model::units::{MONEY_PER_UNIT, NANO};
 use tidegate_model::{
     AccountId, Instrument, InstrumentId, Lots, Money, Reject, RejectReason, Side, StateHash,
@@ -49,7 +51,7 @@ pub const fn rate_e8(instrument: &Instrument, liquidity: Liquidity) -> i64 {
 }
 
 /// What one order was charged so far, where a schedule counts by order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commission {
     /// The commissions of its executions, before the least and the most that an order pays.
     pub raw: Money,
@@ -189,11 +191,14 @@ pub fn check_schedule(set: &SetFees) -> Result<(), Reject> {
 }
 
 /// Every schedule, and whom it is for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Fees {
+    #[serde(with = "UpTo::<{ SCHEDULES_MAX as usize }>")]
     schedules: Vec<Option<SetFees>>,
     /// By account and by instrument: the number of a schedule, or 0.
+    #[serde(with = "Sparse::<{ AccountId::COUNT_MAX }>")]
     by_account: Vec<u16>,
+    #[serde(with = "Sparse::<{ InstrumentId::COUNT_MAX }>")]
     by_instrument: Vec<u16>,
     /// How many accounts and instruments have one: as long as none has, nobody looks.
     assigned: u32,
@@ -209,6 +214,28 @@ impl Fees {
             assigned: 0,
             hash: StateHash::default(),
         }
+    }
+
+    /// Looks at what was read from a snapshot.
+    pub(crate) fn restored(&self) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "fees", why);
+        let is_set = |number: &u16| {
+            *number == 0 || self.schedules.get(*number as usize - 1).is_some_and(Option::is_some)
+        };
+        let numbers = || self.by_account.iter().chain(&self.by_instrument);
+        check(numbers().all(is_set), "assigned schedules are there")?;
+        let assigned = numbers().filter(|number| **number != 0).count();
+        check(self.assigned as usize == assigned, "assignments are counted")?;
+        let mut schedules = self.schedules.iter().flatten();
+        check(schedules.all(|set| check_schedule(set).is_ok()), "schedules are some")?;
+        let mut hash = StateHash::default();
+        self.schedules.iter().flatten().for_each(|set| hash.add(hash_schedule(set)));
+        for (table, of_account) in [(&self.by_account, true), (&self.by_instrument, false)] {
+            for (at, number) in table.iter().enumerate() {
+                hash.add(hash_assigned(at, of_account, *number));
+            }
+        }
+        check_hash("fees", self.hash, hash)
     }
 
     pub(crate) const fn hash(&self) -> StateHash {
@@ -247,10 +274,7 @@ impl Fees {
         if table.len() <= at {
             table.resize(at + 1, 0);
         }
-        let term = |schedule: u16| match schedule {
-            0 => 0,
-            _ => hash_words(TAG_ASSIGNED, &[at as u64, of_account.into(), schedule.into()]),
-        };
+        let term = |schedule: u16| hash_assigned(at, of_account, schedule);
         let old = core::mem::replace(&mut table[at], schedule as u16);
         self.hash.remove(term(old));
         self.hash.add(term(schedule as u16));
@@ -279,6 +303,13 @@ impl Fees {
         let number = of(&self.by_account, account.index())
             .or_else(|| of(&self.by_instrument, instrument.index()))?;
         self.schedules[number - 1].as_ref()
+    }
+}
+
+fn hash_assigned(at: usize, of_account: bool, schedule: u16) -> u64 {
+    match schedule {
+        0 => 0,
+        _ => hash_words(TAG_ASSIGNED, &[at as u64, of_account.into(), schedule.into()]),
     }
 }
 

@@ -20,9 +20,11 @@
 //! that is the market's doing, and both are booked.
 
 use crate::order::{OrderSlot, Place, Requester};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{Contingency, LIST_LEGS_MAX};
 use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room, check_hash};
 use tidegate_model::{
     AccountId, InstrumentId, Lots, OrderId, Reject, RejectReason, Side, StateHash,
 };
@@ -35,7 +37,7 @@ pub const LIST_STEPS_MAX: usize = 4 * LIST_LEGS_MAX;
 const TAG_LIST: u64 = 0x6f6d_736c_6973_7400;
 
 /// Where a list is kept, from its entry until every leg is at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ListSlot(pub(crate) u32);
 
 /// What a list needs to know of a leg's order.
@@ -69,7 +71,7 @@ impl LegView {
 }
 
 /// How a leg ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 enum End {
     /// All executed.
@@ -81,7 +83,7 @@ enum End {
 }
 
 /// A leg.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Leg {
     /// Its order, as long as that is open.
     pub slot: OrderSlot,
@@ -133,7 +135,7 @@ pub enum AtTrigger {
 }
 
 /// Orders that depend on each other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct List {
     /// What its legs are to each other.
     pub contingency: Contingency,
@@ -409,10 +411,12 @@ impl List {
 }
 
 /// Every list at work.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Lists {
+    #[serde(with = "Room::<LISTS_MAX>")]
     records: Vec<List>,
     /// Records that hold no list, the one used next last.
+    #[serde(with = "Room::<LISTS_MAX>")]
     free: Vec<u32>,
     hash: StateHash,
 }
@@ -422,6 +426,24 @@ impl Lists {
     pub fn new() -> Self {
         let records = Vec::with_capacity(LISTS_MAX);
         Self { records, free: Vec::with_capacity(LISTS_MAX), hash: StateHash::default() }
+    }
+
+    /// Looks at what was read from a snapshot, beside `orders` places of orders.
+    pub(crate) fn restored(&self, orders: usize) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "lists", why);
+        let mut is_free = vec![false; self.records.len()];
+        for at in &self.free {
+            let free = is_free.get_mut(*at as usize).filter(|free| !**free);
+            *free.ok_or(Inconsistent { part: "lists", why: "a free place is one" })? = true;
+        }
+        for (list, _) in self.records.iter().zip(&is_free).filter(|(_, free)| !**free) {
+            let count = usize::from(list.leg_count);
+            check(count <= LIST_LEGS_MAX && !list.touched, "a list has legs")?;
+            check(list.chosen.is_none_or(|leg| usize::from(leg) < count), "a leg is chosen")?;
+            check(list.legs().iter().all(|leg| leg.slot.index() < orders), "legs are orders")?;
+            check(list.hash == list.compute_hash(), "lists enter the state hash as they are")?;
+        }
+        check_hash("lists", self.hash(), self.hash_from_scratch())
     }
 
     /// Lets a list pass for which there is room.
@@ -434,6 +456,11 @@ impl Lists {
         }
         let max = LISTS_MAX as i128;
         Err(Reject::new(RejectReason::CapacityExceeded, max, max))
+    }
+
+    /// True if there is such a place.
+    pub(crate) fn has(&self, slot: ListSlot) -> bool {
+        (slot.0 as usize) < self.records.len()
     }
 
     /// Where the next list will be kept.
@@ -633,9 +660,10 @@ impl Lists {
     /// The same hash, computed anew; for tests and audits.
     pub fn hash_from_scratch(&self) -> StateHash {
         let mut hash = StateHash::default();
-        let used = |at: &usize| !self.free.contains(&(*at as u32));
-        for at in (0..self.records.len()).filter(used) {
-            hash.add(self.records[at].compute_hash());
+        let mut is_free = vec![false; self.records.len()];
+        self.free.iter().for_each(|at| is_free[*at as usize] = true);
+        for (list, _) in self.records.iter().zip(&is_free).filter(|(_, free)| !**free) {
+            hash.add(list.compute_hash());
         }
         hash
     }

@@ -22,9 +22,11 @@ use crate::order::{Bond, Order, OrderSlot, Owner, PendingReplace, Place, Request
 use crate::orders::Orders;
 use crate::position::{Trade, trade_value};
 use bytemuck::Zeroable;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{Execution, Liquidity, OrdStatus};
+use tidegate_model::saved::Inconsistent;
 use tidegate_model::{
     AccountId, ClientOrderId, ExecId, Instrument, Lots, Money, OrderId, Reject, RejectReason, Side,
     StateHash, Ticks, UnixNanos,
@@ -54,7 +56,7 @@ pub struct Fill {
 }
 
 /// Every order of the day, every position, all cash.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Oms {
     pub(crate) orders: Orders,
     pub(crate) ledger: Ledger,
@@ -63,7 +65,13 @@ pub struct Oms {
     pub(crate) lists: Lists,
     pub(crate) algorithms: Algorithms,
     /// Those who look after orders that changed; empty between inputs.
+    #[serde(skip, default = "nobody")]
     pub(crate) changed: VecDeque<Owner>,
+}
+
+/// Nobody who looks after an order, and room for everybody.
+fn nobody() -> VecDeque<Owner> {
+    VecDeque::with_capacity(LISTS_MAX + ALGORITHMS_MAX)
 }
 
 impl Oms {
@@ -81,15 +89,32 @@ impl Oms {
             borrow: Borrow::default(),
             lists: Lists::new(),
             algorithms: Algorithms::new(),
-            changed: VecDeque::with_capacity(LISTS_MAX + ALGORITHMS_MAX),
+            changed: nobody(),
         })
+    }
+
+    /// Looks at what was read from a snapshot of a store for `orders_max` orders, reserves the room that [`Self::new`] does, and
+    /// touches it.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] says what cannot be.
+    pub fn restored(&mut self, orders_max: u32) -> Result<(), Inconsistent> {
+        self.orders.restored(orders_max)?;
+        let orders = self.orders.places();
+        self.ledger.restored(orders_max, orders)?;
+        self.fees.restored()?;
+        self.lists.restored(orders)?;
+        self.algorithms.restored(orders)?;
+        self.orders.check_owners(&self.lists, &self.algorithms)
+    }
+
+    /// Places that orders have had so far.
+    pub fn places(&self) -> usize {
+        self.orders.places()
     }
 
     /// Touches the memory that orders and the first few thousand positions will need, 256 bytes for each of
     /// `orders_max`; without it the system hands pages out as orders come, a microsecond and more at a time.
-    ///
-    /// # Panics
-    /// After the first order.
     pub fn prefault(&mut self) {
         self.orders.prefault();
         self.ledger.prefault();

@@ -5,6 +5,7 @@ use crate::fee::Commission;
 use crate::lifecycle::Standing;
 use crate::lists::ListSlot;
 use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, TimeInForce};
 use tidegate_model::event::OrdStatus;
 use tidegate_model::hash::hash_words;
@@ -17,7 +18,7 @@ const TAG_ORDER: u64 = 0x6f6d_736f_7264_6572;
 const TAG_ORDER_ENTRY: u64 = 0x6f6d_7365_6e74_7279;
 
 /// Where an order is kept: good from [`crate::Oms::admit`] until the trading day ends after its own end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OrderSlot(pub(crate) u32);
 
 impl OrderSlot {
@@ -29,7 +30,7 @@ impl OrderSlot {
 }
 
 /// Where an order is while it is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Place {
     /// At its venue, or on the way there.
@@ -62,7 +63,7 @@ pub struct Bond {
 const _: () = assert!(size_of::<Bond>() == 32, "four words of the state hash");
 
 /// Who in the engine looks after an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Owner {
     /// The list that it is a leg of.
     List(ListSlot),
@@ -98,7 +99,7 @@ impl Bond {
 }
 
 /// Who asked, and where the answer goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requester {
     /// Who.
     pub principal: PrincipalId,
@@ -109,7 +110,7 @@ pub struct Requester {
 }
 
 /// New terms that the venue has not answered yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingReplace {
     /// New OrderQty, the executed part included.
     pub qty: Lots,
@@ -124,7 +125,7 @@ pub struct PendingReplace {
 }
 
 /// An order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The engine's number for it.
     pub order_id: OrderId,

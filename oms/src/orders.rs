@@ -4,10 +4,15 @@
 //! table. Numbers whose slot is still taken (an order that outlived its day) are passed over: numbers rise
 //! and never repeat, but they need not be dense.
 
+use crate::algorithms::Algorithms;
 use crate::client_ids::{ClientIds, Probe};
-use crate::order::{Bond, Order, OrderSlot};
+use crate::lists::Lists;
+use crate::order::{Bond, Order, OrderSlot, Owner};
+use bytemuck::{Pod, Zeroable};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::NewOrder;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Sparse, UpTo, check_hash, records, touch};
 use tidegate_model::{AccountId, ClientOrderId, OrderId, Reject, RejectReason, StateHash};
 
 /// Where an account's name for an order is looked up: see [`crate::Oms::name_hash`].
@@ -26,13 +31,14 @@ const NONE: u32 = u32::MAX;
 const LIST_ALL: usize = 0;
 const LIST_ACCOUNT: usize = 1;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
 struct Link {
     before: u32,
     after: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Ends {
     first: u32,
     last: u32,
@@ -56,17 +62,22 @@ type EnteredWords = [u64; 16];
 
 const _: () = assert!(size_of::<NewOrder>() == size_of::<EnteredWords>());
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Orders {
     /// By slot. Grows, within its reserved room, until the first lap of numbers is done.
+    #[serde(with = "UpTo::<{ ORDERS_MAX as usize }>")]
     records: Vec<Order>,
     /// By slot: the order as it was entered, where its record does not tell. The memory is touched by such orders only.
+    #[serde(with = "Sparse::<{ ORDERS_MAX as usize }>")]
     entered: Vec<EnteredWords>,
     /// By slot: the bonds of orders that do not stand alone, as words; touched by those only.
+    #[serde(with = "Sparse::<{ ORDERS_MAX as usize }>")]
     bonds: Vec<[u64; 4]>,
     /// By slot: places in the two lists of open orders.
+    #[serde(with = "records")]
     links: Vec<[Link; 2]>,
     /// One bit a slot: an order is kept there.
+    #[serde(with = "records")]
     kept: Vec<u64>,
     kept_count: u32,
     open_count: u32,
@@ -74,6 +85,7 @@ pub struct Orders {
     mask: u64,
     client_ids: ClientIds,
     all: Ends,
+    #[serde(with = "UpTo::<{ AccountId::COUNT_MAX }>")]
     by_account: Vec<Ends>,
     hash: StateHash,
 }
@@ -107,19 +119,95 @@ impl Orders {
 
     /// Writes to all the room that was reserved, so that no order waits for the system to hand out a page.
     pub fn prefault(&mut self) {
-        assert!(self.records.is_empty(), "before the first order");
-        let count = self.records.capacity();
-        self.records.resize(count, Order::BLANK);
-        self.records.clear();
-        self.links.resize(count, [Link { before: NONE, after: NONE }; 2]);
-        self.links.clear();
-        self.client_ids.clear();
+        let count = self.mask as usize + 1;
+        touch(&mut self.records, count, Order::BLANK);
+        touch(&mut self.links, count, [Link { before: NONE, after: NONE }; 2]);
+        self.client_ids.prefault();
     }
 
     pub fn open_account(&mut self, account: AccountId) {
         if self.by_account.len() <= account.index() {
             self.by_account.resize(account.index() + 1, Ends::EMPTY);
         }
+    }
+
+    /// Looks at what was read from a snapshot, and reserves the room that [`Self::new`] does.
+    pub fn restored(&mut self, orders_max: u32) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "orders", why);
+        let (count, used) = (orders_max as usize, self.records.len());
+        check(self.mask + 1 == u64::from(orders_max), "it has room for other orders")?;
+        check(used <= count && self.links.len() == used, "orders have places in lists")?;
+        let tables = [self.entered.len(), self.bonds.len(), 64 * self.kept.len()];
+        check(tables == [count, count, 64 * count.div_ceil(64)], "tables have a place by slot")?;
+        check(self.client_ids.is_sound(count, used), "names lead to orders")?;
+        let beyond =
+            (used..64 * self.kept.len()).any(|at| self.kept[at / 64] >> (at % 64) & 1 == 1);
+        let kept = self.kept.iter().map(|word| word.count_ones()).sum::<u32>();
+        check(!beyond && self.kept_count == kept, "kept orders are counted")?;
+        let id_of = |at: usize, order: &Order| {
+            order.order_id.0.wrapping_sub(1) & self.mask == at as u64
+                && order.order_id.0 < self.next_id
+        };
+        check(
+            self.records.iter().enumerate().all(|(at, order)| id_of(at, order)),
+            "orders lie where their numbers say",
+        )?;
+        let first_lap = used == count || self.next_id == used as u64 + 1;
+        check(self.next_id > 0 && first_lap, "the next order has a place")?;
+        let accounts = self.by_account.len();
+        let has_account = |order: &Order| order.account.index() < accounts;
+        check(self.records.iter().all(has_account), "orders have accounts")?;
+        let is_within = |order: &Order| order.cum_qty <= order.qty;
+        check(self.kept().all(|(_, order)| is_within(order)), "no order executes too much")?;
+        let as_entered = |(slot, order): (OrderSlot, &Order)| order.hash == self.hash_of(slot);
+        check(self.kept().all(as_entered), "orders enter the state hash as they are")?;
+        check_hash("orders", self.hash(), self.hash_from_scratch())?;
+        check(self.is_linked(), "the lists of open orders hold every open order once")?;
+        self.records.reserve_exact(count - used);
+        self.links.reserve_exact(count - used);
+        self.prefault();
+        Ok(())
+    }
+
+    /// Places that orders have had so far.
+    pub fn places(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Looks at whom orders belong to, which must be there.
+    pub fn check_owners(&self, lists: &Lists, algorithms: &Algorithms) -> Result<(), Inconsistent> {
+        let is_there = |owner: Option<Owner>| match owner {
+            None => true,
+            Some(Owner::List(slot)) => lists.has(slot),
+            Some(Owner::Algorithm(slot)) => algorithms.has(slot),
+        };
+        let mut kept = self.kept();
+        let holds = kept.all(|(slot, _)| is_there(self.bond(slot).owner()));
+        Inconsistent::unless(holds, "orders", "who looks after them is there")
+    }
+
+    /// True if every open order, and no other, is once in the list of all and once in its account's.
+    fn is_linked(&self) -> bool {
+        let open = self.kept().filter(|(_, order)| order.is_open()).count();
+        let walk = |ends: &Ends, list: usize, account: Option<usize>| {
+            let (mut at, mut before, mut found) = (ends.first, NONE, 0);
+            while at != NONE {
+                let link = self.links.get(at as usize)?[list];
+                let order = self.get(self.slot(at)?);
+                let is_whose = account.is_none_or(|account| order.account.index() == account);
+                if link.before != before || !is_whose || !order.is_open() || found == open {
+                    return None;
+                }
+                (before, at, found) = (at, link.after, found + 1);
+            }
+            (ends.last == before).then_some(found)
+        };
+        let of_accounts = self.by_account.iter().enumerate();
+        let of_accounts: Option<usize> =
+            of_accounts.map(|(account, ends)| walk(ends, LIST_ACCOUNT, Some(account))).sum();
+        self.open_count as usize == open
+            && walk(&self.all, LIST_ALL, None) == Some(open)
+            && of_accounts == Some(open)
     }
 
     /// The hash of every kept order, and of the number that the next one gets.
@@ -442,13 +530,19 @@ impl Orders {
     /// The hash computed anew from every kept order.
     pub fn hash_from_scratch(&self) -> StateHash {
         let mut hash = self.hash_of_next_id();
-        for (slot, order) in self.kept() {
-            let fresh = Order { entry_hash: order.hash_entry(&self.entered(slot)), ..*order };
-            hash.add(match order.bound {
-                true => hash_words(fresh.hash_now(), &self.bonds[slot.index()]),
-                false => fresh.hash_now(),
-            });
+        for (slot, _) in self.kept() {
+            hash.add(self.hash_of(slot));
         }
         hash
+    }
+
+    /// The hash of one order, computed anew.
+    fn hash_of(&self, slot: OrderSlot) -> u64 {
+        let order = self.get(slot);
+        let fresh = Order { entry_hash: order.hash_entry(&self.entered(slot)), ..*order };
+        match order.bound {
+            true => hash_words(fresh.hash_now(), &self.bonds[slot.index()]),
+            false => fresh.hash_now(),
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What currencies are worth in one another.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::SetRate;
 use tidegate_model::fx::Rate;
 use tidegate_model::hash::hash_words;
 use tidegate_model::ids::Code;
+use tidegate_model::saved::Room;
 use tidegate_model::{Reject, RejectReason, StateHash};
 
 /// Rates that may be set: every pair of sixteen currencies, both ways.
@@ -12,9 +14,10 @@ pub const RATES_MAX: usize = 256;
 const TAG_RATE: u64 = 0x6f6d_7372_6174_6573;
 
 /// The table of rates. Nothing is derived: no way back, no third currency in between.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Rates {
     /// Sorted by the pair.
+    #[serde(with = "Room::<RATES_MAX>")]
     rates: Vec<((Code, Code), Rate)>,
 }
 

@@ -5,8 +5,10 @@
 //! move them all. The rules are 2.4 to 2.6 of `docs/rule-book.md`.
 
 use crate::order::{Order, OrderSlot};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{NewOrder, OrderType, TrailUnit};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room, check_hash, make_room};
 use tidegate_model::{InstrumentId, OrderId, Reject, RejectReason, Side, StateHash, Ticks};
 
 /// Orders that may wait in one direction of one instrument. A new one moves up to as many entries of 24 bytes, which the
@@ -18,7 +20,7 @@ pub const TRAILING_MAX: usize = 1_024;
 const TAG_WAITING: u64 = 0x6f6d_7377_6169_7400;
 
 /// An order that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiter {
     /// The order.
     pub slot: OrderSlot,
@@ -33,7 +35,7 @@ pub struct Waiter {
 }
 
 /// How a stop price follows the last trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trail {
     /// The side of the order: a buy's stop price lies above the trade and only falls.
     pub side: Side,
@@ -98,14 +100,14 @@ impl Waiter {
 }
 
 /// A place in a sorted list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry {
     stop_price: Ticks,
     order_id: OrderId,
     slot: OrderSlot,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Desk {
     /// By [`Waiter::upwards`]; the one that is triggered first is last.
     sorted: [Vec<Entry>; 2],
@@ -114,11 +116,19 @@ struct Desk {
 }
 
 /// Every order that waits.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Waiting {
     /// By instrument.
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     desks: Vec<Desk>,
     hash: StateHash,
+}
+
+impl Desk {
+    fn make_room(&mut self) {
+        self.sorted.iter_mut().for_each(|list| make_room(list, 16));
+        make_room(&mut self.trailing, 4);
+    }
 }
 
 impl Entry {
@@ -143,8 +153,27 @@ impl Waiting {
 
     /// Makes room for one more instrument.
     pub fn define_instrument(&mut self) {
-        let list = || Vec::with_capacity(16);
-        self.desks.push(Desk { sorted: [list(), list()], trailing: Vec::with_capacity(4) });
+        let mut desk = Desk::default();
+        desk.make_room();
+        self.desks.push(desk);
+    }
+
+    /// Looks at what was read from a snapshot, of `instruments` and `orders`, and makes the room that there was.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] says what cannot be.
+    pub fn restored(&mut self, instruments: usize, orders: usize) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "waiting orders", why);
+        check(self.desks.len() == instruments, "every instrument has a place")?;
+        for (desk, id) in self.desks.iter().zip(0..) {
+            let mut waiters = self.waiters(InstrumentId(id));
+            check(waiters.all(|waiter| waiter.slot.index() < orders), "who waits is an order")?;
+            let trails = desk.trailing.iter().all(|waiter| waiter.trail.is_some());
+            check(trails, "who trails does so by something")?;
+        }
+        check_hash("waiting orders", self.hash(), self.hash_from_scratch())?;
+        self.desks.iter_mut().for_each(Desk::make_room);
+        Ok(())
     }
 
     /// Lets an order pass for which there is room.

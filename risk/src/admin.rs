@@ -590,6 +590,21 @@ impl Risk {
         hash
     }
 
+    /// True if what each record entered into the hash is what it is.
+    pub(crate) fn has_own_hashes(&self) -> bool {
+        let entered = |(index, state): (usize, &AccountRisk)| {
+            let limits = if state.has_limits { hash_limits(&state.limits) } else { 0 };
+            let account = match state.opened {
+                true => hash_account(AccountId(index as u32), state),
+                false => 0,
+            };
+            state.hash == account && state.limits_hash == limits
+        };
+        let is_as_entered =
+            |pair: &Pair| pair.hash == pair.stake.exposure.hash(pair.account, pair.instrument);
+        self.accounts.iter().enumerate().all(entered) && self.pairs.records().all(is_as_entered)
+    }
+
     #[inline]
     pub(crate) fn rehash_account(&mut self, account: AccountId) {
         let state = &mut self.accounts[account.index()];

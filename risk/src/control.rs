@@ -1,6 +1,7 @@
 //! One control of one scope: what may be set, and what loosens.
 
 use crate::exposure::PAIR_MONEY_MAX;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     Action, COUNT_MAX, ControlKind, LISTS_OF_INSTRUMENTS_MAX, ReferenceKind, SetControl,
     WINDOW_MAX_NS,
@@ -11,7 +12,7 @@ use tidegate_model::{Reject, RejectReason, ScopeKind};
 const TAG_CONTROL: u64 = 0x7269_736b_6374_726c;
 
 /// A control in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     /// What it looks at.
     pub kind: ControlKind,

@@ -2,6 +2,7 @@
 
 use crate::margin::Requirement;
 use crate::pairs::PAIRS_MAX;
+use serde::{Deserialize, Serialize};
 use tidegate_model::Ticks;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{
@@ -21,7 +22,7 @@ const _: () = assert!(
 const TAG_PAIR: u64 = 0x7269_736b_7061_6972;
 
 /// What one open order ties up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderExposure {
     /// Whose order.
     pub account: AccountId,
@@ -117,7 +118,7 @@ pub fn bounded_notional(
 }
 
 /// The counters of one (account, instrument).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairExposure {
     /// Lots of open orders, by [`Side::index`].
     pub open_qty: [Lots; 2],

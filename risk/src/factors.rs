@@ -4,6 +4,7 @@
 //! root of the sum of their squares. Here they are integers.
 
 use crate::stake::Contribution;
+use serde::{Deserialize, Serialize};
 use tidegate_model::Money;
 use tidegate_model::command::FACTORS_MAX;
 
@@ -16,14 +17,14 @@ const SHIFT: u32 = 10;
 const FACTOR_MAX: u128 = 1 << 59;
 
 /// Each factor if all that raises it executes, and if all that lowers it does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FactorSums {
     pub highest: [i128; FACTORS_MAX],
     pub lowest: [i128; FACTORS_MAX],
 }
 
 /// A limit as squares of sums are compared with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FactorLimit(u128);
 
 impl FactorLimit {

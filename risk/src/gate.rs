@@ -25,17 +25,21 @@ use crate::exposure::{Counting, OrderExposure, PairExposure, bounded_notional};
 use crate::funds::Funds;
 use crate::judge::{EveryVerdict, FirstNo, Judge};
 use crate::margin::MarginTerms;
+use crate::marks::TRIPS_ROOM;
 use crate::pairs::PairTable;
 use crate::people::People;
 use crate::rate::TokenBucket;
 use crate::recent::{Content, Recent};
+use crate::saved::Paired;
 use crate::scopes::Scopes;
 use crate::stake::{Stake, Traded};
 use crate::terms::{Terms, check_limit, check_terms};
 use core::fmt;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{ControlKind, KillMode, NewOrder, ReplaceOrder, SetLimits};
 use tidegate_model::event::{Tripped, Verdict};
 use tidegate_model::fx::Rate;
+use tidegate_model::saved::{Sparse, UpTo, room};
 use tidegate_model::{
     AccountId, Instrument, InstrumentId, Lots, Money, PrincipalId, Reject, RejectReason, Side,
     StateHash, StrategyId, TickTable, Ticks, UnixNanos,
@@ -128,7 +132,7 @@ impl<'a> OrderContext<'a> {
 }
 
 /// Aligned to cache lines, as is [`Pair`]: a check of a cold account waits for as few of them as can be.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[repr(align(64))]
 pub(crate) struct AccountRisk {
     pub opened: bool,
@@ -148,7 +152,7 @@ pub(crate) struct AccountRisk {
 }
 
 /// An account in an instrument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(align(64))]
 pub(crate) struct Pair {
     pub account: AccountId,
@@ -163,6 +167,18 @@ pub(crate) struct Pair {
     /// Lots that were located for it to sell short, today.
     pub located: Lots,
     pub hash: u64,
+}
+
+impl Paired for Pair {
+    fn pair(&self) -> (AccountId, InstrumentId) {
+        (self.account, self.instrument)
+    }
+}
+
+impl Paired for Held {
+    fn pair(&self) -> (AccountId, InstrumentId) {
+        (AccountId(self.holder), self.instrument)
+    }
 }
 
 impl Pair {
@@ -182,7 +198,7 @@ impl Pair {
 }
 
 /// A strategy or a principal in an instrument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Held {
     pub holder: u32,
     pub instrument: InstrumentId,
@@ -216,23 +232,28 @@ pub(crate) struct PairState {
 }
 
 /// Every limit, control, kill switch, message budget and exposure.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Risk {
+    #[serde(with = "Sparse::<{ AccountId::COUNT_MAX }>")]
     pub(crate) accounts: Vec<AccountRisk>,
     /// By account: the sums of what is committed in its other currencies.
+    #[serde(with = "Sparse::<{ AccountId::COUNT_MAX }>")]
     pub(crate) committed_others: Vec<[Money; AccountId::CURRENCIES_MAX - 1]>,
     pub(crate) pairs: PairTable<Pair>,
     /// Of strategies and of principals, by their numbers as if they were accounts'.
     pub(crate) helds: [PairTable<Held>; 2],
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     pub(crate) instruments: Vec<Option<Traded>>,
     /// By instrument, as far as any has margins.
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     pub(crate) margins: Vec<Option<MarginTerms>>,
     pub(crate) scopes: Scopes,
     pub(crate) people: People,
     pub(crate) recent: Recent,
     /// The kinds of control that any scope has, as bits: what nobody asks for is not counted.
     pub(crate) in_use: u64,
-    /// What stopped since it was last asked.
+    /// What stopped since it was last asked; none between inputs.
+    #[serde(skip, default = "room::<_, TRIPS_ROOM>")]
     pub(crate) trips: Vec<Tripped>,
     /// The stake that is marked next, and when the last one was.
     pub(crate) sweep: crate::marks::Sweep,
@@ -255,7 +276,7 @@ impl Risk {
             people: People::default(),
             recent: Recent::new(),
             in_use: 0,
-            trips: Vec::with_capacity(crate::marks::TRIPS_ROOM),
+            trips: room::<_, TRIPS_ROOM>(),
             sweep: crate::marks::Sweep::default(),
             is_held: false,
             hash: StateHash::default(),

@@ -32,6 +32,7 @@ pub mod pairs;
 mod people;
 pub mod rate;
 mod recent;
+pub mod saved;
 pub mod scopes;
 pub mod stake;
 pub mod terms;

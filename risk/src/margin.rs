@@ -1,5 +1,6 @@
 //! What positions tie up in a margin account: a share of their value, or so much a lot, by instrument.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::SetMargin;
 use tidegate_model::hash::hash_words;
 use tidegate_model::{InstrumentId, Money, Reject, RejectReason};
@@ -17,7 +18,7 @@ pub const MARGIN_MAX: Money = Money(1 << 112);
 const TAG_MARGIN: u64 = 0x7269_736b_6d61_7267;
 
 /// One of the two margins of an instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
     /// Millionths of the value.
     pub share_e6: u32,
@@ -26,7 +27,7 @@ pub struct Requirement {
 }
 
 /// The margins of an instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarginTerms {
     /// What opening a position takes.
     pub initial: Requirement,

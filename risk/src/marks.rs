@@ -7,6 +7,7 @@ use crate::ask::BP_PER_UNIT;
 use crate::control::Control;
 use crate::gate::Risk;
 use crate::scopes::{Range, STOPS, ScopeSlot, Stop};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{Action, ControlKind, Reason};
 use tidegate_model::event::Tripped;
 use tidegate_model::{AccountId, InstrumentId, Scope, ScopeKind, Ticks, UnixNanos};
@@ -16,7 +17,7 @@ pub const SWEEP_NS: u64 = 100_000_000;
 /// Room for what stops at once, so that nothing is allocated then: a firm's worth of strategies.
 pub(crate) const TRIPS_ROOM: usize = 8_192;
 /// How far the sweep is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sweep {
     /// The stake that is valued next: accounts' first, then strategies', then principals'.
     next: usize,

@@ -5,6 +5,8 @@
 //! of them move to pages that instruments share: its directory, the page, then the record. The directory lies where the
 //! account's number says, so that no load waits for the line before it.
 
+use serde::{Deserialize, Serialize};
+use tidegate_model::saved::touch;
 use tidegate_model::{AccountId, InstrumentId, Reject, RejectReason};
 
 /// Pairs that one table can hold: `FEW` for each account there can be.
@@ -29,8 +31,15 @@ const PAIRS_WARM: usize = 4_096;
 const ACCOUNTS_WARM: usize = 1_024;
 
 /// Where a pair's record is; valid for the table that gave it, for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairSlot(u32);
+
+impl PairSlot {
+    /// The number of the record, from 0, in the order in which pairs were first used.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The pairs of an account as long as they are few.
 #[derive(Clone, Copy, Debug)]
@@ -105,21 +114,16 @@ impl<T> PairTable<T> {
 
     /// Writes to the room of the first few thousand pairs, so that the first order of a pair does not wait for
     /// the system to hand out a page. `blank` is overwritten later.
-    ///
-    /// # Panics
-    /// After the first account.
     pub fn prefault(&mut self, blank: T)
     where
         T: Clone,
     {
-        assert!(self.lines.is_empty(), "before the first account");
-        self.lines.resize(ACCOUNTS_WARM, Line::EMPTY);
-        self.lines.clear();
-        self.directory[..ACCOUNTS_WARM * PAGES_PER_ACCOUNT].fill(0);
-        self.pages.resize(PAIRS_WARM, [0; PAGE_LEN]);
-        self.pages.clear();
-        self.records.resize(PAIRS_WARM, blank);
-        self.records.clear();
+        touch(&mut self.lines, ACCOUNTS_WARM, Line::EMPTY);
+        for page in &mut self.directory[..ACCOUNTS_WARM * PAGES_PER_ACCOUNT] {
+            *page = core::hint::black_box(*page);
+        }
+        touch(&mut self.pages, PAIRS_WARM, [0; PAGE_LEN]);
+        touch(&mut self.records, PAIRS_WARM, blank);
     }
 
     /// Makes room for the pairs of `account`.
@@ -234,6 +238,16 @@ impl<T> PairTable<T> {
     #[inline]
     pub fn get_mut(&mut self, slot: PairSlot) -> &mut T {
         &mut self.records[slot.0 as usize]
+    }
+
+    /// Accounts that there is room for, from number 0.
+    pub(crate) fn accounts(&self) -> u32 {
+        self.lines.len() as u32
+    }
+
+    /// Every record, in the order in which the pairs were first used.
+    pub(crate) fn all(&self) -> &[T] {
+        &self.records
     }
 
     /// How many records there are.

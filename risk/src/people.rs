@@ -1,16 +1,19 @@
 //! Who may ask for what.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     MAY_CONTROL, MAY_ESTIMATE, MAY_TRADE, PERMISSIONS_KNOWN, Role, SetPrincipal,
 };
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::UpTo;
 use tidegate_model::{AccountId, PrincipalId, Reject, RejectReason, StateHash, StrategyId};
 
 const TAG_PRINCIPAL: u64 = 0x7269_736b_7072_696e;
 
 /// Every principal that the configuration has told of.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct People {
+    #[serde(with = "UpTo::<{ PrincipalId::COUNT_MAX }>")]
     known: Vec<Option<SetPrincipal>>,
     hash: StateHash,
 }
@@ -140,6 +143,13 @@ impl People {
             return Err(Reject::of(RejectReason::SamePerson, value));
         }
         Ok(())
+    }
+
+    /// The same hash, computed anew.
+    pub fn hash_from_scratch(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        self.known.iter().flatten().for_each(|known| hash.add(hash_of(known)));
+        hash
     }
 
     pub const fn hash(&self) -> StateHash {

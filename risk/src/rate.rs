@@ -1,12 +1,13 @@
 //! How many messages an account may send: a token bucket in integers, on event time.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::UnixNanos;
 
 /// What one message costs. The unit is chosen so that a rate of one a second gains one unit a nanosecond.
 const TOKEN: u64 = 1_000_000_000;
 
 /// A token bucket. It starts full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenBucket {
     /// What is in it, in 1e-9 tokens; at most `burst x TOKEN`, which 64 bits hold for any `burst`.
     level: u64,

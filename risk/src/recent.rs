@@ -1,7 +1,9 @@
 //! Orders of the last while, to know one that is sent again under another name.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::NewOrder;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::Sparse;
 use tidegate_model::{StateHash, UnixNanos};
 
 /// Sets of four: together as many orders as arrive within a second on a busy day. 768 KiB.
@@ -23,7 +25,7 @@ impl Content {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
     content: u64,
     first_at: UnixNanos,
@@ -42,8 +44,9 @@ impl Seen {
 }
 
 /// How often orders of one content came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Recent {
+    #[serde(with = "Sparse::<SETS>")]
     sets: Vec<[Seen; WAYS]>,
     hash: StateHash,
 }
@@ -78,6 +81,13 @@ impl Recent {
             false => Seen { content: content.0, first_at: now, last_at: now, count: 1 },
         };
         self.hash.add(seen.hash());
+    }
+
+    /// The same hash, computed anew.
+    pub fn hash_from_scratch(&self) -> StateHash {
+        let mut hash = StateHash::default();
+        self.sets.iter().flatten().for_each(|seen| hash.add(seen.hash()));
+        hash
     }
 
     pub const fn hash(&self) -> StateHash {

@@ -5,8 +5,10 @@ use crate::factors::{FactorLimit, FactorSums};
 use crate::rate::TokenBucket;
 use crate::stake::Contribution;
 use crate::throttle::Ring;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{Action, ControlKind, KillMode};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::UpTo;
 use tidegate_model::{
     AccountId, GroupId, InstrumentId, PrincipalId, Reject, RejectReason, Scope, ScopeKind,
     StateHash, StrategyId, Ticks, UnixNanos,
@@ -15,9 +17,16 @@ use tidegate_model::{
 const TAG_SCOPE: u64 = 0x7269_736b_7363_6f70;
 /// Controls that one scope may have: each kind once, and the lists of instruments.
 const CONTROLS_MAX: usize = 128;
+/// Scopes that there can be: the firm and every number of every kind.
+pub(crate) const RECORDS_MAX: usize = 1
+    + PrincipalId::COUNT_MAX
+    + AccountId::COUNT_MAX
+    + StrategyId::COUNT_MAX
+    + InstrumentId::COUNT_MAX
+    + GroupId::COUNT_MAX;
 
 /// Which record; valid for the table that gave it, for good. 0 is the firm's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ScopeSlot(u32);
 
 impl ScopeSlot {
@@ -30,7 +39,7 @@ impl ScopeSlot {
 }
 
 /// Sums over everything that belongs to a scope.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Money, in the firm's currency.
     pub money: Contribution,
@@ -56,7 +65,7 @@ impl Totals {
 }
 
 /// What happened since the day began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// Notional executed, in the firm's currency.
     pub notional: i128,
@@ -71,7 +80,7 @@ pub struct Day {
 }
 
 /// What stops a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stop {
     pub control: ControlKind,
     pub action: Action,
@@ -91,7 +100,7 @@ pub(crate) const STOPS: [ControlKind; 5] = [
 ];
 
 /// How far a price went in one window and in the one before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Range {
     pub began_at: UnixNanos,
     /// Lowest and highest, in ticks; in this window and in the one before.
@@ -99,13 +108,14 @@ pub(crate) struct Range {
 }
 
 /// One scope.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ScopeRecord {
     pub scope: Scope,
     /// The record of the group that it belongs to; the firm's where it is in none.
     pub group: ScopeSlot,
     pub kill: Option<KillMode>,
     /// By kind.
+    #[serde(with = "UpTo::<CONTROLS_MAX>")]
     pub controls: Vec<Control>,
     /// A bit for each kind among them.
     pub kinds: u64,
@@ -305,8 +315,9 @@ impl ScopeRecord {
 }
 
 /// Every scope that anything was ever set for, found by its number.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Scopes {
+    #[serde(with = "UpTo::<RECORDS_MAX>")]
     records: Vec<ScopeRecord>,
     /// By kind, then by number: the record, or the firm's where there is none.
     slots: [Vec<ScopeSlot>; 5],
@@ -342,6 +353,24 @@ impl Scopes {
     pub fn slot(&self, kind: ScopeKind, id: u32) -> ScopeSlot {
         let slots = &self.slots[kind as usize - 2];
         slots.get(id as usize).copied().unwrap_or(ScopeSlot::FIRM)
+    }
+
+    /// True if every number leads to a record of its own or to the firm's, and every record to a group's or to the firm's.
+    pub fn is_linked(&self) -> bool {
+        let is_there = |slot: ScopeSlot| slot.index() < self.records.len();
+        let mut found = 0;
+        for (kind, slots) in KINDS.iter().zip(&self.slots) {
+            for (id, slot) in slots.iter().enumerate().filter(|(_, slot)| **slot != ScopeSlot::FIRM)
+            {
+                found += 1;
+                if !is_there(*slot) || self.get(*slot).scope != Scope::of(*kind, id as u32) {
+                    return false;
+                }
+            }
+        }
+        found + 1 == self.records.len()
+            && self.records[0].scope == Scope::FIRM
+            && self.records.iter().all(|record| is_there(record.group))
     }
 
     /// The record of a scope, if it has one.

@@ -1,6 +1,7 @@
 //! What somebody has at stake in one instrument, and what that adds to sums over instruments.
 
 use crate::exposure::PairExposure;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::FACTORS_MAX;
 use tidegate_model::fx::Rate;
 use tidegate_model::hash::hash_words;
@@ -14,7 +15,7 @@ const TAG_STAKE: u64 = 0x7269_736b_7374_616b;
 pub(crate) const STAKE_MAX: i128 = 1 << 104;
 
 /// What one stake adds to sums, in the firm's currency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {
     /// What open orders may cost at most, by [`Side::index`].
     pub open: [i128; 2],
@@ -56,7 +57,7 @@ impl Contribution {
 }
 
 /// What an account, a strategy or a principal has in one instrument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stake {
     /// Lots and money, open and held. The cost of a position is kept for accounts only.
     pub exposure: PairExposure,
@@ -84,7 +85,7 @@ impl Stake {
 }
 
 /// What risk knows of an instrument.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Traded {
     /// What one tick of one lot is worth, in the currency of the instrument.
     pub money_per_tick_lot: i128,
@@ -105,7 +106,7 @@ pub(crate) struct Traded {
 }
 
 /// What all accounts have in one instrument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Everyone {
     /// Lots of open orders, by [`Side::index`].
     pub open: [i128; 2],

@@ -1,9 +1,10 @@
 //! When the last executions of a scope were: as many as a throttle counts.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::UnixNanos;
 
 /// The times of the last `len` executions, the oldest of them at hand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ring {
     times: Box<[UnixNanos]>,
     next: usize,
@@ -24,6 +25,11 @@ impl Ring {
         self.count = (self.count + 1).min(len);
         // The slot that is written next holds the oldest.
         self.count == len && now.0.saturating_sub(self.times[self.next].0) < window_ns
+    }
+
+    /// True if what it counts lies in it.
+    pub fn is_sound(&self) -> bool {
+        self.next < self.times.len() && self.count <= self.times.len()
     }
 
     /// Forgets all of them.

@@ -1,5 +1,7 @@
 //! Every instrument's L3 book, and what each event does to it.
 
+mod saved;
+
 use super::index::{Found, RefIndex};
 use super::ladder::{Ladder, Queue, Spot};
 use super::{
@@ -8,12 +10,13 @@ use super::{
     pack_tag,
 };
 use crate::grid::Grid;
+use bytemuck::{Pod, Zeroable};
 use core::hint::select_unpredictable;
 use tidegate_model::hash::fold;
 use tidegate_model::{InstrumentId, Lots, MarketEvent, MarketEventKind, Side, StateHash, Ticks};
 
 /// A resting order: half a cache line.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Record {
     price: i64,

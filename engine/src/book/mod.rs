@@ -30,11 +30,12 @@ pub use books::Books;
 pub use naive::NaiveBooks;
 pub use query::{Levels, OrdersAt};
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::hash::fold;
 use tidegate_model::{InstrumentId, Lots, Side, Ticks};
 
 /// Bounds of a [`Books`], given once. Memory is reserved as address space and used as it is touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BookLimits {
     /// Orders resting at once, over all instruments; at most [`BookLimits::ORDERS_CEILING`]. 32 bytes each.
     pub orders_max: u32,

@@ -1,27 +1,43 @@
 //! Reports on their way back from the venue: they leave when their latency has passed.
 
 use super::table::Bounded;
+use serde::{Deserialize, Serialize};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Sparse};
 use tidegate_model::{AccountId, EventRecord, StateHash, UnixNanos};
 
 /// Reports that may be on their way at once; when there are more, the oldest leaves early.
 pub const ANSWERS_MAX: usize = 65_536;
 
 /// Reports on their way, in the order in which they leave.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Answers {
-    held: Bounded<(UnixNanos, EventRecord)>,
+    held: Bounded<(UnixNanos, EventRecord), ANSWERS_MAX>,
     /// How many are about each account.
+    #[serde(with = "Sparse::<{ AccountId::COUNT_MAX }>")]
     of_account: Vec<u32>,
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        Self { held: Bounded::new(ANSWERS_MAX), of_account: vec![0; AccountId::COUNT_MAX] }
+        Self { held: Bounded::new(), of_account: vec![0; AccountId::COUNT_MAX] }
     }
 }
 
 impl Answers {
+    /// Looks at what was read from a snapshot.
+    pub fn restored(&self) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "answers", why);
+        check(self.of_account.len() == AccountId::COUNT_MAX, "every account has a count")?;
+        let mut counts = vec![0; AccountId::COUNT_MAX];
+        for (_, record) in self.held.iter() {
+            counts.get_mut(record.account.index()).into_iter().for_each(|count| *count += 1);
+        }
+        check(self.of_account == counts, "reports are counted by account")?;
+        let due = || self.held.iter().map(|answer| answer.0);
+        check(due().is_sorted(), "reports leave in their order")
+    }
+
     /// When the next one leaves.
     pub fn next_due(&self) -> Option<UnixNanos> {
         self.held.front().map(|answer| answer.0)

@@ -6,6 +6,7 @@
 use super::Core;
 use super::orders::refuse_new;
 use super::output::{Output, Publisher};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use tidegate_model::command::{Flatten, NewOrder, OrderType, TimeInForce};
 use tidegate_model::event::CancelReason;
@@ -24,7 +25,7 @@ const RETRY_NS: u64 = 1_000_000_000;
 const NEVER: UnixNanos = UnixNanos(u64::MAX);
 
 /// A scope whose positions are to be closed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Flattening {
     scope: Flatten,
     who: Requester,

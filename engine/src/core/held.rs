@@ -6,16 +6,18 @@ use super::market::is_acceptable;
 use super::orders::Traded;
 use super::output::{Output, Publisher};
 use super::paper::Request;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{CancelReason, ExecType};
 use tidegate_model::market::TradingStatus;
+use tidegate_model::saved::Inconsistent;
 use tidegate_model::{InstrumentId, Lots, OrderId, Reject, RejectReason, Side, Ticks, UnixNanos};
 use tidegate_oms::{Order, OrderSlot, Place, Requester, Waiter};
 
 /// When orders end by themselves, soonest first, then in the order of entry.
 ///
 /// An order that ended before stays in until its time comes or the day ends, so there are never more than the store keeps.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Expiries {
     heap: std::collections::BinaryHeap<std::cmp::Reverse<(UnixNanos, OrderId)>>,
 }
@@ -24,6 +26,14 @@ impl Expiries {
     /// Room for as many as the order store keeps; the memory is touched as they come.
     pub fn new(orders_max: u32) -> Self {
         Self { heap: std::collections::BinaryHeap::with_capacity(orders_max as usize) }
+    }
+
+    /// Reserves the room that [`Self::new`] does, after it was read from a snapshot.
+    pub fn restored(&mut self, orders_max: u32) -> Result<(), Inconsistent> {
+        let room = (orders_max as usize).checked_sub(self.heap.len());
+        let room = room.ok_or(Inconsistent { part: "expiries", why: "orders expire once" })?;
+        self.heap.reserve_exact(room);
+        Ok(())
     }
 
     /// When the next one is due.

@@ -1,8 +1,10 @@
 //! The instruments an engine lists: by id, by symbol, and by the feed's own number.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::SetTickTable;
 use tidegate_model::instrument::InstrumentError;
 use tidegate_model::market::TradingStatus;
+use tidegate_model::saved::{Inconsistent, Room, UpTo, records};
 use tidegate_model::tick_table::{TICK_BANDS_MAX, TickTableError};
 use tidegate_model::{
     Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, TickTable, Ticks, UnixNanos,
@@ -13,7 +15,7 @@ use tidegate_model::{
 pub const CHANNELS_MAX: usize = 65_536;
 
 /// One instrument and what the market last said of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Listed {
     /// Its number.
     pub id: InstrumentId,
@@ -30,14 +32,18 @@ pub struct Listed {
 }
 
 /// Every instrument.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Listing {
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     listed: Vec<Listed>,
     /// Sorted by symbol; looked up when an instrument is defined, never on the path of an order.
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     by_symbol: Vec<(Symbol, InstrumentId)>,
     /// [`InstrumentId::NONE`] where the feed has not bound the number.
+    #[serde(with = "records")]
     by_channel: Vec<InstrumentId>,
     /// By instrument, as far as any has one.
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     tick_tables: Vec<Option<Box<TickTable>>>,
 }
 
@@ -59,6 +65,34 @@ impl Listing {
             by_channel: vec![InstrumentId::NONE; CHANNELS_MAX],
             tick_tables: Vec::new(),
         }
+    }
+
+    /// Every instrument, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listed> {
+        self.listed.iter()
+    }
+
+    /// Looks at what was read from a snapshot.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] says what cannot be.
+    pub fn restored(&self) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "listing", why);
+        let numbered = self.listed.iter().zip(0..).all(|(listed, id)| listed.id.0 == id);
+        check(numbered, "instruments are numbered through")?;
+        let is_checked = |terms: &Instrument| terms.checked().as_ref() == Ok(terms);
+        let checked = self.listed.iter().all(|listed| is_checked(&listed.instrument));
+        check(checked, "terms of instruments are some")?;
+        let mut symbols: Vec<_> =
+            self.listed.iter().map(|listed| (listed.instrument.symbol, listed.id)).collect();
+        symbols.sort_unstable();
+        let once = symbols.windows(2).all(|pair| pair[0].0 != pair[1].0);
+        check(once && symbols == self.by_symbol, "instruments are found by symbol")?;
+        check(self.by_channel.len() == CHANNELS_MAX, "every channel has a place")?;
+        let is_there =
+            |id: &InstrumentId| *id == InstrumentId::NONE || id.index() < self.listed.len();
+        check(self.by_channel.iter().all(is_there), "channels are of instruments")?;
+        check(self.tick_tables.len() <= self.listed.len(), "tick tables are of instruments")
     }
 
     /// Lists `instrument`, or confirms that it is listed with the same terms.

@@ -7,6 +7,7 @@ use super::internal::check_house_terms;
 use super::orders::{best_of_own, check_trading, refuse_new};
 use super::output::{Output, Publisher};
 use super::paper::{FillCause, Request};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     Contingency, LIST_LEGS_MAX, NewAlgorithm, NewList, NewOrder, OrderType, ReplaceOrder,
     SelfTrade, TimeInForce,
@@ -26,7 +27,7 @@ use tidegate_risk::{Counting, OrderContext, OrderExposure, OwnOrders, Parties, R
 pub const ASSEMBLING_MAX: usize = 64;
 
 /// A list whose legs are still coming.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Assembling {
     head: NewList,
     /// How the one order that follows is worked, if it is no list but a parent.
@@ -43,6 +44,11 @@ impl Assembling {
         let contingency = Contingency::from_wire(head.contingency).unwrap_or(Contingency::Oco);
         let legs = [NewOrder::BLANK; LIST_LEGS_MAX];
         Self { head, algorithm, contingency, who, legs, count: 0 }
+    }
+
+    /// True if it has the legs that it counts.
+    pub(super) fn is_sound(&self) -> bool {
+        self.count <= LIST_LEGS_MAX
     }
 
     fn legs(&self) -> &[NewOrder] {

@@ -29,6 +29,7 @@ pub mod paper;
 mod proposals;
 mod reports;
 pub mod route;
+mod saved;
 mod stops;
 mod table;
 mod taking;
@@ -40,9 +41,12 @@ pub use listing::{CHANNELS_MAX, Listed, Listing};
 pub use output::{Collected, NoOutput};
 use output::{Output, Publisher};
 use paper::PaperVenue;
+pub use saved::LoadError;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{Configure, SetLimits};
 use tidegate_model::event::{Ack, Event};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Room, room};
 use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, MarketEvent, Reject, RejectReason, SeqNo,
     StateHash, UnixNanos,
@@ -60,7 +64,7 @@ pub enum Input<'a> {
 }
 
 /// What the state machine met that changed nothing; telemetry, not state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Market events applied or told on.
     pub market_events: u64,
@@ -79,7 +83,7 @@ pub struct Counters {
 }
 
 /// All trading state, and the one way to change it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Core {
     seq: SeqNo,
     now: UnixNanos,
@@ -102,19 +106,25 @@ pub struct Core {
     /// When orders end by themselves. It follows from the orders, so it is not hashed.
     expiries: held::Expiries,
     /// Lists whose legs are still coming.
+    #[serde(with = "Room::<{ lists::ASSEMBLING_MAX }>")]
     assembling: Vec<lists::Assembling>,
     /// What waits for a second person.
     proposals: proposals::Proposals,
     /// Scopes whose positions are to be closed.
+    #[serde(with = "Room::<{ flatten::FLATTENS_MAX }>")]
     flattening: Vec<flatten::Flattening>,
     /// The trades of the market event that is applied; taken out before the next input.
+    #[serde(skip)]
     traded: Option<orders::Traded>,
     /// Scratch: orders that a trade triggers.
+    #[serde(skip, default = "room::<_, 1_024>")]
     triggered: Vec<Waiter>,
     internal: Internal,
     /// Scratch: displayed orders that a taking order goes through.
+    #[serde(skip, default = "room::<_, { taking::WALK_MAX }>")]
     walk: Vec<taking::Taking>,
     /// Scratch: orders of ours that the book crosses when trading goes on.
+    #[serde(skip, default = "room::<_, 1_024>")]
     crossed: Vec<OrderSlot>,
     counters: Counters,
 }
@@ -155,10 +165,10 @@ impl Core {
             proposals: proposals::Proposals::new(),
             flattening: Vec::with_capacity(flatten::FLATTENS_MAX),
             traded: None,
-            triggered: Vec::with_capacity(1_024),
+            triggered: room::<_, 1_024>(),
             internal: Internal::new(configure.orders_max),
-            walk: Vec::with_capacity(taking::WALK_MAX),
-            crossed: Vec::with_capacity(1_024),
+            walk: room::<_, { taking::WALK_MAX }>(),
+            crossed: room::<_, 1_024>(),
             counters: Counters::default(),
         })
     }

@@ -8,6 +8,7 @@ use super::Core;
 use super::orders::refuse_new;
 use super::output::{Output, Publisher};
 use bytemuck::Zeroable;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     CancelOrder, ControlKind, Decide, Decision, FLAG_CANCEL_ON_DISCONNECT, NewOrder,
     ORDER_PROPOSAL_LIFE_NS, PROPOSAL_LIFE_NS, ReplaceOrder,
@@ -16,6 +17,7 @@ use tidegate_model::event::{
     CancelReason, Event, ExecType, Execution, OrdStatus, Proposal, ProposalStatus,
 };
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room};
 use tidegate_model::{
     AccountId, ClientOrderId, Command, CommandRecord, InstrumentId, Lots, PrincipalId, Reject,
     RejectReason, Scope, SessionId, StateHash, UnixNanos,
@@ -32,7 +34,7 @@ const ORDERS_OF_ONE_MAX: usize = 64;
 const TAG_PROPOSAL: u64 = 0x5052_4f50;
 
 /// One that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Waiting {
     number: u64,
     hash: u64,
@@ -71,9 +73,10 @@ impl Waiting {
 }
 
 /// Everything that waits for a second person.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Proposals {
     /// By rising number.
+    #[serde(with = "Room::<PROPOSALS_MAX>")]
     waiting: Vec<Waiting>,
     last_number: u64,
     next_due: Option<UnixNanos>,
@@ -82,6 +85,18 @@ pub(super) struct Proposals {
 impl Proposals {
     pub fn new() -> Self {
         Self { waiting: Vec::with_capacity(PROPOSALS_MAX), last_number: 0, next_due: None }
+    }
+
+    /// Looks at what was read from a snapshot.
+    pub fn restored(&self) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "proposals", why);
+        let rise = self.waiting.windows(2).all(|pair| pair[0].number < pair[1].number);
+        let last = self.waiting.last().is_none_or(|last| last.number <= self.last_number);
+        check(rise && last, "numbers rise")?;
+        let mut known = self.waiting.iter().map(|one| one.record.command().is_some());
+        check(known.all(|known| known), "what is proposed is a command")?;
+        let due = self.waiting.iter().map(|one| one.lapses_at).min();
+        check(self.next_due == due, "the next one lapses first")
     }
 
     /// Lets one more wait.

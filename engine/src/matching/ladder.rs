@@ -10,9 +10,12 @@
 //! the best is the largest key and no price overflows.
 
 use super::far::{Far, FarIter};
+use super::markets::HANDLES_MAX;
 use crate::grid::Grid;
 use core::iter::Peekable;
+use serde::{Deserialize, Serialize};
 use tidegate_model::Side;
+use tidegate_model::saved::{Inconsistent, UpTo};
 
 /// Steps in a window: three levels of 64. At one cent, 2,621: all prices of nearly every share. Memory is used as it is touched.
 const WINDOW_LEN: usize = 64 * 64 * 64;
@@ -24,13 +27,15 @@ const MISSES_PER_MOVE: u32 = 4_096;
 const DRIFT_MIN: i64 = WINDOW_LEN as i64 / 4;
 /// Levels that a side has room for when it is first used.
 const LEVELS_MIN: usize = 1_024;
+/// Levels that one side may have made room for: one for each order, doubled once more than needed.
+const LEVELS_MAX: usize = 4 * HANDLES_MAX as usize;
 /// No key: below that of every price.
 pub(super) const NO_KEY: i64 = i64::MIN;
 /// No level.
 pub(super) const NO_LEVEL: u32 = 0;
 
 /// Orders in a row, first to last.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Queue {
     pub(super) qty: u64,
     pub(super) orders: u32,
@@ -41,7 +46,7 @@ pub(super) struct Queue {
 }
 
 /// The orders at one price.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(align(32))]
 struct Level {
     queue: Queue,
@@ -50,13 +55,16 @@ struct Level {
 
 const _: () = assert!(size_of::<Level>() == 32);
 
-#[derive(Debug)]
+/// Saved are the levels; where they are found follows from their keys.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ladder {
     /// 0 for bids, -1 for offers: xor with it turns prices to keys, and back.
     flip: i64,
     /// Key of the best price that holds something, or [`NO_KEY`].
+    #[serde(skip, default = "no_key")]
     best: i64,
     /// Its level.
+    #[serde(skip)]
     best_level: u32,
     /// The level that was freed last, or [`NO_LEVEL`]; the next one is in its `head`.
     free: u32,
@@ -65,19 +73,33 @@ pub(super) struct Ladder {
     /// Key step of the first place of the window.
     base: i64,
     /// Which of `tops` hold something.
+    #[serde(skip)]
     root: u64,
     /// Which of `words` hold something.
+    #[serde(skip, default = "no_tops")]
     tops: [u64; 64],
     /// Bit i: place i of the ring holds something.
+    #[serde(skip)]
     words: Box<[u64]>,
     /// The ring, by key step modulo its length: the level there, if its bit is set.
+    #[serde(skip)]
     window: Box<[u32]>,
     /// The first is nobody's.
+    #[serde(with = "UpTo::<LEVELS_MAX>")]
     levels: Vec<Level>,
     /// Keys outside the window and their levels.
+    #[serde(skip, default = "Far::new")]
     far: Far,
     /// Entries that missed the window since it moved.
     misses: u32,
+}
+
+const fn no_key() -> i64 {
+    NO_KEY
+}
+
+const fn no_tops() -> [u64; 64] {
+    [0; 64]
 }
 
 impl Ladder {
@@ -97,6 +119,52 @@ impl Ladder {
             far: Far::new(),
             misses: 0,
         }
+    }
+
+    /// Makes what follows from the levels that were read from a snapshot; tells the levels that hold something.
+    pub(super) fn restored(&mut self, grid: &Grid, side: Side) -> Result<Vec<u32>, Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "price levels", why);
+        check(self.flip == Self::new(side).flip, "bids and offers are apart")?;
+        let mut is_free = vec![false; self.levels.len()];
+        let mut at = self.free;
+        while at != NO_LEVEL {
+            let free = is_free.get_mut(at as usize).filter(|free| !**free);
+            let free =
+                free.ok_or(Inconsistent { part: "price levels", why: "free ones are a list" });
+            *free? = true;
+            at = self.levels[at as usize].queue.head;
+        }
+        if self.len != 0 {
+            let bases = -grid.step_max()..=grid.step_max() - WINDOW_LEN as i64;
+            let is_window = self.len == WINDOW_LEN as u64 && bases.contains(&self.base);
+            check(is_window, "the window is within the prices")?;
+            self.words = bytemuck::zeroed_slice_box(WINDOW_LEN / 64);
+            self.window = bytemuck::zeroed_slice_box(WINDOW_LEN);
+        }
+        let held = (1..self.levels.len()).filter(|at| !is_free[*at]).map(|at| at as u32);
+        let held: Vec<u32> = held.collect();
+        for &level in &held {
+            let key = self.levels[level as usize].key;
+            let is_new = match self.near(grid, key ^ self.flip) {
+                Some(place) => {
+                    let is_new = !self.is_held(place);
+                    self.window[place] = level;
+                    self.words[place / 64] |= 1 << (place % 64);
+                    self.tops[place / 4_096] |= 1 << (place / 64 % 64);
+                    self.root |= 1 << (place / 4_096);
+                    is_new
+                }
+                None => key != NO_KEY && self.far.enter(key, level) == level,
+            };
+            check(is_new, "a price has one level")?;
+            self.note_best(key, level);
+        }
+        Ok(held)
+    }
+
+    /// The price of a level.
+    pub(super) fn price_of(&self, level: u32) -> i64 {
+        self.levels[level as usize].key ^ self.flip
     }
 
     /// The key of a price: larger is better. Of a key, its price.

@@ -7,6 +7,7 @@ use super::pool::{NONE, Pool, SIDES};
 use super::take::Maker;
 use super::{Phase, Reports};
 use crate::grid::Grid;
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use tidegate_model::command::{OrderType, TimeInForce};
@@ -18,7 +19,7 @@ use tidegate_model::{Lots, Side, StateHash, Ticks, UnixNanos};
 pub(super) const BESIDE_MAX: usize = 16_384;
 
 /// The market of one instrument, without its orders' records.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Market {
     /// Its number among the markets.
     pub(super) id: u32,
@@ -65,10 +66,13 @@ pub(super) struct Market {
     pub(super) expiries: BinaryHeap<Reverse<(UnixNanos, u32)>>,
     pub(super) hash: StateHash,
     /// Scratch: orders that are walked over while lists change.
+    #[serde(skip)]
     pub(super) walk: Vec<u32>,
     /// Scratch: orders and lots that somebody might trade with.
+    #[serde(skip)]
     pub(super) makers: Vec<(Maker, u64)>,
     /// Scratch of auctions.
+    #[serde(skip)]
     pub(super) bidding: Bidding,
 }
 

@@ -6,9 +6,13 @@ use super::pool::{NONE, Node, Pool};
 use super::take::Taker;
 use super::terms::Entry;
 use super::{Indicative, PRICE_MAX, Phase, QTY_MAX, Reports};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::TimeInForce;
 use tidegate_model::event::CancelReason;
-use tidegate_model::{AccountId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos};
+use tidegate_model::saved::{Inconsistent, UpTo};
+use tidegate_model::{
+    AccountId, InstrumentId, Lots, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos,
+};
 
 /// A limit order without further terms: DAY, GTC, IOC or FOK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +35,10 @@ pub struct Plain {
 pub const HANDLES_MAX: u32 = 1 << 24;
 
 /// The market of every instrument.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Markets {
     pool: Pool,
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     markets: Vec<Market>,
 }
 
@@ -42,6 +47,23 @@ impl Markets {
     /// are used, or by [`Self::prefault`].
     pub fn new(handles_max: u32) -> Self {
         Self { pool: Pool::new(handles_max.min(HANDLES_MAX)), markets: Vec::new() }
+    }
+
+    /// Makes what follows from what was read from a snapshot of markets with these steps, and looks at all of it.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] says what cannot be.
+    pub fn restored(&mut self, steps: &[Ticks], handles_max: u32) -> Result<(), Inconsistent> {
+        let Self { pool, markets } = self;
+        let check = |holds, why| Inconsistent::unless(holds, "markets", why);
+        check(markets.len() == steps.len(), "instruments have their markets")?;
+        pool.restored(handles_max.min(HANDLES_MAX))?;
+        let mut found = vec![false; pool.handles_max() + 1];
+        for ((market, id), step) in markets.iter_mut().zip(0..).zip(steps) {
+            check(market.id == id && market.step == step.0, "markets are numbered through")?;
+            market.restored(pool, &mut found)?;
+        }
+        check(pool.live().all(|slot| found[slot as usize]), "every order is in a market")
     }
 
     /// Takes and touches the memory that the first 2^17 handles need; without it memory moves as orders come.

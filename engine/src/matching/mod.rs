@@ -22,6 +22,7 @@ mod markets;
 mod naive;
 mod phases;
 mod pool;
+mod saved;
 mod single;
 mod take;
 mod terms;
@@ -33,6 +34,7 @@ pub use single::SingleMarket;
 pub use terms::{Entry, Peg, Terms, Trail};
 pub use tidegate_model::command::Phase;
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::SelfTrade;
 use tidegate_model::event::CancelReason;
 use tidegate_model::{Lots, Reject, Side, Ticks};
@@ -55,7 +57,7 @@ pub struct Trade {
 }
 
 /// What an auction would do now (rule 7.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Indicative {
     /// Its price; `None` if nothing would trade.
     pub price: Option<Ticks>,

@@ -4,9 +4,12 @@ use super::Reports;
 use super::carry::node_of;
 use super::hash::{OrderState, Place, hash_order, hash_terms};
 use super::ladder::Queue;
+use super::markets::HANDLES_MAX;
 use super::terms::{Entry, Terms};
 use bytemuck::{Pod as PlainOldData, Zeroable};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{OrderType, TimeInForce};
+use tidegate_model::saved::{Inconsistent, UpTo};
 use tidegate_model::{AccountId, Lots, Side, Ticks};
 
 /// No order: a link that ends, a handle without an order. The record there is written to, never read, so that linking
@@ -48,6 +51,38 @@ pub(super) struct Node {
 }
 
 const _: () = assert!(size_of::<Node>() == 64);
+
+/// Records that stand for no live order are many, and nobody's: the live ones are written, each behind its place.
+mod saved_nodes {
+    use super::{HANDLES_MAX, Node};
+    use bytemuck::Zeroable;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::SerializeSeq};
+    use tidegate_model::saved::records;
+
+    pub fn serialize<S: Serializer>(nodes: &[Node], to: S) -> Result<S::Ok, S::Error> {
+        let mut seq = to.serialize_seq(Some(2))?;
+        seq.serialize_element(&nodes.len())?;
+        let live: Vec<Node> = nodes.iter().filter(|node| node.is_live != 0).copied().collect();
+        seq.serialize_element(&Live(live))?;
+        seq.end()
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Live(#[serde(with = "records")] Vec<Node>);
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Node>, D::Error> {
+        let (len, Live(live)) = <(usize, Live)>::deserialize(from)?;
+        if len > HANDLES_MAX as usize + 1 {
+            return Err(D::Error::custom("there are more places than handles"));
+        }
+        let mut nodes = vec![Node::zeroed(); len];
+        for node in live {
+            let place = nodes.get_mut(node.handle as usize + 1).filter(|node| node.is_live == 0);
+            *place.ok_or_else(|| D::Error::custom("an order has a place of its own"))? = node;
+        }
+        Ok(nodes)
+    }
+}
 
 impl Node {
     /// The hash of the order as it stands.
@@ -104,7 +139,7 @@ const PLACES: [Place; 8] = [
 pub(super) const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
 
 /// What a live order that is not plain has beside its record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Special {
     /// Its terms as they are in force; its quantity is in the record.
     pub(super) entry: Entry,
@@ -130,14 +165,17 @@ const NOBODY: Special = Special {
 };
 
 /// Every live order of every market. A record's place is the order's handle and one more: nothing is looked up.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Pool {
     /// As many as handles were used so far, and some.
+    #[serde(with = "saved_nodes")]
     nodes: Vec<Node>,
     handles_max: usize,
     /// What [`Node::special`] points to; 0 is nobody's.
+    #[serde(with = "UpTo::<{ HANDLES_MAX as usize + 1 }>")]
     specials: Vec<Special>,
     /// Places of `specials` that are free.
+    #[serde(with = "UpTo::<{ HANDLES_MAX as usize + 1 }>")]
     free_specials: Vec<u32>,
 }
 
@@ -150,6 +188,67 @@ impl Pool {
             specials: vec![NOBODY],
             free_specials: Vec::new(),
         }
+    }
+
+    /// Looks at what was read from a snapshot of a pool for `handles_max` handles.
+    pub(super) fn restored(&self, handles_max: u32) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "orders in the house", why);
+        check(self.handles_max == handles_max as usize, "there is room for other orders")?;
+        let count = self.nodes.len();
+        check((1..=self.handles_max + 1).contains(&count), "orders have places")?;
+        check(!self.specials.is_empty(), "no terms are nobody's")?;
+        let mut seen = vec![false; self.specials.len()];
+        seen[0] = true;
+        let mut once = |special: u32| match seen.get_mut(special as usize) {
+            Some(seen) => !core::mem::replace(seen, true),
+            None => false,
+        };
+        for (node, slot) in self.nodes.iter().zip(0..).filter(|(node, _)| node.is_live != 0) {
+            let is_known = usize::from(node.place) < PLACES.len() - 1
+                && node.side < 2
+                && TimeInForce::from_wire(node.time_in_force).is_some();
+            check(slot > 0 && node.handle == slot - 1 && is_known, "an order is one")?;
+            let is_once = node.special == NONE || once(node.special);
+            check(is_once, "an order has terms of its own")?;
+        }
+        check(self.free_specials.iter().all(|at| once(*at)), "free terms are nobody's")?;
+        check(seen.iter().all(|seen| *seen), "terms are somebody's or free")
+    }
+
+    /// The live order of a place, if there is one.
+    pub(super) fn get(&self, slot: u32) -> Option<&Node> {
+        self.nodes.get(slot as usize).filter(|node| node.is_live != 0)
+    }
+
+    /// Places of live orders.
+    pub(super) fn live(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().zip(0..).filter(|(node, _)| node.is_live != 0).map(|(_, slot)| slot)
+    }
+
+    /// Marks the orders of a queue as found there; false if it is none, or one was found before, or it holds something else
+    /// than it says, or not all of them are what `is_here` says.
+    pub(super) fn find_all(
+        &self,
+        queue: &Queue,
+        found: &mut [bool],
+        is_here: impl Fn(&Node) -> bool,
+    ) -> bool {
+        let (mut at, mut before, mut orders, mut qty) = (queue.head, NONE, 0u32, 0u64);
+        while at != NONE {
+            let Some(node) = self.nodes.get(at as usize).filter(|node| node.is_live != 0) else {
+                return false;
+            };
+            let sum = qty.checked_add(node.qty);
+            if core::mem::replace(&mut found[at as usize], true)
+                || node.prev != before
+                || !is_here(node)
+            {
+                return false;
+            }
+            let Some(sum) = sum else { return false };
+            (before, at, orders, qty) = (at, node.next, orders + 1, sum);
+        }
+        queue.tail == before && queue.orders == orders && queue.qty == qty
     }
 
     /// Takes and touches the memory of the first orders.

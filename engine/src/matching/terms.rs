@@ -1,10 +1,11 @@
 //! An order as the market is asked to take it.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{OrderType, PegKind, PostOnly, SelfTrade, TimeInForce};
 use tidegate_model::{AccountId, Lots, Side, Ticks, UnixNanos};
 
 /// A new order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The number by which the market knows it; no live order may have it.
     pub handle: u32,
@@ -25,7 +26,7 @@ pub struct Entry {
 }
 
 /// How far a trailing order's stop price keeps from the last trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Trail {
     /// So many ticks, above 0.
     Ticks(i64),
@@ -34,7 +35,7 @@ pub enum Trail {
 }
 
 /// What a pegged order follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Peg {
     /// Which price.
     pub kind: PegKind,
@@ -43,7 +44,7 @@ pub struct Peg {
 }
 
 /// The terms that a plain order does not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// Trigger price of stop and touched orders; of trailing orders the first one.
     pub stop_price: Option<Ticks>,

@@ -85,6 +85,8 @@ pub struct SetFees {
     pub sell_round_nano: i64,
 }
 
+crate::saved_as_bytes!(SetFees);
+
 /// Gives an account or an instrument a schedule of fees. That of the account goes before that of the instrument, and
 /// either before the rates of the instrument itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]

@@ -99,6 +99,8 @@ pub struct SetLimits {
     pub reason: Reason,
 }
 
+crate::saved_as_bytes!(SetLimits);
+
 /// Engages or releases a kill switch. Releasing one is a proposal that a second person decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -155,3 +157,5 @@ pub struct Configure {
     /// The currency that the firm's sums are counted in; empty is USD.
     pub currency: Code,
 }
+
+crate::saved_as_bytes!(Configure);

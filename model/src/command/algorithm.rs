@@ -56,6 +56,8 @@ pub struct NewAlgorithm {
     pub reserved: [u8; 7],
 }
 
+crate::saved_as_bytes!(NewAlgorithm);
+
 /// How the volume of a day spreads over it, in parts of equal length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -74,6 +76,8 @@ pub struct SetVolumeCurve {
     pub weights: [u16; CURVE_BUCKETS_MAX],
 }
 
+crate::saved_as_bytes!(SetVolumeCurve);
+
 /// Closes positions: what is open is canceled, and when it is gone market orders take the positions back to zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -89,6 +93,8 @@ pub struct Flatten {
     /// Zero.
     pub reserved: [u8; 6],
 }
+
+crate::saved_as_bytes!(Flatten);
 
 impl Flatten {
     /// Closes what an account holds, in the name of no strategy.

@@ -40,3 +40,5 @@ pub struct NewList {
     /// Zero.
     pub reserved: [u8; 6],
 }
+
+crate::saved_as_bytes!(NewList);

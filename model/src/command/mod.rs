@@ -184,6 +184,8 @@ pub struct CommandRecord {
     pub body: [u8; 128],
 }
 
+crate::saved_as_bytes!(CommandRecord);
+
 const _: () = assert!(size_of::<CommandRecord>() == 160);
 
 /// A command as one matches on it.

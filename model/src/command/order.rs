@@ -221,6 +221,8 @@ pub struct NewOrder {
     pub strategy: StrategyId,
 }
 
+crate::saved_as_bytes!(NewOrder);
+
 const _: () = assert!(size_of::<NewOrder>() == 128);
 
 impl NewOrder {

@@ -55,6 +55,8 @@ pub struct SetFillModel {
     pub log_unit: Lots,
 }
 
+crate::saved_as_bytes!(SetFillModel);
+
 /// The largest volatility of a day that is taken for one: ten times the price, in 1e-6.
 pub const VOLATILITY_E6_MAX: u32 = 10_000_000;
 /// The largest factor of impact, in 1e-4: a hundred times what is measured anywhere.
@@ -82,6 +84,8 @@ pub struct SetImpact {
     /// Zero.
     pub reserved: [u8; 4],
 }
+
+crate::saved_as_bytes!(SetImpact);
 
 wire_enum!(
     /// A leg of the way between us and the paper venue.
@@ -137,6 +141,8 @@ pub struct LatencyPoint {
     /// Nanoseconds, at most [`LATENCY_NS_MAX`].
     pub ns: u64,
 }
+
+crate::saved_as_bytes!(LatencyPoint);
 
 /// Adds points to the table of a leg. Between points the latency runs straight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

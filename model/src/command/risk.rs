@@ -225,6 +225,8 @@ pub struct SetPrincipal {
     pub name: [u8; 24],
 }
 
+crate::saved_as_bytes!(SetPrincipal);
+
 /// Sets one control of one scope, or takes it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]

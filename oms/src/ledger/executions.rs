@@ -1,15 +1,18 @@
 //! Every execution of the day, by number, so that one can be taken back or put right.
 
 use crate::order::OrderSlot;
+use crate::orders::ORDERS_MAX;
+use serde::{Deserialize, Serialize};
 use tidegate_model::event::Liquidity;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, UpTo, check_hash, touch};
 use tidegate_model::{AccountId, ExecId, InstrumentId, Lots, Money, Side, StateHash, Ticks};
 
 const TAG_EXECUTION: u64 = 0x6f6d_7365_7865_6375;
 const TAG_NEXT: u64 = 0x6f6d_736e_6578_6563;
 
 /// One execution as it is booked. 64 bytes, written one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// What was charged for it. May be something even when it was taken back: see [`crate::Amended::is`].
     pub fee: Money,
@@ -54,9 +57,10 @@ impl Executed {
 }
 
 /// The executions since the day began, the last of them if there were more than there is room for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Executions {
     /// By number, masked. Grows, within its reserved room, until the first lap of numbers is done.
+    #[serde(with = "UpTo::<{ ORDERS_MAX as usize }>")]
     records: Vec<Executed>,
     mask: u64,
     next: u64,
@@ -92,9 +96,28 @@ impl Executions {
             side: Side::Buy,
             liquidity: Liquidity::Maker,
         };
-        assert!(self.records.is_empty(), "before the first execution");
-        self.records.resize(self.records.capacity(), BLANK);
-        self.records.clear();
+        touch(&mut self.records, self.mask as usize + 1, BLANK);
+    }
+
+    /// Looks at what was read from a snapshot, and reserves the room that [`Self::new`] does.
+    pub fn restored(&mut self, count_max: u32, orders: usize) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "executions", why);
+        let (count, used) = (count_max as usize, self.records.len());
+        check(self.mask + 1 == u64::from(count_max), "it has room for other executions")?;
+        let numbered = self.next > 0 && (1..=self.next).contains(&self.first);
+        check(numbered && used <= count, "executions are numbered from 1")?;
+        check(used == count || self.next == used as u64 + 1, "the next execution has a place")?;
+        let is_placed = |(at, kept): (usize, &Executed)| {
+            kept.exec_id.0.wrapping_sub(1) & self.mask == at as u64
+                && kept.exec_id.0 < self.next
+                && kept.before.0 < kept.exec_id.0
+                && kept.order.index() < orders
+        };
+        check(self.records.iter().enumerate().all(is_placed), "executions lie by their number")?;
+        check_hash("executions", self.hash(), self.hash_from_scratch())?;
+        self.records.reserve_exact(count - used);
+        self.prefault();
+        Ok(())
     }
 
     /// The number that the next execution gets.

@@ -9,8 +9,11 @@
 
 use super::NONE;
 use crate::position::share;
+use serde::{Deserialize, Serialize};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room};
 use tidegate_model::{AccountId, InstrumentId, Money, StateHash};
+use tidegate_risk::pairs::PAIRS_MAX;
 
 /// Lots that all positions together may have in lists, closed ones of the day included: 32 MiB, touched as they come.
 pub const TAX_LOTS_MAX: usize = 1 << 20;
@@ -21,7 +24,7 @@ const TAG_LOT: u64 = 0x6f6d_7374_6178_6c74;
 const TAG_QUEUE: u64 = 0x6f6d_7371_7565_7565;
 
 /// Lots bought or sold together, older than the newest. Does not change while it is in a list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct TaxLot {
     /// Above 0 for bought ones, below 0 for ones sold short.
     cost: Money,
@@ -32,7 +35,7 @@ struct TaxLot {
 }
 
 /// What a position has beside its newest lot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Older {
     /// The oldest lot that is not closed, or [`NONE`].
     cursor: u32,
@@ -61,7 +64,7 @@ impl Older {
 }
 
 /// The lots of one position.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct LotQueue {
     account: AccountId,
     instrument: InstrumentId,
@@ -83,16 +86,18 @@ pub struct Closed {
 }
 
 /// The lots of every position that has some.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct TaxLots {
+    #[serde(with = "Room::<TAX_LOTS_MAX>")]
     lots: Vec<TaxLot>,
     /// The first of a list of places that are free again.
     free: u32,
+    #[serde(with = "Room::<PAIRS_MAX>")]
     queues: Vec<LotQueue>,
 }
 
 /// Where a position's queue is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueSlot(u32);
 
 impl TaxLots {
@@ -100,8 +105,45 @@ impl TaxLots {
         Self {
             lots: Vec::with_capacity(TAX_LOTS_MAX),
             free: NONE,
-            queues: Vec::with_capacity(tidegate_risk::pairs::PAIRS_MAX),
+            queues: Vec::with_capacity(PAIRS_MAX),
         }
+    }
+
+    /// Looks at what was read from a snapshot: every lot is in one queue or free.
+    pub fn restored(&self) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "tax lots", why);
+        let mut seen = vec![false; self.lots.len()];
+        // The last lot of a list, if the list is one and none of its lots is in another.
+        let mut walk = |first: u32, mut visit: Box<dyn FnMut(u32) + '_>| {
+            let (mut at, mut last) = (first, NONE);
+            while at != NONE {
+                match seen.get_mut(at as usize) {
+                    Some(seen) if !*seen => *seen = true,
+                    _ => return None,
+                }
+                visit(at);
+                (last, at) = (at, self.lots[at as usize].next);
+            }
+            Some(last)
+        };
+        check(walk(self.free, Box::new(|_| ())).is_some(), "free places are a list")?;
+        for queue in &self.queues {
+            let ends = [queue.now.cursor, queue.now.tail, queue.opening.cursor, queue.opening.tail];
+            let mut found = ends.map(|end| end == NONE);
+            let note = |at: u32| {
+                ends.iter().zip(&mut found).for_each(|(end, found)| *found |= *end == at);
+            };
+            let last = walk(queue.head, Box::new(note));
+            check(last.is_some() && found.iter().all(|found| *found), "a queue has its lots")?;
+            check(queue.hash == queue.hash_now(), "queues enter the state hash as they are")?;
+        }
+        drop(walk);
+        check(seen.iter().all(|seen| *seen), "every lot is in a queue or free")
+    }
+
+    /// True if there is such a queue.
+    pub fn has(&self, slot: QueueSlot) -> bool {
+        (slot.0 as usize) < self.queues.len()
     }
 
     /// A queue for a position, which has one at most; there is room for as many as there are positions.

@@ -13,15 +13,20 @@ use crate::rates::Rates;
 use bytemuck::Zeroable;
 use executions::{Executed, Executions};
 use lots::{Closed, QueueSlot, TaxLots};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::CostMethod;
 use tidegate_model::event::{Liquidity, Position};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Sparse, UpTo, check_hash};
 use tidegate_model::{
     AccountId, ExecId, Instrument, InstrumentId, Money, Reject, RejectReason, StateHash,
 };
 use tidegate_risk::exposure::PAIR_MONEY_MAX;
 use tidegate_risk::pairs::{PairSlot, PairTable};
+use tidegate_risk::saved::Paired;
 
+/// Currencies beside base ones that there can be.
+const OTHERS_MAX: usize = AccountId::COUNT_MAX * (AccountId::CURRENCIES_MAX - 1);
 const TAG_POSITION: u64 = 0x6f6d_7370_6f73_6974;
 
 /// Totals stay within this, 5.3e18 units of currency, so that the sums of a few of them cannot overflow even when each
@@ -37,7 +42,7 @@ const _: () = assert!(
 pub const NONE: u32 = u32::MAX;
 
 /// An account: its base currency, and where its others are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct AccountRecord {
     base: Wallet,
     currencies: u8,
@@ -52,7 +57,7 @@ pub struct WalletSlot {
     other: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct PositionRecord {
     account: AccountId,
     instrument: InstrumentId,
@@ -66,6 +71,12 @@ struct PositionRecord {
     queue: Option<QueueSlot>,
     /// The position of another account that came to the instrument before.
     holder_before: Option<PairSlot>,
+}
+
+impl Paired for PositionRecord {
+    fn pair(&self) -> (AccountId, InstrumentId) {
+        (self.account, self.instrument)
+    }
 }
 
 impl PositionRecord {
@@ -121,14 +132,17 @@ struct Closing {
     cost: Money,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Ledger {
+    #[serde(with = "UpTo::<{ AccountId::COUNT_MAX }>")]
     accounts: Vec<Option<AccountRecord>>,
     /// Currencies beside the base ones, in the order in which accounts came to hold them.
+    #[serde(with = "UpTo::<OTHERS_MAX>")]
     others: Vec<Wallet>,
     rates: Rates,
     positions: PairTable<PositionRecord>,
     /// By instrument: the position of who came to it last. From there [`PositionRecord::holder_before`] leads to the others.
+    #[serde(with = "Sparse::<{ InstrumentId::COUNT_MAX }>")]
     last_holder: Vec<Option<PairSlot>>,
     lots: TaxLots,
     executions: Executions,
@@ -150,6 +164,51 @@ impl Ledger {
             none: Position::zeroed(),
             hash: StateHash::default(),
         }
+    }
+
+    /// Looks at what was read from a snapshot, and reserves the room that [`Self::new`] does.
+    pub fn restored(&mut self, executions_max: u32, orders: usize) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "accounts", why);
+        self.executions.restored(executions_max, orders)?;
+        self.lots.restored()?;
+        check(self.last_holder.len() == InstrumentId::COUNT_MAX, "every instrument has a place")?;
+        let mut seen = vec![false; self.others.len()];
+        for (id, record) in self.accounts.iter().enumerate() {
+            let Some(AccountRecord { base, currencies, .. }) = record else { continue };
+            let id = AccountId(id as u32);
+            check(base.has_own_hashes(id), "wallets enter the state hash as they are")?;
+            let (mut next, mut count) = (base.next, 1);
+            while next != NONE {
+                match seen.get_mut(next as usize) {
+                    Some(seen) if !*seen => *seen = true,
+                    _ => return check(false, "a currency is one account's"),
+                }
+                let other = &self.others[next as usize];
+                check(other.has_own_hashes(id), "wallets enter the state hash as they are")?;
+                (next, count) = (other.next, count + 1);
+            }
+            check(count == *currencies, "an account's currencies are counted")?;
+        }
+        check(seen.iter().all(|seen| *seen), "every currency is an account's")?;
+        let pairs = self.positions.len();
+        for (at, held) in self.positions.records().enumerate() {
+            check(self.record(held.account).is_ok(), "positions have accounts")?;
+            check(held.last_exec.0 < self.executions.next().0, "positions know past executions")?;
+            let is_before = held.holder_before.is_none_or(|before| before.index() < at);
+            check(is_before, "who came before is known before")?;
+            let queue = held.queue.is_none_or(|queue| self.lots.has(queue));
+            check(queue, "positions have their lots")?;
+            let hash = hash_position(held.account, held.instrument, &held.position);
+            check(
+                held.hash == hash || held.hash == 0,
+                "positions enter the state hash as they are",
+            )?;
+        }
+        let is_there = |slot: &PairSlot| slot.index() < pairs;
+        check(self.last_holder.iter().flatten().all(is_there), "holders have positions")?;
+        check_hash("accounts", self.hash(), self.hash_from_scratch())?;
+        self.prefault();
+        Ok(())
     }
 
     pub fn prefault(&mut self) {

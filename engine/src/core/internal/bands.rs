@@ -2,6 +2,7 @@
 //! (`docs/rule-book.md`, rule 8).
 
 use crate::matching::PRICE_MAX;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{BAND_PPM_MAX, PAUSE_NS_MAX, PPM_PER_UNIT, Phase, SetBands};
 use tidegate_model::event::PhaseCause;
 use tidegate_model::hash::hash_words;
@@ -11,7 +12,7 @@ use tidegate_model::{Reject, RejectReason, Ticks, UnixNanos};
 pub(super) type Limits = (Ticks, Ticks);
 
 /// The bands of one market, and its pause.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Guard {
     static_ppm: u32,
     dynamic_ppm: u32,

@@ -13,18 +13,20 @@ mod entry;
 mod phases;
 mod told;
 
-use super::Core;
 use super::output::{Output, Publisher};
 use super::paper::Request;
+use super::{Core, Listing};
 use crate::matching::{Indicative, Markets, Plain};
 use bands::Guard;
 pub(super) use entry::check_house_terms;
 use entry::{as_triggered, entry, house_price, is_plain};
 pub(super) use phases::indicative_updates;
 use phases::{Agenda, LastTold};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{NewOrder, OrderType, ReplaceOrder};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room, UpTo};
 use tidegate_model::{Instrument, InstrumentId, Lots, Side, StateHash, Ticks, UnixNanos};
 use tidegate_oms::{Order, OrderSlot, Place, Requester, Waiter};
 use told::{Asked, Step, Told};
@@ -33,23 +35,30 @@ use told::{Asked, Step, Told};
 const NONE: u32 = u32::MAX;
 
 /// Every market of the house, and whose it is.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Internal {
     pub(super) markets: Markets,
     /// By instrument: the number of its market, or [`NONE`].
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     market_of: Vec<u32>,
     /// By market.
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     instruments: Vec<InstrumentId>,
     /// By market.
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     guards: Vec<Guard>,
     /// By market; what was told is no state.
+    #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     told: Vec<LastTold>,
     agenda: Agenda,
     /// Scratch: market and handle of orders that leave together.
+    #[serde(skip)]
     pub(super) leaving: Vec<(u32, u32)>,
     /// Scratch: those of one market.
+    #[serde(skip)]
     handles: Vec<u32>,
     /// Legs of lists whose stop prices trades have reached, in their turn; none between inputs.
+    #[serde(skip)]
     pub(super) triggered: Vec<Waiter>,
 }
 
@@ -82,6 +91,33 @@ impl Internal {
         self.guards.push(Guard::default());
         self.told.push(LastTold::NOTHING);
         self.agenda.add_market(self.guards.len());
+    }
+
+    /// Looks at what was read from a snapshot of an engine for `orders_max` orders, and makes the room that there was.
+    pub fn restored(&mut self, listing: &Listing, orders_max: u32) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "markets of the house", why);
+        let (mut markets, mut steps) = (Vec::new(), Vec::new());
+        for listed in listing.iter() {
+            let market = self.market_of.get(listed.id.index()).copied();
+            let is_internal = listed.instrument.is_internal();
+            let number = if is_internal { markets.len() as u32 } else { NONE };
+            check(market == Some(number), "instruments have their markets")?;
+            if is_internal {
+                markets.push(listed.id);
+                steps.push(listed.instrument.order_tick);
+            }
+        }
+        check(self.market_of.len() == listing.iter().count(), "instruments have their markets")?;
+        check(self.instruments == markets, "markets have their instruments")?;
+        let count = markets.len();
+        check(self.guards.len() == count && self.told.len() == count, "markets are guarded")?;
+        check(self.agenda.is_sound(count), "what falls due does so in a market")?;
+        self.markets.restored(&steps, orders_max)?;
+        if count > 0 {
+            self.markets.prefault_all();
+            self.agenda.add_market(count);
+        }
+        Ok(())
     }
 
     /// The number of an instrument's market, if it has one.

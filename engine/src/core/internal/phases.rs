@@ -6,6 +6,7 @@ use super::told::Step;
 use super::{Core, Internal};
 use crate::core::output::{Output, Publisher};
 use crate::matching::{Indicative, PRICE_MAX, Phase};
+use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use tidegate_model::command::{SetBands, SetPhase, SetReference};
 use tidegate_model::event::PhaseCause;
@@ -20,7 +21,7 @@ const INDICATIVE_INTERVAL_NS: u64 = 100_000_000;
 const INDICATIVE_INTERVAL_NS_PER_ORDER: u64 = 2_000;
 
 /// What falls due in a market by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::core) enum Due {
     /// Its pause ends.
     Reopening,
@@ -32,7 +33,7 @@ pub(in crate::core) enum Due {
 ///
 /// A market has at most one entry of each kind that counts; those of pauses that ended before their time are dropped when the
 /// list is full.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Agenda {
     heap: std::collections::BinaryHeap<Reverse<(UnixNanos, Due, u32)>>,
 }
@@ -45,6 +46,12 @@ impl Agenda {
     pub fn add_market(&mut self, markets: usize) {
         let wanted = markets * ENTRIES_PER_MARKET;
         self.heap.reserve(wanted.saturating_sub(self.heap.len()));
+    }
+
+    /// True if its entries are of one of `markets`, and not too many.
+    pub fn is_sound(&self, markets: usize) -> bool {
+        self.heap.len() <= markets * ENTRIES_PER_MARKET
+            && self.heap.iter().all(|Reverse((_, _, market))| (*market as usize) < markets)
     }
 
     /// When the next entry is due.
@@ -257,7 +264,7 @@ impl Core {
 }
 
 /// What was told of one market, and is still to come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct LastTold {
     /// What an auction would do.
     pub indicative: Indicative,

@@ -8,6 +8,7 @@ use super::probability::Probability;
 use super::queue::{Place, Queue, Resting};
 use super::quotes::Quotes;
 use super::risk_averse::RiskAverse;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     EXPONENT_E3_MAX, FLAG_FILL_ON_TOUCH, FillModelKind, SetFillModel, VOLUME_SHARE_BP_MAX,
 };
@@ -15,7 +16,7 @@ use tidegate_model::market::Bar;
 use tidegate_model::{Lots, Reject, RejectReason, Ticks};
 
 /// How much of a market a feed tells, the most first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Depth {
     /// Every displayed order (L3). Where nothing was told yet, this is supposed.
     #[default]
@@ -41,6 +42,12 @@ pub enum Model {
     Quotes(Quotes),
     /// See [`super::bars`].
     Bars(Bars),
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::Exact(Exact)
+    }
 }
 
 /// Calls a method of the model that it is.

@@ -21,6 +21,7 @@
 //! a position that our own taking would have marked up or down is not (pessimistic for buyers that hold, optimistic for those who
 //! turn around); what others would do because of us is not there.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{COEFFICIENT_E4_MAX, HALF_LIFE_NS_MAX, SetImpact, VOLATILITY_E6_MAX};
 use tidegate_model::{Lots, Reject, RejectReason, Side, Ticks, UnixNanos};
 
@@ -30,7 +31,7 @@ const ROOT_BITS: u32 = 20;
 const HALVINGS_MAX: u64 = 64;
 
 /// The impact of what our orders took of one instrument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impact {
     set: SetImpact,
     /// Lots bought less lots sold, at `at`; half of it is forgotten after each half-life.
@@ -39,6 +40,11 @@ pub struct Impact {
 }
 
 impl Impact {
+    /// True if its settings mean something.
+    pub fn is_sound(&self) -> bool {
+        Self::check(&self.set).is_ok()
+    }
+
     /// Lets settings pass that mean something; all 0 is none.
     ///
     /// # Errors

@@ -16,24 +16,27 @@
 //! Bias: draws are independent, real latency comes in bursts. The engine's own books (positions, limits, orders that wait) are
 //! kept at the venue's time: only what is told is told later.
 
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
     AddLatencyPoints, LATENCY_NS_MAX, LATENCY_POINTS_MAX, LatencyLeg, LatencyModel, LatencyPoint,
     SetLatency,
 };
 use tidegate_model::hash::{fold, hash_words};
+use tidegate_model::saved::{Inconsistent, UpTo, check_hash};
 use tidegate_model::{Reject, RejectReason, StateHash, UnixNanos};
 
 /// What random shares and quantiles count in.
 const SHARE_ONE: u64 = 1_000_000_000;
 
 /// One leg.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Leg {
     model: LatencyModel,
     constant_ns: u64,
     seed: u64,
     /// Random shares drawn so far.
     draws: u64,
+    #[serde(with = "UpTo::<LATENCY_POINTS_MAX>")]
     points: Vec<LatencyPoint>,
     /// Sum of the hashes of the points.
     hash: StateHash,
@@ -67,6 +70,10 @@ impl Leg {
     }
 }
 
+fn hash_of_point(at: usize, point: &LatencyPoint) -> u64 {
+    hash_words(0x504f_494e, &[at as u64, point.at, point.ns])
+}
+
 /// The `count`th random share of a seed, below [`SHARE_ONE`].
 fn share(seed: u64, count: u64) -> u64 {
     // One multiplication mixes a counter too little: neighbours stay alike.
@@ -89,7 +96,7 @@ fn interpolate(points: &[LatencyPoint], x: u64) -> u64 {
 }
 
 /// All legs.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// Feed, entry, answer.
     legs: [Leg; 3],
@@ -99,6 +106,22 @@ impl Latency {
     /// Everything happens at once.
     pub fn none() -> Self {
         Self { legs: [0; 3].map(Leg::constant) }
+    }
+
+    /// Looks at what was read from a snapshot.
+    pub fn restored(&self) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "latency", why);
+        for leg in &self.legs {
+            let ascends = leg.points.windows(2).all(|pair| pair[0].at < pair[1].at);
+            check(ascends, "points ascend")?;
+            let mut hash = StateHash::default();
+            leg.points
+                .iter()
+                .enumerate()
+                .for_each(|(at, point)| hash.add(hash_of_point(at, point)));
+            check_hash("latency", leg.hash, hash)?;
+        }
+        Ok(())
     }
 
     fn leg(&mut self, leg: LatencyLeg) -> &mut Leg {
@@ -160,7 +183,7 @@ impl Latency {
             return Err(Reject::new(RejectReason::CapacityExceeded, limit, value));
         }
         for point in points {
-            leg.hash.add(hash_words(0x504f_494e, &[leg.points.len() as u64, point.at, point.ns]));
+            leg.hash.add(hash_of_point(leg.points.len(), point));
             leg.points.push(*point);
         }
         Ok(count as u64)

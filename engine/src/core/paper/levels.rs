@@ -19,11 +19,12 @@
 
 use super::FillModel;
 use super::queue::{Queue, Resting, is_better};
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::FillModelKind;
 use tidegate_model::{Lots, Ticks, UnixNanos};
 
 /// A change of a level, and what of it is explained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Lots ahead of ours before it, trades up to it taken off.
     pub ahead: Lots,
@@ -52,7 +53,7 @@ pub trait Cancels {
 }
 
 /// What is remembered of the level that an order rests at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LevelPlace {
     /// The last change that was told.
     last: Change,

@@ -44,10 +44,12 @@ pub use taken::Taken;
 
 use super::table::Bounded;
 use crate::book::Slot as BookSlot;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::{FillModelKind, SetFillModel, SetImpact};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
 use tidegate_model::market::{Bar, MarketEventKind};
+use tidegate_model::saved::{Inconsistent, Room, make_room, room};
 use tidegate_model::{
     InstrumentId, Lots, MarketEvent, Reject, RejectReason, Side, StateHash, Ticks, UnixNanos,
 };
@@ -102,7 +104,7 @@ pub trait FillModel {
 }
 
 /// What travels between the gate and the venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// A new order.
     New,
@@ -115,7 +117,7 @@ pub enum Request {
 }
 
 /// A request on its way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Flight {
     /// When it arrives.
     pub due: UnixNanos,
@@ -139,7 +141,7 @@ pub enum Displayed {
 }
 
 /// An order that takes, waiting for the open of a bar.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AtOpen {
     /// The order.
     pub order: OrderSlot,
@@ -160,7 +162,7 @@ struct InBar {
 }
 
 /// What the venue holds of one instrument.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Desk {
     /// By side; best price first, then first come.
     resting: [Vec<Resting>; 2],
@@ -171,6 +173,7 @@ struct Desk {
     /// The first half of a bar, until the second comes.
     half: Option<MarketEvent>,
     /// What decides on their fills, chosen by the three that follow.
+    #[serde(skip)]
     model: Model,
     /// As set by command.
     set: SetFillModel,
@@ -185,29 +188,42 @@ struct Desk {
 }
 
 /// The paper venue's own state: what is under way, what rests, what is taken.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct PaperVenue {
     latency: Latency,
     /// What a simulation says that the requests sent next take.
     recorded_ns: Option<u64>,
     /// The market event that is applied, or was last.
     pub(super) market: Market,
-    in_flight: Bounded<Flight>,
+    in_flight: Bounded<Flight, IN_FLIGHT_MAX>,
     /// By instrument.
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     desks: Vec<Desk>,
     taken: Taken,
     /// Filled while a market event is applied, emptied by the core after it.
+    #[serde(skip, default = "room::<_, 1_024>")]
     pub(super) fills: Vec<PaperFill>,
     /// Displayed orders that our resting orders met as they arrived, to be flagged after the event.
+    #[serde(skip, default = "room::<_, 64>")]
     pub(super) met: Vec<(BookSlot, Lots)>,
     /// Between inputs there is none.
+    #[serde(skip)]
     in_bar: Option<InBar>,
     /// Orders that came to wait for their stop price while it is applied.
+    #[serde(skip, default = "room::<_, 64>")]
     armed: Vec<OrderSlot>,
     /// What is removed stays in its queue until all of it is.
     removes_later: bool,
     /// Instruments with such orders.
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     with_removed: Vec<InstrumentId>,
+}
+
+impl Desk {
+    fn make_room(&mut self) {
+        self.resting.iter_mut().for_each(|queue| make_room(queue, 16));
+        make_room(&mut self.at_open, 16);
+    }
 }
 
 impl PaperVenue {
@@ -217,7 +233,7 @@ impl PaperVenue {
             latency: Latency::none(),
             recorded_ns: None,
             market: Market::default(),
-            in_flight: Bounded::new(IN_FLIGHT_MAX),
+            in_flight: Bounded::new(),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
             taken: Taken::new(book_orders_max),
             fills: Vec::with_capacity(1_024),
@@ -227,6 +243,38 @@ impl PaperVenue {
             removes_later: false,
             with_removed: Vec::with_capacity(InstrumentId::COUNT_MAX),
         }
+    }
+
+    /// Looks at what was read from a snapshot, of `instruments`, `orders` and books that display `book_orders_max` orders at
+    /// most, and makes the room that there was.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] says what cannot be.
+    pub fn restored(
+        &mut self,
+        instruments: usize,
+        orders: usize,
+        book_orders_max: u32,
+    ) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "paper venue", why);
+        check(self.desks.len() == instruments, "every instrument has a place")?;
+        check(!self.removes_later && self.with_removed.is_empty(), "no removal is under way")?;
+        let is_there = |slot: OrderSlot| slot.index() < orders;
+        check(self.in_flight.iter().all(|flight| is_there(flight.order)), "requests have orders")?;
+        let due = || self.in_flight.iter().map(|flight| flight.due);
+        check(due().is_sorted(), "requests arrive in their order")?;
+        for (desk, id) in self.desks.iter_mut().zip(0..) {
+            let resting = desk.resting.iter().flatten().map(|resting| resting.order);
+            let mut all = resting.chain(desk.at_open.iter().map(|waiting| waiting.order));
+            check(all.all(is_there), "what rests are orders")?;
+            check(desk.unit > Lots::ZERO && !desk.has_removed, "a unit is some lots")?;
+            let is_known = choice::check(&desk.set).is_ok() && desk.set.instrument.0 == id;
+            check(is_known && desk.impact.is_sound(), "settings mean something")?;
+            desk.model = choice::choose(&desk.set, desk.depth, desk.unit);
+            desk.make_room();
+        }
+        self.latency.restored()?;
+        self.taken.restored(instruments, book_orders_max)
     }
 
     /// How long requests and reports take.
@@ -253,15 +301,14 @@ impl PaperVenue {
 
     /// Makes room for one more instrument, of which one unit is `unit` lots.
     pub fn define_instrument(&mut self, unit: Lots) {
-        let queue = || Vec::with_capacity(16);
         let instrument = InstrumentId(self.desks.len() as u32);
         let set = SetFillModel { instrument, ..Default::default() };
         let depth = Depth::default();
         let model = choice::choose(&set, depth, unit);
-        self.desks.push(Desk {
-            resting: [queue(), queue()],
+        let mut desk = Desk {
+            resting: Default::default(),
             spared: Default::default(),
-            at_open: Vec::with_capacity(16),
+            at_open: Vec::new(),
             half: None,
             model,
             set,
@@ -269,7 +316,9 @@ impl PaperVenue {
             unit,
             impact: Impact::default(),
             has_removed: false,
-        });
+        };
+        desk.make_room();
+        self.desks.push(desk);
         self.taken.define_instrument();
     }
 

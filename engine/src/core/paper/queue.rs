@@ -1,13 +1,15 @@
 //! Our orders that rest on one side of one instrument, as a fill model sees them.
 
 use super::levels::LevelPlace;
+use serde::{Deserialize, Serialize};
 use tidegate_model::command::FillModelKind;
 use tidegate_model::event::Liquidity;
+use tidegate_model::saved::UpTo;
 use tidegate_model::{Lots, SeqNo, Side, Ticks, UnixNanos};
 use tidegate_oms::OrderSlot;
 
 /// What a fill follows from: a market event, or if it is 0, that the order reached the venue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FillCause {
     /// The input that told the event.
     pub seq: SeqNo,
@@ -16,7 +18,7 @@ pub struct FillCause {
 }
 
 /// The market event that is applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Market {
     /// When it happened, by the feed's clock. A feed that begins again, as after a restart in the middle of a session,
     /// goes back in it.
@@ -35,7 +37,7 @@ pub struct Place {
 }
 
 /// An order of ours resting at the venue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Resting {
     /// The order.
     pub order: OrderSlot,
@@ -110,8 +112,9 @@ const SPARED_MAX: usize = 64;
 
 /// Lots displayed at each price of one side that would still be there, had our orders been in the market: the record executed
 /// them by flow that ours took. Orders of ours that come later stand behind them, until the record's level is gone.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Spared {
+    #[serde(with = "UpTo::<SPARED_MAX>")]
     levels: Vec<(Ticks, Lots)>,
 }
 

@@ -1,11 +1,16 @@
 //! What of the displayed market is gone to our taking orders.
 
+use crate::book::BookLimits;
 use crate::book::Slot as BookSlot;
+use serde::{Deserialize, Serialize};
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Room, Sparse, check_hash, make_room};
 use tidegate_model::{InstrumentId, Lots, Side, StateHash, Ticks};
 
+const TAG_TAKEN: u64 = 0x5441_4b45;
+
 /// How much of a level without orders is gone to us.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct TakenLevel {
     side: Side,
     price: Ticks,
@@ -19,14 +24,16 @@ impl TakenLevel {
 }
 
 /// What is gone to us.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Taken {
     /// Of each displayed order, by its slot. The book marks the orders of which it is not 0, so that nobody looks here for
     /// the others.
+    #[serde(with = "Sparse::<{ BookLimits::ORDERS_CEILING as usize + 1 }>")]
     orders: Vec<u64>,
     /// Sum of the hashes of what is not 0 in `orders`.
     orders_hash: StateHash,
     /// By instrument: levels without orders that are partly gone, first taken first; never more than the book has.
+    #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     levels: Vec<Vec<TakenLevel>>,
 }
 
@@ -46,6 +53,28 @@ impl Taken {
         self.levels.push(Vec::with_capacity(16));
     }
 
+    /// Looks at what was read from a snapshot, of `instruments` and `book_orders_max` displayed orders at most, and makes the room
+    /// that there was.
+    ///
+    /// # Errors
+    /// [`Inconsistent`] says what cannot be.
+    pub fn restored(
+        &mut self,
+        instruments: usize,
+        book_orders_max: u32,
+    ) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "taken orders", why);
+        check(self.orders.len() == book_orders_max as usize + 1, "displayed orders have places")?;
+        check(self.levels.len() == instruments, "every instrument has a place")?;
+        let mut hash = StateHash::default();
+        for (order, qty) in self.orders.iter().enumerate().filter(|(_, qty)| **qty > 0) {
+            hash.add(hash_words(TAG_TAKEN, &[order as u64, *qty]));
+        }
+        check_hash("taken orders", self.orders_hash, hash)?;
+        self.levels.iter_mut().for_each(|taken| make_room(taken, 16));
+        Ok(())
+    }
+
     /// How much of a displayed order is gone to us. 0 for one that the book does not mark.
     #[inline]
     pub fn of_order(&self, order: BookSlot) -> Lots {
@@ -55,7 +84,7 @@ impl Taken {
     /// Notes how much of a displayed order is gone to us.
     #[inline]
     pub fn set_of_order(&mut self, order: BookSlot, qty: Lots) {
-        let hash_of = |qty: u64| hash_words(0x5441_4b45, &[order.index() as u64, qty]);
+        let hash_of = |qty: u64| hash_words(TAG_TAKEN, &[order.index() as u64, qty]);
         let taken = &mut self.orders[order.index()];
         if *taken > 0 {
             self.orders_hash.remove(hash_of(*taken));

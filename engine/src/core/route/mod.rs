@@ -14,12 +14,16 @@ mod leave;
 mod reports;
 pub mod table;
 
+use super::Listing;
+use serde::{Deserialize, Serialize};
 use table::Standing;
 use tidegate_model::command::{ROUTES_MAX, RouteLink};
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::{Inconsistent, Sparse, check_hash};
 use tidegate_model::{InstrumentId, Lots, OrderId, StateHash};
 use tidegate_oms::OrderSlot;
+use tidegate_oms::oms::ORDERS_MAX;
 
 /// Orders that may be open on one route: a broker's desk has hundreds. It bounds what reconciliation asks for.
 pub const ROUTE_ORDERS_MAX: u32 = 4_096;
@@ -32,7 +36,7 @@ const TAG_ROUTED: u64 = 0x726f_7574_6564;
 const TAG_HELD: u64 = 0x726f_7574_6568;
 
 /// One route.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Route {
     /// How it stands.
     pub link: RouteLink,
@@ -45,7 +49,7 @@ pub struct Route {
 }
 
 /// A routed order, beside the order store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Routed {
     pub(super) order_id: OrderId,
     pub(super) standing: Standing,
@@ -60,10 +64,16 @@ pub(super) struct Routed {
 }
 
 /// OrderQty at the venue, as it is and as it is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Resize {
     pub(super) from: Lots,
     pub(super) to: Lots,
+}
+
+impl Default for Routed {
+    fn default() -> Self {
+        NOT_ROUTED
+    }
 }
 
 const NOT_ROUTED: Routed = Routed {
@@ -76,7 +86,7 @@ const NOT_ROUTED: Routed = Routed {
 };
 
 /// What was booked from a route in one instrument, and what its venue says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Held {
     /// Lots bought less lots sold on the route.
     pub(super) here: i64,
@@ -96,13 +106,15 @@ impl Held {
 }
 
 /// Every route.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Routes {
     routes: [Route; ROUTES_MAX],
     /// By slot of the order store; empty until an instrument is routed.
+    #[serde(with = "Sparse::<{ ORDERS_MAX as usize }>")]
     orders: Vec<Routed>,
     orders_max: u32,
     /// By instrument, as far as the last one that is routed.
+    #[serde(with = "Sparse::<{ InstrumentId::COUNT_MAX }>")]
     held: Vec<Held>,
     hash: StateHash,
 }
@@ -125,6 +137,20 @@ impl Routes {
     pub(super) fn define_instrument(&mut self, id: InstrumentId) {
         self.orders.resize(self.orders_max as usize, NOT_ROUTED);
         self.held.resize((id.index() + 1).max(self.held.len()), Held::default());
+    }
+
+    /// Looks at what was read from a snapshot of an engine for `orders_max` orders.
+    pub(super) fn restored(&self, orders_max: u32, listing: &Listing) -> Result<(), Inconsistent> {
+        let check = |holds, why| Inconsistent::unless(holds, "routes", why);
+        let (orders, count) = (self.orders.len(), orders_max as usize);
+        let last = listing.iter().filter(|listed| listed.instrument.is_routed()).last();
+        let routed = last.map_or(0, |listed| listed.id.index() + 1);
+        check(self.orders_max == orders_max, "there is room for other orders")?;
+        check(orders == if routed > 0 { count } else { 0 }, "orders have places")?;
+        check(self.held.len() == routed, "routed instruments have places")?;
+        let mut hash = StateHash::default();
+        self.orders.iter().for_each(|routed| hash.add(hash_of(routed)));
+        check_hash("routes", self.hash, hash)
     }
 
     /// Every route, by number.

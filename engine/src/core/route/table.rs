@@ -4,7 +4,7 @@
 //! At most once: a request leaves on `Leave*` only, and none of those is possible while an earlier outcome is unknown.
 
 /// Where an order stands with its venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Standing {
     /// It left; nothing was heard.
@@ -95,6 +95,7 @@ pub enum Next {
 
 use Next::{Late, Not, To};
 use Standing::{Canceling, Ended, Kept, Replacing, Sent, Unsure, Working};
+use serde::{Deserialize, Serialize};
 
 /// The table. Rows are [`Standing`], columns [`Happening`], in declared order.
 #[rustfmt::skip]
