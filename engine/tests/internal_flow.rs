@@ -4,6 +4,7 @@
 mod support;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use support::saved::{reload_sometimes, saved};
 use support::*;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
@@ -437,6 +438,9 @@ fn run(steps: &[Step], checks: bool) -> (Core, Vec<Collected>) {
             let record = record.from_session(PrincipalId(1), SessionId(5), at as u64);
             let mut out = Collected::default();
             desk.core.apply(desk.core.seq().next(), Input::Command(&record), &mut out);
+            if !checks {
+                reload_sometimes(&mut desk.core, 40);
+            }
             if checks {
                 listener.hear(&out);
                 note_brackets(&out.events, &mut brackets);
@@ -459,6 +463,7 @@ proptest! {
         let (core, told) = run(&steps, true);
         let (again, told_again) = run(&steps, false);
         assert_eq!(core.state_hash(), again.state_hash());
+        assert!(saved(&core) == saved(&again), "the same, hashed or not");
         for (first, second) in told.iter().zip(&told_again) {
             assert_eq!(&first.events, &second.events);
             assert_eq!(&first.updates, &second.updates);

@@ -4,6 +4,7 @@
 mod support;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use support::saved::{reload_sometimes, saved};
 use support::*;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_engine::parity::{Settings, compare};
@@ -489,6 +490,9 @@ fn run(steps: &[Step], latency_ns: u64, checked: Option<bool>) -> Ran {
         for made in make(step, at, &mut now) {
             let first = desk.out.events.len();
             apply(&mut desk.core, &made, &mut desk.out);
+            if checked.is_none() {
+                reload_sometimes(&mut desk.core, 40);
+            }
             if let Some(levels) = checked {
                 note_brackets(&desk.out.events[first..], &mut brackets);
                 check_state(&desk.core, levels);
@@ -563,6 +567,7 @@ fn check_flow(steps: &[Step], latency_ns: u64, levels: bool) {
     let again = run(steps, latency_ns, None);
     assert_eq!(first.hashes, again.hashes, "in the middle of whatever was under way");
     assert_eq!(first.core.state_hash(), again.core.state_hash());
+    assert!(saved(&first.core) == saved(&again.core), "the same, hashed or not");
     assert_eq!(first.out.events, again.out.events);
     assert_eq!(first.out.updates, again.out.updates);
     check_all_released(first.core);

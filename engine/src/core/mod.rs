@@ -41,7 +41,7 @@ pub use listing::{CHANNELS_MAX, Listed, Listing};
 pub use output::{Collected, NoOutput};
 use output::{Output, Publisher};
 use paper::PaperVenue;
-pub use saved::LoadError;
+pub use saved::{LoadError, STATE_VERSION};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{Configure, SetLimits};
 use tidegate_model::event::{Ack, Event};

@@ -75,10 +75,11 @@ impl Market {
     }
 
     /// The price at which an auction trades, and what that gives; `None` if nothing trades.
-    fn outcome(&self, pool: &Pool, bidding: &mut Bidding) -> Option<Outcome> {
+    fn outcome(&mut self, pool: &Pool, bidding: &mut Bidding) -> Option<Outcome> {
         for side in SIDES {
             self.list_bidders(pool, side, &mut bidding.orders[side.index()]);
         }
+        self.bidders = bidding.orders.iter().map(Vec::len).sum();
         let reference = self.reference.or(self.last);
         bidding.prices.clear();
         for side in SIDES {
@@ -132,11 +133,6 @@ impl Market {
         let supply = bidding.lots(Side::Sell, sell_key(price));
         let surplus = i128::from(demand) - i128::from(supply);
         Some(Outcome { price, qty: demand.min(supply), surplus })
-    }
-
-    /// Orders that the last look went over.
-    pub(super) fn bidders(&self) -> usize {
-        self.bidding.orders.iter().map(Vec::len).sum()
     }
 
     /// What an auction would do now.

@@ -71,6 +71,8 @@ pub(super) struct Market {
     /// Scratch: orders and lots that somebody might trade with.
     #[serde(skip)]
     pub(super) makers: Vec<(Maker, u64)>,
+    /// Orders that the last look at an auction, or the last auction, went over.
+    pub(super) bidders: usize,
     /// Scratch of auctions.
     #[serde(skip)]
     pub(super) bidding: Bidding,
@@ -109,6 +111,7 @@ impl Market {
             hash: StateHash::default(),
             walk: Vec::new(),
             makers: Vec::new(),
+            bidders: 0,
             bidding: Bidding::default(),
         }
     }

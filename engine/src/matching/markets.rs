@@ -402,7 +402,7 @@ impl Markets {
 
     /// Orders that the last look at an auction, or the last auction, went over.
     pub fn bidders(&self, market: u32) -> usize {
-        self.markets[market as usize].bidders()
+        self.markets[market as usize].bidders
     }
 
     /// Open quantity of a live order, displayed or not.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod quoted;
+pub mod saved;
 
 use std::collections::BTreeMap;
 use tidegate_engine::core::{Collected, Core, Input};

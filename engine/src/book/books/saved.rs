@@ -1,7 +1,7 @@
 //! Books in a snapshot: the records of resting orders as they lie, and the levels without orders. Ladders and index follow from
 //! them and are made anew, which looks at every record on the way.
 
-use super::{Book, Books, Record, TAG_TAKEN};
+use super::{Book, Books, Record};
 use crate::book::index::RefIndex;
 use crate::book::ladder::Queue;
 use crate::book::{BookLimits, Level, TAG_PRIORITY_SHIFT, level_hash, order_hash, pack_tag};
@@ -204,11 +204,5 @@ impl Books {
         *ladder.queue_mut(spot) = queue;
         ladder.note_held(spot);
         Ok(())
-    }
-
-    /// Slots of the orders that are marked.
-    pub(crate) fn taken(&self) -> impl Iterator<Item = usize> {
-        let records = self.records.iter().enumerate();
-        records.filter(|(_, record)| record.tag & TAG_TAKEN != 0).map(|(slot, _)| slot)
     }
 }

@@ -1,0 +1,26 @@
+//! States that are saved and read again in the middle of whatever a test does.
+
+use tidegate_engine::core::{Core, STATE_VERSION};
+
+/// The state as bytes.
+pub fn saved(core: &Core) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    core.save(&mut bytes);
+    bytes
+}
+
+/// Puts in place of a state what is read from its bytes; those of that are the same.
+pub fn reload(core: &mut Core) {
+    let bytes = saved(core);
+    let loaded = Core::load(STATE_VERSION, &bytes, core.state_hash());
+    let loaded = loaded.unwrap_or_else(|error| panic!("after input {}: {error}", core.seq()));
+    assert!(saved(&loaded) == bytes, "after input {}: it reads as something else", core.seq());
+    *core = loaded;
+}
+
+/// The same after one input of `each`, whose number says which.
+pub fn reload_sometimes(core: &mut Core, each: u64) {
+    if tidegate_model::hash::fold(core.seq().0, each) % each == 0 {
+        reload(core);
+    }
+}
