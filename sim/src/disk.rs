@@ -50,6 +50,8 @@ struct State {
     pending: Vec<NameChange>,
     dirs: BTreeSet<PathBuf>,
     locks: BTreeSet<PathBuf>,
+    /// Operations until the process is killed in the middle of what it does; 0 from then on.
+    operations_left: Option<u64>,
     /// What went wrong on purpose, for the report.
     told: Vec<String>,
 }
@@ -190,6 +192,7 @@ impl Disk {
             pending: Vec::new(),
             dirs: BTreeSet::new(),
             locks: BTreeSet::new(),
+            operations_left: None,
             told: Vec::new(),
         })))
     }
@@ -216,6 +219,25 @@ impl Disk {
     /// What was done wrong on purpose since this was asked last.
     pub fn take_told(&self) -> Vec<String> {
         std::mem::take(&mut self.state().told)
+    }
+
+    /// After so many operations every further one fails: the process is killed in the middle of what it does. `None` lets all
+    /// succeed again. Returns whether operations failed for that.
+    pub fn stop_after(&self, operations: Option<u64>) -> bool {
+        let before = std::mem::replace(&mut self.state().operations_left, operations);
+        before == Some(0)
+    }
+
+    fn operate(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        match &mut state.operations_left {
+            None => Ok(state),
+            Some(0) => Err(io::Error::other("the process was killed")),
+            Some(left) => {
+                *left -= 1;
+                Ok(state)
+            }
+        }
     }
 
     /// The process has ended, whatever it was doing: its locks are free, and all that it wrote is there.
@@ -434,7 +456,7 @@ fn not_found() -> io::Error {
 
 impl Storage for Disk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>> {
-        let mut state = self.state();
+        let mut state = self.operate()?;
         let found = state.names.get(path).copied();
         let id = match (found, how) {
             (Some(id), Open::Create) => {
@@ -465,7 +487,7 @@ impl Storage for Disk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.operate()?;
         if !state.names.contains_key(path) {
             return Err(not_found());
         }
@@ -474,7 +496,7 @@ impl Storage for Disk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.operate()?;
         if !state.names.contains_key(from) {
             return Err(not_found());
         }
@@ -488,7 +510,7 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.state().sync_dir(dir);
+        self.operate()?.sync_dir(dir);
         Ok(())
     }
 
@@ -552,6 +574,7 @@ impl StorageFile for OpenFile {
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         let end = at as usize + bytes.len();
+        drop(self.disk.operate()?);
         self.room_for(end as u64)?;
         self.with(|file| {
             file.grow(end);
@@ -565,15 +588,17 @@ impl StorageFile for OpenFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        drop(self.disk.operate()?);
         self.room_for(len)?;
         self.with(|file| file.cut(len as usize))
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.disk.state().sync(self.id)
+        self.disk.operate()?.sync(self.id)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
+        drop(self.disk.operate()?);
         self.room_for(len)?;
         self.with(|file| file.grow(len as usize))
     }

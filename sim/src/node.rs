@@ -1,0 +1,485 @@
+//! A process: the engine, and what replication makes of it, primary or standby.
+
+use crate::dice::Dice;
+use crate::load;
+use crate::machine::{INSTANCE, Machine, Rig};
+use crate::net::{Item, Net};
+use crate::store::Store;
+use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidegate_engine::replay::BEHAVIOUR_VERSION;
+use tidegate_model::{ReleaseLevel, SeqNo};
+use tidegate_replication::follower::{FollowerError, Start, Told};
+use tidegate_replication::leader::{Action, Identity, Limits, LinkId, Names};
+use tidegate_replication::lease::{Answer, Candidate, Standing, Timing};
+use tidegate_replication::message::{Control, HEADER_LEN, Message, Progress, Refusal, header};
+use tidegate_replication::tail::{Tail, history};
+use tidegate_replication::{Follower, Leader, Lease, Moment};
+
+/// The lease: a world lives for about a second.
+const LEASE: Duration = Duration::from_millis(60);
+/// Between two tries to connect.
+const CONNECT_EVERY: Duration = Duration::from_millis(3);
+/// Silence after which a follower takes its leader for gone.
+const SILENCE_MAX: Duration = Duration::from_millis(40);
+
+fn limits() -> Limits {
+    Limits {
+        heartbeat: Duration::from_millis(5),
+        silence_max: SILENCE_MAX,
+        lag_max: Duration::from_millis(60),
+        join_lag: Duration::from_millis(20),
+        ..Limits::default()
+    }
+}
+
+/// Why a process ends.
+#[derive(Debug)]
+pub enum NodeEnd {
+    /// As it should; it may be started again.
+    Over(String),
+    /// Its leader never had what is behind this input: that is cut before it starts again.
+    Cut(SeqNo),
+    /// Something that must hold does not.
+    Wrong(anyhow::Error),
+}
+
+fn over(error: anyhow::Error) -> NodeEnd {
+    let text = format!("{error:#}");
+    // The state is another than the primary's, or than it was.
+    if text.contains("state hash") || text.contains("event log goes to") {
+        return NodeEnd::Wrong(error);
+    }
+    NodeEnd::Over(text)
+}
+
+enum Role {
+    /// The only machine.
+    Alone,
+    Standby(Box<Standby>),
+    Leading(Box<Leading>),
+}
+
+struct Standby {
+    follower: Follower,
+    /// The link and the machine at its other end.
+    link: Option<(u64, usize)>,
+    tried: Option<Moment>,
+}
+
+struct Leading {
+    leader: Leader,
+    epoch: u64,
+    links: BTreeMap<LinkId, LinkOut>,
+}
+
+struct LinkOut {
+    to: usize,
+    link: u64,
+    tail: Tail,
+}
+
+/// A process.
+pub struct Node {
+    at: usize,
+    names: Vec<String>,
+    /// Its engine, journal and log.
+    pub rig: Rig,
+    lease: Option<Lease>,
+    role: Role,
+    /// Whether what a new journal needs is on its way.
+    pub is_setting_up: bool,
+    unpublished: bool,
+}
+
+impl Node {
+    /// Starts the process of a machine on what its disk holds.
+    ///
+    /// # Errors
+    /// What the disk or its content refuses.
+    pub fn boot(
+        at: usize,
+        machine: &Machine,
+        level: ReleaseLevel,
+        now: u64,
+        has_store: bool,
+        names: Vec<String>,
+    ) -> Result<Self> {
+        let date = machine.date(now);
+        let mut rig = Rig::boot(machine, level, date)?;
+        let (lease, role) = if has_store {
+            let who = Candidate {
+                name: machine.name.clone(),
+                address: at.to_string(),
+                instance: Some(format!("{INSTANCE:032x}")),
+                may_create: at == 0,
+            };
+            let follower = Follower::new(Start {
+                name: machine.name.clone(),
+                instance: Some(INSTANCE),
+                behaviour_version: BEHAVIOUR_VERSION,
+                history: history(machine.dir(), rig.last())?,
+                is_complete: machine.is_complete,
+            });
+            let standby = Standby { follower, link: None, tried: None };
+            (Some(Lease::new(who, Timing::of_lease(LEASE))), Role::Standby(Box::new(standby)))
+        } else {
+            rig.engine.go_live(load::configure(), date)?;
+            (None, Role::Alone)
+        };
+        Ok(Self { at, names, rig, lease, role, is_setting_up: false, unpublished: true })
+    }
+
+    /// Whether it takes inputs from clients, or would if its lease were held.
+    pub fn is_leading(&self) -> bool {
+        !matches!(self.role, Role::Standby(_))
+    }
+
+    /// The epoch that it leads in; 0 of a standby.
+    pub fn epoch(&self) -> u64 {
+        match &self.role {
+            Role::Leading(leading) => leading.epoch,
+            _ => 0,
+        }
+    }
+
+    /// Whether it holds the lease by its own clock.
+    pub fn holds_lease(&self, clock: u64) -> bool {
+        self.is_leading() && self.lease.as_ref().is_some_and(|lease| lease.is_held(Moment(clock)))
+    }
+
+    /// Whether everything that is released is in its log.
+    pub fn has_published(&self) -> bool {
+        !self.unpublished
+    }
+
+    /// How it stands, for people.
+    pub fn standing(&self) -> String {
+        let last = self.rig.last();
+        let released = self.rig.release.released();
+        match &self.role {
+            Role::Alone => format!("is alone at {last}, released {released}"),
+            Role::Leading(leading) => format!(
+                "leads in epoch {} at {last}, released {released}, in sync {:?}, {:?}, {:?}",
+                leading.epoch,
+                leading.leader.in_sync(),
+                self.lease.as_ref().map(Lease::standing),
+                leading.leader.status()
+            ),
+            Role::Standby(standby) => format!(
+                "follows at {last}, link {:?}, complete {}, {:?}, record {:?}",
+                standby.link,
+                standby.follower.is_complete(),
+                self.lease.as_ref().map(Lease::standing),
+                self.lease.as_ref().and_then(Lease::record)
+            ),
+        }
+    }
+
+    /// The store's answer.
+    pub fn answer(&mut self, clock: u64, number: u64, answer: Answer) {
+        if let Some(lease) = &mut self.lease {
+            lease.answer(Moment(clock), number, answer);
+        }
+    }
+
+    /// What it does when it gets the processor. Returns how many events left.
+    ///
+    /// # Errors
+    /// Why it ends.
+    pub fn step(
+        &mut self,
+        machine: &mut Machine,
+        now: u64,
+        dice: &mut Dice,
+        net: &mut Net,
+        store: &mut Store,
+    ) -> Result<usize, NodeEnd> {
+        let clock = Moment(machine.clock(now));
+        self.keep_lease(machine, clock, now, store).map_err(over)?;
+        match &mut self.role {
+            Role::Alone => {
+                self.rig.turn(machine.date(now)).map_err(over)?;
+            }
+            Role::Standby(_) => self.follow(machine, clock, net),
+            Role::Leading(_) => self.lead(machine, clock, now, net)?,
+        }
+        if dice.one_in(3) {
+            self.rig.sync().map_err(over)?;
+        }
+        if dice.one_in(30) {
+            self.rig.sync_log().map_err(over)?;
+        }
+        let moved = self.rig.publish().map_err(over)?;
+        self.unpublished = moved > 0;
+        Ok(moved)
+    }
+
+    fn keep_lease(
+        &mut self,
+        machine: &mut Machine,
+        clock: Moment,
+        now: u64,
+        store: &mut Store,
+    ) -> Result<()> {
+        let Some(lease) = &mut self.lease else { return Ok(()) };
+        if let Role::Standby(standby) = &self.role {
+            let follower = &standby.follower;
+            machine.is_complete = follower.is_complete();
+            lease.journal(follower.is_complete(), follower.newest_epoch());
+        }
+        if let Some(ask) = lease.ask(clock) {
+            store.ask(self.at, now, ask);
+        }
+        match (lease.standing(), &mut self.role) {
+            (Standing::Over { epoch }, _) => Err(anyhow!("its lease of epoch {epoch} is over")),
+            (Standing::Holder { epoch, .. }, Role::Standby(standby)) => {
+                let in_sync = lease.record().map(|record| record.in_sync.clone());
+                let date = machine.date(now);
+                let identity =
+                    Identity { instance: INSTANCE, epoch, behaviour_version: BEHAVIOUR_VERSION };
+                let history = standby.follower.history().clone();
+                let followers: Names =
+                    self.names.iter().filter(|name| **name != machine.name).cloned().collect();
+                self.rig.engine.lead(epoch, load::configure(), date)?;
+                let mut leader = Leader::new(
+                    identity,
+                    limits(),
+                    history,
+                    SeqNo(1),
+                    &followers,
+                    in_sync.unwrap_or_default(),
+                );
+                leader.grown(self.rig.last());
+                let leading = Leading { leader, epoch, links: BTreeMap::new() };
+                self.role = Role::Leading(Box::new(leading));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn follow(&mut self, machine: &Machine, clock: Moment, net: &mut Net) {
+        let Role::Standby(standby) = &mut self.role else { return };
+        if standby.follower.silence(clock).is_some_and(|silence| silence > SILENCE_MAX) {
+            standby.follower.disconnected();
+            standby.link = None;
+        }
+        let record = self.lease.as_ref().and_then(Lease::record);
+        if let Some(record) = record {
+            standby.follower.heard_of(record.epoch);
+        }
+        let holder = record.and_then(|record| record.holder.clone());
+        let is_due = standby.tried.is_none_or(|tried| clock.since(tried) >= CONNECT_EVERY);
+        if standby.link.is_none()
+            && is_due
+            && let Some(holder) = holder.filter(|holder| *holder != machine.name)
+            && let Some(to) = self.names.iter().position(|name| *name == holder)
+        {
+            let link = net.link();
+            standby.tried = Some(clock);
+            standby.link = Some((link, to));
+            let hello = standby.follower.connected(clock);
+            send(net, self.at, to, link, &hello);
+        }
+        let last = self.rig.last();
+        let progress =
+            Progress { received: last, applied: last, synced: self.rig.release.synced().min(last) };
+        if let Some((link, to)) = standby.link
+            && let Some(confirm) = standby.follower.confirm(progress)
+        {
+            send(net, self.at, to, link, &confirm);
+        }
+        self.rig.release.set_replicated(standby.follower.replicated().min(last));
+    }
+
+    fn lead(
+        &mut self,
+        machine: &Machine,
+        clock: Moment,
+        now: u64,
+        net: &mut Net,
+    ) -> Result<(), NodeEnd> {
+        let Role::Leading(leading) = &mut self.role else { return Ok(()) };
+        let Some(lease) = &mut self.lease else { return Ok(()) };
+        if lease.is_held(clock) {
+            self.rig.turn(machine.date(now)).map_err(over)?;
+        }
+        let Leading { leader, links, .. } = leading.as_mut();
+        leader.grown(self.rig.last());
+        let mut failed = Vec::new();
+        for (id, out) in links.iter_mut() {
+            let Some(up_to) = leader.may_send(*id) else {
+                failed.push(*id);
+                continue;
+            };
+            let mut bytes = Vec::new();
+            out.tail.fill(up_to, &mut bytes).map_err(|error| over(error.into()))?;
+            leader.sent(*id, out.tail.last());
+            if !bytes.is_empty() {
+                net.send(self.at, out.to, Item::Bytes { link: out.link, bytes });
+            }
+        }
+        for id in failed {
+            links.remove(&id);
+        }
+        while let Some(action) = leader.act(clock) {
+            match action {
+                Action::Send { link, message } => {
+                    if let Some(out) = links.get(&link) {
+                        send(net, self.at, out.to, out.link, &message);
+                    }
+                }
+                Action::Close { link, .. } => {
+                    if let Some(out) = links.remove(&link) {
+                        net.send(self.at, out.to, Item::Closed { link: out.link });
+                    }
+                }
+                Action::WriteInSync(set) => lease.write_in_sync(set),
+            }
+        }
+        if let Some(set) = lease.in_sync() {
+            leader.in_sync_stands(set);
+        }
+        self.rig.release.set_replicated(leader.replicated());
+        if let Some(epoch) = leader.fenced() {
+            return Err(NodeEnd::Over(format!("epoch {epoch} has begun")));
+        }
+        Ok(())
+    }
+
+    /// Something has arrived.
+    ///
+    /// # Errors
+    /// Why it ends.
+    pub fn hear(
+        &mut self,
+        machine: &mut Machine,
+        now: u64,
+        from: usize,
+        item: &Item,
+        net: &mut Net,
+    ) -> Result<(), NodeEnd> {
+        let clock = Moment(machine.clock(now));
+        let (link, mut bytes) = match item {
+            Item::Closed { link } => {
+                self.closed(from, *link);
+                return Ok(());
+            }
+            Item::Bytes { link, bytes } => (*link, bytes.as_slice()),
+        };
+        while let Some(head) = bytes.first_chunk::<HEADER_LEN>() {
+            let (shape, len) = header(*head).context("a header").map_err(NodeEnd::Wrong)?;
+            let body = &bytes[HEADER_LEN..][..len];
+            let message = Message::decode(shape, body).context("a body").map_err(NodeEnd::Wrong)?;
+            bytes = &bytes[HEADER_LEN + len..];
+            let goes_on = if self.is_leading() {
+                self.hear_follower(machine, clock, from, link, &message, net)?
+            } else {
+                self.hear_leader(clock, from, link, message, net)?
+            };
+            if !goes_on {
+                net.send(self.at, from, Item::Closed { link });
+                self.closed(from, link);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self, from: usize, link: u64) {
+        match &mut self.role {
+            Role::Alone => {}
+            Role::Standby(standby) => {
+                if standby.link == Some((link, from)) {
+                    standby.follower.disconnected();
+                    standby.link = None;
+                }
+            }
+            Role::Leading(leading) => {
+                let found = leading.links.iter().find(|(_, out)| (out.to, out.link) == (from, link));
+                if let Some(id) = found.map(|(id, _)| *id) {
+                    leading.links.remove(&id);
+                    leading.leader.closed(id);
+                }
+            }
+        }
+    }
+
+    fn hear_follower(
+        &mut self,
+        machine: &Machine,
+        clock: Moment,
+        from: usize,
+        link: u64,
+        message: &Message<'_>,
+        net: &mut Net,
+    ) -> Result<bool, NodeEnd> {
+        let Role::Leading(leading) = &mut self.role else { return Ok(false) };
+        let Leading { leader, links, epoch } = leading.as_mut();
+        let known = links.iter().find(|(_, out)| (out.to, out.link) == (from, link));
+        if let Some(id) = known.map(|(id, _)| *id) {
+            return Ok(leader.hear(clock, id, message).is_ok());
+        }
+        let Message::Control(Control::Hello(hello)) = message else { return Ok(false) };
+        match leader.greet(clock, hello) {
+            Ok((id, welcome)) => {
+                let tail = Tail::open(machine.dir(), self.rig.engine.watermark(), *epoch, welcome.common)
+                    .map_err(|error| over(error.into()))?;
+                links.insert(id, LinkOut { to: from, link, tail });
+                send(net, self.at, from, link, &Control::Welcome(welcome));
+                Ok(true)
+            }
+            Err(refusal) => {
+                send(net, self.at, from, link, &Control::Refused(refusal));
+                Ok(true)
+            }
+        }
+    }
+
+    fn hear_leader(
+        &mut self,
+        clock: Moment,
+        from: usize,
+        link: u64,
+        message: Message<'_>,
+        net: &mut Net,
+    ) -> Result<bool, NodeEnd> {
+        let Role::Standby(standby) = &mut self.role else { return Ok(false) };
+        if standby.link != Some((link, from)) {
+            if matches!(message, Message::Control(Control::Hello(_))) {
+                send(net, self.at, from, link, &Control::Refused(Refusal::NotLeading));
+            }
+            return Ok(false);
+        }
+        match standby.follower.hear(clock, message) {
+            Ok(Told::Follow { cut_after: Some(after), .. }) => Err(NodeEnd::Cut(after)),
+            Ok(Told::Epoch(begins)) => {
+                let began = self.rig.engine.begin_epoch(begins.epoch, begins.behaviour_version);
+                began.map_err(|error| over(error.into())).map(|()| true)
+            }
+            Ok(Told::Records(records)) => {
+                for record in records.iter() {
+                    let taken = self.rig.engine.take(record.kind, record.seq, record.payload);
+                    taken.map_err(|error| over(error.into()))?;
+                }
+                Ok(true)
+            }
+            Ok(_) => Ok(true),
+            Err(FollowerError::OldLeader { .. }) => {
+                let fenced = standby.follower.fenced();
+                send(net, self.at, from, link, &fenced);
+                Ok(false)
+            }
+            Err(error @ FollowerError::WouldLose { .. }) => Err(NodeEnd::Wrong(error.into())),
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+fn send(net: &mut Net, from: usize, to: usize, link: u64, message: &Control) {
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    net.send(from, to, Item::Bytes { link, bytes });
+}

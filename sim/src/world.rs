@@ -1,0 +1,563 @@
+//! The world: machines, a network between them, a consensus store, clients and a feed, and everything that can go wrong with them;
+//! all from one seed.
+
+use crate::dice::Dice;
+use crate::disk::Faults;
+use crate::load;
+use crate::machine::{Machine, dir_path};
+use crate::net::{Net, Wire};
+use crate::node::{Node, NodeEnd};
+use crate::oracle::{Oracle, check_money};
+use crate::store::Store;
+use anyhow::{Context, Result, bail, ensure};
+use std::fmt::Write as _;
+use tidegate_engine::core::NoOutput;
+use tidegate_engine::replay::replay;
+use tidegate_model::{CommandRecord, PrincipalId, ReleaseLevel, SeqNo, SessionId, StateHash};
+
+/// Nanoseconds in a microsecond and a millisecond.
+const US: u64 = 1_000;
+const MS: u64 = 1_000_000;
+/// Steps in which things go wrong.
+const STEPS: u64 = 1_200;
+/// Steps in which nothing does any more, and everything must come right.
+const STEPS_TO_HEAL: u64 = 6_000;
+
+/// What one seed makes of the world.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What outputs wait for.
+    pub level: ReleaseLevel,
+    /// Machines; with one there is neither follower nor store.
+    pub machines: usize,
+    /// What can go wrong, each once in so many steps; 0 for never.
+    pub odds: Odds,
+    /// What disks do wrong.
+    pub faults: Faults,
+    /// Millionths that clocks go wrong.
+    pub drift_ppm: u64,
+}
+
+/// Each happens once in so many steps; 0 for never.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Odds {
+    /// A process is killed.
+    pub kill: u64,
+    /// A machine loses power.
+    pub power: u64,
+    /// A process is killed in the middle of something that it does to its disk.
+    pub kill_within: u64,
+    /// A disk is full for a while.
+    pub full: u64,
+    /// A process stands still for a while, past its lease perhaps.
+    pub pause: u64,
+    /// Two machines do not hear each other for a while.
+    pub partition: u64,
+    /// A machine does not hear the store for a while.
+    pub store_lost: u64,
+    /// A message is lost.
+    pub lost: u64,
+    /// A message overtakes others.
+    pub overtakes: u64,
+    /// A bit on a disk changes.
+    pub rot: u64,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn of(dice: &mut Dice) -> Self {
+        let level = *dice.pick(&[
+            ReleaseLevel::Process,
+            ReleaseLevel::Power,
+            ReleaseLevel::Replica,
+            ReleaseLevel::Replica,
+            ReleaseLevel::ReplicaPower,
+        ]);
+        let machines = if level.is_replicated() { dice.within(2, 3) as usize } else { 1 };
+        // Each kind of trouble is there in half of the worlds: rare ones are not hidden behind common ones.
+        let mut odds = |n: u64| if dice.one_in(2) { 0 } else { n };
+        let mut plan = Self {
+            level,
+            machines,
+            odds: Odds {
+                kill: odds(150),
+                power: odds(250),
+                kill_within: odds(150),
+                full: odds(300),
+                pause: odds(200),
+                partition: odds(200),
+                store_lost: odds(250),
+                lost: odds(60),
+                overtakes: odds(60),
+                rot: 0,
+            },
+            faults: Faults { sync_fails: odds(60), misdirects: 0 },
+            drift_ppm: odds(50_000),
+        };
+        if level.is_replicated() && dice.one_in(6) {
+            plan.faults.misdirects = 40;
+        }
+        if dice.one_in(6) {
+            plan.odds.rot = 400;
+        }
+        plan
+    }
+}
+
+/// What a run was like.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Inputs of the last primary.
+    pub inputs: u64,
+    /// Events that clients saw.
+    pub events: usize,
+    /// Times a process ended, whatever ended it.
+    pub ends: u64,
+    /// Epochs.
+    pub epochs: u64,
+    /// Starts that were refused because of damage.
+    pub refused: u64,
+    /// The state that the run ended in.
+    pub hash: StateHash,
+    /// What happened, a line each.
+    pub trace: String,
+}
+
+struct World {
+    plan: Plan,
+    dice: Dice,
+    now: u64,
+    machines: Vec<Machine>,
+    nodes: Vec<Option<Node>>,
+    /// Until when each process stands still.
+    paused: Vec<u64>,
+    full_until: Vec<u64>,
+    net: Net,
+    store: Store,
+    oracle: Oracle,
+    /// The newest epoch in which anything left.
+    newest: u64,
+    orders: u64,
+    news: u64,
+    is_set_up: bool,
+    report: Report,
+    heals: bool,
+}
+
+/// Runs the world of `seed`.
+///
+/// # Errors
+/// What did not hold, with what happened before.
+pub fn run(seed: u64) -> Result<Report> {
+    let mut dice = Dice::new(seed);
+    let plan = Plan::of(&mut dice);
+    let mut world = World::new(plan, dice);
+    let outcome = world.live();
+    let trace = std::mem::take(&mut world.report.trace);
+    match outcome {
+        Ok(()) => Ok(Report { trace, ..world.report }),
+        Err(error) => Err(error.context(format!("{trace}seed {seed}: {:?}", world.plan))),
+    }
+}
+
+impl World {
+    fn new(plan: Plan, mut dice: Dice) -> Self {
+        let names = ["anna", "bert", "carl"];
+        let machines: Vec<_> = names[..plan.machines]
+            .iter()
+            .map(|name| Machine::new(name, &mut dice, plan.drift_ppm))
+            .collect();
+        let count = machines.len();
+        for machine in &machines {
+            machine.disk.set_faults(plan.faults);
+        }
+        let net = Net::new(dice.fork(), plan.odds);
+        let store = Store::new(dice.fork());
+        Self {
+            plan,
+            dice,
+            now: 1,
+            machines,
+            nodes: (0..count).map(|_| None).collect(),
+            paused: vec![0; count],
+            full_until: vec![0; count],
+            net,
+            store,
+            oracle: Oracle::default(),
+            newest: 0,
+            orders: 0,
+            news: 0,
+            is_set_up: false,
+            report: Report::default(),
+            heals: false,
+        }
+    }
+
+    fn tell(&mut self, text: std::fmt::Arguments<'_>) {
+        let _ = writeln!(self.report.trace, "{:>9.3} ms  {text}", self.now as f64 / MS as f64);
+    }
+
+    fn live(&mut self) -> Result<()> {
+        for _ in 0..STEPS {
+            self.step()?;
+        }
+        self.heals = true;
+        self.net.heal();
+        self.store.heal();
+        for (at, machine) in self.machines.iter().enumerate() {
+            machine.disk.set_faults(Faults::default());
+            machine.disk.set_capacity(64 << 20);
+            self.full_until[at] = 0;
+            self.paused[at] = 0;
+        }
+        self.tell(format_args!("nothing goes wrong any more"));
+        for _ in 0..STEPS_TO_HEAL {
+            self.step()?;
+            if self.is_whole() {
+                return self.check_end();
+            }
+        }
+        bail!("it did not come right: {}", self.standing());
+    }
+
+    fn standing(&self) -> String {
+        let mut text = format!("{} events seen up to input {}", self.oracle.count(), self.oracle.last());
+        for (machine, node) in self.machines.iter().zip(&self.nodes) {
+            let _ = match node {
+                None => write!(text, "; {} is down", machine.name),
+                Some(node) => write!(text, "; {} {}", machine.name, node.standing()),
+            };
+        }
+        text
+    }
+
+    fn step(&mut self) -> Result<()> {
+        self.now += if self.dice.one_in(20) {
+            self.dice.within(MS, 20 * MS)
+        } else {
+            self.dice.within(10 * US, MS)
+        };
+        if !self.heals {
+            self.trouble()?;
+        }
+        self.deliver()?;
+        for at in 0..self.machines.len() {
+            if self.now < self.paused[at] {
+                continue;
+            }
+            if self.nodes[at].is_none() {
+                if self.dice.one_in(10) {
+                    self.boot(at)?;
+                }
+                continue;
+            }
+            self.let_run(at)?;
+        }
+        self.check_overlap()?;
+        self.net.pass(self.now);
+        Ok(())
+    }
+
+    /// Something may go wrong.
+    fn trouble(&mut self) -> Result<()> {
+        let odds = self.plan.odds;
+        let count = self.machines.len() as u64;
+        let mut strikes = |dice: &mut Dice, odds: u64| (odds > 0 && dice.one_in(odds)).then(|| dice.below(count) as usize);
+        if let Some(at) = strikes(&mut self.dice, odds.kill) {
+            self.end(at, "is killed");
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.power) {
+            self.lose_power(at);
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.kill_within) {
+            let operations = self.dice.within(1, 30);
+            self.machines[at].disk.stop_after(Some(operations));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.full) {
+            self.full_until[at] = self.now + self.dice.within(MS, 100 * MS);
+            self.machines[at].disk.set_capacity(0);
+            let name = self.machines[at].name.clone();
+            self.tell(format_args!("{name}'s disk is full"));
+        }
+        for at in 0..self.machines.len() {
+            if self.full_until[at] != 0 && self.full_until[at] < self.now {
+                self.full_until[at] = 0;
+                self.machines[at].disk.set_capacity(64 << 20);
+            }
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.pause) {
+            let span = self.dice.within(MS, 3_000 * MS);
+            self.paused[at] = self.now + span;
+            let name = self.machines[at].name.clone();
+            self.tell(format_args!("{name} stands still for {} ms", span / MS));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.partition) {
+            let other = (at + 1 + self.dice.below(count.max(2) - 1) as usize) % count as usize;
+            let span = self.dice.within(MS, 2_000 * MS);
+            self.net.part(at, other, self.now + span);
+            self.tell(format_args!("machines {at} and {other} are parted for {} ms", span / MS));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.store_lost) {
+            let span = self.dice.within(MS, 2_000 * MS);
+            self.store.part(at, self.now + span);
+            self.tell(format_args!("machine {at} does not hear the store for {} ms", span / MS));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.rot)
+            && self.machines[at].disk.rot(".tgj")
+        {
+            let name = self.machines[at].name.clone();
+            self.tell(format_args!("a bit changed on {name}'s disk"));
+        }
+        for at in 0..self.machines.len() {
+            for told in self.machines[at].disk.take_told() {
+                let name = self.machines[at].name.clone();
+                self.tell(format_args!("{name}: {told}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, at: usize, how: &str) {
+        if self.nodes[at].take().is_none() {
+            return;
+        }
+        self.report.ends += 1;
+        let machine = &self.machines[at];
+        machine.disk.end_process();
+        machine.disk.stop_after(None);
+        self.net.end(at);
+        let name = machine.name.clone();
+        self.tell(format_args!("{name} {how}"));
+    }
+
+    fn lose_power(&mut self, at: usize) {
+        let node = self.nodes[at].as_ref();
+        let synced = node.map_or(SeqNo::ZERO, |node| node.rig.release.synced());
+        let was_up = node.is_some();
+        self.end(at, "loses power");
+        let machine = &mut self.machines[at];
+        machine.disk.lose_power();
+        machine.is_complete = false;
+        if self.plan.level == ReleaseLevel::Process && was_up {
+            // Nothing more was promised.
+            self.oracle.forget_above(synced);
+        }
+    }
+
+    /// A machine starts its process.
+    fn boot(&mut self, at: usize) -> Result<()> {
+        let machine = &self.machines[at];
+        let has_store = self.machines.len() > 1;
+        let names = self.machines.iter().map(|machine| machine.name.clone()).collect();
+        match Node::boot(at, machine, self.plan.level, self.now, has_store, names) {
+            Ok(node) => {
+                let (last, is_leading) = (node.rig.last(), node.is_leading());
+                self.nodes[at] = Some(node);
+                let name = self.machines[at].name.clone();
+                self.tell(format_args!("{name} starts at input {last}"));
+                if is_leading {
+                    self.check_leader(at)?;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let machine = &self.machines[at];
+                machine.disk.end_process();
+                let was_stopped = machine.disk.stop_after(None);
+                let is_full = self.full_until[at] != 0;
+                let text = format!("{error:#}");
+                let name = machine.name.clone();
+                self.tell(format_args!("{name} does not start: {text}"));
+                if was_stopped || is_full || text.contains("Input/output error") {
+                    return Ok(());
+                }
+                let has_rot = self.plan.odds.rot > 0 || self.plan.faults.misdirects > 0;
+                ensure!(has_rot, "{name} does not start, though its disk did nothing wrong");
+                self.report.refused += 1;
+                if self.machines.len() == 1 {
+                    bail!(RefusedForGood);
+                }
+                // An operator gives it an empty disk.
+                let machine = &mut self.machines[at];
+                machine.disk.wipe(&dir_path());
+                machine.is_complete = false;
+                self.tell(format_args!("{name} gets an empty disk"));
+                Ok(())
+            }
+        }
+    }
+
+    /// What one process does in one step.
+    fn let_run(&mut self, at: usize) -> Result<()> {
+        let Some(mut node) = self.nodes[at].take() else { return Ok(()) };
+        let was_leading = node.is_leading();
+        if node.is_leading() {
+            self.ask(&mut node, at);
+        }
+        let outcome = node.step(&mut self.machines[at], self.now, &mut self.dice, &mut self.net, &mut self.store);
+        let epoch = node.epoch();
+        self.nodes[at] = Some(node);
+        match outcome {
+            Ok(released) => {
+                if released > 0 {
+                    ensure!(
+                        epoch >= self.newest || !was_leading,
+                        "{} let {released} events out in epoch {epoch}, though epoch {} had begun to",
+                        self.machines[at].name,
+                        self.newest
+                    );
+                    if was_leading {
+                        self.newest = epoch;
+                        let log = &self.nodes[at].as_ref().context("it runs")?.rig.log;
+                        self.oracle.read_on(log)?;
+                    }
+                }
+                if !was_leading && self.nodes[at].as_ref().is_some_and(Node::is_leading) {
+                    self.report.epochs += 1;
+                    let name = self.machines[at].name.clone();
+                    let epoch = self.nodes[at].as_ref().map_or(0, Node::epoch);
+                    self.tell(format_args!("{name} leads in epoch {epoch}"));
+                    self.check_leader(at)?;
+                }
+                Ok(())
+            }
+            Err(NodeEnd::Over(why)) => {
+                self.end(at, &format!("ends: {why}"));
+                Ok(())
+            }
+            Err(NodeEnd::Wrong(error)) => Err(error),
+        }
+    }
+
+    /// Clients and the feed ask for something.
+    fn ask(&mut self, node: &mut Node, at: usize) {
+        if !self.is_set_up || node.rig.last() == SeqNo::ZERO {
+            if node.rig.engine.core().listing().count() == 0 && !node.is_setting_up {
+                node.is_setting_up = true;
+                let date = self.machines[at].date(self.now);
+                let _ = node.rig.feed.push(load::definition(date));
+                for command in load::set_up() {
+                    let mut record = CommandRecord::new(command);
+                    record.ts_recv = date;
+                    node.rig.send(record);
+                }
+            }
+            self.is_set_up = node.rig.engine.core().listing().count() >= 2;
+            return;
+        }
+        if self.heals && self.dice.one_in(2) {
+            return;
+        }
+        let date = self.machines[at].date(self.now);
+        for _ in 0..self.dice.below(6) {
+            self.orders += 1;
+            let command = load::command(&mut self.dice, self.orders);
+            let session = SessionId(self.dice.within(1, 3) as u32);
+            let mut record =
+                CommandRecord::new(command).from_session(PrincipalId(1), session, self.orders);
+            record.ts_recv = date;
+            node.rig.send(record);
+        }
+        for _ in 0..self.dice.below(6) {
+            self.news += 1;
+            let _ = node.rig.feed.push(load::market(&mut self.dice, self.news, date));
+        }
+    }
+
+    fn deliver(&mut self) -> Result<()> {
+        while let Some(Wire { from, to, item }) = self.net.next(self.now) {
+            if self.now < self.paused[to] {
+                self.net.keep(Wire { from, to, item }, self.paused[to]);
+                continue;
+            }
+            let Some(mut node) = self.nodes[to].take() else { continue };
+            let outcome = node.hear(&mut self.machines[to], self.now, from, &item, &mut self.net);
+            self.nodes[to] = Some(node);
+            match outcome {
+                Ok(()) => {}
+                Err(NodeEnd::Over(why)) => self.end(to, &format!("ends: {why}")),
+                Err(NodeEnd::Wrong(error)) => return Err(error),
+            }
+        }
+        for at in 0..self.machines.len() {
+            if self.now < self.paused[at] {
+                continue;
+            }
+            if let Some(node) = &mut self.nodes[at] {
+                let clock = self.machines[at].clock(self.now);
+                while let Some((number, answer)) = self.store.answer_for(at, self.now) {
+                    node.answer(clock, number, answer);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever leads has what was seen.
+    fn check_leader(&mut self, at: usize) -> Result<()> {
+        let Some(node) = &mut self.nodes[at] else { return Ok(()) };
+        while node.rig.publish().context("the log of a new primary")? > 0 {}
+        let name = &self.machines[at].name;
+        let last = node.rig.last();
+        ensure!(
+            last >= self.oracle.last(),
+            "{name} leads with inputs up to {last}, though clients saw what input {} did",
+            self.oracle.last()
+        );
+        self.oracle.compare(&node.rig.log, false).with_context(|| format!("{name} leads"))?;
+        check_money(node.rig.engine.core())
+    }
+
+    fn check_overlap(&self) -> Result<()> {
+        let holds = |at: usize| {
+            let clock = self.machines[at].clock(self.now);
+            self.nodes[at].as_ref().is_some_and(|node| node.holds_lease(clock))
+        };
+        let holders: Vec<_> = (0..self.machines.len()).filter(|&at| holds(at)).collect();
+        ensure!(holders.len() <= 1, "machines {holders:?} hold the lease at once");
+        Ok(())
+    }
+
+    /// Everything has come right: one leads, clients have seen everything, and all others have it.
+    fn is_whole(&self) -> bool {
+        let Some(leader) = self.nodes.iter().flatten().find(|node| node.is_leading()) else { return false };
+        let last = leader.rig.last();
+        self.is_set_up
+            && leader.rig.release.released() >= last
+            && leader.rig.log.last().seq == self.oracle.last()
+            && leader.has_published()
+            && self.nodes.iter().all(|node| node.as_ref().is_some_and(|node| node.rig.last() == last))
+    }
+
+    fn check_end(&mut self) -> Result<()> {
+        let mut hashes = Vec::new();
+        for at in 0..self.machines.len() {
+            let Some(node) = self.nodes[at].take() else { bail!("a machine is down at the end") };
+            let name = &self.machines[at].name;
+            check_money(node.rig.engine.core())?;
+            let (seq, hash) = (node.rig.last(), node.rig.engine.core().state_hash());
+            if node.is_leading() {
+                self.oracle.compare(&node.rig.log, true).with_context(|| format!("{name}, at the end"))?;
+                self.report.inputs = seq.0;
+            }
+            drop(node);
+            let replayed = replay(self.machines[at].dir(), &mut NoOutput, |_| {})?.context("inputs")?;
+            ensure!(
+                replayed.core.seq() == seq && replayed.core.state_hash() == hash,
+                "{name}'s journal replays to {} after input {}, it was {hash} after {seq}",
+                replayed.core.state_hash(),
+                replayed.core.seq()
+            );
+            hashes.push(hash);
+        }
+        ensure!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "states differ: {hashes:?}");
+        self.report.hash = hashes[0];
+        self.report.events = self.oracle.count();
+        Ok(())
+    }
+}
+
+/// A machine without followers whose disk changed what it had synced: it says so, and that is all it can do.
+#[derive(Debug, thiserror::Error)]
+#[error("the only machine's journal was damaged, and it was refused")]
+pub struct RefusedForGood;
