@@ -205,7 +205,7 @@ pub fn replay<O: Output>(
 /// Inputs between two calls of a replay's progress report.
 pub const PROGRESS_EVERY: u64 = 1 << 18;
 
-fn read<T: bytemuck::AnyBitPattern>(payload: &[u8]) -> Option<T> {
+pub(crate) fn read<T: bytemuck::AnyBitPattern>(payload: &[u8]) -> Option<T> {
     bytemuck::try_pod_read_unaligned(payload).ok()
 }
 

@@ -10,13 +10,15 @@
 
 mod clock;
 mod engine;
+mod follow;
 mod publishing;
 mod recovery;
 mod status;
 
 pub use clock::unix_now;
 pub use engine::Engine;
-pub use status::{BookRequests, EngineStatus, Stage, StageSample};
+pub use follow::{Followed, Primary};
+pub use status::{BookRequests, EngineStatus, OpenJournal, Stage, StageSample};
 pub use tidegate_journal::{Release, SyncPolicy};
 
 use crate::broadcast;
@@ -230,6 +232,7 @@ pub fn route_ring() -> (Producer<RoutedRequest>, Consumer<RoutedRequest>) {
 pub struct EngineHandle {
     thread: JoinHandle<Result<Stopped, EngineError>>,
     stop: Arc<AtomicBool>,
+    is_draining: Arc<AtomicBool>,
     /// What everyone may know of it.
     pub status: Arc<EngineStatus>,
 }
@@ -264,6 +267,11 @@ impl EngineHandle {
         }
     }
 
+    /// A flag: from when it is set on no input is taken any more, while outputs still leave as they are released.
+    pub fn drain(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_draining)
+    }
+
     /// True if the engine has stopped by itself.
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
@@ -283,6 +291,63 @@ pub fn start<S: Strategy + 'static>(
     logged: EventPosition,
     strategy: S,
 ) -> Result<EngineHandle, EngineError> {
+    spawn(config, inputs, move |config, status, _| {
+        Engine::recover(config, outputs, logged, strategy, status).map(Begun::Live)
+    })
+}
+
+/// Starts the thread of a standby's engine: it replays its journal, follows `primary`, and goes on live when that says so;
+/// [`EngineStatus::alive`] tells when it does.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_standby<S: Strategy + 'static>(
+    config: EngineConfig,
+    inputs: Inputs,
+    outputs: Outputs,
+    logged: EventPosition,
+    strategy: S,
+    mut primary: impl Primary<S> + 'static,
+) -> Result<EngineHandle, EngineError> {
+    spawn(config, inputs, move |config, status, stop| {
+        let mut engine = Engine::replay(config, outputs, logged, strategy, status)?;
+        engine.tell();
+        let mut idle_polls = 0;
+        loop {
+            let stopping = stop.load(Ordering::Acquire);
+            match primary.follow(&mut engine)? {
+                Followed::Some => {
+                    engine.tell();
+                    idle_polls = 0;
+                }
+                Followed::Nothing if !stopping => pause(config.wait, &mut idle_polls),
+                Followed::Nothing | Followed::End => return engine.finish().map(Begun::Ended),
+                Followed::Lead(epoch) => {
+                    engine.lead(epoch, config.configure, unix_now())?;
+                    return Ok(Begun::Live(engine));
+                }
+            }
+            engine.check()?;
+        }
+    })
+}
+
+/// How an engine's beginning ended.
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
+enum Begun<S> {
+    /// It takes inputs.
+    Live(Engine<S>),
+    /// It never did, and is closed.
+    Ended(Stopped),
+}
+
+fn spawn<S: Strategy + 'static>(
+    config: EngineConfig,
+    inputs: Inputs,
+    begin: impl FnOnce(&EngineConfig, Arc<EngineStatus>, &AtomicBool) -> Result<Begun<S>, EngineError>
+    + Send
+    + 'static,
+) -> Result<EngineHandle, EngineError> {
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let pin = match config.pin_core {
         None => None,
@@ -295,18 +360,23 @@ pub fn start<S: Strategy + 'static>(
     let stop = Arc::new(AtomicBool::new(false));
     let status = Arc::new(EngineStatus::default());
     let (stop_inner, status_inner) = (Arc::clone(&stop), Arc::clone(&status));
+    let is_draining = Arc::<AtomicBool>::default();
+    let drain_inner = Arc::clone(&is_draining);
     let run = move || {
         let _life = Life(Arc::clone(&status_inner));
-        let engine = Engine::recover(&config, outputs, logged, strategy, status_inner)?;
+        let engine = match begin(&config, status_inner, &stop_inner)? {
+            Begun::Live(engine) => engine,
+            Begun::Ended(stopped) => return Ok(stopped),
+        };
         // Not earlier: the threads that prepare segments and sync would be bound to the same core.
         if let Some(core) = pin {
             core_affinity::set_for_current(core);
         }
-        run(engine, inputs, config.wait, &stop_inner)
+        run(engine, inputs, config.wait, &stop_inner, &drain_inner)
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
     let thread = thread.map_err(EngineError::Thread)?;
-    Ok(EngineHandle { thread, stop, status })
+    Ok(EngineHandle { thread, stop, is_draining, status })
 }
 
 /// Says that the engine is not alive any more, however its thread ends.
@@ -323,6 +393,7 @@ fn run<S: Strategy>(
     mut inputs: Inputs,
     wait: Wait,
     stop: &AtomicBool,
+    is_draining: &AtomicBool,
 ) -> Result<Stopped, EngineError> {
     engine.tell();
     engine.status.alive.store(true, Ordering::Release);
@@ -332,19 +403,27 @@ fn run<S: Strategy>(
     loop {
         // Read before the rings, so that whatever was sent before the stop is still taken.
         let stopping = stop.load(Ordering::Acquire);
-        if engine.turn(&mut inputs, || clock.now())? > 0 {
+        if is_draining.load(Ordering::Acquire) {
+            engine.release()?;
+        } else if engine.turn(&mut inputs, || clock.now())? > 0 {
             idle_polls = 0;
             continue;
         }
         if stopping {
             return engine.finish();
         }
-        idle_polls = idle_polls.wrapping_add(1);
-        match wait {
-            Wait::Spin => std::hint::spin_loop(),
-            Wait::Yield => std::thread::yield_now(),
-            Wait::Park if idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
-            Wait::Park => std::thread::sleep(PARK),
-        }
+        pause(wait, &mut idle_polls);
+    }
+}
+
+/// Waits a moment, as `wait` says, after a turn in which nothing came.
+#[inline]
+fn pause(wait: Wait, idle_polls: &mut u32) {
+    *idle_polls = idle_polls.wrapping_add(1);
+    match wait {
+        Wait::Spin => std::hint::spin_loop(),
+        Wait::Yield => std::thread::yield_now(),
+        Wait::Park if *idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
+        Wait::Park => std::thread::sleep(PARK),
     }
 }

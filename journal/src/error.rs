@@ -136,6 +136,14 @@ pub enum JournalError {
         /// The caller's epoch.
         asked: u64,
     },
+    /// An epoch that is older than that of the records before.
+    #[error("epoch {asked} cannot follow epoch {before}")]
+    EpochBack {
+        /// Of the records before.
+        before: u64,
+        /// Asked for.
+        asked: u64,
+    },
     /// A record is damaged and is not the torn end of the journal.
     #[error(
         "{path} is damaged at byte {offset}: {damage}; restore the file from a copy (a standby or an archive has one)"

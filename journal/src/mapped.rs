@@ -58,6 +58,13 @@ impl Mapping {
     }
 }
 
+/// What records are written under: it stands in the header of their segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Era {
+    pub(crate) epoch: u64,
+    pub(crate) behaviour_version: u32,
+}
+
 /// Where the next frame goes.
 ///
 /// **Invariant**: `base + pos` to `base + end` lies in `map`, behind every frame written so far, and `pos` is a
@@ -81,18 +88,22 @@ impl Cursor {
         Self { base: std::ptr::null_mut(), pos: 0, end: 0, instruction, map: None }
     }
 
-    /// Brings `map` into use: its first record will be `first`.
+    /// Brings `map` into use: its first record will be `first`, written in the epoch and by the behaviour that `era` says, which may
+    /// be others than when the segment was made.
     ///
     /// # Panics
     /// If it is in use already; a mapping is handed out once.
-    pub(crate) fn begin(map: Arc<Mapping>, first: SeqNo) -> Self {
+    pub(crate) fn begin(map: Arc<Mapping>, era: Era, first: SeqNo) -> Self {
         assert!(map.header.first_seq.is_none(), "a segment comes into use once");
         let base = map.map.base();
         let len = map.map.len();
         assert!(len > SEGMENT_HEADER_LEN + SEAL_FRAME_LEN, "a segment has room for its seal");
-        let crc = first_crc(&map.header.encode(), first);
+        let Era { epoch, behaviour_version } = era;
+        let header = SegmentHeader { epoch, behaviour_version, ..map.header }.encode();
+        let crc = first_crc(&header, first);
         // SAFETY: the header lies at the beginning of the map, which is aligned to a page; nobody else writes.
         unsafe {
+            std::ptr::copy_nonoverlapping(header.as_ptr(), base, FIRST_SEQ_AT);
             base.add(FIRST_CRC_AT).cast::<u32>().write(crc);
             AtomicU64::from_ptr(base.add(FIRST_SEQ_AT).cast()).store(first.0, Ordering::Release);
         }
@@ -143,6 +154,11 @@ impl Cursor {
     /// The segment, to be put away.
     pub(crate) fn into_map(self) -> Option<Arc<Mapping>> {
         self.map
+    }
+
+    /// Leaves room for nothing more but the seal.
+    pub(crate) fn close(&mut self) {
+        self.end = self.pos;
     }
 
     /// Lets the seal into the room that is kept for it.

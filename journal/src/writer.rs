@@ -8,7 +8,7 @@ use crate::frame::{
     SealReason, seq_step,
 };
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
-use crate::mapped::Cursor;
+use crate::mapped::{Cursor, Era};
 use crate::prepare::Preparer;
 use crate::recovery::{Recovery, give_back, recover};
 use crate::storage::{Dir, Open};
@@ -96,6 +96,9 @@ pub struct Writer {
     frame_count: u64,
     /// The segment in use, or the next to be.
     segment: u64,
+    /// What the next segment is written under.
+    era: Era,
+    instance: u128,
     watermark: Arc<Watermark>,
     syncer: Syncer,
     preparer: Preparer,
@@ -134,6 +137,8 @@ impl Writer {
             last_seq: last_seq.0,
             frame_count: 0,
             segment: start.next_index,
+            instance: start.instance,
+            era: Era { epoch: config.epoch, behaviour_version: config.behaviour_version },
             syncer: Syncer::new(&dir, Arc::clone(&watermark), start.instance, start.synced),
             watermark,
             preparer,
@@ -233,10 +238,33 @@ impl Writer {
         });
         let next = self.preparer.take(retired.and_then(Cursor::into_map))?;
         assert_eq!(next.header().index, self.segment, "segments come in order");
-        self.cursor = Cursor::begin(next, SeqNo(self.last_seq + 1));
+        self.cursor = Cursor::begin(next, self.era, SeqNo(self.last_seq + 1));
         self.frame_count = 0;
         self.publish();
         Ok(())
+    }
+
+    /// Records from the next on are of `epoch`, written by an engine of `behaviour_version`: they begin a segment.
+    ///
+    /// # Errors
+    /// [`JournalError::EpochBack`] if the epoch is older than the one before; nothing changes then.
+    pub fn begin_epoch(&mut self, epoch: u64, behaviour_version: u32) -> Result<(), JournalError> {
+        if epoch < self.era.epoch {
+            return Err(JournalError::EpochBack { before: self.era.epoch, asked: epoch });
+        }
+        self.era = Era { epoch, behaviour_version };
+        self.cursor.close();
+        Ok(())
+    }
+
+    /// The epoch of the records that come next.
+    pub fn epoch(&self) -> u64 {
+        self.era.epoch
+    }
+
+    /// Which journal it is.
+    pub fn instance(&self) -> u128 {
+        self.instance
     }
 
     /// Ends the segment in use and returns the bytes used of it; `None` if there is none.

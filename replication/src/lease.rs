@@ -278,6 +278,11 @@ impl Lease {
         self.who.instance = Some(instance);
     }
 
+    /// Says that it may write the first record of all: a primary that is started on purpose.
+    pub fn may_create(&mut self) {
+        self.who.may_create = true;
+    }
+
     /// Says whether the own journal holds everything that it ever confirmed, and the newest epoch it knows.
     pub fn journal(&mut self, is_complete: bool, newest_epoch: u64) {
         self.is_complete = is_complete;

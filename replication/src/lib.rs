@@ -13,6 +13,12 @@
 //! None of these reads a clock, opens a socket, starts a thread or draws a random number: time is a parameter, messages are
 //! bytes. The simulator runs the same code as the server.
 //!
+//! # Around it
+//!
+//! * [`tls`], [`quic`]: links over QUIC, certificates on both sides.
+//! * [`store`]: the lease's record in etcd.
+//! * [`node`]: the threads and tasks of a node; [`primary`] when it leads, [`standby`] when it follows.
+//!
 //! # What must hold
 //!
 //! * **One prefix.** Two journals that hold a record of one epoch and number are the same up to there.
@@ -28,7 +34,13 @@ pub mod history;
 pub mod leader;
 pub mod lease;
 pub mod message;
+pub mod node;
+pub mod primary;
+pub mod quic;
+pub mod standby;
+pub mod store;
 pub mod tail;
+pub mod tls;
 
 pub use follower::Follower;
 pub use history::History;

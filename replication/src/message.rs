@@ -288,6 +288,32 @@ pub struct SnapshotBegins {
     pub len: u64,
 }
 
+/// What an operator asks a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// How it stands.
+    Status,
+    /// Standby: lead, although the primary is gone or because it is. `force` accepts that acknowledged inputs may be missing.
+    Promote {
+        /// Whatever is known to be missing.
+        force: bool,
+    },
+    /// Primary: give over to a follower that is in sync.
+    HandOver {
+        /// To which; any that can if `None`.
+        to: Option<String>,
+    },
+}
+
+/// What a node answers an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Done, or how it stands, in lines for people.
+    Said(String),
+    /// Not done, and why.
+    Refused(String),
+}
+
 /// Everything but records and pieces of snapshots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Control {
@@ -319,6 +345,10 @@ pub enum Control {
     },
     /// Leader: a snapshot.
     Snapshot(SnapshotBegins),
+    /// Operator: a question, alone on its link.
+    Ask(Request),
+    /// The answer to it.
+    Reply(Reply),
 }
 
 /// One message, as it lies in the bytes it was read from.
@@ -500,6 +530,7 @@ impl Control {
             }
             Self::Refused(Refusal::Unknown { name }) => check_name(name)?,
             Self::Stopped(Stop::Failed { text }) => check_text("a reason", text, TEXT_LEN_MAX)?,
+            Self::Ask(Request::HandOver { to: Some(name) }) => check_name(name)?,
             _ => {}
         }
         Ok(control)

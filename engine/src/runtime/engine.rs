@@ -74,16 +74,31 @@ impl<S: Strategy> Engine<S> {
         if taken > 0 {
             self.tell();
         }
+        self.release().map(|()| taken)
+    }
+
+    /// Lets go what may leave by now, and takes nothing.
+    ///
+    /// # Errors
+    /// [`EngineError`]: it must not go on.
+    #[inline]
+    pub fn release(&mut self) -> Result<(), EngineError> {
         if self.publishing.holds_requests() {
             self.publishing.release_requests();
         }
+        self.check()
+    }
+
+    /// Whether it may go on.
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), EngineError> {
         if let Some(why) = self.publishing.release.stopped() {
             return Err(EngineError::ReleaseStopped { why: why.to_string() });
         }
         if self.publishing.outputs.events.is_abandoned() {
             return Err(EngineError::EventLogGone);
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// The state.
@@ -193,13 +208,15 @@ impl<S: Strategy> Engine<S> {
         status.seq.store(self.core.seq().0, Ordering::Release);
     }
 
-    /// Records the state and seals the journal.
+    /// Records the state, unless it is a standby's, and seals the journal.
     ///
     /// # Errors
     /// The journal's.
     pub fn finish(mut self) -> Result<Stopped, EngineError> {
         let recovered = self.recovered;
-        let state_hash = self.record_state()?;
+        // A standby's journal holds what its primary recorded, and nothing else.
+        let is_live = self.publishing.is_live;
+        let state_hash = if is_live { self.record_state()? } else { self.core.state_hash() };
         let seq = self.core.seq();
         self.tell();
         let counters = *self.core.counters();

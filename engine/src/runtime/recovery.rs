@@ -1,7 +1,8 @@
 //! From a journal to an engine that runs: what is replayed, and what the end of the process before it means.
 
 use super::{
-    Engine, EngineConfig, EngineError, EngineStatus, Orders, Outputs, Publishing, Strategy,
+    Engine, EngineConfig, EngineError, EngineStatus, OpenJournal, Orders, Outputs, Publishing,
+    Strategy,
 };
 use crate::core::Core;
 use crate::event_log::EventPosition;
@@ -9,7 +10,9 @@ use crate::replay::{BEHAVIOUR_VERSION, replay};
 use std::sync::Arc;
 use tidegate_journal::SyncThread;
 use tidegate_journal::writer::Check;
-use tidegate_model::command::{FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus};
+use tidegate_model::command::{
+    Configure, FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus,
+};
 use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side, UnixNanos,
@@ -22,6 +25,26 @@ impl<S: Strategy> Engine<S> {
     /// # Errors
     /// [`EngineError`].
     pub fn recover(
+        config: &EngineConfig,
+        outputs: Outputs,
+        logged: EventPosition,
+        strategy: S,
+        status: Arc<EngineStatus>,
+    ) -> Result<Self, EngineError> {
+        let mut engine = Self::replay(config, outputs, logged, strategy, status)?;
+        let now = config.journal_dir.storage().now();
+        match config.journal.epoch {
+            0 => engine.go_live(config.configure, now)?,
+            epoch => engine.lead(epoch, config.configure, now)?,
+        }
+        Ok(engine)
+    }
+
+    /// Opens the journal and replays it, and leaves it at that: a standby goes on from there with what its primary sends.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn replay(
         config: &EngineConfig,
         outputs: Outputs,
         logged: EventPosition,
@@ -49,7 +72,6 @@ impl<S: Strategy> Engine<S> {
         let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
         let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
         let logged = std::mem::take(&mut publishing.logged).seq;
-        publishing.is_live = true;
         if logged > last {
             return Err(EngineError::EventLogAhead { logged, last });
         }
@@ -57,13 +79,14 @@ impl<S: Strategy> Engine<S> {
         if let Some(checkpoint) = replayed.as_ref().and_then(|replayed| replayed.last_checkpoint) {
             status.set_checkpoint(checkpoint);
         }
-        let is_new = replayed.is_none();
         let core = match replayed {
             Some(replayed) => replayed.core,
             None => Core::new(config.configure).map_err(EngineError::Configure)?,
         };
+        let open = OpenJournal { instance: journal.instance(), watermark: journal.watermark() };
+        let _ = status.journal.set(open);
         let (orders, checkpoint_every, turns) = (Orders::new(), config.checkpoint_every, 0);
-        let mut engine = Self {
+        Ok(Self {
             core,
             sync,
             journal,
@@ -73,18 +96,24 @@ impl<S: Strategy> Engine<S> {
             checkpoint_every,
             recovered,
             turns,
-        };
-        let now = config.journal_dir.storage().now();
-        if is_new {
-            let mut first = CommandRecord::new(Command::Configure(config.configure));
+        })
+    }
+
+    /// From here on inputs come from this machine and requests leave it: what was gone with the process or the primary before is told
+    /// to the engine. A new journal begins with `configure`.
+    ///
+    /// # Errors
+    /// [`EngineError::Journal`].
+    pub fn go_live(&mut self, configure: Configure, now: UnixNanos) -> Result<(), EngineError> {
+        self.publishing.is_live = true;
+        if self.core.seq() == SeqNo::ZERO {
+            let mut first = CommandRecord::new(Command::Configure(configure));
             first.ts_recv = now;
-            engine.command(&first)?;
-        } else {
-            engine.close_sessions(now)?;
-            engine.lose_routes(now)?;
-            engine.forget_market(now)?;
+            return self.command(&first);
         }
-        Ok(engine)
+        self.close_sessions(now)?;
+        self.lose_routes(now)?;
+        self.forget_market(now)
     }
 
     /// The sessions of the run before are gone with its process: their orders that asked for it go as well.

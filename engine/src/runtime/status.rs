@@ -1,7 +1,8 @@
 //! What everyone may know of a running engine, and how they ask it for a picture of a book.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tidegate_journal::Checkpoint;
+use std::sync::{Arc, OnceLock};
+use tidegate_journal::{Checkpoint, Watermark};
 use tidegate_model::{InstrumentId, SeqNo, StateHash};
 
 /// A stage of an input's way that is timed.
@@ -73,8 +74,19 @@ pub struct EngineStatus {
     pub is_waiting: AtomicBool,
     /// Requests to adapters that wait for the release of their inputs, as of the last look.
     pub held_requests: AtomicU64,
+    /// The journal, once it is open and replayed: for those who read it as it grows.
+    pub journal: OnceLock<OpenJournal>,
     /// True from the end of recovery until the thread ends.
     pub alive: AtomicBool,
+}
+
+/// A journal that is being written.
+#[derive(Clone, Debug)]
+pub struct OpenJournal {
+    /// Which it is.
+    pub instance: u128,
+    /// How far its writer has come.
+    pub watermark: Arc<Watermark>,
 }
 
 impl EngineStatus {

@@ -1,0 +1,430 @@
+//! A node that leads: a thread for each follower reads the journal behind the engine, and what followers confirm moves the
+//! release on.
+
+use crate::Moment;
+use crate::history::History;
+use crate::leader::{Action, Identity, Leader, Limits, LinkId, Names};
+use crate::lease::Standing;
+use crate::message::{Control, Hello, Message, Refusal, Request};
+use crate::node::Shared;
+use crate::quic::{self, Incoming, Link, QuicError};
+use crate::tail::Tail;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tidegate_journal::{Dir, Release, Watermark};
+use tidegate_model::SeqNo;
+use tokio::sync::mpsc;
+
+/// Batches between the thread that reads the journal and the link: one that is sent and one that is ready.
+const BATCHES_MAX: usize = 2;
+/// How long a thread that reads the journal sleeps when it has caught up.
+const PARK: Duration = Duration::from_micros(50);
+
+/// What a node leads with.
+#[derive(Debug)]
+pub struct Lead {
+    /// The journal's directory.
+    pub dir: Dir,
+    /// How far its writer has come.
+    pub watermark: Arc<Watermark>,
+    /// What leaves when.
+    pub release: Arc<Release>,
+    /// Set when no inputs are to be taken any more.
+    pub drain: Arc<AtomicBool>,
+    /// Who leads.
+    pub identity: Identity,
+    /// What the journal holds.
+    pub history: History,
+    /// The first number that it still holds.
+    pub first_held: SeqNo,
+    /// The followers that must confirm, as the lease's record has them; empty without one.
+    pub in_sync: Names,
+}
+
+/// A node's state while it leads.
+#[derive(Debug)]
+pub(crate) struct Leading {
+    leader: Leader,
+    links: BTreeMap<LinkId, LinkOut>,
+    dir: Dir,
+    watermark: Arc<Watermark>,
+    release: Arc<Release>,
+    drain: Arc<AtomicBool>,
+    giving: Option<Giving>,
+    alarm: Option<String>,
+}
+
+/// A hand-over on its way.
+#[derive(Debug)]
+struct Giving {
+    to: String,
+    is_given: bool,
+    is_told: bool,
+}
+
+#[derive(Debug)]
+struct LinkOut {
+    out: mpsc::Sender<Vec<u8>>,
+    connection: quinn::Connection,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Leading {
+    pub(crate) fn new(lead: Lead, limits: Limits, followers: &Names) -> Self {
+        let Lead { dir, watermark, release, drain, identity, history, first_held, in_sync } = lead;
+        let leader = Leader::new(identity, limits, history, first_held, followers, in_sync);
+        let (links, giving, alarm) = (BTreeMap::new(), None, None);
+        Self { leader, links, dir, watermark, release, drain, giving, alarm }
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, shared: &Shared) {
+        let now = shared.now();
+        self.leader.grown(self.watermark.seq());
+        if let Some(lease) = &shared.lease
+            && let Some(set) = lease.locked().in_sync()
+        {
+            self.leader.in_sync_stands(set);
+        }
+        while let Some(action) = self.leader.act(now) {
+            match action {
+                Action::Send { link, message } => {
+                    // A link that is full of records has something to hear.
+                    if let Some(link) = self.links.get(&link) {
+                        let _ = link.out.try_send(message.to_bytes());
+                    }
+                }
+                Action::Close { link, why } => self.close(link, &why.to_string()),
+                Action::WriteInSync(set) => match &shared.lease {
+                    Some(lease) => lease.change(|lease| lease.write_in_sync(set)),
+                    None => self.leader.in_sync_stands(&set),
+                },
+            }
+        }
+        self.publish(shared, now);
+        self.hand_over(shared);
+        let alarm = self.leader.alarm(now).map(|alarm| alarm.to_string());
+        if alarm != self.alarm {
+            match &alarm {
+                Some(alarm) => tracing::error!("{alarm}"),
+                None => tracing::warn!("the followers are in sync again"),
+            }
+            self.alarm = alarm;
+        }
+    }
+
+    /// Lets leave what may, or nothing any more.
+    fn publish(&mut self, shared: &Shared, now: Moment) {
+        if self.release.is_stopped() {
+            return;
+        }
+        let over = match (self.leader.taken_by(), self.leader.fenced()) {
+            (Some((name, epoch)), _) => Some(format!("'{name}' was given over to and leads in epoch {epoch}")),
+            (None, Some(newest)) => Some(format!(
+                "this primary of epoch {} is none any more: epoch {newest} has begun; start it again as a standby",
+                self.leader.identity().epoch
+            )),
+            (None, None) => shared.lease.as_ref().and_then(|lease| {
+                let lease = lease.locked();
+                match lease.standing() {
+                    _ if lease.is_held(now) => None,
+                    // Given up for the one that is given over to: it has everything.
+                    Standing::Over { .. } if self.giving.as_ref().is_some_and(|giving| giving.is_given) => None,
+                    Standing::Over { .. } => Some("the lease is held by another: start this one again as a standby".to_string()),
+                    _ => Some("the lease could not be renewed in time: another may lead by now; start this one again as a standby".to_string()),
+                }
+            }),
+        };
+        match over {
+            Some(why) => {
+                self.drain.store(true, Ordering::Release);
+                self.release.stop(why.clone());
+                let links: Vec<_> = self.links.keys().copied().collect();
+                links.into_iter().for_each(|link| self.close(link, &why));
+            }
+            None => self.release.set_replicated(self.leader.replicated()),
+        }
+    }
+
+    fn close(&mut self, link: LinkId, why: &str) {
+        self.leader.closed(link);
+        if let Some(link) = self.links.remove(&link) {
+            link.is_over.store(true, Ordering::Release);
+            quic::close(&link.connection, why);
+        }
+    }
+
+    /// Takes the next step of a hand-over, if one is on its way.
+    fn hand_over(&mut self, shared: &Shared) {
+        let Some(giving) = &mut self.giving else { return };
+        let Some((link, message)) = self.leader.hand_over(&giving.to) else { return };
+        if let Some(lease) = &shared.lease {
+            if !giving.is_given {
+                giving.is_given = true;
+                let to = giving.to.clone();
+                lease.change(|lease| lease.give_up(to));
+            }
+            if !matches!(lease.locked().standing(), Standing::Over { .. }) {
+                return;
+            }
+        }
+        if !giving.is_told
+            && let Some(link) = self.links.get(&link)
+        {
+            giving.is_told = link.out.try_send(message.to_bytes()).is_ok();
+        }
+    }
+
+    /// Begins to give over.
+    pub(crate) fn give_to(&mut self, to: Option<String>) -> Result<String, String> {
+        if let Some(giving) = &self.giving {
+            return Ok(giving.to.clone());
+        }
+        let can = |name: &String| {
+            self.leader.status().iter().any(|s| s.name == *name && s.is_linked && s.in_sync)
+        };
+        let to = match to {
+            Some(name) if can(&name) => name,
+            Some(name) => return Err(format!("'{name}' is not connected and in sync")),
+            None => {
+                let found = self.leader.in_sync().iter().find(|name| can(name)).cloned();
+                found.ok_or(
+                    "no follower is connected and in sync: there is nobody to give over to",
+                )?
+            }
+        };
+        self.drain.store(true, Ordering::Release);
+        self.giving = Some(Giving { to: to.clone(), is_given: false, is_told: false });
+        Ok(to)
+    }
+
+    /// Gives up a hand-over, if nobody was told to take over; false if somebody was.
+    fn keep(&mut self) -> bool {
+        if self.giving.as_ref().is_some_and(|giving| giving.is_given || giving.is_told) {
+            return false;
+        }
+        self.giving = None;
+        self.drain.store(false, Ordering::Release);
+        true
+    }
+
+    /// Whether a hand-over has come to its end.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.leader.taken_by().is_some()
+    }
+
+    /// Lines for people.
+    pub(crate) fn status(&self, now: Moment) -> String {
+        let Identity { epoch, .. } = self.leader.identity();
+        let (last, replicated) = (self.watermark.seq(), self.leader.replicated());
+        let mut text =
+            format!("primary of epoch {epoch}, at input {last}, replicated up to {replicated}\n");
+        for follower in self.leader.status() {
+            let link = match (&follower.stopped, follower.is_linked) {
+                (Some(why), _) => format!("stopped: {why}"),
+                (None, true) => "connected".into(),
+                (None, false) => "not connected".into(),
+            };
+            let sync = if follower.in_sync { "in sync" } else { "not in sync" };
+            let progress = follower.progress;
+            text += &format!(
+                "follower {}: {link}, {sync}, received {}, applied {}, synced {}\n",
+                follower.name, progress.received, progress.applied, progress.synced
+            );
+        }
+        if let Some(alarm) = self.leader.alarm(now) {
+            text += &format!("ALARM: {alarm}\n");
+        }
+        text
+    }
+}
+
+/// Serves a follower until its link ends.
+pub(crate) async fn serve(shared: &Arc<Shared>, link: Link, hello: Hello) -> Result<(), QuicError> {
+    let Link { name, connection, mut out, mut incoming } = link;
+    let greeted = if hello.name == name {
+        greet(shared, &connection, &hello)
+    } else {
+        Err(Refusal::Unknown { name: name.clone() })
+    };
+    let greeted = match greeted {
+        Ok(greeted) => greeted,
+        Err(refusal) => {
+            tracing::warn!("follower '{name}' is refused: {refusal}");
+            out.send(&Control::Refused(refusal).to_bytes()).await?;
+            out.finish().await;
+            return Ok(());
+        }
+    };
+    let Greeted { id, mut batches, is_over } = greeted;
+    tracing::info!("follower '{name}' follows");
+    let mut writing = tokio::spawn(async move {
+        while let Some(batch) = batches.recv().await {
+            out.send(&batch).await?;
+        }
+        Ok::<(), QuicError>(())
+    });
+    let ended = tokio::select! {
+        ended = hear(shared, id, &mut incoming) => ended,
+        written = &mut writing => written.unwrap_or(Ok(())),
+    };
+    writing.abort();
+    is_over.store(true, Ordering::Release);
+    let why = ended.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    tracing::warn!("follower '{name}' is gone: {why}");
+    if let Some(leading) = &mut *shared.leading() {
+        leading.close(id, &why);
+    }
+    ended
+}
+
+struct Greeted {
+    id: LinkId,
+    batches: mpsc::Receiver<Vec<u8>>,
+    is_over: Arc<AtomicBool>,
+}
+
+fn greet(
+    shared: &Arc<Shared>,
+    connection: &quinn::Connection,
+    hello: &Hello,
+) -> Result<Greeted, Refusal> {
+    let mut leading = shared.leading();
+    let leading = leading.as_mut().ok_or(Refusal::NotLeading)?;
+    leading.leader.grown(leading.watermark.seq());
+    let (id, welcome) = leading.leader.greet(shared.now(), hello)?;
+    let (out, batches) = mpsc::channel(BATCHES_MAX);
+    let is_over = Arc::<AtomicBool>::default();
+    let _ = out.try_send(Control::Welcome(welcome.clone()).to_bytes());
+    let reading = Reading {
+        shared: Arc::clone(shared),
+        id,
+        out: out.clone(),
+        is_over: Arc::clone(&is_over),
+        dir: leading.dir.clone(),
+        watermark: Arc::clone(&leading.watermark),
+        epoch: welcome.epoch,
+        after: welcome.common,
+    };
+    let name = format!("replica-{}", hello.name);
+    let thread = std::thread::Builder::new().name(name.chars().take(15).collect());
+    if let Err(error) = thread.spawn(move || reading.run()) {
+        tracing::error!("no thread for follower '{}': {error}", hello.name);
+        leading.leader.closed(id);
+        return Err(Refusal::NotLeading);
+    }
+    let link = LinkOut { out, connection: connection.clone(), is_over: Arc::clone(&is_over) };
+    leading.links.insert(id, link);
+    Ok(Greeted { id, batches, is_over })
+}
+
+async fn hear(shared: &Arc<Shared>, id: LinkId, incoming: &mut Incoming) -> Result<(), QuicError> {
+    loop {
+        let (shape, body) = incoming.next().await?;
+        let message = Message::decode(shape, body)?;
+        let mut leading = shared.leading();
+        let Some(leading) = leading.as_mut() else { return Ok(()) };
+        let now = shared.now();
+        let heard = leading.leader.hear(now, id, &message);
+        leading.publish(shared, now);
+        if let Err(error) = heard {
+            tracing::warn!("{error}");
+            return Ok(());
+        }
+    }
+}
+
+/// A thread that reads the journal for one follower.
+struct Reading {
+    shared: Arc<Shared>,
+    id: LinkId,
+    out: mpsc::Sender<Vec<u8>>,
+    is_over: Arc<AtomicBool>,
+    dir: Dir,
+    watermark: Arc<Watermark>,
+    epoch: u64,
+    after: SeqNo,
+}
+
+impl Reading {
+    fn run(self) {
+        if let Err(error) = self.read() {
+            tracing::error!("the journal cannot be read for a follower: {error}");
+        }
+        if let Some(leading) = &mut *self.shared.leading() {
+            leading.close(self.id, "the journal is not read for it any more");
+        }
+    }
+
+    fn read(&self) -> Result<(), tidegate_journal::JournalError> {
+        let watermark = Arc::clone(&self.watermark);
+        let mut tail = Tail::open(&self.dir, watermark, self.epoch, self.after)?;
+        while !self.is_over.load(Ordering::Acquire) {
+            if self.watermark.seq() <= tail.last() {
+                std::thread::sleep(PARK);
+                continue;
+            }
+            let up_to = {
+                let mut leading = self.shared.leading();
+                let Some(leading) = leading.as_mut() else { return Ok(()) };
+                leading.leader.grown(self.watermark.seq());
+                let Some(up_to) = leading.leader.may_send(self.id) else { return Ok(()) };
+                up_to
+            };
+            let mut batch = Vec::new();
+            tail.fill(up_to, &mut batch)?;
+            if batch.is_empty() {
+                std::thread::sleep(PARK);
+                continue;
+            }
+            if let Some(leading) = self.shared.leading().as_mut() {
+                leading.leader.sent(self.id, tail.last());
+            }
+            if self.out.blocking_send(batch).is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an operator asks a primary.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    request: &Request,
+) -> Option<Result<String, String>> {
+    match request {
+        Request::Status => {
+            let now = shared.now();
+            Some(Ok(shared.leading().as_ref()?.status(now)))
+        }
+        Request::Promote { .. } => {
+            shared.leading().as_ref()?;
+            Some(Err("this node is the primary already".into()))
+        }
+        Request::HandOver { to } => {
+            let began = std::time::Instant::now();
+            let to = match shared.leading().as_mut()?.give_to(to.clone()) {
+                Ok(to) => to,
+                Err(why) => return Some(Err(why)),
+            };
+            while began.elapsed() < shared.hand_over_max {
+                if shared.leading().as_ref().is_none_or(Leading::is_taken) {
+                    let took = began.elapsed().as_millis();
+                    return Some(Ok(format!(
+                        "'{to}' leads, {took} ms after this primary took its last input\n"
+                    )));
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let stays = shared.leading().as_mut().is_some_and(Leading::keep);
+            let then = if stays { "this primary goes on" } else { "the lease is given up already" };
+            Some(Err(format!(
+                "'{to}' has not taken over within {:?}: {then}",
+                shared.hand_over_max
+            )))
+        }
+    }
+}

@@ -1,0 +1,581 @@
+//! A node that follows: records go from the link through a bounded queue to the engine's thread, which journals and applies
+//! them; how far that is goes back.
+
+use crate::Moment;
+use crate::follower::{self, Follower, FollowerError, Told};
+use crate::history::History;
+use crate::lease::{Demand, Standing};
+use crate::message::{
+    Control, EpochBegins, Hello, Message, PROTOCOL_VERSION, Progress, Request, Stop,
+};
+use crate::node::Shared;
+use crate::quic::{self, Link, Outgoing, PATIENCE, QuicError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tidegate_engine::replay::ReplayError;
+use tidegate_engine::runtime::{Engine, EngineError, Followed, Primary, Strategy};
+use tidegate_journal::Release;
+use tidegate_model::SeqNo;
+use tokio::sync::{Notify, mpsc, watch};
+
+/// Batches between the link and the engine: 16 MiB at most.
+const BATCHES_MAX: usize = 64;
+/// Batches that the engine takes in one turn.
+const BATCHES_PER_TURN: usize = 4;
+/// Between two tries to find the primary, at first and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// What a standby begins with.
+#[derive(Debug)]
+pub struct Start {
+    /// The journal that it has.
+    pub instance: u128,
+    /// What that holds.
+    pub history: History,
+    /// The version of the engine's behaviour.
+    pub behaviour_version: u32,
+    /// Whether it has everything that it ever confirmed.
+    pub is_complete: bool,
+    /// What the standby's own outputs wait for.
+    pub release: Arc<Release>,
+}
+
+/// What became of following.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It leads, in this epoch: the engine was told.
+    Leads {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// Records behind this number are to be cut, and everything is to begin again from there.
+    Cut {
+        /// The number.
+        after: SeqNo,
+    },
+    /// It cannot follow any more.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}
+
+enum Batch {
+    Epoch(EpochBegins),
+    /// The body of a message of records.
+    Records(u8, Vec<u8>),
+}
+
+/// Shared by the link's task, the engine's thread and operators.
+#[derive(Debug)]
+struct State {
+    follower: Mutex<Follower>,
+    release: Arc<Release>,
+    /// How far the engine is: journaled and applied.
+    taken: AtomicU64,
+    news: Notify,
+    /// The epoch to lead in; 0 while it follows.
+    lead: AtomicU64,
+    is_over: AtomicBool,
+    failed: Mutex<Option<Stop>>,
+    outcome: Mutex<Option<Outcome>>,
+    /// Whether it is over, for those who wait for that.
+    over: watch::Sender<bool>,
+    /// The engine takes no more from here: it leads, or has ended.
+    is_left: watch::Sender<bool>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn end(&self, outcome: Outcome) {
+        locked(&self.outcome).get_or_insert(outcome);
+        self.stop();
+    }
+
+    fn stop(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.over.send_replace(true);
+    }
+
+    fn progress(&self) -> Progress {
+        let taken = SeqNo(self.taken.load(Ordering::Acquire));
+        let synced = self.release.synced().min(taken);
+        Progress { received: taken, applied: taken, synced }
+    }
+}
+
+/// A node's state while it follows. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Following(Arc<State>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Following {
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        locked(&self.0.outcome).clone()
+    }
+
+    /// Lines for people.
+    pub(crate) fn status(&self, now: Moment) -> String {
+        let follower = locked(&self.0.follower);
+        let at = self.0.taken.load(Ordering::Acquire);
+        let link = match (follower.leader_epoch(), follower.silence(now)) {
+            (Some(epoch), Some(silence)) => format!(
+                "follows the primary of epoch {epoch}, heard {} ms ago",
+                silence.as_millis()
+            ),
+            _ => "has no link to a primary".into(),
+        };
+        let sync = match (follower.in_sync(), follower.is_complete()) {
+            (true, true) => "in sync",
+            (_, false) => "not complete: this machine lost power and has not caught up since",
+            (false, true) => "not in sync",
+        };
+        let behind = follower.leader_last().0.saturating_sub(at);
+        let newest = follower.newest_epoch();
+        format!("standby at input {at} of epoch {newest}, {behind} behind; {link}; {sync}\n")
+    }
+}
+
+/// The engine's end: it takes records from here.
+#[derive(Debug)]
+pub struct FollowEnd {
+    batches: mpsc::Receiver<Batch>,
+    state: Arc<State>,
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Epoch(begins) => begins.fmt(f),
+            Self::Records(_, body) => write!(f, "Records({} bytes)", body.len()),
+        }
+    }
+}
+
+impl FollowEnd {
+    fn take<S: Strategy>(&self, engine: &mut Engine<S>, batch: &Batch) -> Result<(), EngineError> {
+        match batch {
+            Batch::Epoch(begins) => engine.begin_epoch(begins.epoch, begins.behaviour_version),
+            Batch::Records(shape, body) => {
+                if let Ok(Message::Records(records)) = Message::decode(*shape, body) {
+                    for record in records.iter() {
+                        engine.take(record.kind, record.seq, record.payload)?;
+                    }
+                    self.state.taken.store(records.last.0, Ordering::Release);
+                    self.state.news.notify_one();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for FollowEnd {
+    fn drop(&mut self) {
+        self.state.is_left.send_replace(true);
+    }
+}
+
+impl<S: Strategy> Primary<S> for FollowEnd {
+    fn follow(&mut self, engine: &mut Engine<S>) -> Result<Followed, EngineError> {
+        // Read before the queue, so that what came before is taken before.
+        let lead = self.state.lead.load(Ordering::Acquire);
+        let is_over = self.state.is_over.load(Ordering::Acquire);
+        for taken in 0..BATCHES_PER_TURN {
+            let Ok(batch) = self.batches.try_recv() else {
+                return Ok(match (taken, lead, is_over) {
+                    (0, 0, true) => Followed::End,
+                    (0, 0, false) => Followed::Nothing,
+                    (0, epoch, _) => Followed::Lead(epoch),
+                    _ => Followed::Some,
+                });
+            };
+            if let Err(error) = self.take(engine, &batch) {
+                let why = match &error {
+                    EngineError::Replay(ReplayError::Diverged { seq, recorded, replayed }) => {
+                        Stop::Diverged { seq: *seq, recorded: *recorded, own: *replayed }
+                    }
+                    other => Stop::failed(other.to_string()),
+                };
+                tracing::error!("the standby stops: {why}");
+                *locked(&self.state.failed) = Some(why.clone());
+                self.state.end(Outcome::Failed { why: why.to_string() });
+                return Err(error);
+            }
+        }
+        Ok(Followed::Some)
+    }
+}
+
+/// What following needs: the engine's end, the node's, and the task that keeps the link.
+pub(crate) fn begin(
+    shared: &Arc<Shared>,
+    start: Start,
+) -> (FollowEnd, Following, impl Future<Output = ()> + Send + use<>) {
+    let Start { instance, history, behaviour_version, is_complete, release } = start;
+    if let Some(lease) = &shared.lease {
+        lease.change(|lease| lease.instance(format!("{instance:032x}")));
+    }
+    let taken = AtomicU64::new(history.last().0);
+    let follower = Follower::new(follower::Start {
+        name: shared.name.clone(),
+        instance: Some(instance),
+        behaviour_version,
+        history,
+        is_complete,
+    });
+    let state = Arc::new(State {
+        follower: Mutex::new(follower),
+        release,
+        taken,
+        news: Notify::new(),
+        lead: AtomicU64::new(0),
+        is_over: AtomicBool::new(false),
+        failed: Mutex::new(None),
+        outcome: Mutex::new(None),
+        over: watch::Sender::new(false),
+        is_left: watch::Sender::new(false),
+    });
+    let (batches_in, batches) = mpsc::channel(BATCHES_MAX);
+    let end = FollowEnd { batches, state: Arc::clone(&state) };
+    let task = keep_link(Arc::clone(shared), Arc::clone(&state), batches_in);
+    (end, Following(state), task)
+}
+
+/// Does what is due of a standby: tells the lease how it stands, and leads when that says so.
+pub(crate) fn tick(shared: &Shared) {
+    let following = shared.following();
+    let Some(Following(state)) = &*following else { return };
+    if state.is_over.load(Ordering::Acquire) {
+        return;
+    }
+    let mut follower = locked(&state.follower);
+    let Some(lease) = &shared.lease else { return };
+    let mut machine = lease.locked();
+    machine.journal(follower.is_complete(), follower.newest_epoch());
+    let now = shared.now();
+    match machine.standing() {
+        Standing::Holder { epoch, .. } if machine.is_held(now) => {
+            follower.heard_of(epoch);
+            follower.disconnected();
+            drop(follower);
+            lead(state, epoch);
+        }
+        Standing::Over { epoch } => state.end(Outcome::Failed {
+            why: format!(
+                "the lease of epoch {epoch} was lost before this node led: start it again"
+            ),
+        }),
+        _ => {}
+    }
+}
+
+fn lead(state: &State, epoch: u64) {
+    tracing::warn!("this standby leads from here on, in epoch {epoch}");
+    state.lead.store(epoch, Ordering::Release);
+    state.end(Outcome::Leads { epoch });
+}
+
+/// What an operator asks a standby.
+pub(crate) async fn answer(shared: &Arc<Shared>, request: &Request) -> Result<String, String> {
+    match request {
+        Request::Status => Ok(String::new()),
+        Request::HandOver { .. } => Err("this node is no primary: ask the one that is".into()),
+        Request::Promote { force } => {
+            let began = Instant::now();
+            promote(shared, *force)?;
+            let patience = Duration::from_secs(3);
+            while began.elapsed() < patience {
+                if shared.leading().is_some() {
+                    let took = began.elapsed().as_millis();
+                    return Ok(format!("'{}' leads after {took} ms\n", shared.name));
+                }
+                if let Some(Outcome::Failed { why }) =
+                    shared.following().as_ref().and_then(Following::outcome)
+                {
+                    return Err(why);
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Err(format!("it does not lead after {patience:?}; see: tidegate standby status"))
+        }
+    }
+}
+
+fn promote(shared: &Shared, force: bool) -> Result<(), String> {
+    let now = shared.now();
+    let following = shared.following();
+    let Some(Following(state)) = &*following else {
+        return Err("this node does not follow yet".into());
+    };
+    let mut follower = locked(&state.follower);
+    let at = state.taken.load(Ordering::Acquire);
+    let is_entitled = follower.in_sync() && follower.is_complete();
+    if !force && !is_entitled {
+        return Err(format!(
+            "it was not in sync when it last heard of a primary (epoch {}, input {at} of {}): inputs that were acknowledged may be missing; \
+             promote another, or accept that with --force",
+            follower.newest_epoch(),
+            follower.leader_last()
+        ));
+    }
+    let is_alive =
+        follower.silence(now).is_some_and(|silence| silence <= shared.limits.silence_max);
+    if !force && is_alive && follower.leader_epoch().is_some() {
+        return Err(
+            "its primary is alive: hand over with --planned, or stop the primary first".into()
+        );
+    }
+    match &shared.lease {
+        Some(lease) => {
+            let demand = if force { Demand::Force } else { Demand::Now };
+            lease.change(|lease| lease.demand(demand));
+        }
+        None => {
+            let epoch = follower.newest_epoch() + 1;
+            follower.heard_of(epoch);
+            follower.disconnected();
+            drop(follower);
+            lead(state, epoch);
+        }
+    }
+    Ok(())
+}
+
+/// Finds the primary, follows it, and begins again when the link ends.
+async fn keep_link(shared: Arc<Shared>, state: Arc<State>, batches: mpsc::Sender<Batch>) {
+    let mut pause = BACK_OFF.0;
+    let mut turn = 0;
+    let mut told = String::new();
+    while !state.is_over.load(Ordering::Acquire) {
+        if let Some((name, address)) = primary_of(&shared, turn) {
+            let began = Instant::now();
+            let linked = match quic::connect(&shared.endpoint, &name, &address).await {
+                Ok(link) => follow(&shared, &state, &batches, link).await,
+                Err(error) => Err(Ended::Quic(error)),
+            };
+            locked(&state.follower).disconnected();
+            if let Err(ended) = linked {
+                let text = format!("'{name}' at {address}: {ended}");
+                if text != told {
+                    tracing::warn!("{text}");
+                    told = text;
+                }
+            }
+            if began.elapsed() > BACK_OFF.1 {
+                pause = BACK_OFF.0;
+            }
+        }
+        turn += 1;
+        let _ = tokio::time::timeout(pause, over(&state)).await;
+        pause = (pause * 2).min(BACK_OFF.1);
+    }
+}
+
+async fn over(state: &State) {
+    // The sender is in the state itself.
+    let _ = state.over.subscribe().wait_for(|is_over| *is_over).await;
+}
+
+/// Whom to follow: the holder of the lease, or one after the other.
+fn primary_of(shared: &Shared, turn: usize) -> Option<(String, String)> {
+    if let Some(lease) = &shared.lease {
+        let lease = lease.locked();
+        let record = lease.record()?;
+        let holder = record.holder.clone().filter(|holder| *holder != shared.name)?;
+        return Some((holder, record.address.clone()));
+    }
+    let count = shared.peers.len().max(1);
+    shared.peers.iter().nth(turn % count).map(|(name, address)| (name.clone(), address.clone()))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Quic(#[from] QuicError),
+    #[error(transparent)]
+    Follower(#[from] FollowerError),
+    #[error("this standby stops")]
+    Over,
+}
+
+async fn follow(
+    shared: &Arc<Shared>,
+    state: &Arc<State>,
+    batches: &mpsc::Sender<Batch>,
+    link: Link,
+) -> Result<(), Ended> {
+    let Link { connection, mut out, mut incoming, .. } = link;
+    // What was received is in the journal before a greeting says so.
+    while locked(&state.follower).history().last().0 > state.taken.load(Ordering::Acquire) {
+        if state.is_over.load(Ordering::Acquire) {
+            return Err(Ended::Over);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let hello = locked(&state.follower).connected(shared.now());
+    out.send(&hello.to_bytes()).await?;
+    // Confirmations go out beside what comes in.
+    let (stop_confirming, stopped) = watch::channel(false);
+    let mut confirming = None;
+    let mut out = Some(out);
+    let ended = loop {
+        let next = tokio::select! {
+            next = tokio::time::timeout(shared.limits.silence_max * 2, incoming.next()) => next,
+            () = over(state) => break Ended::Over,
+        };
+        let (shape, body) = match next {
+            Err(_) => break QuicError::TimedOut.into(),
+            Ok(Err(error)) => break error.into(),
+            Ok(Ok(next)) => next,
+        };
+        let message = match Message::decode(shape, body) {
+            Ok(message) => message,
+            Err(error) => break QuicError::from(error).into(),
+        };
+        let told = locked(&state.follower).hear(shared.now(), message);
+        let batch = match told {
+            Err(error) => break error.into(),
+            Ok(Told::Follow { cut_after: Some(after), .. }) => {
+                state.end(Outcome::Cut { after });
+                break Ended::Over;
+            }
+            Ok(Told::Follow { .. }) => {
+                if let Some(out) = out.take() {
+                    confirming =
+                        Some(tokio::spawn(confirm(Arc::clone(state), out, stopped.clone())));
+                }
+                continue;
+            }
+            Ok(Told::Nothing) => {
+                let follower = locked(&state.follower);
+                let taken = SeqNo(state.taken.load(Ordering::Acquire));
+                state.release.set_replicated(follower.replicated().min(taken));
+                continue;
+            }
+            Ok(Told::Epoch(begins)) => Batch::Epoch(begins),
+            Ok(Told::Records(_)) => Batch::Records(shape, body.to_vec()),
+            Ok(Told::HandOver(given)) => {
+                take_over(shared, state, given.epoch);
+                continue;
+            }
+            Ok(Told::Snapshot(_) | Told::Piece { .. }) => continue,
+        };
+        tokio::select! {
+            sent = batches.send(batch) => if sent.is_err() { break Ended::Over },
+            () = over(state) => break Ended::Over,
+        }
+    };
+    if let Some(confirming) = confirming {
+        stop_confirming.send_replace(true);
+        out = confirming.await.ok();
+    }
+    if let (Some(last), Some(mut out)) = (last_word(state, &ended).await, out) {
+        let _ = out.send(&last.to_bytes()).await;
+        let _ = tokio::time::timeout(PATIENCE / 4, out.finish()).await;
+    }
+    quic::close(&connection, &ended.to_string());
+    Err(ended)
+}
+
+/// What is still to be said: why it stops, that it leads, or that the leader is none any more.
+async fn last_word(state: &State, ended: &Ended) -> Option<Control> {
+    if let Some(why) = locked(&state.failed).clone() {
+        return Some(Control::Stopped(why));
+    }
+    let epoch = state.lead.load(Ordering::Acquire);
+    if epoch > 0 {
+        let mut left = state.is_left.subscribe();
+        let _ = tokio::time::timeout(PATIENCE, left.wait_for(|is_left| *is_left)).await;
+        return Some(Control::Taken { epoch });
+    }
+    let is_old = matches!(ended, Ended::Follower(FollowerError::OldLeader { .. }));
+    is_old.then(|| locked(&state.follower).fenced())
+}
+
+/// Sends how far the engine is, whenever that is news.
+async fn confirm(
+    state: Arc<State>,
+    mut out: Outgoing,
+    mut stop: watch::Receiver<bool>,
+) -> Outgoing {
+    while !*stop.borrow() {
+        let confirm = locked(&state.follower).confirm(state.progress());
+        if let Some(confirm) = confirm
+            && out.send(&confirm.to_bytes()).await.is_err()
+        {
+            return out;
+        }
+        tokio::select! {
+            () = state.news.notified() => {}
+            _ = stop.changed() => {}
+        }
+    }
+    out
+}
+
+/// The primary has given over.
+fn take_over(shared: &Shared, state: &State, epoch: u64) {
+    match &shared.lease {
+        Some(lease) => lease.change(|lease| lease.demand(Demand::Now)),
+        None => {
+            let mut follower = locked(&state.follower);
+            follower.heard_of(epoch + 1);
+            drop(follower);
+            lead(state, epoch + 1);
+        }
+    }
+}
+
+/// Asks whoever leads which journal it has.
+pub(crate) async fn ask_instance(
+    shared: &Arc<Shared>,
+    behaviour_version: u32,
+) -> Result<u128, String> {
+    let mut why = "no primary is known yet".to_string();
+    for turn in 0..shared.peers.len().max(1) {
+        let Some((name, address)) = primary_of(shared, turn) else { continue };
+        match asked_instance(shared, behaviour_version, &name, &address).await {
+            Ok(instance) => return Ok(instance),
+            Err(error) => why = format!("'{name}' at {address}: {error}"),
+        }
+    }
+    Err(why)
+}
+
+async fn asked_instance(
+    shared: &Shared,
+    behaviour_version: u32,
+    name: &str,
+    address: &str,
+) -> Result<u128, Ended> {
+    let mut link = quic::connect(&shared.endpoint, name, address).await?;
+    let hello = Hello {
+        version: PROTOCOL_VERSION,
+        name: shared.name.clone(),
+        instance: None,
+        behaviour_version,
+        newest_epoch: 0,
+        history: History::default(),
+    };
+    link.out.send(&Control::Hello(hello).to_bytes()).await?;
+    let answer = tokio::time::timeout(PATIENCE, link.incoming.next()).await;
+    let (shape, body) = answer.map_err(QuicError::from)??;
+    match Message::decode(shape, body).map_err(QuicError::from)? {
+        Message::Control(Control::Welcome(welcome)) => {
+            quic::close(&link.connection, "asked only");
+            Ok(welcome.instance)
+        }
+        Message::Control(Control::Refused(refusal)) => Err(FollowerError::Refused(refusal).into()),
+        _ => Err(QuicError::NotAnAnswer.into()),
+    }
+}
