@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tidegate_journal::frame::KIND_EVENT;
 use tidegate_journal::writer::Check;
 use tidegate_journal::{
-    Config, Dir, JournalError, Reader, Release, SyncPolicy, SyncThread, Watermark, Writer,
+    Config, Dir, JournalError, Reader, Release, SyncPolicy, SyncThread, Syncer, Watermark, Writer,
 };
 use tidegate_model::{EventRecord, ReleaseLevel, SeqNo};
 
@@ -310,6 +310,11 @@ impl Moving {
 }
 
 impl EventLogWriter {
+    /// A syncer of its files, for whoever drives the log without a thread.
+    pub fn syncer(&self) -> Syncer {
+        self.writer.syncer()
+    }
+
     fn append(&mut self, event: &EventRecord) -> Result<(), EventLogError> {
         let shared = &self.log.0;
         let count = shared.count.load(Ordering::Relaxed);

@@ -101,10 +101,9 @@ pub(crate) fn recover(dir: &Dir, config: &Config) -> Result<Start, JournalError>
         return Err(JournalError::BadHeader { path, reason: "segments are numbered below 2^32" });
     }
     // What a crash of the process left in the page cache only.
-    let unsynced = certain.map_or(first_index, |certain| certain.segment.max(first_index));
-    for index in unsynced..next_index {
-        let path = segment_path(dir.path(), index);
-        dir.open(&path, Open::Read)?.sync().map_err(JournalError::io("sync", &path))?;
+    for index in unsynced_from(certain, first_index)..next_index {
+        let from = certain.filter(|certain| certain.segment == index).map_or(0, |c| c.offset);
+        write_again(dir, index, from)?;
     }
     dir.sync()?;
     let position = Position { segment: next_index, offset: 0 };
@@ -328,6 +327,33 @@ pub(crate) fn give_back(
         sync()?;
     }
     Ok(())
+}
+
+/// The first segment of which something may not be on the disk.
+fn unsynced_from(certain: Option<Position>, first_index: u64) -> u64 {
+    certain.map_or(first_index, |certain| certain.segment.max(first_index))
+}
+
+/// Writes what a segment holds from `from` on over itself, and syncs it. After a failed sync the page cache may take for written
+/// what the disk does not have: a sync alone would say that all is well and write nothing.
+fn write_again(dir: &Dir, index: u64, from: u64) -> Result<(), JournalError> {
+    let path = segment_path(dir.path(), index);
+    let file = dir.open(&path, Open::Write)?;
+    let mut block = vec![0; BLOCK_LEN];
+    let mut at = from;
+    loop {
+        match file.read_at(&mut block, at) {
+            Ok(0) => break,
+            Ok(count) => {
+                let again = file.write_all_at(&block[..count], at);
+                again.map_err(JournalError::io("write again", &path))?;
+                at += count as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(JournalError::io("read", &path)(error)),
+        }
+    }
+    file.sync().map_err(JournalError::io("sync", &path))
 }
 
 /// A number for a new journal, from the system's random source.

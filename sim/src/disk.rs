@@ -284,6 +284,11 @@ impl Disk {
         state.names.get(path).map(|id| state.files[id].live())
     }
 
+    /// The names of all files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.state().names.keys().cloned().collect()
+    }
+
     /// Takes away everything below `dir`, as when a disk is replaced.
     pub fn wipe(&self, dir: &Path) {
         let mut state = self.state();
@@ -398,19 +403,20 @@ impl State {
                 let live = file.page(at);
                 let end = after.len().min(at + live.len());
                 let target = &mut after[at..end];
-                match dice.below(4) {
-                    0 => {}
-                    1 => target.copy_from_slice(&live[..target.len()]),
-                    fate => {
-                        for (sector, live) in target.chunks_mut(SECTOR).zip(live.chunks(SECTOR)) {
-                            match dice.below(3) {
-                                0 => {}
-                                1 if fate == 3 => {
-                                    sector.iter_mut().for_each(|byte| *byte = dice.word() as u8);
-                                }
-                                _ => sector.copy_from_slice(&live[..sector.len()]),
-                            }
+                let fate = dice.below(4);
+                for (sector, live) in target.chunks_mut(SECTOR).zip(live.chunks(SECTOR)) {
+                    let live = &live[..sector.len()];
+                    if *sector == *live {
+                        continue;
+                    }
+                    // A sector that held something is written whole or not at all; one that held nothing may be anything.
+                    let was_empty = sector.iter().all(|&byte| byte == 0);
+                    match (fate, dice.below(3)) {
+                        (0, _) | (2 | 3, 0) => {}
+                        (3, 1) if was_empty => {
+                            sector.iter_mut().for_each(|byte| *byte = dice.word() as u8);
                         }
+                        _ => sector.copy_from_slice(live),
                     }
                 }
             }
@@ -456,7 +462,8 @@ fn not_found() -> io::Error {
 
 impl Storage for Disk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>> {
-        let mut state = self.operate()?;
+        // Reading is no step that can be half done.
+        let mut state = if how == Open::Read { self.state() } else { self.operate()? };
         let found = state.names.get(path).copied();
         let id = match (found, how) {
             (Some(id), Open::Create) => {
@@ -579,6 +586,9 @@ impl StorageFile for OpenFile {
         self.with(|file| {
             file.grow(end);
             file.memory.write(at as usize, bytes);
+            // Whatever it holds: the page cache takes a page that is written to for one that is to be written back.
+            let pages = at as usize / PAGE * PAGE..end;
+            file.forgotten.retain(|page, _| !pages.contains(page));
         })?;
         if self.is_synced { self.sync() } else { Ok(()) }
     }

@@ -1,3 +1,14 @@
-//! A deterministic simulator: the real engine and journal, on simulated disks, in simulated time, from one seed.
+//! A deterministic simulator: the real engine, journal and replication on simulated disks, network, store and clocks, from one
+//! seed. What goes wrong is rolled from that seed as well, so whatever is found can be replayed.
+//!
+//! Start reading at [`world::run`].
+
 pub mod dice;
 pub mod disk;
+pub mod load;
+pub mod machine;
+pub mod net;
+pub mod node;
+pub mod oracle;
+pub mod store;
+pub mod world;

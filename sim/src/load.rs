@@ -105,12 +105,8 @@ pub fn command(dice: &mut Dice, number: u64) -> Command {
 
 /// A piece of news from the feed, on an order of its own number.
 pub fn market(dice: &mut Dice, number: u64, now: UnixNanos) -> MarketEvent {
-    let blank = MarketEvent {
-        channel_id: CHANNEL,
-        ts_event: now,
-        ts_recv: now,
-        ..MarketEvent::default()
-    };
+    let blank =
+        MarketEvent { channel_id: CHANNEL, ts_event: now, ts_recv: now, ..MarketEvent::default() };
     if number > 1 && dice.one_in(3) {
         let kind = MarketEventKind::Delete.wire();
         return MarketEvent { kind, order_ref: dice.within(1, number - 1), ..blank };

@@ -38,6 +38,8 @@ pub struct Machine {
     pub drift_ppm: i64,
     /// Whether power was lost, or the disk replaced, since its journal was last known to hold all that it confirmed.
     pub is_complete: bool,
+    /// Whether its process led when it last ran.
+    pub has_led: bool,
 }
 
 impl Machine {
@@ -46,7 +48,14 @@ impl Machine {
         let disk = Disk::new(dice.fork(), 64 << 20);
         let drift = dice.within(0, 2 * drift_ppm_max) as i64 - drift_ppm_max as i64;
         let ahead = dice.below(10_000_000_000);
-        Self { name: name.to_string(), disk, ahead, drift_ppm: drift, is_complete: true }
+        Self {
+            name: name.to_string(),
+            disk,
+            ahead,
+            drift_ppm: drift,
+            is_complete: true,
+            has_led: false,
+        }
     }
 
     /// What its clock shows: nanoseconds since some beginning.
@@ -116,7 +125,8 @@ impl Rig {
         let dir = machine.dir();
         let epoch = newest_epoch(&dir)?;
         let log_config = Config { epoch: 0, ..config(0) };
-        let (log_writer, log) = event_log::open(&dir.join("events"), log_config).context("event log")?;
+        let (log_writer, log) =
+            event_log::open(&dir.join("events"), log_config).context("event log")?;
         let log_syncer = log_writer.syncer();
         let (events, events_in) = runtime::event_ring();
         let (stages, stages_in) = runtime::stage_ring();

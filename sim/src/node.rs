@@ -12,7 +12,7 @@ use tidegate_engine::replay::BEHAVIOUR_VERSION;
 use tidegate_model::{ReleaseLevel, SeqNo};
 use tidegate_replication::follower::{FollowerError, Start, Told};
 use tidegate_replication::leader::{Action, Identity, Limits, LinkId, Names};
-use tidegate_replication::lease::{Answer, Candidate, Standing, Timing};
+use tidegate_replication::lease::{Answer, Candidate, Demand, Standing, Timing};
 use tidegate_replication::message::{Control, HEADER_LEN, Message, Progress, Refusal, header};
 use tidegate_replication::tail::{Tail, history};
 use tidegate_replication::{Follower, Leader, Lease, Moment};
@@ -41,6 +41,8 @@ pub enum NodeEnd {
     Over(String),
     /// Its leader never had what is behind this input: that is cut before it starts again.
     Cut(SeqNo),
+    /// Its leader lacks what was confirmed: after an operator's force, it needs an empty disk.
+    WouldLose(String),
     /// Something that must hold does not.
     Wrong(anyhow::Error),
 }
@@ -174,6 +176,21 @@ impl Node {
                 self.lease.as_ref().map(Lease::standing),
                 self.lease.as_ref().and_then(Lease::record)
             ),
+        }
+    }
+
+    /// An operator makes it take over, whatever may be missing.
+    pub fn force(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.demand(Demand::Force);
+        }
+    }
+
+    /// The newest epoch in its journal.
+    pub fn last_epoch(&self) -> u64 {
+        match &self.role {
+            Role::Standby(standby) => standby.follower.history().last_epoch().unwrap_or(0),
+            _ => self.epoch(),
         }
     }
 
@@ -398,7 +415,8 @@ impl Node {
                 }
             }
             Role::Leading(leading) => {
-                let found = leading.links.iter().find(|(_, out)| (out.to, out.link) == (from, link));
+                let found =
+                    leading.links.iter().find(|(_, out)| (out.to, out.link) == (from, link));
                 if let Some(id) = found.map(|(id, _)| *id) {
                     leading.links.remove(&id);
                     leading.leader.closed(id);
@@ -425,8 +443,9 @@ impl Node {
         let Message::Control(Control::Hello(hello)) = message else { return Ok(false) };
         match leader.greet(clock, hello) {
             Ok((id, welcome)) => {
-                let tail = Tail::open(machine.dir(), self.rig.engine.watermark(), *epoch, welcome.common)
-                    .map_err(|error| over(error.into()))?;
+                let tail =
+                    Tail::open(machine.dir(), self.rig.engine.watermark(), *epoch, welcome.common)
+                        .map_err(|error| over(error.into()))?;
                 links.insert(id, LinkOut { to: from, link, tail });
                 send(net, self.at, from, link, &Control::Welcome(welcome));
                 Ok(true)
@@ -472,7 +491,9 @@ impl Node {
                 send(net, self.at, from, link, &fenced);
                 Ok(false)
             }
-            Err(error @ FollowerError::WouldLose { .. }) => Err(NodeEnd::Wrong(error.into())),
+            Err(error @ FollowerError::WouldLose { .. }) => {
+                Err(NodeEnd::WouldLose(error.to_string()))
+            }
             Err(_) => Ok(false),
         }
     }

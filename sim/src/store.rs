@@ -79,7 +79,9 @@ impl Store {
                 let revision = Revision(self.revision);
                 Answer::Is(self.record.clone().map(|record| (record, revision)))
             }
-            Question::Swap { expected, .. } if expected != Revision(self.revision) => Answer::Differs,
+            Question::Swap { expected, .. } if expected != Revision(self.revision) => {
+                Answer::Differs
+            }
             Question::Swap { record, .. } => {
                 self.record = Some(record);
                 self.revision += 1;

@@ -12,7 +12,10 @@ use crate::store::Store;
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
 use tidegate_engine::core::NoOutput;
+use tidegate_engine::event_log::EventLogError;
 use tidegate_engine::replay::replay;
+use tidegate_journal::recovery::cut_after;
+use tidegate_journal::synced;
 use tidegate_model::{CommandRecord, PrincipalId, ReleaseLevel, SeqNo, SessionId, StateHash};
 
 /// Nanoseconds in a microsecond and a millisecond.
@@ -135,11 +138,15 @@ struct World {
     net: Net,
     store: Store,
     oracle: Oracle,
-    /// The newest epoch in which anything left.
+    /// The newest epoch, and the last input before it.
     newest: u64,
+    newest_after: SeqNo,
     orders: u64,
     news: u64,
     is_set_up: bool,
+    /// So much went wrong that only an operator may decide who goes on.
+    may_be_lost: bool,
+    was_forced: bool,
     report: Report,
     heals: bool,
 }
@@ -185,9 +192,12 @@ impl World {
             store,
             oracle: Oracle::default(),
             newest: 0,
+            newest_after: SeqNo::ZERO,
             orders: 0,
             news: 0,
             is_set_up: false,
+            may_be_lost: false,
+            was_forced: false,
             report: Report::default(),
             heals: false,
         }
@@ -211,8 +221,12 @@ impl World {
             self.paused[at] = 0;
         }
         self.tell(format_args!("nothing goes wrong any more"));
-        for _ in 0..STEPS_TO_HEAL {
+        for step in 0..STEPS_TO_HEAL {
             self.step()?;
+            let nobody = !self.nodes.iter().flatten().any(Node::is_leading);
+            if step == STEPS_TO_HEAL / 2 && nobody && self.may_be_lost {
+                self.force();
+            }
             if self.is_whole() {
                 return self.check_end();
             }
@@ -221,7 +235,8 @@ impl World {
     }
 
     fn standing(&self) -> String {
-        let mut text = format!("{} events seen up to input {}", self.oracle.count(), self.oracle.last());
+        let mut text =
+            format!("{} events seen up to input {}", self.oracle.count(), self.oracle.last());
         for (machine, node) in self.machines.iter().zip(&self.nodes) {
             let _ = match node {
                 None => write!(text, "; {} is down", machine.name),
@@ -262,7 +277,9 @@ impl World {
     fn trouble(&mut self) -> Result<()> {
         let odds = self.plan.odds;
         let count = self.machines.len() as u64;
-        let mut strikes = |dice: &mut Dice, odds: u64| (odds > 0 && dice.one_in(odds)).then(|| dice.below(count) as usize);
+        let strikes = |dice: &mut Dice, odds: u64| {
+            (odds > 0 && dice.one_in(odds)).then(|| dice.below(count) as usize)
+        };
         if let Some(at) = strikes(&mut self.dice, odds.kill) {
             self.end(at, "is killed");
         }
@@ -286,19 +303,19 @@ impl World {
             }
         }
         if let Some(at) = strikes(&mut self.dice, odds.pause) {
-            let span = self.dice.within(MS, 3_000 * MS);
+            let span = self.dice.within(MS, 300 * MS);
             self.paused[at] = self.now + span;
             let name = self.machines[at].name.clone();
             self.tell(format_args!("{name} stands still for {} ms", span / MS));
         }
         if let Some(at) = strikes(&mut self.dice, odds.partition) {
             let other = (at + 1 + self.dice.below(count.max(2) - 1) as usize) % count as usize;
-            let span = self.dice.within(MS, 2_000 * MS);
+            let span = self.dice.within(MS, 200 * MS);
             self.net.part(at, other, self.now + span);
             self.tell(format_args!("machines {at} and {other} are parted for {} ms", span / MS));
         }
         if let Some(at) = strikes(&mut self.dice, odds.store_lost) {
-            let span = self.dice.within(MS, 2_000 * MS);
+            let span = self.dice.within(MS, 200 * MS);
             self.store.part(at, self.now + span);
             self.tell(format_args!("machine {at} does not hear the store for {} ms", span / MS));
         }
@@ -318,9 +335,9 @@ impl World {
     }
 
     fn end(&mut self, at: usize, how: &str) {
-        if self.nodes[at].take().is_none() {
-            return;
-        }
+        let Some(node) = self.nodes[at].take() else { return };
+        self.machines[at].has_led = node.is_leading();
+        drop(node);
         self.report.ends += 1;
         let machine = &self.machines[at];
         machine.disk.end_process();
@@ -331,17 +348,38 @@ impl World {
     }
 
     fn lose_power(&mut self, at: usize) {
-        let node = self.nodes[at].as_ref();
-        let synced = node.map_or(SeqNo::ZERO, |node| node.rig.release.synced());
-        let was_up = node.is_some();
+        if self.nodes[at].is_none() {
+            let name = self.machines[at].name.clone();
+            self.tell(format_args!("{name} loses power while it is down"));
+        }
         self.end(at, "loses power");
         let machine = &mut self.machines[at];
+        // Nothing above was promised to survive this at the `process` level.
+        let synced = synced::read(machine.dir()).ok().flatten();
         machine.disk.lose_power();
-        machine.is_complete = false;
-        if self.plan.level == ReleaseLevel::Process && was_up {
-            // Nothing more was promised.
-            self.oracle.forget_above(synced);
+        // What a primary let out, its disk has, if it waits for that.
+        self.may_be_lost |= self.plan.level.is_replicated();
+        machine.is_complete &= self.plan.level.is_synced() && machine.has_led;
+        if self.plan.level == ReleaseLevel::Process {
+            self.oracle.forget_above(synced.map_or(SeqNo::ZERO, |synced| synced.seq));
         }
+    }
+
+    /// Nobody may lead by himself: everyone who might has lost power or his disk. An operator takes the one that has most, and what
+    /// that one lacks is lost.
+    fn force(&mut self) {
+        let have = |at: &usize| {
+            let node = self.nodes[*at].as_ref();
+            node.map_or((0, SeqNo::ZERO), |node| (node.last_epoch(), node.rig.last()))
+        };
+        let Some(best) = (0..self.machines.len()).max_by_key(have) else { return };
+        let Some(node) = &mut self.nodes[best] else { return };
+        node.force();
+        let last = node.rig.last();
+        self.oracle.forget_above(last);
+        self.was_forced = true;
+        let name = self.machines[best].name.clone();
+        self.tell(format_args!("an operator makes {name} lead after input {last}"));
     }
 
     /// A machine starts its process.
@@ -371,8 +409,10 @@ impl World {
                 if was_stopped || is_full || text.contains("Input/output error") {
                     return Ok(());
                 }
-                let has_rot = self.plan.odds.rot > 0 || self.plan.faults.misdirects > 0;
-                ensure!(has_rot, "{name} does not start, though its disk did nothing wrong");
+                ensure!(
+                    self.disk_is_bad(),
+                    "{name} does not start, though its disk did nothing wrong"
+                );
                 self.report.refused += 1;
                 if self.machines.len() == 1 {
                     bail!(RefusedForGood);
@@ -381,6 +421,7 @@ impl World {
                 let machine = &mut self.machines[at];
                 machine.disk.wipe(&dir_path());
                 machine.is_complete = false;
+                self.may_be_lost = true;
                 self.tell(format_args!("{name} gets an empty disk"));
                 Ok(())
             }
@@ -394,39 +435,87 @@ impl World {
         if node.is_leading() {
             self.ask(&mut node, at);
         }
-        let outcome = node.step(&mut self.machines[at], self.now, &mut self.dice, &mut self.net, &mut self.store);
+        let before = node.rig.last();
+        let outcome = node.step(
+            &mut self.machines[at],
+            self.now,
+            &mut self.dice,
+            &mut self.net,
+            &mut self.store,
+        );
         let epoch = node.epoch();
         self.nodes[at] = Some(node);
         match outcome {
             Ok(released) => {
-                if released > 0 {
-                    ensure!(
-                        epoch >= self.newest || !was_leading,
-                        "{} let {released} events out in epoch {epoch}, though epoch {} had begun to",
-                        self.machines[at].name,
-                        self.newest
-                    );
-                    if was_leading {
-                        self.newest = epoch;
-                        let log = &self.nodes[at].as_ref().context("it runs")?.rig.log;
-                        self.oracle.read_on(log)?;
-                    }
+                if released > 0 && was_leading {
+                    self.read(at, epoch)?;
                 }
                 if !was_leading && self.nodes[at].as_ref().is_some_and(Node::is_leading) {
                     self.report.epochs += 1;
                     let name = self.machines[at].name.clone();
                     let epoch = self.nodes[at].as_ref().map_or(0, Node::epoch);
-                    self.tell(format_args!("{name} leads in epoch {epoch}"));
+                    self.tell(format_args!("{name} leads in epoch {epoch} after input {before}"));
+                    (self.newest, self.newest_after) = (epoch, before);
                     self.check_leader(at)?;
                 }
                 Ok(())
             }
-            Err(NodeEnd::Over(why)) => {
-                self.end(at, &format!("ends: {why}"));
-                Ok(())
-            }
-            Err(NodeEnd::Wrong(error)) => Err(error),
+            Err(end) => self.ended(at, end),
         }
+    }
+
+    /// Clients read what a primary has let out.
+    fn read(&mut self, at: usize, epoch: u64) -> Result<()> {
+        let Some(node) = &self.nodes[at] else { return Ok(()) };
+        let log = &node.rig.log;
+        if epoch < self.newest {
+            // It may still say what was confirmed before, and nothing else: that is what everyone has seen, or will.
+            let last = log.last().seq;
+            ensure!(
+                last <= self.newest_after,
+                "{} told in epoch {epoch} what input {last} did, though epoch {} goes on after {}",
+                self.machines[at].name,
+                self.newest,
+                self.newest_after
+            );
+        } else {
+            self.newest = epoch;
+        }
+        if log.last().seq >= self.oracle.last() {
+            let read = self.oracle.read_on(log);
+            if let Err(error) = read {
+                // A disk that changes what it holds: the process notices, as its clients would.
+                ensure!(self.disk_is_bad(), "{error:#}");
+                self.end(at, "cannot read its event log");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether disks change what was synced.
+    fn disk_is_bad(&self) -> bool {
+        self.plan.odds.rot > 0 || self.plan.faults.misdirects > 0
+    }
+
+    fn ended(&mut self, at: usize, end: NodeEnd) -> Result<()> {
+        match end {
+            NodeEnd::Over(why) => self.end(at, &format!("ends: {why}")),
+            NodeEnd::Cut(after) => {
+                self.end(at, &format!("cuts what is behind input {after}"));
+                match cut_after(self.machines[at].dir(), after) {
+                    Ok(_) => {}
+                    Err(error) => self.tell(format_args!("it could not: {error}")),
+                }
+            }
+            NodeEnd::WouldLose(why) => {
+                ensure!(self.was_forced, "{}: {why}", self.machines[at].name);
+                self.end(at, &format!("ends: {why}"));
+                self.machines[at].disk.wipe(&dir_path());
+                self.machines[at].is_complete = false;
+            }
+            NodeEnd::Wrong(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Clients and the feed ask for something.
@@ -475,8 +564,7 @@ impl World {
             self.nodes[to] = Some(node);
             match outcome {
                 Ok(()) => {}
-                Err(NodeEnd::Over(why)) => self.end(to, &format!("ends: {why}")),
-                Err(NodeEnd::Wrong(error)) => return Err(error),
+                Err(end) => self.ended(to, end)?,
             }
         }
         for at in 0..self.machines.len() {
@@ -504,8 +592,14 @@ impl World {
             "{name} leads with inputs up to {last}, though clients saw what input {} did",
             self.oracle.last()
         );
-        self.oracle.compare(&node.rig.log, false).with_context(|| format!("{name} leads"))?;
-        check_money(node.rig.engine.core())
+        check_money(node.rig.engine.core())?;
+        let compared = self.oracle.compare(&node.rig.log, false);
+        if let Err(error) = compared {
+            let is_damage = error.is::<EventLogError>();
+            ensure!(is_damage && self.disk_is_bad(), "{name} leads: {error:#}");
+            self.end(at, "cannot read its event log");
+        }
+        Ok(())
     }
 
     fn check_overlap(&self) -> Result<()> {
@@ -520,13 +614,18 @@ impl World {
 
     /// Everything has come right: one leads, clients have seen everything, and all others have it.
     fn is_whole(&self) -> bool {
-        let Some(leader) = self.nodes.iter().flatten().find(|node| node.is_leading()) else { return false };
+        let Some(leader) = self.nodes.iter().flatten().find(|node| node.is_leading()) else {
+            return false;
+        };
         let last = leader.rig.last();
         self.is_set_up
             && leader.rig.release.released() >= last
             && leader.rig.log.last().seq == self.oracle.last()
             && leader.has_published()
-            && self.nodes.iter().all(|node| node.as_ref().is_some_and(|node| node.rig.last() == last))
+            && self
+                .nodes
+                .iter()
+                .all(|node| node.as_ref().is_some_and(|node| node.rig.last() == last))
     }
 
     fn check_end(&mut self) -> Result<()> {
@@ -537,11 +636,14 @@ impl World {
             check_money(node.rig.engine.core())?;
             let (seq, hash) = (node.rig.last(), node.rig.engine.core().state_hash());
             if node.is_leading() {
-                self.oracle.compare(&node.rig.log, true).with_context(|| format!("{name}, at the end"))?;
+                self.oracle
+                    .compare(&node.rig.log, true)
+                    .with_context(|| format!("{name}, at the end"))?;
                 self.report.inputs = seq.0;
             }
             drop(node);
-            let replayed = replay(self.machines[at].dir(), &mut NoOutput, |_| {})?.context("inputs")?;
+            let replayed =
+                replay(self.machines[at].dir(), &mut NoOutput, |_| {})?.context("inputs")?;
             ensure!(
                 replayed.core.seq() == seq && replayed.core.state_hash() == hash,
                 "{name}'s journal replays to {} after input {}, it was {hash} after {seq}",
