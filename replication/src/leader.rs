@@ -334,7 +334,7 @@ impl Leader {
         peer.mark = Some((self.history.last(), now));
         peer.lag = None;
         peer.stopped = None;
-        let (last, replicated) = (self.history.last(), self.replicated);
+        let (last, replicated) = (self.history.last(), self.left);
         Ok((id, Welcome { instance, epoch, common, last, replicated }))
     }
 
@@ -460,7 +460,7 @@ impl Leader {
                 link.told = Some(now);
                 link.told_in_sync = in_sync;
                 let (epoch, last) = (self.identity.epoch, self.history.last());
-                let heartbeat = Heartbeat { epoch, last, replicated: self.replicated, in_sync };
+                let heartbeat = Heartbeat { epoch, last, replicated: self.left, in_sync };
                 let message = Control::Heartbeat(heartbeat);
                 return Some(Action::Send { link: link.id, message });
             }
@@ -523,6 +523,12 @@ impl Leader {
     /// How far everything is in the journals of all in-sync followers: only up to there may anything leave at a replica level.
     pub fn replicated(&self) -> SeqNo {
         self.replicated
+    }
+
+    /// Outputs of inputs up to `seq` may have left at a level that waits for followers: what followers hear of. Where the level waits
+    /// for the disk too, that is less than [`Self::replicated`], and after a loss of power the rest may be gone.
+    pub fn left(&mut self, seq: SeqNo) {
+        self.left = self.left.max(seq.min(self.replicated));
     }
 
     /// The followers that must confirm and may take over, as it was last written.

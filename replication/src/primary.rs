@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidegate_journal::{Dir, Release, Watermark};
-use tidegate_model::SeqNo;
+use tidegate_model::{ReleaseLevel, SeqNo};
 use tokio::sync::mpsc;
 
 /// Batches between the thread that reads the journal and the link: one that is sent and one that is ready.
@@ -144,7 +144,11 @@ impl Leading {
                 let links: Vec<_> = self.links.keys().copied().collect();
                 links.into_iter().for_each(|link| self.close(link, &why));
             }
-            None => self.release.set_replicated(self.leader.replicated()),
+            None => {
+                self.release.set_replicated(self.leader.replicated());
+                let level = self.release.level().union(ReleaseLevel::Replica);
+                self.leader.left(self.release.reached(level));
+            }
         }
     }
 

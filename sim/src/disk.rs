@@ -409,12 +409,15 @@ impl State {
                     if *sector == *live {
                         continue;
                     }
-                    // A sector that held something is written whole or not at all; one that held nothing may be anything.
-                    let was_empty = sector.iter().all(|&byte| byte == 0);
                     match (fate, dice.below(3)) {
                         (0, _) | (2 | 3, 0) => {}
-                        (3, 1) if was_empty => {
-                            sector.iter_mut().for_each(|byte| *byte = dice.word() as u8);
+                        (3, 1) => {
+                            let differs = |at: &usize| sector[*at] != live[*at];
+                            let first = (0..live.len()).find(differs).unwrap_or(0);
+                            let last = (0..live.len()).rfind(differs).unwrap_or(0);
+                            sector[first..=last]
+                                .iter_mut()
+                                .for_each(|byte| *byte = dice.word() as u8);
                         }
                         _ => sector.copy_from_slice(live),
                     }

@@ -359,7 +359,9 @@ impl Node {
         if let Some(set) = lease.in_sync() {
             leader.in_sync_stands(set);
         }
-        self.rig.release.set_replicated(leader.replicated());
+        let release = &self.rig.release;
+        release.set_replicated(leader.replicated());
+        leader.left(release.reached(release.level().union(ReleaseLevel::Replica)));
         if let Some(epoch) = leader.fenced() {
             return Err(NodeEnd::Over(format!("epoch {epoch} has begun")));
         }
