@@ -2,7 +2,7 @@
 //! the test itself plays.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use rtrb::Producer;
+use rtrb::{Consumer, Producer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Release,
-    SyncPolicy, Wait,
+    StageSample, SyncPolicy, Wait,
 };
 use tidegate_model::command::{
     Configure, MAY_CONTROL, MAY_TRADE, Reason, Role, SetLimits, SetPrincipal,
@@ -50,6 +50,7 @@ pub struct House {
     book_requests: Arc<BookRequests>,
     pub status: Arc<EngineStatus>,
     pub release: Arc<Release>,
+    pub stages: Consumer<StageSample>,
     events: EventLog,
     engine: EngineHandle,
     log: EventLogHandle,
@@ -108,7 +109,7 @@ impl House {
         let (writer, events) =
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
         let (event_ring, events_in) = runtime::event_ring();
-        let (stage_ring, _) = runtime::stage_ring();
+        let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel(Arc::clone(&release));
         let (feed, feed_out) = runtime::feed_ring();
         let (mut lanes, mut lanes_in) = (Vec::new(), Vec::new());
@@ -171,6 +172,7 @@ impl House {
             book_requests,
             status,
             release,
+            stages,
             events,
             engine,
             log,
