@@ -24,6 +24,7 @@ mod cmd {
     pub mod route;
     pub mod run;
     pub mod stats;
+    pub mod status;
     pub mod surveil;
 }
 mod backtest;
@@ -63,6 +64,7 @@ Examples:
   tidegate run --config tidegate.toml            the server
   tidegate desk equity 1                         what an account of a running server is worth
   tidegate kill --journal data/journal           stop everything, whatever else does not work
+  tidegate status                                what a running server has appended, synced, released
   tidegate route status                          how the live routes of the server stand
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
@@ -101,6 +103,8 @@ enum Cmd {
     Gen(cmd::r#gen::GenArgs),
     /// Play market data files over the network.
     Feed(cmd::feed::FeedArgs),
+    /// Show where a running server stands: what is appended, on disk, with followers.
+    Status(cmd::status::StatusArgs),
     /// Look at the live routes of a running server, and settle what differs.
     Route(cmd::route::RouteArgs),
     /// Watch a running server: drop copy, exposure, alerts for limit breaches, wash trades, layering, order-to-trade ratios.
@@ -139,6 +143,7 @@ fn main() -> ExitCode {
         Cmd::Match(args) => cmd::matching::run(args),
         Cmd::Gen(args) => cmd::r#gen::run(args),
         Cmd::Feed(args) => cmd::feed::run(args),
+        Cmd::Status(args) => cmd::status::run(args),
         Cmd::Route(args) => cmd::route::run(args),
         Cmd::Surveil(args) => cmd::surveil::run(*args),
         Cmd::Risk(args) => cmd::risk::run(args),

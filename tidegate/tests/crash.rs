@@ -18,7 +18,8 @@ use tidegate_client::proto::{
     ListOrdersRequest, OrderReport, OrderType, Side, StreamEventsRequest, SubmitOrderRequest,
     TimeInForce, cancel_order_request,
 };
-use tidegate_client::{Client, EventFilter, OrderRef};
+use tidegate_client::{Client, EventFilter, OrderRef, ReleaseLevel};
+use tidegate_journal::synced;
 use tokio::task::{JoinError, JoinSet};
 use tonic::transport::{Channel, Endpoint};
 
@@ -199,7 +200,9 @@ async fn assert_nothing_lost(client: &Client, history: &[Event], told: &[OrderRe
         let event = by_position
             .get(&(position.seq, position.ordinal))
             .unwrap_or_else(|| panic!("lost: {report:?}"));
-        assert_eq!(report_of(event), Some(report), "told otherwise");
+        // What an answer waited for is about the answer.
+        let told = OrderReport { release_level: 0, ..report.clone() };
+        assert_eq!(report_of(event), Some(&told), "told otherwise");
     }
     // One request an order: several reports are about the same.
     let orders: BTreeMap<_, _> = told
@@ -244,8 +247,18 @@ fn exported(events: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_moment_nothing_told_is_lost() {
+    kill_at_any_moment(ReleaseLevel::Process).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_everything_told_at_power_is_on_disk() {
+    kill_at_any_moment(ReleaseLevel::Power).await;
+}
+
+async fn kill_at_any_moment(level: ReleaseLevel) {
     let mut random = Random::from_environment("--test crash");
-    let place = Place::new(&ACCOUNTS.map(Place::account).concat());
+    let release = format!("release = \"{level}\"");
+    let place = Place::with_journal(&release, &ACCOUNTS.map(Place::account).concat());
     let session = place.dir.path().join("session.itch");
     let seed = random.below(1_000_000).to_string();
     run(&[
@@ -308,6 +321,15 @@ async fn killed_at_any_moment_nothing_told_is_lost() {
             done.expect("no panic");
         }
         before = std::mem::take(&mut *heard.lock().expect("no panic"));
+        if level == ReleaseLevel::Power {
+            // What the disk is known to hold goes as far as whatever anybody was told.
+            let synced = synced::read(&place.journal()).expect("readable").expect("it is there");
+            let told = told.lock().expect("no panic");
+            let told = told.iter().filter_map(|report| report.position).map(|at| at.seq);
+            let heard = before.iter().map(|event| at(event).0);
+            let last = told.chain(heard).max().expect("something was told");
+            assert!(last <= synced.seq.0, "{last} was told, {} is synced", synced.seq);
+        }
         assert_whole(&place.journal());
     }
 

@@ -233,12 +233,20 @@ pub fn text(path: &Path) -> &str {
 /// A place of its own for a server: configuration, journal.
 pub struct Place {
     pub dir: TempDir,
+    /// Keys of the section `[journal]`.
+    pub journal_keys: String,
 }
 
 impl Place {
     /// With a configuration that has small tables, small segments, a feed, three tokens, and `more`.
     pub fn new(more: &str) -> Self {
-        let place = Self { dir: TempDir::new().expect("a temporary folder") };
+        Self::with_journal("", more)
+    }
+
+    /// The same with more keys of its journal.
+    pub fn with_journal(keys: &str, more: &str) -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let place = Self { dir, journal_keys: keys.into() };
         place.configure(more);
         place
     }
@@ -254,6 +262,7 @@ book_orders_max = 65536
 [journal]
 dir = "{}"
 segment_mib = 1
+{}
 [feed]
 line_a = "127.0.0.1:0"
 midnight_unix_s = 1577664000
@@ -276,7 +285,8 @@ name = "officer"
 may_control = true
 {more}
 "#,
-            text(&journal)
+            text(&journal),
+            self.journal_keys
         );
         std::fs::write(self.config(), config).expect("the configuration is written");
     }
