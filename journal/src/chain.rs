@@ -43,7 +43,7 @@
 use crate::crc;
 use crate::directory::{open_segment, read_exact, segment_indexes};
 use crate::error::JournalError;
-use crate::frame::{KIND_MARKET_EVENT, KIND_SEAL};
+use crate::frame::{KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL};
 use crate::header::SegmentHeader;
 use crate::reader::Reader;
 use crate::storage::{Dir, Open, StorageFile};
@@ -185,6 +185,7 @@ pub struct Fold {
     link: Head,
     seq: u64,
     links: Vec<Head>,
+    is_pruned: bool,
 }
 
 impl Fold {
@@ -196,6 +197,7 @@ impl Fold {
             link,
             seq: link.seq.0,
             links: Vec::new(),
+            is_pruned: false,
         }
     }
 
@@ -203,6 +205,10 @@ impl Fold {
     /// some may be left out of the middle, as market events are in a copy without them.
     pub fn add(&mut self, kind: u8, seq: SeqNo, payload: &[u8]) {
         if kind == KIND_SEAL || seq.0 <= self.link.seq.0 {
+            return;
+        }
+        if kind == KIND_PRUNED {
+            self.is_pruned = true;
             return;
         }
         self.advance(seq.0);
@@ -238,6 +244,11 @@ impl Fold {
     /// The last number added, or that of the beginning.
     pub fn seq(&self) -> SeqNo {
         SeqNo(self.seq)
+    }
+
+    /// True once market events were missing: the market chain means nothing from there on.
+    pub fn is_pruned(&self) -> bool {
+        self.is_pruned
     }
 
     /// The links closed since this was asked last.
@@ -429,10 +440,14 @@ pub fn head(dir: impl Into<Dir>, at: Option<SeqNo>) -> Result<Option<Head>, Jour
     while let Some(record) = reader.next()?.filter(|record| record.seq <= at) {
         fold.add(record.kind, record.seq, record.payload);
     }
+    if fold.is_pruned() {
+        return Err(JournalError::Pruned { dir: dir.path().to_path_buf() });
+    }
     Ok(Some(fold.head(at)))
 }
 
-/// Reads every record, compares the links with the file's, and finds the head at `through` if one is given. Returns the links.
+/// Reads every record, compares the links with the file's, and finds the head at `through` if one is given. Returns the links. Of
+/// a journal whose market events were pruned only the audit chain is compared from there on.
 ///
 /// # Errors
 /// [`JournalError::ChainDiffers`] if the file's link, or `through`, is not what the records give; those of [`head`].
@@ -447,13 +462,15 @@ pub fn verify(dir: impl Into<Dir>, through: Option<Head>) -> Result<Vec<Head>, J
         let (dir, asked) = (dir.path().to_path_buf(), head.seq.0);
         return Err(JournalError::SeqNotHeld { dir, asked, first: first.0 });
     }
-    let differs = |found: &Head, wanted: &Head, kept| match found.difference(wanted) {
-        None => Ok(()),
-        Some(chain) => {
-            let dir = dir.path().to_path_buf();
-            Err(JournalError::ChainDiffers { dir, seq: wanted.seq.0, chain, kept })
-        }
-    };
+    let differs =
+        |found: &Head, wanted: &Head, kept, is_pruned: bool| match found.difference(wanted) {
+            None => Ok(()),
+            Some("market") if is_pruned => Ok(()),
+            Some(chain) => {
+                let dir = dir.path().to_path_buf();
+                Err(JournalError::ChainDiffers { dir, seq: wanted.seq.0, chain, kept })
+            }
+        };
     let mut fold = Fold::from(link);
     let mut reader = Reader::open(&dir)?;
     reader.seek(SeqNo(link.seq.0 + 1))?;
@@ -461,13 +478,13 @@ pub fn verify(dir: impl Into<Dir>, through: Option<Head>) -> Result<Vec<Head>, J
     let mut through_left = through;
     while let Some(record) = reader.next()? {
         if let Some(head) = through_left.filter(|head| record.seq > head.seq) {
-            differs(&fold.head(head.seq), &head, "the head given")?;
+            differs(&fold.head(head.seq), &head, "the head given", fold.is_pruned())?;
             through_left = None;
         }
         fold.add(record.kind, record.seq, record.payload);
         for found in fold.take_links() {
             if let Some(wanted) = expected.next() {
-                differs(&found, wanted, "CHAIN")?;
+                differs(&found, wanted, "CHAIN", fold.is_pruned())?;
             }
             all.push(found);
         }

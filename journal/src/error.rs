@@ -253,6 +253,14 @@ pub enum JournalError {
         /// Its first record.
         first: u64,
     },
+    /// Market events are missing, so there is nothing that the market chain could be of.
+    #[error(
+        "market events of {dir} were pruned: it has no market chain any more, an older head can still be verified"
+    )]
+    Pruned {
+        /// The journal's directory.
+        dir: PathBuf,
+    },
     /// The head at the last record can still change: a checkpoint may repeat its number.
     #[error("there is no final head at record {asked}: the newest is at {newest}")]
     HeadNotFinal {

@@ -30,6 +30,9 @@ pub const KIND_EVENT: u8 = 4;
 /// A [`Seal`], the last frame of a segment; repeats the number of the record before it.
 pub const KIND_SEAL: u8 = 5;
 
+/// A [`Pruned`], in a copy whose market events were not kept; its number is that of the last event it stands for.
+pub const KIND_PRUNED: u8 = 6;
+
 /// Bytes of a frame's header.
 pub const FRAME_HEADER_LEN: usize = 16;
 /// Frames begin at multiples of this many bytes, so that a header's word is stored in one piece.
@@ -47,7 +50,8 @@ pub const fn frame_len(payload_len: usize) -> usize {
     FRAME_HEADER_LEN + payload_len.next_multiple_of(FRAME_ALIGN)
 }
 
-/// How much a frame of this kind adds to the sequence: 0 for checkpoints and seals, 1 for all others.
+/// How much a frame of this kind adds to the sequence: 0 for checkpoints and seals, 1 for all others but [`KIND_PRUNED`], which
+/// says itself.
 #[inline]
 pub const fn seq_step(kind: u8) -> u64 {
     !matches!(kind, KIND_CHECKPOINT | KIND_SEAL) as u64
@@ -106,6 +110,14 @@ pub struct Seal {
     pub reason: u64,
     /// Bytes of a torn record that recovery cleared; 0 otherwise.
     pub cut_bytes: u64,
+}
+
+/// A run of market events that are not here any more: [`crate::archive`] restores such journals. No engine can replay one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Pruned {
+    /// How many they are, at least 1.
+    pub count: u64,
 }
 
 const _: () = assert!(size_of::<Checkpoint>() == 16);

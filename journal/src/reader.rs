@@ -3,7 +3,9 @@
 use crate::crc;
 use crate::directory::segment_indexes;
 use crate::error::{Damage, JournalError};
-use crate::frame::{FRAME_HEADER_LEN, FrameHeader, KIND_SEAL, Seal, SealReason, seq_step};
+use crate::frame::{
+    FRAME_HEADER_LEN, FrameHeader, KIND_PRUNED, KIND_SEAL, Pruned, Seal, SealReason, seq_step,
+};
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::scan::SegmentFile;
 use crate::storage::{Dir, Open};
@@ -498,10 +500,28 @@ fn check_frame(
     if header.zero != 0 {
         return Err(JournalError::damaged(&segment.path, offset, Damage::Header));
     }
-    let expected = expected - 1 + seq_step(header.kind);
+    let step = match header.kind {
+        KIND_PRUNED => pruned_count(segment, &header, offset)?,
+        kind => seq_step(kind),
+    };
+    let expected = (expected - 1).saturating_add(step);
     if header.seq != expected {
         let damage = Damage::Sequence { expected, found: header.seq };
         return Err(JournalError::damaged(&segment.path, offset, damage));
     }
     Ok(Ok(header))
+}
+
+/// How many events the frame stands for.
+#[cold]
+fn pruned_count(
+    segment: &SegmentFile,
+    header: &FrameHeader,
+    offset: u64,
+) -> Result<u64, JournalError> {
+    let payload = segment.bytes(offset + FRAME_HEADER_LEN as u64, usize::from(header.payload_len));
+    match bytemuck::try_pod_read_unaligned::<Pruned>(payload) {
+        Ok(Pruned { count }) if count > 0 => Ok(count),
+        _ => Err(JournalError::damaged(&segment.path, offset, Damage::Header)),
+    }
 }

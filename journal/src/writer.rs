@@ -4,8 +4,8 @@ use crate::crc::{Payload, Plain};
 use crate::directory::{Lock, segment_path};
 use crate::error::JournalError;
 use crate::frame::{
-    Checkpoint, FRAME_LEN_MAX, KIND_CHECKPOINT, KIND_SEAL, PAYLOAD_LEN_MAX, SEAL_FRAME_LEN, Seal,
-    SealReason, seq_step,
+    Checkpoint, FRAME_LEN_MAX, KIND_CHECKPOINT, KIND_PRUNED, KIND_SEAL, PAYLOAD_LEN_MAX,
+    SEAL_FRAME_LEN, Seal, SealReason, seq_step,
 };
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::mapped::{Cursor, Era};
@@ -194,7 +194,7 @@ impl Writer {
     ) -> Result<(), JournalError> {
         let expected = self.last_seq.wrapping_add(seq_step(kind));
         let in_order = seq.0 == expected;
-        let kind_allowed = kind != 0 && kind != KIND_SEAL;
+        let kind_allowed = !matches!(kind, 0 | KIND_SEAL | KIND_PRUNED);
         let short = payload.as_bytes().len() <= PAYLOAD_LEN_MAX;
         if !(in_order && kind_allowed && short) {
             return Err(self.refusal(kind, seq, payload.as_bytes().len()));
@@ -217,7 +217,7 @@ impl Writer {
 
     #[cold]
     fn refusal(&self, kind: u8, seq: SeqNo, len: usize) -> JournalError {
-        if kind == 0 || kind == KIND_SEAL {
+        if matches!(kind, 0 | KIND_SEAL | KIND_PRUNED) {
             return JournalError::ReservedKind { kind };
         }
         if len > PAYLOAD_LEN_MAX {

@@ -248,7 +248,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let len = prop_oneof![8 => 0usize..300, 2 => 0usize..9_000, 1 => 60_000usize..=PAYLOAD_LEN_MAX];
     let kind =
-        prop_oneof![Just(KIND_MARKET_EVENT), Just(KIND_COMMAND), Just(KIND_EVENT), 6u8..=255];
+        prop_oneof![Just(KIND_MARKET_EVENT), Just(KIND_COMMAND), Just(KIND_EVENT), 7u8..=255];
     let record =
         (kind, len, any::<u8>()).prop_map(|(kind, len, byte)| Step::Record(kind, vec![byte; len]));
     let step = prop_oneof![

@@ -7,13 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use tidegate_journal::archive::{
-    self, ArchivePruned, Archived, Folder, Manifest, Store, newest_snapshot, prune_archive,
-    prune_local, restore,
+    self, ArchivePruned, Archived, Folder, Store, newest_snapshot, prune_archive, prune_local,
+    restore,
 };
 use tidegate_journal::chain::{self, Follower, LINK_EVERY};
-use tidegate_journal::frame::{KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT};
+use tidegate_journal::frame::{
+    KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL,
+};
 use tidegate_journal::writer::SEGMENT_LEN_MIN;
-use tidegate_journal::{Config, JournalError, Writer, verify};
+use tidegate_journal::{Config, JournalError, Reader, Writer, verify};
 use tidegate_model::{SeqNo, StateHash, UnixNanos};
 
 const INSTANCE: u128 = 0xabc;
@@ -338,4 +340,52 @@ fn the_archive_forgets_by_age_the_oldest_first_and_keeps_the_newest() {
     let all = prune(Duration::ZERO, Duration::ZERO, false);
     assert_eq!(all.segments, archived.segments - 1);
     assert_eq!(store.names("").len(), 2, "the newest manifest and its audit object");
+}
+
+/// Every frame but market events and what stands for them; of seals only the reason.
+fn audit_frames(dir: &Path) -> Vec<(u8, u64, Vec<u8>)> {
+    let mut reader = Reader::open(dir).unwrap();
+    let mut frames = Vec::new();
+    while let Some(record) = reader.next().unwrap() {
+        match record.kind {
+            KIND_MARKET_EVENT | KIND_PRUNED => {}
+            KIND_SEAL => frames.push((record.kind, record.seq.0, record.payload[8..].to_vec())),
+            kind => frames.push((kind, record.seq.0, record.payload.to_vec())),
+        }
+    }
+    frames
+}
+
+#[test]
+fn without_its_market_events_everything_else_comes_back_and_the_audit_chain_holds() {
+    let dir = TempDir::new().unwrap();
+    append(dir.path(), 2 * LINK_EVERY + 20_000);
+    let head = chain::head(dir.path(), None).unwrap().unwrap();
+    let store = Memory::default();
+    let archived = archive_all(dir.path(), &store).unwrap();
+    let markets = store.names("market.zst");
+    // All of them, the older half, and one in the middle.
+    for gone in [&markets[..], &markets[..markets.len() / 2], &markets[3..4]] {
+        let whole = store.objects.borrow().clone();
+        gone.iter().for_each(|name| store.remove(name).unwrap());
+        let back = TempDir::new().unwrap();
+        let restored = restore(back.path(), &store, INSTANCE, false, &mut |_| {}).unwrap();
+        assert_eq!((restored.segments, restored.pruned), (archived.segments, gone.len() as u64));
+        assert_eq!(audit_frames(back.path()), audit_frames(dir.path()));
+        let (is, was) = (verify(back.path()).unwrap(), verify(dir.path()).unwrap());
+        assert_eq!((is.first_seq, is.last_seq), (was.first_seq, was.last_seq));
+        chain::verify(back.path(), Some(head)).unwrap();
+        let refused = chain::head(back.path(), Some(SeqNo(5)));
+        if gone.len() == markets.len() {
+            assert!(matches!(refused, Err(JournalError::Pruned { .. })), "{refused:?}");
+        }
+        let again = restore(back.path(), &store, INSTANCE, false, &mut |_| {}).unwrap();
+        assert_eq!((again.segments, again.already), (0, archived.segments));
+        // Somebody who changes a command there is found out.
+        let mut other = head;
+        other.audit.0[0] ^= 1;
+        let error = chain::verify(back.path(), Some(other)).unwrap_err();
+        assert!(matches!(error, JournalError::ChainDiffers { chain: "audit", .. }), "{error}");
+        *store.objects.borrow_mut() = whole;
+    }
 }

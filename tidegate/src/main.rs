@@ -36,6 +36,7 @@ mod latency;
 mod operator;
 mod paper;
 mod remote;
+mod s3;
 mod scope_text;
 mod space;
 mod system;

@@ -255,8 +255,8 @@ fn upload(
     drop((audit_bytes, market_bytes));
     // What the store gives back must be the segment.
     let (audit, market) = (get(store, audit_name(&stem))?, get(store, market_name(&stem))?);
-    let rebuilt = rebuild(&manifest, &stem, &audit, &market, None, io::sink())?;
-    if rebuilt.blake3 != manifest.file_blake3 {
+    let rebuilt = rebuild(&manifest, &stem, &audit, Some(&market), |_, _, _| {}, io::sink())?;
+    if rebuilt != manifest.file_blake3 {
         let reason = format!("what was stored does not give the bytes of {}", path.display());
         return Err(JournalError::Archive { object: stem, reason });
     }

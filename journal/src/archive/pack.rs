@@ -1,11 +1,12 @@
 //! From a segment's frames to its two objects, and back.
 
 use super::manifest::{Manifest, Object};
-use crate::chain::{Fold, Head};
+use crate::chain::Fold;
 use crate::crc;
 use crate::error::JournalError;
 use crate::frame::{
-    FRAME_HEADER_LEN, FrameHeader, KIND_MARKET_EVENT, KIND_SEAL, frame_len, head_of, seq_step,
+    FRAME_HEADER_LEN, FrameHeader, KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL, Pruned, Seal, encode,
+    frame_len, head_of, seq_step,
 };
 use crate::header::SEGMENT_HEADER_LEN;
 use std::io::{self, Read, Write};
@@ -130,81 +131,92 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-/// What became of a segment that was rebuilt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rebuilt {
-    /// Bytes written.
-    pub(crate) len: u64,
-    /// Their BLAKE3.
-    pub(crate) blake3: String,
-    /// The links closed on the way.
-    pub(crate) links: Vec<Head>,
-}
-
-/// Writes the segment of `manifest` out of its objects, checks every frame's place, and leads `fold`, which stands before the
-/// segment's first frame, through it.
+/// Writes the segment of `manifest` out of its objects, checks every frame's place, and gives each frame to `each`. Without
+/// `market`, runs of market events become [`KIND_PRUNED`] frames, and the seal counts what is there. Returns the BLAKE3 of what was written.
 pub(crate) fn rebuild(
     manifest: &Manifest,
     stem: &str,
     audit: &[u8],
-    market: &[u8],
-    fold: Option<&mut Fold>,
+    market: Option<&[u8]>,
+    mut each: impl FnMut(u8, SeqNo, &[u8]),
     mut to: impl Write,
-) -> Result<Rebuilt, JournalError> {
+) -> Result<String, JournalError> {
     let mut audit = Unpacker::new(&manifest.audit, audit_name(stem), audit)?;
-    let mut market = Unpacker::new(&manifest.market, market_name(stem), market)?;
-    let failed = |error: io::Error| JournalError::Archive {
-        object: stem.to_string(),
-        reason: format!("its segment cannot be written: {error}"),
-    };
+    let mut market = market
+        .map(|market| Unpacker::new(&manifest.market, market_name(stem), market))
+        .transpose()?;
+    let is_pruned = market.is_none();
     let mut hasher = blake3::Hasher::new();
     let mut put = |bytes: &[u8]| {
         hasher.update(bytes);
-        to.write_all(bytes).map_err(failed)
+        to.write_all(bytes).map_err(|error| JournalError::Archive {
+            object: stem.to_string(),
+            reason: format!("its segment cannot be written: {error}"),
+        })
     };
     put(&manifest.header_bytes(stem)?)?;
     let mut len = SEGMENT_HEADER_LEN as u64;
-    let mut seq = manifest.first_seq.wrapping_sub(1);
+    let (mut seq, mut frames, mut pruned) = (manifest.first_seq.wrapping_sub(1), 0, 0u64);
     let mut sealed = false;
-    let mut fold = fold;
     loop {
-        let next = match (audit.place(), market.place()) {
-            (None, None) => break,
-            (Some(a), Some(m)) if a <= m => &mut audit,
-            (Some(_), None) => &mut audit,
-            _ => &mut market,
+        let market_place = market.as_ref().and_then(Unpacker::place);
+        let next = match (audit.place(), market_place, &mut market) {
+            (None, None, _) => break,
+            (Some(a), Some(m), _) if a <= m => &mut audit,
+            (_, Some(_), Some(market)) => market,
+            _ => &mut audit,
         };
         let Some(header) = next.header else { break };
-        let expected = seq.wrapping_add(seq_step(header.kind));
         let mine = (header.kind == KIND_MARKET_EVENT) == next.name.ends_with(MARKET_SUFFIX);
-        if header.seq != expected || sealed || !mine {
+        let expected = seq.wrapping_add(seq_step(header.kind));
+        let missing = header.seq.wrapping_sub(expected);
+        // Without market events, at most as many numbers are missing as there were of them.
+        let may_miss = if is_pruned { manifest.market.frames - pruned } else { 0 };
+        if missing > may_miss || sealed || !mine || header.kind == KIND_PRUNED {
             return Err(next.bad(format!(
                 "a frame of kind {} with number {} does not belong where {expected} must come",
                 header.kind, header.seq
             )));
         }
-        seq = expected;
-        sealed = header.kind == KIND_SEAL;
-        len += next.frame.len() as u64;
-        put(&next.frame)?;
-        if let Some(fold) = &mut fold {
-            let payload = &next.frame[FRAME_HEADER_LEN..][..usize::from(header.payload_len)];
-            fold.add(header.kind, SeqNo(seq), payload);
+        if missing > 0 {
+            pruned += missing;
+            let run = Pruned { count: missing };
+            let last = seq.wrapping_add(missing);
+            let frame = encode(KIND_PRUNED, last, bytemuck::bytes_of(&run));
+            len += frame.len() as u64;
+            frames += 1;
+            put(&frame)?;
+            each(KIND_PRUNED, SeqNo(last), bytemuck::bytes_of(&run));
         }
+        seq = header.seq;
+        sealed = header.kind == KIND_SEAL;
+        let payload = &next.frame[FRAME_HEADER_LEN..][..usize::from(header.payload_len)];
+        if sealed && pruned > 0 {
+            let seal: Seal = bytemuck::try_pod_read_unaligned(payload)
+                .map_err(|_| next.bad("its seal has another size than a seal"))?;
+            let frame =
+                encode(KIND_SEAL, seq, bytemuck::bytes_of(&Seal { frame_count: frames, ..seal }));
+            len += frame.len() as u64;
+            put(&frame)?;
+        } else {
+            len += next.frame.len() as u64;
+            put(&next.frame)?;
+        }
+        frames += 1;
+        each(header.kind, SeqNo(seq), payload);
         next.advance()?;
     }
-    if seq != manifest.last_seq || !sealed || len > manifest.file_len {
+    let none_left = !is_pruned || pruned == manifest.market.frames;
+    if seq != manifest.last_seq || !sealed || len > manifest.file_len || !none_left {
         return Err(audit.bad("the segment does not end as its manifest says"));
     }
     let zeros = [0; 4096];
-    while len < manifest.file_len {
+    while !is_pruned && len < manifest.file_len {
         let count = (manifest.file_len - len).min(zeros.len() as u64);
         put(&zeros[..count as usize])?;
         len += count;
     }
-    let blake3 = hasher.finalize().to_hex().to_string();
-    let links = fold.map(Fold::take_links).unwrap_or_default();
-    Ok(Rebuilt { len, blake3, links })
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 const AUDIT_SUFFIX: &str = ".audit.zst";

@@ -1,7 +1,7 @@
 //! From an archive back to a journal.
 
-use super::manifest::{MANIFEST_LEN_MAX, OBJECT_LEN_MAX};
-use super::pack::{Rebuilt, audit_name, market_name, rebuild};
+use super::manifest::Stand;
+use super::pack::{audit_name, market_name, rebuild};
 use super::{Manifest, Progress, Store, file_hash, get, read_manifest, stems};
 use crate::chain::{self, Fold, Head};
 use crate::directory::{Lock, segment_path, unfinished_path};
@@ -11,13 +11,18 @@ use std::collections::BTreeSet;
 use std::io;
 use tidegate_model::SeqNo;
 
+/// Bytes of a segment written at once.
+const WRITE_LEN: usize = 1 << 20;
+
 /// What [`restore`] did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Segments written.
     pub segments: u64,
-    /// Segments that were there, the same to the byte.
+    /// Segments that were there, the same to the byte or with market events that the archive lost.
     pub already: u64,
+    /// Segments, of both, whose market events were pruned: runs of [`crate::frame::KIND_PRUNED`] stand for them.
+    pub pruned: u64,
     /// The first and the last record restored.
     pub range: Option<(SeqNo, SeqNo)>,
     /// True if the chain was proved from the journal's first record on, and not from a link on.
@@ -67,12 +72,45 @@ pub(super) fn manifests(
     Ok((manifests, names.into_iter().collect()))
 }
 
+/// The chains, each from where it can be led through what the archive has.
+struct Proof {
+    audit: Option<Fold>,
+    market: Option<Fold>,
+}
+
+impl Proof {
+    fn add(&mut self, kind: u8, seq: SeqNo, payload: &[u8]) {
+        self.audit.iter_mut().chain(&mut self.market).for_each(|fold| fold.add(kind, seq, payload));
+    }
+
+    /// The chains stand behind the segment as its manifest says, and closed the links that it names.
+    fn check(&mut self, manifest: &Manifest, stem: &str) -> Result<(), JournalError> {
+        let last = SeqNo(manifest.last_seq);
+        for (fold, is_market) in [(&mut self.audit, false), (&mut self.market, true)] {
+            let Some(fold) = fold.as_mut().filter(|fold| fold.seq() <= last) else { continue };
+            let of = |head: &Head| if is_market { head.market } else { head.audit };
+            let wanted: Vec<_> = manifest.links.iter().filter_map(Stand::head).collect();
+            let links = fold.take_links();
+            let links_fit = links
+                .iter()
+                .all(|link| wanted.iter().any(|head| head.seq == link.seq && of(head) == of(link)));
+            let after = manifest.after.head().is_some_and(|head| of(&head) == of(&fold.head(last)));
+            if !(links_fit && after) {
+                let name = if is_market { "market" } else { "audit" };
+                let reason = format!("the {name} chain does not lead through it");
+                return Err(JournalError::Archive { object: stem.to_string(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Writes the segments of `instance` that `store` has into `dir`, each as it was to the byte, and proves the chain on the way.
-/// A segment that is there stays, if it is the same.
+/// A segment that is there stays, if it is the same. Where the archive has no market events any more, everything else is restored,
+/// and the audit chain proved; such a journal can be read and verified, and not replayed.
 ///
 /// # Errors
-/// [`JournalError::Archive`] names the object and what is wrong with it, also where market events were pruned;
-/// [`JournalError::Locked`] if a writer has `dir`.
+/// [`JournalError::Archive`] names the object and what is wrong with it; [`JournalError::Locked`] if a writer has `dir`.
 pub fn restore(
     dir: impl Into<Dir>,
     store: &dyn Store,
@@ -81,55 +119,82 @@ pub fn restore(
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Restored, JournalError> {
     let dir = dir.into();
-    let (manifests, _) = manifests(store, instance)?;
-    let mut restored = Restored::default();
-    let (Some((first_stem, first)), Some((_, last))) = (manifests.first(), manifests.last()) else {
+    let (manifests, names) = manifests(store, instance)?;
+    let (Some((_, first)), Some((_, last))) = (manifests.first(), manifests.last()) else {
         let object = format!("{instance:032x}/");
         let reason = "the archive has no segment of this instance".to_string();
         return Err(JournalError::Archive { object, reason });
     };
-    restored.range = Some((SeqNo(first.first_seq), SeqNo(last.last_seq)));
-    let base = base(&manifests);
-    restored.from_origin = first.index == 1;
+    let has_market = |(stem, manifest): &(String, Manifest)| {
+        manifest.market.frames == 0 || names.contains(&market_name(stem))
+    };
+    let mut restored = Restored {
+        range: Some((SeqNo(first.first_seq), SeqNo(last.last_seq))),
+        from_origin: first.index == 1,
+        ..Restored::default()
+    };
     if dry_run {
         restored.segments = manifests.len() as u64;
+        restored.pruned = manifests.iter().filter(|manifest| !has_market(manifest)).count() as u64;
         return Ok(restored);
     }
     dir.create()?;
     let _lock = Lock::take(&dir)?;
+    let base = base(&manifests);
     if first.index > 1
         && let Some(base) = base
         && dir.open_if_there(&dir.path().join("CHAIN"))?.is_none()
     {
-        let instance = first.header(first_stem)?.instance;
         chain::seed(&dir, instance, base)?;
     }
-    let mut fold = base.map(Fold::from);
-    for (stem, manifest) in &manifests {
+    let with_market = manifests.iter().rposition(|manifest| !has_market(manifest));
+    let whole = &manifests[with_market.map_or(0, |last| last + 1)..];
+    let (audit, market) = (base.map(Fold::from), self::base(whole).map(Fold::from));
+    let mut proof = Proof { audit, market };
+    for entry in &manifests {
+        let (stem, manifest) = entry;
         let (done, total) = (restored.segments + restored.already, manifests.len() as u64);
         watch(Progress { what: "restore", index: manifest.index, done, total });
         let audit = get(store, audit_name(stem))?;
-        let market = get(store, market_name(stem))?;
-        let path = segment_path(dir.path(), manifest.index);
-        if dir.open_if_there(&path)?.is_some() {
-            if file_hash(&dir, manifest.index)?.0 != manifest.file_blake3 {
-                let reason = format!(
-                    "{} is there and differs from it: nothing is overwritten",
-                    path.display()
-                );
+        let market = match names.contains(&market_name(stem)) {
+            true => Some(get(store, market_name(stem))?),
+            // There was none: nothing is missing.
+            false if manifest.market.frames == 0 => {
+                let reason = "it is not there".to_string();
+                return Err(JournalError::Archive { object: market_name(stem), reason });
+            }
+            false => None,
+        };
+        restored.pruned += u64::from(market.is_none());
+        let mut write = |to: &mut dyn io::Write| {
+            let each = |kind, seq, payload: &[u8]| proof.add(kind, seq, payload);
+            let hash = rebuild(manifest, stem, &audit, market.as_deref(), each, to)?;
+            if market.is_some() && hash != manifest.file_blake3 {
+                let reason = "it does not give the bytes that were archived".to_string();
                 return Err(JournalError::Archive { object: stem.clone(), reason });
             }
-            let rebuilt = rebuild(manifest, stem, &audit, &market, fold.as_mut(), io::sink())?;
-            check(manifest, stem, fold.as_mut(), &rebuilt)?;
+            proof.check(manifest, stem).map(|()| hash)
+        };
+        let path = segment_path(dir.path(), manifest.index);
+        if dir.open_if_there(&path)?.is_some() {
+            let hash = write(&mut io::sink())?;
+            let here = file_hash(&dir, manifest.index)?.0;
+            if here != hash && here != manifest.file_blake3 {
+                let path = path.display();
+                let reason = format!("{path} is there and differs from it: nothing is overwritten");
+                return Err(JournalError::Archive { object: stem.clone(), reason });
+            }
             restored.already += 1;
             continue;
         }
         let unfinished = unfinished_path(dir.path(), manifest.index);
         let file = dir.open(&unfinished, Open::Create)?;
-        let to = io::BufWriter::with_capacity(1 << 20, Appending { file: file.as_ref(), at: 0 });
-        let rebuilt = rebuild(manifest, stem, &audit, &market, fold.as_mut(), to);
-        let whole = rebuilt.and_then(|rebuilt| check(manifest, stem, fold.as_mut(), &rebuilt));
-        if let Err(error) = whole {
+        let to = Appending { file: file.as_ref(), at: 0 };
+        let mut to = io::BufWriter::with_capacity(WRITE_LEN, to);
+        let written = write(&mut to);
+        let flushed = io::Write::flush(&mut to).map_err(JournalError::io("write", &unfinished));
+        if let Err(error) = written.and(flushed) {
+            drop(to);
             let _ = dir.remove(&unfinished);
             return Err(error);
         }
@@ -151,30 +216,6 @@ fn base(manifests: &[(String, Manifest)]) -> Option<Head> {
     manifests.iter().flat_map(|(_, manifest)| &manifest.links).next()?.head()
 }
 
-/// Bytes and chain are what the manifest says.
-fn check(
-    manifest: &Manifest,
-    stem: &str,
-    fold: Option<&mut Fold>,
-    rebuilt: &Rebuilt,
-) -> Result<(), JournalError> {
-    let bad = |reason: &str| {
-        Err(JournalError::Archive { object: stem.to_string(), reason: reason.to_string() })
-    };
-    if rebuilt.blake3 != manifest.file_blake3 {
-        return bad("it does not give the bytes that were archived");
-    }
-    let Some(fold) = fold.filter(|fold| fold.seq().0 <= manifest.last_seq) else { return Ok(()) };
-    if Some(fold.head(SeqNo(manifest.last_seq))) != manifest.after.head() {
-        return bad("the chain does not lead through it");
-    }
-    let links: Vec<_> = manifest.links.iter().filter_map(super::manifest::Stand::head).collect();
-    if !links.ends_with(&rebuilt.links) {
-        return bad("its links are not those of its records");
-    }
-    Ok(())
-}
-
 /// A file, written from its beginning on.
 struct Appending<'a> {
     file: &'a dyn StorageFile,
@@ -192,5 +233,3 @@ impl io::Write for Appending<'_> {
         Ok(())
     }
 }
-
-const _: () = assert!(MANIFEST_LEN_MAX < OBJECT_LEN_MAX);

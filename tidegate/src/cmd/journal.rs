@@ -8,13 +8,15 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tidegate_engine::runtime::EngineError;
 use tidegate_journal::frame::{
-    KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
+    KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL,
 };
 use tidegate_journal::{JournalError, Reader, Record, Report, SealReason};
 use tidegate_model::{EventRecord, SeqNo};
 
+mod archive;
 mod columns;
 mod fields;
+mod head;
 mod risk;
 
 use columns::COLUMNS;
@@ -44,7 +46,26 @@ enum JournalCommand {
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,
+        /// Prove too that the journal leads through what `head` printed once: that line, or a file of such lines
+        #[arg(long, value_name = "LINE|FILE")]
+        head: Option<String>,
     },
+    /// Print a line that proves later that no record up to now was changed, removed or inserted
+    ///
+    /// The line is a hash over every record, and is to be kept where whoever may write the journal may not: a mail, a ticket,
+    /// paper. CRCs show what a disk did; this shows what somebody did. The last record is left out, since a checkpoint may
+    /// still repeat its number.
+    #[command(
+        after_help = "Examples:\n  tidegate journal head ./data/journal >> /mnt/elsewhere/heads\n  \
+        tidegate journal verify ./data/journal --head /mnt/elsewhere/heads"
+    )]
+    Head(head::HeadArgs),
+    /// Copy sealed segments to a folder or an S3-compatible store, and read back what was stored
+    Archive(archive::ArchiveArgs),
+    /// Bring archived segments back, to the byte
+    Restore(archive::RestoreArgs),
+    /// Take away segments that are archived and old, and what the archive need not keep any more
+    Prune(archive::PruneArgs),
     /// Print records for people, one a line
     #[command(
         after_help = "Examples:\n  tidegate journal cat ./data/journal --from 1000 --to 1010\n  \
@@ -113,6 +134,8 @@ enum Kind {
     Event,
     /// The end of a segment
     Seal,
+    /// A run of market events that an archive did not keep
+    Pruned,
 }
 
 impl Kind {
@@ -123,6 +146,7 @@ impl Kind {
             Self::Checkpoint => KIND_CHECKPOINT,
             Self::Event => KIND_EVENT,
             Self::Seal => KIND_SEAL,
+            Self::Pruned => KIND_PRUNED,
         }
     }
 }
@@ -134,6 +158,7 @@ fn kind_name(kind: u8) -> &'static str {
         KIND_CHECKPOINT => "checkpoint",
         KIND_EVENT => "event",
         KIND_SEAL => "seal",
+        KIND_PRUNED => "pruned",
         _ => "unknown",
     }
 }
@@ -144,7 +169,11 @@ fn kind_name(kind: u8) -> &'static str {
 /// Damage of the journal, with file and offset; a file that cannot be written.
 pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     match args.command {
-        JournalCommand::Verify { dir, json } => verify(&dir, json),
+        JournalCommand::Verify { dir, json, head } => verify(&dir, json, head.as_deref()),
+        JournalCommand::Head(args) => head::head(&args),
+        JournalCommand::Archive(args) => archive::archive(&args),
+        JournalCommand::Restore(args) => archive::restore(&args),
+        JournalCommand::Prune(args) => archive::prune(&args),
         JournalCommand::Cat { selection } => cat(&selection),
         JournalCommand::Export { selection, format, output } => {
             export(&selection, format, output.as_deref())
@@ -152,7 +181,8 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
     }
 }
 
-fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
+fn verify(dir: &Path, json: bool, head: Option<&str>) -> anyhow::Result<()> {
+    let heads = head.map_or_else(|| Ok(Vec::new()), head::heads_in)?;
     let events_dir = dir.join("events");
     // The event log first: an engine that writes meanwhile has every input in the journal before its events.
     let events = match tidegate_journal::verify(&events_dir) {
@@ -197,10 +227,15 @@ fn verify(dir: &Path, json: bool) -> anyhow::Result<()> {
     events
         .transpose()
         .context("the event log is not whole (it can be rebuilt from the journal)")?;
-    match ahead {
-        Some(ahead) => Err(ahead).with_context(|| format!("{} is not whole", dir.display())),
-        None => Ok(()),
+    if let Some(ahead) = ahead {
+        return Err(ahead).with_context(|| format!("{} is not whole", dir.display()));
     }
+    for line in head::verify(dir, &heads)? {
+        if !json {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The last input that has an event in the event log `dir`, whose report is given.

@@ -209,6 +209,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "frame_count",
     "reason",
     "cut_bytes",
+    "pruned_count",
     "kind_number",
     "payload_hex",
 ];

@@ -3,7 +3,7 @@
 use super::risk::{risk_command, risk_event, strategy};
 use std::fmt::Write as _;
 use tidegate_journal::frame::{
-    KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
+    KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL, Pruned,
 };
 use tidegate_journal::{Checkpoint, Record, Seal, SealReason};
 use tidegate_model::command::{
@@ -102,6 +102,10 @@ pub(super) fn decode(record: &Record<'_>, fields: &mut Fields) -> &'static str {
                 "cut_bytes" = seal.cut_bytes
             );
             Some("seal")
+        }),
+        KIND_PRUNED => record.pod().map(|pruned: Pruned| {
+            put!(fields, "pruned_count" = pruned.count);
+            Some("pruned")
         }),
         _ => Ok(None),
     };
@@ -716,6 +720,7 @@ mod tests {
         .concat();
         payloads.push((KIND_CHECKPOINT, vec![0; 16]));
         payloads.push((KIND_SEAL, vec![0; 24]));
+        payloads.push((KIND_PRUNED, vec![0; 8]));
         payloads.push((99, vec![1, 2]));
         for (kind, payload) in payloads {
             let record = Record {
