@@ -335,6 +335,11 @@ fn locked<T>(lock: Result<T, std::sync::PoisonError<T>>) -> T {
 }
 
 impl EventLog {
+    /// How far the log is written, for those who follow its files.
+    pub fn watermark(&self) -> Arc<Watermark> {
+        Arc::clone(&self.0.watermark)
+    }
+
     /// A cursor that gives every event after `after`; from the beginning for the default position.
     ///
     /// # Errors

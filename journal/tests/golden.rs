@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use tidegate_journal::archive::{self, Folder};
+use tidegate_journal::chain;
 use tidegate_journal::frame::{
     Checkpoint, KIND_CHECKPOINT, KIND_COMMAND, KIND_EVENT, KIND_MARKET_EVENT, KIND_SEAL,
 };
@@ -123,4 +125,40 @@ fn version_1_lies_as_documented() {
         at = end;
     }
     assert_eq!(at, bytes.len());
+}
+
+/// Where the archived form of [`golden`]'s segment lies.
+fn golden_archive(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/archive-v{version}"))
+}
+
+#[test]
+#[ignore = "writes the golden archive of the current version, once"]
+fn write_golden_archive() {
+    let away = golden_archive(archive::MANIFEST_VERSION);
+    if !away.exists() {
+        archive::archive(&golden(1), &Folder::new(away), false, &mut |_| {}).unwrap();
+    }
+}
+
+#[test]
+fn archive_version_1() {
+    let store = Folder::new(golden_archive(1));
+    assert_eq!(archive::instances(&store).unwrap().into_iter().collect::<Vec<_>>(), [INSTANCE]);
+    let back = tempfile::TempDir::new().unwrap();
+    let restored = archive::restore(back.path(), &store, INSTANCE, false, &mut |_| {}).unwrap();
+    assert_eq!((restored.segments, restored.range), (1, Some((SeqNo(1), SeqNo(4)))));
+    let segment = "00000000000000000001.tgj";
+    let read = |dir: &Path| std::fs::read(dir.join(segment)).unwrap();
+    assert!(read(back.path()) == read(&golden(1)));
+    // The heads that this version has given and will always give.
+    let head = chain::head(back.path(), Some(SeqNo(3))).unwrap().unwrap();
+    assert_eq!(
+        head.audit.to_string(),
+        "fbb247889dfee28e589d09f104c72b53baeaab02b48a2f4140ab74ba901471a0"
+    );
+    assert_eq!(
+        head.market.to_string(),
+        "8dea868f1c7a1a3ed120c217d192cd92dd0fd8bb2f8bcf875fd9d332889fd6a7"
+    );
 }

@@ -23,8 +23,9 @@ use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
     Stopped,
 };
+use tidegate_journal::chain::Follower;
 use tidegate_journal::frame::KIND_COMMAND;
-use tidegate_journal::{JournalError, Reader, Release, SyncPolicy};
+use tidegate_journal::{JournalError, Reader, Release, SyncPolicy, Watermark};
 use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, RoutedRequest};
 
@@ -43,6 +44,8 @@ pub struct System {
     calendars: Option<CalendarClock>,
     kill_file: KillThread,
     space: Option<SpaceWatch>,
+    /// The chains of hashes over the journal and its event log.
+    chains: Vec<Follower>,
     operator: Operator,
     latencies: Latencies,
     /// Where gRPC listens.
@@ -154,6 +157,7 @@ impl System {
             Operator::new(operator_lane, events.clone(), Arc::clone(&status), Arc::clone(&release));
         let mut kill_file =
             KillTrigger::new(kill_file, kill_file_lane, events.clone(), Arc::clone(&status));
+        let log_watermark = events.watermark();
         let link = EngineLink {
             kill,
             lanes,
@@ -166,17 +170,19 @@ impl System {
         let started = wait_until_alive(&engine)
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| settle(&engine, &log, &release))
-            .and_then(|()| operator.set_up(config, configure, &latencies))
-            .and_then(|followed| {
+            .and_then(|()| start_chains(dir, &status, log_watermark))
+            .and_then(|chains| Ok((chains, operator.set_up(config, configure, &latencies)?)))
+            .and_then(|(chains, followed)| {
                 // Before anything can send an order.
                 kill_file.at_start()?;
                 let kill_file = kill_file.start()?;
                 let space = SpaceWatch::start(&config.journal, space_lane)?;
                 let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
-                Ok((kill_file, space, calendars, routes, Edge::start(link, edge_config)?))
+                let edge = Edge::start(link, edge_config)?;
+                Ok((chains, kill_file, space, calendars, routes, edge))
             });
-        let (kill_file, space, calendars, routes, (edge, edge_addr)) = match started {
+        let (chains, kill_file, space, calendars, routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
             Err(error) => {
                 // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
@@ -194,6 +200,7 @@ impl System {
             calendars,
             kill_file,
             space,
+            chains,
             routes,
             operator,
             latencies,
@@ -238,9 +245,26 @@ impl System {
         drop(self.space);
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log)?;
+        for chain in self.chains {
+            if let Err(error) = chain.finish() {
+                // The records are as good as before; the next start computes it anew.
+                tracing::error!(%error, "the chain of hashes is not complete");
+            }
+        }
         told.and(edge).and(canceled)?;
         Ok(stopped)
     }
+}
+
+/// Starts the threads that compute the chains of hashes behind the engine and its event log.
+fn start_chains(
+    dir: &Path,
+    status: &runtime::EngineStatus,
+    log: Arc<Watermark>,
+) -> Result<Vec<Follower>> {
+    let journal = status.journal.get().context("an engine that is alive has its journal open")?;
+    let journal = Follower::start(dir, Arc::clone(&journal.watermark))?;
+    Ok(vec![journal, Follower::start(&dir.join("events"), log)?])
 }
 
 /// Starts the adapter of each route.

@@ -1,7 +1,6 @@
 //! From a segment's frames to its two objects, and back.
 
 use super::manifest::{Manifest, Object};
-use crate::chain::Fold;
 use crate::crc;
 use crate::error::JournalError;
 use crate::frame::{
