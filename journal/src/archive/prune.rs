@@ -133,7 +133,9 @@ pub fn prune_archive(
             pruned.segments += 1;
             pruned.bytes += manifest.audit.stored_len;
         }
-        if (n < whole || old(manifest, market_age)) && names.contains(&market) {
+        // An object of no events is no gain, and restoring would miss it.
+        let market_goes = old(manifest, market_age) && manifest.market.frames > 0;
+        if (n < whole || market_goes) && names.contains(&market) {
             remove(&market)?;
             pruned.market_objects += 1;
             pruned.bytes += manifest.market.stored_len;

@@ -202,6 +202,9 @@ pub(super) fn restore(args: &RestoreArgs) -> Result<()> {
         if let Some((first, last)) = restored.range {
             write!(out, "; records {first} to {last}")?;
         }
+        if restored.pruned > 0 {
+            write!(out, "; {} of them without their market events", restored.pruned)?;
+        }
         let from = if restored.from_origin { "the first record" } else { "the first link" };
         writeln!(out, "; the chain leads through them from {from} on")?;
     }
