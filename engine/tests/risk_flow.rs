@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use support::saved::reload_sometimes;
 use support::*;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
@@ -125,6 +126,7 @@ impl Flow {
         record.ts_recv = self.now;
         let mut out = Collected::default();
         self.core.apply(self.core.seq().next(), Input::Command(&record), &mut out);
+        reload_sometimes(&mut self.core, 500);
         self.hear(&out);
     }
 
@@ -132,6 +134,7 @@ impl Flow {
         let event = MarketEvent { ts_recv: self.now, ts_event: self.now, ..event };
         let mut out = Collected::default();
         self.core.apply(self.core.seq().next(), Input::Market(&event), &mut out);
+        reload_sometimes(&mut self.core, 500);
         self.hear(&out);
     }
 

@@ -4,6 +4,7 @@
 pub mod quoted;
 pub mod saved;
 
+use saved::reload_sometimes;
 use std::collections::BTreeMap;
 use tidegate_engine::core::{Collected, Core, Input};
 use tidegate_model::command::*;
@@ -17,6 +18,10 @@ use tidegate_model::*;
 pub const ACCOUNT: AccountId = AccountId(1);
 pub const INSTRUMENT: InstrumentId = InstrumentId(0);
 pub const MONEY: i128 = tidegate_model::units::MONEY_PER_UNIT;
+
+/// Of so many inputs of a desk one leaves a state that is saved and read again, so that every test also shows that nothing of what
+/// it is about is forgotten by that.
+const EACH: u64 = 16;
 
 pub struct Desk {
     pub core: Core,
@@ -174,6 +179,7 @@ impl Desk {
         let event = MarketEvent { ts_recv: self.now, ts_event, ..event };
         let seq = self.core.seq().next();
         self.core.apply(seq, Input::Market(&event), &mut self.out);
+        reload_sometimes(&mut self.core, EACH);
         self.told()
     }
 
@@ -183,6 +189,7 @@ impl Desk {
         record.session = SessionId(5);
         let seq = self.core.seq().next();
         self.core.apply(seq, Input::Command(&record), &mut self.out);
+        reload_sometimes(&mut self.core, EACH);
         self.told()
     }
 
@@ -193,6 +200,7 @@ impl Desk {
         record.ts_recv = self.now;
         let seq = self.core.seq().next();
         self.core.apply(seq, Input::Command(&record), &mut self.out);
+        reload_sometimes(&mut self.core, EACH);
         self.told()
     }
 
