@@ -7,6 +7,7 @@
 //! * [`runtime`]: the pinned thread around it: sequence, journal, apply, publish.
 //! * [`backtest`]: the same state machine in lock-step with whoever trades, over the market events of a file.
 //! * [`replay`]: the same state machine over the inputs of a journal; [`parity`]: what a simulation makes of them, compared.
+//! * [`snapshot`]: the state in a file, so that a restart applies only what came after it.
 //! * [`event_log`]: the thread behind the engine that keeps every event, numbered, for streams that resume.
 //! * [`broadcast`], [`lane`]: the rings by which others listen and speak.
 //!
@@ -23,3 +24,4 @@ pub mod matching;
 pub mod parity;
 pub mod replay;
 pub mod runtime;
+pub mod snapshot;

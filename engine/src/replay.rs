@@ -2,8 +2,9 @@
 
 use crate::core::output::Output;
 use crate::core::{Core, Input};
+use crate::snapshot::{Header, Loaded, SnapshotError, newest};
 use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT, KIND_SEAL};
-use tidegate_journal::{Checkpoint, Dir, JournalError, Reader};
+use tidegate_journal::{Checkpoint, Dir, JournalError, Reader, epochs, oldest};
 use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, SeqNo, StateHash};
 
@@ -21,6 +22,16 @@ pub enum ReplayError {
     /// The first input is not a `configure` command.
     #[error("input {0} is not the configure command that a journal begins with")]
     NotConfigured(SeqNo),
+    /// What came first was taken away, and there is no snapshot to begin with.
+    #[error(
+        "the journal begins with input {first}: what came before was archived, so that it can be recovered with a snapshot only, and there is no good one that fits: {passed_over}; restore the segments before it, or a snapshot"
+    )]
+    Pruned {
+        /// The first input that is there.
+        first: SeqNo,
+        /// Why snapshots do not do.
+        passed_over: String,
+    },
     /// A record that no input has the shape of.
     #[error("record {seq} has kind {kind} and {len} bytes, which is no input of this version")]
     UnknownRecord {
@@ -71,6 +82,8 @@ pub enum Recorded {
 pub struct Inputs {
     reader: Reader,
     has_begun: bool,
+    /// The epoch that the last input was written in.
+    epoch: u64,
 }
 
 impl Inputs {
@@ -79,7 +92,17 @@ impl Inputs {
     /// # Errors
     /// As [`Reader::open`].
     pub fn open(dir: impl Into<Dir>) -> Result<Self, ReplayError> {
-        Ok(Self { reader: Reader::open(dir)?, has_begun: false })
+        Ok(Self { reader: Reader::open(dir)?, has_begun: false, epoch: 0 })
+    }
+
+    /// The inputs after `seq`, of which a snapshot was read.
+    ///
+    /// # Errors
+    /// As [`Reader::seek`].
+    fn after(dir: &Dir, seq: SeqNo) -> Result<Self, ReplayError> {
+        let mut reader = Reader::open(dir)?;
+        reader.seek(seq.next())?;
+        Ok(Self { reader, has_begun: true, epoch: 0 })
     }
 
     /// The next record with its number; `None` at the end.
@@ -96,6 +119,7 @@ impl Inputs {
                 let (found, supported) = (record.behaviour_version, BEHAVIOUR_VERSION);
                 return Err(ReplayError::NewerBehaviour { seq, found, supported });
             }
+            let epoch = record.epoch;
             let unknown = ReplayError::UnknownRecord { seq, kind, len: payload.len() };
             let recorded = match kind {
                 KIND_MARKET_EVENT => Recorded::Market(read(payload).ok_or(unknown)?),
@@ -109,6 +133,9 @@ impl Inputs {
                     return Err(ReplayError::NotConfigured(seq));
                 }
                 self.has_begun = true;
+            }
+            if !matches!(recorded, Recorded::Checkpoint(_)) {
+                self.epoch = epoch;
             }
             return Ok(Some((seq, recorded)));
         }
@@ -176,6 +203,111 @@ impl Replayed {
     }
 }
 
+/// A replay that began with a snapshot, or with the first input.
+#[derive(Debug)]
+pub struct Resumed {
+    inputs: Inputs,
+    /// The state so far; `None` before the first input.
+    pub replayed: Option<Replayed>,
+    /// The snapshot that it began with.
+    pub from: Option<Header>,
+    /// Why newer ones were passed over.
+    pub passed_over: Vec<SnapshotError>,
+}
+
+/// Begins a replay of the journal in `dir` with the newest good snapshot that belongs to it and `fits`, or with the first input
+/// if there is none.
+///
+/// # Errors
+/// [`ReplayError::Journal`]; [`ReplayError::Pruned`] if there is neither.
+pub fn resume(
+    dir: &Dir,
+    fits: impl Fn(&Header) -> Result<(), String>,
+) -> Result<Resumed, ReplayError> {
+    let Some(oldest) = oldest(dir)? else {
+        let inputs = Inputs::open(dir)?;
+        return Ok(Resumed { inputs, replayed: None, from: None, passed_over: Vec::new() });
+    };
+    let (instance, first) = (oldest.instance, oldest.first_seq.unwrap_or(SeqNo(1)));
+    let epochs = epochs(dir)?;
+    let belongs = |header: &Header| {
+        let written_in = epochs.iter().rfind(|(_, first)| *first <= header.seq);
+        let epoch = written_in.map_or(oldest.epoch.min(header.epoch), |(epoch, _)| *epoch);
+        if header.instance != instance {
+            return Err("it is of another journal".into());
+        }
+        if header.epoch != epoch {
+            let (seq, taken) = (header.seq, header.epoch);
+            return Err(format!(
+                "it was taken in epoch {taken}, the journal has input {seq} from epoch {epoch}"
+            ));
+        }
+        if header.seq.next() < first {
+            return Err(format!("the journal begins with input {first} only"));
+        }
+        fits(header)
+    };
+    let (loaded, passed_over) = newest(dir, belongs);
+    let Some(Loaded { header, core }) = loaded else {
+        if first > SeqNo(1) {
+            let mut reasons: Vec<_> = passed_over.iter().map(ToString::to_string).collect();
+            if reasons.is_empty() {
+                reasons.push("none was found".into());
+            }
+            return Err(ReplayError::Pruned { first, passed_over: reasons.join("; ") });
+        }
+        let inputs = Inputs::open(dir)?;
+        return Ok(Resumed { inputs, replayed: None, from: None, passed_over });
+    };
+    let inputs = Inputs::after(dir, header.seq)?;
+    let replayed = Replayed { core, inputs: 0, checkpoints: 0, last_checkpoint: None };
+    Ok(Resumed { inputs, replayed: Some(replayed), from: Some(header), passed_over })
+}
+
+impl Resumed {
+    /// Applies the next record, or compares what it says; false at the end.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn step<O: Output>(&mut self, out: &mut O) -> Result<bool, ReplayError> {
+        let Some((seq, recorded)) = self.inputs.next()? else { return Ok(false) };
+        let replayed = match &mut self.replayed {
+            Some(replayed) => replayed,
+            none => none.insert(Replayed::begin(&recorded)?),
+        };
+        replayed.apply(seq, &recorded, out)?;
+        Ok(true)
+    }
+
+    /// Applies all that is left; `on_progress` is as for [`replay`].
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn finish<O: Output>(
+        &mut self,
+        out: &mut O,
+        mut on_progress: impl FnMut(u64),
+    ) -> Result<(), ReplayError> {
+        let mut steps = 0u64;
+        while self.step(out)? {
+            steps += 1;
+            if steps.is_multiple_of(PROGRESS_EVERY) {
+                on_progress(self.replayed.as_ref().map_or(0, |replayed| replayed.inputs));
+            }
+        }
+        Ok(())
+    }
+
+    /// The journal and the epoch that the last input was written in; `None` before the first.
+    pub fn written_in(&self) -> Option<(u128, u64)> {
+        let segment = self.inputs.reader.segment();
+        let read = segment.map(|segment| (segment.instance, self.inputs.epoch));
+        let has_stepped = self.replayed.as_ref().is_some_and(|replayed| replayed.inputs > 0);
+        let from = self.from.map(|header| (header.instance, header.epoch));
+        read.filter(|_| has_stepped).or(from)
+    }
+}
+
 /// Applies every input of the journal in `dir`; `None` if it has none.
 ///
 /// `on_progress` is called with the inputs applied so far, every [`PROGRESS_EVERY`] inputs.
@@ -187,19 +319,10 @@ pub fn replay<O: Output>(
     out: &mut O,
     mut on_progress: impl FnMut(u64),
 ) -> Result<Option<Replayed>, ReplayError> {
-    let mut inputs = Inputs::open(dir)?;
-    let mut replayed: Option<Replayed> = None;
-    while let Some((seq, recorded)) = inputs.next()? {
-        let replayed = match &mut replayed {
-            Some(replayed) => replayed,
-            none => none.insert(Replayed::begin(&recorded)?),
-        };
-        replayed.apply(seq, &recorded, out)?;
-        if replayed.inputs.is_multiple_of(PROGRESS_EVERY) {
-            on_progress(replayed.inputs);
-        }
-    }
-    Ok(replayed)
+    let inputs = Inputs::open(dir)?;
+    let mut whole = Resumed { inputs, replayed: None, from: None, passed_over: Vec::new() };
+    whole.finish(out, &mut on_progress)?;
+    Ok(whole.replayed)
 }
 
 /// Inputs between two calls of a replay's progress report.

@@ -18,7 +18,7 @@ mod status;
 pub use clock::unix_now;
 pub use engine::Engine;
 pub use follow::{Followed, Primary};
-pub use status::{BookRequests, EngineStatus, OpenJournal, Stage, StageSample};
+pub use status::{BookRequests, EngineStatus, OpenJournal, RecoveryReport, Stage, StageSample};
 pub use tidegate_journal::{Release, SyncPolicy};
 
 use crate::broadcast;

@@ -2,8 +2,20 @@
 
 use crate::directory::{open_segment, segment_indexes};
 use crate::error::JournalError;
+use crate::header::SegmentHeader;
 use crate::storage::Dir;
 use tidegate_model::SeqNo;
+
+/// The header of the oldest segment in `dir` that is in use; `None` if nothing was ever written.
+///
+/// # Errors
+/// [`JournalError::MissingSegment`] if there is a hole, [`JournalError::BadHeader`] for a header that is damaged.
+pub fn oldest(dir: impl Into<Dir>) -> Result<Option<SegmentHeader>, JournalError> {
+    let dir = dir.into();
+    let Some(&index) = segment_indexes(&dir)?.first() else { return Ok(None) };
+    let header = open_segment(&dir, index)?.map(|(_, header)| header);
+    Ok(header.filter(|header| header.first_seq.is_some()))
+}
 
 /// The epochs of the journal in `dir`, oldest first, each with the number that its first record has, or would have. Empty if
 /// nothing was ever written.

@@ -276,6 +276,11 @@ impl Reader {
         Ok(())
     }
 
+    /// The header of the segment that was read last; `None` before the first record was asked for.
+    pub fn segment(&self) -> Option<&SegmentHeader> {
+        self.header.as_ref()
+    }
+
     /// Where the valid frames end that were read so far: behind the last frame, or at the beginning of the segment that
     /// comes next.
     pub(crate) fn position(&self) -> Position {

@@ -2,11 +2,12 @@
 
 use super::{
     Engine, EngineConfig, EngineError, EngineStatus, OpenJournal, Orders, Outputs, Publishing,
-    Strategy,
+    RecoveryReport, Strategy,
 };
 use crate::core::Core;
 use crate::event_log::EventPosition;
-use crate::replay::{BEHAVIOUR_VERSION, replay};
+use crate::replay::{BEHAVIOUR_VERSION, resume};
+use crate::snapshot;
 use std::sync::Arc;
 use tidegate_journal::SyncThread;
 use tidegate_journal::writer::Check;
@@ -17,6 +18,21 @@ use tidegate_model::market::MarketEventKind;
 use tidegate_model::{
     AccountId, Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side, UnixNanos,
 };
+
+/// Lets a snapshot pass with which an engine may begin whose journal goes to input `held`, and its event log to `logged`.
+fn fits(header: &snapshot::Header, held: SeqNo, logged: EventPosition) -> Result<(), String> {
+    if header.seq > held {
+        return Err(format!("the journal goes to input {held} only"));
+    }
+    let EventPosition { seq, ordinal } = header.events.last;
+    if header.events.last > logged {
+        // What the log lacks is told again by applying the inputs, and those after the snapshot do not tell it.
+        return Err(format!(
+            "the event log ends before event {ordinal} of input {seq}, which the state has told"
+        ));
+    }
+    Ok(())
+}
 
 impl<S: Strategy> Engine<S> {
     /// Opens the journal, replays it, and tells the engine what is gone with the process before. `logged` is the last position in
@@ -69,7 +85,26 @@ impl<S: Strategy> Engine<S> {
             SyncThread::start("journal-sync", syncer, watermark, release, policy)
         };
         let sync = config.sync.clone().map(start).transpose().map_err(EngineError::Thread)?;
-        let replayed = replay(&config.journal_dir, &mut publishing, |_| {})?;
+        let begun = std::time::Instant::now();
+        let (held, logged) = (journal.last_seq(), publishing.logged);
+        let fits = |header: &snapshot::Header| fits(header, held, logged);
+        let mut resumed = resume(&config.journal_dir, fits)?;
+        resumed.finish(&mut publishing, |_| {})?;
+        let report = RecoveryReport {
+            from: resumed.from.map(|header| header.seq),
+            passed_over: resumed.passed_over.iter().map(ToString::to_string).collect(),
+            inputs: resumed.replayed.as_ref().map_or(0, |replayed| replayed.inputs),
+            took: begun.elapsed(),
+        };
+        if let (Some(_), Some(replayed)) = (report.from, &resumed.replayed) {
+            // What was told before the snapshot nobody heard in this run.
+            for id in 0..replayed.core.listing().count() as u32 {
+                replayed.core.publish_picture(InstrumentId(id), &mut publishing);
+            }
+        }
+        // It is told once: this status is of this recovery.
+        let _ = status.recovery.set(report);
+        let replayed = resumed.replayed;
         let last = replayed.as_ref().map_or(SeqNo::ZERO, |replayed| replayed.core.seq());
         let logged = std::mem::take(&mut publishing.logged).seq;
         if logged > last {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tidegate_journal::{Checkpoint, Watermark};
 use tidegate_model::{InstrumentId, SeqNo, StateHash};
 
@@ -78,6 +79,21 @@ pub struct EngineStatus {
     pub journal: OnceLock<OpenJournal>,
     /// True from the end of recovery until the thread ends.
     pub alive: AtomicBool,
+    /// How the engine came to its state when it was started; set once, before it is alive.
+    pub recovery: OnceLock<RecoveryReport>,
+}
+
+/// How an engine came to its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// The input whose snapshot it began with; `None` where it began with the journal's first.
+    pub from: Option<SeqNo>,
+    /// Why newer snapshots were passed over; each wants a human's look.
+    pub passed_over: Vec<String>,
+    /// Inputs that were applied from there.
+    pub inputs: u64,
+    /// How long reading and applying took.
+    pub took: Duration,
 }
 
 /// A journal that is being written.
