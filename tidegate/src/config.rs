@@ -72,6 +72,8 @@ pub struct Config {
     pub paper: Paper,
     /// The journal.
     pub journal: Journal,
+    /// Snapshots of the state.
+    pub snapshots: Snapshots,
     /// The market data feed.
     pub feed: Feed,
     /// The gRPC services.
@@ -172,6 +174,20 @@ impl Default for Journal {
             low_space_mib: Within::new(1_024),
         }
     }
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { every_inputs: Within::new(0) }
+    }
+}
+
+/// `[snapshots]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Snapshots {
+    /// Inputs between two of them; 0: none are taken.
+    pub every_inputs: Within<0, 1_000_000_000_000>,
 }
 
 /// `[feed]`

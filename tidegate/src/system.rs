@@ -24,10 +24,11 @@ use tidegate_engine::runtime::{
     Stopped,
 };
 use tidegate_journal::chain::Follower;
+use tidegate_engine::snapshot::{News, Shadow};
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader, Release, SyncPolicy, Watermark};
 use tidegate_model::command::Configure;
-use tidegate_model::{Command, CommandRecord, MarketEvent, RoutedRequest};
+use tidegate_model::{Command, CommandRecord, MarketEvent, ReleaseLevel, RoutedRequest};
 
 /// How often a start that waits for the release of what it recovered says so.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -46,6 +47,7 @@ pub struct System {
     space: Option<SpaceWatch>,
     /// The chains of hashes over the journal and its event log.
     chains: Vec<Follower>,
+    shadow: Option<Shadow>,
     operator: Operator,
     latencies: Latencies,
     /// Where gRPC listens.
@@ -168,6 +170,7 @@ impl System {
             release: Arc::clone(&release),
         };
         let started = wait_until_alive(&engine)
+            .map(|()| tell_recovery(&status))
             // Recovery may have told old events again; none of them may be taken for an answer of this run.
             .and_then(|()| settle(&engine, &log, &release))
             .and_then(|()| start_chains(dir, &status, log_watermark))
@@ -179,10 +182,11 @@ impl System {
                 let space = SpaceWatch::start(&config.journal, space_lane)?;
                 let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
+                let shadow = start_shadow(config, &release)?;
                 let edge = Edge::start(link, edge_config)?;
-                Ok((chains, kill_file, space, calendars, routes, edge))
+                Ok((chains, kill_file, (space, shadow), calendars, routes, edge))
             });
-        let (chains, kill_file, space, calendars, routes, (edge, edge_addr)) = match started {
+        let (chains, kill_file, (space, shadow), calendars, routes, (edge, edge_addr)) = match started {
             Ok(started) => started,
             Err(error) => {
                 // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
@@ -201,6 +205,7 @@ impl System {
             kill_file,
             space,
             chains,
+            shadow,
             routes,
             operator,
             latencies,
@@ -243,6 +248,7 @@ impl System {
         }
         self.kill_file.stop();
         drop(self.space);
+        drop(self.shadow);
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log)?;
         for chain in self.chains {
@@ -265,6 +271,38 @@ fn start_chains(
     let journal = status.journal.get().context("an engine that is alive has its journal open")?;
     let journal = Follower::start(dir, Arc::clone(&journal.watermark))?;
     Ok(vec![journal, Follower::start(&dir.join("events"), log)?])
+/// Tells how the engine came to its state.
+fn tell_recovery(status: &runtime::EngineStatus) {
+    let Some(report) = status.recovery.get() else { return };
+    for why in &report.passed_over {
+        tracing::error!(snapshot = %why, "a snapshot was passed over");
+    }
+    let from = report.from.map_or(0, |seq| seq.0);
+    let took_ms = report.took.as_millis();
+    tracing::info!(snapshot = from, inputs = report.inputs, took_ms, "the state is recovered");
+}
+
+/// Starts what takes snapshots, if any are to be taken.
+fn start_shadow(config: &Config, release: &Arc<Release>) -> Result<Option<Shadow>> {
+    let every_inputs = config.snapshots.every_inputs.get();
+    if every_inputs == 0 {
+        return Ok(None);
+    }
+    let release = Arc::clone(release);
+    let tell = |news: News| match news {
+        News::PassedOver(why) => tracing::error!(snapshot = %why, "a snapshot was passed over"),
+        News::Taken(header) => {
+            let (seq, bytes) = (header.seq.0, header.body_len);
+            tracing::info!(seq, bytes, "a snapshot was taken");
+        }
+        News::Failed(error) => tracing::error!(
+            %error,
+            "no snapshots are taken any more; trading goes on, and the next start takes longer"
+        ),
+    };
+    let synced = move || release.reached(ReleaseLevel::Power);
+    let dir = (&config.journal.dir).into();
+    Ok(Some(Shadow::start(dir, every_inputs, synced, tell)?))
 }
 
 /// Starts the adapter of each route.

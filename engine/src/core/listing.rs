@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_model::command::SetTickTable;
 use tidegate_model::instrument::InstrumentError;
 use tidegate_model::market::TradingStatus;
-use tidegate_model::saved::{Inconsistent, Room, UpTo, records};
+use tidegate_model::saved::{Inconsistent, Room, UpTo};
 use tidegate_model::tick_table::{TICK_BANDS_MAX, TickTableError};
 use tidegate_model::{
     Instrument, InstrumentId, Reject, RejectReason, StateHash, Symbol, TickTable, Ticks, UnixNanos,
@@ -40,11 +40,31 @@ pub struct Listing {
     #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     by_symbol: Vec<(Symbol, InstrumentId)>,
     /// [`InstrumentId::NONE`] where the feed has not bound the number.
-    #[serde(with = "records")]
+    #[serde(with = "saved_channels")]
     by_channel: Vec<InstrumentId>,
     /// By instrument, as far as any has one.
     #[serde(with = "UpTo::<{ InstrumentId::COUNT_MAX }>")]
     tick_tables: Vec<Option<Box<TickTable>>>,
+}
+
+/// Channels in a snapshot: those that are bound, each with its instrument.
+mod saved_channels {
+    use super::{CHANNELS_MAX, InstrumentId};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(channels: &[InstrumentId], to: S) -> Result<S::Ok, S::Error> {
+        let bound = channels.iter().enumerate().filter(|(_, id)| **id != InstrumentId::NONE);
+        to.collect_seq(bound.collect::<Vec<_>>())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<InstrumentId>, D::Error> {
+        let mut channels = vec![InstrumentId::NONE; CHANNELS_MAX];
+        for (channel, id) in Vec::<(usize, InstrumentId)>::deserialize(from)? {
+            let place = channels.get_mut(channel);
+            *place.ok_or_else(|| D::Error::custom("there are not so many channels"))? = id;
+        }
+        Ok(channels)
+    }
 }
 
 /// What [`Listing::define`] did.

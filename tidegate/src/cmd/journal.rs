@@ -18,6 +18,7 @@ mod columns;
 mod fields;
 mod head;
 mod risk;
+mod snapshot;
 
 use columns::COLUMNS;
 use fields::{Value, decode};
@@ -66,6 +67,31 @@ enum JournalCommand {
     Restore(archive::RestoreArgs),
     /// Take away segments that are archived and old, and what the archive need not keep any more
     Prune(archive::PruneArgs),
+    /// Take a snapshot of the state, so that a restart applies only what comes after it
+    ///
+    /// Applies the journal from its newest good snapshot on, up to the last input that is on disk, and writes the state into
+    /// DIR/snapshots. The newest three are kept. Works while an engine writes.
+    #[command(after_help = "Examples:\n  tidegate journal snapshot ./data/journal")]
+    Snapshot {
+        /// The journal's directory
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the snapshots, newest first, and check all of each: bytes, links, state hash
+    ///
+    /// Exits 1 if one of them cannot be used.
+    #[command(after_help = "Examples:\n  tidegate journal snapshots ./data/journal")]
+    Snapshots {
+        /// The journal's directory
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// One JSON object a line instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Print records for people, one a line
     #[command(
         after_help = "Examples:\n  tidegate journal cat ./data/journal --from 1000 --to 1010\n  \
@@ -174,6 +200,8 @@ pub fn run(args: JournalArgs) -> anyhow::Result<()> {
         JournalCommand::Archive(args) => archive::archive(&args),
         JournalCommand::Restore(args) => archive::restore(&args),
         JournalCommand::Prune(args) => archive::prune(&args),
+        JournalCommand::Snapshot { dir, json } => snapshot::take(&dir, json),
+        JournalCommand::Snapshots { dir, json } => snapshot::list(&dir, json),
         JournalCommand::Cat { selection } => cat(&selection),
         JournalCommand::Export { selection, format, output } => {
             export(&selection, format, output.as_deref())

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 use tidegate_engine::core::NoOutput;
-use tidegate_engine::replay::replay;
+use tidegate_engine::replay::{replay, resume};
+use tidegate_journal::Dir;
 use tidegate_model::instrument::format_money;
 
 /// Applies every input of a journal to a fresh engine, comparing each recorded state hash.
@@ -16,6 +17,9 @@ use tidegate_model::instrument::format_money;
 pub struct ReplayArgs {
     /// The journal's directory.
     journal: PathBuf,
+    /// Begin with the newest good snapshot, if there is one, and apply what comes after it.
+    #[arg(long)]
+    from_snapshot: bool,
     /// Write the result as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -26,8 +30,20 @@ pub fn run(args: ReplayArgs) -> Result<()> {
     let progress = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{spinner} {human_pos} inputs, {per_sec}")?);
     let started = Instant::now();
-    let replayed = replay(&args.journal, &mut NoOutput, |inputs| progress.set_position(inputs))
-        .with_context(|| format!("cannot replay {}", args.journal.display()))?;
+    let on_progress = |inputs| progress.set_position(inputs);
+    let refused = || format!("cannot replay {}", args.journal.display());
+    let (replayed, from) = match args.from_snapshot {
+        false => (replay(&args.journal, &mut NoOutput, on_progress).with_context(refused)?, None),
+        true => {
+            let dir = Dir::from(&args.journal);
+            let mut resumed = resume(&dir, |_| Ok(())).with_context(refused)?;
+            for error in &resumed.passed_over {
+                writeln!(io::stderr(), "note: {error}")?;
+            }
+            resumed.finish(&mut NoOutput, on_progress).with_context(refused)?;
+            (resumed.replayed, resumed.from.map(|header| header.seq))
+        }
+    };
     progress.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
     let Some(replayed) = replayed else {
@@ -41,6 +57,7 @@ pub fn run(args: ReplayArgs) -> Result<()> {
         let line = serde_json::json!({
             "journal": args.journal,
             "inputs": replayed.inputs,
+            "from_snapshot": from.map(|seq| seq.0),
             "last_seq": core.seq().0,
             "state_hash": hash.to_string(),
             "checkpoints": replayed.checkpoints,
@@ -49,6 +66,9 @@ pub fn run(args: ReplayArgs) -> Result<()> {
         });
         writeln!(out, "{line}")?;
         return Ok(());
+    }
+    if let Some(seq) = from {
+        writeln!(out, "snapshot     after input {seq}")?;
     }
     writeln!(out, "inputs       {} in {seconds:.2} s, {per_second} a second", replayed.inputs)?;
     writeln!(out, "state hash   {hash} after input {}", core.seq())?;
