@@ -304,3 +304,140 @@ fn a_shadow_follows_what_is_synced_and_takes_its_snapshots() {
     assert_eq!(read_header(&written.dir(), taken[0]).expect("whole").seq, taken[0]);
     assert_eq!(written.resumed().0, Some(taken[0]));
 }
+
+/// What a restart takes: a market of 200 instruments, some 300,000 resting orders, 50,000 orders of ours.
+#[test]
+#[ignore = "deep: ten million inputs, 800 MB of journal; prints what restarts take"]
+fn restart_of_ten_million_inputs() {
+    use std::time::Instant;
+    use tidegate_model::hash::fold;
+
+    let inputs: u64 =
+        std::env::var("INPUTS").map_or(10_000_000, |count| count.parse().expect("a count"));
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let config = Config { behaviour_version: BEHAVIOUR_VERSION, ..Config::default() };
+    let (mut writer, _) = Writer::open(home.path(), config).expect("a new journal");
+    let configure =
+        command::Configure { orders_max: 1 << 17, book_orders_max: 1 << 20, ..configure(0) };
+    let mut core = Core::new(configure).expect("the sizes are allowed");
+    let mut records = vec![Command::Configure(configure)];
+    records.extend(setup_commands());
+    let mut now = 1_000;
+    let mut command = |core: &mut Core, writer: &mut Writer, command, now: u64| {
+        let mut record = CommandRecord::new(command);
+        record.ts_recv = UnixNanos(now);
+        let seq = core.seq().next();
+        writer.append_pod(KIND_COMMAND, seq, &record).expect("appended");
+        core.apply(seq, Input::Command(&record), &mut NoOutput);
+    };
+    for record in records {
+        command(&mut core, &mut writer, record, now);
+    }
+    let mut market = |core: &mut Core, writer: &mut Writer, event: MarketEvent, now: u64| {
+        let event = MarketEvent { ts_recv: UnixNanos(now), ts_event: UnixNanos(now), ..event };
+        let seq = core.seq().next();
+        writer.append_pod(KIND_MARKET_EVENT, seq, &event).expect("appended");
+        core.apply(seq, Input::Market(&event), &mut NoOutput);
+    };
+    for channel_id in 0..200 {
+        let symbol = Symbol::new(&format!("S{channel_id}")).expect("valid");
+        let definition = market::Definition { channel_id, symbol, ..definition_of() };
+        market(&mut core, &mut writer, definition.into_event(), now);
+    }
+    let (mut next_ref, mut oldest) = (1u64, 1u64);
+    while core.seq().0 < inputs {
+        now += 1_000;
+        let random = fold(core.seq().0, 0x5eed);
+        if random % 200 == 0 && core.oms().kept_count() < 100_000 {
+            let order = new_order(
+                &format!("n{}", core.seq()),
+                Side::Buy,
+                Some(cents(10_000 - (random >> 20) as i64 % 30)),
+                1 + (random >> 32) % 3,
+                Day,
+            );
+            let instrument = InstrumentId((random >> 40) as u32 % 200);
+            let order = command::NewOrder { instrument, ..order };
+            command(&mut core, &mut writer, Command::NewOrder(order), now);
+            continue;
+        }
+        let live = next_ref - oldest;
+        let event = if random % 100 < 52 || live < 300_000 {
+            next_ref += 1;
+            let buy = random >> 8 & 1 == 0;
+            let away = 1 + (random >> 10) as i64 % 60;
+            let price = cents(10_000 + if buy { -away } else { away });
+            let side = if buy { Side::Buy } else { Side::Sell };
+            add(next_ref - 1, side, price, 1 + (random >> 24) % 500)
+        } else {
+            oldest += 1;
+            support::market(tidegate_model::MarketEventKind::Delete, oldest - 1)
+        };
+        let of = if event.kind == tidegate_model::MarketEventKind::Delete.wire() {
+            oldest - 1
+        } else {
+            next_ref - 1
+        };
+        let event = MarketEvent { channel_id: (of % 200) as u32, ..event };
+        market(&mut core, &mut writer, event, now);
+        if core.seq().0.is_multiple_of(runtime::CHECKPOINT_EVERY) {
+            writer.append_checkpoint(core.state_hash()).expect("appended");
+        }
+    }
+    writer.syncer().sync().expect("synced");
+    let seq = core.seq();
+    println!(
+        "{seq} inputs: {} resting orders, {} kept and {} open of ours",
+        core.books().orders_count_total(),
+        core.oms().kept_count(),
+        core.oms().open_count()
+    );
+    let dir = Dir::from(home.path());
+    let segment = tidegate_journal::oldest(&dir).expect("a journal").expect("a segment");
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let bytes = saved(&core);
+        let saving = begun.elapsed();
+        let begun = Instant::now();
+        drop(Core::new(configure));
+        let new = begun.elapsed();
+        let begun = Instant::now();
+        let state = Core::load(tidegate_engine::core::STATE_VERSION, &bytes, core.state_hash());
+        let loading = begun.elapsed();
+        drop(state.expect("it reads"));
+        println!(
+            "save {saving:.2?}, {} bytes; load {loading:.2?}, of which a new core {new:.2?}",
+            bytes.len()
+        );
+    }
+    let begun = Instant::now();
+    let whole = replay(&dir, &mut NoOutput, |_| {}).expect("whole").expect("inputs");
+    println!("restart without a snapshot: {:.2?}", begun.elapsed());
+    assert_eq!(whole.core.state_hash(), core.state_hash());
+    drop(whole);
+    let begun = Instant::now();
+    let events = snapshot::EventsSoFar::default();
+    snapshot::write(&dir, &core, segment.instance, segment.epoch, events).expect("written");
+    println!("a snapshot written and synced: {:.2?}", begun.elapsed());
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let mut resumed = resume(&dir, |_| Ok(())).expect("a journal");
+        resumed.finish(&mut NoOutput, |_| {}).expect("whole");
+        println!("restart with it: {:.2?}", begun.elapsed());
+        assert_eq!(resumed.from.map(|from| from.seq), Some(seq));
+    }
+}
+
+fn definition_of() -> market::Definition {
+    market::Definition {
+        kind: MarketEventKind::Definition.wire(),
+        price_scale: 4,
+        flags: 0,
+        channel_id: 0,
+        ts_event: UnixNanos(1),
+        ts_recv: UnixNanos(1),
+        symbol: Symbol::EMPTY,
+        tick_size_nano: 100_000,
+        lot_size_nano: 1_000_000_000,
+    }
+}

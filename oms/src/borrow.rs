@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tidegate_model::command::SetBorrow;
 use tidegate_model::hash::hash_words;
+use tidegate_model::saved::Inconsistent;
 use tidegate_model::{InstrumentId, Reject, RejectReason, StateHash, Ticks, UnixNanos};
 
 /// The dearest rate: a hundred times the value a year, in millionths.
@@ -45,6 +46,12 @@ impl Borrow {
             rate => self.rates.insert(set.instrument, (rate, set.days_per_year)),
         };
         Ok(())
+    }
+
+    /// Looks at what was read from a snapshot.
+    pub(crate) fn restored(&self) -> Result<(), Inconsistent> {
+        let is_rate = |(rate, year): &(u32, u16)| *rate <= RATE_E6_MAX && matches!(year, 360 | 365);
+        Inconsistent::unless(self.rates.values().all(is_rate), "borrow rates", "a rate is one")
     }
 
     /// What a day roll at `now` charges: by instrument that costs something, given what its positions are valued at. Calendar

@@ -93,16 +93,17 @@ impl Oms {
         })
     }
 
-    /// Looks at what was read from a snapshot of a store for `orders_max` orders, reserves the room that [`Self::new`] does, and
+    /// Looks at what was read from a snapshot of a store for `orders_max` orders of `instruments`, reserves the room that [`Self::new`] does, and
     /// touches it.
     ///
     /// # Errors
     /// [`Inconsistent`] says what cannot be.
-    pub fn restored(&mut self, orders_max: u32) -> Result<(), Inconsistent> {
-        self.orders.restored(orders_max)?;
+    pub fn restored(&mut self, orders_max: u32, instruments: usize) -> Result<(), Inconsistent> {
+        self.orders.restored(orders_max, instruments)?;
         let orders = self.orders.places();
         self.ledger.restored(orders_max, orders)?;
         self.fees.restored()?;
+        self.borrow.restored()?;
         self.lists.restored(orders)?;
         self.algorithms.restored(orders)?;
         self.orders.check_owners(&self.lists, &self.algorithms)

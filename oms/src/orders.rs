@@ -132,7 +132,7 @@ impl Orders {
     }
 
     /// Looks at what was read from a snapshot, and reserves the room that [`Self::new`] does.
-    pub fn restored(&mut self, orders_max: u32) -> Result<(), Inconsistent> {
+    pub fn restored(&mut self, orders_max: u32, instruments: usize) -> Result<(), Inconsistent> {
         let check = |holds, why| Inconsistent::unless(holds, "orders", why);
         let (count, used) = (orders_max as usize, self.records.len());
         check(self.mask + 1 == u64::from(orders_max), "it has room for other orders")?;
@@ -157,6 +157,8 @@ impl Orders {
         let accounts = self.by_account.len();
         let has_account = |order: &Order| order.account.index() < accounts;
         check(self.records.iter().all(has_account), "orders have accounts")?;
+        let has_instrument = |order: &Order| order.instrument.index() < instruments;
+        check(self.records.iter().all(has_instrument), "orders are of instruments")?;
         let is_within = |order: &Order| order.cum_qty <= order.qty;
         check(self.kept().all(|(_, order)| is_within(order)), "no order executes too much")?;
         let as_entered = |(slot, order): (OrderSlot, &Order)| order.hash == self.hash_of(slot);

@@ -214,6 +214,8 @@ pub struct Leader {
     /// Whether the driver has been told to write it.
     asked: bool,
     replicated: SeqNo,
+    /// Up to where anything may have left at a level that waits for followers; never above `replicated`.
+    left: SeqNo,
     /// The last record of the epochs before: any of them may have left.
     begun_after: SeqNo,
     fenced: Option<u64>,
@@ -256,6 +258,7 @@ impl Leader {
             writing: None,
             asked: false,
             replicated: SeqNo::ZERO,
+            left: SeqNo::ZERO,
             begun_after: history.last(),
             history,
             fenced: None,

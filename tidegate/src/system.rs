@@ -23,8 +23,8 @@ use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
     Stopped,
 };
-use tidegate_journal::chain::Follower;
 use tidegate_engine::snapshot::{News, Shadow};
+use tidegate_journal::chain::Follower;
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader, Release, SyncPolicy, Watermark};
 use tidegate_model::command::Configure;
@@ -186,17 +186,18 @@ impl System {
                 let edge = Edge::start(link, edge_config)?;
                 Ok((chains, kill_file, (space, shadow), calendars, routes, edge))
             });
-        let (chains, kill_file, (space, shadow), calendars, routes, (edge, edge_addr)) = match started {
-            Ok(started) => started,
-            Err(error) => {
-                // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
-                let has_failed = !status.alive.load(Ordering::Acquire);
-                return Err(match end(engine, log) {
-                    Err(cause) if has_failed => cause,
-                    _ => error,
-                });
-            }
-        };
+        let (chains, kill_file, (space, shadow), calendars, routes, (edge, edge_addr)) =
+            match started {
+                Ok(started) => started,
+                Err(error) => {
+                    // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
+                    let has_failed = !status.alive.load(Ordering::Acquire);
+                    return Err(match end(engine, log) {
+                        Err(cause) if has_failed => cause,
+                        _ => error,
+                    });
+                }
+            };
         Ok(Self {
             engine,
             log,
@@ -271,6 +272,8 @@ fn start_chains(
     let journal = status.journal.get().context("an engine that is alive has its journal open")?;
     let journal = Follower::start(dir, Arc::clone(&journal.watermark))?;
     Ok(vec![journal, Follower::start(&dir.join("events"), log)?])
+}
+
 /// Tells how the engine came to its state.
 fn tell_recovery(status: &runtime::EngineStatus) {
     let Some(report) = status.recovery.get() else { return };

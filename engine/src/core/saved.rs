@@ -70,7 +70,7 @@ impl Core {
         self.listing.restored()?;
         let instruments = self.listing.count();
         self.risk.restored()?;
-        self.oms.restored(orders_max)?;
+        self.oms.restored(orders_max, instruments)?;
         let orders = self.oms.places();
         check(self.books.limits().orders_max == book_orders_max, "books have another size")?;
         self.paper.restored(instruments, orders, book_orders_max)?;
