@@ -128,13 +128,14 @@ impl Bench {
         let (public, _) = broadcast::channel(Arc::clone(&release));
         let (mut lane, lane_in) = lane();
         let config = EngineConfig {
-            journal_dir: dir.path().join("journal"),
+            journal_dir: (&dir.path().join("journal")).into(),
             journal,
             configure: CONFIGURE_MARKET,
             pin_core: None,
             wait: Wait::Park,
             release: Arc::clone(&release),
-            sync: SyncPolicy { before: Some(Arc::new(before)), ..Default::default() },
+            sync: Some(SyncPolicy { before: Some(Arc::new(before)), ..Default::default() }),
+            checkpoint_every: runtime::CHECKPOINT_EVERY,
         };
         let inputs = Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::default() };
         let outputs = Outputs { events, public, stages, routes: Vec::new() };
