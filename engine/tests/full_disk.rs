@@ -88,13 +88,14 @@ fn feed(
     let (stages, _) = runtime::stage_ring();
     let (public_out, mut public) = broadcast::channel(Arc::clone(&release));
     let config = EngineConfig {
-        journal_dir: dir.to_path_buf(),
+        journal_dir: dir.into(),
         journal: tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() },
         configure: configure(0),
         pin_core: None,
         wait: Wait::Park,
         release,
-        sync: Default::default(),
+        sync: Some(Default::default()),
+        checkpoint_every: runtime::CHECKPOINT_EVERY,
     };
     let inputs = Inputs { feed: feed_in, lanes: Vec::new(), book_requests: Arc::default() };
     let outputs = Outputs { events: events_out, public: public_out, stages, routes: Vec::new() };

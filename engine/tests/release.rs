@@ -13,7 +13,7 @@ use support::*;
 use tidegate_engine::broadcast::{self, Next};
 use tidegate_engine::core::Collected;
 use tidegate_engine::event_log::{self, EventLog, EventLogError, EventLogHandle, EventPosition};
-use tidegate_engine::lane::{CommandLane, lane};
+use tidegate_engine::lane::{CommandLane, LANE_CAPACITY, lane};
 use tidegate_engine::replay::replay;
 use tidegate_engine::runtime::{
     self, EVENT_RING_CAPACITY, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, Release,
@@ -112,13 +112,14 @@ fn start(dir: &Path, level: ReleaseLevel) -> Bench {
     let inputs = Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::default() };
     let outputs = Outputs { events: events_out, public: public_out, stages, routes: vec![route] };
     let config = EngineConfig {
-        journal_dir: dir.to_path_buf(),
+        journal_dir: dir.into(),
         journal: small,
         configure: configure(0),
         pin_core: None,
         wait: Wait::Park,
         release: Arc::clone(&release),
-        sync: gate.policy(),
+        sync: Some(gate.policy()),
+        checkpoint_every: runtime::CHECKPOINT_EVERY,
     };
     let log_handle = event_log::start(writer, events, Arc::clone(&release)).expect("a thread");
     let engine = runtime::start(config, inputs, outputs, log.last(), ()).expect("it starts");
@@ -394,7 +395,7 @@ fn a_full_release_buffer_holds_the_engine_and_says_so() {
     let status = Arc::clone(&bench.engine.status);
     assert!(!status.is_waiting.load(Ordering::Relaxed));
     // Each is refused with one event.
-    let count = EVENT_RING_CAPACITY as u64 + 1_000;
+    let count = (EVENT_RING_CAPACITY + 3 * LANE_CAPACITY) as u64;
     let order = new_order("same", Side::Buy, Some(cents(9_000)), 20_000, Gtc);
     let mut sent = 0;
     while !status.is_waiting.load(Ordering::Relaxed) {
