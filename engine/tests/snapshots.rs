@@ -323,7 +323,7 @@ fn restart_of_ten_million_inputs() {
     let mut records = vec![Command::Configure(configure)];
     records.extend(setup_commands());
     let mut now = 1_000;
-    let mut command = |core: &mut Core, writer: &mut Writer, command, now: u64| {
+    let command = |core: &mut Core, writer: &mut Writer, command, now: u64| {
         let mut record = CommandRecord::new(command);
         record.ts_recv = UnixNanos(now);
         let seq = core.seq().next();
@@ -333,7 +333,7 @@ fn restart_of_ten_million_inputs() {
     for record in records {
         command(&mut core, &mut writer, record, now);
     }
-    let mut market = |core: &mut Core, writer: &mut Writer, event: MarketEvent, now: u64| {
+    let market = |core: &mut Core, writer: &mut Writer, event: MarketEvent, now: u64| {
         let event = MarketEvent { ts_recv: UnixNanos(now), ts_event: UnixNanos(now), ..event };
         let seq = core.seq().next();
         writer.append_pod(KIND_MARKET_EVENT, seq, &event).expect("appended");
