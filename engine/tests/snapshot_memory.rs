@@ -56,6 +56,9 @@ fn inputs_after_a_load_cost_no_allocation() {
         let price = cents(10_000 + if n % 2 == 0 { -away } else { away });
         desk.now.0 += 100;
         desk.market(add(n + 1, side, price, 50));
+        if n > 1_000 {
+            desk.market(execute(n - 400, 20));
+        }
         if n % 4 < 2 && n % 8 < 4 {
             desk.order(side, Some(price), 10, TimeInForce::Gtc);
         }

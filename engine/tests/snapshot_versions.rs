@@ -17,7 +17,7 @@ use tidegate_model::instrument::venue_kind;
 use tidegate_model::*;
 
 /// By version: the last input, the state's hash, and the hash after [`go_on`].
-const VERSIONS: [(u32, u64, u64, u64); 1] = [(1, 0, 0, 0)];
+const VERSIONS: [(u32, u64, u64, u64); 1] = [(1, 84, 0x84eb9d379dc6fff2, 0x437167a4d6a2e7ad)];
 
 const INSTANCE: u128 = 0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10;
 const HOUSE: InstrumentId = InstrumentId(1);

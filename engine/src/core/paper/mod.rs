@@ -223,6 +223,7 @@ impl Desk {
     fn make_room(&mut self) {
         self.resting.iter_mut().for_each(|queue| make_room(queue, 16));
         make_room(&mut self.at_open, 16);
+        self.spared.iter_mut().for_each(Spared::make_room);
     }
 }
 

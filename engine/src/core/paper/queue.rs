@@ -119,6 +119,11 @@ pub struct Spared {
 }
 
 impl Spared {
+    /// Makes the room that it would have had by growing, after it was read from a snapshot.
+    pub(super) fn make_room(&mut self) {
+        tidegate_model::saved::make_room(&mut self.levels, 0);
+    }
+
     /// How many at a price.
     pub fn at(&self, price: Ticks) -> Lots {
         self.levels.iter().find(|level| level.0 == price).map_or(Lots::ZERO, |level| level.1)
