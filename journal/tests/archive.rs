@@ -36,7 +36,7 @@ fn append(dir: &Path, count: u64) {
         let kind =
             [KIND_MARKET_EVENT, KIND_MARKET_EVENT, KIND_COMMAND, KIND_EVENT][(seq.0 % 4) as usize];
         writer.append(kind, seq, &seq.0.to_le_bytes()[..(seq.0 % 9) as usize]).unwrap();
-        if seq.0 % 5_000 == 0 {
+        if seq.0.is_multiple_of(5_000) {
             writer.append_checkpoint(StateHash(seq.0)).unwrap();
         }
     }

@@ -61,9 +61,9 @@ fn journal(dir: &Path, first: u64, count: u64) -> Writer {
 fn append(writer: &mut Writer, count: u64) {
     for _ in 0..count {
         let seq = writer.last_seq().next();
-        let kind = if seq.0 % 3 == 0 { KIND_COMMAND } else { KIND_MARKET_EVENT };
+        let kind = if seq.0.is_multiple_of(3) { KIND_COMMAND } else { KIND_MARKET_EVENT };
         writer.append(kind, seq, &seq.0.to_le_bytes()[..(seq.0 % 9) as usize]).unwrap();
-        if seq.0 % LINK_EVERY == 0 || seq.0 % 1_000 == 0 {
+        if seq.0.is_multiple_of(LINK_EVERY) || seq.0.is_multiple_of(1_000) {
             writer.append_checkpoint(StateHash(seq.0)).unwrap();
         }
     }

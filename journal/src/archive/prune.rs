@@ -70,7 +70,7 @@ pub fn prune_local(
         let written = modified_ns(&path, header);
         pruned.kept_because = if last_seq >= below {
             Some("a restart needs it: no snapshot is behind it")
-        } else if !last_link.is_some_and(|link| last_seq <= link) {
+        } else if last_link.is_none_or(|link| last_seq > link) {
             Some("CHAIN has no link behind it yet")
         } else if now.0.saturating_sub(written) < u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)
         {

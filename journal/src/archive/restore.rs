@@ -39,11 +39,14 @@ pub fn instances(store: &dyn Store) -> Result<BTreeSet<u128>, JournalError> {
     Ok(stems(&names).iter().filter_map(instance).collect())
 }
 
+/// The beginning of the names of a segment's objects, and its manifest.
+pub(super) type Entry = (String, Manifest);
+
 /// The manifests of `instance` in order, and the objects that are there.
 pub(super) fn manifests(
     store: &dyn Store,
     instance: u128,
-) -> Result<(Vec<(String, Manifest)>, BTreeSet<String>), JournalError> {
+) -> Result<(Vec<Entry>, BTreeSet<String>), JournalError> {
     let names = store.list(&format!("{instance:032x}/"))?;
     let mut manifests = Vec::new();
     for stem in stems(&names) {
@@ -125,7 +128,7 @@ pub fn restore(
         let reason = "the archive has no segment of this instance".to_string();
         return Err(JournalError::Archive { object, reason });
     };
-    let has_market = |(stem, manifest): &(String, Manifest)| {
+    let has_market = |(stem, manifest): &Entry| {
         manifest.market.frames == 0 || names.contains(&market_name(stem))
     };
     let mut restored = Restored {
@@ -208,7 +211,7 @@ pub fn restore(
 }
 
 /// The link, or the origin, from which the chain can be led through what is there.
-fn base(manifests: &[(String, Manifest)]) -> Option<Head> {
+fn base(manifests: &[Entry]) -> Option<Head> {
     let (_, first) = manifests.first()?;
     if first.index == 1 {
         return Some(Head::origin(SeqNo(first.first_seq)));
