@@ -140,6 +140,8 @@ pub struct Follower {
     leader_last: SeqNo,
     in_sync: bool,
     progress: Progress,
+    /// The leader has asked for a sign of life: a heartbeat is answered.
+    is_asked: bool,
 }
 
 #[derive(Debug)]
@@ -170,6 +172,7 @@ impl Follower {
             leader_last: SeqNo::ZERO,
             in_sync: false,
             progress: Progress::default(),
+            is_asked: false,
         }
     }
 
@@ -235,6 +238,7 @@ impl Follower {
                 self.replicated = self.replicated.max(beat.replicated);
                 self.leader_last = beat.last;
                 self.in_sync = beat.in_sync;
+                self.is_asked = true;
                 Ok(Told::Nothing)
             }
             Message::Control(Control::HandOver(given)) => {
@@ -274,6 +278,7 @@ impl Follower {
         self.in_sync = false;
         self.replicated = self.replicated.max(replicated.min(common));
         self.progress = Progress::default();
+        self.is_asked = true;
         if let Some(link) = &mut self.link {
             link.epoch = Some(epoch);
             link.cut_after = cut_after;
@@ -334,13 +339,14 @@ impl Follower {
         Ok(Told::Records(records))
     }
 
-    /// The driver is so far: what to send the leader, if it is anything new.
+    /// The driver is so far: what to send the leader, if that is news or it has asked.
     pub fn confirm(&mut self, progress: Progress) -> Option<Control> {
         let link = self.link.as_ref()?;
         let epoch = link.epoch.filter(|epoch| *epoch >= self.newest_epoch)?;
-        if link.cut_after.is_some() || progress == self.progress {
+        if link.cut_after.is_some() || (progress == self.progress && !self.is_asked) {
             return None;
         }
+        self.is_asked = false;
         self.is_complete |= progress.received >= link.complete_at;
         self.progress = progress;
         Some(Control::Confirm(Confirm { epoch, progress }))

@@ -16,6 +16,7 @@
 //! # Around it
 //!
 //! * [`tls`], [`quic`]: links over QUIC, certificates on both sides.
+//! * [`complete`]: whether a loss of power may have taken what was confirmed.
 //! * [`store`]: the lease's record in etcd.
 //! * [`node`]: the threads and tasks of a node; [`primary`] when it leads, [`standby`] when it follows.
 //!
@@ -29,6 +30,7 @@
 //!
 //! Start reading at [`leader::Leader`], then [`follower::Follower`].
 
+pub mod complete;
 pub mod follower;
 pub mod history;
 pub mod leader;

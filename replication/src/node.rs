@@ -6,7 +6,7 @@ use crate::lease::{Candidate, Demand, Lease, Standing, Timing};
 use crate::message::{Control, Message, Reply, Request};
 use crate::primary::{self, Lead, Leading};
 use crate::quic::{self, Link, PATIENCE, QuicError};
-use crate::standby::{self, FollowEnd, Following};
+use crate::standby::{self, FollowEnd, Following, Unbegun};
 use crate::store::{Etcd, StoreError};
 use crate::tls::Tls;
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tidegate_journal::Release;
 use tokio::runtime::Runtime;
 
 /// Connections that are served at once: each follower's and some operators'.
@@ -263,14 +264,36 @@ impl Node {
         *self.shared.leading() = Some(leading);
     }
 
-    /// Follows whoever leads: the end that the engine takes records from, and what becomes of it.
-    pub fn follow(&self, start: standby::Start) -> FollowEnd {
-        let (end, following, task) = standby::begin(&self.shared, start);
+    /// A queue to a standby's engine, whose outputs wait for `release`: the engine's end, and the node's for [`Self::begin`].
+    pub fn queue(&self, release: Arc<Release>) -> (FollowEnd, Unbegun) {
+        standby::queue(&self.shared.name, release)
+    }
+
+    /// Follows whoever leads, from what the engine has replayed on.
+    pub fn begin(&self, unbegun: Unbegun, start: standby::Start) {
+        let (following, task) = standby::begin(&self.shared, unbegun, start);
         *self.shared.following() = Some(following);
         if let Some(runtime) = &self.runtime {
             runtime.spawn(task);
         }
-        end
+    }
+
+    /// Whether a node that follows has everything that it ever confirmed.
+    pub fn is_complete(&self) -> bool {
+        self.shared.following().as_ref().is_some_and(Following::is_complete)
+    }
+
+    /// The followers that must confirm, as the lease's record has them.
+    pub fn in_sync(&self) -> Names {
+        let lease = self.shared.lease.as_ref();
+        lease
+            .and_then(|lease| lease.locked().record().map(|r| r.in_sync.clone()))
+            .unwrap_or_default()
+    }
+
+    /// The node that a hand-over went to, which leads.
+    pub fn given_to(&self) -> Option<String> {
+        self.shared.leading().as_ref().and_then(Leading::given_to)
     }
 
     /// What has become of following; `None` while it goes on.
@@ -312,10 +335,8 @@ impl Drop for Node {
         self.shared.endpoint.close(quinn::VarInt::from_u32(0), b"the node stops");
         if let Some(runtime) = self.runtime.take() {
             // What was said last may still arrive.
-            let _ = runtime.block_on(tokio::time::timeout(
-                Duration::from_millis(200),
-                self.shared.endpoint.wait_idle(),
-            ));
+            let idle = self.shared.endpoint.wait_idle();
+            let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE / 10, idle).await });
             runtime.shutdown_background();
         }
     }

@@ -214,9 +214,9 @@ impl Leading {
         true
     }
 
-    /// Whether a hand-over has come to its end.
-    pub(crate) fn is_taken(&self) -> bool {
-        self.leader.taken_by().is_some()
+    /// To whom a hand-over went that has come to its end.
+    pub(crate) fn given_to(&self) -> Option<String> {
+        self.leader.taken_by().map(|(name, _)| name.to_string())
     }
 
     /// Lines for people.
@@ -415,7 +415,7 @@ pub(crate) async fn answer(
                 Err(why) => return Some(Err(why)),
             };
             while began.elapsed() < shared.hand_over_max {
-                if shared.leading().as_ref().is_none_or(Leading::is_taken) {
+                if shared.leading().as_ref().is_none_or(|leading| leading.given_to().is_some()) {
                     let took = began.elapsed().as_millis();
                     return Some(Ok(format!(
                         "'{to}' leads, {took} ms after this primary took its last input\n"

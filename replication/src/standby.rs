@@ -37,8 +37,13 @@ pub struct Start {
     pub behaviour_version: u32,
     /// Whether it has everything that it ever confirmed.
     pub is_complete: bool,
-    /// What the standby's own outputs wait for.
-    pub release: Arc<Release>,
+}
+
+/// The node's end of a queue to the engine, before the engine has replayed its journal.
+#[derive(Debug)]
+pub struct Unbegun {
+    state: Arc<State>,
+    batches: mpsc::Sender<Batch>,
 }
 
 /// What became of following.
@@ -121,6 +126,10 @@ impl Drop for Following {
 impl Following {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         locked(&self.0.outcome).clone()
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        locked(&self.0.follower).is_complete()
     }
 
     /// Lines for people.
@@ -216,27 +225,19 @@ impl<S: Strategy> Primary<S> for FollowEnd {
     }
 }
 
-/// What following needs: the engine's end, the node's, and the task that keeps the link.
-pub(crate) fn begin(
-    shared: &Arc<Shared>,
-    start: Start,
-) -> (FollowEnd, Following, impl Future<Output = ()> + Send + use<>) {
-    let Start { instance, history, behaviour_version, is_complete, release } = start;
-    if let Some(lease) = &shared.lease {
-        lease.change(|lease| lease.instance(format!("{instance:032x}")));
-    }
-    let taken = AtomicU64::new(history.last().0);
-    let follower = Follower::new(follower::Start {
-        name: shared.name.clone(),
-        instance: Some(instance),
-        behaviour_version,
-        history,
-        is_complete,
-    });
+/// A queue to the engine, whose outputs wait for `release`.
+pub(crate) fn queue(name: &str, release: Arc<Release>) -> (FollowEnd, Unbegun) {
+    let nobody = follower::Start {
+        name: name.to_string(),
+        instance: None,
+        behaviour_version: 0,
+        history: History::default(),
+        is_complete: false,
+    };
     let state = Arc::new(State {
-        follower: Mutex::new(follower),
+        follower: Mutex::new(Follower::new(nobody)),
         release,
-        taken,
+        taken: AtomicU64::new(0),
         news: Notify::new(),
         lead: AtomicU64::new(0),
         is_over: AtomicBool::new(false),
@@ -247,8 +248,30 @@ pub(crate) fn begin(
     });
     let (batches_in, batches) = mpsc::channel(BATCHES_MAX);
     let end = FollowEnd { batches, state: Arc::clone(&state) };
-    let task = keep_link(Arc::clone(shared), Arc::clone(&state), batches_in);
-    (end, Following(state), task)
+    (end, Unbegun { state, batches: batches_in })
+}
+
+/// The node's side of following, and the task that keeps the link.
+pub(crate) fn begin(
+    shared: &Arc<Shared>,
+    unbegun: Unbegun,
+    start: Start,
+) -> (Following, impl Future<Output = ()> + Send + use<>) {
+    let Start { instance, history, behaviour_version, is_complete } = start;
+    if let Some(lease) = &shared.lease {
+        lease.change(|lease| lease.instance(format!("{instance:032x}")));
+    }
+    let Unbegun { state, batches } = unbegun;
+    state.taken.store(history.last().0, Ordering::Release);
+    *locked(&state.follower) = Follower::new(follower::Start {
+        name: shared.name.clone(),
+        instance: Some(instance),
+        behaviour_version,
+        history,
+        is_complete,
+    });
+    let task = keep_link(Arc::clone(shared), Arc::clone(&state), batches);
+    (Following(state), task)
 }
 
 /// Does what is due of a standby: tells the lease how it stands, and leads when that says so.
@@ -460,6 +483,7 @@ async fn follow(
                 let follower = locked(&state.follower);
                 let taken = SeqNo(state.taken.load(Ordering::Acquire));
                 state.release.set_replicated(follower.replicated().min(taken));
+                state.news.notify_one();
                 continue;
             }
             Ok(Told::Epoch(begins)) => Batch::Epoch(begins),

@@ -6,6 +6,7 @@
 mod accounts;
 mod edge;
 mod instruments;
+mod replication;
 mod risk;
 mod routes;
 mod values;
@@ -13,6 +14,7 @@ mod values;
 pub use accounts::AccountEntry;
 pub use edge::{Edge, Token};
 pub use instruments::{InstrumentEntry, Venue};
+pub use replication::Replication;
 pub use risk::{ControlEntry, Risk, limit_of};
 pub use routes::{RouteEntry, RouteVenue};
 pub use values::Decimal;
@@ -74,6 +76,8 @@ pub struct Config {
     pub journal: Journal,
     /// Snapshots of the state.
     pub snapshots: Snapshots,
+    /// The other nodes of a deployment that has standbys.
+    pub replication: Option<Replication>,
     /// The market data feed.
     pub feed: Feed,
     /// The gRPC services.
@@ -273,11 +277,10 @@ impl Config {
     /// If that is followers, and there are none.
     pub fn release(&self) -> Result<Release> {
         let level = self.journal.release;
-        // Whoever configures followers says so here.
-        let has_followers = false;
+        let has_followers = self.replication.is_some();
         ensure!(
             has_followers || !level.is_replicated(),
-            "journal.release = \"{level}\" waits for a standby, and none is configured: configure one, or take \"power\""
+            "journal.release = \"{level}\" waits for a standby, and none is configured: add [replication], or take \"power\""
         );
         Ok(if has_followers { Release::with_followers(level) } else { Release::new(level) })
     }
@@ -324,6 +327,9 @@ impl Config {
             }
         }
         config.release()?;
+        if let Some(replication) = &config.replication {
+            replication.check()?;
+        }
         edge::check_tokens(&config.edge.tokens)?;
         let has_budgets = config.edge.tokens.iter().any(|token| token.budget != Budget::default());
         config.risk.check(has_budgets)?;
@@ -350,6 +356,8 @@ mod tests {
         assert_eq!(full.instruments.len(), 2);
         assert_eq!(full.accounts.len(), 1);
         assert_eq!(full.routes.len(), 1);
+        let replication = full.replication.expect("an example");
+        assert!(replication.peers.len() == 1 && replication.lease.is_some());
         let risk = (full.risk.controls.len(), full.risk.groups.len(), full.risk.lists.len());
         assert_eq!(risk, (7, 1, 2));
         let agent = &full.edge.tokens[1];

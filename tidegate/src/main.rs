@@ -19,10 +19,12 @@ mod cmd {
     pub mod matching;
     pub mod order;
     pub mod parity;
+    pub mod promote;
     pub mod replay;
     pub mod risk;
     pub mod route;
     pub mod run;
+    pub mod standby;
     pub mod stats;
     pub mod status;
     pub mod surveil;
@@ -36,6 +38,7 @@ mod latency;
 mod operator;
 mod paper;
 mod remote;
+mod replica;
 mod s3;
 mod scope_text;
 mod space;
@@ -80,6 +83,10 @@ Examples:
 enum Cmd {
     /// Run the server: feed, engine, journal and gRPC edge, until Ctrl-C.
     Run(cmd::run::RunArgs),
+    /// Run a standby: follow the primary, and lead when it is this node's turn.
+    Standby(cmd::standby::StandbyArgs),
+    /// Let a standby lead, or hand over to one as planned.
+    Promote(cmd::promote::PromoteArgs),
     /// See the whole system trade on this machine: feed, engine, edge and two strategies.
     Demo(cmd::demo::DemoArgs),
     /// Stop everything, or one scope, whatever else does not work.
@@ -132,6 +139,8 @@ fn main() -> ExitCode {
         .init();
     let done = match Cli::parse().command {
         Cmd::Run(args) => cmd::run::run(args),
+        Cmd::Standby(args) => cmd::standby::run(args),
+        Cmd::Promote(args) => cmd::promote::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),
         Cmd::Kill(args) => cmd::kill::run(args),
         Cmd::Desk(args) => cmd::desk::run(*args),

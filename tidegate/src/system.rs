@@ -5,6 +5,7 @@ use crate::config::{Config, RouteVenue, Wait};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
 use crate::operator::Operator;
+use crate::replica::{self, Role};
 use crate::space::SpaceWatch;
 use anyhow::{Context, Result, anyhow, ensure};
 use rtrb::{Consumer, Producer};
@@ -74,11 +75,30 @@ impl System {
         edge_config: EdgeConfig,
         feed: Consumer<MarketEvent>,
     ) -> Result<Self> {
+        Self::start_as(&Role::Alone, config, edge_config, feed)
+    }
+
+    /// Starts everything as one of several nodes. As a standby it returns when it leads.
+    ///
+    /// # Errors
+    /// [`replica::NotLed`] of a standby, and whatever stops a start.
+    pub fn start_as(
+        role: &Role<'_>,
+        config: &Config,
+        edge_config: EdgeConfig,
+        feed: Consumer<MarketEvent>,
+    ) -> Result<Self> {
         let dir = &config.journal.dir;
-        let journal = tidegate_journal::Config {
+        let log_config = tidegate_journal::Config {
             segment_len: config.journal.segment_mib.get() << 20,
             ..Default::default()
         };
+        let (epoch, instance) = match role {
+            Role::Alone => (0, None),
+            Role::Primary(_, leading) => (leading.epoch, Some(leading.instance)),
+            Role::Standby(_, following) => (following.epoch, Some(following.instance)),
+        };
+        let journal = tidegate_journal::Config { epoch, instance, ..log_config.clone() };
         let release = Arc::new(config.release()?);
         let latencies = Latencies::read(&config.paper.ways())?;
         let configure = Configure {
@@ -93,7 +113,7 @@ impl System {
             trigger::check_folder(&kill_file)?;
         }
         let (log_writer, events) =
-            event_log::open(&dir.join("events"), journal.clone()).map_err(|error| {
+            event_log::open(&dir.join("events"), log_config).map_err(|error| {
                 let refused = log_refused(dir, &error);
                 anyhow!(error).context(refused)
             })?;
@@ -147,7 +167,16 @@ impl System {
             checkpoint_every: runtime::CHECKPOINT_EVERY,
         };
         let log = event_log::start(log_writer, events_in, Arc::clone(&release))?;
-        let engine = match runtime::start(engine_config, inputs, outputs, events.last(), ()) {
+        let last = events.last();
+        let (engine, unbegun) = match role {
+            Role::Standby(node, _) => {
+                let (end, unbegun) = node.queue(Arc::clone(&release));
+                let engine = runtime::start_standby(engine_config, inputs, outputs, last, (), end);
+                (engine, Some(unbegun))
+            }
+            _ => (runtime::start(engine_config, inputs, outputs, last, ()), None),
+        };
+        let engine = match engine {
             Ok(engine) => engine,
             Err(error) => {
                 log.stop()?;
@@ -169,10 +198,24 @@ impl System {
             status: Arc::clone(&status),
             release: Arc::clone(&release),
         };
-        let started = wait_until_alive(&engine)
-            .map(|()| tell_recovery(&status))
-            // Recovery may have told old events again; none of them may be taken for an answer of this run.
-            .and_then(|()| settle(&engine, &log, &release))
+        let led = match (role, unbegun) {
+            (Role::Standby(node, following), Some(unbegun)) => {
+                following.until_led(node, dir, &engine, unbegun)
+            }
+            _ => wait_until_alive(&engine),
+        };
+        let led = led.and_then(|()| match role {
+            Role::Alone => Ok(()),
+            Role::Primary(node, _) | Role::Standby(node, _) => {
+                replica::take_lead(node, dir, &engine, &release)
+            }
+        });
+        if let Err(error) = led {
+            return Err(not_led(engine, log, &release, error));
+        }
+        // Recovery may have told old events again; none of them may be taken for an answer of this run.
+        tell_recovery(&status);
+        let started = settle(&engine, &log, &release)
             .and_then(|()| start_chains(dir, &status, log_watermark))
             .and_then(|chains| Ok((chains, operator.set_up(config, configure, &latencies)?)))
             .and_then(|(chains, followed)| {
@@ -349,6 +392,23 @@ fn end(engine: EngineHandle, log: EventLogHandle) -> Result<Stopped> {
             logged?;
             Ok(stopped)
         }
+    }
+}
+
+/// Ends what does not lead, and says why: an engine that ended by itself knows best.
+fn not_led(
+    engine: EngineHandle,
+    log: EventLogHandle,
+    release: &Release,
+    error: anyhow::Error,
+) -> anyhow::Error {
+    let ended = engine.stop();
+    // A standby lets nothing out: what is not released is not waited for.
+    release.stop("this node does not lead".into());
+    let _ = log.stop();
+    match ended {
+        Err(cause) if !error.is::<replica::NotLed>() => cause.into(),
+        _ => error,
     }
 }
 

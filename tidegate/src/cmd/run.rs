@@ -1,6 +1,7 @@
 //! `tidegate run`
 
 use crate::config::{Config, DEFAULT_TOML, Token};
+use crate::replica::{self, Role};
 use crate::system::System;
 use anyhow::{Context, Result, anyhow};
 use std::fs::File;
@@ -16,6 +17,7 @@ use tidegate_edge::EdgeConfig;
 use tidegate_engine::runtime;
 use tidegate_feed_handler::udp::{AfterSession, FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
 use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
+use tidegate_replication::node::Node;
 
 /// Runs the server until Ctrl-C: feed, engine, journal and gRPC edge.
 ///
@@ -32,6 +34,9 @@ pub struct RunArgs {
     /// Print every key with its default and what is allowed, and exit.
     #[arg(long)]
     print_config: bool,
+    /// As one of several nodes: lead even if acknowledged inputs may be missing here.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
@@ -47,27 +52,56 @@ pub fn run(args: RunArgs) -> Result<()> {
     };
     let edge_config = edge_config(&mut config, &mut out)?;
     let stop = stop_on_signal()?;
+    let node = config.replication.as_ref().map(replica::node).transpose()?;
+    let role = match &node {
+        None => Role::Alone,
+        Some(node) => {
+            let leading = replica::lead(node, &config.journal.dir, args.force)?;
+            writeln!(out, "primary   {} in epoch {}", node.name(), leading.epoch)?;
+            Role::Primary(node, leading)
+        }
+    };
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in, AfterSession::Wait)?;
+    let system = System::start_as(&role, &config, edge_config, feed_out)?;
+    serve(&mut out, &config, system, feed, &stop, node.as_ref())
+}
+
+/// Serves until something ends it, and stops in order.
+pub fn serve(
+    out: &mut impl Write,
+    config: &Config,
+    system: System,
+    feed: Option<Feed>,
+    stop: &AtomicBool,
+    node: Option<&Node>,
+) -> Result<()> {
     let line = feed.as_ref().map(Feed::line_addr).transpose()?;
-    let system = System::start(&config, edge_config, feed_out)?;
     // What runs is stopped in order, even if nobody can be told any more.
-    let mut told = greet(&mut out, &config, &system, line);
+    let mut told = greet(out, config, &system, line);
     let feed = feed.map(Feed::start).transpose()?;
 
     if told.is_ok() {
-        told = wait(&mut out, &stop, || system.has_failed(), feed.as_ref());
+        told = wait(out, stop, || system.has_failed(), feed.as_ref());
     }
-    told = told.and_then(|()| writeln!(out, "stopping: feed, orders, journal"));
+    let given = node.and_then(Node::given_to);
+    told = told.and_then(|()| match &given {
+        Some(to) => writeln!(out, "given     to {to}, which leads"),
+        None => writeln!(out, "stopping: feed, orders, journal"),
+    });
     // An engine that fails lets its feed go, not the other way round.
     let engine_failed = system.has_failed();
     let feed = feed.map(RunningFeed::stop).transpose();
     let stopped = system.stop();
+    if given.is_some() {
+        return Ok(told?);
+    }
     if engine_failed {
         return stopped.map(|_| ()).and(Err(anyhow!("the engine stopped by itself")));
     }
     let feed = feed?;
     let stopped = stopped?;
+    replica::closed(config, true);
     told?;
     if let Some((outcome, stats)) = feed {
         let load = |cell: &std::sync::atomic::AtomicU64| cell.load(Ordering::Relaxed);
@@ -141,7 +175,8 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn edge_config(config: &mut Config, out: &mut impl Write) -> Result<EdgeConfig> {
+/// The edge as the configuration has it; a token is made up and told where there is none.
+pub fn edge_config(config: &mut Config, out: &mut impl Write) -> Result<EdgeConfig> {
     if config.edge.tokens.is_empty() && config.edge.listen.ip().is_loopback() {
         let token = random_token()?;
         writeln!(out, "token     {token} (for this run; set [[edge.tokens]] for one of your own)")?;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod market;
+pub mod nodes;
 pub mod pair;
 pub mod wire;
 

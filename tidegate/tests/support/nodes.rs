@@ -1,0 +1,209 @@
+//! Several nodes of one deployment, each a process with a folder of its own, and an etcd where one is wanted.
+
+use super::{ADMIN, Place, Running, TRADER, run, spawn_command, spawn_heard, text, tidegate};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tidegate_client::Client;
+
+/// How long a node may take to say something.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port that nobody has just now.
+fn free_port() -> u16 {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a loopback socket");
+    socket.local_addr().expect("it is bound").port()
+}
+
+/// A real etcd, if the machine has one.
+pub struct Etcd {
+    pub running: Running,
+    pub address: String,
+    _dir: TempDir,
+}
+
+impl Etcd {
+    /// Starts one; `None` where there is none to start.
+    pub fn start() -> Option<Self> {
+        let found = Command::new("etcd").arg("--version").stdout(Stdio::null()).status();
+        if !found.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: etcd is not here; scripts/setup.sh --test installs it");
+            return None;
+        }
+        let dir = TempDir::new().expect("a temporary folder");
+        let (client, peer) = (free_port(), free_port());
+        let address = format!("http://127.0.0.1:{client}");
+        let peer = format!("http://127.0.0.1:{peer}");
+        let mut command = Command::new("etcd");
+        command.args(["--data-dir", text(dir.path()), "--log-level", "error"]);
+        command.args(["--listen-client-urls", &address, "--advertise-client-urls", &address]);
+        command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
+        command.args(["--initial-cluster", &format!("default={peer}")]);
+        let running = spawn_command(&mut command);
+        let deadline = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(address.trim_start_matches("http://")).is_err() {
+            assert!(Instant::now() < deadline, "etcd does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(Self { running, address, _dir: dir })
+    }
+}
+
+/// The nodes' folders and certificates.
+pub struct Deployment {
+    dir: TempDir,
+    ports: Vec<(String, u16)>,
+}
+
+impl Deployment {
+    /// With nodes of these names, each with its release level.
+    pub fn new(nodes: &[(&str, &str)], etcd: Option<&Etcd>) -> Self {
+        let dir = TempDir::new().expect("a temporary folder");
+        let names: Vec<_> = nodes.iter().map(|(name, _)| *name).collect();
+        let certs = dir.path().join("certs");
+        let mut args = vec!["standby", "certs", "--dir", text(&certs)];
+        args.extend(&names);
+        run(&args).ok();
+        let ports = names.iter().map(|name| (name.to_string(), free_port())).collect();
+        let deployment = Self { dir, ports };
+        for (name, release) in nodes {
+            deployment.configure(name, release, etcd, &Place::account(1));
+        }
+        deployment
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes the configuration of `name`.
+    pub fn configure(&self, name: &str, release: &str, etcd: Option<&Etcd>, more: &str) {
+        let certs = self.dir.path().join("certs");
+        let port = |name: &str| {
+            let found = self.ports.iter().find(|(other, _)| other == name);
+            found.expect("a node").1
+        };
+        let mut config = format!(
+            r#"
+[engine]
+orders_max = 65536
+book_orders_max = 65536
+[journal]
+dir = "{journal}"
+segment_mib = 4
+release = "{release}"
+low_space_mib = 0
+[feed]
+line_a = "127.0.0.1:0"
+midnight_unix_s = 1577664000
+[edge]
+listen = "127.0.0.1:0"
+[[edge.tokens]]
+token = "{ADMIN}"
+principal = 1
+name = "admin"
+may_administer = true
+may_control = true
+[[edge.tokens]]
+token = "{TRADER}"
+principal = 2
+name = "trader"
+{more}
+[replication]
+listen = "127.0.0.1:{own}"
+authority = "{certs}/authority.pem"
+certificate = "{certs}/{name}.pem"
+key = "{certs}/{name}.key"
+"#,
+            journal = text(&self.journal(name)),
+            own = port(name),
+            certs = text(&certs),
+        );
+        for (peer, port) in self.ports.iter().filter(|(peer, _)| peer != name) {
+            config += &format!(
+                "[[replication.peers]]\nname = \"{peer}\"\naddress = \"127.0.0.1:{port}\"\n"
+            );
+        }
+        if let Some(etcd) = etcd {
+            config += &format!("[replication.lease]\netcd = [\"{}\"]\n", etcd.address);
+        }
+        std::fs::write(self.config(name), config).expect("the configuration is written");
+    }
+
+    pub fn config(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("{name}.toml"))
+    }
+
+    pub fn journal(&self, name: &str) -> PathBuf {
+        self.dir.path().join(format!("{name}-journal"))
+    }
+
+    /// Starts `tidegate COMMAND --config NAME.toml`.
+    pub fn start(&self, command: &str, name: &str) -> Node {
+        let mut process = tidegate();
+        process.args([command, "--config", text(&self.config(name))]);
+        let (running, heard) = spawn_heard(&mut process);
+        Node { name: name.to_string(), running, heard, addr: String::new(), line: None }
+    }
+
+    /// What `tidegate standby status` says of a node.
+    pub fn status(&self, name: &str) -> String {
+        let ran = run(&["standby", "status", "--config", text(&self.config(name))]);
+        if ran.is_ok() { ran.stdout } else { ran.stderr }
+    }
+
+    /// Waits until the status of `name` holds all of `parts`.
+    pub fn wait_for(&self, name: &str, parts: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status(name);
+            if parts.iter().all(|part| status.contains(part)) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{name} is not so: {parts:?} in {status}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A process that leads or follows.
+pub struct Node {
+    pub name: String,
+    pub running: Running,
+    heard: Receiver<String>,
+    /// Where gRPC listens, once it serves.
+    pub addr: String,
+    /// Where the feed listens, once it serves.
+    pub line: Option<SocketAddr>,
+}
+
+impl Node {
+    /// Waits for a line that begins with `start`.
+    pub fn hears(&self, start: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.heard.recv_timeout(left) {
+                Ok(line) if line.starts_with(start) => return line,
+                Ok(_) => {}
+                Err(why) => panic!("'{}' never said '{start}': {why}", self.name),
+            }
+        }
+    }
+
+    /// Waits until it serves.
+    pub fn serves(mut self) -> Self {
+        let grpc = self.hears("gRPC");
+        self.addr = grpc.split_whitespace().nth(1).expect("a URL").to_string();
+        let feed = self.hears("feed");
+        self.line = feed.split_whitespace().last().and_then(|addr| addr.parse().ok());
+        self
+    }
+
+    pub async fn admin(&self) -> Client {
+        Client::connect(&self.addr, Some(ADMIN)).await.expect("a connection")
+    }
+}
