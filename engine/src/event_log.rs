@@ -13,6 +13,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidegate_journal::frame::KIND_EVENT;
+use tidegate_journal::recovery::{cut_after, find_end};
 use tidegate_journal::writer::Check;
 use tidegate_journal::{
     Config, Dir, JournalError, Reader, Release, SyncPolicy, SyncThread, Syncer, Watermark, Writer,
@@ -123,6 +124,32 @@ impl std::fmt::Debug for EventLog {
 pub struct EventLogWriter {
     writer: Writer,
     log: EventLog,
+}
+
+/// Opens the event log of the journal in `journal`: the folder `events` in it. Events of inputs that the journal lost when its
+/// machine lost power are cut and set aside; how many that were is the last of what is returned.
+///
+/// # Errors
+/// As [`open`], and what is wrong with the journal.
+pub fn open_beside(
+    journal: impl Into<Dir>,
+    config: Config,
+) -> Result<(EventLogWriter, EventLog, u64), EventLogError> {
+    let journal = journal.into();
+    let dir = journal.join("events");
+    let opened = open(&dir, config.clone())?;
+    let end = find_end(&journal)?;
+    let kept_to = match end {
+        // One that was closed in order lost nothing: the two do not belong together, which the engine finds.
+        Some(end) if !end.was_closed && opened.1.last().seq > end.last_seq => end.last_seq,
+        _ => return Ok((opened.0, opened.1, 0)),
+    };
+    let count = opened.1.count();
+    let kept = opened.1.count_up_to(kept_to)?;
+    drop(opened);
+    cut_after(&dir, SeqNo(kept))?;
+    let (writer, log) = open(&dir, config)?;
+    Ok((writer, log, count - kept))
 }
 
 /// Opens the event log in `dir`, recovering what a crash left.
@@ -356,6 +383,16 @@ impl EventLog {
             reader.seek(SeqNo(number))?;
         }
         Ok(EventCursor { reader, after, number: number - 1 })
+    }
+
+    /// How many events are of inputs up to `seq`.
+    fn count_up_to(&self, seq: SeqNo) -> Result<u64, EventLogError> {
+        let all_of = EventPosition { seq, ordinal: u32::MAX };
+        let mut cursor = self.cursor(all_of)?;
+        Ok(match cursor.next()? {
+            Some(_) => cursor.number() - 1,
+            None => self.count(),
+        })
     }
 
     /// Where the last event stands.

@@ -4,6 +4,7 @@ use crate::directory::{open_segment, segment_indexes};
 use crate::error::JournalError;
 use crate::header::SegmentHeader;
 use crate::storage::Dir;
+use crate::watermark::Position;
 use tidegate_model::SeqNo;
 
 /// The header of the oldest segment in `dir` that is in use; `None` if nothing was ever written.
@@ -25,9 +26,15 @@ pub fn oldest(dir: impl Into<Dir>) -> Result<Option<SegmentHeader>, JournalError
 pub fn epochs(dir: impl Into<Dir>) -> Result<Vec<(u64, SeqNo)>, JournalError> {
     let dir = dir.into();
     let mut epochs: Vec<(u64, SeqNo)> = Vec::new();
+    let synced = crate::synced::read(&dir)?.map(|synced| synced.position);
     for index in segment_indexes(&dir)? {
         let missing = || JournalError::MissingSegment { dir: dir.path().to_path_buf(), index };
-        let (_, header) = open_segment(&dir, index)?.ok_or_else(missing)?;
+        let begin = Position { segment: index, offset: 0 };
+        let header = match open_segment(&dir, index) {
+            // A loss of power may have left it so: recovery cuts there.
+            Err(JournalError::BadHeader { .. }) if synced.is_some_and(|s| s <= begin) => break,
+            found => found?.ok_or_else(missing)?.1,
+        };
         let Some(first) = header.first_seq else { continue };
         // An epoch without a record left no trace but a segment.
         epochs.pop_if(|(_, before)| *before == first);

@@ -26,6 +26,7 @@ use crate::storage::{Dir, Open, StorageFile};
 use crate::synced::{self, Synced, SyncedFile};
 use crate::watermark::Position;
 use crate::writer::{Check, Config};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tidegate_model::SeqNo;
 
@@ -80,12 +81,7 @@ pub(crate) fn recover(dir: &Dir, config: &Config) -> Result<Start, JournalError>
     let first_index = indexes.first().copied().unwrap_or(1);
     let from = match config.check {
         Check::All => first_index,
-        // Whatever was synced is whole, but for what the reader of everything finds.
-        Check::LastSegment => {
-            let used = headers.iter().rev().find(|header| header.first_seq.is_some());
-            let last = used.map_or(first_index, |header| header.index);
-            certain.map_or(last, |certain| last.min(certain.segment)).max(first_index)
-        }
+        Check::LastSegment => last_looked_at(&headers, certain, first_index),
     };
     let end = if indexes.is_empty() { None } else { walk(dir, from, None)? };
     let cut = cut_behind(dir, &indexes, end.as_ref())?;
@@ -127,19 +123,61 @@ pub fn cut_after(dir: impl Into<Dir>, seq: SeqNo) -> Result<Recovery, JournalErr
     let first_index = *indexes
         .first()
         .ok_or_else(|| JournalError::NoJournal { dir: dir.path().to_path_buf() })?;
-    let Some(end) = walk(&dir, first_index, Some(seq))? else {
-        let first = open_segment(&dir, first_index)?.and_then(|(_, header)| header.first_seq);
-        let (dir, first) = (dir.path().to_path_buf(), first.unwrap_or_default().0);
+    let end = walk(&dir, first_index, Some(seq))?;
+    let first = open_segment(&dir, first_index)?.and_then(|(_, header)| header.first_seq);
+    let first = first.unwrap_or_default();
+    if end.is_none() && seq.next() < first {
+        let (dir, first) = (dir.path().to_path_buf(), first.0);
         return Err(JournalError::SeqNotHeld { dir, asked: seq.0, first });
-    };
-    // From here on what is behind is not promised any more, so that a crash in the middle of the cut is like any other.
-    if let Some(synced) = synced::read(&dir)?.filter(|synced| synced.position > end.position) {
-        let lowered = Synced { position: end.position, seq: end.last_seq, ..synced };
-        SyncedFile::open(&dir)?.write(&lowered)?;
     }
-    let cut = cut_behind(&dir, &indexes, Some(&end))?;
+    let position = end.as_ref().map(|end| end.position);
+    let position = position.unwrap_or(Position { segment: first_index, offset: 0 });
+    let last_seq = end.as_ref().map_or(seq, |end| end.last_seq);
+    // From here on what is behind is not promised any more, so that a crash in the middle of the cut is like any other.
+    if let Some(synced) = synced::read(&dir)?.filter(|synced| synced.position > position) {
+        SyncedFile::open(&dir)?.write(&Synced { position, seq: last_seq, ..synced })?;
+    }
+    let cut = cut_behind(&dir, &indexes, end.as_ref())?;
     dir.sync()?;
-    Ok(Recovery { created: false, last_seq: end.last_seq, crashed: !end.is_sealed, cut })
+    let crashed = end.is_some_and(|end| !end.is_sealed);
+    Ok(Recovery { created: false, last_seq, crashed, cut })
+}
+
+/// Where a journal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalEnd {
+    /// The last record's number.
+    pub last_seq: SeqNo,
+    /// Its writer was closed in order: nothing can be missing behind it.
+    pub was_closed: bool,
+}
+
+/// Where the journal in `dir` ends, as a recovery would find it now; nothing is changed. `None` if it has no record.
+///
+/// # Errors
+/// As a recovery: damage below the durable watermark.
+pub fn find_end(dir: impl Into<Dir>) -> Result<Option<JournalEnd>, JournalError> {
+    let dir = dir.into();
+    let indexes = match segment_indexes(&dir) {
+        Err(JournalError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        indexes => indexes?,
+    };
+    let Some(&first_index) = indexes.first() else { return Ok(None) };
+    let synced = synced::read(&dir)?;
+    let any = Config { epoch: u64::MAX, ..Config::default() };
+    let headers = read_headers(&dir, &indexes, &any, synced.as_ref())?;
+    let certain = synced.map(|synced| synced.position);
+    let end = walk(&dir, last_looked_at(&headers, certain, first_index), None)?;
+    Ok(end.map(|end| JournalEnd { last_seq: end.last_seq, was_closed: end.was_closed }))
+}
+
+/// The segment from which on records are read by those who read the rest anyway: what was synced before it is whole.
+fn last_looked_at(headers: &[SegmentHeader], certain: Option<Position>, first: u64) -> u64 {
+    let used = headers.iter().rev().find(|header| header.first_seq.is_some());
+    let last = used.map_or(first, |header| header.index);
+    certain.map_or(last, |certain| last.min(certain.segment)).max(first)
 }
 
 /// Reads the headers of all segments up to the first whose header may be damaged.
@@ -196,6 +234,8 @@ struct End {
     /// Frames in that segment, its seal not counted.
     frame_count: u64,
     is_sealed: bool,
+    /// The seal says that the writer was closed in order.
+    was_closed: bool,
 }
 
 /// Walks from the beginning of segment `from` to the last valid record, or to the last that has no higher number than `until`.
@@ -213,14 +253,17 @@ fn walk(dir: &Dir, from: u64, until: Option<SeqNo>) -> Result<Option<End>, Journ
         let frame_count = before.map_or(0, |end| end.frame_count) + u64::from(!is_sealed);
         let len = if is_sealed { 0 } else { frame_len(record.payload.len()) as u64 };
         let position = Position { segment: record.segment, offset: record.offset + len };
-        end = Some(End { position, last_seq: record.seq, frame_count, is_sealed });
+        let seal = is_sealed.then(|| record.pod::<Seal>()).transpose()?;
+        let was_closed = seal.is_some_and(|seal| seal.reason == SealReason::Closed as u64);
+        end = Some(End { position, last_seq: record.seq, frame_count, is_sealed, was_closed });
     }
     // A segment may have come into use and hold no record.
     if let (Some(header), Some(last_seq)) = (reader.header(), reader.last_seq())
         && end.as_ref().is_none_or(|end| end.position.segment < header.index)
     {
         let position = Position { segment: header.index, offset: SEGMENT_HEADER_LEN as u64 };
-        end = Some(End { position, last_seq, frame_count: 0, is_sealed: false });
+        let (is_sealed, was_closed) = (false, false);
+        end = Some(End { position, last_seq, frame_count: 0, is_sealed, was_closed });
     }
     Ok(end)
 }
@@ -349,7 +392,7 @@ fn write_again(dir: &Dir, index: u64, from: u64) -> Result<(), JournalError> {
                 again.map_err(JournalError::io("write again", &path))?;
                 at += count as u64;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(JournalError::io("read", &path)(error)),
         }
     }

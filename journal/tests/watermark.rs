@@ -259,6 +259,15 @@ fn a_followers_end_can_be_cut_and_is_set_aside() {
             assert_eq!(dir.join("cut").exists(), last < count, "{last}, closed {close}");
         }
     }
-    let error = cut_after(&whole, SeqNo(0)).unwrap_err();
-    assert!(matches!(error, JournalError::SeqNotHeld { asked: 0, first: 1, .. }), "{error}");
+    let dir = home.path().join("all");
+    copy(&whole, &dir);
+    let cut = cut_after(&dir, SeqNo(0)).unwrap();
+    assert_eq!((cut.last_seq, cut.cut.segments), (SeqNo(0), 3));
+    assert_eq!(recover(&dir, Check::All).unwrap().last_seq, SeqNo(0));
+
+    let late = home.path().join("late");
+    let config = Config { first_seq: SeqNo(100), ..small() };
+    Writer::open(&late, config).unwrap().0.append(KIND_EVENT, SeqNo(100), b"first").unwrap();
+    let error = cut_after(&late, SeqNo(98)).unwrap_err();
+    assert!(matches!(error, JournalError::SeqNotHeld { asked: 98, first: 100, .. }), "{error}");
 }

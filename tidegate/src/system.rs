@@ -112,11 +112,18 @@ impl System {
         if config.risk.kill_file.is_some() {
             trigger::check_folder(&kill_file)?;
         }
-        let (log_writer, events) =
-            event_log::open(&dir.join("events"), log_config).map_err(|error| {
+        let (log_writer, events, lost) =
+            event_log::open_beside(dir, log_config).map_err(|error| {
                 let refused = log_refused(dir, &error);
                 anyhow!(error).context(refused)
             })?;
+        if lost > 0 {
+            tracing::warn!(
+                events = lost,
+                "the machine lost power before its disk had the last inputs; their events are set aside in events/cut, and clients that saw \
+                 them were told at the process level"
+            );
+        }
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel(Arc::clone(&release));
