@@ -113,31 +113,29 @@ impl TaxLots {
     pub fn restored(&self) -> Result<(), Inconsistent> {
         let check = |holds, why| Inconsistent::unless(holds, "tax lots", why);
         let mut seen = vec![false; self.lots.len()];
-        // The last lot of a list, if the list is one and none of its lots is in another.
-        let mut walk = |first: u32, mut visit: Box<dyn FnMut(u32) + '_>| {
-            let (mut at, mut last) = (first, NONE);
+        // True if it is a list, and none of its lots is in another.
+        let mut walk = |first: u32, visit: &mut dyn FnMut(u32)| {
+            let mut at = first;
             while at != NONE {
                 match seen.get_mut(at as usize) {
                     Some(seen) if !*seen => *seen = true,
-                    _ => return None,
+                    _ => return false,
                 }
                 visit(at);
-                (last, at) = (at, self.lots[at as usize].next);
+                at = self.lots[at as usize].next;
             }
-            Some(last)
+            true
         };
-        check(walk(self.free, Box::new(|_| ())).is_some(), "free places are a list")?;
+        check(walk(self.free, &mut |_| ()), "free places are a list")?;
         for queue in &self.queues {
             let ends = [queue.now.cursor, queue.now.tail, queue.opening.cursor, queue.opening.tail];
             let mut found = ends.map(|end| end == NONE);
-            let note = |at: u32| {
+            let is_list = walk(queue.head, &mut |at| {
                 ends.iter().zip(&mut found).for_each(|(end, found)| *found |= *end == at);
-            };
-            let last = walk(queue.head, Box::new(note));
-            check(last.is_some() && found.iter().all(|found| *found), "a queue has its lots")?;
+            });
+            check(is_list && found.iter().all(|found| *found), "a queue has its lots")?;
             check(queue.hash == queue.hash_now(), "queues enter the state hash as they are")?;
         }
-        drop(walk);
         check(seen.iter().all(|seen| *seen), "every lot is in a queue or free")
     }
 
