@@ -348,7 +348,7 @@ fn restart_of_ten_million_inputs() {
     while core.seq().0 < inputs {
         now += 1_000;
         let random = fold(core.seq().0, 0x5eed);
-        if random % 200 == 0 && core.oms().kept_count() < 100_000 {
+        if random.is_multiple_of(200) && core.oms().kept_count() < 100_000 {
             let order = new_order(
                 &format!("n{}", core.seq()),
                 Side::Buy,

@@ -45,7 +45,8 @@ impl Market {
                     && side.is_none_or(|side| node.side() == side)
             });
             check(node.is_some(), "an order beside the book is one")?;
-            Ok(found[slot as usize] = true)
+            found[slot as usize] = true;
+            Ok(())
         };
         for side in SIDES {
             for slot in &self.pegs[side.index()] {

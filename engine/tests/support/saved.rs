@@ -20,7 +20,7 @@ pub fn reload(core: &mut Core) {
 
 /// The same after one input of `each`, whose number says which.
 pub fn reload_sometimes(core: &mut Core, each: u64) {
-    if tidegate_model::hash::fold(core.seq().0, each) % each == 0 {
+    if tidegate_model::hash::fold(core.seq().0, each).is_multiple_of(each) {
         reload(core);
     }
 }
