@@ -152,7 +152,8 @@ pub struct JournalEnd {
     pub was_closed: bool,
 }
 
-/// Where the journal in `dir` ends, as a recovery would find it now; nothing is changed. `None` if it has no record.
+/// Where the journal in `dir` ends, as a recovery would find it now; nothing is changed. `None` if there is none; zero if none of
+/// its records is left.
 ///
 /// # Errors
 /// As a recovery: damage below the durable watermark.
@@ -170,7 +171,9 @@ pub fn find_end(dir: impl Into<Dir>) -> Result<Option<JournalEnd>, JournalError>
     let headers = read_headers(&dir, &indexes, &any, synced.as_ref())?;
     let certain = synced.map(|synced| synced.position);
     let end = walk(&dir, last_looked_at(&headers, certain, first_index), None)?;
-    Ok(end.map(|end| JournalEnd { last_seq: end.last_seq, was_closed: end.was_closed }))
+    let (last_seq, was_closed) =
+        end.map_or((SeqNo::ZERO, false), |end| (end.last_seq, end.was_closed));
+    Ok(Some(JournalEnd { last_seq, was_closed }))
 }
 
 /// The segment from which on records are read by those who read the rest anyway: what was synced before it is whole.
