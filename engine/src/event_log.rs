@@ -13,6 +13,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidegate_journal::frame::KIND_EVENT;
+use tidegate_journal::protection::{Protection, is_removed};
 use tidegate_journal::recovery::{cut_after, find_end};
 use tidegate_journal::writer::Check;
 use tidegate_journal::{
@@ -141,7 +142,13 @@ pub fn open_beside(
     let end = find_end(&journal)?;
     let kept_to = match end {
         // One that was closed in order lost nothing: the two do not belong together, which the engine finds.
-        Some(end) if !end.was_closed && opened.1.last().seq > end.last_seq => end.last_seq,
+        Some(end)
+            if !end.was_closed
+                && opened.1.last().seq > end.last_seq
+                && !is_removed(Protection::LogCut) =>
+        {
+            end.last_seq
+        }
         _ => return Ok((opened.0, opened.1, 0)),
     };
     let count = opened.1.count();
@@ -271,7 +278,10 @@ impl Mover {
     /// # Errors
     /// The log's files.
     pub fn turn(&mut self) -> Result<usize, EventLogError> {
-        let released = self.release.released();
+        let released = match is_removed(Protection::Release) {
+            true => SeqNo::MAX,
+            false => self.release.released(),
+        };
         let mut taken = 0;
         while taken < BATCH
             && let Ok(event) = self.ring.peek()

@@ -4,6 +4,7 @@ use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::snapshot::{Header, Loaded, SnapshotError, newest};
 use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT, KIND_SEAL};
+use tidegate_journal::protection::{Protection, is_removed};
 use tidegate_journal::{Checkpoint, Dir, JournalError, Reader, epochs, oldest};
 use tidegate_model::command::Configure;
 use tidegate_model::{Command, CommandRecord, MarketEvent, SeqNo, StateHash};
@@ -236,7 +237,7 @@ pub fn resume(
         if header.instance != instance {
             return Err("it is of another journal".into());
         }
-        if header.epoch != epoch {
+        if header.epoch != epoch && !is_removed(Protection::SnapshotEpoch) {
             let (seq, taken) = (header.seq, header.epoch);
             return Err(format!(
                 "it was taken in epoch {taken}, the journal has input {seq} from epoch {epoch}"

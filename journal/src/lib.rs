@@ -42,6 +42,7 @@ pub mod frame;
 pub mod header;
 mod mapped;
 mod prepare;
+pub mod protection;
 pub mod reader;
 pub mod recovery;
 pub mod release;

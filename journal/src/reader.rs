@@ -7,6 +7,7 @@ use crate::frame::{
     FRAME_HEADER_LEN, FrameHeader, KIND_PRUNED, KIND_SEAL, Pruned, Seal, SealReason, seq_step,
 };
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::protection::{Protection, is_removed};
 use crate::scan::SegmentFile;
 use crate::storage::{Dir, Open};
 use crate::synced;
@@ -498,7 +499,8 @@ fn check_frame(
     if !segment.has(offset, len, limit)? {
         return Ok(Err(Damage::Length));
     }
-    if crc::frame(segment.bytes(offset, len)) != header.crc {
+    let is_whole = crc::frame(segment.bytes(offset, len)) == header.crc;
+    if !is_whole && !is_removed(Protection::Crc) {
         return Ok(Err(Damage::Crc));
     }
     // From here on the frame is whole: what is wrong with it was written so, and is no torn end.

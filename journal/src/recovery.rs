@@ -20,6 +20,7 @@ use crate::directory::{
 use crate::error::JournalError;
 use crate::frame::{KIND_SEAL, SEAL_FRAME_LEN, Seal, SealReason, encode, frame_len};
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::protection::{Protection, is_removed};
 use crate::reader::Reader;
 use crate::scan::{SegmentFile, used_len};
 use crate::storage::{Dir, Open, StorageFile};
@@ -390,6 +391,7 @@ fn write_again(dir: &Dir, index: u64, from: u64) -> Result<(), JournalError> {
     loop {
         match file.read_at(&mut block, at) {
             Ok(0) => break,
+            Ok(_) if is_removed(Protection::WriteAgain) => break,
             Ok(count) => {
                 let again = file.write_all_at(&block[..count], at);
                 again.map_err(JournalError::io("write again", &path))?;

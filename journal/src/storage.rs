@@ -5,6 +5,7 @@
 //! (created, renamed, removed) last once their directory is synced.
 
 use crate::error::JournalError;
+use crate::protection::{Protection, is_removed};
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -198,6 +199,9 @@ impl Dir {
 
     /// Makes names in it last.
     pub(crate) fn sync(&self) -> Result<(), JournalError> {
+        if is_removed(Protection::DirectorySync) {
+            return Ok(());
+        }
         self.storage.sync_dir(&self.path).map_err(JournalError::io("sync", &self.path))
     }
 }

@@ -10,6 +10,7 @@ use crate::message::{
     Refusal, SnapshotBegins, Welcome,
 };
 use std::time::Duration;
+use tidegate_journal::protection::{Protection, is_removed};
 use tidegate_model::SeqNo;
 
 /// Why a follower ends a link.
@@ -222,7 +223,7 @@ impl Follower {
                 _ => unexpected("something before its welcome"),
             };
         };
-        if epoch < newest {
+        if epoch < newest && !is_removed(Protection::Fence) {
             return Err(FollowerError::OldLeader { leader: epoch, newest });
         }
         if link.cut_after.is_some() {
@@ -256,7 +257,7 @@ impl Follower {
 
     fn welcome(&mut self, welcome: &Welcome) -> Result<Told<'static>, FollowerError> {
         let Welcome { instance, epoch, common, last: leader_last, replicated } = *welcome;
-        if epoch < self.newest_epoch {
+        if epoch < self.newest_epoch && !is_removed(Protection::Fence) {
             return Err(FollowerError::OldLeader { leader: epoch, newest: self.newest_epoch });
         }
         if let Some(own) = self.instance.filter(|own| *own != instance) {
@@ -270,7 +271,8 @@ impl Follower {
         if common < self.replicated.min(last) {
             return Err(FollowerError::WouldLose { common, replicated: self.replicated });
         }
-        let cut_after = (common < last).then_some(common);
+        let keeps = is_removed(Protection::CutTail);
+        let cut_after = (common < last && !keeps).then_some(common);
         self.instance = Some(instance);
         self.newest_epoch = epoch;
         self.leader_last = leader_last;
@@ -342,7 +344,8 @@ impl Follower {
     /// The driver is so far: what to send the leader, if that is news or it has asked.
     pub fn confirm(&mut self, progress: Progress) -> Option<Control> {
         let link = self.link.as_ref()?;
-        let epoch = link.epoch.filter(|epoch| *epoch >= self.newest_epoch)?;
+        let is_deaf = |epoch: u64| epoch < self.newest_epoch && !is_removed(Protection::Fence);
+        let epoch = link.epoch.filter(|epoch| !is_deaf(*epoch))?;
         if link.cut_after.is_some() || (progress == self.progress && !self.is_asked) {
             return None;
         }
@@ -374,7 +377,7 @@ impl Follower {
 
     /// Whether the journal holds everything that this follower ever confirmed: it may take over only then.
     pub fn is_complete(&self) -> bool {
-        self.is_complete
+        self.is_complete || is_removed(Protection::Complete)
     }
 
     /// Whether the leader took it for in sync when it last said something.

@@ -20,6 +20,7 @@ use crate::message::{
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tidegate_journal::protection::{Protection, is_removed};
 use tidegate_model::SeqNo;
 
 /// Followers of one primary: each costs a stream of its own and is one more to wait for.
@@ -516,6 +517,9 @@ impl Leader {
         }
         let waited_for = |peer: &&Peer| {
             let name = &peer.name;
+            if is_removed(Protection::LeaveOrder) {
+                return self.writing.as_ref().unwrap_or(&self.written).contains(name);
+            }
             self.written.contains(name)
                 || self.writing.as_ref().is_some_and(|set| set.contains(name))
         };

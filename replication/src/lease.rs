@@ -13,6 +13,7 @@ use crate::leader::{FOLLOWERS_MAX, Names};
 use crate::message::{MessageError, check_name};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use tidegate_journal::protection::{Protection, is_removed};
 
 /// The version of the record.
 pub const RECORD_VERSION: u16 = 1;
@@ -437,7 +438,8 @@ impl Lease {
         // The holder of that name was a process on this journal, which one process has at a time.
         let need_not_wait = record.holder.as_ref() == name
             || (record.holder.is_none() && record.heir.as_ref() == name)
-            || self.demand.is_some();
+            || self.demand.is_some()
+            || is_removed(Protection::Lease);
         self.is_entitled(record) && (need_not_wait || now.since(since) >= self.timing.lease)
     }
 

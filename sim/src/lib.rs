@@ -3,6 +3,8 @@
 //!
 //! Start reading at [`world::run`].
 
+#[cfg(feature = "breakable")]
+pub mod broken;
 pub mod dice;
 pub mod disk;
 pub mod load;

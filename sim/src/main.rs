@@ -1,4 +1,4 @@
-//! `tidegate-sim`: runs worlds from seeds, and replays one.
+//! `tidegate-sim`: runs worlds from seeds, replays one, and shows what a build without a protection loses.
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -20,23 +20,43 @@ struct Args {
     /// How many.
     #[arg(long, default_value_t = 1_000)]
     count: u64,
+    /// Take each protection away in turn, and tell which seed shows it; needs --features breakable.
+    #[arg(long, conflicts_with = "seed")]
+    broken: bool,
+    /// Take this one away; needs --features breakable.
+    #[arg(long, value_name = "PROTECTION", conflicts_with = "broken")]
+    without: Option<String>,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    if let Some(seed) = args.seed {
-        let report = run(seed)?;
-        print!("{}", report.trace);
-        println!(
-            "seed {seed}: {} inputs, {} events, {} ends, {} epochs, state {}",
-            report.inputs, report.events, report.ends, report.epochs, report.hash
-        );
-        return Ok(());
+    if args.broken {
+        return broken(args.from, args.count);
     }
+    if let Some(name) = &args.without {
+        remove(name)?;
+    }
+    match args.seed {
+        Some(seed) => tell_one(seed),
+        None => run_many(args.from, args.count),
+    }
+}
+
+fn tell_one(seed: u64) -> Result<()> {
+    let report = run(seed)?;
+    print!("{}", report.trace);
+    println!(
+        "seed {seed}: {} inputs, {} events, {} ends, {} epochs, state {}",
+        report.inputs, report.events, report.ends, report.epochs, report.hash
+    );
+    Ok(())
+}
+
+fn run_many(from: u64, count: u64) -> Result<()> {
     let began = Instant::now();
     let (mut inputs, mut events, mut ends, mut epochs, mut refused) = (0, 0, 0, 0, 0);
     let mut failed = Vec::new();
-    for seed in args.from..args.from + args.count {
+    for seed in from..from + count {
         match run(seed) {
             Ok(report) => {
                 inputs += report.inputs;
@@ -53,8 +73,7 @@ fn main() -> Result<()> {
         }
     }
     println!(
-        "{} worlds in {:.1} s: {inputs} inputs, {events} events seen, {ends} ends of processes, {epochs} epochs, {refused} refused",
-        args.count,
+        "{count} worlds in {:.1} s: {inputs} inputs, {events} events seen, {ends} ends of processes, {epochs} epochs, {refused} starts refused",
         began.elapsed().as_secs_f64()
     );
     if !failed.is_empty() {
@@ -62,6 +81,54 @@ fn main() -> Result<()> {
             "{} worlds failed: {failed:?}; tidegate-sim --seed N tells what happened",
             failed.len()
         );
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "breakable"))]
+fn remove(_: &str) -> Result<()> {
+    bail!(
+        "nothing can be taken away from this build: cargo run -p tidegate-sim --features breakable"
+    )
+}
+
+#[cfg(not(feature = "breakable"))]
+fn broken(_: u64, _: u64) -> Result<()> {
+    remove("")
+}
+
+#[cfg(feature = "breakable")]
+fn remove(name: &str) -> Result<()> {
+    use tidegate_journal::protection::{Protection, remove};
+    let found = Protection::ALL.iter().find(|protection| protection.as_str() == name);
+    let Some(protection) = found else {
+        let names: Vec<_> = Protection::ALL.iter().map(|protection| protection.as_str()).collect();
+        bail!("no protection is called '{name}': one of {}", names.join(", "));
+    };
+    remove(Some(*protection));
+    Ok(())
+}
+
+#[cfg(feature = "breakable")]
+fn broken(from: u64, count: u64) -> Result<()> {
+    use tidegate_sim::broken::{Caught, catch};
+    println!("| protection taken away | seed | worlds | seconds | what did not hold |");
+    println!("|---|---|---|---|---|");
+    let mut missed = 0;
+    for protection in tidegate_journal::protection::Protection::ALL {
+        match catch(*protection, from, count) {
+            Some(Caught { seed, worlds, seconds, why }) => {
+                let why: String = why.chars().take(120).collect();
+                println!("| {} | {seed} | {worlds} | {seconds:.1} | {why} |", protection.as_str());
+            }
+            None => {
+                missed += 1;
+                println!("| {} | none | {count} | | MISSED |", protection.as_str());
+            }
+        }
+    }
+    if missed > 0 {
+        bail!("{missed} broken builds went unseen in {count} worlds each");
     }
     Ok(())
 }

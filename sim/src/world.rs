@@ -13,9 +13,10 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
 use tidegate_engine::core::NoOutput;
 use tidegate_engine::event_log::EventLogError;
-use tidegate_engine::replay::replay;
+use tidegate_engine::replay::{ReplayError, replay};
+use tidegate_engine::snapshot::{Follow, ShadowError};
 use tidegate_journal::recovery::cut_after;
-use tidegate_journal::synced;
+use tidegate_journal::{Dir, synced};
 use tidegate_model::{CommandRecord, PrincipalId, ReleaseLevel, SeqNo, SessionId, StateHash};
 
 /// Nanoseconds in a microsecond and a millisecond.
@@ -64,6 +65,8 @@ pub struct Odds {
     pub overtakes: u64,
     /// A bit on a disk changes.
     pub rot: u64,
+    /// Somebody takes a snapshot of what a disk has.
+    pub snapshot: u64,
 }
 
 impl Plan {
@@ -93,6 +96,7 @@ impl Plan {
                 lost: odds(60),
                 overtakes: odds(60),
                 rot: 0,
+                snapshot: odds(80),
             },
             faults: Faults { sync_fails: odds(60), misdirects: 0 },
             drift_ppm: odds(50_000),
@@ -318,6 +322,19 @@ impl World {
             let span = self.dice.within(MS, 200 * MS);
             self.store.part(at, self.now + span);
             self.tell(format_args!("machine {at} does not hear the store for {} ms", span / MS));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.snapshot) {
+            let taken = take_snapshot(&self.machines[at].dir());
+            let name = self.machines[at].name.clone();
+            match taken {
+                Ok(seq) => {
+                    self.tell(format_args!("a snapshot of {name}'s journal after input {seq}"))
+                }
+                Err(ShadowError::Replay(error @ ReplayError::Diverged { .. })) => {
+                    return Err(error).with_context(|| format!("a snapshot of {name}'s journal"));
+                }
+                Err(error) => self.tell(format_args!("no snapshot of {name}'s journal: {error}")),
+            }
         }
         if let Some(at) = strikes(&mut self.dice, odds.rot)
             && self.machines[at].disk.rot(".tgj")
@@ -657,6 +674,14 @@ impl World {
         self.report.events = self.oracle.count();
         Ok(())
     }
+}
+
+/// What an operator, or a shadow of the engine, does: a snapshot of what is on the disk.
+fn take_snapshot(dir: &Dir) -> Result<SeqNo, ShadowError> {
+    let synced = synced::read(dir)?.map_or(SeqNo::ZERO, |synced| synced.seq);
+    let mut follow = Follow::begin(dir, synced)?;
+    follow.advance(synced, u64::MAX)?;
+    Ok(follow.snapshot()?.seq)
 }
 
 /// A machine without followers whose disk changed what it had synced: it says so, and that is all it can do.
