@@ -4,20 +4,19 @@
 //! # What is hashed
 //!
 //! There are two chains, so that one can be proved without the records of the other: *market* over market events
-//! ([`KIND_MARKET_EVENT`]), and *audit* over every other frame: commands, events, checkpoints, and kinds of later versions. Seals,
+//! ([`KIND_MARKET_EVENT`]), and *audit* over every other record: commands, events, and kinds of later versions. Checkpoints, seals,
 //! CRCs, headers and ends of segments are in neither, so that a primary, its standby and a restored copy have the same chains
 //! however their segments fall. Of a frame is hashed: its kind (1 byte), its number (8), its payload's length (4), its payload;
 //! integers little-endian.
 //!
-//! A *link* falls at every multiple N of [`LINK_EVERY`]: behind the last frame whose number is N or less. A checkpoint repeats the
-//! number of the record before it and so lies before the link of that number. The *origin* is the head before the first record: all
-//! zeros. With L the last link (or the origin) below S, the *head* at S is
+//! A *link* falls at every multiple N of [`LINK_EVERY`], behind record N. The *origin* is the head before the first record: all zeros. With L the last link (or the origin) below S, the *head* at S is
 //!
 //! ```text
 //! BLAKE3-derive-key("tidegate journal chain 1 audit" | "... market", head at L, then each frame with L < number <= S)
 //! ```
 //!
-//! A head at S is final once a frame with a greater number is there; until then a checkpoint may still repeat S.
+//! A checkpoint follows from the records before it, and a replay compares it. It is not hashed, for a standby whose primary ended
+//! between a record and its checkpoint never gets that one. The last record is in no head yet: recovery may still cut it.
 //!
 //! # What is kept
 //!
@@ -43,7 +42,7 @@
 use crate::crc;
 use crate::directory::{open_segment, read_exact, segment_indexes};
 use crate::error::JournalError;
-use crate::frame::{KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL};
+use crate::frame::{KIND_MARKET_EVENT, KIND_PRUNED, seq_step};
 use crate::header::SegmentHeader;
 use crate::reader::Reader;
 use crate::storage::{Dir, Open, StorageFile};
@@ -201,10 +200,11 @@ impl Fold {
         }
     }
 
-    /// Adds a frame. Those that its beginning covers already, and seals, are passed over. Frames come in the journal's order;
+    /// Adds a frame. Those that its beginning covers already, checkpoints and seals are passed over. Frames come in the journal's order;
     /// some may be left out of the middle, as market events are in a copy without them.
     pub fn add(&mut self, kind: u8, seq: SeqNo, payload: &[u8]) {
-        if kind == KIND_SEAL || seq.0 <= self.link.seq.0 {
+        let counts = seq_step(kind) == 1;
+        if !counts || seq.0 <= self.link.seq.0 {
             return;
         }
         if kind == KIND_PRUNED {

@@ -54,8 +54,8 @@ enum JournalCommand {
     /// Print a line that proves later that no record up to now was changed, removed or inserted
     ///
     /// The line is a hash over every record, and is to be kept where whoever may write the journal may not: a mail, a ticket,
-    /// paper. CRCs show what a disk did; this shows what somebody did. The last record is left out, since a checkpoint may
-    /// still repeat its number.
+    /// paper. CRCs show what a disk did; this shows what somebody did. The last record is left out, since a
+    /// recovery may still cut it.
     #[command(
         after_help = "Examples:\n  tidegate journal head ./data/journal >> /mnt/elsewhere/heads\n  \
         tidegate journal verify ./data/journal --head /mnt/elsewhere/heads"
