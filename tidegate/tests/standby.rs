@@ -181,3 +181,76 @@ async fn a_planned_hand_over_loses_nothing_and_is_short() {
         assert_whole(&deployment, "b");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_is_killed_holds_acknowledgements_until_it_is_back() {
+    let Pair { deployment, primary, mut standby, told, mut tasks, _market } = pair(None).await;
+    for _ in 0..4 {
+        standby.running.kill();
+        // What was confirmed may still be told; then there is silence, however long it takes.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let before = told.lock().expect("no panic").len();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let after = told.lock().expect("no panic").len();
+        assert_eq!(after, before, "acknowledged at the replica level without a replica");
+        deployment.wait_for("a", &["ALARM"]);
+        standby = deployment.start("standby", "b");
+        deployment.wait_for("b", &["in sync"]);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while told.lock().expect("no panic").len() == after {
+            assert!(Instant::now() < deadline, "nothing is acknowledged though it is back");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    primary.running.kill();
+    let told = settled(&mut tasks, &told).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    run(&["promote", "--config", text(&deployment.config("b"))]).ok();
+    let standby = standby.serves();
+    assert_nothing_lost(&standby.admin().await, &told).await;
+    standby.running.signal("TERM");
+    standby.running.wait().ok();
+    assert_whole(&deployment, "b");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_confirmed_is_set_aside_when_its_primary_comes_back() {
+    let Pair { deployment, primary, standby, told, mut tasks, _market } = pair(None).await;
+    // What the primary takes from now on nobody confirms: the orders under way, and its clock.
+    standby.running.kill();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    primary.running.kill();
+    let told = settled(&mut tasks, &told).await;
+    let standby = deployment.start("standby", "b");
+    standby.hears("standby   follows");
+    deployment.wait_for("b", &["standby at input"]);
+    run(&["promote", "--config", text(&deployment.config("b"))]).refused(&["--force"]);
+    run(&["promote", "--force", "--config", text(&deployment.config("b"))]).ok();
+    let standby = standby.serves();
+    assert_nothing_lost(&standby.admin().await, &told).await;
+    let again = deployment.start("standby", "a");
+    let aside = again.hears("standby   set aside");
+    println!("{aside}");
+    deployment.wait_for("b", &["follower a: connected, in sync"]);
+    assert!(deployment.journal("a").join("cut").read_dir().expect("it is there").count() >= 2);
+    standby.running.signal("TERM");
+    standby.running.wait().ok();
+    again.running.signal("TERM");
+    again.running.wait().ok();
+    assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_cut_off_from_its_store_stops_by_itself() {
+    let Some(etcd) = Etcd::start() else { return };
+    let Pair { deployment, primary, standby, told, mut tasks, _market } = pair(Some(&etcd)).await;
+    // It still has its standby and its clients, but nobody can know whether another leads.
+    etcd.running.signal("STOP");
+    let ran = primary.running.wait();
+    assert!(!ran.is_ok() && ran.stderr.contains("lease"), "{ran:#?}");
+    etcd.running.signal("CONT");
+    let standby = standby.serves();
+    let told = settled(&mut tasks, &told).await;
+    assert_nothing_lost(&standby.admin().await, &told).await;
+    drop(deployment);
+}

@@ -82,10 +82,6 @@ impl Deployment {
     /// Writes the configuration of `name`.
     pub fn configure(&self, name: &str, release: &str, etcd: Option<&Etcd>, more: &str) {
         let certs = self.dir.path().join("certs");
-        let port = |name: &str| {
-            let found = self.ports.iter().find(|(other, _)| other == name);
-            found.expect("a node").1
-        };
         let mut config = format!(
             r#"
 [engine]
@@ -119,7 +115,7 @@ certificate = "{certs}/{name}.pem"
 key = "{certs}/{name}.key"
 "#,
             journal = text(&self.journal(name)),
-            own = port(name),
+            own = self.port(name),
             certs = text(&certs),
         );
         for (peer, port) in self.ports.iter().filter(|(peer, _)| peer != name) {
@@ -131,6 +127,11 @@ key = "{certs}/{name}.key"
             config += &format!("[replication.lease]\netcd = [\"{}\"]\n", etcd.address);
         }
         std::fs::write(self.config(name), config).expect("the configuration is written");
+    }
+
+    /// Where `name` listens.
+    fn port(&self, name: &str) -> u16 {
+        self.ports.iter().find(|(other, _)| other == name).expect("a node").1
     }
 
     pub fn config(&self, name: &str) -> PathBuf {
