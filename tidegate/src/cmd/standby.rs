@@ -97,9 +97,10 @@ fn stand_by(path: &Path, out: &mut impl Write) -> Result<()> {
             }
             Err(error) => error,
         };
+        let was_complete = node.is_complete();
         node.stop_following();
         if stop.load(Ordering::Relaxed) && is_stopped(&error) {
-            replica::closed(&config, true);
+            replica::closed(&config, was_complete);
             writeln!(out, "stopped")?;
             return Ok(());
         }
