@@ -37,7 +37,7 @@
 //! # What it costs
 //!
 //! The engine's thread does nothing for it. The thread behind it reads each frame again out of the page cache, checks it and
-//! hashes it: `cargo run --release -p tidegate-journal --example chain_ns` measures it, `docs/decisions/0013-two-chains.md` has the figure.
+//! hashes it: `cargo run --release -p tidegate-journal --example chain_ns` measures it, `docs/decisions/0014-two-chains.md` has the figure.
 
 use crate::crc;
 use crate::directory::{open_segment, read_exact, segment_indexes};

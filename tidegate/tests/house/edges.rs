@@ -5,7 +5,7 @@ use std::fs;
 use toml::{Table, Value};
 
 /// A crate by its folder, and the crates of ours that it may use; `["*"]` is any.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("journal", &["model"]),
     ("risk", &["model"]),
@@ -18,6 +18,7 @@ const EDGES: [(&str, &[&str]); 15] = [
     ("edge", &["model", "engine", "client"]),
     ("examples", &["client"]),
     ("sidecars/*", &["client"]),
+    ("sim", &["model", "journal", "engine", "replication"]),
     ("bench", &["*"]),
     ("bench/matching-challenge", &["model", "engine"]),
     ("tidegate", &["*"]),
