@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tidegate_journal::{Dir, Release, Watermark};
+use tidegate_journal::{Dir, JournalError, Release, Watermark};
 use tidegate_model::{ReleaseLevel, SeqNo};
 use tokio::sync::mpsc;
 
@@ -340,6 +340,23 @@ async fn hear(shared: &Arc<Shared>, id: LinkId, incoming: &mut Incoming) -> Resu
     }
 }
 
+impl Leading {
+    /// The journal has changed under its writer. Nobody can follow it any more, so that nothing would leave: it ends, if there is
+    /// one who has everything that left and can take over.
+    fn give_way(&self, error: &JournalError) {
+        let is_damage = matches!(
+            error,
+            JournalError::Damaged { .. }
+                | JournalError::BadHeader { .. }
+                | JournalError::Truncated { .. }
+                | JournalError::MissingSegment { .. }
+        );
+        if is_damage && !self.leader.in_sync().is_empty() {
+            self.release.stop(format!("its followers cannot read its journal: {error}"));
+        }
+    }
+}
+
 /// A thread that reads the journal for one follower.
 struct Reading {
     shared: Arc<Shared>,
@@ -354,15 +371,19 @@ struct Reading {
 
 impl Reading {
     fn run(self) {
-        if let Err(error) = self.read() {
+        let outcome = self.read();
+        if let Err(error) = &outcome {
             tracing::error!("the journal cannot be read for a follower: {error}");
         }
         if let Some(leading) = &mut *self.shared.leading() {
+            if let Err(error) = outcome {
+                leading.give_way(&error);
+            }
             leading.close(self.id, "the journal is not read for it any more");
         }
     }
 
-    fn read(&self) -> Result<(), tidegate_journal::JournalError> {
+    fn read(&self) -> Result<(), JournalError> {
         let watermark = Arc::clone(&self.watermark);
         let mut tail = Tail::open(&self.dir, watermark, self.epoch, self.after)?;
         while !self.is_over.load(Ordering::Acquire) {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_engine::replay::BEHAVIOUR_VERSION;
+use tidegate_journal::JournalError;
 use tidegate_model::{ReleaseLevel, SeqNo};
 use tidegate_replication::follower::{FollowerError, Start, Told};
 use tidegate_replication::leader::{Action, Identity, Limits, LinkId, Names};
@@ -43,8 +44,16 @@ pub enum NodeEnd {
     Cut(SeqNo),
     /// Its leader lacks what was confirmed: after an operator's force, it needs an empty disk.
     WouldLose(String),
+    /// What its journal holds has changed: it cannot be followed, and gives way to one that can.
+    Damaged(String),
     /// Something that must hold does not.
     Wrong(anyhow::Error),
+}
+
+impl NodeEnd {
+    fn damaged(error: JournalError) -> Self {
+        Self::Damaged(error.to_string())
+    }
 }
 
 fn over(error: anyhow::Error) -> NodeEnd {
@@ -251,7 +260,7 @@ impl Node {
         }
         match (lease.standing(), &mut self.role) {
             (Standing::Over { epoch }, _) => Err(anyhow!("its lease of epoch {epoch} is over")),
-            (Standing::Holder { epoch, .. }, Role::Standby(standby)) => {
+            (Standing::Holder { epoch, .. }, Role::Standby(standby)) if lease.is_held(clock) => {
                 let in_sync = lease.record().map(|record| record.in_sync.clone());
                 let date = machine.date(now);
                 let identity =
@@ -332,7 +341,7 @@ impl Node {
                 continue;
             };
             let mut bytes = Vec::new();
-            out.tail.fill(up_to, &mut bytes).map_err(|error| over(error.into()))?;
+            out.tail.fill(up_to, &mut bytes).map_err(NodeEnd::damaged)?;
             leader.sent(*id, out.tail.last());
             if !bytes.is_empty() {
                 net.send(self.at, out.to, Item::Bytes { link: out.link, bytes });
@@ -445,9 +454,9 @@ impl Node {
         let Message::Control(Control::Hello(hello)) = message else { return Ok(false) };
         match leader.greet(clock, hello) {
             Ok((id, welcome)) => {
-                let tail =
-                    Tail::open(machine.dir(), self.rig.engine.watermark(), *epoch, welcome.common)
-                        .map_err(|error| over(error.into()))?;
+                let watermark = self.rig.engine.watermark();
+                let tail = Tail::open(machine.dir(), watermark, *epoch, welcome.common)
+                    .map_err(NodeEnd::damaged)?;
                 links.insert(id, LinkOut { to: from, link, tail });
                 send(net, self.at, from, link, &Control::Welcome(welcome));
                 Ok(true)

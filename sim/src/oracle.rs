@@ -69,6 +69,20 @@ impl Oracle {
         Ok(())
     }
 
+    /// Forgets everything from the first event on that `log` does not have at its place: an operator decided so.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn forget_what_differs(&mut self, log: &EventLog) -> Result<()> {
+        let mut cursor = log.cursor(EventPosition::default())?;
+        let mut same = 0;
+        while same < self.seen.len() && cursor.next()?.as_ref() == Some(&self.seen[same]) {
+            same += 1;
+        }
+        self.seen.truncate(same);
+        Ok(())
+    }
+
     /// Forgets what clients saw of inputs above `seq`: what they were told at the `process` level goes with the power.
     pub fn forget_above(&mut self, seq: SeqNo) {
         self.seen.retain(|event| event.seq <= seq);

@@ -12,7 +12,6 @@ use crate::store::Store;
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
 use tidegate_engine::core::NoOutput;
-use tidegate_engine::event_log::EventLogError;
 use tidegate_engine::replay::{ReplayError, replay};
 use tidegate_engine::snapshot::{Follow, ShadowError};
 use tidegate_journal::recovery::cut_after;
@@ -221,6 +220,7 @@ impl World {
         for (at, machine) in self.machines.iter().enumerate() {
             machine.disk.set_faults(Faults::default());
             machine.disk.set_capacity(64 << 20);
+            machine.disk.stop_after(None);
             self.full_until[at] = 0;
             self.paused[at] = 0;
         }
@@ -228,7 +228,7 @@ impl World {
         for step in 0..STEPS_TO_HEAL {
             self.step()?;
             let nobody = !self.nodes.iter().flatten().any(Node::is_leading);
-            if step == STEPS_TO_HEAL / 2 && nobody && self.may_be_lost {
+            if step % (STEPS_TO_HEAL / 4) == STEPS_TO_HEAL / 8 && nobody && self.may_be_lost {
                 self.force();
             }
             if self.is_whole() {
@@ -393,7 +393,6 @@ impl World {
         let Some(node) = &mut self.nodes[best] else { return };
         node.force();
         let last = node.rig.last();
-        self.oracle.forget_above(last);
         self.was_forced = true;
         let name = self.machines[best].name.clone();
         self.tell(format_args!("an operator makes {name} lead after input {last}"));
@@ -473,6 +472,15 @@ impl World {
                     let epoch = self.nodes[at].as_ref().map_or(0, Node::epoch);
                     self.tell(format_args!("{name} leads in epoch {epoch} after input {before}"));
                     (self.newest, self.newest_after) = (epoch, before);
+                    self.machines[at].is_complete = true;
+                    if self.was_forced
+                        && let Some(node) = &mut self.nodes[at]
+                    {
+                        while node.rig.publish().context("the log of a new primary")? > 0 {}
+                        if let Err(error) = self.oracle.forget_what_differs(&node.rig.log) {
+                            self.forgive_damage(error)?;
+                        }
+                    }
                     self.check_leader(at)?;
                 }
                 Ok(())
@@ -501,8 +509,7 @@ impl World {
         if log.last().seq >= self.oracle.last() {
             let read = self.oracle.read_on(log);
             if let Err(error) = read {
-                // A disk that changes what it holds: the process notices, as its clients would.
-                ensure!(self.disk_is_bad(), "{error:#}");
+                self.forgive_damage(error)?;
                 self.end(at, "cannot read its event log");
             }
         }
@@ -529,6 +536,13 @@ impl World {
                 self.end(at, &format!("ends: {why}"));
                 self.machines[at].disk.wipe(&dir_path());
                 self.machines[at].is_complete = false;
+            }
+            NodeEnd::Damaged(why) => {
+                ensure!(self.disk_is_bad(), "{}: {why}", self.machines[at].name);
+                self.end(at, &format!("ends: {why}"));
+                self.machines[at].disk.wipe(&dir_path());
+                self.machines[at].is_complete = false;
+                self.may_be_lost = true;
             }
             NodeEnd::Wrong(error) => return Err(error),
         }
@@ -610,13 +624,20 @@ impl World {
             self.oracle.last()
         );
         check_money(node.rig.engine.core())?;
-        let compared = self.oracle.compare(&node.rig.log, false);
-        if let Err(error) = compared {
-            let is_damage = error.is::<EventLogError>();
-            ensure!(is_damage && self.disk_is_bad(), "{name} leads: {error:#}");
+        if let Err(error) = self.oracle.compare(&node.rig.log, false) {
+            let error = error.context(format!("{name} leads"));
+            self.forgive_damage(error)?;
             self.end(at, "cannot read its event log");
         }
         Ok(())
+    }
+
+    /// A disk that changes what it holds may be noticed by whoever reads it.
+    fn forgive_damage(&self, error: anyhow::Error) -> Result<()> {
+        let text = format!("{error:#}");
+        let damages = ["is damaged at byte", "bad segment header", "was cut by something else"];
+        let is_damage = damages.iter().any(|damage| text.contains(damage));
+        if is_damage && self.disk_is_bad() { Ok(()) } else { Err(error) }
     }
 
     fn check_overlap(&self) -> Result<()> {
@@ -635,39 +656,48 @@ impl World {
             return false;
         };
         let last = leader.rig.last();
+        let has = |node: &Option<Node>, last| node.as_ref().is_some_and(|n| n.rig.last() == last);
         self.is_set_up
             && leader.rig.release.released() >= last
             && leader.rig.log.last().seq == self.oracle.last()
             && leader.has_published()
-            && self
-                .nodes
-                .iter()
-                .all(|node| node.as_ref().is_some_and(|node| node.rig.last() == last))
+            && (self.disk_is_bad() || self.nodes.iter().all(|node| has(node, last)))
     }
 
     fn check_end(&mut self) -> Result<()> {
         let mut hashes = Vec::new();
         for at in 0..self.machines.len() {
-            let Some(node) = self.nodes[at].take() else { bail!("a machine is down at the end") };
+            let node = self.nodes[at].take();
+            // One whose primary's disk changed what it needs may still be behind.
+            let is_behind = |node: &Node| self.disk_is_bad() && !node.is_leading();
+            let Some(node) = node.filter(|node| !is_behind(node)) else {
+                ensure!(self.disk_is_bad(), "a machine is down at the end");
+                continue;
+            };
             let name = &self.machines[at].name;
             check_money(node.rig.engine.core())?;
             let (seq, hash) = (node.rig.last(), node.rig.engine.core().state_hash());
             if node.is_leading() {
-                self.oracle
-                    .compare(&node.rig.log, true)
-                    .with_context(|| format!("{name}, at the end"))?;
                 self.report.inputs = seq.0;
+                if let Err(error) = self.oracle.compare(&node.rig.log, true) {
+                    self.forgive_damage(error.context(format!("{name}, at the end")))?;
+                }
             }
             drop(node);
-            let replayed =
-                replay(self.machines[at].dir(), &mut NoOutput, |_| {})?.context("inputs")?;
+            hashes.push(hash);
+            let replayed = match replay(self.machines[at].dir(), &mut NoOutput, |_| {}) {
+                Ok(replayed) => replayed.context("inputs")?,
+                Err(error) => {
+                    self.forgive_damage(error.into())?;
+                    continue;
+                }
+            };
             ensure!(
                 replayed.core.seq() == seq && replayed.core.state_hash() == hash,
                 "{name}'s journal replays to {} after input {}, it was {hash} after {seq}",
                 replayed.core.state_hash(),
                 replayed.core.seq()
             );
-            hashes.push(hash);
         }
         ensure!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "states differ: {hashes:?}");
         self.report.hash = hashes[0];

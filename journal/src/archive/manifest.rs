@@ -40,7 +40,7 @@ pub struct Manifest {
     pub file_blake3: String,
     /// When the file was written last: UTC nanoseconds since the Unix epoch. Retention counts from here.
     pub modified_ns: u64,
-    /// The chain as it stands before the segment's first frame. 
+    /// The chain as it stands before the segment's first frame.
     pub before: Stand,
     /// The chain as it stands behind the segment's last frame.
     pub after: Stand,
