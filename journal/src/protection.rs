@@ -42,8 +42,6 @@ protections! {
     Release => "release",
     /// The event log loses what the journal lost.
     LogCut => "log_cut",
-    /// A follower hears no leader of an older epoch.
-    Fence => "fence",
     /// A follower cuts what its leader never had.
     CutTail => "cut_tail",
     /// A follower leaves the set that must confirm only when that is written.

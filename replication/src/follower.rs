@@ -223,7 +223,7 @@ impl Follower {
                 _ => unexpected("something before its welcome"),
             };
         };
-        if epoch < newest && !is_removed(Protection::Fence) {
+        if epoch < newest {
             return Err(FollowerError::OldLeader { leader: epoch, newest });
         }
         if link.cut_after.is_some() {
@@ -257,7 +257,7 @@ impl Follower {
 
     fn welcome(&mut self, welcome: &Welcome) -> Result<Told<'static>, FollowerError> {
         let Welcome { instance, epoch, common, last: leader_last, replicated } = *welcome;
-        if epoch < self.newest_epoch && !is_removed(Protection::Fence) {
+        if epoch < self.newest_epoch {
             return Err(FollowerError::OldLeader { leader: epoch, newest: self.newest_epoch });
         }
         if let Some(own) = self.instance.filter(|own| *own != instance) {
@@ -344,8 +344,7 @@ impl Follower {
     /// The driver is so far: what to send the leader, if that is news or it has asked.
     pub fn confirm(&mut self, progress: Progress) -> Option<Control> {
         let link = self.link.as_ref()?;
-        let is_deaf = |epoch: u64| epoch < self.newest_epoch && !is_removed(Protection::Fence);
-        let epoch = link.epoch.filter(|epoch| !is_deaf(*epoch))?;
+        let epoch = link.epoch.filter(|epoch| *epoch >= self.newest_epoch)?;
         if link.cut_after.is_some() || (progress == self.progress && !self.is_asked) {
             return None;
         }

@@ -76,11 +76,19 @@ impl Oracle {
     pub fn forget_what_differs(&mut self, log: &EventLog) -> Result<()> {
         let mut cursor = log.cursor(EventPosition::default())?;
         let mut same = 0;
-        while same < self.seen.len() && cursor.next()?.as_ref() == Some(&self.seen[same]) {
-            same += 1;
+        let mut read = Ok(());
+        while same < self.seen.len() {
+            match cursor.next() {
+                Ok(Some(event)) if event == self.seen[same] => same += 1,
+                Ok(_) => break,
+                Err(error) => {
+                    read = Err(error.into());
+                    break;
+                }
+            }
         }
         self.seen.truncate(same);
-        Ok(())
+        read
     }
 
     /// Forgets what clients saw of inputs above `seq`: what they were told at the `process` level goes with the power.
