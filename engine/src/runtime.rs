@@ -227,12 +227,41 @@ pub fn route_ring() -> (Producer<RoutedRequest>, Consumer<RoutedRequest>) {
     RingBuffer::new(ROUTE_RING_CAPACITY)
 }
 
+/// Whether an engine is to take no inputs any more, and whether it has seen that.
+#[derive(Debug, Default)]
+pub struct Drain {
+    asked: AtomicBool,
+    heeded: AtomicBool,
+}
+
+impl Drain {
+    /// Asks for it, or takes that back.
+    pub fn ask(&self, is_asked: bool) {
+        self.asked.store(is_asked, Ordering::Release);
+    }
+
+    /// True once the engine takes no inputs any more: its last one is in its journal.
+    pub fn is_done(&self) -> bool {
+        self.heeded.load(Ordering::Acquire)
+    }
+
+    /// For the engine's thread, between two turns.
+    #[inline]
+    fn heed(&self) -> bool {
+        let is_asked = self.asked.load(Ordering::Acquire);
+        if is_asked != self.heeded.load(Ordering::Relaxed) {
+            self.heeded.store(is_asked, Ordering::Release);
+        }
+        is_asked
+    }
+}
+
 /// A running engine.
 #[derive(Debug)]
 pub struct EngineHandle {
     thread: JoinHandle<Result<Stopped, EngineError>>,
     stop: Arc<AtomicBool>,
-    is_draining: Arc<AtomicBool>,
+    drain: Arc<Drain>,
     /// What everyone may know of it.
     pub status: Arc<EngineStatus>,
 }
@@ -267,9 +296,14 @@ impl EngineHandle {
         }
     }
 
-    /// A flag: from when it is set on no input is taken any more, while outputs still leave as they are released.
-    pub fn drain(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.is_draining)
+    /// From when it is asked on no input is taken any more, while outputs still leave as they are released.
+    pub fn drain(&self) -> Arc<Drain> {
+        Arc::clone(&self.drain)
+    }
+
+    /// Asks it to stop once its rings are empty, and does not wait.
+    pub fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::Release);
     }
 
     /// True if the engine has stopped by itself.
@@ -327,7 +361,7 @@ pub fn start_standby<S: Strategy + 'static>(
                     return Ok(Begun::Live(engine));
                 }
             }
-            engine.check()?;
+            engine.release()?;
         }
     })
 }
@@ -360,8 +394,8 @@ fn spawn<S: Strategy + 'static>(
     let stop = Arc::new(AtomicBool::new(false));
     let status = Arc::new(EngineStatus::default());
     let (stop_inner, status_inner) = (Arc::clone(&stop), Arc::clone(&status));
-    let is_draining = Arc::<AtomicBool>::default();
-    let drain_inner = Arc::clone(&is_draining);
+    let drain = Arc::<Drain>::default();
+    let drain_inner = Arc::clone(&drain);
     let run = move || {
         let _life = Life(Arc::clone(&status_inner));
         let engine = match begin(&config, status_inner, &stop_inner)? {
@@ -376,7 +410,7 @@ fn spawn<S: Strategy + 'static>(
     };
     let thread = std::thread::Builder::new().name("engine".into()).spawn(run);
     let thread = thread.map_err(EngineError::Thread)?;
-    Ok(EngineHandle { thread, stop, is_draining, status })
+    Ok(EngineHandle { thread, stop, drain, status })
 }
 
 /// Says that the engine is not alive any more, however its thread ends.
@@ -393,7 +427,7 @@ fn run<S: Strategy>(
     mut inputs: Inputs,
     wait: Wait,
     stop: &AtomicBool,
-    is_draining: &AtomicBool,
+    drain: &Drain,
 ) -> Result<Stopped, EngineError> {
     engine.tell();
     engine.status.alive.store(true, Ordering::Release);
@@ -403,7 +437,7 @@ fn run<S: Strategy>(
     loop {
         // Read before the rings, so that whatever was sent before the stop is still taken.
         let stopping = stop.load(Ordering::Acquire);
-        if is_draining.load(Ordering::Acquire) {
+        if drain.heed() {
             engine.release()?;
         } else if engine.turn(&mut inputs, || clock.now())? > 0 {
             idle_polls = 0;

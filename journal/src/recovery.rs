@@ -172,8 +172,10 @@ pub fn find_end(dir: impl Into<Dir>) -> Result<Option<JournalEnd>, JournalError>
     let headers = read_headers(&dir, &indexes, &any, synced.as_ref())?;
     let certain = synced.map(|synced| synced.position);
     let end = walk(&dir, last_looked_at(&headers, certain, first_index), None)?;
+    // A watermark behind the segment's end tells of a writer that came after the one that closed it.
+    let came_after = |end: &End| certain.is_some_and(|c| c.segment > end.position.segment);
     let (last_seq, was_closed) =
-        end.map_or((SeqNo::ZERO, false), |end| (end.last_seq, end.was_closed));
+        end.map_or((SeqNo::ZERO, false), |end| (end.last_seq, end.was_closed && !came_after(&end)));
     Ok(Some(JournalEnd { last_seq, was_closed }))
 }
 

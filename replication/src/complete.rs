@@ -20,14 +20,14 @@ fn boot() -> io::Result<String> {
     Ok(fs::read_to_string(BOOT_ID)?.trim().to_string())
 }
 
-/// Whether the journal in `dir` is complete. One that never had followers is: nobody waited for any.
+/// Whether the journal in `dir` is complete; `None` if nothing says so: it never had followers, or is not the one that had.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub fn is_complete(dir: &Path) -> io::Result<bool> {
+pub fn is_complete(dir: &Path) -> io::Result<Option<bool>> {
     match fs::read_to_string(file(dir)) {
-        Ok(text) => Ok(text.trim() == CLOSED || text.trim() == boot()?),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+        Ok(text) => Ok(Some(text.trim() == CLOSED || text.trim() == boot()?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -65,12 +65,12 @@ mod tests {
     fn another_run_of_the_machine_makes_it_incomplete_unless_it_was_closed() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let complete = || is_complete(dir.path()).expect("it can be read");
-        assert!(complete(), "never had followers");
+        assert_eq!(complete(), None, "never had followers");
         mark(dir.path()).expect("written");
-        assert!(complete(), "the machine runs on");
+        assert_eq!(complete(), Some(true), "the machine runs on");
         fs::write(file(dir.path()), "another run\n").expect("written");
-        assert!(!complete());
+        assert_eq!(complete(), Some(false));
         close(dir.path()).expect("written");
-        assert!(complete());
+        assert_eq!(complete(), Some(true));
     }
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tidegate_engine::runtime::Drain;
 use tidegate_journal::{Dir, JournalError, Release, Watermark};
 use tidegate_model::{ReleaseLevel, SeqNo};
 use tokio::sync::mpsc;
@@ -32,7 +33,7 @@ pub struct Lead {
     /// What leaves when.
     pub release: Arc<Release>,
     /// Set when no inputs are to be taken any more.
-    pub drain: Arc<AtomicBool>,
+    pub drain: Arc<Drain>,
     /// Who leads.
     pub identity: Identity,
     /// What the journal holds.
@@ -51,7 +52,7 @@ pub(crate) struct Leading {
     dir: Dir,
     watermark: Arc<Watermark>,
     release: Arc<Release>,
-    drain: Arc<AtomicBool>,
+    drain: Arc<Drain>,
     giving: Option<Giving>,
     alarm: Option<String>,
 }
@@ -139,7 +140,7 @@ impl Leading {
         };
         match over {
             Some(why) => {
-                self.drain.store(true, Ordering::Release);
+                self.drain.ask(true);
                 self.release.stop(why.clone());
                 let links: Vec<_> = self.links.keys().copied().collect();
                 links.into_iter().for_each(|link| self.close(link, &why));
@@ -163,6 +164,11 @@ impl Leading {
     /// Takes the next step of a hand-over, if one is on its way.
     fn hand_over(&mut self, shared: &Shared) {
         let Some(giving) = &mut self.giving else { return };
+        if !self.drain.is_done() {
+            return;
+        }
+        // Nothing comes after this number any more.
+        self.leader.grown(self.watermark.seq());
         let Some((link, message)) = self.leader.hand_over(&giving.to) else { return };
         if let Some(lease) = &shared.lease {
             if !giving.is_given {
@@ -199,7 +205,7 @@ impl Leading {
                 )?
             }
         };
-        self.drain.store(true, Ordering::Release);
+        self.drain.ask(true);
         self.giving = Some(Giving { to: to.clone(), is_given: false, is_told: false });
         Ok(to)
     }
@@ -210,7 +216,7 @@ impl Leading {
             return false;
         }
         self.giving = None;
-        self.drain.store(false, Ordering::Release);
+        self.drain.ask(false);
         true
     }
 

@@ -3,7 +3,7 @@
 use crate::config::{Config, Replication};
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -95,7 +95,8 @@ fn look(dir: &Path) -> Result<Found> {
 /// If somebody else leads, or may have what this journal has lost.
 pub fn lead(node: &Node, dir: &Path, force: bool) -> Result<Leading> {
     let found = look(dir)?;
-    let is_complete = complete::is_complete(dir)?;
+    // Nobody waited for followers of a journal that never had any.
+    let is_complete = complete::is_complete(dir)?.unwrap_or(true);
     let instance = match found.instance {
         Some(instance) => instance,
         None => draw()?,
@@ -163,7 +164,8 @@ impl Following<'_> {
         let open = open(engine, || self.stop.load(Ordering::Relaxed))?;
         let last = open.watermark.seq();
         let history = tail::history(dir, last)?;
-        let mut is_marked = complete::is_complete(dir)?;
+        // An empty disk in place of one that confirmed things is not complete, whatever anybody takes it for.
+        let mut is_marked = complete::is_complete(dir)?.unwrap_or(false);
         if is_marked {
             complete::mark(dir)?;
         }
@@ -248,16 +250,11 @@ pub fn closed(config: &Config, was_complete: bool) {
     }
 }
 
-/// Cuts what a primary never confirmed, and sets aside the event log that tells of it; that is rebuilt from the journal.
+/// Cuts what a primary never confirmed. The event log loses the events of that when it is opened.
 ///
 /// # Errors
 /// If the journal cannot be cut.
-pub fn cut(dir: &Path, after: SeqNo) -> Result<PathBuf> {
+pub fn cut(dir: &Path, after: SeqNo) -> Result<()> {
     tidegate_journal::recovery::cut_after(dir, after)?;
-    let aside = dir.join("cut");
-    std::fs::create_dir_all(&aside)?;
-    let free = (1u64..).map(|n| aside.join(format!("events.{n}"))).find(|path| !path.exists());
-    let free = free.context("numbers do not end")?;
-    std::fs::rename(dir.join("events"), &free).context("cannot set the event log aside")?;
-    Ok(free)
+    Ok(())
 }

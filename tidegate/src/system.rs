@@ -1,6 +1,7 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
 use crate::calendar::clock::CalendarClock;
+use crate::cmd::run::stop_on_signal;
 use crate::config::{Config, RouteVenue, Wait};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
@@ -18,7 +19,7 @@ use tidegate_adapters::runner::{self, Policy, RunnerHandle};
 use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
-use tidegate_engine::event_log::{self, EventLogError, EventLogHandle};
+use tidegate_engine::event_log::{self, EventLogError, EventLogHandle, RELEASE_PATIENCE};
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
@@ -242,7 +243,7 @@ impl System {
                 Err(error) => {
                     // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
                     let has_failed = !status.alive.load(Ordering::Acquire);
-                    return Err(match end(engine, log) {
+                    return Err(match end(engine, log, &release) {
                         Err(cause) if has_failed => cause,
                         _ => error,
                     });
@@ -301,7 +302,7 @@ impl System {
         drop(self.space);
         drop(self.shadow);
         // What ended the engine is why it could not be asked.
-        let stopped = end(self.engine, self.log)?;
+        let stopped = end(self.engine, self.log, &self.release)?;
         for chain in self.chains {
             if let Err(error) = chain.finish() {
                 // The records are as good as before; the next start computes it anew.
@@ -353,7 +354,9 @@ fn start_shadow(config: &Config, release: &Arc<Release>) -> Result<Option<Shadow
             "no snapshots are taken any more; trading goes on, and the next start takes longer"
         ),
     };
-    let synced = move || release.reached(ReleaseLevel::Power);
+    // The event log must have what came before a snapshot: it holds only what was released.
+    let level = release.level().union(ReleaseLevel::Power);
+    let synced = move || release.reached(level);
     let dir = (&config.journal.dir).into();
     Ok(Some(Shadow::start(dir, every_inputs, synced, tell)?))
 }
@@ -390,7 +393,8 @@ fn start_routes(
 }
 
 /// Stops the engine, then the event log, and tells what stopped the first of them if it was not this.
-fn end(engine: EngineHandle, log: EventLogHandle) -> Result<Stopped> {
+fn end(engine: EngineHandle, log: EventLogHandle, release: &Release) -> Result<Stopped> {
+    stop_within(&engine, release);
     match (engine.stop(), log.stop()) {
         // An engine without its log only knows that it is gone.
         (Err(EngineError::EventLogGone), Err(cause)) => Err(cause.into()),
@@ -402,6 +406,20 @@ fn end(engine: EngineHandle, log: EventLogHandle) -> Result<Stopped> {
     }
 }
 
+/// Asks the engine to stop. One that waits for the release of what fills its buffer is let go when patience is over: what is not
+/// released then stays in the journal, and the next start tells it.
+fn stop_within(engine: &EngineHandle, release: &Release) {
+    engine.ask_to_stop();
+    let until = Instant::now() + RELEASE_PATIENCE;
+    while !engine.is_finished() {
+        if Instant::now() >= until && engine.status.is_waiting.load(Ordering::Acquire) {
+            release.stop("the engine was told to stop while its release buffer was full".into());
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Ends what does not lead, and says why: an engine that ended by itself knows best.
 fn not_led(
     engine: EngineHandle,
@@ -409,6 +427,7 @@ fn not_led(
     release: &Release,
     error: anyhow::Error,
 ) -> anyhow::Error {
+    stop_within(&engine, release);
     let ended = engine.stop();
     // A standby lets nothing out: what is not released is not waited for.
     release.stop("this node does not lead".into());
@@ -422,7 +441,8 @@ fn not_led(
 /// Waits until everything that was recovered is released and in the event log.
 fn settle(engine: &EngineHandle, log: &EventLogHandle, release: &Release) -> Result<()> {
     let mut tell_at = Instant::now() + TELL_EVERY;
-    log.settle(|| {
+    let is_stopped = stop_on_signal()?;
+    let mut goes_on = || {
         if Instant::now() >= tell_at {
             tell_at = Instant::now() + TELL_EVERY;
             tracing::warn!(
@@ -432,9 +452,19 @@ fn settle(engine: &EngineHandle, log: &EventLogHandle, release: &Release) -> Res
                 "what was recovered waits for its release; nothing is served before"
             );
         }
-        !engine.is_finished()
-    })?;
-    Ok(())
+        !engine.is_finished() && !is_stopped.load(Ordering::Relaxed)
+    };
+    loop {
+        let settled = log.settle(&mut goes_on);
+        ensure!(
+            settled.is_ok() || engine.is_finished() || goes_on(),
+            "stopped while what was recovered waited for its release"
+        );
+        settled?;
+        if !engine.status.has_backlog.load(Ordering::Acquire) {
+            return Ok(());
+        }
+    }
 }
 
 fn wait_until_alive(engine: &EngineHandle) -> Result<()> {

@@ -42,6 +42,11 @@ impl<S: Strategy> Engine<S> {
         inputs: &mut Inputs,
         now: impl FnOnce() -> UnixNanos,
     ) -> Result<usize, EngineError> {
+        let is_through = self.publishing.move_backlog();
+        self.status.has_backlog.store(!is_through, Ordering::Release);
+        if !is_through {
+            return self.check().map(|()| 0);
+        }
         let mut taken = 0;
         for lane in &mut inputs.lanes {
             for _ in 0..COMMANDS_PER_TURN {
@@ -83,6 +88,8 @@ impl<S: Strategy> Engine<S> {
     /// [`EngineError`]: it must not go on.
     #[inline]
     pub fn release(&mut self) -> Result<(), EngineError> {
+        let is_through = self.publishing.move_backlog();
+        self.status.has_backlog.store(!is_through, Ordering::Release);
         if self.publishing.holds_requests() {
             self.publishing.release_requests();
         }

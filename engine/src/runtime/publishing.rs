@@ -41,6 +41,9 @@ pub(super) struct Publishing<S> {
     /// The latest event, which waits to hear whether it is its input's last.
     latest: Option<EventRecord>,
     held: Held,
+    /// Events that the ring had no room for while this engine did not lead yet: whoever must confirm is asked only after the
+    /// replay. As many as the log lacks at most; no input is taken before the ring has them ([`super::Engine::turn`]).
+    backlog: VecDeque<EventRecord>,
     /// An event could not be handed on: none after it may be.
     is_closed: bool,
 }
@@ -55,13 +58,30 @@ impl<S> Publishing<S> {
     ) -> Self {
         let held = Held::new(outputs.routes.len());
         let (seq, is_live, latest, is_closed) = (SeqNo::ZERO, false, None, false);
-        Self { outputs, strategy, logged, seq, is_live, release, status, latest, held, is_closed }
+        let backlog = VecDeque::new();
+        Self {
+            outputs,
+            strategy,
+            logged,
+            seq,
+            is_live,
+            release,
+            status,
+            latest,
+            held,
+            backlog,
+            is_closed,
+        }
     }
 
     /// Hands the latest event to the event log. The one thing that may hold the engine: events are never dropped.
     #[inline]
     fn send_latest(&mut self) {
         let Some(latest) = self.latest.take() else { return };
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(latest);
+            return;
+        }
         if let Err(rtrb::PushError::Full(latest)) = self.outputs.events.push(latest) {
             self.wait_for_room(latest);
         }
@@ -71,6 +91,10 @@ impl<S> Publishing<S> {
     #[cold]
     #[inline(never)]
     fn wait_for_room(&mut self, latest: EventRecord) {
+        if !self.is_live {
+            self.backlog.push_back(latest);
+            return;
+        }
         self.status.waits.fetch_add(1, Ordering::Relaxed);
         self.status.is_waiting.store(true, Ordering::Relaxed);
         while !self.is_closed && self.outputs.events.push(latest).is_err() {
@@ -79,6 +103,18 @@ impl<S> Publishing<S> {
             std::thread::yield_now();
         }
         self.status.is_waiting.store(false, Ordering::Relaxed);
+    }
+
+    /// Moves on what waits for room in the ring; true if there is nothing more.
+    #[inline]
+    pub(super) fn move_backlog(&mut self) -> bool {
+        while let Some(event) = self.backlog.front() {
+            if self.outputs.events.push(*event).is_err() {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+        self.backlog.is_empty()
     }
 
     /// True if requests to adapters wait for their release.

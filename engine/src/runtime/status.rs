@@ -75,6 +75,8 @@ pub struct EngineStatus {
     pub is_waiting: AtomicBool,
     /// Requests to adapters that wait for the release of their inputs, as of the last look.
     pub held_requests: AtomicU64,
+    /// Events of before the engine led still wait for room on their way to the event log.
+    pub has_backlog: AtomicBool,
     /// The journal, once it is open and replayed: for those who read it as it grows.
     pub journal: OnceLock<OpenJournal>,
     /// True from the end of recovery until the thread ends.

@@ -105,11 +105,11 @@ fn stand_by(path: &Path, out: &mut impl Write) -> Result<()> {
             return Ok(());
         }
         let Some(NotLed::Cut(after)) = error.downcast_ref::<NotLed>() else { return Err(error) };
-        let events = replica::cut(dir, *after)?;
+        replica::cut(dir, *after)?;
         writeln!(
             out,
-            "standby   set aside what lies behind input {after}, which no primary confirmed, and the event log in {}",
-            events.display()
+            "standby   set aside what lies behind input {after}, which no primary confirmed, in {}",
+            dir.join("cut").display()
         )?;
     }
 }
