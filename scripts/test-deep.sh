@@ -2,6 +2,7 @@
 # What takes too long for every commit: fuzz targets, property tests with many cases, kill loops, advisories.
 #   FUZZ_SECONDS    seconds for each fuzz target (120)
 #   PROPTEST_CASES  cases of each property test (20000; the everyday number is 256)
+#   SIM_WORLDS      worlds of the simulator (20000; the everyday number is 2000)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +34,10 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
     cargo test --locked --release --workspace --lib --bins --tests --no-fail-fast -- --include-ignored
 fi
+
+echo "==> worlds of the simulator, and builds without a protection, which it must catch"
+cargo run --locked --release -p tidegate-sim -- --from 10000 --count "${SIM_WORLDS:-20000}"
+cargo run --locked --release -p tidegate-sim --features breakable -- --broken --count 3000
 
 if cargo deny --version >/dev/null 2>&1; then
     echo "==> licences, sources and today's advisories"
