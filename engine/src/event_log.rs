@@ -54,6 +54,9 @@ pub enum EventLogError {
     /// The files.
     #[error("the event log failed: {0}")]
     Journal(#[from] JournalError),
+    /// The journal that the log belongs to.
+    #[error("the journal failed: {0}")]
+    Beside(#[source] JournalError),
     /// A record that is no event.
     #[error("record {number} of the event log is no event")]
     NotAnEvent {
@@ -128,19 +131,22 @@ pub struct EventLogWriter {
 }
 
 /// Opens the event log of the journal in `journal`: the folder `events` in it. Events of inputs that the journal lost when its
-/// machine lost power are cut and set aside; how many that were is the last of what is returned.
+/// machine lost power are cut and set aside, unless `level` waited for the disk; how many that were is the last of what is returned.
 ///
 /// # Errors
 /// As [`open`], and what is wrong with the journal.
 pub fn open_beside(
     journal: impl Into<Dir>,
     config: Config,
+    level: ReleaseLevel,
 ) -> Result<(EventLogWriter, EventLog, u64), EventLogError> {
     let journal = journal.into();
     let dir = journal.join("events");
     let opened = open(&dir, config.clone())?;
-    let end = find_end(&journal)?;
+    let end = find_end(&journal).map_err(EventLogError::Beside)?;
     let kept_to = match end {
+        // The disk had it before anybody was told: the engine finds that the journal lost it, and refuses.
+        Some(_) if level.is_synced() => return Ok((opened.0, opened.1, 0)),
         // One that was closed in order lost nothing: the two do not belong together, which the engine finds.
         Some(end)
             if !end.was_closed

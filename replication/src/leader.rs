@@ -220,6 +220,8 @@ pub struct Leader {
     /// The last record of the epochs before: any of them may have left.
     begun_after: SeqNo,
     fenced: Option<u64>,
+    /// Whether an epoch that a follower brings along may end this one: only a store gives out epochs that mean something.
+    heeds_hellos: bool,
     taken_by: Option<(String, u64)>,
     closing: Vec<(LinkId, LinkError)>,
 }
@@ -263,9 +265,16 @@ impl Leader {
             begun_after: history.last(),
             history,
             fenced: None,
+            heeds_hellos: true,
             taken_by: None,
             closing: Vec::new(),
         }
+    }
+
+    /// There is no consensus store: a node that led by mistake, and comes back as a follower, is refused and ends nobody.
+    pub fn without_store(mut self) -> Self {
+        self.heeds_hellos = false;
+        self
     }
 
     /// Who leads.
@@ -307,7 +316,9 @@ impl Leader {
         }
         let newest = hello.newest_epoch.max(hello.history.last_epoch().unwrap_or(0));
         if newest > epoch {
-            self.fence(newest);
+            if self.heeds_hellos {
+                self.fence(newest);
+            }
             return Err(Refusal::OldLeader { leader: epoch, newest });
         }
         if self.fenced.is_some() {

@@ -19,6 +19,9 @@ use tokio::runtime::Runtime;
 
 /// Connections that are served at once: each follower's and some operators'.
 const CONNECTIONS_MAX: usize = 32;
+/// Nodes that a deployment may have, and so epochs from one of a node to its next without a lease.
+const EPOCHS_A_ROUND: u64 = 16;
+const _: () = assert!(EPOCHS_A_ROUND > crate::leader::FOLLOWERS_MAX as u64);
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -122,6 +125,14 @@ impl Shared {
         Moment(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
+    /// The epoch that this node begins after `newest` where no store gives them out: each node has its own, by its place among
+    /// all names, so that two which lead at once by mistake are told apart.
+    pub(crate) fn own_epoch(&self, newest: u64) -> u64 {
+        let place = self.peers.keys().filter(|name| **name < self.name).count() as u64;
+        let first = newest / EPOCHS_A_ROUND * EPOCHS_A_ROUND + place;
+        if first > newest { first } else { first + EPOCHS_A_ROUND }
+    }
+
     pub(crate) fn leading(&self) -> MutexGuard<'_, Option<Leading>> {
         self.leading.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,7 +221,7 @@ impl Node {
     /// [`NodeError::Held`], [`NodeError::NotEntitled`], [`NodeError::NoStore`].
     pub fn acquire(&self, journal: &Known, patience: Duration) -> Result<(u64, Names), NodeError> {
         let Some(lease) = &self.shared.lease else {
-            return Ok((journal.newest_epoch + 1, Names::new()));
+            return Ok((self.shared.own_epoch(journal.newest_epoch), Names::new()));
         };
         lease.change(|lease| {
             lease.instance(format!("{:032x}", journal.instance));
@@ -259,7 +270,7 @@ impl Node {
     pub fn lead(&self, lead: Lead) {
         *self.shared.following() = None;
         let followers: Names = self.shared.peers.keys().cloned().collect();
-        let mut leading = Leading::new(lead, self.shared.limits, &followers);
+        let mut leading = Leading::new(lead, self.shared.limits, &followers, self.has_lease());
         leading.tick(&self.shared);
         *self.shared.leading() = Some(leading);
     }

@@ -73,9 +73,10 @@ struct LinkOut {
 }
 
 impl Leading {
-    pub(crate) fn new(lead: Lead, limits: Limits, followers: &Names) -> Self {
+    pub(crate) fn new(lead: Lead, limits: Limits, followers: &Names, has_store: bool) -> Self {
         let Lead { dir, watermark, release, drain, identity, history, first_held, in_sync } = lead;
         let leader = Leader::new(identity, limits, history, first_held, followers, in_sync);
+        let leader = if has_store { leader } else { leader.without_store() };
         let (links, giving, alarm) = (BTreeMap::new(), None, None);
         Self { leader, links, dir, watermark, release, drain, giving, alarm }
     }

@@ -364,7 +364,7 @@ fn promote(shared: &Shared, force: bool) -> Result<(), String> {
             lease.change(|lease| lease.demand(demand));
         }
         None => {
-            let epoch = follower.newest_epoch() + 1;
+            let epoch = shared.own_epoch(follower.newest_epoch());
             follower.heard_of(epoch);
             follower.disconnected();
             drop(follower);
@@ -553,9 +553,10 @@ fn take_over(shared: &Shared, state: &State, epoch: u64) {
         Some(lease) => lease.change(|lease| lease.demand(Demand::Now)),
         None => {
             let mut follower = locked(&state.follower);
-            follower.heard_of(epoch + 1);
+            let epoch = shared.own_epoch(epoch);
+            follower.heard_of(epoch);
             drop(follower);
-            lead(state, epoch + 1);
+            lead(state, epoch);
         }
     }
 }

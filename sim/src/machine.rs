@@ -125,7 +125,8 @@ impl Rig {
         let dir = machine.dir();
         let epoch = newest_epoch(&dir)?;
         let log_config = Config { epoch: 0, ..config(0) };
-        let (log_writer, log, _) = event_log::open_beside(&dir, log_config).context("event log")?;
+        let (log_writer, log, _) =
+            event_log::open_beside(&dir, log_config, level).context("event log")?;
         let log_syncer = log_writer.syncer();
         let (events, events_in) = runtime::event_ring();
         let (stages, stages_in) = runtime::stage_ring();

@@ -63,6 +63,9 @@ pub enum NotLed {
     Cut(SeqNo),
 }
 
+/// How long the other nodes are asked whether one of them leads.
+const OTHERS_PATIENCE: Duration = Duration::from_millis(300);
+
 /// The node that the configuration describes.
 pub fn node(replication: &Replication) -> Result<Node> {
     let tls = Tls::read(&replication.files())?;
@@ -105,6 +108,12 @@ pub fn lead(node: &Node, dir: &Path, force: bool) -> Result<Leading> {
         bail!(
             "this machine has lost power since it led, and a follower may have more: start it as a standby and promote the follower, \
              or accept the loss with --force"
+        );
+    }
+    // Without a store nobody else says who leads: one that is restarted out of habit must not lead beside the one promoted.
+    if !node.has_lease() && !force && node.instance(BEHAVIOUR_VERSION, OTHERS_PATIENCE).is_ok() {
+        bail!(
+            "another node leads: start this one with tidegate standby; only if that one must not lead, stop it first"
         );
     }
     let known = Known { instance, is_complete, newest_epoch: found.epoch, force };

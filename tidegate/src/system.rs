@@ -113,11 +113,11 @@ impl System {
         if config.risk.kill_file.is_some() {
             trigger::check_folder(&kill_file)?;
         }
-        let (log_writer, events, lost) =
-            event_log::open_beside(dir, log_config).map_err(|error| {
-                let refused = log_refused(dir, &error);
-                anyhow!(error).context(refused)
-            })?;
+        let (log_writer, events, lost) = event_log::open_beside(dir, log_config, release.level())
+            .map_err(|error| {
+            let refused = log_refused(dir, &error);
+            anyhow!(error).context(refused)
+        })?;
         if lost > 0 {
             tracing::warn!(
                 events = lost,
@@ -331,6 +331,20 @@ fn tell_recovery(status: &runtime::EngineStatus) {
     for why in &report.passed_over {
         tracing::error!(snapshot = %why, "a snapshot was passed over");
     }
+    if let Some((path, offset)) = &report.cut.at {
+        tracing::warn!(
+            file = %path.display(),
+            offset,
+            bytes = report.cut.bytes,
+            segments = report.cut.segments,
+            "the journal was cut where it was not valid any more, above what was certainly on the disk; what was cut is in its folder cut"
+        );
+    } else if report.cut.segments > 0 {
+        tracing::warn!(
+            segments = report.cut.segments,
+            "whole segments were cut and set aside in the journal's folder cut"
+        );
+    }
     let from = report.from.map_or(0, |seq| seq.0);
     let took_ms = report.took.as_millis();
     tracing::info!(snapshot = from, inputs = report.inputs, took_ms, "the state is recovered");
@@ -533,6 +547,9 @@ impl Edge {
 fn log_refused(dir: &Path, error: &EventLogError) -> String {
     let events = dir.join("events");
     match error {
+        EventLogError::Beside(_) => {
+            format!("cannot open the journal in {}", dir.display())
+        }
         EventLogError::Journal(JournalError::Locked { .. }) => {
             format!("the journal in {} is in use", dir.display())
         }

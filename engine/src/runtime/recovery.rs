@@ -76,7 +76,7 @@ impl<S: Strategy> Engine<S> {
             behaviour_version: BEHAVIOUR_VERSION,
             ..config.journal.clone()
         };
-        let (journal, _) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
+        let (journal, recovery) = tidegate_journal::Writer::open(&config.journal_dir, once)?;
         // What was recovered is on disk: its outputs may leave before anything new is synced.
         let release = Arc::clone(&config.release);
         release.set_synced(journal.last_seq());
@@ -93,6 +93,7 @@ impl<S: Strategy> Engine<S> {
         let report = RecoveryReport {
             from: resumed.from.map(|header| header.seq),
             passed_over: resumed.passed_over.iter().map(ToString::to_string).collect(),
+            cut: recovery.cut,
             inputs: resumed.replayed.as_ref().map_or(0, |replayed| replayed.inputs),
             took: begun.elapsed(),
         };

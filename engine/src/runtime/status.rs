@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tidegate_journal::recovery::Cut;
 use tidegate_journal::{Checkpoint, Watermark};
 use tidegate_model::{InstrumentId, SeqNo, StateHash};
 
@@ -92,6 +93,8 @@ pub struct RecoveryReport {
     pub from: Option<SeqNo>,
     /// Why newer snapshots were passed over; each wants a human's look.
     pub passed_over: Vec<String>,
+    /// What the journal's recovery cut and set aside; a torn record of a process that was killed, or what a loss of power left.
+    pub cut: Cut,
     /// Inputs that were applied from there.
     pub inputs: u64,
     /// How long reading and applying took.
