@@ -155,7 +155,7 @@ fn archive_version_1() {
     let head = chain::head(back.path(), Some(SeqNo(3))).unwrap().unwrap();
     assert_eq!(
         head.audit.to_string(),
-        "fbb247889dfee28e589d09f104c72b53baeaab02b48a2f4140ab74ba901471a0"
+        "630fbe6bed26579e7f7ea7b71e42dbf9f1892e70969b0adbc7078e951f1761c4"
     );
     assert_eq!(
         head.market.to_string(),

@@ -232,7 +232,7 @@ async fn what_nobody_confirmed_is_set_aside_when_its_primary_comes_back() {
     let aside = again.hears("standby   set aside");
     println!("{aside}");
     deployment.wait_for("b", &["follower a: connected, in sync"]);
-    assert!(deployment.journal("a").join("cut").read_dir().expect("it is there").count() >= 2);
+    assert!(deployment.journal("a").join("cut").read_dir().expect("it is there").count() >= 1);
     standby.running.signal("TERM");
     standby.running.wait().ok();
     again.running.signal("TERM");
