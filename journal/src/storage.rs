@@ -1,4 +1,4 @@
-//! What the journal asks of a file system, behind one trait: the system's own ([`crate::system`]), or one that fails on purpose.
+//! What the journal asks of a file system, behind one trait: the system's own (`system.rs`), or one that fails on purpose.
 //!
 //! The model of a crash is SQLite's. What a process wrote is seen by every process at once, and survives the end of it. A loss
 //! of power keeps what was synced before, and of everything else each piece may be there, be missing, or be garbage. Names
