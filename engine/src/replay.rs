@@ -301,7 +301,7 @@ impl Resumed {
 
     /// The journal and the epoch that the last input was written in; `None` before the first.
     pub fn written_in(&self) -> Option<(u128, u64)> {
-        let segment = self.inputs.reader.segment();
+        let segment = self.inputs.reader.header();
         let read = segment.map(|segment| (segment.instance, self.inputs.epoch));
         let has_stepped = self.replayed.as_ref().is_some_and(|replayed| replayed.inputs > 0);
         let from = self.from.map(|header| (header.instance, header.epoch));

@@ -40,7 +40,7 @@
 //! hashes it: `cargo run --release -p tidegate-journal --example chain_ns` measures it, `docs/decisions/0014-two-chains.md` has the figure.
 
 use crate::crc;
-use crate::directory::{open_segment, read_exact, segment_indexes};
+use crate::directory::{open_segment, segment_indexes};
 use crate::error::JournalError;
 use crate::frame::{KIND_MARKET_EVENT, KIND_PRUNED, seq_step};
 use crate::header::SegmentHeader;
@@ -357,7 +357,7 @@ fn read_whole(
     at: u64,
     path: &std::path::Path,
 ) -> Result<bool, JournalError> {
-    match read_exact(file, bytes, at) {
+    match file.read_exact_at(bytes, at) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
         other => other.map(|()| true).map_err(JournalError::io("read", path)),
     }

@@ -63,7 +63,7 @@ pub(crate) fn open_segment(dir: &Dir, index: u64) -> Result<Option<OpenSegment>,
     let path = segment_path(dir.path(), index);
     let Some(file) = dir.open_if_there(&path)? else { return Ok(None) };
     let mut bytes = [0; SEGMENT_HEADER_LEN];
-    match read_exact(file.as_ref(), &mut bytes, 0) {
+    match file.read_exact_at(&mut bytes, 0) {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
             return Err(JournalError::BadHeader { path, reason: "the file is too short for it" });
         }
@@ -74,20 +74,6 @@ pub(crate) fn open_segment(dir: &Dir, index: u64) -> Result<Option<OpenSegment>,
         return Err(JournalError::BadHeader { path, reason: "it is of another segment" });
     }
     Ok(Some((file, header)))
-}
-
-/// Fills `bytes` from `at` on.
-pub(crate) fn read_exact(file: &dyn StorageFile, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
-    let mut done = 0;
-    while done < bytes.len() {
-        match file.read_at(&mut bytes[done..], at + done as u64) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(count) => done += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// The right to write into a directory; given up when dropped, or when the process ends.

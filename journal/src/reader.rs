@@ -277,11 +277,6 @@ impl Reader {
         Ok(())
     }
 
-    /// The header of the segment that was read last; `None` before the first record was asked for.
-    pub fn segment(&self) -> Option<&SegmentHeader> {
-        self.header.as_ref()
-    }
-
     /// Where the valid frames end that were read so far: behind the last frame, or at the beginning of the segment that
     /// comes next.
     pub(crate) fn position(&self) -> Position {
@@ -459,7 +454,7 @@ impl Reader {
         self.expected.map(|expected| SeqNo(expected.saturating_sub(1)))
     }
 
-    /// The header of the segment that was read last.
+    /// The header of the segment that was read last; `None` before the first record was asked for.
     pub fn header(&self) -> Option<&SegmentHeader> {
         self.header.as_ref()
     }

@@ -14,15 +14,13 @@
 //! Records go on in a new segment, when all that stays is synced and the watermark says so. Every step leaves a directory on
 //! which recovery can begin again.
 
-use crate::directory::{
-    Lock, open_segment, read_exact, remove_unfinished, segment_indexes, segment_path,
-};
+use crate::directory::{Lock, open_segment, remove_unfinished, segment_indexes, segment_path};
 use crate::error::JournalError;
 use crate::frame::{KIND_SEAL, SEAL_FRAME_LEN, Seal, SealReason, encode, frame_len};
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::protection::{Protection, is_removed};
 use crate::reader::Reader;
-use crate::scan::{SegmentFile, used_len};
+use crate::scan::{SegmentFile, read_some, used_len};
 use crate::storage::{Dir, Open, StorageFile};
 use crate::synced::{self, Synced, SyncedFile};
 use crate::watermark::Position;
@@ -343,7 +341,7 @@ fn copy(
     let mut done = 0;
     while done < len {
         let part = &mut block[..BLOCK_LEN.min((len - done) as usize)];
-        read_exact(file, part, at + done).map_err(failed("copy to"))?;
+        file.read_exact_at(part, at + done).map_err(failed("copy to"))?;
         copy.write_all_at(part, done).map_err(failed("write"))?;
         done += part.len() as u64;
     }
@@ -390,18 +388,15 @@ fn write_again(dir: &Dir, index: u64, from: u64) -> Result<(), JournalError> {
     let file = dir.open(&path, Open::Write)?;
     let mut block = vec![0; BLOCK_LEN];
     let mut at = from;
-    loop {
-        match file.read_at(&mut block, at) {
-            Ok(0) => break,
-            Ok(_) if is_removed(Protection::WriteAgain) => break,
-            Ok(count) => {
-                let again = file.write_all_at(&block[..count], at);
-                again.map_err(JournalError::io("write again", &path))?;
-                at += count as u64;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(JournalError::io("read", &path)(error)),
+    while !is_removed(Protection::WriteAgain) {
+        let count =
+            read_some(file.as_ref(), &mut block, at).map_err(JournalError::io("read", &path))?;
+        if count == 0 {
+            break;
         }
+        let again = file.write_all_at(&block[..count], at);
+        again.map_err(JournalError::io("write again", &path))?;
+        at += count as u64;
     }
     file.sync().map_err(JournalError::io("sync", &path))
 }

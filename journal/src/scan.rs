@@ -208,7 +208,7 @@ fn last_used(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-fn read_some(file: &dyn StorageFile, block: &mut [u8], at: u64) -> io::Result<usize> {
+pub(crate) fn read_some(file: &dyn StorageFile, block: &mut [u8], at: u64) -> io::Result<usize> {
     loop {
         match file.read_at(block, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -84,6 +84,22 @@ pub trait StorageFile: Debug + Send + Sync {
     /// # Errors
     /// As the file system says.
     fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize>;
+    /// Fills `bytes`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before, or as the file system says.
+    fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes.len() {
+            match self.read_at(&mut bytes[done..], at + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
     /// Writes all of `bytes`.
     ///
     /// # Errors

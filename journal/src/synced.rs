@@ -20,8 +20,8 @@
 //! synced: recovery cuts there. A journal without the file was written before there was one, and is read by the strict rule.
 
 use crate::crc;
-use crate::directory::read_exact;
 use crate::error::JournalError;
+use crate::header::u64_at;
 use crate::storage::{Dir, Open, StorageFile};
 use crate::watermark::Position;
 use std::io::ErrorKind;
@@ -91,7 +91,7 @@ fn read_counted(dir: &Dir) -> Result<Option<(u64, Synced)>, JournalError> {
     let mut newest: Option<(u64, Synced)> = None;
     for slot in [0, SLOT_LEN] {
         let mut bytes = [0; LEN];
-        match read_exact(file.as_ref(), &mut bytes, slot) {
+        match file.read_exact_at(&mut bytes, slot) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => continue,
             other => other.map_err(JournalError::io("read", &path))?,
         }
@@ -119,11 +119,7 @@ fn encode(count: u64, synced: &Synced) -> [u8; LEN] {
 }
 
 fn decode(bytes: &[u8; LEN]) -> Option<(u64, Synced)> {
-    let word = |at: usize| {
-        let mut word = [0; 8];
-        word.copy_from_slice(&bytes[at..at + 8]);
-        u64::from_le_bytes(word)
-    };
+    let word = |at| u64_at(bytes, at);
     let head_fits = bytes[..8] == MAGIC && bytes[8..10] == VERSION.to_le_bytes();
     if !head_fits || crc::bytes(&bytes[..CRC_AT]).to_le_bytes() != bytes[CRC_AT..] {
         return None;

@@ -293,11 +293,6 @@ impl Leader {
         self.history.grow(last);
     }
 
-    /// Retention removed what lies before `first`.
-    pub fn first_held(&mut self, first: SeqNo) {
-        self.first_held = first;
-    }
-
     /// Takes a follower that connects: a link, and the answer to send on it. What it had before is closed.
     ///
     /// # Errors

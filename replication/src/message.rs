@@ -567,17 +567,6 @@ impl Stop {
     }
 }
 
-/// Appends a piece of a snapshot to `out`.
-///
-/// # Panics
-/// If it is longer than a message may be.
-pub fn encode_piece(offset: u64, bytes: &[u8], out: &mut Vec<u8>) {
-    let at = begin(out, SHAPE_PIECE);
-    out.extend_from_slice(&offset.to_le_bytes());
-    out.extend_from_slice(bytes);
-    finish(out, at);
-}
-
 fn begin(out: &mut Vec<u8>, shape: u8) -> usize {
     let at = out.len();
     out.extend_from_slice(&[0, 0, 0, 0, shape]);

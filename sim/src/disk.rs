@@ -284,11 +284,6 @@ impl Disk {
         state.names.get(path).map(|id| state.files[id].live())
     }
 
-    /// The names of all files.
-    pub fn paths(&self) -> Vec<PathBuf> {
-        self.state().names.keys().cloned().collect()
-    }
-
     /// Takes away everything below `dir`, as when a disk is replaced.
     pub fn wipe(&self, dir: &Path) {
         let mut state = self.state();

@@ -221,8 +221,8 @@ impl System {
         if let Err(error) = led {
             return Err(not_led(engine, log, &release, error));
         }
-        // Recovery may have told old events again; none of them may be taken for an answer of this run.
         tell_recovery(&status);
+        // Recovery may have told old events again; none of them may be taken for an answer of this run.
         let started = settle(&engine, &log, &release)
             .and_then(|()| start_chains(dir, &status, log_watermark))
             .and_then(|chains| Ok((chains, operator.set_up(config, configure, &latencies)?)))

@@ -42,9 +42,7 @@ impl<S: Strategy> Engine<S> {
         inputs: &mut Inputs,
         now: impl FnOnce() -> UnixNanos,
     ) -> Result<usize, EngineError> {
-        let is_through = self.publishing.move_backlog();
-        self.status.has_backlog.store(!is_through, Ordering::Release);
-        if !is_through {
+        if !self.publishing.move_backlog() {
             return self.check().map(|()| 0);
         }
         let mut taken = 0;
@@ -88,8 +86,7 @@ impl<S: Strategy> Engine<S> {
     /// [`EngineError`]: it must not go on.
     #[inline]
     pub fn release(&mut self) -> Result<(), EngineError> {
-        let is_through = self.publishing.move_backlog();
-        self.status.has_backlog.store(!is_through, Ordering::Release);
+        self.publishing.move_backlog();
         if self.publishing.holds_requests() {
             self.publishing.release_requests();
         }

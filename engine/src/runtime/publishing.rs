@@ -93,6 +93,7 @@ impl<S> Publishing<S> {
     fn wait_for_room(&mut self, latest: EventRecord) {
         if !self.is_live {
             self.backlog.push_back(latest);
+            self.status.has_backlog.store(true, Ordering::Release);
             return;
         }
         self.status.waits.fetch_add(1, Ordering::Relaxed);
@@ -108,13 +109,17 @@ impl<S> Publishing<S> {
     /// Moves on what waits for room in the ring; true if there is nothing more.
     #[inline]
     pub(super) fn move_backlog(&mut self) -> bool {
+        if self.backlog.is_empty() {
+            return true;
+        }
         while let Some(event) = self.backlog.front() {
             if self.outputs.events.push(*event).is_err() {
-                break;
+                return false;
             }
             self.backlog.pop_front();
         }
-        self.backlog.is_empty()
+        self.status.has_backlog.store(false, Ordering::Release);
+        true
     }
 
     /// True if requests to adapters wait for their release.

@@ -277,19 +277,6 @@ pub fn write(
     Ok(header)
 }
 
-fn read_all(file: &dyn StorageFile, bytes: &mut [u8], at: u64) -> io::Result<()> {
-    let mut done = 0;
-    while done < bytes.len() {
-        match file.read_at(&mut bytes[done..], at + done as u64) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 /// An open snapshot: its file, its header as it lies and as it says, its path.
 type Opened = (Box<dyn StorageFile>, [u8; HEADER_LEN], Header, PathBuf);
 
@@ -303,7 +290,7 @@ fn open(dir: &Dir, seq: SeqNo) -> Result<Opened, SnapshotError> {
         return Err(damaged("it is too short for a header"));
     }
     let mut head = [0; HEADER_LEN];
-    read_all(file.as_ref(), &mut head, 0).map_err(io_error("read", &path))?;
+    file.read_exact_at(&mut head, 0).map_err(io_error("read", &path))?;
     let header = Header::decode(&head, &path)?;
     if len != HEADER_LEN as u64 + header.body_len {
         return Err(damaged("it has another length than it says"));
@@ -332,7 +319,7 @@ pub fn read(dir: &Dir, seq: SeqNo) -> Result<Loaded, SnapshotError> {
     let damaged = |why| SnapshotError::Damaged { path: path.clone(), why };
     let len = usize::try_from(header.body_len).map_err(|_| damaged("it is longer than memory"))?;
     let mut body = vec![0; len];
-    read_all(file.as_ref(), &mut body, HEADER_LEN as u64).map_err(io_error("read", &path))?;
+    file.read_exact_at(&mut body, HEADER_LEN as u64).map_err(io_error("read", &path))?;
     if hash_of(&head, &body) != head[HASH_AT..] {
         return Err(damaged("its bytes are not those that were written"));
     }

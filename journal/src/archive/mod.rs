@@ -228,8 +228,7 @@ fn upload(
     // What is kept for years must not be more than what a loss of power would leave here.
     file.sync().map_err(JournalError::io("sync", &path))?;
     let mut header_bytes = [0; SEGMENT_HEADER_LEN];
-    crate::directory::read_exact(file.as_ref(), &mut header_bytes, 0)
-        .map_err(JournalError::io("read", &path))?;
+    file.read_exact_at(&mut header_bytes, 0).map_err(JournalError::io("read", &path))?;
     let (file_blake3, file_len) = file_hash(dir, header.index)?;
     let packed = |packer: Packer| packer.finish().map_err(JournalError::io("pack", &path));
     let ((audit, audit_bytes), (market, market_bytes)) = (packed(audit)?, packed(market)?);
