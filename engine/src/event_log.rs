@@ -18,12 +18,10 @@ use tidegate_journal::recovery::{cut_after, find_end};
 use tidegate_journal::writer::Check;
 use tidegate_journal::{
     Config, Dir, JournalError, Reader, Release, SyncPolicy, SyncThread, Syncer, Watermark, Writer,
+    headers,
 };
 use tidegate_model::{EventRecord, ReleaseLevel, SeqNo};
 
-/// Events between two entries of the index that finds a position. A resume passes over at most this many events, after the
-/// reader has checked the frames of their segment up to there.
-const INDEX_EVERY: u64 = 1_024;
 /// How long the log's thread sleeps when no event is there.
 const PARK: Duration = Duration::from_micros(100);
 /// Events taken before listeners are woken.
@@ -105,8 +103,9 @@ struct Settling {
 struct Shared {
     dir: Dir,
     watermark: Arc<Watermark>,
-    /// Positions of events 1, 1025, 2049, ... in order.
-    index: RwLock<Vec<EventPosition>>,
+    /// The first event of each segment: its number, and where it stands. A reader walks through one segment anyway, to check its
+    /// frames, so that more entries would spare nothing.
+    index: RwLock<Vec<(u64, EventPosition)>>,
     /// The number of events.
     count: AtomicU64,
     last: RwLock<EventPosition>,
@@ -127,6 +126,8 @@ impl std::fmt::Debug for EventLog {
 #[derive(Debug)]
 pub struct EventLogWriter {
     writer: Writer,
+    /// The segment that the last event went to; 0 before the first, which goes to a new one.
+    segment: u64,
     log: EventLog,
 }
 
@@ -174,23 +175,26 @@ pub fn open(
     config: Config,
 ) -> Result<(EventLogWriter, EventLog), EventLogError> {
     let dir = dir.into();
-    // Every record is read below, for the index, and what is damaged is refused there.
+    // Whoever reads the records before checks them: a log of days would hold up the start for as long as it takes to read.
     let (writer, _) = Writer::open(&dir, Config { check: Check::LastSegment, ..config })?;
-    let mut index = Vec::new();
-    let mut last = EventPosition::default();
-    let mut count = 0u64;
+    let count = writer.last_seq().0;
     let mut reader = Reader::open(&dir)?;
-    while let Some(record) = reader.next()? {
-        if record.kind != KIND_EVENT {
-            continue;
+    let mut first_from = |number: SeqNo| {
+        reader.seek(number)?;
+        next_event(&mut reader)
+    };
+    let mut index: Vec<(u64, EventPosition)> = Vec::new();
+    for first in headers(&dir)?.into_iter().filter_map(|header| header.first_seq) {
+        let is_new = index.last().is_none_or(|(number, _)| *number < first.0);
+        if is_new && let Some((number, event)) = first_from(first)? {
+            index.push((number, EventPosition::of(&event)));
         }
-        let event: EventRecord = record.pod()?;
-        last = EventPosition::of(&event);
-        if count.is_multiple_of(INDEX_EVERY) {
-            index.push(last);
-        }
-        count += 1;
     }
+    let last = match count {
+        0 => None,
+        count => first_from(SeqNo(count))?,
+    };
+    let last = last.map_or_else(EventPosition::default, |(_, event)| EventPosition::of(&event));
     let log = EventLog(Arc::new(Shared {
         dir,
         watermark: writer.watermark(),
@@ -199,7 +203,17 @@ pub fn open(
         last: RwLock::new(last),
         listeners: RwLock::new(Vec::new()),
     }));
-    Ok((EventLogWriter { writer, log: log.clone() }, log))
+    Ok((EventLogWriter { writer, segment: 0, log: log.clone() }, log))
+}
+
+/// The next event with its number; `None` if there is none yet.
+fn next_event(reader: &mut Reader) -> Result<Option<(u64, EventRecord)>, EventLogError> {
+    while let Some(record) = reader.next()? {
+        if record.kind == KIND_EVENT {
+            return Ok(Some((record.seq.0, record.pod()?)));
+        }
+    }
+    Ok(None)
 }
 
 /// The running thread.
@@ -363,8 +377,10 @@ impl EventLogWriter {
         let count = shared.count.load(Ordering::Relaxed);
         let position = EventPosition::of(event);
         self.writer.append_pod(KIND_EVENT, SeqNo(count + 1), event)?;
-        if count.is_multiple_of(INDEX_EVERY) {
-            locked(shared.index.write()).push(position);
+        let segment = shared.watermark.position().segment;
+        if segment != self.segment {
+            self.segment = segment;
+            locked(shared.index.write()).push((count + 1, position));
         }
         *locked(shared.last.write()) = position;
         shared.count.store(count + 1, Ordering::Release);
@@ -389,16 +405,15 @@ impl EventLog {
     /// [`EventLogError::Journal`] if the files cannot be read.
     pub fn cursor(&self, after: EventPosition) -> Result<EventCursor, EventLogError> {
         let mut reader = Reader::follow(&self.0.dir, Arc::clone(&self.0.watermark))?;
-        let block = {
-            let index = locked(self.0.index.read());
-            index.partition_point(|position| *position <= after)
-        };
-        // The block before may hold events after the position as well.
-        let number = (block as u64).saturating_sub(1) * INDEX_EVERY + 1;
-        if number > 1 {
-            reader.seek(SeqNo(number))?;
+        let index = locked(self.0.index.read());
+        let segment = index.partition_point(|(_, position)| *position <= after);
+        // The segment before may hold events after the position as well.
+        let first = index.get(segment.saturating_sub(1)).map_or(1, |(number, _)| *number);
+        drop(index);
+        if first > 1 {
+            reader.seek(SeqNo(first))?;
         }
-        Ok(EventCursor { reader, after, number: number - 1 })
+        Ok(EventCursor { reader, after, number: first - 1 })
     }
 
     /// How many events are of inputs up to `seq`.
@@ -449,12 +464,8 @@ impl EventCursor {
     // Not an `Iterator`: `None` is not the end.
     #[expect(clippy::should_implement_trait, reason = "None is not the end")]
     pub fn next(&mut self) -> Result<Option<EventRecord>, EventLogError> {
-        while let Some(record) = self.reader.next()? {
-            if record.kind != KIND_EVENT {
-                continue;
-            }
-            self.number = record.seq.0;
-            let event: EventRecord = record.pod()?;
+        while let Some((number, event)) = next_event(&mut self.reader)? {
+            self.number = number;
             if EventPosition::of(&event) > self.after {
                 return Ok(Some(event));
             }

@@ -1,5 +1,6 @@
 //! Replay: a journal's inputs through a fresh state machine, with every recorded state hash compared.
 
+use crate::book::Ahead;
 use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::snapshot::{Header, Loaded, SnapshotError, newest};
@@ -202,7 +203,30 @@ impl Replayed {
         self.inputs += 1;
         Ok(())
     }
+
+    /// As [`Self::apply`] for each of `batch`; what those ahead will look at in the books is fetched meanwhile.
+    fn apply_all<O: Output>(
+        &mut self,
+        batch: &[(SeqNo, Recorded)],
+        out: &mut O,
+    ) -> Result<(), ReplayError> {
+        for (at, (seq, recorded)) in batch.iter().enumerate() {
+            for (distance, what) in FETCHED {
+                if let Some((_, Recorded::Market(event))) = batch.get(at + distance) {
+                    self.core.fetch(event, what);
+                }
+            }
+            self.apply(*seq, recorded, out)?;
+        }
+        Ok(())
+    }
 }
+
+/// Records that are read before they are applied.
+const BATCH: usize = 512;
+/// What is fetched how many records ahead.
+const FETCHED: [(usize, Ahead); 3] =
+    [(24, Ahead::Index), (16, Ahead::Order), (8, Ahead::Neighbours)];
 
 /// A replay that began with a snapshot, or with the first input.
 #[derive(Debug)]
@@ -289,12 +313,33 @@ impl Resumed {
         out: &mut O,
         mut on_progress: impl FnMut(u64),
     ) -> Result<(), ReplayError> {
-        let mut steps = 0u64;
-        while self.step(out)? {
-            steps += 1;
-            if steps.is_multiple_of(PROGRESS_EVERY) {
-                on_progress(self.replayed.as_ref().map_or(0, |replayed| replayed.inputs));
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            batch.clear();
+            // What is before a record that cannot be read is applied first.
+            let read = self.read(&mut batch);
+            let Some((_, first)) = batch.first() else { return read };
+            let replayed = match &mut self.replayed {
+                Some(replayed) => replayed,
+                none => none.insert(Replayed::begin(first)?),
+            };
+            let before = replayed.inputs / PROGRESS_EVERY;
+            replayed.apply_all(&batch, out)?;
+            if replayed.inputs / PROGRESS_EVERY > before {
+                on_progress(replayed.inputs);
             }
+            if batch.len() < BATCH {
+                return read;
+            }
+        }
+    }
+
+    /// Fills `batch`, unless the end comes before.
+    fn read(&mut self, batch: &mut Vec<(SeqNo, Recorded)>) -> Result<(), ReplayError> {
+        while batch.len() < BATCH
+            && let Some(record) = self.inputs.next()?
+        {
+            batch.push(record);
         }
         Ok(())
     }

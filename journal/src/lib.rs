@@ -56,7 +56,7 @@ pub mod verify;
 pub mod watermark;
 pub mod writer;
 
-pub use epochs::{epochs, oldest};
+pub use epochs::{epochs, headers, oldest};
 pub use error::{Damage, JournalError};
 pub use frame::{Checkpoint, Seal, SealReason};
 pub use header::SegmentHeader;

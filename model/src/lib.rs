@@ -60,6 +60,7 @@ macro_rules! wire_enum {
     };
 }
 
+pub mod ahead;
 pub mod command;
 pub mod decimal;
 pub mod event;

@@ -3,6 +3,7 @@
 use crate::order::OrderSlot;
 use crate::orders::ORDERS_MAX;
 use serde::{Deserialize, Serialize};
+use tidegate_model::ahead;
 use tidegate_model::hash::hash_words;
 use tidegate_model::saved::Sparse;
 use tidegate_model::{AccountId, ClientOrderId};
@@ -57,16 +58,7 @@ impl ClientIds {
     /// an order waits for.
     #[inline]
     pub fn prefetch(&self, hash: u64) {
-        let entry = &raw const self.entries[hash as usize & self.mask];
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "a hint to the processor has no safe form on stable Rust")]
-        // SAFETY: a prefetch reads nothing that the program sees and does not fault; the address is in bounds anyway.
-        unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(entry.cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = entry;
+        ahead::fetch(&self.entries[hash as usize & self.mask]);
     }
 
     /// Looks a name up; `bears_it` says whether the order in a slot has it.

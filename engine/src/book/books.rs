@@ -43,6 +43,12 @@ impl Record {
         InstrumentId((self.tag >> TAG_INSTRUMENT_SHIFT & mask) as u32)
     }
 
+    /// Slots of the orders before and after it, 0 is none.
+    #[inline(always)]
+    pub(super) fn neighbours(&self) -> [u32; 2] {
+        [self.prev, self.next]
+    }
+
     #[inline(always)]
     fn priority(&self) -> u64 {
         self.tag >> TAG_PRIORITY_SHIFT
@@ -228,7 +234,7 @@ pub struct Books {
     pub(super) refs: Vec<u64>,
     /// The free slot to be used next, 0 is none.
     free: u32,
-    index: RefIndex,
+    pub(super) index: RefIndex,
     aggregates: u32,
 }
 

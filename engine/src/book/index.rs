@@ -5,6 +5,7 @@
 //! open-addressing table with a fixed key, which can hold every order.
 
 use super::BookLimits;
+use tidegate_model::ahead;
 use tidegate_model::hash::fold;
 
 /// References in a page, as a power of two. 4,096 slots are 16 KiB.
@@ -90,6 +91,18 @@ impl RefIndex {
             }
         }
         self.find_in_table(order_ref, refs)
+    }
+
+    /// Begins to fetch what [`Self::find`] of `order_ref` looks at.
+    #[inline]
+    pub(super) fn fetch(&self, order_ref: u64) {
+        if let Some(stretch) = self.stretches.get((order_ref >> PAGE_BITS) as usize)
+            && stretch[PAGE] != 0
+        {
+            ahead::fetch(&self.cells[cell_of(stretch[PAGE], order_ref)]);
+        } else {
+            ahead::fetch(&self.table[self.home(order_ref)]);
+        }
     }
 
     /// Enters `order_ref`; false if it is in the index already.

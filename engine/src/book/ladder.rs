@@ -78,6 +78,12 @@ impl Ladder {
         (inside & whole & self.window.is_some()).then_some(step as usize % WINDOW_LEN)
     }
 
+    /// The queue of a price in the window, whether it holds anything or not; `None` for any other price.
+    #[inline]
+    pub(super) fn near_queue(&self, grid: &Grid, price: Ticks) -> Option<&Queue> {
+        self.near(grid, price).and_then(|place| self.window().map(|window| &window[place]))
+    }
+
     /// The queue of a price that has one.
     #[inline(always)]
     pub(super) fn find(&self, grid: &Grid, price: Ticks) -> Option<Spot> {

@@ -19,6 +19,7 @@
 //! a bound in [`BookLimits`].
 
 mod books;
+mod fetch;
 mod index;
 mod ladder;
 mod naive;
@@ -27,6 +28,7 @@ mod query;
 mod tests;
 
 pub use books::Books;
+pub use fetch::Ahead;
 pub use naive::NaiveBooks;
 pub use query::{Levels, OrdersAt};
 

@@ -27,7 +27,8 @@ pub use restore::{Restored, instances, restore};
 pub use store::{Folder, Store};
 
 use crate::chain::{self, Fold};
-use crate::directory::{open_segment, segment_indexes, segment_path};
+use crate::directory::segment_path;
+use crate::epochs::headers;
 use crate::error::JournalError;
 use crate::frame::{KIND_MARKET_EVENT, KIND_SEAL};
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
@@ -63,18 +64,6 @@ pub struct Archived {
     pub segment_bytes: u64,
     /// Bytes of their objects.
     pub stored_bytes: u64,
-}
-
-/// The segments in use, from the first.
-fn headers_in_use(dir: &Dir) -> Result<Vec<SegmentHeader>, JournalError> {
-    let mut headers = Vec::new();
-    for index in segment_indexes(dir)? {
-        match open_segment(dir, index)? {
-            Some((_, header)) if header.first_seq.is_some() => headers.push(header),
-            _ => break,
-        }
-    }
-    Ok(headers)
 }
 
 /// BLAKE3 and length of a segment's file.
@@ -138,7 +127,7 @@ pub fn archive(
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Archived, JournalError> {
     let dir = dir.into();
-    let headers = headers_in_use(&dir)?;
+    let headers = headers(&dir)?;
     let mut archived = Archived::default();
     let Some(first) = headers.first() else { return Ok(archived) };
     let there = stems(&store.list(&format!("{:032x}/", first.instance))?);

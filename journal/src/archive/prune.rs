@@ -2,9 +2,10 @@
 
 use super::pack::{MANIFEST_SUFFIX, audit_name, manifest_name, market_name};
 use super::restore::manifests;
-use super::{Manifest, Progress, Store, file_hash, headers_in_use, modified_ns, read_manifest};
+use super::{Manifest, Progress, Store, file_hash, modified_ns, read_manifest};
 use crate::chain;
 use crate::directory::segment_path;
+use crate::epochs::headers;
 use crate::error::JournalError;
 use crate::storage::Dir;
 use std::time::Duration;
@@ -55,7 +56,7 @@ pub fn prune_local(
     watch: &mut dyn FnMut(Progress),
 ) -> Result<LocalPruned, JournalError> {
     let dir = dir.into();
-    let headers = headers_in_use(&dir)?;
+    let headers = headers(&dir)?;
     let mut pruned = LocalPruned::default();
     let Some(first) = headers.first() else { return Ok(pruned) };
     let names = store.list(&format!("{:032x}/", first.instance))?;

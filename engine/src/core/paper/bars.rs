@@ -76,7 +76,7 @@ impl FillModel for Bars {
 
     fn bar(&self, queue: &mut Queue<'_>, bar: &Bar, part: Part, left: Lots) -> Lots {
         let side = queue.side();
-        queue.share_at(left, |resting, left| {
+        queue.share(left, None, |resting, left| {
             if resting.since > bar.begin {
                 return (resting.price, Lots::ZERO);
             }

@@ -11,7 +11,7 @@
 //! price, ours is not filled (pessimistic). Whoever would have joined or left the queue because of ours is not there.
 
 use super::FillModel;
-use super::queue::{Place, Queue, is_better};
+use super::queue::{Place, Queue};
 use tidegate_model::command::FillModelKind;
 use tidegate_model::{Lots, Ticks};
 
@@ -29,9 +29,12 @@ impl FillModel for Exact {
     /// stood ahead of those, and does again.
     #[inline]
     fn order_came(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
+        if !queue.may_precede_ours() {
+            return;
+        }
         let now = queue.market().time;
-        for resting in queue.orders() {
-            if resting.price == place.price && resting.since > now {
+        for resting in queue.orders_at(place.price) {
+            if resting.since > now {
                 resting.priority = place.priority + 1;
                 resting.ahead = Lots(resting.ahead.0.saturating_add(qty.0));
             }
@@ -41,8 +44,8 @@ impl FillModel for Exact {
     /// Whoever queues behind the order moves forward.
     #[inline]
     fn order_left(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
-        for resting in queue.orders() {
-            if resting.price == place.price && place.priority < resting.priority {
+        for resting in queue.orders_at(place.price) {
+            if place.priority < resting.priority {
                 resting.ahead = Lots(resting.ahead.0.saturating_sub(qty.0));
             }
         }
@@ -54,15 +57,9 @@ impl FillModel for Exact {
     /// itself.
     #[inline]
     fn order_met(&self, queue: &mut Queue<'_>, place: Place, qty: Lots) {
-        let side = queue.side();
-        queue.flow(Some(place.price), qty, |resting| {
-            let is_at = resting.price == place.price;
-            if is_better(side, resting.price, place.price)
-                || (is_at && resting.priority <= place.priority)
-            {
-                return Some(Lots::ZERO);
-            }
-            is_at.then_some(qty)
+        queue.flow(place.price, true, qty, |resting| {
+            let is_first = resting.price != place.price || resting.priority <= place.priority;
+            Some(if is_first { Lots::ZERO } else { qty })
         });
     }
 
@@ -70,7 +67,6 @@ impl FillModel for Exact {
     /// proved.
     #[inline]
     fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots {
-        let side = queue.side();
-        queue.flow(None, qty, |resting| is_better(side, resting.price, price).then_some(Lots::ZERO))
+        queue.flow(price, false, qty, |resting| (resting.price != price).then_some(Lots::ZERO))
     }
 }

@@ -18,7 +18,7 @@
 //! not seen (pessimistic). For the rest see [`super::risk_averse`] and [`super::probability`].
 
 use super::FillModel;
-use super::queue::{Queue, Resting, is_better};
+use super::queue::{Queue, Resting};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::FillModelKind;
 use tidegate_model::{Lots, Ticks, UnixNanos};
@@ -128,13 +128,10 @@ impl<C: Cancels> FillModel for Levels<C> {
     }
 
     fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots {
-        let (side, now) = (queue.side(), queue.market().time);
-        queue.flow(Some(price), qty, |resting| {
-            if is_better(side, resting.price, price) {
-                return Some(Lots::ZERO);
-            }
+        let now = queue.market().time;
+        queue.flow(price, true, qty, |resting| {
             if resting.price != price {
-                return None;
+                return Some(Lots::ZERO);
             }
             // The record goes on where ours took from it: all of it took from the level.
             let before_it = resting.level.traded(qty, now, &self.0);
@@ -145,9 +142,9 @@ impl<C: Cancels> FillModel for Levels<C> {
 
     fn level_told(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) {
         let now = queue.market().time;
-        for resting in queue.orders() {
+        for resting in queue.orders_at(price) {
             // A level of before it rested, told by a feed that begins again, says nothing about those ahead.
-            if resting.price == price && resting.since <= now {
+            if resting.since <= now {
                 resting.level.told(qty, now, &self.0);
                 resting.ahead = resting.level.ahead(&self.0);
             }

@@ -199,6 +199,9 @@ pub struct PaperVenue {
     /// By instrument.
     #[serde(with = "Room::<{ InstrumentId::COUNT_MAX }>")]
     desks: Vec<Desk>,
+    /// The latest time when any order came to rest. What is at rest tells it, or less.
+    #[serde(skip)]
+    rested_last: UnixNanos,
     taken: Taken,
     /// Filled while a market event is applied, emptied by the core after it.
     #[serde(skip, default = "room::<_, 1_024>")]
@@ -236,6 +239,7 @@ impl PaperVenue {
             market: Market::default(),
             in_flight: Bounded::new(),
             desks: Vec::with_capacity(InstrumentId::COUNT_MAX),
+            rested_last: UnixNanos::ZERO,
             taken: Taken::new(book_orders_max),
             fills: Vec::with_capacity(1_024),
             met: Vec::with_capacity(64),
@@ -273,6 +277,8 @@ impl PaperVenue {
             check(is_known && desk.impact.is_sound(), "settings mean something")?;
             desk.model = choice::choose(&desk.set, desk.depth, desk.unit);
             desk.make_room();
+            let rested = desk.resting.iter().flatten().map(|resting| resting.since);
+            self.rested_last = rested.fold(self.rested_last, UnixNanos::max);
         }
         self.latency.restored()?;
         self.taken.restored(instruments, book_orders_max)
@@ -450,6 +456,7 @@ impl PaperVenue {
 
     /// Lays an order to rest behind everything displayed at its price.
     pub fn rest(&mut self, instrument: InstrumentId, side: Side, mut resting: Resting) {
+        self.rested_last = self.rested_last.max(resting.since);
         let desk = &mut self.desks[instrument.index()];
         let displayed = resting.ahead;
         resting.spared = desk.spared[side.index()].at(resting.price);
@@ -521,8 +528,9 @@ impl PaperVenue {
         let model = desk.model;
         let orders = &mut desk.resting[side.index()];
         let spared = &mut desk.spared[side.index()];
-        let (market, fills) = (self.market, &mut self.fills);
-        (model, Queue { side, market, model: model.kind(), orders, spared, fills })
+        let (market, fills, rested_last) = (self.market, &mut self.fills, self.rested_last);
+        let model_kind = model.kind();
+        (model, Queue { side, market, rested_last, model: model_kind, orders, spared, fills })
     }
 
     /// Which model decides on fills of the instrument.
@@ -603,7 +611,7 @@ impl PaperVenue {
         qty: Lots,
     ) -> Lots {
         let (_, mut queue) = self.queue(instrument, side);
-        queue.meet(qty, |resting| !is_better(side, price, resting.price))
+        queue.meet(qty, price, |_| true)
     }
 
     /// What the feed of the instrument told last.

@@ -169,6 +169,7 @@ impl Spared {
 pub struct Queue<'a> {
     pub(super) side: Side,
     pub(super) market: Market,
+    pub(super) rested_last: UnixNanos,
     pub(super) model: FillModelKind,
     pub(super) orders: &'a mut Vec<Resting>,
     pub(super) spared: &'a mut Spared,
@@ -188,31 +189,40 @@ impl Queue<'_> {
         self.market
     }
 
-    /// The orders, best price first, then first come.
+    /// Whether any order of ours, in this queue or another, may have come to rest after the market event: then the feed began again.
     #[inline]
-    pub fn orders(&mut self) -> impl Iterator<Item = &mut Resting> {
-        self.orders.iter_mut()
+    pub fn may_precede_ours(&self) -> bool {
+        self.market.time < self.rested_last
     }
 
-    /// Offers `qty` lots of flow to our orders in their own priority; returns how much of it met them. `lots` is asked for each
-    /// that rested by now how many of the lots that are left fill it.
+    /// The orders at `price`, first come first.
+    #[inline]
+    pub fn orders_at(&mut self, price: Ticks) -> &mut [Resting] {
+        let side = self.side;
+        let begin = self.orders.partition_point(|order| is_better(side, order.price, price));
+        let behind = &mut self.orders[begin..];
+        let count = behind.iter().take_while(|order| order.price == price).count();
+        &mut behind[..count]
+    }
+
+    /// Offers `qty` lots of flow to our orders in their own priority, to those at `reach` and better or to all; returns how much of
+    /// it met them. `fill` is asked for each that rested by now at which price how many of the lots that are left fill it.
     ///
     /// # Panics
-    /// If `lots` wants more than is left or open: a model would have invented it.
+    /// If `fill` wants more than is left or open: a model would have invented it.
     #[inline]
-    pub fn share(&mut self, qty: Lots, mut lots: impl FnMut(&mut Resting, Lots) -> Lots) -> Lots {
-        self.share_at(qty, |resting, left| (resting.price, lots(resting, left)))
-    }
-
-    /// As [`Self::share`], where `fill` also says at which price.
-    #[inline]
-    pub fn share_at(
+    pub fn share(
         &mut self,
         qty: Lots,
+        reach: Option<Ticks>,
         mut fill: impl FnMut(&mut Resting, Lots) -> (Ticks, Lots),
     ) -> Lots {
         let mut left = qty;
         for resting in self.orders.iter_mut() {
+            // The best is first: none behind it is reached either.
+            if reach.is_some_and(|reach| is_better(self.side, reach, resting.price)) {
+                break;
+            }
             if resting.since > self.market.time {
                 continue;
             }
@@ -241,43 +251,40 @@ impl Queue<'_> {
         Lots(qty.0 - left.0)
     }
 
-    /// Flow of `qty` lots that the record executed against what was displayed at `at`, or against something hidden; returns
-    /// how much of it would have met ours. `before` says of each of ours how much of the flow the record spent ahead of it, or
-    /// nothing if the flow does not come to its price.
+    /// Flow of `qty` lots that the record executed at `price`, against what was displayed there or, if `is_displayed` is false,
+    /// against something hidden; returns how much of it would have met ours. `before` says of each of ours at that price or better
+    /// how much of the flow the record spent ahead of it, or nothing if the flow does not come to it.
     ///
     /// What ours take is spared: in truth the flow ends that much earlier. So of an order with `before` lots ahead and `s` spared
     /// ones, what is left of the flow meets `before + s` first.
     #[inline]
     pub fn flow(
         &mut self,
-        at: Option<Ticks>,
+        price: Ticks,
+        is_displayed: bool,
         qty: Lots,
         mut before: impl FnMut(&mut Resting) -> Option<Lots>,
     ) -> Lots {
-        let met = self.share_at(qty, |resting, left| {
+        let met = self.share(qty, Some(price), |resting, left| {
             let Some(before) = before(resting) else { return (resting.price, Lots::ZERO) };
             let ahead = before.0.saturating_add(resting.spared.0);
             let recorded = before.0.saturating_sub(qty.0);
             resting.spared.0 = ahead.saturating_sub(left.0).saturating_sub(recorded);
             (resting.price, Lots(left.0.saturating_sub(ahead)).min(resting.leaves))
         });
-        if let Some(at) = at
-            && met.0 > 0
-        {
-            self.spared.add(at, met);
+        if is_displayed && met.0 > 0 {
+            self.spared.add(price, met);
         }
         met
     }
 
     /// As [`Self::share`], where an order that is met takes all that is left.
     #[inline]
-    pub fn meet(&mut self, qty: Lots, is_met: impl Fn(&Resting) -> bool) -> Lots {
-        self.share(
-            qty,
-            |resting, left| {
-                if is_met(resting) { left.min(resting.leaves) } else { Lots::ZERO }
-            },
-        )
+    pub fn meet(&mut self, qty: Lots, reach: Ticks, is_met: impl Fn(&Resting) -> bool) -> Lots {
+        self.share(qty, Some(reach), |resting, left| {
+            let lots = if is_met(resting) { left.min(resting.leaves) } else { Lots::ZERO };
+            (resting.price, lots)
+        })
     }
 }
 

@@ -8,7 +8,7 @@
 //! first in its queue.
 
 use super::FillModel;
-use super::queue::{Queue, is_better};
+use super::queue::Queue;
 use tidegate_model::command::FillModelKind;
 use tidegate_model::{Lots, Ticks};
 
@@ -25,9 +25,6 @@ impl FillModel for Quotes {
     }
 
     fn traded(&self, queue: &mut Queue<'_>, price: Ticks, qty: Lots) -> Lots {
-        let (side, touch) = (queue.side(), self.touch);
-        queue.meet(qty, |resting| {
-            is_better(side, resting.price, price) || (touch && resting.price == price)
-        })
+        queue.meet(qty, price, |resting| self.touch || resting.price != price)
     }
 }
