@@ -33,6 +33,8 @@ const ROUNDS: usize = 5;
 const RATES: [(u64, u64); 2] = [(1_000, 3_000), (10_000, 30_000)];
 /// How long records are appended as fast as they go.
 const FLOOD: Duration = Duration::from_secs(2);
+/// Before the first command: segments are made ahead at the start, of which the cores have their share to do.
+const SETTLE: Duration = Duration::from_secs(1);
 /// One for the data, one for the watermark.
 const SYNC_SIMULATED: Duration = Duration::from_millis(2);
 
@@ -181,7 +183,7 @@ fn acknowledgements(level: ReleaseLevel, disk: Disk, rate: u64, count: u64) -> H
     let period = Duration::from_nanos(1_000_000_000 / rate);
     let begun = Arc::new(AtomicBool::new(false));
     let begins = Arc::clone(&begun);
-    let started = Instant::now() + Duration::from_millis(20);
+    let started = Instant::now() + SETTLE;
     let due = move |n: u64| started + period * u32::try_from(n).expect("few");
     let reading = std::thread::spawn(move || {
         begins.store(true, Ordering::Release);
