@@ -22,8 +22,8 @@ use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLogError, EventLogHandle, RELEASE_PATIENCE};
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
 use tidegate_engine::runtime::{
-    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, StageSample,
-    Stopped,
+    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, RecoveryReport,
+    StageSample, Stopped,
 };
 use tidegate_engine::snapshot::{News, Shadow};
 use tidegate_journal::chain::Follower;
@@ -268,6 +268,12 @@ impl System {
         })
     }
 
+    /// How the engine came to its state; `None` for a journal that had nothing.
+    pub fn recovered(&self) -> Option<&RecoveryReport> {
+        let report = self.engine.status.recovery.get();
+        report.filter(|report| report.inputs > 0 || report.from.is_some())
+    }
+
     /// True if the engine has stopped by itself: something is wrong.
     pub fn has_failed(&self) -> bool {
         self.engine.is_finished()
@@ -482,12 +488,21 @@ fn settle(engine: &EngineHandle, log: &EventLogHandle, release: &Release) -> Res
 }
 
 fn wait_until_alive(engine: &EngineHandle) -> Result<()> {
+    let (began, mut told) = (Instant::now(), Duration::ZERO);
     while !engine.status.alive.load(Ordering::Acquire) {
         ensure!(!engine.is_finished(), "the engine ended while it started");
+        if began.elapsed() >= told + RECOVERY_TOLD_EVERY {
+            told = began.elapsed();
+            let inputs = engine.status.recovering.load(Ordering::Relaxed);
+            tracing::warn!(inputs, "still recovering: so many inputs of the journal are applied");
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
     Ok(())
 }
+
+/// How often a recovery that takes long tells how far it is.
+const RECOVERY_TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Refuses sizes that are not those of the journal in `dir`. What else may be wrong with it, the engine tells.
 fn check_sizes(dir: &Path, asked: &Configure) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::event_log::EventPosition;
 use crate::replay::{BEHAVIOUR_VERSION, resume};
 use crate::snapshot;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tidegate_journal::SyncThread;
 use tidegate_journal::writer::Check;
 use tidegate_model::command::{
@@ -89,7 +90,8 @@ impl<S: Strategy> Engine<S> {
         let (held, logged) = (journal.last_seq(), publishing.logged);
         let fits = |header: &snapshot::Header| fits(header, held, logged);
         let mut resumed = resume(&config.journal_dir, fits)?;
-        resumed.finish(&mut publishing, |_| {})?;
+        let on_progress = |inputs| status.recovering.store(inputs, Ordering::Relaxed);
+        resumed.finish(&mut publishing, on_progress)?;
         let report = RecoveryReport {
             from: resumed.from.map(|header| header.seq),
             passed_over: resumed.passed_over.iter().map(ToString::to_string).collect(),

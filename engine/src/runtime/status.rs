@@ -56,6 +56,8 @@ pub struct EngineStatus {
     checkpoint_seq: AtomicU64,
     /// That hash.
     checkpoint_hash: AtomicU64,
+    /// Inputs that a recovery under way has applied so far, every now and then.
+    pub recovering: AtomicU64,
     /// Market events applied.
     pub market_events: AtomicU64,
     /// Commands applied.

@@ -157,6 +157,14 @@ fn greet(
     line: Option<SocketAddr>,
 ) -> io::Result<()> {
     writeln!(out, "journal   {}", config.journal.dir.display())?;
+    if let Some(report) = system.recovered() {
+        let from = match report.from {
+            Some(seq) => format!("the snapshot after input {seq}"),
+            None => "its first input".into(),
+        };
+        let (inputs, took) = (report.inputs, report.took.as_secs_f64());
+        writeln!(out, "recovered {inputs} inputs from {from} on, in {took:.2} s")?;
+    }
     writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
     writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
     match line {
