@@ -1,4 +1,4 @@
-//! A market played by hand: ITCH messages, one a packet, over loopback MoldUDP64.
+//! A market played by hand: ITCH messages, one a packet, over MoldUDP64.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Market {
 impl Market {
     /// Begins a session at its first message: the definition of [`SYMBOL`].
     pub fn open(to: SocketAddr) -> Self {
-        let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a loopback socket");
+        let socket = UdpSocket::bind(("0.0.0.0", 0)).expect("a socket");
         let mut market = Self { socket, to, next: 1 };
         let header = market.header();
         market.send(StockDirectory {
@@ -72,7 +72,7 @@ impl Market {
         packet.extend_from_slice(&(body.len() as u16).to_be_bytes());
         packet.extend_from_slice(&body);
         self.next += 1;
-        self.socket.send_to(&packet, self.to).expect("loopback takes packets");
+        self.socket.send_to(&packet, self.to).expect("packets are taken");
     }
 
     /// Displays an order of `side` (`B` or `S`) at a price in cents.

@@ -2,7 +2,9 @@
 //! Every process is killed when its handle is dropped, and nothing waits for ever.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod load;
 pub mod market;
+pub mod network;
 pub mod nodes;
 pub mod pair;
 pub mod wire;

@@ -1,6 +1,7 @@
 //! Several nodes of one deployment, each a process with a folder of its own, and an etcd where one is wanted.
 
-use super::{ADMIN, Place, Running, TRADER, run, spawn_command, spawn_heard, text, tidegate};
+use super::network::Network;
+use super::{ADMIN, Place, Ran, Running, TRADER, run, spawn_command, spawn_heard, text, tidegate};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,8 +27,13 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Starts one; `None` where there is none to start.
+    /// Starts one on this machine; `None` where there is none to start.
     pub fn start() -> Option<Self> {
+        Self::start_at("127.0.0.1")
+    }
+
+    /// Starts one that listens at `host`.
+    pub fn start_at(host: &str) -> Option<Self> {
         let found = Command::new("etcd").arg("--version").stdout(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
             eprintln!("skipped: etcd is not here; scripts/setup.sh --test installs it");
@@ -35,7 +41,7 @@ impl Etcd {
         }
         let dir = TempDir::new().expect("a temporary folder");
         let (client, peer) = (free_port(), free_port());
-        let address = format!("http://127.0.0.1:{client}");
+        let address = format!("http://{host}:{client}");
         let peer = format!("http://127.0.0.1:{peer}");
         let mut command = Command::new("etcd");
         command.args(["--data-dir", text(dir.path()), "--log-level", "error"]);
@@ -55,20 +61,51 @@ impl Etcd {
 /// The nodes' folders and certificates.
 pub struct Deployment {
     dir: TempDir,
-    ports: Vec<(String, u16)>,
+    homes: Vec<Home>,
+}
+
+/// Where a node runs.
+struct Home {
+    node: String,
+    /// Where other nodes find it.
+    address: String,
+    /// The host at which it serves clients and hears its feed.
+    desk: String,
+    /// What its processes are started by; empty on this machine.
+    by: Vec<String>,
 }
 
 impl Deployment {
-    /// With nodes of these names, each with its release level.
+    /// With nodes of these names, each with its release level, on this machine.
     pub fn new(nodes: &[(&str, &str)], etcd: Option<&Etcd>) -> Self {
+        let home = |node: &str| Home {
+            node: node.into(),
+            address: format!("127.0.0.1:{}", free_port()),
+            desk: "127.0.0.1".into(),
+            by: Vec::new(),
+        };
+        Self::at(nodes, home, etcd)
+    }
+
+    /// The same, each on a machine of its own in `network`.
+    pub fn across(network: &Network, nodes: &[(&str, &str)], etcd: Option<&Etcd>) -> Self {
+        let home = |node: &str| {
+            let machine = network.machine(node);
+            let (address, desk) = (format!("{}:7400", machine.address()), machine.desk());
+            Home { node: node.into(), address, desk, by: machine.enter() }
+        };
+        Self::at(nodes, home, etcd)
+    }
+
+    fn at(nodes: &[(&str, &str)], home: impl Fn(&str) -> Home, etcd: Option<&Etcd>) -> Self {
         let dir = TempDir::new().expect("a temporary folder");
         let names: Vec<_> = nodes.iter().map(|(name, _)| *name).collect();
         let certs = dir.path().join("certs");
         let mut args = vec!["standby", "certs", "--dir", text(&certs)];
         args.extend(&names);
         run(&args).ok();
-        let ports = names.iter().map(|name| (name.to_string(), free_port())).collect();
-        let deployment = Self { dir, ports };
+        let homes = names.iter().map(|name| home(name)).collect();
+        let deployment = Self { dir, homes };
         for (name, release) in nodes {
             deployment.configure(name, release, etcd, &Place::account(1));
         }
@@ -93,10 +130,10 @@ segment_mib = 4
 release = "{release}"
 low_space_mib = 0
 [feed]
-line_a = "127.0.0.1:0"
+line_a = "{desk}:0"
 midnight_unix_s = 1577664000
 [edge]
-listen = "127.0.0.1:0"
+listen = "{desk}:0"
 [[edge.tokens]]
 token = "{ADMIN}"
 principal = 1
@@ -109,19 +146,19 @@ principal = 2
 name = "trader"
 {more}
 [replication]
-listen = "127.0.0.1:{own}"
+listen = "{own}"
 authority = "{certs}/authority.pem"
 certificate = "{certs}/{name}.pem"
 key = "{certs}/{name}.key"
 "#,
             journal = text(&self.journal(name)),
-            own = self.port(name),
+            own = self.home(name).address,
+            desk = self.home(name).desk,
             certs = text(&certs),
         );
-        for (peer, port) in self.ports.iter().filter(|(peer, _)| peer != name) {
-            config += &format!(
-                "[[replication.peers]]\nname = \"{peer}\"\naddress = \"127.0.0.1:{port}\"\n"
-            );
+        for Home { node, address, .. } in self.homes.iter().filter(|home| home.node != name) {
+            config +=
+                &format!("[[replication.peers]]\nname = \"{node}\"\naddress = \"{address}\"\n");
         }
         if let Some(etcd) = etcd {
             config += &format!("[replication.lease]\netcd = [\"{}\"]\n", etcd.address);
@@ -129,9 +166,26 @@ key = "{certs}/{name}.key"
         std::fs::write(self.config(name), config).expect("the configuration is written");
     }
 
-    /// Where `name` listens.
-    fn port(&self, name: &str) -> u16 {
-        self.ports.iter().find(|(other, _)| other == name).expect("a node").1
+    fn home(&self, name: &str) -> &Home {
+        self.homes.iter().find(|home| home.node == name).expect("a node")
+    }
+
+    /// The binary, on the machine of `name`.
+    fn tidegate(&self, name: &str) -> Command {
+        let binary = tidegate();
+        let by = &self.home(name).by;
+        let Some((program, args)) = by.split_first() else { return binary };
+        let mut command = Command::new(program);
+        command.args(args).arg(binary.get_program());
+        command.env_remove("TIDEGATE_LOG").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command on the machine of `name`, with its configuration, to its end.
+    pub fn run(&self, args: &[&str], name: &str) -> Ran {
+        let mut command = self.tidegate(name);
+        command.args(args).args(["--config", text(&self.config(name))]);
+        spawn_command(&mut command).wait()
     }
 
     pub fn config(&self, name: &str) -> PathBuf {
@@ -144,7 +198,7 @@ key = "{certs}/{name}.key"
 
     /// Starts `tidegate COMMAND --config NAME.toml`.
     pub fn start(&self, command: &str, name: &str) -> Node {
-        let mut process = tidegate();
+        let mut process = self.tidegate(name);
         process.args([command, "--config", text(&self.config(name))]);
         let (running, heard) = spawn_heard(&mut process);
         Node { name: name.to_string(), running, heard, addr: String::new(), line: None }
@@ -152,7 +206,7 @@ key = "{certs}/{name}.key"
 
     /// What `tidegate standby status` says of a node.
     pub fn status(&self, name: &str) -> String {
-        let ran = run(&["standby", "status", "--config", text(&self.config(name))]);
+        let ran = self.run(&["standby", "status"], name);
         if ran.is_ok() { ran.stdout } else { ran.stderr }
     }
 
