@@ -141,6 +141,8 @@ pub enum Action {
         /// Why.
         why: LinkError,
     },
+    /// Have the engine record the hash of its state: a follower has caught up, and compares it with its own.
+    RecordState,
     /// Write this set, and say [`Leader::in_sync_stands`] when it is. It is asked once for each set.
     WriteInSync(Names),
 }
@@ -196,6 +198,8 @@ struct Link {
     heard: Moment,
     told: Option<Moment>,
     told_in_sync: bool,
+    /// The state was recorded since it caught up.
+    is_compared: bool,
 }
 
 /// The primary's side of every link.
@@ -338,7 +342,15 @@ impl Leader {
             self.closing.push((before.id, LinkError::Old));
         }
         let (sent, told) = (common, None);
-        peer.link = Some(Link { id, common, sent, heard: now, told, told_in_sync: false });
+        peer.link = Some(Link {
+            id,
+            common,
+            sent,
+            heard: now,
+            told,
+            told_in_sync: false,
+            is_compared: false,
+        });
         // It may have lost what it had in memory only, and it has not promised yet to hear no older leader.
         peer.progress = Progress::default();
         peer.mark = Some((self.history.last(), now));
@@ -470,6 +482,10 @@ impl Leader {
                 link.told = Some(now);
                 link.told_in_sync = in_sync;
                 let (epoch, last) = (self.identity.epoch, self.history.last());
+            if peer.lag.is_some() && !link.is_compared {
+                link.is_compared = true;
+                return Some(Action::RecordState);
+            }
                 let heartbeat = Heartbeat { epoch, last, replicated: self.left, in_sync };
                 let message = Control::Heartbeat(heartbeat);
                 return Some(Action::Send { link: link.id, message });

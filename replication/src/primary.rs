@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tidegate_engine::runtime::Drain;
+use tidegate_engine::runtime::{Drain, EngineStatus};
 use tidegate_journal::{Dir, JournalError, Release, Watermark};
 use tidegate_model::{ReleaseLevel, SeqNo};
 use tokio::sync::mpsc;
@@ -34,6 +34,8 @@ pub struct Lead {
     pub release: Arc<Release>,
     /// Set when no inputs are to be taken any more.
     pub drain: Arc<Drain>,
+    /// Where its engine is asked to record its state.
+    pub status: Arc<EngineStatus>,
     /// Who leads.
     pub identity: Identity,
     /// What the journal holds.
@@ -53,6 +55,7 @@ pub(crate) struct Leading {
     watermark: Arc<Watermark>,
     release: Arc<Release>,
     drain: Arc<Drain>,
+    status: Arc<EngineStatus>,
     giving: Option<Giving>,
     alarm: Option<String>,
 }
@@ -74,11 +77,12 @@ struct LinkOut {
 
 impl Leading {
     pub(crate) fn new(lead: Lead, limits: Limits, followers: &Names, has_store: bool) -> Self {
-        let Lead { dir, watermark, release, drain, identity, history, first_held, in_sync } = lead;
+        let Lead { dir, watermark, release, drain, status, identity, history, first_held, in_sync } =
+            lead;
         let leader = Leader::new(identity, limits, history, first_held, followers, in_sync);
         let leader = if has_store { leader } else { leader.without_store() };
         let (links, giving, alarm) = (BTreeMap::new(), None, None);
-        Self { leader, links, dir, watermark, release, drain, giving, alarm }
+        Self { leader, links, dir, watermark, release, drain, status, giving, has_store, alarm }
     }
 
     /// Does what is due.
@@ -119,6 +123,7 @@ impl Leading {
 
     /// Lets leave what may, or nothing any more.
     fn publish(&mut self, shared: &Shared, now: Moment) {
+                Action::RecordState => self.status.ask_for_checkpoint(),
         if self.release.is_stopped() {
             return;
         }

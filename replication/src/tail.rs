@@ -3,7 +3,7 @@
 use crate::history::{EpochStart, History, HistoryError};
 use crate::message::{BODY_LEN_MAX, Control, EpochBegins, RecordsBuilder};
 use std::sync::Arc;
-use tidegate_journal::frame::KIND_SEAL;
+use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_SEAL};
 use tidegate_journal::{Dir, JournalError, Reader, Watermark};
 use tidegate_model::SeqNo;
 
@@ -86,7 +86,10 @@ impl Tail {
         while self.held.is_none() && out.len() < end {
             let Some(record) = self.reader.next()? else { break };
             let (kind, seq, payload) = (record.kind, record.seq, record.payload);
-            if kind == KIND_SEAL || seq <= self.after {
+            // A checkpoint of the last record that both have may come: then both compare their states at once.
+            let is_before =
+                if kind == KIND_CHECKPOINT { seq < self.after } else { seq <= self.after };
+            if kind == KIND_SEAL || is_before {
                 continue;
             }
             let era = Era { epoch: record.epoch, behaviour_version: record.behaviour_version };

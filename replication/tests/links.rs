@@ -19,7 +19,10 @@ use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND};
 use tidegate_journal::{Checkpoint, Dir};
 use tidegate_model::command::Configure;
 use tidegate_model::ids::Code;
-use tidegate_model::{Command, CommandRecord, MarketEvent, ReleaseLevel, SeqNo, StateHash};
+use tidegate_model::market::{Definition, MarketEventKind};
+use tidegate_model::{
+    Command, CommandRecord, MarketEvent, ReleaseLevel, SeqNo, StateHash, Symbol, UnixNanos,
+};
 use tidegate_replication::leader::{Identity, Limits, Names};
 use tidegate_replication::message::{
     Control, EpochBegins, Hello, Message, PROTOCOL_VERSION, RecordsBuilder, Refusal, Reply,
@@ -149,6 +152,7 @@ fn lead(node: &Node, dir: &Path, engine: &EngineHandle, release: &Arc<Release>) 
         watermark: open.watermark,
         release: Arc::clone(release),
         drain: engine.drain(),
+        status: Arc::clone(&engine.status),
         identity,
         history,
         first_held: SeqNo(1),
@@ -318,6 +322,54 @@ fn a_standby_whose_state_differs_stops_and_says_both_hashes() {
     );
 }
 
+/// A journal of epoch 1 with an instrument of this name.
+fn journal_with(dir: &Path, symbol: &str) {
+    let release = Arc::new(Release::new(ReleaseLevel::Process));
+    let mut rings = rings();
+    let (inputs, outputs) = rings.ends.take().expect("new");
+    let config = engine_config(dir, 1, 7, &release);
+    let engine = runtime::start(config, inputs, outputs, EventPosition::default(), ());
+    let engine = engine.expect("a thread");
+    let definition = Definition {
+        kind: MarketEventKind::Definition.wire(),
+        price_scale: 4,
+        flags: 0,
+        channel_id: 1,
+        ts_event: UnixNanos(1),
+        ts_recv: UnixNanos(1),
+        symbol: Symbol::new(symbol).expect("a name"),
+        tick_size_nano: 100_000,
+        lot_size_nano: 1_000_000_000,
+    };
+    rings.feed.push(definition.into_event()).expect("room");
+    wait_for("the instrument", || engine.status.market_events.load(Ordering::Relaxed) == 1);
+    engine.stop().expect("it ends in order");
+}
+
+#[test]
+fn two_journals_that_only_look_the_same_are_told_apart_when_one_follows_the_other() {
+    let authority = Authority::new();
+    let (at_a, at_b) = (free_address(), free_address());
+    let a = node(&authority.tls("a"), at_a, &[("b", at_b)]);
+    let b = node(&authority.tls("b"), at_b, &[("a", at_a)]);
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    journal_with(dirs[0].path(), "THIS");
+    journal_with(dirs[1].path(), "THAT");
+    let release = Arc::new(Release::with_followers(ReleaseLevel::Process));
+    let mut rings = rings();
+    let (inputs, outputs) = rings.ends.take().expect("new");
+    let config = engine_config(dirs[0].path(), 2, 7, &release);
+    let primary = runtime::start(config, inputs, outputs, EventPosition::default(), ());
+    let primary = primary.expect("a thread");
+    lead(&a, dirs[0].path(), &primary, &release);
+    let (standby, _) = stand_by(&b, dirs[1].path(), 7);
+    wait_for("the end", || standby.is_finished());
+    let error = standby.stop().expect_err("states differ").to_string();
+    assert!(error.contains("the state hash is"), "{error}");
+    wait_for("word of it", || a.status().contains("b: stopped: after input"));
+    primary.stop().expect("it ends in order");
+}
+
 /// Samples of how long it takes until a standby has applied what its primary had.
 fn lag(rate: u64, seconds: u64) -> Vec<Duration> {
     let authority = Authority::new();
@@ -356,6 +408,8 @@ fn lag(rate: u64, seconds: u64) -> Vec<Duration> {
         }
         sent
     });
+    // Long before the next is due the leader has recorded its state for the one that joined, and both are the same.
+    wait_for("a state to compare", || standby.status.checkpoint().is_some());
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut samples = Vec::new();
     std::thread::sleep(Duration::from_millis(300));

@@ -371,6 +371,7 @@ impl World {
                     }
                 }
                 Action::Close { link, .. } => closing.push(link),
+                Action::RecordState => {}
                 Action::WriteInSync(set) => node.lease.write_in_sync(set),
             }
         }

@@ -362,6 +362,7 @@ impl Node {
                         net.send(self.at, out.to, Item::Closed { link: out.link });
                     }
                 }
+                Action::RecordState => self.rig.engine.status().ask_for_checkpoint(),
                 Action::WriteInSync(set) => lease.write_in_sync(set),
             }
         }

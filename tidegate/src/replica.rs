@@ -255,6 +255,7 @@ pub fn closed(config: &Config, was_complete: bool) {
         && was_complete
         && let Err(error) = complete::close(&config.journal.dir)
     {
+        status: Arc::clone(&engine.status),
         tracing::warn!("cannot note that the journal was closed: {error}");
     }
 }

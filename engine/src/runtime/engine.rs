@@ -74,6 +74,9 @@ impl<S: Strategy> Engine<S> {
                 taken += 1;
             }
         }
+        if self.status.takes_ask() {
+            self.record_state()?;
+        }
         if taken > 0 {
             self.tell();
         }
@@ -108,6 +111,11 @@ impl<S: Strategy> Engine<S> {
     /// The state.
     pub fn core(&self) -> &Core {
         &self.core
+    }
+
+    /// What everyone may know of it.
+    pub fn status(&self) -> &EngineStatus {
+        &self.status
     }
 
     /// A syncer of its journal, for whoever drives an engine without a thread that syncs.

@@ -58,6 +58,8 @@ pub struct EngineStatus {
     checkpoint_hash: AtomicU64,
     /// Inputs that a recovery under way has applied so far, every now and then.
     pub recovering: AtomicU64,
+    /// Somebody wants the state recorded before that is due.
+    wants_checkpoint: AtomicBool,
     /// Market events applied.
     pub market_events: AtomicU64,
     /// Commands applied.
@@ -124,6 +126,18 @@ impl EngineStatus {
                 return (seq > 0).then_some(Checkpoint { seq: SeqNo(seq), hash });
             }
         }
+    }
+
+    /// Asks the engine to record the hash of its state in the journal with its next turn, for a follower that compares.
+    pub fn ask_for_checkpoint(&self) {
+        self.wants_checkpoint.store(true, Ordering::Release);
+    }
+
+    /// True once for each time that it was asked, or for several.
+    #[inline]
+    pub(super) fn takes_ask(&self) -> bool {
+        self.wants_checkpoint.load(Ordering::Relaxed)
+            && self.wants_checkpoint.swap(false, Ordering::Acquire)
     }
 
     pub(super) fn set_checkpoint(&self, checkpoint: Checkpoint) {
