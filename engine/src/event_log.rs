@@ -55,6 +55,16 @@ pub enum EventLogError {
     /// The journal that the log belongs to.
     #[error("the journal failed: {0}")]
     Beside(#[source] JournalError),
+    /// Its first segments are gone. Queries are answered from all events, and resumed streams would miss some.
+    #[error(
+        "the event log in {dir} begins with event {first}: restore its first segments (tidegate journal restore), or remove that folder, which is rebuilt if the journal goes back to its first input"
+    )]
+    NoBeginning {
+        /// Its folder.
+        dir: std::path::PathBuf,
+        /// The first event that is there.
+        first: u64,
+    },
     /// A record that is no event.
     #[error("record {number} of the event log is no event")]
     NotAnEvent {
@@ -189,6 +199,10 @@ pub fn open(
         if is_new && let Some((number, event)) = first_from(first)? {
             index.push((number, EventPosition::of(&event)));
         }
+    }
+    let begins_at = index.first().map_or(count + 1, |(number, _)| *number);
+    if begins_at > 1 {
+        return Err(EventLogError::NoBeginning { dir: dir.path().to_path_buf(), first: begins_at });
     }
     let last = match count {
         0 => None,
@@ -483,6 +497,24 @@ impl EventCursor {
 mod tests {
     use super::*;
     use bytemuck::Zeroable;
+    use tidegate_journal::writer::SEGMENT_LEN_MIN;
+
+    #[test]
+    fn a_log_without_its_first_segment_is_refused_and_says_what_to_do() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let config = Config { segment_len: SEGMENT_LEN_MIN, ..Config::default() };
+        let (mut writer, log) = open(dir.path(), config.clone()).expect("a new log");
+        for seq in 1..=2_000 {
+            let event = EventRecord { seq: SeqNo(seq), ..EventRecord::zeroed() };
+            writer.append(&event).expect("appended");
+        }
+        writer.writer.close().expect("closed");
+        drop(log);
+        std::fs::remove_file(dir.path().join(format!("{:020}.tgj", 1))).expect("it is there");
+        let error = open(dir.path(), config).expect_err("events are missing");
+        assert!(matches!(error, EventLogError::NoBeginning { first: 2.., .. }), "{error:?}");
+        assert!(error.to_string().contains("restore"), "{error}");
+    }
 
     #[test]
     fn settled_means_that_everything_sent_before_is_there() {

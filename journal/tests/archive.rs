@@ -7,8 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use tidegate_journal::archive::{
-    self, ArchivePruned, Archived, Folder, Store, newest_snapshot, prune_archive, prune_local,
-    restore,
+    self, ArchivePruned, Archived, Folder, Look, Store, prune_archive, prune_local, restore,
 };
 use tidegate_journal::chain::{self, Follower, LINK_EVERY};
 use tidegate_journal::frame::{
@@ -108,7 +107,7 @@ impl Store for Memory {
 }
 
 fn archive_all(dir: &Path, store: &dyn Store) -> Result<Archived, JournalError> {
-    archive::archive(dir, store, false, &mut |_| {})
+    archive::archive(dir, store, Look::Names, false, &mut |_| {})
 }
 
 #[test]
@@ -117,11 +116,12 @@ fn what_is_archived_is_restored_to_the_byte_and_leads_to_the_same_head() {
         (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
     append(dir.path(), LINK_EVERY + 9_000);
     let store = Folder::new(away.path().join("not/there/yet"));
-    let dry = archive::archive(dir.path(), &store, true, &mut |_| {}).unwrap();
+    let dry = archive::archive(dir.path(), &store, Look::Names, true, &mut |_| {}).unwrap();
     assert_eq!(store.list("").unwrap(), [""; 0], "a dry run stores nothing");
     let mut seen = Vec::new();
     let archived =
-        archive::archive(dir.path(), &store, false, &mut |step| seen.push(step.index)).unwrap();
+        archive::archive(dir.path(), &store, Look::Names, false, &mut |step| seen.push(step.index))
+            .unwrap();
     let here = segments(dir.path());
     assert!(here.len() > 10);
     assert_eq!(archived.segments, here.len() as u64);
@@ -253,6 +253,48 @@ fn every_damaged_object_is_named() {
 }
 
 #[test]
+fn what_rotted_in_the_archive_is_found_and_archived_again_while_it_is_here() {
+    let dir = TempDir::new().unwrap();
+    append(dir.path(), 12_000);
+    let store = Memory::default();
+    archive_all(dir.path(), &store).unwrap();
+    let whole = store.objects.borrow().clone();
+    let again = |look: Look, dry_run: bool| {
+        archive::archive(dir.path(), &store, look, dry_run, &mut |_| {}).unwrap()
+    };
+    assert_eq!(again(Look::Bytes, false).repaired, [""; 0]);
+    for (name, bytes) in &whole {
+        let mut changed = bytes.clone();
+        // Not every byte of a manifest is of a segment's bytes.
+        let at = if name.ends_with(".json") { 0 } else { bytes.len() / 2 };
+        changed[at] ^= 4;
+        store.objects.borrow_mut().insert(name.clone(), changed);
+        assert_eq!(again(Look::Names, false).repaired, [""; 0], "names are as they were");
+        let dry = again(Look::Bytes, true);
+        let stem = name.split('.').next().unwrap();
+        assert!(dry.repaired.len() == 1 && dry.repaired[0].contains(stem), "{name}: {dry:?}");
+        assert_eq!(again(Look::Bytes, false).segments, 1);
+        assert!(*store.objects.borrow() == whole, "{name} is as it was");
+    }
+    // An object that is gone is missed at once, but market events, which go earlier.
+    for name in whole.keys() {
+        store.objects.borrow_mut().remove(name);
+        let archived = again(Look::Names, false);
+        assert_eq!(archived.segments, u64::from(!name.contains(".market.")), "{name}");
+        store.objects.borrow_mut().insert(name.clone(), whole[name].clone());
+    }
+    // What is not here any more cannot be had again.
+    let first = whole.keys().find(|name| name.contains(".audit.")).unwrap();
+    store.objects.borrow_mut().insert(first.clone(), vec![1, 2, 3]);
+    let oldest = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let oldest = oldest.filter(|path| path.extension().is_some_and(|e| e == "tgj")).min().unwrap();
+    std::fs::remove_file(oldest).unwrap();
+    let archived = again(Look::Bytes, false);
+    assert!(archived.lost.len() == 1 && archived.lost[0].contains(first.as_str()), "{archived:?}");
+    assert_eq!((archived.segments, archived.repaired.len()), (0, 0));
+}
+
+#[test]
 fn only_what_is_archived_old_and_below_a_snapshot_goes() {
     let dir = TempDir::new().unwrap();
     append(dir.path(), 2 * LINK_EVERY + 20_000);
@@ -271,12 +313,6 @@ fn only_what_is_archived_old_and_below_a_snapshot_goes() {
     archive_all(dir.path(), &store).unwrap();
     same("snapshot", prune(0, Duration::ZERO, false));
     same("younger", prune(u64::MAX, Duration::MAX, false));
-    assert_eq!(newest_snapshot(dir.path()), None);
-    std::fs::create_dir(dir.path().join("snapshots")).unwrap();
-    for name in ["00000000000000000007.tgs", "00000000000000040000.tgs", "9.tmp", "x.tgs"] {
-        std::fs::write(dir.path().join("snapshots").join(name), "").unwrap();
-    }
-    assert_eq!(newest_snapshot(dir.path()), Some(SeqNo(40_000)));
     let dry = prune(40_000, Duration::ZERO, true);
     assert!(dry.segments > 3 && segments(dir.path()) == all);
     let below = prune(40_000, Duration::ZERO, false);

@@ -232,7 +232,13 @@ fn a_journal_goes_to_a_folder_and_comes_back_and_its_head_proves_it() {
 
     // Market events go from the archive, and from here what it has: nothing without a snapshot.
     let prune = ["prune", dir_text, "--archive", &store, "--market-days", "0", "--local-days", "0"];
-    let pruned = run(1, &prune).ok();
+    // A snapshot that cannot be read is none, whatever its name says.
+    let snapshots = dir.path().join("snapshots");
+    std::fs::create_dir_all(&snapshots).expect("made");
+    std::fs::write(snapshots.join("00000000000000008000.tgs"), "no snapshot").expect("written");
+    let pruned = run(1, &prune);
+    assert!(pruned.stderr.contains("00000000000000008000.tgs"), "{pruned:?}");
+    let pruned = pruned.ok();
     assert!(pruned.contains("a restart needs it: no snapshot is behind it"), "{pruned}");
     assert!(pruned.contains("market events of"), "{pruned}");
     assert!(segments(&target) == segments(dir.path()));

@@ -22,7 +22,7 @@ mod restore;
 pub mod store;
 
 pub use manifest::{MANIFEST_VERSION, Manifest};
-pub use prune::{ArchivePruned, LocalPruned, newest_snapshot, prune_archive, prune_local};
+pub use prune::{ArchivePruned, LocalPruned, prune_archive, prune_local};
 pub use restore::{Restored, instances, restore};
 pub use store::{Folder, Store};
 
@@ -54,7 +54,7 @@ pub struct Progress {
 }
 
 /// What [`archive`] did, or would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Archived {
     /// Segments archived now.
     pub segments: u64,
@@ -64,6 +64,10 @@ pub struct Archived {
     pub segment_bytes: u64,
     /// Bytes of their objects.
     pub stored_bytes: u64,
+    /// What is wrong with objects that were stored before and whose segment is here: it is archived again.
+    pub repaired: Vec<String>,
+    /// The same where the segment is not here any more: they cannot be had again.
+    pub lost: Vec<String>,
 }
 
 /// BLAKE3 and length of a segment's file.
@@ -116,13 +120,24 @@ struct Open {
     market: Packer,
 }
 
-/// Archives every sealed segment of `dir` that `store` does not have. With `dry_run` it only counts them.
+/// What is looked at again of that which was archived before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// That the objects of each manifest are there.
+    Names,
+    /// That they still give the bytes that were archived: all of them are read.
+    Bytes,
+}
+
+/// Archives every sealed segment of `dir` that `store` does not have. With `dry_run` it only counts them. What `store` has is looked at
+/// again, as far as `look` says: what is damaged and still here is archived again.
 ///
 /// # Errors
 /// [`JournalError::Store`] and [`JournalError::Archive`], which name the object; damage of the journal.
 pub fn archive(
     dir: impl Into<Dir>,
     store: &dyn Store,
+    look: Look,
     dry_run: bool,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Archived, JournalError> {
@@ -130,7 +145,17 @@ pub fn archive(
     let headers = headers(&dir)?;
     let mut archived = Archived::default();
     let Some(first) = headers.first() else { return Ok(archived) };
-    let there = stems(&store.list(&format!("{:032x}/", first.instance))?);
+    let names = store.list(&format!("{:032x}/", first.instance))?;
+    let mut there = stems(&names);
+    let here: BTreeSet<_> = headers.iter().map(Manifest::stem).collect();
+    for (stem, error) in damaged(store, names, look, watch)? {
+        if here.contains(&stem) {
+            archived.repaired.push(error.to_string());
+            there.remove(&stem);
+        } else {
+            archived.lost.push(error.to_string());
+        }
+    }
     let is_there = |header: &SegmentHeader| there.contains(&Manifest::stem(header));
     archived.already = headers.iter().filter(|header| is_there(header)).count() as u64;
     let Some(begin) = headers.iter().find(|header| !is_there(header)).copied() else {
@@ -180,6 +205,60 @@ pub fn archive(
         }
     }
     Ok(archived)
+}
+
+/// The segments of which not all is as it was archived, and what is wrong with them. Market events may be gone: they are not kept as
+/// long as the rest.
+fn damaged(
+    store: &dyn Store,
+    names: Vec<String>,
+    look: Look,
+    watch: &mut dyn FnMut(Progress),
+) -> Result<Vec<(String, JournalError)>, JournalError> {
+    let stems = stems(&names);
+    let names: BTreeSet<String> = names.into_iter().collect();
+    let mut damaged = Vec::new();
+    for (done, stem) in stems.iter().enumerate() {
+        let checked = if look == Look::Bytes {
+            let (done, total) = (done as u64, stems.len() as u64);
+            check_bytes(store, stem, &names, |index| {
+                watch(Progress { what: "check", index, done, total });
+            })
+        } else if names.contains(&audit_name(stem)) {
+            Ok(())
+        } else {
+            Err(missing(audit_name(stem)))
+        };
+        match checked {
+            Ok(()) => {}
+            Err(error @ JournalError::Archive { .. }) => damaged.push((stem.clone(), error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(damaged)
+}
+
+/// The objects of `stem` give the segment that its manifest is of.
+fn check_bytes(
+    store: &dyn Store,
+    stem: &str,
+    names: &BTreeSet<String>,
+    watch: impl FnOnce(u64),
+) -> Result<(), JournalError> {
+    let manifest = read_manifest(store, stem)?;
+    watch(manifest.index);
+    let audit = get(store, audit_name(stem))?;
+    let has_market = names.contains(&market_name(stem));
+    if !has_market && manifest.market.frames == 0 {
+        return Err(missing(market_name(stem)));
+    }
+    let market = has_market.then(|| get(store, market_name(stem))).transpose()?;
+    let rebuilt = rebuild(&manifest, stem, &audit, market.as_deref(), |_, _, _| {}, io::sink())?;
+    if has_market && rebuilt != manifest.file_blake3 {
+        let reason = "it does not give the bytes that were archived".to_string();
+        return Err(JournalError::Archive { object: stem.to_string(), reason });
+    }
+    Ok(())
 }
 
 /// Chain and reader at a place from which both come to the beginning of `begin` with every frame before it counted.

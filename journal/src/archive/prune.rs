@@ -33,13 +33,6 @@ pub struct ArchivePruned {
     pub bytes: u64,
 }
 
-/// The number of the newest snapshot in `DIR/snapshots`, by the names `SEQ.tgs`.
-pub fn newest_snapshot(dir: &std::path::Path) -> Option<SeqNo> {
-    let entries = std::fs::read_dir(dir.join("snapshots")).ok()?;
-    let seq = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".tgs")?.parse().ok();
-    entries.filter_map(|entry| seq(entry.ok()?.file_name())).max().map(SeqNo)
-}
-
 /// Takes away the first segments of `dir` that `store` has, that were written at least `age` ago, and whose records are all below
 /// `below`: what starts from there does not need them. The segment in use always stays, and so do those behind the last link
 /// that CHAIN holds.

@@ -6,7 +6,9 @@ use clap::Args;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tidegate_journal::archive::{self, Folder, Progress, Store};
+use tidegate_engine::replay::{ReplayError, resume};
+use tidegate_journal::Dir;
+use tidegate_journal::archive::{self, Folder, Look, Progress, Store};
 use tidegate_model::{SeqNo, UnixNanos};
 
 const SECS_PER_DAY: u64 = 86_400;
@@ -31,6 +33,9 @@ pub(super) struct ArchiveArgs {
     /// The store
     #[arg(long, value_name = "STORE")]
     to: String,
+    /// Read everything that was archived before as well, and archive again what is damaged there
+    #[arg(long)]
+    verify: bool,
     /// Say what would be archived, and store nothing
     #[arg(long)]
     dry_run: bool,
@@ -59,7 +64,7 @@ pub(super) struct RestoreArgs {
 #[derive(Args, Debug)]
 #[command(after_help = STORE_HELP)]
 pub(super) struct PruneArgs {
-    /// The journal's directory; its event log is pruned as well
+    /// The journal's directory; of its event log only what the archive has is pruned
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// The store that it was archived to
@@ -136,16 +141,26 @@ fn would(dry_run: bool) -> &'static str {
 
 pub(super) fn archive(args: &ArchiveArgs) -> Result<()> {
     let mut out = io::stdout().lock();
+    let look = if args.verify { Look::Bytes } else { Look::Names };
+    let mut lost = 0;
     for (stream, dir) in streams(&args.dir) {
         if stream == "events" && !dir.is_dir() {
             continue;
         }
         let store = open_store(&args.to, stream)?;
-        let archived = archive::archive(&dir, store.as_ref(), args.dry_run, &mut watch(stream))
+        let (store, dry_run) = (store.as_ref(), args.dry_run);
+        let archived = archive::archive(&dir, store, look, dry_run, &mut watch(stream))
             .with_context(|| {
                 format!("the {stream} are not all archived; what was done stays, run it again")
             })?;
         let would = would(args.dry_run);
+        for text in &archived.repaired {
+            writeln!(out, "{stream}: damaged and {would}archived again: {text}")?;
+        }
+        for text in &archived.lost {
+            writeln!(out, "{stream}: damaged, and its segment is not here any more: {text}")?;
+        }
+        lost += archived.lost.len();
         write!(
             out,
             "{stream}: {} segments {would}archived, {} were",
@@ -155,6 +170,11 @@ pub(super) fn archive(args: &ArchiveArgs) -> Result<()> {
             write!(out, "; {} bytes became {}", archived.segment_bytes, archived.stored_bytes)?;
         }
         writeln!(out)?;
+    }
+    if lost > 0 {
+        bail!(
+            "{lost} segments in the archive are damaged; put those objects back from a copy of the archive"
+        );
     }
     Ok(())
 }
@@ -211,6 +231,24 @@ pub(super) fn restore(args: &RestoreArgs) -> Result<()> {
     Ok(())
 }
 
+/// The input behind which a restart of the journal in `dir` begins: that of its newest snapshot that can be read and belongs to it;
+/// zero if there is none.
+fn restart_point(dir: &Path) -> Result<SeqNo> {
+    match resume(&Dir::from(dir), |_| Ok(())) {
+        Ok(resumed) => {
+            for error in &resumed.passed_over {
+                writeln!(io::stderr(), "note: {error}")?;
+            }
+            Ok(resumed.from.map_or(SeqNo::ZERO, |header| header.seq))
+        }
+        Err(error @ ReplayError::Pruned { .. }) => {
+            writeln!(io::stderr(), "note: {error}")?;
+            Ok(SeqNo::ZERO)
+        }
+        Err(error) => Err(error).context("cannot tell what a restart needs"),
+    }
+}
+
 pub(super) fn prune(args: &PruneArgs) -> Result<()> {
     let mut out = io::stdout().lock();
     let (now, would) = (now(), would(args.dry_run));
@@ -219,24 +257,27 @@ pub(super) fn prune(args: &PruneArgs) -> Result<()> {
             continue;
         }
         let store = open_store(&args.archive, stream)?;
-        // A restart reads inputs from the newest snapshot on; of events it reads none.
-        let below = match archive::newest_snapshot(&dir) {
-            Some(seq) if stream == "inputs" => seq,
-            None if stream == "inputs" && !args.without_snapshot => SeqNo::ZERO,
-            _ => SeqNo(u64::MAX),
-        };
-        let age = days(args.local_days);
         let (store, dry_run) = (store.as_ref(), args.dry_run);
-        let local =
-            archive::prune_local(&dir, store, below, age, now, dry_run, &mut watch(stream))?;
-        write!(
-            out,
-            "{stream} here: {} segments {would}taken away ({} bytes)",
-            local.segments, local.bytes
-        )?;
-        match local.kept_because {
-            Some(because) => writeln!(out, "; the next stays: {because}")?,
-            None => writeln!(out)?,
+        if stream == "events" {
+            // Queries are answered from all of them.
+            writeln!(out, "{stream} here: all stay, a start reads them")?;
+        } else {
+            let below = match restart_point(&dir)? {
+                SeqNo::ZERO if args.without_snapshot => SeqNo(u64::MAX),
+                below => below,
+            };
+            let age = days(args.local_days);
+            let watch = &mut watch(stream);
+            let local = archive::prune_local(&dir, store, below, age, now, dry_run, watch)?;
+            write!(
+                out,
+                "{stream} here: {} segments {would}taken away ({} bytes)",
+                local.segments, local.bytes
+            )?;
+            match local.kept_because {
+                Some(because) => writeln!(out, "; the next stays: {because}")?,
+                None => writeln!(out)?,
+            }
         }
         let (market, audit) = (days(args.market_days), days(args.audit_days));
         for instance in archive::instances(store)? {
