@@ -44,6 +44,7 @@ pub mod store;
 pub mod tail;
 pub mod tls;
 
+mod told;
 pub use follower::Follower;
 pub use history::History;
 pub use leader::Leader;

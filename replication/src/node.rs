@@ -10,6 +10,7 @@ use crate::standby::{self, FollowEnd, Following, Unbegun};
 use crate::store::{Etcd, StoreError};
 use crate::tls::Tls;
 use std::collections::BTreeMap;
+use crate::told::Told;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,6 +120,7 @@ pub(crate) struct Shared {
     following: Mutex<Option<Following>>,
     connections: AtomicUsize,
 }
+    told: Mutex<Told>,
 
 impl Shared {
     pub(crate) fn now(&self) -> Moment {
@@ -134,6 +136,10 @@ impl Shared {
     }
 
     pub(crate) fn leading(&self) -> MutexGuard<'_, Option<Leading>> {
+    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
         self.leading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,6 +193,7 @@ impl Node {
             following: Mutex::new(None),
             connections: AtomicUsize::new(0),
         });
+            told: Mutex::default(),
         runtime.spawn(listen(Arc::clone(&shared)));
         runtime.spawn(tick(Arc::clone(&shared)));
         if shared.lease.is_some() {
@@ -436,7 +443,17 @@ async fn listen(shared: Arc<Shared>) {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let from = incoming.remote_address();
-            if let Err(error) = serve(&shared, incoming).await {
+            let served = match quic::accept(incoming).await {
+                Ok(link) => serve(&shared, link).await,
+                Err(error) => {
+                    let (host, text) = (from.ip().to_string(), error.to_string());
+                    if shared.told().is_news(&host, &text) {
+                        tracing::warn!("{host} wanted to connect: {text}");
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = served {
                 tracing::info!("from {from}: {error}");
             }
             shared.connections.fetch_sub(1, Ordering::AcqRel);

@@ -268,7 +268,10 @@ pub(crate) async fn serve(shared: &Arc<Shared>, link: Link, hello: Hello) -> Res
     let greeted = match greeted {
         Ok(greeted) => greeted,
         Err(refusal) => {
-            tracing::warn!("follower '{name}' is refused: {refusal}");
+            let text = format!("follower '{name}' is refused: {refusal}");
+            if shared.told().is_news(&name, &text) {
+                tracing::warn!("{text}");
+            }
             out.send(&Control::Refused(refusal).to_bytes()).await?;
             out.finish().await;
             return Ok(());
@@ -352,6 +355,7 @@ async fn hear(shared: &Arc<Shared>, id: LinkId, incoming: &mut Incoming) -> Resu
     }
 }
 
+    shared.told().is_well(&name);
 impl Leading {
     /// The journal has changed under its writer. Nobody can follow it any more, so that nothing would leave: it ends, if there is
     /// one who has everything that left and can take over.

@@ -35,14 +35,14 @@ pub enum QuicError {
     #[error("cannot connect: {0}")]
     Connect(#[from] quinn::ConnectError),
     /// The connection.
-    #[error("the connection ended: {0}")]
+    #[error("the connection ended: {0}{hint}", hint = hint(.0))]
     Connection(#[from] quinn::ConnectionError),
     /// Nothing could be read.
     #[error("the link ended: {0}")]
-    Read(#[from] quinn::ReadExactError),
+    Read(#[source] quinn::ReadExactError),
     /// Nothing could be written.
     #[error("the link ended: {0}")]
-    Write(#[from] quinn::WriteError),
+    Write(#[source] quinn::WriteError),
     /// Bytes that are no message.
     #[error(transparent)]
     Message(#[from] MessageError),
@@ -52,9 +52,49 @@ pub enum QuicError {
     /// Nothing came in time.
     #[error("no answer within {PATIENCE:?}")]
     TimedOut,
+    /// An answer took too long.
+    #[error("no answer within {patience:?}")]
+    NoAnswer {
+        /// How long was waited.
+        patience: Duration,
+    },
     /// Something else came than was asked for.
     #[error("the other side sent something else than an answer")]
     NotAnAnswer,
+}
+
+/// What to do about an end of a connection, where its text does not say.
+fn hint(error: &quinn::ConnectionError) -> &'static str {
+    // RFC 9001, section 4.8: alerts of TLS are errors 0x100 to 0x1ff.
+    let code = match error {
+        quinn::ConnectionError::TransportError(error) => u64::from(error.code),
+        quinn::ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
+        _ => 0,
+    };
+    match code {
+        0x100..0x200 => {
+            "; the certificates of both nodes must be of one authority, name them as they are configured, and be valid today"
+        }
+        _ => "",
+    }
+}
+
+impl From<quinn::ReadExactError> for QuicError {
+    fn from(error: quinn::ReadExactError) -> Self {
+        match error {
+            quinn::ReadExactError::ReadError(quinn::ReadError::ConnectionLost(lost)) => lost.into(),
+            other => Self::Read(other),
+        }
+    }
+}
+
+impl From<quinn::WriteError> for QuicError {
+    fn from(error: quinn::WriteError) -> Self {
+        match error {
+            quinn::WriteError::ConnectionLost(lost) => lost.into(),
+            other => Self::Write(other),
+        }
+    }
 }
 
 impl From<tokio::time::error::Elapsed> for QuicError {
@@ -180,23 +220,33 @@ pub fn close(connection: &Connection, why: &str) {
     connection.close(VarInt::from_u32(0), why.as_bytes());
 }
 
-/// Asks node `name` at `address`, as an operator with that node's or another's certificate.
+/// Asks node `name` at `address`, with that node's or another's certificate. What it says while it is at it goes to `told`.
 ///
 /// # Errors
-/// [`QuicError`].
+/// [`QuicError`]: also if there is no answer within `patience`.
 pub async fn ask(
     endpoint: &Endpoint,
     name: &str,
     address: &str,
     request: Request,
     patience: Duration,
+    mut told: impl FnMut(&str),
 ) -> Result<Reply, QuicError> {
-    let mut link = connect(endpoint, name, address).await?;
-    link.out.send(&Control::Ask(request).to_bytes()).await?;
-    let (shape, body) = tokio::time::timeout(patience, link.incoming.next()).await??;
-    let Message::Control(Control::Reply(reply)) = Message::decode(shape, body)? else {
-        return Err(QuicError::NotAnAnswer);
+    let answered = async {
+        let mut link = connect(endpoint, name, address).await?;
+        link.out.send(&Control::Ask(request).to_bytes()).await?;
+        loop {
+            let (shape, body) = link.incoming.next().await?;
+            match Message::decode(shape, body)? {
+                Message::Control(Control::Reply(Reply::Waits(text))) => told(&text),
+                Message::Control(Control::Reply(reply)) => {
+                    close(&link.connection, "answered");
+                    return Ok(reply);
+                }
+                _ => return Err(QuicError::NotAnAnswer),
+            }
+        }
     };
-    close(&link.connection, "answered");
-    Ok(reply)
+    let late = |_| QuicError::NoAnswer { patience };
+    tokio::time::timeout(patience, answered).await.map_err(late)?
 }

@@ -361,6 +361,10 @@ fn promote(shared: &Shared, force: bool) -> Result<(), String> {
     match &shared.lease {
         Some(lease) => {
             let demand = if force { Demand::Force } else { Demand::Now };
+            if began.elapsed() > BACK_OFF.1 {
+                pause = BACK_OFF.0;
+                shared.told().is_well(&name);
+            }
             lease.change(|lease| lease.demand(demand));
         }
         None => {
@@ -378,7 +382,6 @@ fn promote(shared: &Shared, force: bool) -> Result<(), String> {
 async fn keep_link(shared: Arc<Shared>, state: Arc<State>, batches: mpsc::Sender<Batch>) {
     let mut pause = BACK_OFF.0;
     let mut turn = 0;
-    let mut told = String::new();
     while !state.is_over.load(Ordering::Acquire) {
         if let Some((name, address)) = primary_of(&shared, turn) {
             let began = Instant::now();
@@ -389,9 +392,8 @@ async fn keep_link(shared: Arc<Shared>, state: Arc<State>, batches: mpsc::Sender
             locked(&state.follower).disconnected();
             if let Err(ended) = linked {
                 let text = format!("'{name}' at {address}: {ended}");
-                if text != told {
+                if shared.told().is_news(&name, &text) {
                     tracing::warn!("{text}");
-                    told = text;
                 }
             }
             if began.elapsed() > BACK_OFF.1 {

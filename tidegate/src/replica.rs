@@ -146,6 +146,7 @@ pub fn follow<'n>(
                             .context("no primary tells which journal to follow");
                     }
                     Err(_) => {}
+            let mut told = String::new();
                 }
             }
         }
@@ -154,6 +155,10 @@ pub fn follow<'n>(
 }
 
 fn draw() -> Result<u128> {
+                    Err(why) if why != told => {
+                        tracing::warn!("{why}");
+                        told = why;
+                    }
     let text = crate::cmd::run::random_token()?;
     u128::from_str_radix(&text, 16).context("random bytes are hexadecimal")
 }

@@ -113,6 +113,7 @@ impl System {
         if config.risk.kill_file.is_some() {
             trigger::check_folder(&kill_file)?;
         }
+        tell_of_watermark(dir)?;
         let (log_writer, events, lost) = event_log::open_beside(dir, log_config, release.level())
             .map_err(|error| {
             let refused = log_refused(dir, &error);
@@ -556,6 +557,19 @@ impl Edge {
         served.context("the edge panicked")??;
         Ok(())
     }
+}
+
+/// Says so where nothing tells how far the disk has the journal.
+fn tell_of_watermark(dir: &Path) -> Result<()> {
+    let has_records = dir.is_dir() && tidegate_journal::oldest(dir)?.is_some();
+    if has_records && tidegate_journal::synced::read(dir)?.is_none() {
+        tracing::warn!(
+            "{} is missing or empty, which says how far the disk has the journal: it was written before there was one, or somebody took it \
+             away. Any damage is refused now, but for a record torn at the very end; the file is made anew",
+            dir.join("SYNCED").display()
+        );
+    }
+    Ok(())
 }
 
 /// What it means that the event log cannot be opened, and what can be done about it.
