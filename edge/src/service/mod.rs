@@ -32,10 +32,14 @@ use crate::tail::log_failed;
 use crate::view::View;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::time::Duration;
 use tidegate_client::proto;
 use tidegate_model::{Command, CommandRecord, Event, EventRecord, ReleaseLevel, SeqNo, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::{Response, Status};
+
+/// How long an answer that was released may take through the event log.
+const ON_ITS_WAY: Duration = Duration::from_millis(50);
 
 /// What came of an administrative command.
 type Done = Result<Response<proto::AdminResponse>, Status>;
@@ -169,8 +173,30 @@ impl Shared {
             self.reach(level, answer.record.seq).await?;
             Ok(answer)
         };
-        let released = tokio::time::timeout(self.limits.answer_timeout, released).await;
-        released.unwrap_or_else(|_| Err(outcome_unknown(self, request_id)))
+        let released = tokio::time::timeout(self.limits.answer_timeout, released);
+        tokio::select! {
+            biased;
+            released = released => {
+                released.unwrap_or_else(|_| Err(outcome_unknown(self, request_id)))
+            }
+            why = self.stopped() => Err(not_released(why)),
+        }
+    }
+
+    /// Why nothing is released any more, once that is so, and a moment later: what was released before is on its way.
+    async fn stopped(&self) -> &str {
+        let mut advance = self.advance.clone();
+        loop {
+            // Before the look, so that no step in between is missed.
+            advance.mark_unchanged();
+            if let Some(why) = self.release.stopped() {
+                tokio::time::sleep(ON_ITS_WAY).await;
+                return why;
+            }
+            if advance.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 
