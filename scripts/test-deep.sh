@@ -2,11 +2,13 @@
 # What takes too long for every commit: fuzz targets, property tests with many cases, kill loops, advisories.
 #   FUZZ_SECONDS    seconds for each fuzz target (120)
 #   PROPTEST_CASES  cases of each property test (20000; the everyday number is 256)
+#   ROUNDS          rounds in which primary and standby are killed (40)
 #   SIM_WORLDS      worlds of the simulator (20000; the everyday number is 2000)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fuzz_secs=${FUZZ_SECONDS:-120}
+export ROUNDS="${ROUNDS:-40}"
 export PROPTEST_CASES="${PROPTEST_CASES:-20000}"
 
 # A crate's fuzz targets lie in CRATE/fuzz, a workspace of its own for cargo-fuzz.

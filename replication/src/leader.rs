@@ -286,6 +286,11 @@ impl Leader {
         self.identity
     }
 
+    /// What its journal holds.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
     /// The journal has grown to `last`, in the leader's epoch.
     pub fn grown(&mut self, last: SeqNo) {
         if last <= self.history.last() {
@@ -477,15 +482,15 @@ impl Leader {
                 self.closed(id);
                 return Some(Action::Close { link: id, why: LinkError::Silent { name, silence } });
             }
+            if peer.lag.is_some() && !link.is_compared {
+                link.is_compared = true;
+                return Some(Action::RecordState);
+            }
             let is_due = link.told.is_none_or(|told| now.since(told) >= self.limits.heartbeat);
             if is_due || link.told_in_sync != in_sync {
                 link.told = Some(now);
                 link.told_in_sync = in_sync;
                 let (epoch, last) = (self.identity.epoch, self.history.last());
-            if peer.lag.is_some() && !link.is_compared {
-                link.is_compared = true;
-                return Some(Action::RecordState);
-            }
                 let heartbeat = Heartbeat { epoch, last, replicated: self.left, in_sync };
                 let message = Control::Heartbeat(heartbeat);
                 return Some(Action::Send { link: link.id, message });

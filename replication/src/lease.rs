@@ -103,6 +103,11 @@ impl Record {
         }
         Ok(())
     }
+
+    /// Whether the holder of `epoch` gave it up and nobody has taken it since.
+    pub fn is_given_up(&self, epoch: u64) -> bool {
+        self.epoch == epoch && self.holder.is_none()
+    }
 }
 
 /// What the store calls a version of the record; 0 is that there is none.
@@ -234,6 +239,7 @@ pub struct Lease {
     demand: Option<Demand>,
     wanted: Option<Names>,
     giving_up: Option<String>,
+    taking_back: bool,
     error: Option<RecordError>,
 }
 
@@ -270,6 +276,7 @@ impl Lease {
             demand: None,
             wanted: None,
             giving_up: None,
+            taking_back: false,
             error: None,
         }
     }
@@ -309,6 +316,25 @@ impl Lease {
         self.next_at = Moment::default();
     }
 
+    /// Of one that gave the lease up: takes it back, in the same epoch, unless somebody else holds it by now. It is done, one way or
+    /// the other, when [`Self::is_taking_back`] says so no more.
+    pub fn take_back(&mut self) {
+        self.giving_up = None;
+        self.taking_back = true;
+        self.next_at = Moment::default();
+    }
+
+    /// Whether it is not known yet if the lease could be taken back.
+    pub fn is_taking_back(&self) -> bool {
+        self.taking_back
+    }
+
+    /// Looks at the record at once: it was given up for this node.
+    pub fn look(&mut self) {
+        self.next_at = Moment::default();
+        self.must_read = true;
+    }
+
     /// Where it stands.
     pub fn standing(&self) -> Standing {
         self.standing
@@ -346,7 +372,8 @@ impl Lease {
             self.must_read |= flight.is_swap;
             self.flight = None;
         }
-        if matches!(self.standing, Standing::Over { .. }) || now < self.next_at {
+        let is_over = matches!(self.standing, Standing::Over { .. }) && !self.taking_back;
+        if is_over || now < self.next_at {
             return None;
         }
         let question = match (&self.known, self.must_read) {
@@ -389,6 +416,13 @@ impl Lease {
                 }
                 debug_assert_eq!(next.epoch, epoch, "the holder's record");
                 Some(next)
+            }
+            // Nobody has led since: the epoch goes on.
+            (Standing::Over { epoch }, Some(record))
+                if self.taking_back && record.is_given_up(epoch) =>
+            {
+                let holder = Some(self.who.name.clone());
+                Some(Record { holder, heir: None, writes: record.writes + 1, ..record.clone() })
             }
             (Standing::Candidate, Some(record)) if self.may_take(record, known.since, now) => {
                 let mut in_sync = record.in_sync.clone();
@@ -502,7 +536,9 @@ impl Lease {
                 self.settle(&record);
             }
             (Standing::Candidate, _, _) => self.next_at = self.next_look(now),
-            (Standing::Over { .. }, _, _) => {}
+            (Standing::Over { epoch }, record, _) => {
+                self.taking_back &= record.is_some_and(|record| record.is_given_up(epoch));
+            }
         }
     }
 
@@ -522,6 +558,7 @@ impl Lease {
         let until = at + self.timing.lease.saturating_sub(self.timing.margin);
         self.standing = Standing::Holder { epoch, until };
         self.demand = None;
+        self.taking_back &= self.giving_up.is_some();
         self.next_at = at + self.timing.renew;
         self.settle(record);
     }

@@ -18,7 +18,7 @@
 //! * [`tls`], [`quic`]: links over QUIC, certificates on both sides.
 //! * [`complete`]: whether a loss of power may have taken what was confirmed.
 //! * [`store`]: the lease's record in etcd.
-//! * [`node`]: the threads and tasks of a node; [`primary`] when it leads, [`standby`] when it follows.
+//! * [`node`]: the threads and tasks of a node; [`primary`] when it leads, [`standby`] when it follows; `promote`: what operators ask.
 //!
 //! # What must hold
 //!
@@ -38,13 +38,14 @@ pub mod lease;
 pub mod message;
 pub mod node;
 pub mod primary;
+mod promote;
 pub mod quic;
 pub mod standby;
 pub mod store;
 pub mod tail;
 pub mod tls;
-
 mod told;
+
 pub use follower::Follower;
 pub use history::History;
 pub use leader::Leader;

@@ -288,7 +288,20 @@ pub struct SnapshotBegins {
     pub len: u64,
 }
 
-/// What an operator asks a node.
+/// How a node stands, for one that is to lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stands {
+    /// The epoch that it leads in; `None` if it does not.
+    pub leads: Option<u64>,
+    /// Its journal; `None` if it has none yet.
+    pub instance: Option<u128>,
+    /// The epoch of its last record; `None` if it has none.
+    pub epoch: Option<u64>,
+    /// The number of its last record.
+    pub last: SeqNo,
+}
+
+/// What an operator, or another node, asks a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// How it stands.
@@ -303,15 +316,21 @@ pub enum Request {
         /// To which; any that can if `None`.
         to: Option<String>,
     },
+    /// How it stands, as [`Reply::Stands`].
+    Standing,
 }
 
-/// What a node answers an operator.
+/// What a node answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Done, or how it stands, in lines for people.
     Said(String),
     /// Not done, and why.
     Refused(String),
+    /// What it waits for; another answer follows.
+    Waits(String),
+    /// To [`Request::Standing`].
+    Stands(Stands),
 }
 
 /// Everything but records and pieces of snapshots.
@@ -669,6 +688,14 @@ mod tests {
             Control::HandOver(HandOver { epoch: 1, last: SeqNo(2) }),
             Control::Taken { epoch: 2 },
             Control::Snapshot(SnapshotBegins { seq: SeqNo(1), epoch: 2, len: 3 }),
+            Control::Ask(Request::Standing),
+            Control::Reply(Reply::Waits("for silence".into())),
+            Control::Reply(Reply::Stands(Stands {
+                leads: Some(3),
+                instance: Some(u128::MAX),
+                epoch: Some(3),
+                last: SeqNo(9),
+            })),
         ];
         for control in controls {
             let bytes = control.to_bytes();

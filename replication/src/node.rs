@@ -3,14 +3,15 @@
 use crate::Moment;
 use crate::leader::{Limits, Names};
 use crate::lease::{Candidate, Demand, Lease, Standing, Timing};
-use crate::message::{Control, Message, Reply, Request};
+use crate::message::{Control, Message, Stands};
 use crate::primary::{self, Lead, Leading};
+use crate::promote;
 use crate::quic::{self, Link, PATIENCE, QuicError};
 use crate::standby::{self, FollowEnd, Following, Unbegun};
 use crate::store::{Etcd, StoreError};
 use crate::tls::Tls;
-use std::collections::BTreeMap;
 use crate::told::Told;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,8 +120,8 @@ pub(crate) struct Shared {
     leading: Mutex<Option<Leading>>,
     following: Mutex<Option<Following>>,
     connections: AtomicUsize,
-}
     told: Mutex<Told>,
+}
 
 impl Shared {
     pub(crate) fn now(&self) -> Moment {
@@ -135,11 +136,11 @@ impl Shared {
         if first > newest { first } else { first + EPOCHS_A_ROUND }
     }
 
-    pub(crate) fn leading(&self) -> MutexGuard<'_, Option<Leading>> {
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn leading(&self) -> MutexGuard<'_, Option<Leading>> {
         self.leading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,8 +193,8 @@ impl Node {
             leading: Mutex::new(None),
             following: Mutex::new(None),
             connections: AtomicUsize::new(0),
-        });
             told: Mutex::default(),
+        });
         runtime.spawn(listen(Arc::clone(&shared)));
         runtime.spawn(tick(Arc::clone(&shared)));
         if shared.lease.is_some() {
@@ -340,6 +341,13 @@ impl Node {
         }
     }
 
+    /// What speaks against it that this node leads, whose journal stands as `own`, as far as the other nodes say that can be reached:
+    /// that one of them leads, or has more.
+    pub fn objection(&self, own: &Stands) -> Option<String> {
+        let others = self.runtime.as_ref()?.block_on(promote::others(&self.shared));
+        promote::objection(own, &others)
+    }
+
     /// Lines about how it stands, for people.
     pub fn status(&self) -> String {
         status(&self.shared)
@@ -373,7 +381,7 @@ pub struct Known {
     pub force: bool,
 }
 
-fn status(shared: &Shared) -> String {
+pub(crate) fn status(shared: &Shared) -> String {
     let now = shared.now();
     let mut text = format!("node {}: ", shared.name);
     if let Some(leading) = shared.leading().as_ref() {
@@ -461,8 +469,7 @@ async fn listen(shared: Arc<Shared>) {
     }
 }
 
-async fn serve(shared: &Arc<Shared>, incoming: quinn::Incoming) -> Result<(), QuicError> {
-    let mut link = quic::accept(incoming).await?;
+async fn serve(shared: &Arc<Shared>, mut link: Link) -> Result<(), QuicError> {
     let first = {
         let (shape, body) = tokio::time::timeout(PATIENCE, link.incoming.next()).await??;
         match Message::decode(shape, body)? {
@@ -472,24 +479,7 @@ async fn serve(shared: &Arc<Shared>, incoming: quinn::Incoming) -> Result<(), Qu
     };
     match first {
         Control::Hello(hello) => primary::serve(shared, link, hello).await,
-        Control::Ask(request) => answer(shared, link, request).await,
+        Control::Ask(request) => promote::answer(shared, &link.name, request, link.out).await,
         _ => Err(QuicError::NotAnAnswer),
     }
-}
-
-async fn answer(shared: &Arc<Shared>, link: Link, request: Request) -> Result<(), QuicError> {
-    tracing::warn!("'{}' asks: {request:?}", link.name);
-    let said = match primary::answer(shared, &request).await {
-        Some(said) => said,
-        None => standby::answer(shared, &request).await,
-    };
-    let reply = match said {
-        Ok(_) if request == Request::Status => Reply::Said(status(shared)),
-        Ok(text) => Reply::Said(text),
-        Err(why) => Reply::Refused(why),
-    };
-    let mut out = link.out;
-    out.send(&Control::Reply(reply).to_bytes()).await?;
-    out.finish().await;
-    Ok(())
 }

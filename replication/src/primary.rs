@@ -4,8 +4,8 @@
 use crate::Moment;
 use crate::history::History;
 use crate::leader::{Action, Identity, Leader, Limits, LinkId, Names};
-use crate::lease::Standing;
-use crate::message::{Control, Hello, Message, Refusal, Request};
+use crate::lease::{Lease, Standing};
+use crate::message::{Control, Hello, Message, Refusal, Stands};
 use crate::node::Shared;
 use crate::quic::{self, Incoming, Link, QuicError};
 use crate::tail::Tail;
@@ -57,6 +57,8 @@ pub(crate) struct Leading {
     drain: Arc<Drain>,
     status: Arc<EngineStatus>,
     giving: Option<Giving>,
+    /// Whether a store says who leads.
+    has_store: bool,
     alarm: Option<String>,
 }
 
@@ -64,8 +66,26 @@ pub(crate) struct Leading {
 #[derive(Debug)]
 struct Giving {
     to: String,
+    since: Moment,
+    /// The lease was given up for the heir.
     is_given: bool,
+    /// The heir was told to lead.
     is_told: bool,
+    /// It takes longer than a hand-over may.
+    is_late: bool,
+}
+
+/// How a hand-over stands, for the operator who asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// On its way.
+    Not,
+    /// The heir leads.
+    Taken,
+    /// This primary goes on.
+    Kept,
+    /// The heir was told and has not said that it leads, and no store says who does.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -103,6 +123,7 @@ impl Leading {
                     }
                 }
                 Action::Close { link, why } => self.close(link, &why.to_string()),
+                Action::RecordState => self.status.ask_for_checkpoint(),
                 Action::WriteInSync(set) => match &shared.lease {
                     Some(lease) => lease.change(|lease| lease.write_in_sync(set)),
                     None => self.leader.in_sync_stands(&set),
@@ -110,12 +131,12 @@ impl Leading {
             }
         }
         self.publish(shared, now);
-        self.hand_over(shared);
-        let alarm = self.leader.alarm(now).map(|alarm| alarm.to_string());
+        self.hand_over(shared, now);
+        let alarm = self.alarm(now);
         if alarm != self.alarm {
             match &alarm {
                 Some(alarm) => tracing::error!("{alarm}"),
-                None => tracing::warn!("the followers are in sync again"),
+                None => tracing::warn!("the alarm is over: followers are in sync"),
             }
             self.alarm = alarm;
         }
@@ -123,7 +144,6 @@ impl Leading {
 
     /// Lets leave what may, or nothing any more.
     fn publish(&mut self, shared: &Shared, now: Moment) {
-                Action::RecordState => self.status.ask_for_checkpoint(),
         if self.release.is_stopped() {
             return;
         }
@@ -137,8 +157,8 @@ impl Leading {
                 let lease = lease.locked();
                 match lease.standing() {
                     _ if lease.is_held(now) => None,
-                    // Given up for the one that is given over to: it has everything.
-                    Standing::Over { .. } if self.giving.as_ref().is_some_and(|giving| giving.is_given) => None,
+                    // Given up for the one that is given over to, and not taken by anybody yet: all in sync have everything.
+                    Standing::Over { epoch } if self.giving.is_some() && lease.record().is_some_and(|r| r.is_given_up(epoch)) => None,
                     Standing::Over { .. } => Some("the lease is held by another: start this one again as a standby".to_string()),
                     _ => Some("the lease could not be renewed in time: another may lead by now; start this one again as a standby".to_string()),
                 }
@@ -167,19 +187,38 @@ impl Leading {
         }
     }
 
-    /// Takes the next step of a hand-over, if one is on its way.
-    fn hand_over(&mut self, shared: &Shared) {
+    /// Takes the next step of a hand-over, if one is on its way. One that takes too long is taken back, unless the heir may lead by now.
+    fn hand_over(&mut self, shared: &Shared, now: Moment) {
         let Some(giving) = &mut self.giving else { return };
+        let lease = shared.lease.as_ref();
+        if now.since(giving.since) > shared.hand_over_max {
+            let was_late = std::mem::replace(&mut giving.is_late, true);
+            let may_go_on = match lease {
+                Some(lease) if giving.is_given => {
+                    if !was_late {
+                        lease.change(Lease::take_back);
+                    }
+                    let lease = lease.locked();
+                    lease.is_held(now) && !lease.is_taking_back()
+                }
+                _ => !giving.is_told,
+            };
+            if may_go_on {
+                self.keep();
+            }
+            return;
+        }
         if !self.drain.is_done() {
             return;
         }
         // Nothing comes after this number any more.
         self.leader.grown(self.watermark.seq());
         let Some((link, message)) = self.leader.hand_over(&giving.to) else { return };
-        if let Some(lease) = &shared.lease {
+        if let Some(lease) = lease {
             if !giving.is_given {
                 giving.is_given = true;
                 let to = giving.to.clone();
+                tracing::warn!("gives the lease up for '{to}'");
                 lease.change(|lease| lease.give_up(to));
             }
             if !matches!(lease.locked().standing(), Standing::Over { .. }) {
@@ -194,7 +233,7 @@ impl Leading {
     }
 
     /// Begins to give over.
-    pub(crate) fn give_to(&mut self, to: Option<String>) -> Result<String, String> {
+    pub(crate) fn give_to(&mut self, to: Option<String>, now: Moment) -> Result<String, String> {
         if let Some(giving) = &self.giving {
             return Ok(giving.to.clone());
         }
@@ -212,18 +251,56 @@ impl Leading {
             }
         };
         self.drain.ask(true);
-        self.giving = Some(Giving { to: to.clone(), is_given: false, is_told: false });
+        let (is_given, is_told, is_late) = (false, false, false);
+        self.giving = Some(Giving { to: to.clone(), since: now, is_given, is_told, is_late });
         Ok(to)
     }
 
-    /// Gives up a hand-over, if nobody was told to take over; false if somebody was.
-    fn keep(&mut self) -> bool {
-        if self.giving.as_ref().is_some_and(|giving| giving.is_given || giving.is_told) {
-            return false;
+    /// Goes on as primary instead of giving over.
+    pub(crate) fn keep(&mut self) {
+        if let Some(giving) = self.giving.take() {
+            tracing::warn!("'{}' has not taken over: this primary goes on", giving.to);
+            self.drain.ask(false);
         }
-        self.giving = None;
-        self.drain.ask(false);
-        true
+    }
+
+    /// How a hand-over stands that was begun.
+    pub(crate) fn given(&self) -> Given {
+        match &self.giving {
+            _ if self.leader.taken_by().is_some() => Given::Taken,
+            None => Given::Kept,
+            Some(giving) if giving.is_late && !self.has_store => Given::Unknown,
+            Some(_) => Given::Not,
+        }
+    }
+
+    /// The heir that was told to lead and has not said that it does, where nobody else says who leads.
+    pub(crate) fn heir(&self) -> Option<&str> {
+        let giving = self.giving.as_ref().filter(|giving| giving.is_told && giving.is_late);
+        giving.filter(|_| !self.has_store).map(|giving| giving.to.as_str())
+    }
+
+    /// How it stands, for another node.
+    pub(crate) fn stands(&mut self) -> Stands {
+        self.leader.grown(self.watermark.seq());
+        let Identity { epoch, instance, .. } = self.leader.identity();
+        let leads = !self.release.is_stopped() && !self.giving.as_ref().is_some_and(|g| g.is_told);
+        Stands {
+            leads: leads.then_some(epoch),
+            instance: Some(instance),
+            epoch: self.leader.history().last_epoch(),
+            last: self.leader.history().last(),
+        }
+    }
+
+    /// What an operator must hear of.
+    fn alarm(&self, now: Moment) -> Option<String> {
+        let heir = self.heir().map(|heir| {
+            format!(
+                "'{heir}' was told to lead and has not said that it does: nothing is taken here; if it does not lead, tidegate promote takes back"
+            )
+        });
+        heir.or_else(|| self.leader.alarm(now).map(|alarm| alarm.to_string()))
     }
 
     /// To whom a hand-over went that has come to its end.
@@ -250,7 +327,7 @@ impl Leading {
                 follower.name, progress.received, progress.applied, progress.synced
             );
         }
-        if let Some(alarm) = self.leader.alarm(now) {
+        if let Some(alarm) = self.alarm(now) {
             text += &format!("ALARM: {alarm}\n");
         }
         text
@@ -278,6 +355,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, link: Link, hello: Hello) -> Res
         }
     };
     let Greeted { id, mut batches, is_over } = greeted;
+    shared.told().is_well(&name);
     tracing::info!("follower '{name}' follows");
     let mut writing = tokio::spawn(async move {
         while let Some(batch) = batches.recv().await {
@@ -355,7 +433,6 @@ async fn hear(shared: &Arc<Shared>, id: LinkId, incoming: &mut Incoming) -> Resu
     }
 }
 
-    shared.told().is_well(&name);
 impl Leading {
     /// The journal has changed under its writer. Nobody can follow it any more, so that nothing would leave: it ends, if there is
     /// one who has everything that left and can take over.
@@ -428,44 +505,5 @@ impl Reading {
             }
         }
         Ok(())
-    }
-}
-
-/// What an operator asks a primary.
-pub(crate) async fn answer(
-    shared: &Arc<Shared>,
-    request: &Request,
-) -> Option<Result<String, String>> {
-    match request {
-        Request::Status => {
-            let now = shared.now();
-            Some(Ok(shared.leading().as_ref()?.status(now)))
-        }
-        Request::Promote { .. } => {
-            shared.leading().as_ref()?;
-            Some(Err("this node is the primary already".into()))
-        }
-        Request::HandOver { to } => {
-            let began = std::time::Instant::now();
-            let to = match shared.leading().as_mut()?.give_to(to.clone()) {
-                Ok(to) => to,
-                Err(why) => return Some(Err(why)),
-            };
-            while began.elapsed() < shared.hand_over_max {
-                if shared.leading().as_ref().is_none_or(|leading| leading.given_to().is_some()) {
-                    let took = began.elapsed().as_millis();
-                    return Some(Ok(format!(
-                        "'{to}' leads, {took} ms after this primary took its last input\n"
-                    )));
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            let stays = shared.leading().as_mut().is_some_and(Leading::keep);
-            let then = if stays { "this primary goes on" } else { "the lease is given up already" };
-            Some(Err(format!(
-                "'{to}' has not taken over within {:?}: {then}",
-                shared.hand_over_max
-            )))
-        }
     }
 }

@@ -4,9 +4,9 @@
 use crate::Moment;
 use crate::follower::{self, Follower, FollowerError, Told};
 use crate::history::History;
-use crate::lease::{Demand, Standing};
+use crate::lease::{Lease, Standing};
 use crate::message::{
-    Control, EpochBegins, Hello, Message, PROTOCOL_VERSION, Progress, Request, Stop,
+    Control, EpochBegins, Hello, Message, PROTOCOL_VERSION, Progress, Stands, Stop,
 };
 use crate::node::Shared;
 use crate::quic::{self, Link, Outgoing, PATIENCE, QuicError};
@@ -106,6 +106,12 @@ impl State {
         self.over.send_replace(true);
     }
 
+    fn lead_by_itself(&self, shared: &Shared, newest: u64) {
+        let epoch = shared.own_epoch(newest);
+        locked(&self.follower).heard_of(epoch);
+        lead(self, epoch);
+    }
+
     fn progress(&self) -> Progress {
         let taken = SeqNo(self.taken.load(Ordering::Acquire));
         let synced = self.release.synced().min(taken);
@@ -130,6 +136,41 @@ impl Following {
 
     pub(crate) fn is_complete(&self) -> bool {
         locked(&self.0.follower).is_complete()
+    }
+
+    /// How it stands, for another node.
+    pub(crate) fn stands(&self) -> Stands {
+        let follower = locked(&self.0.follower);
+        let history = follower.history();
+        let (epoch, last) = (history.last_epoch(), history.last());
+        Stands { leads: None, instance: follower.instance(), epoch, last }
+    }
+
+    /// Whether it has everything that was acknowledged, as far as it has heard; else why not.
+    pub(crate) fn check_entitled(&self) -> Result<(), String> {
+        let follower = locked(&self.0.follower);
+        if follower.in_sync() && follower.is_complete() {
+            return Ok(());
+        }
+        Err(format!(
+            "it was not in sync when it last heard of a primary (epoch {}, input {} of {}): inputs that were acknowledged may be missing; \
+             promote another, or accept that with --force",
+            follower.newest_epoch(),
+            self.0.taken.load(Ordering::Acquire),
+            follower.leader_last()
+        ))
+    }
+
+    /// How long the primary that it follows has said nothing; `None` if it follows none.
+    pub(crate) fn silence(&self, now: Moment) -> Option<Duration> {
+        let follower = locked(&self.0.follower);
+        follower.leader_epoch().and_then(|_| follower.silence(now))
+    }
+
+    /// Leads in an epoch of this node's own, where no store gives them out.
+    pub(crate) fn lead(&self, shared: &Shared) {
+        let newest = locked(&self.0.follower).newest_epoch();
+        self.0.lead_by_itself(shared, newest);
     }
 
     /// Lines for people.
@@ -308,76 +349,6 @@ fn lead(state: &State, epoch: u64) {
     state.end(Outcome::Leads { epoch });
 }
 
-/// What an operator asks a standby.
-pub(crate) async fn answer(shared: &Arc<Shared>, request: &Request) -> Result<String, String> {
-    match request {
-        Request::Status => Ok(String::new()),
-        Request::HandOver { .. } => Err("this node is no primary: ask the one that is".into()),
-        Request::Promote { force } => {
-            let began = Instant::now();
-            promote(shared, *force)?;
-            let patience = Duration::from_secs(3);
-            while began.elapsed() < patience {
-                if shared.leading().is_some() {
-                    let took = began.elapsed().as_millis();
-                    return Ok(format!("'{}' leads after {took} ms\n", shared.name));
-                }
-                if let Some(Outcome::Failed { why }) =
-                    shared.following().as_ref().and_then(Following::outcome)
-                {
-                    return Err(why);
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            Err(format!("it does not lead after {patience:?}; see: tidegate standby status"))
-        }
-    }
-}
-
-fn promote(shared: &Shared, force: bool) -> Result<(), String> {
-    let now = shared.now();
-    let following = shared.following();
-    let Some(Following(state)) = &*following else {
-        return Err("this node does not follow yet".into());
-    };
-    let mut follower = locked(&state.follower);
-    let at = state.taken.load(Ordering::Acquire);
-    let is_entitled = follower.in_sync() && follower.is_complete();
-    if !force && !is_entitled {
-        return Err(format!(
-            "it was not in sync when it last heard of a primary (epoch {}, input {at} of {}): inputs that were acknowledged may be missing; \
-             promote another, or accept that with --force",
-            follower.newest_epoch(),
-            follower.leader_last()
-        ));
-    }
-    let is_alive =
-        follower.silence(now).is_some_and(|silence| silence <= shared.limits.silence_max);
-    if !force && is_alive && follower.leader_epoch().is_some() {
-        return Err(
-            "its primary is alive: hand over with --planned, or stop the primary first".into()
-        );
-    }
-    match &shared.lease {
-        Some(lease) => {
-            let demand = if force { Demand::Force } else { Demand::Now };
-            if began.elapsed() > BACK_OFF.1 {
-                pause = BACK_OFF.0;
-                shared.told().is_well(&name);
-            }
-            lease.change(|lease| lease.demand(demand));
-        }
-        None => {
-            let epoch = shared.own_epoch(follower.newest_epoch());
-            follower.heard_of(epoch);
-            follower.disconnected();
-            drop(follower);
-            lead(state, epoch);
-        }
-    }
-    Ok(())
-}
-
 /// Finds the primary, follows it, and begins again when the link ends.
 async fn keep_link(shared: Arc<Shared>, state: Arc<State>, batches: mpsc::Sender<Batch>) {
     let mut pause = BACK_OFF.0;
@@ -390,14 +361,15 @@ async fn keep_link(shared: Arc<Shared>, state: Arc<State>, batches: mpsc::Sender
                 Err(error) => Err(Ended::Quic(error)),
             };
             locked(&state.follower).disconnected();
+            if began.elapsed() > BACK_OFF.1 {
+                pause = BACK_OFF.0;
+                shared.told().is_well(&name);
+            }
             if let Err(ended) = linked {
                 let text = format!("'{name}' at {address}: {ended}");
                 if shared.told().is_news(&name, &text) {
                     tracing::warn!("{text}");
                 }
-            }
-            if began.elapsed() > BACK_OFF.1 {
-                pause = BACK_OFF.0;
             }
         }
         turn += 1;
@@ -552,14 +524,9 @@ async fn confirm(
 /// The primary has given over.
 fn take_over(shared: &Shared, state: &State, epoch: u64) {
     match &shared.lease {
-        Some(lease) => lease.change(|lease| lease.demand(Demand::Now)),
-        None => {
-            let mut follower = locked(&state.follower);
-            let epoch = shared.own_epoch(epoch);
-            follower.heard_of(epoch);
-            drop(follower);
-            lead(state, epoch);
-        }
+        // It was given up for this node.
+        Some(lease) => lease.change(Lease::look),
+        None => state.lead_by_itself(shared, epoch),
     }
 }
 

@@ -191,7 +191,7 @@ fn client(tls: &Tls) -> (tokio::runtime::Runtime, quinn::Endpoint) {
 fn status(tls: &Tls, address: SocketAddr) -> Result<Reply, QuicError> {
     let (runtime, endpoint) = client(tls);
     let address = address.to_string();
-    runtime.block_on(quic::ask(&endpoint, "a", &address, Request::Status, PATIENCE))
+    runtime.block_on(quic::ask(&endpoint, "a", &address, Request::Status, PATIENCE, |_| {}))
 }
 
 #[test]

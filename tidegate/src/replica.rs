@@ -13,6 +13,7 @@ use tidegate_journal::{Dir, JournalError, Reader, Release};
 use tidegate_model::SeqNo;
 use tidegate_replication::complete;
 use tidegate_replication::leader::Identity;
+use tidegate_replication::message::Stands;
 use tidegate_replication::node::{Known, Node};
 use tidegate_replication::primary::Lead;
 use tidegate_replication::standby::{Outcome, Start, Unbegun};
@@ -63,9 +64,6 @@ pub enum NotLed {
     Cut(SeqNo),
 }
 
-/// How long the other nodes are asked whether one of them leads.
-const OTHERS_PATIENCE: Duration = Duration::from_millis(300);
-
 /// The node that the configuration describes.
 pub fn node(replication: &Replication) -> Result<Node> {
     let tls = Tls::read(&replication.files())?;
@@ -92,6 +90,13 @@ fn look(dir: &Path) -> Result<Found> {
     Ok(Found { instance, epoch: epochs.last().map_or(0, |(epoch, _)| *epoch) })
 }
 
+/// How the journal in `dir` stands, as recovery would find it.
+fn stands(dir: &Path, instance: Option<u128>) -> Result<Stands> {
+    let last = tidegate_journal::recovery::find_end(dir)?.map_or(SeqNo::ZERO, |end| end.last_seq);
+    let epoch = if last == SeqNo::ZERO { None } else { tail::history(dir, last)?.last_epoch() };
+    Ok(Stands { leads: None, instance, epoch, last })
+}
+
 /// Takes the lead for a primary that starts on the journal in `dir`.
 ///
 /// # Errors
@@ -110,10 +115,14 @@ pub fn lead(node: &Node, dir: &Path, force: bool) -> Result<Leading> {
              or accept the loss with --force"
         );
     }
-    // Without a store nobody else says who leads: one that is restarted out of habit must not lead beside the one promoted.
-    if !node.has_lease() && !force && node.instance(BEHAVIOUR_VERSION, OTHERS_PATIENCE).is_ok() {
+    // Without a store nobody else says who leads: one that is restarted out of habit must not lead beside the one promoted, nor
+    // begin anew what others have.
+    if !node.has_lease()
+        && !force
+        && let Some(why) = node.objection(&stands(dir, found.instance)?)
+    {
         bail!(
-            "another node leads: start this one with tidegate standby; only if that one must not lead, stop it first"
+            "{why}: start this one with tidegate standby; only to lose what it lacks, stop the other and lead with --force"
         );
     }
     let known = Known { instance, is_complete, newest_epoch: found.epoch, force };
@@ -137,6 +146,7 @@ pub fn follow<'n>(
         None => {
             writeln!(out, "standby   has no journal yet, and asks the primary which to begin")?;
             let began = std::time::Instant::now();
+            let mut told = String::new();
             loop {
                 match node.instance(BEHAVIOUR_VERSION, Duration::from_millis(500)) {
                     Ok(instance) => break instance,
@@ -145,8 +155,11 @@ pub fn follow<'n>(
                         return Err(anyhow!(why))
                             .context("no primary tells which journal to follow");
                     }
+                    Err(why) if why != told => {
+                        tracing::warn!("{why}");
+                        told = why;
+                    }
                     Err(_) => {}
-            let mut told = String::new();
                 }
             }
         }
@@ -155,10 +168,6 @@ pub fn follow<'n>(
 }
 
 fn draw() -> Result<u128> {
-                    Err(why) if why != told => {
-                        tracing::warn!("{why}");
-                        told = why;
-                    }
     let text = crate::cmd::run::random_token()?;
     u128::from_str_radix(&text, 16).context("random bytes are hexadecimal")
 }
@@ -246,6 +255,7 @@ pub fn take_lead(
         watermark: open.watermark,
         release: Arc::clone(release),
         drain: engine.drain(),
+        status: Arc::clone(&engine.status),
         identity: Identity { instance: open.instance, epoch, behaviour_version: BEHAVIOUR_VERSION },
         history,
         first_held,
@@ -260,7 +270,6 @@ pub fn closed(config: &Config, was_complete: bool) {
         && was_complete
         && let Err(error) = complete::close(&config.journal.dir)
     {
-        status: Arc::clone(&engine.status),
         tracing::warn!("cannot note that the journal was closed: {error}");
     }
 }

@@ -9,10 +9,13 @@ use tidegate_replication::message::{Reply, Request};
 use tidegate_replication::quic;
 use tidegate_replication::tls::Tls;
 
-/// How long an answer may take beyond what a hand-over may.
+/// How long an answer may take beyond what a hand-over may, and what taking it back may.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Lets a standby lead: at once, when the primary is gone, or by a hand-over of the primary, which loses nothing.
+/// Lets a standby lead: when the primary is gone, or by a hand-over of the primary, which loses nothing.
+///
+/// The standby waits until its primary has been silent for half a second, and asks the other nodes that it reaches: it refuses if one of
+/// them leads or has more. A primary that gave over to a standby which did not take it goes on when it is promoted itself.
 ///
 /// Without a lease in a consensus store, make sure that the old primary has ended before you promote a standby: nothing that it
 /// does can be acknowledged at the replica level, but below that level it would not know.
@@ -69,14 +72,17 @@ pub fn ask(path: &Path, node: Option<&str>, request: Request) -> Result<String> 
         }
         _ => (tls.name.clone(), replication.address()),
     };
-    let patience = PATIENCE + Duration::from_millis(replication.hand_over_ms.get());
+    let patience = PATIENCE + 2 * Duration::from_millis(replication.hand_over_ms.get());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let reply = runtime.block_on(async {
         let endpoint = quic::client(&tls)?;
-        quic::ask(&endpoint, &name, &address, request, patience).await
+        // What is said on the way is said anyway, whoever listens.
+        let told = |text: &str| drop(writeln!(io::stdout(), "'{name}' {text}"));
+        quic::ask(&endpoint, &name, &address, request, patience, told).await
     });
     match reply.with_context(|| format!("cannot ask '{name}' at {address}"))? {
         Reply::Said(text) => Ok(text),
         Reply::Refused(why) => bail!("'{name}' refuses: {why}"),
+        Reply::Waits(_) | Reply::Stands(_) => bail!("'{name}' answers what was not asked"),
     }
 }
