@@ -18,8 +18,13 @@ pub fn reload(core: &mut Core) {
     *core = loaded;
 }
 
+/// Inputs up to which states are read again at the full rate. After them ever more rarely: a long test has a large state, and has
+/// shown before what one more input changes.
+const OFTEN_UP_TO: u64 = 1_000;
+
 /// The same after one input of `each`, whose number says which.
 pub fn reload_sometimes(core: &mut Core, each: u64) {
+    let each = each * (1 + core.seq().0 / OFTEN_UP_TO);
     if tidegate_model::hash::fold(core.seq().0, each).is_multiple_of(each) {
         reload(core);
     }
