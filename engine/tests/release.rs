@@ -99,6 +99,13 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 fn start(dir: &Path, level: ReleaseLevel) -> Bench {
+    let mut bench = begin(dir, level);
+    bench.replicate_all();
+    bench
+}
+
+/// The same, with nothing confirmed by followers.
+fn begin(dir: &Path, level: ReleaseLevel) -> Bench {
     let release = Arc::new(Release::new(level));
     let gate = Arc::<Gate>::default();
     let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
@@ -124,7 +131,7 @@ fn start(dir: &Path, level: ReleaseLevel) -> Bench {
     let log_handle = event_log::start(writer, events, Arc::clone(&release)).expect("a thread");
     let engine = runtime::start(config, inputs, outputs, log.last(), ()).expect("it starts");
     wait_for("the engine to be alive", || engine.status.alive.load(Ordering::Acquire));
-    let mut bench = Bench {
+    Bench {
         engine,
         release,
         gate,
@@ -136,9 +143,7 @@ fn start(dir: &Path, level: ReleaseLevel) -> Bench {
         requests,
         commands: 0,
         events: 0,
-    };
-    bench.replicate_all();
-    bench
+    }
 }
 
 impl Bench {
@@ -417,6 +422,96 @@ fn a_full_release_buffer_holds_the_engine_and_says_so() {
     logs.expect("all is released");
     assert!(!status.is_waiting.load(Ordering::Relaxed));
     assert!(logged(&log) == all_events(dir.path()));
+}
+
+/// A journal whose events are more than the ring holds, and no log of them.
+fn many_events(dir: &Path) -> Vec<EventRecord> {
+    let mut bench = start(dir, ReleaseLevel::Process);
+    bench.set_up();
+    let order = new_order("same", Side::Buy, Some(cents(9_000)), 20_000, Gtc);
+    for _ in 0..EVENT_RING_CAPACITY + 1_000 {
+        bench.command(Command::NewOrder(order));
+    }
+    let (stopped, logs) = bench.stop();
+    stopped.expect("it stops in order");
+    logs.expect("all is released");
+    std::fs::remove_dir_all(dir.join("events")).expect("removed");
+    let events = all_events(dir);
+    assert!(events.len() > EVENT_RING_CAPACITY + 1_000, "{}", events.len());
+    events
+}
+
+#[test]
+fn more_than_the_ring_holds_is_recovered_before_anybody_confirms_it() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let before = many_events(dir.path());
+    let mut bench = begin(dir.path(), ReleaseLevel::Replica);
+    let status = Arc::clone(&bench.engine.status);
+    assert!(status.has_backlog.load(Ordering::Acquire), "it is alive, and the ring is full");
+    let held_at = bench.applied();
+    bench.order(1);
+    std::thread::sleep(100 * MOMENT);
+    assert_eq!(bench.applied(), held_at, "it takes nothing");
+    assert_eq!(bench.log.count(), 0, "nothing was confirmed");
+    // As far as is confirmed they leave, and with the last of the backlog inputs are taken again.
+    let middle = before[before.len() / 2].seq;
+    bench.release.set_replicated(middle);
+    let log = bench.log.clone();
+    wait_for("the first half", || log.last().seq == middle);
+    wait_for("room", || !status.has_backlog.load(Ordering::Acquire));
+    wait_for("the order", || status.seq.load(Ordering::Acquire) > held_at.0);
+    assert_eq!(log.last().seq, middle);
+    bench.release.set_replicated(SeqNo::MAX);
+    let (stopped, logs) = bench.stop();
+    stopped.expect("it stops in order");
+    logs.expect("all is released");
+    assert!(logged(&log) == all_events(dir.path()), "nothing is left out, none comes twice");
+}
+
+#[test]
+fn an_engine_that_holds_a_backlog_or_a_full_ring_can_be_stopped() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    many_events(dir.path());
+    // Never confirmed, and stopped: the ring is as full as it was.
+    let bench = begin(dir.path(), ReleaseLevel::Replica);
+    assert!(bench.engine.status.has_backlog.load(Ordering::Acquire));
+    let last = bench.applied();
+    let log = bench.log.clone();
+    let (stopped, logs) = bench.stop();
+    assert_eq!(stopped.expect("it stops in order").seq, last);
+    assert!(matches!(logs, Err(EventLogError::Unreleased { .. })), "{logs:?}");
+    assert_eq!(log.count(), 0);
+    drop(log);
+    // The same while it waits for room in the middle of an input: whoever stops it says that nothing leaves any more.
+    let mut bench = begin(dir.path(), ReleaseLevel::Replica);
+    let status = Arc::clone(&bench.engine.status);
+    bench.release.set_replicated(last);
+    wait_for("the backlog to go", || !status.has_backlog.load(Ordering::Acquire));
+    let log = bench.log.clone();
+    wait_for("the log", || log.last().seq == last);
+    let order = new_order("same", Side::Buy, Some(cents(9_000)), 20_000, Gtc);
+    while !status.is_waiting.load(Ordering::Relaxed) {
+        if bench.lane.try_send(CommandRecord::new(Command::NewOrder(order))).is_err() {
+            std::thread::yield_now();
+        }
+    }
+    bench.engine.ask_to_stop();
+    std::thread::sleep(100 * MOMENT);
+    assert!(!bench.engine.is_finished(), "it keeps what it has");
+    bench.release.stop("the test ends".into());
+    let engine = &bench.engine;
+    wait_for("the engine to end", || engine.is_finished());
+    let (stopped, _) = bench.stop();
+    assert!(matches!(stopped, Err(EngineError::ReleaseStopped { .. })), "{stopped:?}");
+    drop(log);
+    // All of it is told after the next start.
+    let again = start(dir.path(), ReleaseLevel::Process);
+    again.log_handle.settle(|| true).expect("it runs");
+    let log = again.log.clone();
+    let (stopped, logs) = again.stop();
+    stopped.expect("it stops in order");
+    logs.expect("all is released");
+    assert!(logged(&log) == all_events(dir.path()), "nothing is left out, none comes twice");
 }
 
 #[test]
