@@ -1,10 +1,12 @@
 //! The consensus store that keeps the lease's record.
 
 use crate::lease::{Answer, Question, Record, Revision};
+use crate::told::Told;
 use etcdserverpb::compare::CompareTarget;
 use etcdserverpb::kv_client::KvClient;
 use etcdserverpb::{Compare, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tonic::transport::{Channel, Endpoint};
 
@@ -13,6 +15,8 @@ mod etcdserverpb {
     tonic::include_proto!("etcdserverpb");
 }
 
+/// Who is talked of: each server remembers for itself.
+const ETCD: &str = "etcd";
 /// Bytes of a record: some names and an address.
 const RECORD_LEN_MAX: usize = 8 << 10;
 /// Servers of one etcd: more make it slower, not safer.
@@ -42,10 +46,32 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct Etcd {
     key: Vec<u8>,
-    servers: Vec<KvClient<Channel>>,
+    servers: Vec<Server>,
     /// The server that answered last.
     current: AtomicUsize,
     patience: Duration,
+}
+
+#[derive(Debug)]
+struct Server {
+    endpoint: Endpoint,
+    client: Mutex<KvClient<Channel>>,
+    told: Mutex<Told>,
+}
+
+impl Server {
+    fn locked(&self) -> MutexGuard<'_, KvClient<Channel>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client that connects with its first question.
+fn connect(endpoint: &Endpoint) -> KvClient<Channel> {
+    KvClient::new(endpoint.connect_lazy()).max_decoding_message_size(2 * RECORD_LEN_MAX)
 }
 
 impl Etcd {
@@ -57,16 +83,17 @@ impl Etcd {
         if servers.is_empty() || servers.len() > SERVERS_MAX {
             return Err(StoreError::Servers { count: servers.len() });
         }
-        let client = |address: &String| {
+        let server = |address: &String| {
             let endpoint = Endpoint::from_shared(address.clone())
                 .ok()
                 .filter(|endpoint| endpoint.uri().authority().is_some());
             let endpoint =
                 endpoint.ok_or_else(|| StoreError::Address { address: address.clone() })?;
             let endpoint = endpoint.connect_timeout(patience).timeout(patience).tcp_nodelay(true);
-            Ok(KvClient::new(endpoint.connect_lazy()).max_decoding_message_size(2 * RECORD_LEN_MAX))
+            let client = Mutex::new(connect(&endpoint));
+            Ok(Server { endpoint, client, told: Mutex::default() })
         };
-        let servers = servers.iter().map(client).collect::<Result<_, StoreError>>()?;
+        let servers = servers.iter().map(server).collect::<Result<_, StoreError>>()?;
         let (key, current) = (key.as_bytes().to_vec(), AtomicUsize::new(0));
         Ok(Self { key, servers, current, patience })
     }
@@ -74,7 +101,8 @@ impl Etcd {
     /// Asks; every failure is [`Answer::Unknown`], since a request that was sent may have been carried out.
     pub async fn ask(&self, question: &Question) -> Answer {
         let at = self.current.load(Ordering::Relaxed) % self.servers.len();
-        let mut client = self.servers[at].clone();
+        let server = &self.servers[at];
+        let mut client = server.locked().clone();
         let asked = async {
             match question {
                 Question::Read => self.read(&mut client).await,
@@ -84,11 +112,18 @@ impl Etcd {
             }
         };
         let problem = match tokio::time::timeout(self.patience, asked).await {
-            Ok(Ok(answer)) => return answer,
+            Ok(Ok(answer)) => {
+                server.told().is_well(ETCD);
+                return answer;
+            }
             Ok(Err(status)) => status.to_string(),
             Err(_) => format!("no answer within {:?}", self.patience),
         };
-        tracing::warn!("etcd: {problem}");
+        if server.told().is_news(ETCD, &problem) {
+            tracing::warn!("etcd at {}: {problem}", server.endpoint.uri());
+        }
+        // A connection of before a cut waits ever longer until it sends again what was lost.
+        *server.locked() = connect(&server.endpoint);
         self.current.store(at + 1, Ordering::Relaxed);
         Answer::Unknown
     }
