@@ -166,7 +166,9 @@ fn stand_by(node: &Node, dir: &Path, instance: u128) -> (EngineHandle, Arc<Relea
     let mut rings = rings();
     let (inputs, outputs) = rings.ends.take().expect("new");
     let (end, unbegun) = node.queue(Arc::clone(&release));
-    let config = engine_config(dir, 0, instance, &release);
+    let epochs = tidegate_journal::epochs(dir).unwrap_or_default();
+    let epoch = epochs.last().map_or(0, |(epoch, _)| *epoch);
+    let config = engine_config(dir, epoch, instance, &release);
     let logged = EventPosition::default();
     let engine = runtime::start_standby(config, inputs, outputs, logged, (), end);
     let engine = engine.expect("a thread");
