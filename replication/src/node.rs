@@ -120,6 +120,8 @@ pub(crate) struct Shared {
     leading: Mutex<Option<Leading>>,
     following: Mutex<Option<Following>>,
     connections: AtomicUsize,
+    /// Operators who wait for an answer.
+    pub(crate) asks: AtomicUsize,
     told: Mutex<Told>,
 }
 
@@ -193,6 +195,7 @@ impl Node {
             leading: Mutex::new(None),
             following: Mutex::new(None),
             connections: AtomicUsize::new(0),
+            asks: AtomicUsize::new(0),
             told: Mutex::default(),
         });
         runtime.spawn(listen(Arc::clone(&shared)));
@@ -356,6 +359,11 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        // Whoever asked what has become of it by now is told.
+        let until = Instant::now() + PATIENCE / 10;
+        while self.shared.asks.load(Ordering::Acquire) > 0 && Instant::now() < until {
+            std::thread::sleep(TICK);
+        }
         *self.shared.leading() = None;
         *self.shared.following() = None;
         self.shared.endpoint.close(quinn::VarInt::from_u32(0), b"the node stops");

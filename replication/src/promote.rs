@@ -7,6 +7,7 @@ use crate::primary::{Given, Leading};
 use crate::quic::{self, Outgoing, QuicError};
 use crate::standby::{Following, Outcome};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long the other nodes have to say how they stand: some times a handshake over a long way.
@@ -44,7 +45,18 @@ pub(crate) async fn answer(
     request: Request,
     out: Outgoing,
 ) -> Result<(), QuicError> {
-    let mut asker = Asker(out);
+    shared.asks.fetch_add(1, Ordering::AcqRel);
+    let answered = answered(shared, name, request, Asker(out)).await;
+    shared.asks.fetch_sub(1, Ordering::AcqRel);
+    answered
+}
+
+async fn answered(
+    shared: &Arc<Shared>,
+    name: &str,
+    request: Request,
+    mut asker: Asker,
+) -> Result<(), QuicError> {
     let done = match request {
         Request::Standing => match stands(shared) {
             Some(stands) => Ok(Reply::Stands(stands)),
