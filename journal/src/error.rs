@@ -76,6 +76,30 @@ pub enum JournalError {
         /// The directory.
         dir: PathBuf,
     },
+    /// What says in which epochs records were written that are not here any more is damaged.
+    #[error(
+        "{path} is damaged: it tells the epochs of records that were taken away; restore it from a copy, or remove it, and standbys that need those records get an empty folder"
+    )]
+    BadEpochs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another journal is taking the place of this one.
+    #[error(
+        "another journal is taking the place of the one in {dir}: start a node on it, which ends that"
+    )]
+    Exchanging {
+        /// The journal's directory.
+        dir: PathBuf,
+    },
+    /// What says where a journal goes that another takes the place of is damaged.
+    #[error(
+        "{path} is damaged: it tells where the journal here is set aside that the one in {} takes the place of; move one of them away", .path.parent().unwrap_or(.path).display()
+    )]
+    BadExchange {
+        /// The file.
+        path: PathBuf,
+    },
     /// A segment's header is damaged or belongs to something else.
     #[error("{path} has a bad segment header: {reason}; restore the file from a copy")]
     BadHeader {

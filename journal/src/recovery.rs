@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use tidegate_model::SeqNo;
 
 /// Where what is cut is set aside.
-const CUT_DIR: &str = "cut";
+pub(crate) const CUT_DIR: &str = "cut";
 /// Bytes moved at once.
 const BLOCK_LEN: usize = 64 * 1024;
 
@@ -77,7 +77,7 @@ pub(crate) fn recover(dir: &Dir, config: &Config) -> Result<Start, JournalError>
     let known = known.or(synced.map(|synced| synced.instance));
     let instance = known.map_or_else(draw_instance, Ok)?;
     let certain = synced.map(|synced| synced.position);
-    let first_index = indexes.first().copied().unwrap_or(1);
+    let first_index = indexes.first().copied().unwrap_or(config.first_index.max(1));
     let from = match config.check {
         Check::All => first_index,
         Check::LastSegment => last_looked_at(&headers, certain, first_index),
@@ -179,7 +179,10 @@ pub fn find_end(dir: impl Into<Dir>) -> Result<Option<JournalEnd>, JournalError>
 
 /// The segment from which on records are read by those who read the rest anyway: what was synced before it is whole.
 fn last_looked_at(headers: &[SegmentHeader], certain: Option<Position>, first: u64) -> u64 {
-    let used = headers.iter().rev().find(|header| header.first_seq.is_some());
+    let is_certain = |index| certain.is_some_and(|certain: Position| index < certain.segment);
+    // What lies behind a segment that a loss of power left unused goes with it.
+    let kept = headers.iter().take_while(|h| h.first_seq.is_some() || is_certain(h.index));
+    let used = kept.filter(|header| header.first_seq.is_some()).last();
     let last = used.map_or(first, |header| header.index);
     certain.map_or(last, |certain| last.min(certain.segment)).max(first)
 }
@@ -203,8 +206,14 @@ fn read_headers(
                 index,
             })?,
         };
-        check_header(dir, &header.1, headers.first(), config)?;
-        headers.push(header.1);
+        let header = header.1;
+        let is_unused = may_be_bad && header.first_seq.is_none();
+        check_header(dir, &header, headers.first(), config, is_unused)?;
+        headers.push(header);
+        if is_unused {
+            // What lies behind it, after a loss of power, goes with it.
+            break;
+        }
     }
     Ok(headers)
 }
@@ -214,6 +223,7 @@ fn check_header(
     header: &SegmentHeader,
     first: Option<&SegmentHeader>,
     config: &Config,
+    is_unused: bool,
 ) -> Result<(), JournalError> {
     let path = || segment_path(dir.path(), header.index);
     let expected = config.instance.or(first.map(|first| first.instance));
@@ -222,7 +232,7 @@ fn check_header(
     {
         return Err(JournalError::WrongInstance { path: path(), found: header.instance, expected });
     }
-    if header.epoch > config.epoch {
+    if header.epoch > config.epoch && !is_unused {
         let (found, asked) = (header.epoch, config.epoch);
         return Err(JournalError::StaleEpoch { path: path(), found, asked });
     }

@@ -51,6 +51,8 @@ pub struct Config {
     pub behaviour_version: u32,
     /// The number of the first record of a new journal, at least 1.
     pub first_seq: SeqNo,
+    /// The number of the first segment of a new journal: 1 unless what came before it is elsewhere.
+    pub first_index: u64,
     /// How much is read at the beginning.
     pub check: Check,
     /// Segments are made by the writer's own thread when they are needed, not ahead by another: for a simulator.
@@ -65,6 +67,7 @@ impl Default for Config {
             epoch: 0,
             behaviour_version: 1,
             first_seq: SeqNo(1),
+            first_index: 1,
             check: Check::All,
             is_inline: false,
         }

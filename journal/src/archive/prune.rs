@@ -85,6 +85,9 @@ pub fn prune_local(
             return Err(JournalError::Archive { object: stem, reason });
         }
         if !dry_run {
+            if pruned.segments == 0 {
+                crate::epochs::keep(&dir)?;
+            }
             // From the first on, so that no hole is ever seen.
             dir.remove(&path)?;
             dir.sync()?;
