@@ -508,6 +508,27 @@ pub(crate) fn link_below(dir: &Dir, seq: SeqNo) -> Result<Head, JournalError> {
     found.ok_or_else(lost)
 }
 
+/// From where on a copy of the records up to `seq` must begin so that its chain can be led on: the number of its first record, and
+/// the link to [`seed`] it with. Where no link lies below `seq` the copy begins as this journal does, with a later link; without any, if
+/// this journal lost its own.
+///
+/// # Errors
+/// [`JournalError::NoJournal`], and what is wrong with headers and CHAIN.
+pub fn base(dir: impl Into<Dir>, seq: SeqNo) -> Result<(SeqNo, Option<Head>), JournalError> {
+    let dir = dir.into();
+    let (links, first) = match usable(&dir) {
+        Ok(Some((links, first, _))) => (links, first),
+        Ok(None) => return Err(JournalError::NoJournal { dir: dir.path().to_path_buf() }),
+        Err(JournalError::ChainLost { first, .. }) => return Ok((SeqNo(first), None)),
+        Err(error) => return Err(error),
+    };
+    let mut held = links.entries.iter().filter(|link| link.seq.0 + 1 >= first.0);
+    match held.clone().rfind(|link| link.seq < seq) {
+        Some(link) => Ok((link.seq.next(), Some(*link))),
+        None => Ok((first, held.next().copied())),
+    }
+}
+
 /// The last link that CHAIN holds, once it is on the disk.
 pub(crate) fn last_kept_link(dir: &Dir) -> Result<Option<SeqNo>, JournalError> {
     let Some(links) = Links::read(dir)? else { return Ok(None) };
@@ -517,7 +538,7 @@ pub(crate) fn last_kept_link(dir: &Dir) -> Result<Option<SeqNo>, JournalError> {
 }
 
 /// Lets the chain of a journal that does not begin with the first record go on from `link`: for a standby that starts from a
-/// snapshot at a multiple of [`LINK_EVERY`], and for a restored copy. Call it before anything follows the journal.
+/// snapshot ([`base`]), and for a restored copy. Call it before anything follows the journal.
 ///
 /// # Errors
 /// [`JournalError::Io`].

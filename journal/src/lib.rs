@@ -19,6 +19,8 @@
 //! * **Nothing is overwritten.** A sealed segment is never opened for writing again; recovery copies what it cuts to the
 //!   directory `cut`, clears it, seals the segment, and begins a new one. A follower whose end its leader never had cuts
 //!   that the same way ([`recovery::cut_after`]).
+//! * **One journal or the other.** Where another takes a journal's place ([`exchange`]), the old one is set aside whole, and a crash
+//!   on the way leaves what goes on from there.
 //! * **Nothing is skipped.** Damage below the watermark is a typed error that names file and offset.
 //! * The append allocates nothing and makes no system call, except where a segment is full.
 //! * Readers never map a file: a file that shrinks under a map kills the process with SIGBUS, a short read does not.
@@ -38,6 +40,7 @@ mod crc;
 mod directory;
 pub mod epochs;
 pub mod error;
+pub mod exchange;
 pub mod frame;
 pub mod header;
 mod mapped;

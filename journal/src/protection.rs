@@ -52,6 +52,8 @@ protections! {
     Complete => "complete",
     /// A snapshot is of the epoch that the journal has at its number.
     SnapshotEpoch => "snapshot_epoch",
+    /// A journal takes another's place whole, whatever happens on the way.
+    Exchange => "exchange",
 }
 
 #[cfg(feature = "breakable")]
