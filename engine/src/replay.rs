@@ -240,6 +240,45 @@ pub struct Resumed {
     pub passed_over: Vec<SnapshotError>,
 }
 
+/// What a snapshot must fit to belong to a journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    instance: u128,
+    /// The first input that is there.
+    first: SeqNo,
+    /// The epoch of the oldest segment.
+    epoch: u64,
+    epochs: Vec<(u64, SeqNo)>,
+}
+
+impl Journal {
+    /// That of the journal in `dir`; `None` if nothing was ever written.
+    pub(crate) fn of(dir: &Dir) -> Result<Option<Self>, JournalError> {
+        let Some(oldest) = oldest(dir)? else { return Ok(None) };
+        let (instance, first) = (oldest.instance, oldest.first_seq.unwrap_or(SeqNo(1)));
+        Ok(Some(Self { instance, first, epoch: oldest.epoch, epochs: epochs(dir)? }))
+    }
+
+    /// Lets a snapshot pass that is of an input of this journal, and behind which all inputs are there.
+    pub(crate) fn check(&self, header: &Header) -> Result<(), String> {
+        let written_in = self.epochs.iter().rfind(|(_, first)| *first <= header.seq);
+        let epoch = written_in.map_or(self.epoch.min(header.epoch), |(epoch, _)| *epoch);
+        if header.instance != self.instance {
+            return Err("it is of another journal".into());
+        }
+        if header.epoch != epoch && !is_removed(Protection::SnapshotEpoch) {
+            let (seq, taken) = (header.seq, header.epoch);
+            return Err(format!(
+                "it was taken in epoch {taken}, the journal has input {seq} from epoch {epoch}"
+            ));
+        }
+        if header.seq.next() < self.first {
+            return Err(format!("the journal begins with input {} only", self.first));
+        }
+        Ok(())
+    }
+}
+
 /// Begins a replay of the journal in `dir` with the newest good snapshot that belongs to it and `fits`, or with the first input
 /// if there is none.
 ///
@@ -249,29 +288,12 @@ pub fn resume(
     dir: &Dir,
     fits: impl Fn(&Header) -> Result<(), String>,
 ) -> Result<Resumed, ReplayError> {
-    let Some(oldest) = oldest(dir)? else {
+    let Some(journal) = Journal::of(dir)? else {
         let inputs = Inputs::open(dir)?;
         return Ok(Resumed { inputs, replayed: None, from: None, passed_over: Vec::new() });
     };
-    let (instance, first) = (oldest.instance, oldest.first_seq.unwrap_or(SeqNo(1)));
-    let epochs = epochs(dir)?;
-    let belongs = |header: &Header| {
-        let written_in = epochs.iter().rfind(|(_, first)| *first <= header.seq);
-        let epoch = written_in.map_or(oldest.epoch.min(header.epoch), |(epoch, _)| *epoch);
-        if header.instance != instance {
-            return Err("it is of another journal".into());
-        }
-        if header.epoch != epoch && !is_removed(Protection::SnapshotEpoch) {
-            let (seq, taken) = (header.seq, header.epoch);
-            return Err(format!(
-                "it was taken in epoch {taken}, the journal has input {seq} from epoch {epoch}"
-            ));
-        }
-        if header.seq.next() < first {
-            return Err(format!("the journal begins with input {first} only"));
-        }
-        fits(header)
-    };
+    let first = journal.first;
+    let belongs = |header: &Header| journal.check(header).and_then(|()| fits(header));
     let (loaded, passed_over) = newest(dir, belongs);
     let Some(Loaded { header, core }) = loaded else {
         if first > SeqNo(1) {

@@ -3,23 +3,23 @@
 use super::{EventsSoFar, KEPT, folder};
 use crate::core::{Core, LoadError, STATE_VERSION};
 use crate::event_log::EventPosition;
-use crate::replay::BEHAVIOUR_VERSION;
+use crate::replay::{BEHAVIOUR_VERSION, Journal};
 use std::io;
 use std::path::{Path, PathBuf};
-use tidegate_journal::Dir;
 use tidegate_journal::storage::{LockRefused, Open, StorageFile};
+use tidegate_journal::{Dir, synced};
 use tidegate_model::{SeqNo, StateHash, UnixNanos};
 
 const MAGIC: [u8; 8] = *b"TGSNAP\r\n";
 const FORMAT_VERSION: u16 = 1;
-const HEADER_LEN: usize = 144;
-const HASH_AT: usize = 112;
-const SUFFIX: &str = ".tgs";
-const UNFINISHED_SUFFIX: &str = ".tgs.tmp";
+pub(super) const HEADER_LEN: usize = 144;
+pub(super) const HASH_AT: usize = 112;
+pub(super) const SUFFIX: &str = ".tgs";
+pub(super) const UNFINISHED_SUFFIX: &str = ".tgs.tmp";
 const LOCK_NAME: &str = "LOCK";
 const DIGITS: usize = 20;
 /// The longest body that is read, 16 GiB: twice what the largest capacities can fill.
-const BODY_LEN_MAX: u64 = 1 << 34;
+pub(super) const BODY_LEN_MAX: u64 = 1 << 34;
 
 /// What a snapshot says about itself; the layout is in the head of the module above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,14 @@ pub enum SnapshotError {
         /// What is wrong with it.
         source: LoadError,
     },
+    /// More bytes of it come than may.
+    #[error("a snapshot of {len} bytes or more comes, it may have {max}")]
+    TooLong {
+        /// How many came, or were to come.
+        len: u64,
+        /// The most.
+        max: u64,
+    },
     /// It is whole, and cannot be begun from here.
     #[error("{path} does not fit: {why}")]
     Unfit {
@@ -111,7 +119,7 @@ pub struct Loaded {
     pub core: Core,
 }
 
-fn io_error<'a>(
+pub(super) fn io_error<'a>(
     what: &'static str,
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> SnapshotError + 'a {
@@ -202,8 +210,8 @@ fn hash_of(header: &[u8; HEADER_LEN], body: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn path_of(folder: &Dir, seq: SeqNo) -> PathBuf {
-    folder.path().join(format!("{:0DIGITS$}{SUFFIX}", seq.0))
+pub(super) fn path_of(folder: &Dir, seq: SeqNo, suffix: &str) -> PathBuf {
+    folder.path().join(format!("{:0DIGITS$}{suffix}", seq.0))
 }
 
 fn seq_of(name: &str) -> Option<SeqNo> {
@@ -230,7 +238,7 @@ pub fn snapshots(dir: &Dir) -> Result<Vec<SeqNo>, SnapshotError> {
 }
 
 /// Writes a snapshot of `core`, the state of journal `instance` in `dir` after an input that was written in `epoch`, and takes
-/// away those that are older than the newest [`KEPT`]. When this returns, it survives a loss of power.
+/// away those that are older than the newest [`KEPT`], but for one that a restart can begin with for certain. When this returns, it survives a loss of power.
 ///
 /// # Errors
 /// [`SnapshotError::Io`], [`SnapshotError::Busy`]. Those that were there are still there then.
@@ -262,27 +270,36 @@ pub fn write(
     let hash = hash_of(&head, &bytes[HEADER_LEN..]);
     head[HASH_AT..].copy_from_slice(&hash);
     bytes[..HEADER_LEN].copy_from_slice(&head);
-    let path = path_of(&folder, header.seq);
-    let unfinished = folder.path().join(format!("{:0DIGITS$}{UNFINISHED_SUFFIX}", header.seq.0));
+    let path = path_of(&folder, header.seq, SUFFIX);
+    let unfinished = path_of(&folder, header.seq, UNFINISHED_SUFFIX);
     let file = storage.open(&unfinished, Open::Create).map_err(io_error("create", &unfinished))?;
     file.write_all_at(&bytes, 0).map_err(io_error("write", &unfinished))?;
     file.sync().map_err(io_error("sync", &unfinished))?;
     drop(file);
     storage.rename(&unfinished, &path).map_err(io_error("rename", &unfinished))?;
     storage.sync_dir(folder.path()).map_err(io_error("sync", folder.path()))?;
-    for old in snapshots(dir)?.into_iter().skip(KEPT) {
-        let path = path_of(&folder, old);
+    let found = snapshots(dir)?;
+    // One that a restart can begin with stays, however old it is.
+    let certain =
+        found.iter().find(|seq| read_header(dir, **seq).is_ok_and(|h| is_certain(dir, &h)));
+    for &old in found.iter().skip(KEPT).filter(|seq| Some(*seq) != certain) {
+        let path = path_of(&folder, old, SUFFIX);
         storage.remove(&path).map_err(io_error("remove", &path))?;
     }
     Ok(header)
 }
 
 /// An open snapshot: its file, its header as it lies and as it says, its path.
-type Opened = (Box<dyn StorageFile>, [u8; HEADER_LEN], Header, PathBuf);
+pub(super) struct Opened {
+    pub file: Box<dyn StorageFile>,
+    pub head: [u8; HEADER_LEN],
+    pub header: Header,
+    pub path: PathBuf,
+}
 
-fn open(dir: &Dir, seq: SeqNo) -> Result<Opened, SnapshotError> {
+pub(super) fn open(dir: &Dir, seq: SeqNo) -> Result<Opened, SnapshotError> {
     let folder = folder(dir);
-    let path = path_of(&folder, seq);
+    let path = path_of(&folder, seq, SUFFIX);
     let file = folder.storage().open(&path, Open::Read).map_err(io_error("open", &path))?;
     let damaged = |why| SnapshotError::Damaged { path: path.clone(), why };
     let len = file.len().map_err(io_error("look at", &path))?;
@@ -298,7 +315,7 @@ fn open(dir: &Dir, seq: SeqNo) -> Result<Opened, SnapshotError> {
     if header.seq != seq {
         return Err(damaged("it is of another input than its name says"));
     }
-    Ok((file, head, header, path))
+    Ok(Opened { file, head, header, path })
 }
 
 /// What the snapshot of input `seq` says about itself. Nothing of that is checked against the rest of it.
@@ -306,7 +323,7 @@ fn open(dir: &Dir, seq: SeqNo) -> Result<Opened, SnapshotError> {
 /// # Errors
 /// [`SnapshotError`].
 pub fn read_header(dir: &Dir, seq: SeqNo) -> Result<Header, SnapshotError> {
-    open(dir, seq).map(|(_, _, header, _)| header)
+    open(dir, seq).map(|opened| opened.header)
 }
 
 /// Reads the snapshot of input `seq` and checks all of it: the hash of its bytes before anything is made of them, every link of
@@ -315,7 +332,7 @@ pub fn read_header(dir: &Dir, seq: SeqNo) -> Result<Header, SnapshotError> {
 /// # Errors
 /// [`SnapshotError`].
 pub fn read(dir: &Dir, seq: SeqNo) -> Result<Loaded, SnapshotError> {
-    let (file, head, header, path) = open(dir, seq)?;
+    let Opened { file, head, header, path } = open(dir, seq)?;
     let damaged = |why| SnapshotError::Damaged { path: path.clone(), why };
     let len = usize::try_from(header.body_len).map_err(|_| damaged("it is longer than memory"))?;
     let mut body = vec![0; len];
@@ -331,6 +348,32 @@ pub fn read(dir: &Dir, seq: SeqNo) -> Result<Loaded, SnapshotError> {
     Ok(Loaded { header, core })
 }
 
+/// The newest snapshot of the journal in `dir` that a restart can begin with whatever is lost with the power: it is good, and of
+/// journal and event log the disk has everything up to it. What is older need not be kept for a restart.
+///
+/// # Errors
+/// [`SnapshotError::Io`] if the folder cannot be listed.
+pub fn newest_certain(dir: &Dir) -> Result<Option<Header>, SnapshotError> {
+    for seq in snapshots(dir)? {
+        if read_header(dir, seq).is_ok_and(|header| is_certain(dir, &header))
+            && let Ok(loaded) = read(dir, seq)
+        {
+            return Ok(Some(loaded.header));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether it belongs to the journal, and the disk has everything that the state is of and everything that it has told.
+fn is_certain(dir: &Dir, header: &Header) -> bool {
+    let on_disk = |dir: &Dir| synced::read(dir).ok().flatten().map_or(0, |synced| synced.seq.0);
+    let belongs = || {
+        let journal = Journal::of(dir).ok().flatten();
+        journal.is_some_and(|journal| journal.check(header).is_ok())
+    };
+    header.seq.0 <= on_disk(dir) && header.events.count <= on_disk(&dir.join("events")) && belongs()
+}
+
 /// The newest snapshot in `dir` that is good and that `fits`, if there is one; and why those that are newer were passed over.
 pub fn newest(
     dir: &Dir,
@@ -342,7 +385,7 @@ pub fn newest(
         Err(error) => return (None, vec![error]),
     };
     for seq in found {
-        let path = path_of(&folder(dir), seq);
+        let path = path_of(&folder(dir), seq, SUFFIX);
         let fit = read_header(dir, seq)
             .and_then(|header| fits(&header).map_err(|why| SnapshotError::Unfit { path, why }));
         match fit.and_then(|()| read(dir, seq)) {

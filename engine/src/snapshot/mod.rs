@@ -33,9 +33,13 @@
 
 mod file;
 mod shadow;
+mod travel;
 
-pub use file::{Header, Loaded, SnapshotError, newest, read, read_header, snapshots, write};
+pub use file::{
+    Header, Loaded, SnapshotError, newest, newest_certain, read, read_header, snapshots, write,
+};
 pub use shadow::{Follow, News, Shadow, ShadowError};
+pub use travel::{FILE_LEN_MAX, Incoming, Outgoing};
 
 use crate::core::output::Output;
 use crate::event_log::EventPosition;

@@ -17,7 +17,8 @@ use tidegate_model::instrument::format_money;
 pub struct ReplayArgs {
     /// The journal's directory.
     journal: PathBuf,
-    /// Begin with the newest good snapshot, if there is one, and apply what comes after it.
+    /// Begin with the newest good snapshot, if there is one, and apply what comes after it; so it is in any case where the first inputs
+    /// are not there any more.
     #[arg(long)]
     from_snapshot: bool,
     /// Write the result as one line of JSON.
@@ -32,7 +33,16 @@ pub fn run(args: ReplayArgs) -> Result<()> {
     let started = Instant::now();
     let on_progress = |inputs| progress.set_position(inputs);
     let refused = || format!("cannot replay {}", args.journal.display());
-    let (replayed, from) = match args.from_snapshot {
+    // What is wrong with it is told below.
+    let oldest = tidegate_journal::oldest(&args.journal).ok().flatten();
+    let begins_later = oldest.and_then(|header| header.first_seq).filter(|first| first.0 > 1);
+    if let (Some(first), false) = (begins_later, args.from_snapshot) {
+        writeln!(
+            io::stderr(),
+            "note: the journal begins with input {first}, so its newest snapshot is begun with"
+        )?;
+    }
+    let (replayed, from) = match args.from_snapshot || begins_later.is_some() {
         false => (replay(&args.journal, &mut NoOutput, on_progress).with_context(refused)?, None),
         true => {
             let dir = Dir::from(&args.journal);
