@@ -4,6 +4,7 @@
 //! epoch, append and apply records. It reports how far it got, and sends what [`Follower::confirm`] makes of that.
 
 use crate::Moment;
+use crate::catchup::Expected;
 use crate::history::History;
 use crate::message::{
     Confirm, Control, EpochBegins, HandOver, Hello, Message, PROTOCOL_VERSION, Progress, Records,
@@ -98,8 +99,10 @@ pub enum Told<'m> {
     Records(Records<'m>),
     /// The leader gives over: everything up to its last record is here. Take the lease, if there is one, and lead.
     HandOver(HandOver),
-    /// A snapshot comes.
-    Snapshot(SnapshotBegins),
+    /// The leader has taken this follower, and a snapshot comes: pieces, records of the event log, and then of the journal up to it.
+    /// Nothing that the follower has is touched until all of that is there and was looked at ([`crate::catchup::Incoming`]); then it
+    /// begins anew with it.
+    Snapshot(Box<SnapshotBegins>),
     /// A piece of it.
     Piece {
         /// Where it begins.
@@ -122,6 +125,8 @@ pub struct Start {
     pub history: History,
     /// Whether its journal holds all that it ever confirmed: so unless the machine has lost power since.
     pub is_complete: bool,
+    /// The lowest number that the journal can be cut after ([`crate::catchup::back_to`]).
+    pub back_to: SeqNo,
 }
 
 /// The standby's side of its link.
@@ -133,6 +138,7 @@ pub struct Follower {
     newest_epoch: u64,
     /// What the driver was told to append is in it already.
     history: History,
+    back_to: SeqNo,
     /// The epoch of the records that come next, if it has begun and none has come yet.
     beginning: Option<u64>,
     link: Option<Linked>,
@@ -154,18 +160,21 @@ struct Linked {
     cut_after: Option<SeqNo>,
     /// With this record everything is there that was confirmed before the link.
     complete_at: SeqNo,
+    /// A snapshot comes, and what the follower has stays as it is.
+    expected: Option<Expected>,
 }
 
 impl Follower {
     /// A follower without a link.
     pub fn new(start: Start) -> Self {
-        let Start { name, instance, behaviour_version, history, is_complete } = start;
+        let Start { name, instance, behaviour_version, history, is_complete, back_to } = start;
         Self {
             name,
             instance,
             behaviour_version,
             newest_epoch: history.last_epoch().unwrap_or(0),
             history,
+            back_to,
             beginning: None,
             link: None,
             is_complete,
@@ -180,7 +189,8 @@ impl Follower {
     /// There is a new link: what to say first. What the driver was told to append must be in the journal by then.
     pub fn connected(&mut self, now: Moment) -> Control {
         let complete_at = SeqNo(u64::MAX);
-        self.link = Some(Linked { epoch: None, heard: now, cut_after: None, complete_at });
+        let (epoch, cut_after, expected) = (None, None, None);
+        self.link = Some(Linked { epoch, heard: now, cut_after, complete_at, expected });
         self.beginning = None;
         Control::Hello(Hello {
             version: PROTOCOL_VERSION,
@@ -189,6 +199,7 @@ impl Follower {
             behaviour_version: self.behaviour_version,
             newest_epoch: self.newest_epoch,
             history: self.history.clone(),
+            back_to: self.back_to,
         })
     }
 
@@ -229,10 +240,8 @@ impl Follower {
         if link.cut_after.is_some() {
             return unexpected("something before the cut was done");
         }
-        match message {
-            Message::Records(records) => self.take(epoch, records),
-            Message::Control(Control::Epoch(begins)) => self.begin(epoch, begins),
-            Message::Control(Control::Heartbeat(beat)) => {
+        match (message, &mut link.expected) {
+            (Message::Control(Control::Heartbeat(beat)), _) => {
                 if beat.epoch != epoch {
                     return unexpected("a heartbeat of another epoch");
                 }
@@ -242,21 +251,25 @@ impl Follower {
                 self.is_asked = true;
                 Ok(Told::Nothing)
             }
-            Message::Control(Control::HandOver(given)) => {
+            (message, Some(expected)) => expected.hear(epoch, message),
+            (Message::Records(records), None) => self.take(epoch, records),
+            (Message::Control(Control::Epoch(begins)), None) => self.begin(epoch, begins),
+            (Message::Control(Control::HandOver(given)), None) => {
                 if given.epoch != epoch || given.last != self.history.last() {
                     return unexpected("a hand-over of another epoch or number");
                 }
                 Ok(Told::HandOver(given))
             }
-            Message::Control(Control::Snapshot(begins)) => Ok(Told::Snapshot(begins)),
-            Message::Piece { offset, bytes } => Ok(Told::Piece { offset, bytes }),
-            Message::Control(Control::Refused(refusal)) => Err(FollowerError::Refused(refusal)),
-            Message::Control(_) => unexpected("a follower's message"),
+            (Message::Piece { .. }, None) => unexpected("a piece of no snapshot"),
+            (Message::Control(Control::Refused(refusal)), None) => {
+                Err(FollowerError::Refused(refusal))
+            }
+            (Message::Control(_), None) => unexpected("a follower's message"),
         }
     }
 
     fn welcome(&mut self, welcome: &Welcome) -> Result<Told<'static>, FollowerError> {
-        let Welcome { instance, epoch, common, last: leader_last, replicated } = *welcome;
+        let Welcome { instance, epoch, common, last: leader_last, replicated, .. } = *welcome;
         if epoch < self.newest_epoch {
             return Err(FollowerError::OldLeader { leader: epoch, newest: self.newest_epoch });
         }
@@ -271,7 +284,11 @@ impl Follower {
         if common < self.replicated.min(last) {
             return Err(FollowerError::WouldLose { common, replicated: self.replicated });
         }
-        let keeps = is_removed(Protection::CutTail);
+        let snapshot = welcome.snapshot.as_deref();
+        if snapshot.is_some_and(|begins| begins.seq <= common || begins.seq > leader_last) {
+            return Err(FollowerError::Unexpected { what: "a snapshot that leads nowhere" });
+        }
+        let keeps = is_removed(Protection::CutTail) || snapshot.is_some();
         let cut_after = (common < last && !keeps).then_some(common);
         self.instance = Some(instance);
         self.newest_epoch = epoch;
@@ -285,8 +302,12 @@ impl Follower {
             link.epoch = Some(epoch);
             link.cut_after = cut_after;
             link.complete_at = leader_last;
+            link.expected = snapshot.cloned().map(Expected::new);
         }
-        Ok(Told::Follow { instance, cut_after })
+        match snapshot {
+            Some(begins) => Ok(Told::Snapshot(Box::new(begins.clone()))),
+            None => Ok(Told::Follow { instance, cut_after }),
+        }
     }
 
     /// What [`Told::Follow`] asked to cut is cut and kept aside, and the state is that of the last record left.
@@ -345,6 +366,8 @@ impl Follower {
     pub fn confirm(&mut self, progress: Progress) -> Option<Control> {
         let link = self.link.as_ref()?;
         let epoch = link.epoch.filter(|epoch| *epoch >= self.newest_epoch)?;
+        // While a snapshot comes nothing is confirmed: what is on its way is in no journal yet.
+        let progress = if link.expected.is_some() { Progress::default() } else { progress };
         if link.cut_after.is_some() || (progress == self.progress && !self.is_asked) {
             return None;
         }
@@ -362,6 +385,16 @@ impl Follower {
     /// How long the leader has said nothing; `None` without a link.
     pub fn silence(&self, now: Moment) -> Option<Duration> {
         self.link.as_ref().map(|link| now.since(link.heard))
+    }
+
+    /// A sign of life is to be sent, whether the leader has asked or not: what it said may wait to be read.
+    pub fn sign(&mut self) {
+        self.is_asked = true;
+    }
+
+    /// The input of the snapshot that comes, and how many bytes of how many are here.
+    pub fn catching_up(&self) -> Option<(SeqNo, u64, u64)> {
+        self.link.as_ref()?.expected.as_ref().map(Expected::progress)
     }
 
     /// The epoch of the leader that is followed.

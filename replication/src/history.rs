@@ -95,6 +95,12 @@ impl History {
         self.starts.last().map(|start| start.epoch)
     }
 
+    /// The epoch of the record of number `seq`; `None` if it is not in the journal, or from before what is known of it.
+    pub fn epoch_at(&self, seq: SeqNo) -> Option<u64> {
+        let start = self.starts.iter().rfind(|start| start.first <= seq)?;
+        (seq <= self.last).then_some(start.epoch)
+    }
+
     /// The epochs, oldest first.
     pub fn starts(&self) -> &[EpochStart] {
         &self.starts

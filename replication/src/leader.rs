@@ -13,10 +13,11 @@
 //! is never removed, and without any nothing is replicated: it waits, and says so ([`Leader::alarm`]).
 
 use crate::Moment;
+use crate::catchup::Held;
 use crate::history::History;
 use crate::message::{
     Confirm, Control, HandOver, Heartbeat, Hello, Message, PROTOCOL_VERSION, Progress, Refusal,
-    Stop, Welcome,
+    SnapshotBegins, Stop, Welcome,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -42,6 +43,9 @@ pub struct Limits {
     pub join_lag: Duration,
     /// Records that may be on their way to one follower: at 200,000 a second, a third of a second.
     pub window: u64,
+    /// A new follower that lacks more records than this begins with a snapshot, though the journal holds all of them: they would take
+    /// it longer than a state takes to travel.
+    pub far_behind: u64,
 }
 
 impl Default for Limits {
@@ -52,6 +56,7 @@ impl Default for Limits {
             lag_max: Duration::from_secs(1),
             join_lag: Duration::from_millis(200),
             window: 65_536,
+            far_behind: 4_000_000,
         }
     }
 }
@@ -172,6 +177,8 @@ pub struct FollowerStatus {
     pub in_sync: bool,
     /// How far it is.
     pub progress: Progress,
+    /// The input of the snapshot that it is sent.
+    pub catching_up: Option<SeqNo>,
     /// Why it stopped, if it did.
     pub stopped: Option<Stop>,
 }
@@ -195,6 +202,8 @@ struct Link {
     /// Where the stream began.
     common: SeqNo,
     sent: SeqNo,
+    /// A snapshot is sent, and the records up to its own: nothing else goes on this link.
+    until: Option<SeqNo>,
     heard: Moment,
     told: Option<Moment>,
     told_in_sync: bool,
@@ -208,8 +217,6 @@ pub struct Leader {
     identity: Identity,
     limits: Limits,
     history: History,
-    /// The first number that the journal still holds.
-    first_held: SeqNo,
     peers: Vec<Peer>,
     links: u64,
     /// The set as it was last written.
@@ -240,7 +247,6 @@ impl Leader {
         identity: Identity,
         limits: Limits,
         history: History,
-        first_held: SeqNo,
         followers: &Names,
         in_sync: Names,
     ) -> Self {
@@ -258,7 +264,6 @@ impl Leader {
         Self {
             identity,
             limits,
-            first_held,
             peers: names.into_iter().map(peer).collect(),
             links: 0,
             written: in_sync,
@@ -286,7 +291,7 @@ impl Leader {
         self.identity
     }
 
-    /// What its journal holds.
+    /// What its journal holds and held.
     pub fn history(&self) -> &History {
         &self.history
     }
@@ -302,11 +307,17 @@ impl Leader {
         self.history.grow(last);
     }
 
-    /// Takes a follower that connects: a link, and the answer to send on it. What it had before is closed.
+    /// Takes a follower that connects: a link, and the answer to send on it. What it had before is closed. `held` is what the journal
+    /// has just now: of what it does not have a snapshot is sent instead.
     ///
     /// # Errors
     /// A [`Refusal`] to send instead.
-    pub fn greet(&mut self, now: Moment, hello: &Hello) -> Result<(LinkId, Welcome), Refusal> {
+    pub fn greet(
+        &mut self,
+        now: Moment,
+        hello: &Hello,
+        held: &Held,
+    ) -> Result<(LinkId, Welcome), Refusal> {
         let Identity { instance, epoch, behaviour_version } = self.identity;
         if hello.version != PROTOCOL_VERSION {
             let (leader, follower) = (PROTOCOL_VERSION, hello.version);
@@ -336,23 +347,21 @@ impl Leader {
         if common == SeqNo::ZERO && hello.history.last() > SeqNo::ZERO {
             return Err(Refusal::Foreign);
         }
-        let needed = common.next();
-        if needed < self.first_held {
-            return Err(Refusal::NotHeld { first: self.first_held, needed });
-        }
+        let snapshot = self.snapshot_for(hello, common, held)?;
         self.links += 1;
         let id = LinkId(self.links);
         let peer = &mut self.peers[place];
         if let Some(before) = peer.link.take() {
             self.closing.push((before.id, LinkError::Old));
         }
-        let (sent, told) = (common, None);
+        let from = snapshot.as_ref().map_or(common, |snapshot| snapshot.after);
         peer.link = Some(Link {
             id,
-            common,
-            sent,
+            common: from,
+            sent: from,
+            until: snapshot.as_ref().map(|snapshot| snapshot.seq),
             heard: now,
-            told,
+            told: None,
             told_in_sync: false,
             is_compared: false,
         });
@@ -362,7 +371,31 @@ impl Leader {
         peer.lag = None;
         peer.stopped = None;
         let (last, replicated) = (self.history.last(), self.left);
-        Ok((id, Welcome { instance, epoch, common, last, replicated }))
+        Ok((id, Welcome { instance, epoch, common, last, replicated, snapshot }))
+    }
+
+    /// The snapshot that a follower begins with, whose journal is the same up to `common`; `None` if records do.
+    fn snapshot_for(
+        &self,
+        hello: &Hello,
+        common: SeqNo,
+        held: &Held,
+    ) -> Result<Option<Box<SnapshotBegins>>, Refusal> {
+        let (needed, last) = (common.next(), hello.history.last());
+        // It has no state to go on from at the last number that both have.
+        let is_stuck = common < last && common < hello.back_to;
+        let snapshot = held.snapshot.as_ref().filter(|snapshot| {
+            let is_ours = self.history.epoch_at(snapshot.seq) == Some(snapshot.epoch());
+            snapshot.seq > common && is_ours
+        });
+        if needed < held.first || is_stuck {
+            let snapshot = snapshot.ok_or(Refusal::NotHeld { first: held.first, needed })?;
+            return Ok(Some(Box::new(snapshot.clone())));
+        }
+        let is_far = |snapshot: &&SnapshotBegins| {
+            last == SeqNo::ZERO && snapshot.seq.0 > self.limits.far_behind
+        };
+        Ok(snapshot.filter(is_far).cloned().map(Box::new))
     }
 
     fn fence(&mut self, epoch: u64) {
@@ -440,6 +473,10 @@ impl Leader {
     /// The last number that may be sent on a link now; `None` if it is not in use any more.
     pub fn may_send(&self, link: LinkId) -> Option<SeqNo> {
         let (peer, state) = self.linked(link)?;
+        if let Some(until) = state.until {
+            // The transport bounds what is on its way: nothing of it is confirmed.
+            return Some(until.min(self.history.last()));
+        }
         let end = peer.progress.received.max(state.common).0.saturating_add(self.limits.window);
         Some(SeqNo(end.min(self.history.last().0)))
     }
@@ -612,6 +649,7 @@ impl Leader {
             is_linked: peer.link.is_some(),
             in_sync: self.written.contains(&peer.name),
             progress: peer.progress,
+            catching_up: peer.link.as_ref().and_then(|link| link.until),
             stopped: peer.stopped.clone(),
         };
         self.peers.iter().map(status).collect()

@@ -9,6 +9,7 @@
 //! * [`follower`]: what a standby takes, in which order, and what it refuses.
 //! * [`lease`]: who may be primary, by compare-and-swap on one record in a consensus store.
 //! * [`tail`]: the records of a journal as messages.
+//! * [`catchup`]: a snapshot in place of the records that the leader does not have any more.
 //!
 //! None of these reads a clock, opens a socket, starts a thread or draws a random number: time is a parameter, messages are
 //! bytes. The simulator runs the same code as the server.
@@ -30,6 +31,7 @@
 //!
 //! Start reading at [`leader::Leader`], then [`follower::Follower`].
 
+pub mod catchup;
 pub mod complete;
 pub mod follower;
 pub mod history;

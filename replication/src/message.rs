@@ -20,16 +20,20 @@
 //! A record's number follows from the one before and its kind, as in a journal. A piece of a snapshot is 8 bytes, where it
 //! begins in the file, and then bytes of it. All integers are little-endian.
 //!
+//! A welcome with a snapshot ([`SnapshotBegins`]) is followed by the pieces of its file, in order; by the event log up to it, as
+//! records numbered from 1; by the records of the journal that lead up to it, the last of which ends the link.
+//!
 //! A link is ordered and reliable, and ends when anything on it is not as it should be; the next one begins with a
 //! greeting. Whatever is read here comes from outside.
 
 use crate::history::{History, HistoryError};
 use serde::{Deserialize, Serialize};
+use tidegate_engine::snapshot::FILE_LEN_MAX;
 use tidegate_journal::frame::{KIND_SEAL, PAYLOAD_LEN_MAX, seq_step};
 use tidegate_model::{SeqNo, StateHash};
 
 /// The version of this protocol. Both ends must speak the same: they are upgraded by a hand-over, one after the other.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 /// Bytes of a message's header.
 pub const HEADER_LEN: usize = 5;
 /// Bytes of a body: a batch of records that fills a few packets, and any single record.
@@ -94,6 +98,14 @@ pub enum MessageError {
     /// A history that no journal can have.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// What is said of a snapshot cannot be.
+    #[error("a snapshot of input {seq} is announced that cannot be: {what}")]
+    Snapshot {
+        /// Its input.
+        seq: SeqNo,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// Records that are not as they should be.
     #[error("records are not whole at byte {offset}: {what}")]
     Records {
@@ -119,6 +131,8 @@ pub struct Hello {
     pub newest_epoch: u64,
     /// What its journal holds.
     pub history: History,
+    /// The lowest number that it could cut its journal after: there is no state to begin with below.
+    pub back_to: SeqNo,
 }
 
 /// What a leader answers.
@@ -134,6 +148,9 @@ pub struct Welcome {
     pub last: SeqNo,
     /// How far everything has been confirmed by the leader's in-sync followers.
     pub replicated: SeqNo,
+    /// What comes in place of the records after `common`: nothing is to be cut then, all that the follower has is set aside when the
+    /// snapshot is there.
+    pub snapshot: Option<Box<SnapshotBegins>>,
 }
 
 /// Why a leader does not take a follower.
@@ -183,9 +200,10 @@ pub enum Refusal {
         /// The newest epoch.
         newest: u64,
     },
-    /// What comes next for the follower is not in the leader's journal any more, and there is no snapshot.
+    /// What comes next for the follower is not in the leader's journal any more, or the follower has no state to go on from there; and
+    /// the leader has no snapshot to send.
     #[error(
-        "the leader's journal begins at {first}, the follower needs {needed}: copy a snapshot or the archive to it"
+        "the leader's journal begins at {first}, the follower needs {needed} or a snapshot, and the leader has none to send: take one there (tidegate journal snapshot), or restore the follower's journal from the archive"
     )]
     NotHeld {
         /// The first number that the leader has.
@@ -278,14 +296,53 @@ pub struct HandOver {
 }
 
 /// A snapshot comes, in pieces: the follower is too far behind for the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotBegins {
     /// The last record that is in it.
     pub seq: SeqNo,
-    /// The epoch of that record.
-    pub epoch: u64,
     /// Bytes of its file.
     pub len: u64,
+    /// The events up to it: so many records of the event log come.
+    pub events: u64,
+    /// The records of the journal that come are those after this one, up to `seq`.
+    pub after: SeqNo,
+    /// The journal's epochs up to `seq`, which is the last number in it.
+    pub history: History,
+    /// A link of the leader's chains of hashes that these records lead on from, or lead to; `None` if the leader lost its own.
+    pub link: Option<Link>,
+}
+
+/// Both chains of a journal at a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The number.
+    pub seq: SeqNo,
+    /// The chain over everything but market events.
+    pub audit: [u8; 32],
+    /// That over market events.
+    pub market: [u8; 32],
+}
+
+impl SnapshotBegins {
+    /// The epoch of its input.
+    pub fn epoch(&self) -> u64 {
+        self.history.last_epoch().unwrap_or(0)
+    }
+
+    fn check(&self) -> Result<(), MessageError> {
+        self.history.check()?;
+        let wrong = |what| Err(MessageError::Snapshot { seq: self.seq, what });
+        if self.seq != self.history.last() || self.seq == SeqNo::ZERO {
+            return wrong("its epochs do not end with it");
+        }
+        if self.len > FILE_LEN_MAX {
+            return wrong("its file is longer than any");
+        }
+        if self.after >= self.seq {
+            return wrong("its own record does not come with it");
+        }
+        Ok(())
+    }
 }
 
 /// How a node stands, for one that is to lead.
@@ -362,8 +419,6 @@ pub enum Control {
         /// In this epoch.
         epoch: u64,
     },
-    /// Leader: a snapshot.
-    Snapshot(SnapshotBegins),
     /// Operator: a question, alone on its link.
     Ask(Request),
     /// The answer to it.
@@ -547,6 +602,7 @@ impl Control {
                 check_name(&hello.name)?;
                 hello.history.check()?;
             }
+            Self::Welcome(Welcome { snapshot: Some(snapshot), .. }) => snapshot.check()?,
             Self::Refused(Refusal::Unknown { name }) => check_name(name)?,
             Self::Stopped(Stop::Failed { text }) => check_text("a reason", text, TEXT_LEN_MAX)?,
             Self::Ask(Request::HandOver { to: Some(name) }) => check_name(name)?,
@@ -596,6 +652,17 @@ fn finish(out: &mut [u8], at: usize) {
     let len = out.len() - at - HEADER_LEN;
     assert!(len <= BODY_LEN_MAX, "a message of {len} bytes");
     out[at..at + 4].copy_from_slice(&(len as u32).to_le_bytes());
+}
+
+/// Appends a piece of a snapshot to `out`: `bytes`, which lie at `offset` in its file.
+///
+/// # Panics
+/// If they are more than a message may hold.
+pub fn piece(offset: u64, bytes: &[u8], out: &mut Vec<u8>) {
+    let at = begin(out, SHAPE_PIECE);
+    out.extend_from_slice(&offset.to_le_bytes());
+    out.extend_from_slice(bytes);
+    finish(out, at);
 }
 
 /// Builds a message of records at the end of a buffer.
@@ -660,20 +727,39 @@ mod tests {
             behaviour_version: 2,
             newest_epoch: 4,
             history: History::new(starts, SeqNo(9)).expect("a history"),
+            back_to: SeqNo(3),
         })
+    }
+
+    fn welcome(snapshot: Option<SnapshotBegins>) -> Control {
+        Control::Welcome(Welcome {
+            instance: 7,
+            epoch: 2,
+            common: SeqNo(1),
+            last: SeqNo(5),
+            replicated: SeqNo(4),
+            snapshot: snapshot.map(Box::new),
+        })
+    }
+
+    fn snapshot() -> SnapshotBegins {
+        let starts = vec![EpochStart { epoch: 3, first: SeqNo(1) }];
+        SnapshotBegins {
+            seq: SeqNo(9),
+            len: 4_000,
+            events: 12,
+            after: SeqNo(8),
+            history: History::new(starts, SeqNo(9)).expect("a history"),
+            link: Some(Link { seq: SeqNo(8), audit: [1; 32], market: [2; 32] }),
+        }
     }
 
     #[test]
     fn every_message_survives_the_way() {
         let controls = [
             hello(),
-            Control::Welcome(Welcome {
-                instance: 7,
-                epoch: 2,
-                common: SeqNo(1),
-                last: SeqNo(5),
-                replicated: SeqNo(4),
-            }),
+            welcome(None),
+            welcome(Some(snapshot())),
             Control::Refused(Refusal::Unknown { name: "x".into() }),
             Control::Epoch(EpochBegins { epoch: 1, behaviour_version: 2, after: SeqNo(3) }),
             Control::Heartbeat(Heartbeat {
@@ -687,7 +773,6 @@ mod tests {
             Control::Stopped(Stop::failed("ü".repeat(TEXT_LEN_MAX))),
             Control::HandOver(HandOver { epoch: 1, last: SeqNo(2) }),
             Control::Taken { epoch: 2 },
-            Control::Snapshot(SnapshotBegins { seq: SeqNo(1), epoch: 2, len: 3 }),
             Control::Ask(Request::Standing),
             Control::Reply(Reply::Waits("for silence".into())),
             Control::Reply(Reply::Stands(Stands {
@@ -705,6 +790,33 @@ mod tests {
                 assert_eq!(Message::split(&bytes[..cut]), Ok(None), "cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_snapshot_that_cannot_be_is_refused() {
+        let refused = |change: &dyn Fn(&mut SnapshotBegins)| {
+            let mut begins = snapshot();
+            change(&mut begins);
+            let bytes = welcome(Some(begins)).to_bytes();
+            matches!(Message::split(&bytes), Err(MessageError::Snapshot { .. }))
+        };
+        assert!(!refused(&|_| {}));
+        assert!(!refused(&|begins| begins.len = FILE_LEN_MAX));
+        assert!(refused(&|begins| begins.len = FILE_LEN_MAX + 1));
+        assert!(refused(&|begins| begins.seq = SeqNo(10)));
+        assert!(refused(&|begins| begins.after = SeqNo(9)));
+        let nothing = |begins: &mut SnapshotBegins| {
+            (begins.seq, begins.history) = (SeqNo::ZERO, History::default());
+        };
+        assert!(refused(&nothing));
+    }
+
+    #[test]
+    fn pieces_survive_the_way() {
+        let mut out = Vec::new();
+        piece(77, b"bytes", &mut out);
+        let expected = Message::Piece { offset: 77, bytes: b"bytes" };
+        assert_eq!(Message::split(&out), Ok(Some((expected, out.len()))));
     }
 
     #[test]

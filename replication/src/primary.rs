@@ -2,18 +2,19 @@
 //! release on.
 
 use crate::Moment;
+use crate::catchup::{Held, Stream, StreamError, Watermarks, held};
 use crate::history::History;
 use crate::leader::{Action, Identity, Leader, Limits, LinkId, Names};
 use crate::lease::{Lease, Standing};
-use crate::message::{Control, Hello, Message, Refusal, Stands};
+use crate::message::{Control, Hello, Message, Refusal, Stands, Welcome};
 use crate::node::Shared;
 use crate::quic::{self, Incoming, Link, QuicError};
-use crate::tail::Tail;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidegate_engine::runtime::{Drain, EngineStatus};
+use tidegate_engine::snapshot::KEPT as SNAPSHOTS_KEPT;
 use tidegate_journal::{Dir, JournalError, Release, Watermark};
 use tidegate_model::{ReleaseLevel, SeqNo};
 use tokio::sync::mpsc;
@@ -30,6 +31,8 @@ pub struct Lead {
     pub dir: Dir,
     /// How far its writer has come.
     pub watermark: Arc<Watermark>,
+    /// How far that of its event log has come.
+    pub events: Arc<Watermark>,
     /// What leaves when.
     pub release: Arc<Release>,
     /// Set when no inputs are to be taken any more.
@@ -40,8 +43,6 @@ pub struct Lead {
     pub identity: Identity,
     /// What the journal holds.
     pub history: History,
-    /// The first number that it still holds.
-    pub first_held: SeqNo,
     /// The followers that must confirm, as the lease's record has them; empty without one.
     pub in_sync: Names,
 }
@@ -53,6 +54,9 @@ pub(crate) struct Leading {
     links: BTreeMap<LinkId, LinkOut>,
     dir: Dir,
     watermark: Arc<Watermark>,
+    events: Arc<Watermark>,
+    /// Snapshots that turned out to be damaged.
+    bad: BTreeSet<SeqNo>,
     release: Arc<Release>,
     drain: Arc<Drain>,
     status: Arc<EngineStatus>,
@@ -97,12 +101,25 @@ struct LinkOut {
 
 impl Leading {
     pub(crate) fn new(lead: Lead, limits: Limits, followers: &Names, has_store: bool) -> Self {
-        let Lead { dir, watermark, release, drain, status, identity, history, first_held, in_sync } =
+        let Lead { dir, watermark, events, release, drain, status, identity, history, in_sync } =
             lead;
-        let leader = Leader::new(identity, limits, history, first_held, followers, in_sync);
+        let leader = Leader::new(identity, limits, history, followers, in_sync);
         let leader = if has_store { leader } else { leader.without_store() };
-        let (links, giving, alarm) = (BTreeMap::new(), None, None);
-        Self { leader, links, dir, watermark, release, drain, status, giving, has_store, alarm }
+        let (links, giving, alarm, bad) = (BTreeMap::new(), None, None, BTreeSet::new());
+        Self {
+            leader,
+            links,
+            dir,
+            watermark,
+            events,
+            bad,
+            release,
+            drain,
+            status,
+            giving,
+            has_store,
+            alarm,
+        }
     }
 
     /// Does what is due.
@@ -320,7 +337,11 @@ impl Leading {
                 (None, true) => "connected".into(),
                 (None, false) => "not connected".into(),
             };
-            let sync = if follower.in_sync { "in sync" } else { "not in sync" };
+            let sync = match follower.catching_up {
+                Some(seq) => format!("not in sync, is sent the snapshot of input {seq}"),
+                None if follower.in_sync => "in sync".into(),
+                None => "not in sync".into(),
+            };
             let progress = follower.progress;
             text += &format!(
                 "follower {}: {link}, {sync}, received {}, applied {}, synced {}\n",
@@ -338,7 +359,8 @@ impl Leading {
 pub(crate) async fn serve(shared: &Arc<Shared>, link: Link, hello: Hello) -> Result<(), QuicError> {
     let Link { name, connection, mut out, mut incoming } = link;
     let greeted = if hello.name == name {
-        greet(shared, &connection, &hello)
+        let held = what_is_held(shared).await;
+        held.and_then(|held| greet(shared, &connection, &hello, &held))
     } else {
         Err(Refusal::Unknown { name: name.clone() })
     };
@@ -383,15 +405,40 @@ struct Greeted {
     is_over: Arc<AtomicBool>,
 }
 
+/// What the journal has just now. Files are looked at, on a thread that may wait for a disk, and without holding up who leads.
+async fn what_is_held(shared: &Arc<Shared>) -> Result<Held, Refusal> {
+    let look = {
+        let mut leading = shared.leading();
+        let leading = leading.as_mut().ok_or(Refusal::NotLeading)?;
+        leading.leader.grown(leading.watermark.seq());
+        let (dir, history) = (leading.dir.clone(), leading.leader.history().clone());
+        let (events, bad) = (leading.events.seq().0, leading.bad.clone());
+        move || held(&dir, &history, events, &bad)
+    };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(Ok(held)) => Ok(held),
+        failed => {
+            let why = match failed {
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+                Ok(Ok(_)) => String::new(),
+            };
+            tracing::error!("no follower can be taken: {why}");
+            Err(Refusal::NotLeading)
+        }
+    }
+}
+
 fn greet(
     shared: &Arc<Shared>,
     connection: &quinn::Connection,
     hello: &Hello,
+    held: &Held,
 ) -> Result<Greeted, Refusal> {
     let mut leading = shared.leading();
     let leading = leading.as_mut().ok_or(Refusal::NotLeading)?;
     leading.leader.grown(leading.watermark.seq());
-    let (id, welcome) = leading.leader.greet(shared.now(), hello)?;
+    let (id, welcome) = leading.leader.greet(shared.now(), hello, held)?;
     let (out, batches) = mpsc::channel(BATCHES_MAX);
     let is_over = Arc::<AtomicBool>::default();
     let _ = out.try_send(Control::Welcome(welcome.clone()).to_bytes());
@@ -401,9 +448,11 @@ fn greet(
         out: out.clone(),
         is_over: Arc::clone(&is_over),
         dir: leading.dir.clone(),
-        watermark: Arc::clone(&leading.watermark),
-        epoch: welcome.epoch,
-        after: welcome.common,
+        watermarks: Watermarks {
+            journal: Arc::clone(&leading.watermark),
+            events: Arc::clone(&leading.events),
+        },
+        welcome,
     };
     let name = format!("replica-{}", hello.name);
     let thread = std::thread::Builder::new().name(name.chars().take(15).collect());
@@ -457,48 +506,56 @@ struct Reading {
     out: mpsc::Sender<Vec<u8>>,
     is_over: Arc<AtomicBool>,
     dir: Dir,
-    watermark: Arc<Watermark>,
-    epoch: u64,
-    after: SeqNo,
+    watermarks: Watermarks,
+    welcome: Welcome,
 }
 
 impl Reading {
     fn run(self) {
         let outcome = self.read();
         if let Err(error) = &outcome {
-            tracing::error!("the journal cannot be read for a follower: {error}");
+            tracing::error!("nothing more can be sent to a follower: {error}");
         }
         if let Some(leading) = &mut *self.shared.leading() {
-            if let Err(error) = outcome {
-                leading.give_way(&error);
+            match outcome {
+                Err(StreamError::Journal(error)) => leading.give_way(&error),
+                Err(StreamError::Snapshot(_)) => {
+                    let seq = self.welcome.snapshot.as_ref().map(|snapshot| snapshot.seq);
+                    leading.bad.extend(seq);
+                    // There are no more that it could send.
+                    while leading.bad.len() > SNAPSHOTS_KEPT {
+                        leading.bad.pop_first();
+                    }
+                }
+                _ => {}
             }
             leading.close(self.id, "the journal is not read for it any more");
         }
     }
 
-    fn read(&self) -> Result<(), JournalError> {
-        let watermark = Arc::clone(&self.watermark);
-        let mut tail = Tail::open(&self.dir, watermark, self.epoch, self.after)?;
+    fn read(&self) -> Result<(), StreamError> {
+        let journal = &self.watermarks.journal;
+        let mut stream = Stream::open(&self.dir, self.watermarks.clone(), &self.welcome)?;
         while !self.is_over.load(Ordering::Acquire) {
-            if self.watermark.seq() <= tail.last() {
+            if !stream.has_more() {
                 std::thread::sleep(PARK);
                 continue;
             }
             let up_to = {
                 let mut leading = self.shared.leading();
                 let Some(leading) = leading.as_mut() else { return Ok(()) };
-                leading.leader.grown(self.watermark.seq());
+                leading.leader.grown(journal.seq());
                 let Some(up_to) = leading.leader.may_send(self.id) else { return Ok(()) };
                 up_to
             };
             let mut batch = Vec::new();
-            tail.fill(up_to, &mut batch)?;
+            stream.fill(up_to, &mut batch)?;
             if batch.is_empty() {
                 std::thread::sleep(PARK);
                 continue;
             }
             if let Some(leading) = self.shared.leading().as_mut() {
-                leading.leader.sent(self.id, tail.last());
+                leading.leader.sent(self.id, stream.last());
             }
             if self.out.blocking_send(batch).is_err() {
                 return Ok(());

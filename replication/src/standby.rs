@@ -2,6 +2,7 @@
 //! them; how far that is goes back.
 
 use crate::Moment;
+use crate::catchup::{Place, Receiver};
 use crate::follower::{self, Follower, FollowerError, Told};
 use crate::history::History;
 use crate::lease::{Lease, Standing};
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_engine::replay::ReplayError;
 use tidegate_engine::runtime::{Engine, EngineError, Followed, Primary, Strategy};
+use tidegate_engine::snapshot::Header;
 use tidegate_journal::Release;
 use tidegate_model::SeqNo;
 use tokio::sync::{Notify, mpsc, watch};
@@ -25,6 +27,9 @@ const BATCHES_MAX: usize = 64;
 const BATCHES_PER_TURN: usize = 4;
 /// Between two tries to find the primary, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// After a snapshot that could not be used: whatever was wrong, the next is as long.
+const CATCH_UP_AGAIN: Duration = Duration::from_secs(10);
 
 /// What a standby begins with.
 #[derive(Debug)]
@@ -37,6 +42,10 @@ pub struct Start {
     pub behaviour_version: u32,
     /// Whether it has everything that it ever confirmed.
     pub is_complete: bool,
+    /// The lowest number that its journal could be cut after ([`crate::catchup::back_to`]).
+    pub back_to: SeqNo,
+    /// Where it begins anew if it is too far behind.
+    pub place: Place,
 }
 
 /// The node's end of a queue to the engine, before the engine has replayed its journal.
@@ -58,6 +67,12 @@ pub enum Outcome {
     Cut {
         /// The number.
         after: SeqNo,
+    },
+    /// It was too far behind, and a snapshot is there: it is to take the place of what there is
+    /// ([`tidegate_journal::exchange::commit`]), and everything is to begin again from there.
+    CaughtUp {
+        /// The snapshot's input.
+        seq: SeqNo,
     },
     /// It cannot follow any more.
     Failed {
@@ -191,7 +206,15 @@ impl Following {
         };
         let behind = follower.leader_last().0.saturating_sub(at);
         let newest = follower.newest_epoch();
-        format!("standby at input {at} of epoch {newest}, {behind} behind; {link}; {sync}\n")
+        let catching_up = match follower.catching_up() {
+            Some((seq, bytes, len)) => {
+                format!("; takes the snapshot of input {seq}, {bytes} of {len} bytes are here")
+            }
+            None => String::new(),
+        };
+        format!(
+            "standby at input {at} of epoch {newest}, {behind} behind; {link}; {sync}{catching_up}\n"
+        )
     }
 }
 
@@ -274,6 +297,7 @@ pub(crate) fn queue(name: &str, release: Arc<Release>) -> (FollowEnd, Unbegun) {
         behaviour_version: 0,
         history: History::default(),
         is_complete: false,
+        back_to: SeqNo::ZERO,
     };
     let state = Arc::new(State {
         follower: Mutex::new(Follower::new(nobody)),
@@ -298,7 +322,7 @@ pub(crate) fn begin(
     unbegun: Unbegun,
     start: Start,
 ) -> (Following, impl Future<Output = ()> + Send + use<>) {
-    let Start { instance, history, behaviour_version, is_complete } = start;
+    let Start { instance, history, behaviour_version, is_complete, back_to, place } = start;
     if let Some(lease) = &shared.lease {
         lease.change(|lease| lease.instance(format!("{instance:032x}")));
     }
@@ -310,8 +334,9 @@ pub(crate) fn begin(
         behaviour_version,
         history,
         is_complete,
+        back_to,
     });
-    let task = keep_link(Arc::clone(shared), Arc::clone(&state), batches);
+    let task = keep_link(Arc::clone(shared), Arc::clone(&state), batches, place);
     (Following(state), task)
 }
 
@@ -350,22 +375,30 @@ fn lead(state: &State, epoch: u64) {
 }
 
 /// Finds the primary, follows it, and begins again when the link ends.
-async fn keep_link(shared: Arc<Shared>, state: Arc<State>, batches: mpsc::Sender<Batch>) {
+async fn keep_link(
+    shared: Arc<Shared>,
+    state: Arc<State>,
+    batches: mpsc::Sender<Batch>,
+    place: Place,
+) {
     let mut pause = BACK_OFF.0;
     let mut turn = 0;
     while !state.is_over.load(Ordering::Acquire) {
         if let Some((name, address)) = primary_of(&shared, turn) {
             let began = Instant::now();
             let linked = match quic::connect(&shared.endpoint, &name, &address).await {
-                Ok(link) => follow(&shared, &state, &batches, link).await,
+                Ok(link) => follow(&shared, &state, &batches, &place, link).await,
                 Err(error) => Err(Ended::Quic(error)),
             };
             locked(&state.follower).disconnected();
-            if began.elapsed() > BACK_OFF.1 {
+            if began.elapsed() > BACK_OFF.1 && pause <= BACK_OFF.1 {
                 pause = BACK_OFF.0;
                 shared.told().is_well(&name);
             }
             if let Err(ended) = linked {
+                if matches!(ended, Ended::CatchUp(_)) {
+                    pause = CATCH_UP_AGAIN;
+                }
                 let text = format!("'{name}' at {address}: {ended}");
                 if shared.told().is_news(&name, &text) {
                     tracing::warn!("{text}");
@@ -403,12 +436,17 @@ enum Ended {
     Follower(#[from] FollowerError),
     #[error("this standby stops")]
     Over,
+    #[error("no thread takes a snapshot: {0}")]
+    Thread(std::io::Error),
+    #[error("the snapshot cannot be used: {0}")]
+    CatchUp(String),
 }
 
 async fn follow(
     shared: &Arc<Shared>,
     state: &Arc<State>,
     batches: &mpsc::Sender<Batch>,
+    place: &Place,
     link: Link,
 ) -> Result<(), Ended> {
     let Link { connection, mut out, mut incoming, .. } = link;
@@ -425,10 +463,12 @@ async fn follow(
     let (stop_confirming, stopped) = watch::channel(false);
     let mut confirming = None;
     let mut out = Some(out);
+    let mut receiver: Option<Receiver> = None;
     let ended = loop {
         let next = tokio::select! {
             next = tokio::time::timeout(shared.limits.silence_max * 2, incoming.next()) => next,
             () = over(state) => break Ended::Over,
+            received = received(&mut receiver) => break caught_up(state, received),
         };
         let (shape, body) = match next {
             Err(_) => break QuicError::TimedOut.into(),
@@ -446,7 +486,15 @@ async fn follow(
                 state.end(Outcome::Cut { after });
                 break Ended::Over;
             }
-            Ok(Told::Follow { .. }) => {
+            Ok(told @ (Told::Follow { .. } | Told::Snapshot(_))) => {
+                if let Told::Snapshot(begins) = told {
+                    let seq = begins.seq;
+                    tracing::warn!(input = seq.0, "too far behind: a snapshot comes");
+                    match Receiver::start(place.clone(), *begins) {
+                        Ok(started) => receiver = Some(started),
+                        Err(error) => break Ended::Thread(error),
+                    }
+                }
                 if let Some(out) = out.take() {
                     confirming =
                         Some(tokio::spawn(confirm(Arc::clone(state), out, stopped.clone())));
@@ -460,13 +508,22 @@ async fn follow(
                 state.news.notify_one();
                 continue;
             }
+            Ok(_) if receiver.is_some() => {
+                let message = (shape, body.to_vec());
+                tokio::select! {
+                    // An error is told by the next turn.
+                    () = hand_on(&receiver, message) => continue,
+                    () = signs(shared, state) => continue,
+                    () = over(state) => break Ended::Over,
+                }
+            }
             Ok(Told::Epoch(begins)) => Batch::Epoch(begins),
             Ok(Told::Records(_)) => Batch::Records(shape, body.to_vec()),
             Ok(Told::HandOver(given)) => {
                 take_over(shared, state, given.epoch);
                 continue;
             }
-            Ok(Told::Snapshot(_) | Told::Piece { .. }) => continue,
+            Ok(Told::Piece { .. }) => continue,
         };
         tokio::select! {
             sent = batches.send(batch) => if sent.is_err() { break Ended::Over },
@@ -483,6 +540,43 @@ async fn follow(
     }
     quic::close(&connection, &ended.to_string());
     Err(ended)
+}
+
+/// What became of the snapshot that comes; never, if none does.
+async fn received(receiver: &mut Option<Receiver>) -> Result<Header, String> {
+    match receiver {
+        Some(receiver) => {
+            let gone = || Err("the thread that takes it has ended".to_string());
+            (&mut receiver.outcome).await.unwrap_or_else(|_| gone())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn caught_up(state: &State, received: Result<Header, String>) -> Ended {
+    match received {
+        Ok(header) => {
+            state.end(Outcome::CaughtUp { seq: header.seq });
+            Ended::Over
+        }
+        Err(why) => Ended::CatchUp(why),
+    }
+}
+
+/// Gives a part of a snapshot to the thread that takes it; waits for the disk.
+async fn hand_on(receiver: &Option<Receiver>, message: (u8, Vec<u8>)) {
+    if let Some(receiver) = receiver {
+        let _ = receiver.messages.send(message).await;
+    }
+}
+
+/// Tells the leader again and again that this follower lives, while what the leader says waits for the disk.
+async fn signs(shared: &Shared, state: &State) {
+    loop {
+        tokio::time::sleep(shared.limits.heartbeat).await;
+        locked(&state.follower).sign();
+        state.news.notify_one();
+    }
 }
 
 /// What is still to be said: why it stops, that it leads, or that the leader is none any more.
@@ -560,6 +654,7 @@ async fn asked_instance(
         behaviour_version,
         newest_epoch: 0,
         history: History::default(),
+        back_to: SeqNo::ZERO,
     };
     link.out.send(&Control::Hello(hello).to_bytes()).await?;
     let answer = tokio::time::timeout(PATIENCE, link.incoming.next()).await;

@@ -64,7 +64,7 @@ impl Tail {
         let mut reader = Reader::follow(dir, watermark)?;
         // Without a record there is nothing to look for yet.
         if after > SeqNo::ZERO {
-            reader.seek(after)?;
+            reader.seek(after.next())?;
         }
         let state = State { era: None, last: after };
         Ok(Self { reader, leader_epoch, after, state, held: None })

@@ -23,6 +23,7 @@ use tidegate_model::market::{Definition, MarketEventKind};
 use tidegate_model::{
     Command, CommandRecord, MarketEvent, ReleaseLevel, SeqNo, StateHash, Symbol, UnixNanos,
 };
+use tidegate_replication::catchup::Place;
 use tidegate_replication::leader::{Identity, Limits, Names};
 use tidegate_replication::message::{
     Control, EpochBegins, Hello, Message, PROTOCOL_VERSION, RecordsBuilder, Refusal, Reply,
@@ -149,13 +150,14 @@ fn lead(node: &Node, dir: &Path, engine: &EngineHandle, release: &Arc<Release>) 
         Identity { instance: open.instance, epoch, behaviour_version: BEHAVIOUR_VERSION };
     node.lead(Lead {
         dir: Dir::from(dir),
-        watermark: open.watermark,
+        watermark: Arc::clone(&open.watermark),
+        // Nobody keeps its events here, and there is no snapshot.
+        events: Arc::clone(&open.watermark),
         release: Arc::clone(release),
         drain: engine.drain(),
         status: Arc::clone(&engine.status),
         identity,
         history,
-        first_held: SeqNo(1),
         in_sync: Names::new(),
     });
 }
@@ -176,7 +178,13 @@ fn stand_by(node: &Node, dir: &Path, instance: u128) -> (EngineHandle, Arc<Relea
     let open = engine.status.journal.get().expect("it is open");
     let history = tail::history(dir, open.watermark.seq()).expect("a history");
     let (behaviour_version, is_complete) = (BEHAVIOUR_VERSION, true);
-    node.begin(unbegun, Start { instance, history, behaviour_version, is_complete });
+    let journal = tidegate_journal::Config { instance: Some(instance), ..Default::default() };
+    let place = Place { dir: dir.into(), log: journal.clone(), journal };
+    let back_to = SeqNo::ZERO;
+    node.begin(
+        unbegun,
+        Start { instance, history, behaviour_version, is_complete, back_to, place },
+    );
     (engine, release)
 }
 
@@ -222,6 +230,7 @@ fn only_nodes_of_the_authority_are_heard_and_only_under_their_own_name() {
             behaviour_version: BEHAVIOUR_VERSION,
             newest_epoch: 0,
             history: History::default(),
+            back_to: SeqNo::ZERO,
         });
         runtime.block_on(async {
             let mut link = quic::connect(&endpoint, "a", &address.to_string()).await?;
@@ -291,8 +300,14 @@ fn a_standby_whose_state_differs_stops_and_says_both_hashes() {
             Ok(Message::Control(Control::Hello(hello))) if hello.name == "b"
         ));
         let zero = SeqNo::ZERO;
-        let welcome =
-            Welcome { instance: 7, epoch: 1, common: zero, last: SeqNo(1), replicated: zero };
+        let welcome = Welcome {
+            instance: 7,
+            epoch: 1,
+            common: zero,
+            last: SeqNo(1),
+            replicated: zero,
+            snapshot: None,
+        };
         let mut out = Control::Welcome(welcome).to_bytes();
         let begins = EpochBegins { epoch: 1, behaviour_version: BEHAVIOUR_VERSION, after: zero };
         Control::Epoch(begins).encode(&mut out);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_model::SeqNo;
+use tidegate_replication::catchup::Held;
 use tidegate_replication::follower::{FollowerError, Start, Told};
 use tidegate_replication::leader::{Action, Identity, Limits, LinkId, Names};
 use tidegate_replication::lease::{
@@ -133,6 +134,7 @@ fn follower(node: &Node) -> Role {
         behaviour_version: 1,
         history: history(&node.log),
         is_complete: node.is_complete,
+        back_to: SeqNo::ZERO,
     })))
 }
 
@@ -340,7 +342,7 @@ impl World {
         let others: Names = names.into_iter().filter(|other| *other != name).collect();
         let log = &mut self.nodes[at].log;
         let limits = Limits::default();
-        let mut leader = Leader::new(identity, limits, history(log), SeqNo(1), &others, in_sync);
+        let mut leader = Leader::new(identity, limits, history(log), &others, in_sync);
         // Each epoch begins with an input.
         self.entries += 1;
         log.push((epoch, self.entries));
@@ -485,7 +487,9 @@ impl World {
         let link = &mut self.links[at];
         match (link.id, message) {
             (None, Message::Control(Control::Hello(hello))) => {
-                let Ok((id, welcome)) = leader.greet(now, &hello) else { return false };
+                let Ok((id, welcome)) = leader.greet(now, &hello, &Held::default()) else {
+                    return false;
+                };
                 (link.id, link.sent) = (Some(id), welcome.common);
                 link.down.push_back((self.now + MS, Control::Welcome(welcome).to_bytes()));
                 true

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidegate_engine::replay::BEHAVIOUR_VERSION;
 use tidegate_engine::runtime::{EngineHandle, OpenJournal};
-use tidegate_journal::{Dir, JournalError, Reader, Release};
+use tidegate_journal::{Dir, JournalError, Reader, Release, Watermark, exchange};
 use tidegate_model::SeqNo;
+use tidegate_replication::catchup::{Place, back_to};
 use tidegate_replication::complete;
 use tidegate_replication::leader::Identity;
 use tidegate_replication::message::Stands;
@@ -62,6 +63,9 @@ pub enum NotLed {
     /// Records behind this number were never confirmed, and the primary does not have them.
     #[error("what lies behind input {0} is to be cut")]
     Cut(SeqNo),
+    /// A snapshot of this input is there, and is to take the place of the journal.
+    #[error("the snapshot of input {0} is to take the place of the journal")]
+    CaughtUp(SeqNo),
 }
 
 /// The node that the configuration describes.
@@ -77,6 +81,8 @@ struct Found {
 }
 
 fn look(dir: &Path) -> Result<Found> {
+    // What a crash interrupted.
+    exchange::finish(&dir.into())?;
     let mut reader = match Reader::open(dir) {
         Ok(reader) => reader,
         Err(JournalError::NoJournal { .. } | JournalError::Io { .. }) => {
@@ -183,6 +189,7 @@ impl Following<'_> {
         dir: &Path,
         engine: &EngineHandle,
         unbegun: Unbegun,
+        files: &tidegate_journal::Config,
     ) -> Result<()> {
         let open = open(engine, || self.stop.load(Ordering::Relaxed))?;
         let last = open.watermark.seq();
@@ -192,11 +199,14 @@ impl Following<'_> {
         if is_marked {
             complete::mark(dir)?;
         }
+        let journal = tidegate_journal::Config { instance: Some(open.instance), ..files.clone() };
         let start = Start {
             instance: open.instance,
             history,
             behaviour_version: BEHAVIOUR_VERSION,
             is_complete: is_marked,
+            back_to: back_to(&dir.into())?,
+            place: Place { dir: dir.into(), journal, log: files.clone() },
         };
         node.begin(unbegun, start);
         while !engine.status.alive.load(Ordering::Acquire) {
@@ -209,6 +219,7 @@ impl Following<'_> {
             }
             match node.outcome() {
                 Some(Outcome::Cut { after }) => bail!(NotLed::Cut(after)),
+                Some(Outcome::CaughtUp { seq }) => bail!(NotLed::CaughtUp(seq)),
                 Some(Outcome::Failed { why }) => bail!(why),
                 _ if self.stop.load(Ordering::Relaxed) => bail!(NotLed::Stopped),
                 _ => std::thread::sleep(LOOK_EVERY),
@@ -242,6 +253,7 @@ pub fn take_lead(
     node: &Node,
     dir: &Path,
     engine: &EngineHandle,
+    events: Arc<Watermark>,
     release: &Arc<Release>,
 ) -> Result<()> {
     let open = open(engine, || false)?;
@@ -249,16 +261,15 @@ pub fn take_lead(
     let last = open.watermark.seq();
     let history = tail::history(dir, last)?;
     let epoch = history.last_epoch().context("an epoch begins with an input")?;
-    let first_held = history.starts().first().map_or(SeqNo(1), |start| start.first);
     node.lead(Lead {
         dir: Dir::from(dir),
         watermark: open.watermark,
+        events,
         release: Arc::clone(release),
         drain: engine.drain(),
         status: Arc::clone(&engine.status),
         identity: Identity { instance: open.instance, epoch, behaviour_version: BEHAVIOUR_VERSION },
         history,
-        first_held,
         in_sync: node.in_sync(),
     });
     Ok(())
@@ -272,6 +283,16 @@ pub fn closed(config: &Config, was_complete: bool) {
     {
         tracing::warn!("cannot note that the journal was closed: {error}");
     }
+}
+
+/// Lets the snapshot that a standby was sent take the place of its journal; where that lies from then on.
+///
+/// # Errors
+/// If files cannot be moved. It goes on with the next start.
+pub fn exchange(dir: &Path) -> Result<std::path::PathBuf> {
+    let dir = dir.into();
+    exchange::commit(&dir)?;
+    exchange::finish(&dir)?.context("it was just committed")
 }
 
 /// Cuts what a primary never confirmed. The event log loses the events of that when it is opened.

@@ -90,6 +90,8 @@ impl System {
         feed: Consumer<MarketEvent>,
     ) -> Result<Self> {
         let dir = &config.journal.dir;
+        // What a crash interrupted.
+        tidegate_journal::exchange::finish(&dir.into())?;
         let log_config = tidegate_journal::Config {
             segment_len: config.journal.segment_mib.get() << 20,
             ..Default::default()
@@ -99,7 +101,8 @@ impl System {
             Role::Primary(_, leading) => (leading.epoch, Some(leading.instance)),
             Role::Standby(_, following) => (following.epoch, Some(following.instance)),
         };
-        let journal = tidegate_journal::Config { epoch, instance, ..log_config.clone() };
+        let files = log_config.clone();
+        let journal = tidegate_journal::Config { epoch, instance, ..files.clone() };
         let release = Arc::new(config.release()?);
         let latencies = Latencies::read(&config.paper.ways())?;
         let configure = Configure {
@@ -209,14 +212,14 @@ impl System {
         };
         let led = match (role, unbegun) {
             (Role::Standby(node, following), Some(unbegun)) => {
-                following.until_led(node, dir, &engine, unbegun)
+                following.until_led(node, dir, &engine, unbegun, &files)
             }
             _ => wait_until_alive(&engine),
         };
         let led = led.and_then(|()| match role {
             Role::Alone => Ok(()),
             Role::Primary(node, _) | Role::Standby(node, _) => {
-                replica::take_lead(node, dir, &engine, &release)
+                replica::take_lead(node, dir, &engine, Arc::clone(&log_watermark), &release)
             }
         });
         if let Err(error) = led {

@@ -104,13 +104,25 @@ fn stand_by(path: &Path, out: &mut impl Write) -> Result<()> {
             writeln!(out, "stopped")?;
             return Ok(());
         }
-        let Some(NotLed::Cut(after)) = error.downcast_ref::<NotLed>() else { return Err(error) };
-        replica::cut(dir, *after)?;
-        writeln!(
-            out,
-            "standby   set aside what lies behind input {after}, which no primary confirmed, in {}",
-            dir.join("cut").display()
-        )?;
+        match error.downcast_ref::<NotLed>() {
+            Some(NotLed::Cut(after)) => {
+                replica::cut(dir, *after)?;
+                writeln!(
+                    out,
+                    "standby   set aside what lies behind input {after}, which no primary confirmed, in {}",
+                    dir.join("cut").display()
+                )?;
+            }
+            Some(NotLed::CaughtUp(seq)) => {
+                let aside = replica::exchange(dir)?;
+                writeln!(
+                    out,
+                    "standby   begins anew with the snapshot of input {seq}; what it had is in {}",
+                    aside.display()
+                )?;
+            }
+            _ => return Err(error),
+        }
     }
 }
 

@@ -62,17 +62,44 @@ impl Market {
     }
 
     fn send(&mut self, message: impl Into<Message>) {
+        self.send_all(&[message.into()]);
+    }
+
+    /// One packet.
+    fn send_all(&mut self, messages: &[Message]) {
         let session = SessionName::new("BYHAND").expect("a name");
-        let mut body = Vec::new();
-        message.into().write_to(&mut body);
         let mut packet = Vec::new();
         packet.extend_from_slice(&session.0);
         packet.extend_from_slice(&self.next.to_be_bytes());
-        packet.extend_from_slice(&1u16.to_be_bytes());
-        packet.extend_from_slice(&(body.len() as u16).to_be_bytes());
-        packet.extend_from_slice(&body);
-        self.next += 1;
+        packet.extend_from_slice(&(messages.len() as u16).to_be_bytes());
+        for message in messages {
+            let mut body = Vec::new();
+            message.write_to(&mut body);
+            packet.extend_from_slice(&(body.len() as u16).to_be_bytes());
+            packet.extend_from_slice(&body);
+        }
+        self.next += messages.len() as u64;
         self.socket.send_to(&packet, self.to).expect("packets are taken");
+    }
+
+    /// Orders that come and go at a price in cents, 20 messages at a time, as fast as a feed handler on a busy machine reads them. Their
+    /// numbers are above a million.
+    pub fn noise(&mut self, packets: u64, cents: u32) {
+        for packet in 0..packets {
+            let header = self.header();
+            let order = |n: u64| (1_000_000 + self.next + n / 2 * 2, n % 2 == 0);
+            let messages = (0..20).map(|n| match order(n) {
+                (order_ref, true) => {
+                    let (side, shares, price) = (b'B', 100, cents * 100);
+                    AddOrder { header, order_ref, side, shares, stock: STOCK, price }.into()
+                }
+                (order_ref, false) => OrderDelete { header, order_ref }.into(),
+            });
+            self.send_all(&messages.collect::<Vec<_>>());
+            if packet % 4 == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 
     /// Displays an order of `side` (`B` or `S`) at a price in cents.
