@@ -11,6 +11,7 @@ pub mod load;
 pub mod machine;
 pub mod net;
 pub mod node;
+pub mod operator;
 pub mod oracle;
 pub mod store;
 pub mod world;

@@ -17,6 +17,7 @@ use tidegate_engine::runtime::{
 use tidegate_journal::writer::SEGMENT_LEN_MIN;
 use tidegate_journal::{Config, Dir, Syncer, epochs};
 use tidegate_model::{CommandRecord, MarketEvent, ReleaseLevel, SeqNo, UnixNanos};
+use tidegate_replication::catchup::Place;
 
 /// The journal that a deployment has.
 pub const INSTANCE: u128 = 0x51de;
@@ -78,6 +79,11 @@ impl Machine {
 /// Where every machine has its journal.
 pub fn dir_path() -> PathBuf {
     Path::new("/journal").to_path_buf()
+}
+
+/// Where a machine's process begins anew with a snapshot.
+pub fn place(machine: &Machine) -> Place {
+    Place { dir: machine.dir(), journal: config(0), log: config(0) }
 }
 
 /// The engine's part of a process.

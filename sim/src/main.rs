@@ -54,7 +54,8 @@ fn tell_one(seed: u64) -> Result<()> {
 
 fn run_many(from: u64, count: u64) -> Result<()> {
     let began = Instant::now();
-    let (mut inputs, mut events, mut ends, mut epochs, mut refused) = (0, 0, 0, 0, 0);
+    let (mut inputs, mut events, mut ends, mut epochs) = (0, 0, 0, 0);
+    let (mut refused, mut caught_up) = (0, 0);
     let mut failed = Vec::new();
     for seed in from..from + count {
         match run(seed) {
@@ -64,6 +65,7 @@ fn run_many(from: u64, count: u64) -> Result<()> {
                 ends += report.ends;
                 epochs += report.epochs;
                 refused += report.refused;
+                caught_up += report.caught_up;
             }
             Err(error) if error.is::<RefusedForGood>() => refused += 1,
             Err(error) => {
@@ -73,7 +75,7 @@ fn run_many(from: u64, count: u64) -> Result<()> {
         }
     }
     println!(
-        "{count} worlds in {:.1} s: {inputs} inputs, {events} events seen, {ends} ends of processes, {epochs} epochs, {refused} starts refused",
+        "{count} worlds in {:.1} s: {inputs} inputs, {events} events seen, {ends} ends of processes, {epochs} epochs, {refused} starts refused, {caught_up} standbys began with a snapshot",
         began.elapsed().as_secs_f64()
     );
     if !failed.is_empty() {

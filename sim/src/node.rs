@@ -2,20 +2,23 @@
 
 use crate::dice::Dice;
 use crate::load;
-use crate::machine::{INSTANCE, Machine, Rig};
+use crate::machine::{INSTANCE, Machine, Rig, place};
 use crate::net::{Item, Net};
 use crate::store::Store;
 use anyhow::{Context, Result, anyhow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidegate_engine::replay::BEHAVIOUR_VERSION;
-use tidegate_journal::JournalError;
+use tidegate_journal::{JournalError, exchange};
 use tidegate_model::{ReleaseLevel, SeqNo};
+use tidegate_replication::catchup::{
+    Incoming, IncomingError, Stream, StreamError, Watermarks, back_to, held,
+};
 use tidegate_replication::follower::{FollowerError, Start, Told};
 use tidegate_replication::leader::{Action, Identity, Limits, LinkId, Names};
 use tidegate_replication::lease::{Answer, Candidate, Demand, Standing, Timing};
 use tidegate_replication::message::{Control, HEADER_LEN, Message, Progress, Refusal, header};
-use tidegate_replication::tail::{Tail, history};
+use tidegate_replication::tail::history;
 use tidegate_replication::{Follower, Leader, Lease, Moment};
 
 /// The lease: a world lives for about a second.
@@ -31,6 +34,8 @@ fn limits() -> Limits {
         silence_max: SILENCE_MAX,
         lag_max: Duration::from_millis(60),
         join_lag: Duration::from_millis(20),
+        // Worlds are small.
+        far_behind: 300,
         ..Limits::default()
     }
 }
@@ -42,6 +47,8 @@ pub enum NodeEnd {
     Over(String),
     /// Its leader never had what is behind this input: that is cut before it starts again.
     Cut(SeqNo),
+    /// A snapshot of its leader is there, and takes the place of its journal before it starts again.
+    CaughtUp(SeqNo),
     /// Its leader lacks what was confirmed: after an operator's force, it needs an empty disk.
     WouldLose(String),
     /// What its journal holds has changed: it cannot be followed, and gives way to one that can.
@@ -77,18 +84,24 @@ struct Standby {
     /// The link and the machine at its other end.
     link: Option<(u64, usize)>,
     tried: Option<Moment>,
+    /// The snapshot that comes on the link.
+    incoming: Option<Incoming>,
 }
 
 struct Leading {
     leader: Leader,
     epoch: u64,
     links: BTreeMap<LinkId, LinkOut>,
+    /// Snapshots that turned out to be damaged.
+    bad: BTreeSet<SeqNo>,
 }
 
 struct LinkOut {
     to: usize,
     link: u64,
-    tail: Tail,
+    stream: Stream,
+    /// The snapshot that it begins with.
+    snapshot: Option<SeqNo>,
 }
 
 /// A process.
@@ -118,6 +131,8 @@ impl Node {
         names: Vec<String>,
     ) -> Result<Self> {
         let date = machine.date(now);
+        // What a crash interrupted.
+        exchange::finish(&machine.dir())?;
         let mut rig = Rig::boot(machine, level, date)?;
         let (lease, role) = if has_store {
             let who = Candidate {
@@ -132,8 +147,9 @@ impl Node {
                 behaviour_version: BEHAVIOUR_VERSION,
                 history: history(machine.dir(), rig.last())?,
                 is_complete: machine.is_complete,
+                back_to: back_to(&machine.dir())?,
             });
-            let standby = Standby { follower, link: None, tried: None };
+            let standby = Standby { follower, link: None, tried: None, incoming: None };
             (Some(Lease::new(who, Timing::of_lease(LEASE))), Role::Standby(Box::new(standby)))
         } else {
             rig.engine.go_live(load::configure(), date)?;
@@ -273,12 +289,12 @@ impl Node {
                     identity,
                     limits(),
                     history,
-                    SeqNo(1),
                     &followers,
                     in_sync.unwrap_or_default(),
                 );
                 leader.grown(self.rig.last());
-                let leading = Leading { leader, epoch, links: BTreeMap::new() };
+                let (links, bad) = (BTreeMap::new(), BTreeSet::new());
+                let leading = Leading { leader, epoch, links, bad };
                 self.role = Role::Leading(Box::new(leading));
                 Ok(())
             }
@@ -290,7 +306,7 @@ impl Node {
         let Role::Standby(standby) = &mut self.role else { return };
         if standby.follower.silence(clock).is_some_and(|silence| silence > SILENCE_MAX) {
             standby.follower.disconnected();
-            standby.link = None;
+            (standby.link, standby.incoming) = (None, None);
         }
         let record = self.lease.as_ref().and_then(Lease::record);
         if let Some(record) = record {
@@ -332,7 +348,7 @@ impl Node {
         if lease.is_held(clock) {
             self.rig.turn(machine.date(now)).map_err(over)?;
         }
-        let Leading { leader, links, .. } = leading.as_mut();
+        let Leading { leader, links, bad, .. } = leading.as_mut();
         leader.grown(self.rig.last());
         let mut failed = Vec::new();
         for (id, out) in links.iter_mut() {
@@ -341,8 +357,22 @@ impl Node {
                 continue;
             };
             let mut bytes = Vec::new();
-            out.tail.fill(up_to, &mut bytes).map_err(NodeEnd::damaged)?;
-            leader.sent(*id, out.tail.last());
+            match out.stream.fill(up_to, &mut bytes) {
+                Ok(()) => {}
+                Err(StreamError::Journal(error) | StreamError::Events(error)) => {
+                    return Err(NodeEnd::damaged(error));
+                }
+                Err(error) => {
+                    if matches!(error, StreamError::Snapshot(_)) {
+                        bad.extend(out.snapshot);
+                    }
+                    net.send(self.at, out.to, Item::Closed { link: out.link });
+                    leader.closed(*id);
+                    failed.push(*id);
+                    continue;
+                }
+            }
+            leader.sent(*id, out.stream.last());
             if !bytes.is_empty() {
                 net.send(self.at, out.to, Item::Bytes { link: out.link, bytes });
             }
@@ -406,7 +436,7 @@ impl Node {
             let goes_on = if self.is_leading() {
                 self.hear_follower(machine, clock, from, link, &message, net)?
             } else {
-                self.hear_leader(clock, from, link, message, net)?
+                self.hear_leader(machine, clock, from, link, message, net)?
             };
             if !goes_on {
                 net.send(self.at, from, Item::Closed { link });
@@ -423,7 +453,7 @@ impl Node {
             Role::Standby(standby) => {
                 if standby.link == Some((link, from)) {
                     standby.follower.disconnected();
-                    standby.link = None;
+                    (standby.link, standby.incoming) = (None, None);
                 }
             }
             Role::Leading(leading) => {
@@ -447,20 +477,33 @@ impl Node {
         net: &mut Net,
     ) -> Result<bool, NodeEnd> {
         let Role::Leading(leading) = &mut self.role else { return Ok(false) };
-        let Leading { leader, links, epoch } = leading.as_mut();
+        let Leading { leader, links, bad, .. } = leading.as_mut();
         let known = links.iter().find(|(_, out)| (out.to, out.link) == (from, link));
         if let Some(id) = known.map(|(id, _)| *id) {
             return Ok(leader.hear(clock, id, message).is_ok());
         }
         let Message::Control(Control::Hello(hello)) = message else { return Ok(false) };
-        match leader.greet(clock, hello) {
+        let watermarks =
+            Watermarks { journal: self.rig.engine.watermark(), events: self.rig.log.watermark() };
+        let dir = machine.dir();
+        leader.grown(self.rig.last());
+        let held = held(&dir, leader.history(), watermarks.events.seq().0, bad);
+        let held = held.context("what the journal holds").map_err(over)?;
+        match leader.greet(clock, hello, &held) {
             Ok((id, welcome)) => {
-                let watermark = self.rig.engine.watermark();
-                let tail = Tail::open(machine.dir(), watermark, *epoch, welcome.common)
-                    .map_err(NodeEnd::damaged)?;
-                links.insert(id, LinkOut { to: from, link, tail });
-                send(net, self.at, from, link, &Control::Welcome(welcome));
-                Ok(true)
+                let snapshot = welcome.snapshot.as_ref().map(|snapshot| snapshot.seq);
+                match Stream::open(&dir, watermarks, &welcome) {
+                    Ok(stream) => {
+                        links.insert(id, LinkOut { to: from, link, stream, snapshot });
+                        send(net, self.at, from, link, &Control::Welcome(welcome));
+                        Ok(true)
+                    }
+                    Err(StreamError::Journal(error)) => Err(NodeEnd::damaged(error)),
+                    Err(_) => {
+                        leader.closed(id);
+                        Ok(false)
+                    }
+                }
             }
             Err(refusal) => {
                 send(net, self.at, from, link, &Control::Refused(refusal));
@@ -469,8 +512,17 @@ impl Node {
         }
     }
 
+    fn caught_up(standby: &mut Standby) -> Result<bool, NodeEnd> {
+        match standby.incoming.take().map(Incoming::finish) {
+            Some(Ok(header)) => Err(NodeEnd::CaughtUp(header.seq)),
+            Some(Err(error)) => incoming_failed(error),
+            None => Ok(true),
+        }
+    }
+
     fn hear_leader(
         &mut self,
+        machine: &Machine,
         clock: Moment,
         from: usize,
         link: u64,
@@ -484,8 +536,29 @@ impl Node {
             }
             return Ok(false);
         }
-        match standby.follower.hear(clock, message) {
+        let told = standby.follower.hear(clock, message);
+        if let (Ok(told), Some(incoming)) = (&told, &mut standby.incoming) {
+            let taken = match told {
+                Told::Piece { bytes, .. } => incoming.piece(bytes).map(|()| false),
+                Told::Epoch(begins) => incoming.epoch(*begins).map(|()| false),
+                Told::Records(records) => incoming.records(records),
+                _ => Ok(false),
+            };
+            return match taken {
+                Ok(false) => Ok(true),
+                Ok(true) => Self::caught_up(standby),
+                Err(error) => incoming_failed(error),
+            };
+        }
+        match told {
             Ok(Told::Follow { cut_after: Some(after), .. }) => Err(NodeEnd::Cut(after)),
+            Ok(Told::Snapshot(begins)) => match Incoming::begin(&place(machine), &begins) {
+                Ok(incoming) => {
+                    standby.incoming = Some(incoming);
+                    Ok(true)
+                }
+                Err(error) => incoming_failed(error),
+            },
             Ok(Told::Epoch(begins)) => {
                 let began = self.rig.engine.begin_epoch(begins.epoch, begins.behaviour_version);
                 began.map_err(|error| over(error.into())).map(|()| true)
@@ -508,6 +581,14 @@ impl Node {
             }
             Err(_) => Ok(false),
         }
+    }
+}
+
+/// What arrived cannot be used: of a disk that fails, or its leader's.
+fn incoming_failed(error: IncomingError) -> Result<bool, NodeEnd> {
+    match &error {
+        IncomingError::Unfit { .. } => Ok(false),
+        _ => Err(over(error.into())),
     }
 }
 

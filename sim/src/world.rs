@@ -7,15 +7,15 @@ use crate::load;
 use crate::machine::{Machine, dir_path};
 use crate::net::{Net, Wire};
 use crate::node::{Node, NodeEnd};
+use crate::operator::{prune, replay, take_snapshot};
 use crate::oracle::{Oracle, check_money};
 use crate::store::Store;
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
-use tidegate_engine::core::NoOutput;
-use tidegate_engine::replay::{ReplayError, replay};
-use tidegate_engine::snapshot::{Follow, ShadowError};
+use tidegate_engine::replay::ReplayError;
+use tidegate_engine::snapshot::ShadowError;
 use tidegate_journal::recovery::cut_after;
-use tidegate_journal::{Dir, synced};
+use tidegate_journal::{exchange, synced};
 use tidegate_model::{CommandRecord, PrincipalId, ReleaseLevel, SeqNo, SessionId, StateHash};
 
 /// Nanoseconds in a microsecond and a millisecond.
@@ -66,6 +66,10 @@ pub struct Odds {
     pub rot: u64,
     /// Somebody takes a snapshot of what a disk has.
     pub snapshot: u64,
+    /// Somebody takes away the segments that a disk has before its newest snapshot.
+    pub prune: u64,
+    /// A standby gets an empty disk.
+    pub wipe: u64,
 }
 
 impl Plan {
@@ -96,6 +100,8 @@ impl Plan {
                 overtakes: odds(60),
                 rot: 0,
                 snapshot: odds(80),
+                prune: 0,
+                wipe: 0,
             },
             faults: Faults { sync_fails: odds(60), misdirects: 0 },
             drift_ppm: odds(50_000),
@@ -105,6 +111,12 @@ impl Plan {
         }
         if dice.one_in(6) {
             plan.odds.rot = 400;
+        }
+        if plan.odds.snapshot > 0 && dice.one_in(2) {
+            plan.odds.prune = 60;
+        }
+        if level.is_replicated() && dice.one_in(6) {
+            plan.odds.wipe = 400;
         }
         plan
     }
@@ -123,6 +135,8 @@ pub struct Report {
     pub epochs: u64,
     /// Starts that were refused because of damage.
     pub refused: u64,
+    /// Times a standby began anew with a snapshot.
+    pub caught_up: u64,
     /// The state that the run ended in.
     pub hash: StateHash,
     /// What happened, a line each.
@@ -231,6 +245,9 @@ impl World {
             if step % (STEPS_TO_HEAL / 4) == STEPS_TO_HEAL / 8 && nobody && self.may_be_lost {
                 self.force();
             }
+            if step % (STEPS_TO_HEAL / 8) == STEPS_TO_HEAL / 16 && self.plan.odds.prune > 0 {
+                self.snapshot_of_leader();
+            }
             if self.is_whole() {
                 return self.check_end();
             }
@@ -336,6 +353,24 @@ impl World {
                 Err(error) => self.tell(format_args!("no snapshot of {name}'s journal: {error}")),
             }
         }
+        if let Some(at) = strikes(&mut self.dice, odds.prune) {
+            let pruned = prune(&self.machines[at].dir());
+            let name = self.machines[at].name.clone();
+            match pruned {
+                Ok(0) => {}
+                Ok(count) => self.tell(format_args!("{count} segments of {name}'s are taken away")),
+                Err(error) => self.tell(format_args!("{name}'s journal is not pruned: {error}")),
+            }
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.wipe)
+            && !self.nodes[at].as_ref().is_some_and(Node::is_leading)
+            && !self.machines[at].has_led
+        {
+            self.end(at, "gets an empty disk");
+            self.machines[at].disk.wipe(&dir_path());
+            self.machines[at].is_complete = false;
+            self.may_be_lost = true;
+        }
         if let Some(at) = strikes(&mut self.dice, odds.rot)
             && self.machines[at].disk.rot(".tgj")
         {
@@ -382,6 +417,20 @@ impl World {
         }
     }
 
+    /// A disk has changed old events, which nobody finds before they are read.
+    fn lose_log(&mut self, at: usize) -> Result<()> {
+        self.end(at, "cannot read its event log");
+        self.report.refused += 1;
+        if self.machines.len() == 1 {
+            bail!(RefusedForGood);
+        }
+        // An operator gives it an empty disk.
+        self.machines[at].disk.wipe(&dir_path());
+        self.machines[at].is_complete = false;
+        self.may_be_lost = true;
+        Ok(())
+    }
+
     /// Nobody may lead by himself: everyone who might has lost power or his disk. An operator takes the one that has most, and what
     /// that one lacks is lost.
     fn force(&mut self) {
@@ -396,6 +445,16 @@ impl World {
         self.was_forced = true;
         let name = self.machines[best].name.clone();
         self.tell(format_args!("an operator makes {name} lead after input {last}"));
+    }
+
+    /// Followers may be refused for want of a snapshot: an operator takes one.
+    fn snapshot_of_leader(&mut self) {
+        let leads = |node: &Option<Node>| node.as_ref().is_some_and(Node::is_leading);
+        let Some(at) = self.nodes.iter().position(leads) else { return };
+        if let Ok(seq) = take_snapshot(&self.machines[at].dir()) {
+            let name = self.machines[at].name.clone();
+            self.tell(format_args!("an operator's snapshot of {name}'s journal after input {seq}"));
+        }
     }
 
     /// A machine starts its process.
@@ -510,7 +569,7 @@ impl World {
             let read = self.oracle.read_on(log);
             if let Err(error) = read {
                 self.forgive_damage(error)?;
-                self.end(at, "cannot read its event log");
+                self.lose_log(at)?;
             }
         }
         Ok(())
@@ -530,6 +589,23 @@ impl World {
                     Ok(_) => {}
                     Err(error) => self.tell(format_args!("it could not: {error}")),
                 }
+            }
+            NodeEnd::CaughtUp(seq) => {
+                self.end(at, &format!("has the snapshot of input {seq}"));
+                let dir = self.machines[at].dir();
+                let odds = self.plan.odds;
+                if odds.kill + odds.kill_within > 0 && self.dice.one_in(2) {
+                    let operations = self.dice.within(1, 24);
+                    self.machines[at].disk.stop_after(Some(operations));
+                }
+                // Not more than this: the next start goes on, or nothing has changed.
+                match exchange::commit(&dir).and_then(|()| exchange::finish(&dir)) {
+                    Ok(_) => self.report.caught_up += 1,
+                    Err(error) => self.tell(format_args!("it is interrupted: {error}")),
+                }
+                let disk = &self.machines[at].disk;
+                disk.end_process();
+                disk.stop_after(None);
             }
             NodeEnd::WouldLose(why) => {
                 ensure!(self.was_forced, "{}: {why}", self.machines[at].name);
@@ -627,7 +703,7 @@ impl World {
         if let Err(error) = self.oracle.compare(&node.rig.log, false) {
             let error = error.context(format!("{name} leads"));
             self.forgive_damage(error)?;
-            self.end(at, "cannot read its event log");
+            self.lose_log(at)?;
         }
         Ok(())
     }
@@ -666,11 +742,14 @@ impl World {
 
     fn check_end(&mut self) -> Result<()> {
         let mut hashes = Vec::new();
+        let leads = |at: &usize| self.nodes[*at].as_ref().is_some_and(Node::is_leading);
+        let epoch = |at: &usize| self.nodes[*at].as_ref().map_or(0, Node::epoch);
+        let leader = (0..self.machines.len()).filter(leads).max_by_key(epoch);
         for at in 0..self.machines.len() {
             let node = self.nodes[at].take();
             // One whose primary's disk changed what it needs may still be behind.
-            let is_behind = |node: &Node| self.disk_is_bad() && !node.is_leading();
-            let Some(node) = node.filter(|node| !is_behind(node)) else {
+            let is_behind = self.disk_is_bad() && leader != Some(at);
+            let Some(node) = node.filter(|_| !is_behind) else {
                 ensure!(self.disk_is_bad(), "a machine is down at the end");
                 continue;
             };
@@ -685,7 +764,7 @@ impl World {
             }
             drop(node);
             hashes.push(hash);
-            let replayed = match replay(self.machines[at].dir(), &mut NoOutput, |_| {}) {
+            let replayed = match replay(&self.machines[at].dir()) {
                 Ok(replayed) => replayed.context("inputs")?,
                 Err(error) => {
                     self.forgive_damage(error.into())?;
@@ -704,14 +783,6 @@ impl World {
         self.report.events = self.oracle.count();
         Ok(())
     }
-}
-
-/// What an operator, or a shadow of the engine, does: a snapshot of what is on the disk.
-fn take_snapshot(dir: &Dir) -> Result<SeqNo, ShadowError> {
-    let synced = synced::read(dir)?.map_or(SeqNo::ZERO, |synced| synced.seq);
-    let mut follow = Follow::begin(dir, synced)?;
-    follow.advance(synced, u64::MAX)?;
-    Ok(follow.snapshot()?.seq)
 }
 
 /// A machine without followers whose disk changed what it had synced: it says so, and that is all it can do.

@@ -87,7 +87,7 @@ impl Market {
     pub fn noise(&mut self, packets: u64, cents: u32) {
         for packet in 0..packets {
             let header = self.header();
-            let order = |n: u64| (1_000_000 + self.next + n / 2 * 2, n % 2 == 0);
+            let order = |n: u64| (1_000_000 + self.next + n / 2 * 2, n.is_multiple_of(2));
             let messages = (0..20).map(|n| match order(n) {
                 (order_ref, true) => {
                     let (side, shares, price) = (b'B', 100, cents * 100);
