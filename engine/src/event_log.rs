@@ -185,8 +185,8 @@ pub fn open(
     config: Config,
 ) -> Result<(EventLogWriter, EventLog), EventLogError> {
     let dir = dir.into();
-    // Whoever reads the records before checks them: a log of days would hold up the start for as long as it takes to read.
-    let (writer, _) = Writer::open(&dir, Config { check: Check::LastSegment, ..config })?;
+    // Every record is read: whoever leads must be able to serve all of them, and finds out before it leads.
+    let (writer, _) = Writer::open(&dir, Config { check: Check::All, ..config })?;
     let count = writer.last_seq().0;
     let mut reader = Reader::open(&dir)?;
     let mut first_from = |number: SeqNo| {
