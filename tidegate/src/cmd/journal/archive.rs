@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tidegate_engine::replay::{ReplayError, resume};
+use tidegate_engine::snapshot::newest_certain;
 use tidegate_journal::Dir;
 use tidegate_journal::archive::{self, Folder, Look, Progress, Store};
 use tidegate_model::{SeqNo, UnixNanos};
@@ -231,22 +232,21 @@ pub(super) fn restore(args: &RestoreArgs) -> Result<()> {
     Ok(())
 }
 
-/// The input behind which a restart of the journal in `dir` begins: that of its newest snapshot that can be read and belongs to it;
-/// zero if there is none.
+/// The input behind which a restart of the journal in `dir` begins, whatever is lost with the power: that of its newest snapshot that
+/// can be read, belongs to it, and tells nothing that the disk may lack; zero if there is none.
 fn restart_point(dir: &Path) -> Result<SeqNo> {
-    match resume(&Dir::from(dir), |_| Ok(())) {
+    let dir = &Dir::from(dir);
+    match resume(dir, |_| Ok(())) {
         Ok(resumed) => {
             for error in &resumed.passed_over {
                 writeln!(io::stderr(), "note: {error}")?;
             }
-            Ok(resumed.from.map_or(SeqNo::ZERO, |header| header.seq))
         }
-        Err(error @ ReplayError::Pruned { .. }) => {
-            writeln!(io::stderr(), "note: {error}")?;
-            Ok(SeqNo::ZERO)
-        }
-        Err(error) => Err(error).context("cannot tell what a restart needs"),
+        Err(error @ ReplayError::Pruned { .. }) => writeln!(io::stderr(), "note: {error}")?,
+        Err(error) => return Err(error).context("cannot tell what a restart needs"),
     }
+    let certain = newest_certain(dir).context("cannot look through the snapshots")?;
+    Ok(certain.map_or(SeqNo::ZERO, |header| header.seq))
 }
 
 pub(super) fn prune(args: &PruneArgs) -> Result<()> {
