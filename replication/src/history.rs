@@ -3,6 +3,7 @@
 //! One primary writes in an epoch, in order, so a record is known by its epoch and number, and two journals that both hold
 //! it hold the same up to there. Where they differ, one holds records that its primary never got confirmed.
 
+use crate::message::EPOCH_MAX;
 use serde::{Deserialize, Serialize};
 use tidegate_model::SeqNo;
 
@@ -34,6 +35,12 @@ pub enum HistoryError {
     TooLong {
         /// How many.
         count: usize,
+    },
+    /// An epoch that none can have.
+    #[error("epoch {epoch} is above {EPOCH_MAX}, which no epoch is")]
+    Epoch {
+        /// What it says.
+        epoch: u64,
     },
     /// Epochs and numbers only grow.
     #[error("epoch {epoch} from number {first} on does not come after the one before")]
@@ -72,6 +79,9 @@ impl History {
         }
         let mut before: Option<EpochStart> = None;
         for start in &self.starts {
+            if start.epoch > EPOCH_MAX {
+                return Err(HistoryError::Epoch { epoch: start.epoch });
+            }
             let grows = before.is_none_or(|b| b.epoch < start.epoch && b.first < start.first);
             if !grows || start.first == SeqNo::ZERO {
                 return Err(HistoryError::Order { epoch: start.epoch, first: start.first });

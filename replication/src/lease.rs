@@ -10,7 +10,7 @@
 
 use crate::Moment;
 use crate::leader::{FOLLOWERS_MAX, Names};
-use crate::message::{MessageError, check_name};
+use crate::message::{MessageError, check_epoch, check_name};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidegate_journal::protection::{Protection, is_removed};
@@ -59,8 +59,8 @@ pub enum RecordError {
         /// Ours.
         own: String,
     },
-    /// A name that is none.
-    #[error("the lease's record holds a name that is none: {0}")]
+    /// A name or an epoch that is none.
+    #[error("the lease's record holds what it may not: {0}")]
     Name(#[from] MessageError),
     /// More followers, or a longer address, than there may be.
     #[error("the lease's record holds {what} of {len}, at most {max} are allowed")]
@@ -89,6 +89,7 @@ impl Record {
                 own: own.to_string(),
             });
         }
+        check_epoch(self.epoch)?;
         for (what, len, max) in [
             ("followers", self.in_sync.len(), FOLLOWERS_MAX),
             ("bytes of address", self.address.len(), ADDRESS_LEN_MAX),
@@ -302,6 +303,11 @@ impl Lease {
         self.demand = self.demand.max(Some(demand));
         self.next_at = Moment::default();
         self.must_read = true;
+    }
+
+    /// Whoever demanded it was told that it did not come about: from here on it waits like any other.
+    pub fn withdraw(&mut self) {
+        self.demand = None;
     }
 
     /// Of the holder: writes this set with the next record, at once. [`Self::in_sync`] tells when it stands.

@@ -279,11 +279,12 @@ impl Node {
 
     /// Leads from now on.
     pub fn lead(&self, lead: Lead) {
-        *self.shared.following() = None;
         let followers: Names = self.shared.peers.keys().cloned().collect();
         let mut leading = Leading::new(lead, self.shared.limits, &followers, self.has_lease());
         leading.tick(&self.shared);
+        // In this order: whoever asks meanwhile hears that it leads.
         *self.shared.leading() = Some(leading);
+        *self.shared.following() = None;
     }
 
     /// A queue to a standby's engine, whose outputs wait for `release`: the engine's end, and the node's for [`Self::begin`].
@@ -360,7 +361,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         // Whoever asked what has become of it by now is told.
-        let until = Instant::now() + PATIENCE / 10;
+        let until = Instant::now() + PATIENCE;
         while self.shared.asks.load(Ordering::Acquire) > 0 && Instant::now() < until {
             std::thread::sleep(TICK);
         }

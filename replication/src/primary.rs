@@ -522,8 +522,8 @@ impl Reading {
                 Err(StreamError::Snapshot(_)) => {
                     let seq = self.welcome.snapshot.as_ref().map(|snapshot| snapshot.seq);
                     leading.bad.extend(seq);
-                    // There are no more that it could send.
-                    while leading.bad.len() > SNAPSHOTS_KEPT {
+                    // There are no more that it could send: those that are kept, and one that a restart needs.
+                    while leading.bad.len() > SNAPSHOTS_KEPT + 1 {
                         leading.bad.pop_first();
                     }
                 }

@@ -1,6 +1,6 @@
 //! What operators ask a node: how it stands, to lead, or to give over. A node that is to lead asks the others first.
 
-use crate::lease::Demand;
+use crate::lease::{Demand, Lease};
 use crate::message::{Control, Reply, Request, Stands};
 use crate::node::{self, Shared};
 use crate::primary::{Given, Leading};
@@ -178,6 +178,18 @@ async fn promote(shared: &Arc<Shared>, force: bool, asker: &mut Asker) -> Result
         }
         None => following(shared, |following| following.lead(shared))?,
     }
+    let done = until_it_leads(shared, began).await;
+    if done.is_err()
+        && let Some(lease) = &shared.lease
+    {
+        // Nobody expects any more that it takes over.
+        lease.change(Lease::withdraw);
+    }
+    done
+}
+
+/// Waits until the node leads, or cannot.
+async fn until_it_leads(shared: &Shared, began: Instant) -> Result<String, String> {
     let asked = Instant::now();
     while asked.elapsed() < LEAD_PATIENCE {
         if shared.leading().is_some() {

@@ -158,7 +158,10 @@ impl Following {
         let follower = locked(&self.0.follower);
         let history = follower.history();
         let (epoch, last) = (history.last_epoch(), history.last());
-        Stands { leads: None, instance: follower.instance(), epoch, last }
+        // Told to lead, it does, though its engine may not have heard of it yet: that cannot be taken back.
+        let lead = self.0.lead.load(Ordering::Acquire);
+        let leads = (lead > 0).then_some(lead);
+        Stands { leads, instance: follower.instance(), epoch, last }
     }
 
     /// Whether it has everything that was acknowledged, as far as it has heard; else why not.
@@ -496,8 +499,8 @@ async fn follow(
                     }
                 }
                 if let Some(out) = out.take() {
-                    confirming =
-                        Some(tokio::spawn(confirm(Arc::clone(state), out, stopped.clone())));
+                    let (state, every) = (Arc::clone(state), shared.limits.heartbeat);
+                    confirming = Some(tokio::spawn(confirm(state, every, out, stopped.clone())));
                 }
                 continue;
             }
@@ -513,7 +516,6 @@ async fn follow(
                 tokio::select! {
                     // An error is told by the next turn.
                     () = hand_on(&receiver, message) => continue,
-                    () = signs(shared, state) => continue,
                     () = over(state) => break Ended::Over,
                 }
             }
@@ -570,15 +572,6 @@ async fn hand_on(receiver: &Option<Receiver>, message: (u8, Vec<u8>)) {
     }
 }
 
-/// Tells the leader again and again that this follower lives, while what the leader says waits for the disk.
-async fn signs(shared: &Shared, state: &State) {
-    loop {
-        tokio::time::sleep(shared.limits.heartbeat).await;
-        locked(&state.follower).sign();
-        state.news.notify_one();
-    }
-}
-
 /// What is still to be said: why it stops, that it leads, or that the leader is none any more.
 async fn last_word(state: &State, ended: &Ended) -> Option<Control> {
     if let Some(why) = locked(&state.failed).clone() {
@@ -594,9 +587,11 @@ async fn last_word(state: &State, ended: &Ended) -> Option<Control> {
     is_old.then(|| locked(&state.follower).fenced())
 }
 
-/// Sends how far the engine is, whenever that is news.
+/// Sends how far the engine is, whenever that is news; and while a snapshot comes again and again that this follower lives: a leader
+/// that sends one has no room for the heartbeats that ask for it.
 async fn confirm(
     state: Arc<State>,
+    heartbeat: Duration,
     mut out: Outgoing,
     mut stop: watch::Receiver<bool>,
 ) -> Outgoing {
@@ -609,6 +604,12 @@ async fn confirm(
         }
         tokio::select! {
             () = state.news.notified() => {}
+            () = tokio::time::sleep(heartbeat) => {
+                let mut follower = locked(&state.follower);
+                if follower.catching_up().is_some() {
+                    follower.sign();
+                }
+            }
             _ = stop.changed() => {}
         }
     }

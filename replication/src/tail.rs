@@ -64,7 +64,11 @@ impl Tail {
         let mut reader = Reader::follow(dir, watermark)?;
         // Without a record there is nothing to look for yet.
         if after > SeqNo::ZERO {
-            reader.seek(after.next())?;
+            // From that record on: a checkpoint of it may come behind it. A journal may as well begin just after it.
+            match reader.seek(after) {
+                Err(JournalError::SeqNotHeld { .. }) => reader.seek(after.next())?,
+                sought => sought?,
+            }
         }
         let state = State { era: None, last: after };
         Ok(Self { reader, leader_epoch, after, state, held: None })

@@ -26,7 +26,8 @@
 //! ```
 //!
 //! A snapshot is derived: whoever has none, or has lost one, begins at the journal's first input. It is written under another
-//! name, synced and renamed, so that a crash leaves those before it alone; the newest [`KEPT`] stay.
+//! name, synced and renamed, so that a crash leaves those before it alone; the newest [`KEPT`] stay, and
+//! the newest that a restart can begin with whatever the power takes.
 //!
 //! Who takes one is whoever has a state of the right input: the [`Shadow`], which follows the journal beside the engine, a
 //! standby, or a command. The engine's thread never does.

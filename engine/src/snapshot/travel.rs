@@ -129,11 +129,6 @@ impl Incoming {
         Ok(())
     }
 
-    /// How many bytes have arrived.
-    pub fn arrived(&self) -> u64 {
-        self.at
-    }
-
     /// Everything has arrived: makes it last and gives it its name. It has not been looked at: [`super::read`] does.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const CHECK_LEN: usize = 1 << 20;
 /// What a leader has for followers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// The first record that its journal still holds; [`SeqNo::ZERO`] if it holds all.
+    /// The first record that its journal still holds; 1 if it holds all.
     pub first: SeqNo,
     /// The newest snapshot that can be sent: of its own history, with the record of its number still in the journal, and the events up to
     /// it in the event log.
