@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use tidegate_engine::event_log::EventPosition;
 use tidegate_engine::replay::BEHAVIOUR_VERSION;
-use tidegate_journal::{Dir, JournalError, epochs, exchange, verify};
+use tidegate_journal::{Dir, epochs, exchange, verify};
 use tidegate_model::{CommandRecord, PrincipalId, ReleaseLevel, SeqNo, SessionId, StateHash};
 use tidegate_replication::catchup::{Held, Incoming, Stream, Watermarks, back_to, held};
 use tidegate_replication::follower::{FollowerError, Start, Told};
