@@ -3,51 +3,55 @@
 
 mod support;
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::load::{Told, assert_nothing_lost, trade};
 use support::market::{Market, SYMBOL, book_with};
 use support::nodes::Deployment;
 use support::{run, text};
-use tidegate_client::Client;
-use tidegate_client::proto::get_order_request::Order as Asked;
-use tidegate_client::proto::{
-    GetOrderRequest, OrderReport, OrderType, Side, SubmitOrderRequest, TimeInForce,
-};
+use tidegate_client::proto::OrderReport;
+use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-type Told = Arc<Mutex<Vec<OrderReport>>>;
+/// What the thin line carries to the standby: the snapshot and the events then take seconds.
+const BYTES_A_SECOND: f64 = 400_000.0;
 
-/// Orders one after the other until the server is gone.
-async fn trade(addr: String, task: u64, told: Told) {
-    let Ok(client) = Client::connect(&addr, Some(support::TRADER)).await else { return };
-    for n in 0u64.. {
-        let request = SubmitOrderRequest {
-            account: 1,
-            symbol: SYMBOL.into(),
-            client_order_id: format!("t{task}n{n}"),
-            side: Side::Buy.into(),
-            order_type: OrderType::Limit.into(),
-            time_in_force: TimeInForce::Gtc.into(),
-            qty: "1".into(),
-            price: format!("9.{:02}", 50 + n % 40),
-            ..Default::default()
-        };
-        match client.submit(request).await {
-            Ok(report) => told.lock().expect("no panic").push(report),
-            Err(_) => return,
+/// A line to `to` that carries little on the way back, and loses what comes faster; its address.
+async fn thin_line(to: String) -> String {
+    let front = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a socket"));
+    let address = front.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        let mut backs = HashMap::new();
+        let mut datagram = vec![0; 65_536];
+        while let Ok((len, client)) = front.recv_from(&mut datagram).await {
+            let back = match backs.get(&client) {
+                Some(back) => Arc::clone(back),
+                None => {
+                    let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a socket"));
+                    back.connect(&to).await.expect("an address");
+                    tokio::spawn(answers(Arc::clone(&front), Arc::clone(&back), client));
+                    backs.insert(client, Arc::clone(&back));
+                    back
+                }
+            };
+            let _ = back.send(&datagram[..len]).await;
         }
-    }
+    });
+    address
 }
 
-async fn assert_nothing_lost(client: &Client, told: &[OrderReport]) {
-    assert!(told.len() > 100, "only {} were acknowledged", told.len());
-    for report in told.iter().filter(|report| report.reject.is_none()) {
-        let order = Some(Asked::OrderId(report.order_id));
-        let request = GetOrderRequest { account: report.account, order };
-        let now = client.get_order(request).await;
-        let now = now.unwrap_or_else(|error| panic!("{report:?} was acknowledged: {error}"));
-        assert_eq!(now.report.expect("a report").client_order_id, report.client_order_id);
+/// What the socket holds meanwhile is the line's queue.
+async fn answers(front: Arc<UdpSocket>, back: Arc<UdpSocket>, client: SocketAddr) {
+    let mut datagram = vec![0; 65_536];
+    let mut free_at = Instant::now();
+    while let Ok(len) = back.recv(&mut datagram).await {
+        free_at =
+            free_at.max(Instant::now()) + Duration::from_secs_f64(len as f64 / BYTES_A_SECOND);
+        tokio::time::sleep_until(free_at.into()).await;
+        let _ = front.send_to(&datagram[..len], client).await;
     }
 }
 
@@ -116,9 +120,18 @@ async fn a_wiped_standby_of_a_primary_that_pruned_begins_with_a_snapshot_and_tak
     assert!(first > 1 && first <= seq, "{first}");
     std::fs::remove_dir_all(&b).expect("it is there");
 
+    // Over a line so thin that the primary would take a follower for gone which speaks only when it is asked.
+    let config = std::fs::read_to_string(deployment.config("b")).expect("it is there");
+    let thin = thin_line(deployment.address("a").to_string()).await;
+    std::fs::write(deployment.config("b"), config.replace(deployment.address("a"), &thin))
+        .expect("written");
     let standby = deployment.start("standby", "b");
+    standby.hears("standby   follows journal");
+    let comes = Instant::now();
     let said = standby.hears("standby   begins anew");
     assert!(said.contains(&format!("snapshot of input {seq}")), "{said}");
+    assert!(comes.elapsed() > Duration::from_millis(800), "{:?} shows nothing", comes.elapsed());
+    std::fs::write(deployment.config("b"), config).expect("written");
     deployment.wait_for("b", &["; in sync"]);
     deployment.wait_for("a", &["follower b: connected, in sync"]);
     let before = told.lock().expect("no panic").len();
@@ -139,7 +152,8 @@ async fn a_wiped_standby_of_a_primary_that_pruned_begins_with_a_snapshot_and_tak
     while let Some(done) = tasks.join_next().await {
         done.expect("no panic");
     }
-    let told = told.lock().expect("no panic").clone();
+    let told: Vec<OrderReport> =
+        told.lock().expect("no panic").iter().map(|(_, report)| report.clone()).collect();
     tokio::time::sleep(Duration::from_millis(700)).await;
     run(&["promote", "--config", text(&deployment.config("b"))]).ok();
     let standby = standby.serves();

@@ -170,6 +170,11 @@ key = "{certs}/{name}.key"
         self.homes.iter().find(|home| home.node == name).expect("a node")
     }
 
+    /// Where other nodes find `name`.
+    pub fn address(&self, name: &str) -> &str {
+        &self.home(name).address
+    }
+
     /// The binary, on the machine of `name`.
     fn tidegate(&self, name: &str) -> Command {
         let binary = tidegate();
