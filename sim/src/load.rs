@@ -28,9 +28,14 @@ pub fn configure() -> Configure {
     }
 }
 
+/// The instrument that has a market of the house.
+pub fn house() -> Symbol {
+    Symbol::new("HOUSE").expect("valid")
+}
+
 /// What makes a new journal fit to trade in, in order.
 pub fn set_up() -> Vec<Command> {
-    let symbol = Symbol::new("HOUSE").expect("valid");
+    let symbol = house();
     let house = Instrument {
         venue_kind: venue_kind::INTERNAL,
         order_tick_from: Ticks::ZERO,

@@ -420,14 +420,21 @@ impl World {
     /// A disk has changed old events, which nobody finds before they are read.
     fn lose_log(&mut self, at: usize) -> Result<()> {
         self.end(at, "cannot read its event log");
+        self.empty_disk(at)
+    }
+
+    /// What a machine has is damaged: an operator gives it an empty disk. The only one has nobody to begin anew with.
+    fn empty_disk(&mut self, at: usize) -> Result<()> {
         self.report.refused += 1;
         if self.machines.len() == 1 {
             bail!(RefusedForGood);
         }
-        // An operator gives it an empty disk.
-        self.machines[at].disk.wipe(&dir_path());
-        self.machines[at].is_complete = false;
+        let machine = &mut self.machines[at];
+        machine.disk.wipe(&dir_path());
+        machine.is_complete = false;
         self.may_be_lost = true;
+        let name = self.machines[at].name.clone();
+        self.tell(format_args!("{name} gets an empty disk"));
         Ok(())
     }
 
@@ -488,17 +495,7 @@ impl World {
                     self.disk_is_bad(),
                     "{name} does not start, though its disk did nothing wrong"
                 );
-                self.report.refused += 1;
-                if self.machines.len() == 1 {
-                    bail!(RefusedForGood);
-                }
-                // An operator gives it an empty disk.
-                let machine = &mut self.machines[at];
-                machine.disk.wipe(&dir_path());
-                machine.is_complete = false;
-                self.may_be_lost = true;
-                self.tell(format_args!("{name} gets an empty disk"));
-                Ok(())
+                self.empty_disk(at)
             }
         }
     }
@@ -587,7 +584,12 @@ impl World {
                 self.end(at, &format!("cuts what is behind input {after}"));
                 match cut_after(self.machines[at].dir(), after) {
                     Ok(_) => {}
-                    Err(error) => self.tell(format_args!("it could not: {error}")),
+                    Err(error) => {
+                        self.tell(format_args!("it could not: {error}"));
+                        if self.forgive_damage(error.into()).is_ok() {
+                            self.empty_disk(at)?;
+                        }
+                    }
                 }
             }
             NodeEnd::CaughtUp(seq) => {
@@ -628,11 +630,15 @@ impl World {
     /// Clients and the feed ask for something.
     fn ask(&mut self, node: &mut Node, at: usize) {
         if !self.is_set_up || node.rig.last() == SeqNo::ZERO {
-            if node.rig.engine.core().listing().count() == 0 && !node.is_setting_up {
+            let listing = node.rig.engine.core().listing();
+            if listing.count() < 2 && !node.is_setting_up {
                 node.is_setting_up = true;
                 let date = self.machines[at].date(self.now);
                 let _ = node.rig.feed.push(load::definition(date));
-                for command in load::set_up() {
+                // What a loss of power left of it is not asked for again: nobody deposits twice.
+                let is_begun = listing.by_symbol(&load::house()).is_some();
+                let missing = if is_begun { Vec::new() } else { load::set_up() };
+                for command in missing {
                     let mut record = CommandRecord::new(command);
                     record.ts_recv = date;
                     node.rig.send(record);
