@@ -319,15 +319,7 @@ impl Links {
         bytes.extend_from_slice(&self.instance.to_le_bytes());
         bytes.extend_from_slice(&crc::bytes(&bytes).to_le_bytes());
         self.entries.iter().for_each(|entry| bytes.extend_from_slice(&encode(entry)));
-        let unfinished = self.path.with_extension("tmp");
-        let file = dir.open(&unfinished, Open::Create)?;
-        file.write_all_at(&bytes, 0).map_err(JournalError::io("write", &unfinished))?;
-        file.sync().map_err(JournalError::io("sync", &unfinished))?;
-        dir.storage()
-            .rename(&unfinished, &self.path)
-            .map_err(JournalError::io("rename", &unfinished))?;
-        dir.sync()?;
-        Ok(file)
+        dir.replace(FILE_NAME, &bytes)
     }
 }
 

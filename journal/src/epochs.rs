@@ -15,8 +15,8 @@
 use crate::crc;
 use crate::directory::{open_segment, segment_indexes};
 use crate::error::JournalError;
-use crate::header::SegmentHeader;
-use crate::storage::{Dir, Open};
+use crate::header::{SegmentHeader, u32_at, u64_at};
+use crate::storage::Dir;
 use crate::watermark::Position;
 use tidegate_model::SeqNo;
 
@@ -119,13 +119,7 @@ pub fn seed(dir: impl Into<Dir>, epochs: &[(u64, SeqNo)]) -> Result<(), JournalE
     }
     let crc = crc_of(&bytes);
     bytes[12..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
-    let path = dir.path().join(FILE_NAME);
-    let unfinished = path.with_extension("tmp");
-    let file = dir.open(&unfinished, Open::Create)?;
-    file.write_all_at(&bytes, 0).map_err(JournalError::io("write", &unfinished))?;
-    file.sync().map_err(JournalError::io("sync", &unfinished))?;
-    dir.storage().rename(&unfinished, &path).map_err(JournalError::io("rename", &unfinished))?;
-    dir.sync()
+    dir.replace(FILE_NAME, &bytes).map(|_| ())
 }
 
 /// What the file says; nothing if it is not there.
@@ -134,26 +128,19 @@ fn read(dir: &Dir) -> Result<Vec<(u64, SeqNo)>, JournalError> {
     let Some(file) = dir.open_if_there(&path)? else { return Ok(Vec::new()) };
     let len = file.len().map_err(JournalError::io("look at", &path))?;
     let bad = || JournalError::BadEpochs { path: path.clone() };
-    let fits = |len: usize| len <= HEADER_LEN + ENTRIES_MAX * ENTRY_LEN;
-    let len = usize::try_from(len).ok().filter(|&len| fits(len)).ok_or_else(bad)?;
+    let lens = HEADER_LEN..=HEADER_LEN + ENTRIES_MAX * ENTRY_LEN;
+    let len = usize::try_from(len).ok().filter(|len| lens.contains(len)).ok_or_else(bad)?;
     let mut bytes = vec![0; len];
     file.read_exact_at(&mut bytes, 0).map_err(JournalError::io("read", &path))?;
-    let word =
-        |at: usize| bytes.get(at..at + 4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]));
-    let count = word(8).ok_or_else(bad)? as usize;
+    let count = u32_at(&bytes, 8) as usize;
     let is_sound = bytes.starts_with(&MAGIC)
         && bytes.len() == HEADER_LEN + count * ENTRY_LEN
-        && word(12) == Some(crc_of(&bytes));
+        && u32_at(&bytes, 12) == crc_of(&bytes);
     if !is_sound {
         return Err(bad());
     }
-    let long = |at: usize| {
-        let mut word = [0; 8];
-        word.copy_from_slice(&bytes[at..at + 8]);
-        u64::from_le_bytes(word)
-    };
     let entries = (HEADER_LEN..bytes.len()).step_by(ENTRY_LEN);
-    Ok(entries.map(|at| (long(at), SeqNo(long(at + 8)))).collect())
+    Ok(entries.map(|at| (u64_at(&bytes, at), SeqNo(u64_at(&bytes, at + 8)))).collect())
 }
 
 fn crc_of(bytes: &[u8]) -> u32 {

@@ -68,15 +68,8 @@ pub fn commit(dir: &Dir) -> Result<(), JournalError> {
             part.sync()?;
         }
     }
-    let unfinished = stage.path().join("READY.tmp");
-    let file = stage.open(&unfinished, Open::Create)?;
     let aside = free_folder(dir)?;
-    file.write_all_at(aside.as_bytes(), 0).map_err(JournalError::io("write", &unfinished))?;
-    file.sync().map_err(JournalError::io("sync", &unfinished))?;
-    drop(file);
-    let renamed = stage.storage().rename(&unfinished, &stage.path().join(READY));
-    renamed.map_err(JournalError::io("rename", &unfinished))?;
-    stage.sync()
+    stage.replace(READY, aside.as_bytes()).map(|_| ())
 }
 
 /// Does what is left of an exchange that was committed. Returns where the old journal lies; `None` if there was nothing to do.

@@ -213,6 +213,23 @@ impl Dir {
         self.storage.create_dir(&self.path).map_err(JournalError::io("create", &self.path))
     }
 
+    /// Puts a file of these bytes in place of `name`, whole or not at all, and makes it last: it is written under another name first.
+    pub(crate) fn replace(
+        &self,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Box<dyn StorageFile>, JournalError> {
+        let path = self.path.join(name);
+        let unfinished = path.with_extension("tmp");
+        let file = self.open(&unfinished, Open::Create)?;
+        file.write_all_at(bytes, 0).map_err(JournalError::io("write", &unfinished))?;
+        file.sync().map_err(JournalError::io("sync", &unfinished))?;
+        let renamed = self.storage.rename(&unfinished, &path);
+        renamed.map_err(JournalError::io("rename", &unfinished))?;
+        self.sync()?;
+        Ok(file)
+    }
+
     /// Makes names in it last.
     pub(crate) fn sync(&self) -> Result<(), JournalError> {
         if is_removed(Protection::DirectorySync) {

@@ -40,6 +40,13 @@ fn end(leads: Node, follows: Node) {
     }
 }
 
+/// The nodes across `network` with a lease in a store at its hub, traded with; `None` where there is no store to be had.
+async fn traded_with_lease(network: &Network) -> Option<(Etcd, Traded)> {
+    let etcd = Etcd::start_at(HUB)?;
+    let deployment = Deployment::across(network, &LEVELS, Some(&etcd));
+    Some((etcd, traded(deployment).await))
+}
+
 async fn assert_flows(told: &Told, deployment: &Deployment) {
     deployment.wait_for("b", &["in sync"]);
     deployment.wait_for("a", &["follower b: connected, in sync"]);
@@ -78,10 +85,8 @@ async fn a_primary_that_is_cut_off_from_store_and_standby_ends_and_the_standby_l
         return;
     }
     let network = Network::of(&["a", "b"]);
-    let Some(etcd) = Etcd::start_at(HUB) else { return };
-    let deployment = Deployment::across(&network, &LEVELS, Some(&etcd));
-    let Traded { deployment, primary, standby, told, mut tasks, _market } =
-        traded(deployment).await;
+    let Some((_etcd, traded)) = traded_with_lease(&network).await else { return };
+    let Traded { deployment, primary, standby, told, mut tasks, _market } = traded;
     let began = Instant::now();
     network.cut("a");
     // Its clients reach it still, and are told nothing.
@@ -109,10 +114,8 @@ async fn a_standby_that_is_cut_off_from_store_and_primary_never_leads() {
         return;
     }
     let network = Network::of(&["a", "b"]);
-    let Some(etcd) = Etcd::start_at(HUB) else { return };
-    let deployment = Deployment::across(&network, &LEVELS, Some(&etcd));
-    let Traded { deployment, primary, standby, told, mut tasks, _market } =
-        traded(deployment).await;
+    let Some((_etcd, traded)) = traded_with_lease(&network).await else { return };
+    let Traded { deployment, primary, standby, told, mut tasks, _market } = traded;
     network.cut("b");
     let status = deployment.wait_for("a", &["ALARM", "waiting for b", "not connected"]);
     assert!(status.contains("held by a, in sync: b"), "the last one is never taken out: {status}");

@@ -24,6 +24,7 @@ impl Books {
     #[inline]
     pub fn fetch(&self, instrument: InstrumentId, event: &MarketEvent, what: Ahead) {
         let is_add = event.kind == MarketEventKind::Add.wire();
+        let joined = || self.queue(instrument, Side::from_wire(event.side)?, event.price);
         match what {
             Ahead::Index => {
                 self.index.fetch(event.order_ref);
@@ -32,9 +33,7 @@ impl Books {
                 }
             }
             Ahead::Order if is_add => {
-                let side = Side::from_wire(event.side);
-                if let Some(queue) = side.and_then(|side| self.queue(instrument, side, event.price))
-                {
+                if let Some(queue) = joined() {
                     ahead::fetch(queue);
                 }
             }
@@ -44,9 +43,7 @@ impl Books {
                 }
             }
             Ahead::Neighbours if is_add => {
-                let side = Side::from_wire(event.side);
-                if let Some(queue) = side.and_then(|side| self.queue(instrument, side, event.price))
-                {
+                if let Some(queue) = joined() {
                     ahead::fetch(&self.records[queue.tail as usize]);
                 }
             }
