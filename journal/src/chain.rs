@@ -501,8 +501,7 @@ pub(crate) fn link_below(dir: &Dir, seq: SeqNo) -> Result<Head, JournalError> {
 }
 
 /// From where on a copy of the records up to `seq` must begin so that its chain can be led on: the number of its first record, and
-/// the link to [`seed`] it with. Where no link lies below `seq` the copy begins as this journal does, with a later link; without any, if
-/// this journal lost its own.
+/// the link to [`seed`] it with. Where no link lies below `seq` the copy begins as this journal does, and without one.
 ///
 /// # Errors
 /// [`JournalError::NoJournal`], and what is wrong with headers and CHAIN.
@@ -515,9 +514,10 @@ pub fn base(dir: impl Into<Dir>, seq: SeqNo) -> Result<(SeqNo, Option<Head>), Jo
         Err(error) => return Err(error),
     };
     let mut held = links.entries.iter().filter(|link| link.seq.0 + 1 >= first.0);
-    match held.clone().rfind(|link| link.seq < seq) {
+    match held.rfind(|link| link.seq < seq) {
         Some(link) => Ok((link.seq.next(), Some(*link))),
-        None => Ok((first, held.next().copied())),
+        // A later one would cover records that the copy does not have yet, and may never get.
+        None => Ok((first, None)),
     }
 }
 
@@ -527,6 +527,21 @@ pub(crate) fn last_kept_link(dir: &Dir) -> Result<Option<SeqNo>, JournalError> {
     let file = dir.open(&links.path, Open::Write)?;
     file.sync().map_err(JournalError::io("sync", &links.path))?;
     Ok(links.entries.last().map(|link| link.seq))
+}
+
+/// Forgets the links behind `last`, the last record that a recovery left: the records that come next are others, or come for the first
+/// time.
+pub(crate) fn cut_after(dir: &Dir, last: SeqNo) -> Result<(), JournalError> {
+    let Some(mut links) = Links::read(dir)? else { return Ok(()) };
+    let kept = links.entries.partition_point(|link| link.seq <= last);
+    if kept == links.entries.len() {
+        return Ok(());
+    }
+    links.entries.truncate(kept);
+    match kept {
+        0 => dir.remove(&links.path),
+        _ => links.create(dir).map(|_| ()),
+    }
 }
 
 /// Lets the chain of a journal that does not begin with the first record go on from `link`: for a standby that starts from a

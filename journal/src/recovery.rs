@@ -14,6 +14,7 @@
 //! Records go on in a new segment, when all that stays is synced and the watermark says so. Every step leaves a directory on
 //! which recovery can begin again.
 
+use crate::chain;
 use crate::directory::{Lock, open_segment, remove_unfinished, segment_indexes, segment_path};
 use crate::error::JournalError;
 use crate::frame::{KIND_SEAL, SEAL_FRAME_LEN, Seal, SealReason, encode, frame_len};
@@ -90,6 +91,7 @@ pub(crate) fn recover(dir: &Dir, config: &Config) -> Result<Start, JournalError>
         crashed: end.as_ref().is_some_and(|end| !end.is_sealed),
         cut,
     };
+    chain::cut_after(dir, recovery.last_seq)?;
     let next_index = end.as_ref().map_or(first_index, |end| end.position.segment + 1);
     if next_index >= u64::from(u32::MAX) {
         let path = segment_path(dir.path(), next_index);

@@ -174,6 +174,46 @@ fn the_file_goes_on_after_restarts_and_its_torn_or_false_end_is_made_anew() {
 }
 
 /// Writes the frames of the last segment anew with `change` made to its frames, every CRC and the seal put right.
+#[test]
+fn links_behind_what_was_cut_are_forgotten() {
+    let dir = TempDir::new().unwrap();
+    let kept = LINK_EVERY + 100;
+    let writer = journal(dir.path(), 1, 4 * LINK_EVERY);
+    Follower::start(dir.path(), writer.watermark()).unwrap().finish().unwrap();
+    writer.close().unwrap();
+    tidegate_journal::recovery::cut_after(dir.path(), SeqNo(kept)).unwrap();
+    // Other records come in the place of those, over several segments, before anything follows the journal.
+    let (mut writer, recovery) = Writer::open(dir.path(), small()).unwrap();
+    assert_eq!(recovery.last_seq, SeqNo(kept));
+    for seq in kept + 1..=4 * LINK_EVERY {
+        writer.append(KIND_COMMAND, SeqNo(seq), b"another").unwrap();
+    }
+    Follower::start(dir.path(), writer.watermark()).unwrap().finish().unwrap();
+    writer.close().unwrap();
+    let links = chain::verify(dir.path(), None).unwrap();
+    assert_eq!(links.len(), 4, "the origin, and a link at each multiple below the end");
+    let frames = frames(dir.path());
+    for link in &links {
+        assert_eq!(*link, naive_head(&frames, link.seq.0, 0));
+    }
+}
+
+#[test]
+fn a_copy_is_given_no_link_that_it_has_no_records_for() {
+    let dir = TempDir::new().unwrap();
+    journal(dir.path(), LINK_EVERY - 9, LINK_EVERY + 100).close().unwrap();
+    chain::seed(dir.path(), 0, Head::origin(SeqNo(LINK_EVERY - 9))).unwrap();
+    let writer = Writer::open(dir.path(), small()).unwrap().0;
+    Follower::start(dir.path(), writer.watermark()).unwrap().finish().unwrap();
+    let (first, link) = chain::base(dir.path(), SeqNo(LINK_EVERY + 50)).unwrap();
+    assert_eq!(
+        (first, link.map(|link| link.seq)),
+        (SeqNo(LINK_EVERY + 1), Some(SeqNo(LINK_EVERY)))
+    );
+    let (first, link) = chain::base(dir.path(), SeqNo(LINK_EVERY - 10)).unwrap();
+    assert_eq!((first, link), (SeqNo(LINK_EVERY - 9), None));
+}
+
 fn forge(path: &Path, change: impl FnOnce(&mut Vec<Frame>)) {
     let bytes = std::fs::read(path).unwrap();
     let mut frames: Vec<Frame> = Vec::new();
