@@ -1,6 +1,7 @@
 //! The journal's directory: names, order, lock.
 
 use crate::error::JournalError;
+use crate::exchange;
 use crate::header::{SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::storage::{Dir, LockRefused, StorageFile};
 use std::fmt::Debug;
@@ -31,8 +32,10 @@ fn index_of(name: &str) -> Option<u64> {
 /// The numbers of all segments, ascending and without a hole. Empty if there is no segment.
 ///
 /// # Errors
-/// [`JournalError::MissingSegment`] if one between two others is gone.
+/// [`JournalError::MissingSegment`] if one between two others is gone, [`JournalError::Exchanging`] if what is here is partly of
+/// another journal.
 pub(crate) fn segment_indexes(dir: &Dir) -> Result<Vec<u64>, JournalError> {
+    exchange::check(dir)?;
     let mut indexes: Vec<u64> = dir.names()?.iter().filter_map(|name| index_of(name)).collect();
     indexes.sort_unstable();
     for pair in indexes.windows(2) {

@@ -4,7 +4,7 @@
 //! The new one is made in the folder `incoming`, whole and synced. Then:
 //!
 //! 1. [`commit`] writes `incoming/READY`, which names the folder for the old one: `cut/journal.N`, with N new. From here on the new one
-//!    has taken the place, and everybody who opens a journal that may be exchanged calls [`finish`] first.
+//!    has taken the place, and nobody reads the old one any more ([`check`]): a node that starts on it calls [`finish`] first.
 //! 2. [`finish`] moves the old one's files there; what is in the place is the old one as long as there is `READY`;
 //! 3. renames `READY` to `MOVING`, and moves the new one's files in: what is in the place is the new one from here on;
 //! 4. removes `MOVING`.
@@ -34,16 +34,24 @@ pub fn stage(dir: &Dir) -> Dir {
     dir.join(STAGE)
 }
 
+/// Says whether what lies in `dir` is one journal.
+///
+/// # Errors
+/// [`JournalError::Exchanging`] if an exchange was committed: [`finish`] it first.
+pub fn check(dir: &Dir) -> Result<(), JournalError> {
+    match is_committed(&names(&stage(dir))?) {
+        true => Err(JournalError::Exchanging { dir: dir.path().to_path_buf() }),
+        false => Ok(()),
+    }
+}
+
 /// Takes away what an exchange left that was not committed.
 ///
 /// # Errors
-/// [`JournalError::Exchanging`] if it was: [`finish`] it first.
+/// As [`check`].
 pub fn clear(dir: &Dir) -> Result<(), JournalError> {
-    let stage = stage(dir);
-    if is_committed(&names(&stage)?) {
-        return Err(JournalError::Exchanging { dir: dir.path().to_path_buf() });
-    }
-    for part in parts(&stage) {
+    check(dir)?;
+    for part in parts(&stage(dir)) {
         for name in names(&part)?.iter().filter(|name| belongs(name) || name.ends_with(".tmp")) {
             part.remove(&part.path().join(name))?;
         }

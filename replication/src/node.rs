@@ -123,6 +123,8 @@ pub(crate) struct Shared {
     /// Operators who wait for an answer.
     pub(crate) asks: AtomicUsize,
     told: Mutex<Told>,
+    /// Held by whoever lays a snapshot beside the journal.
+    pub(crate) stage: Arc<Mutex<()>>,
 }
 
 impl Shared {
@@ -197,6 +199,7 @@ impl Node {
             connections: AtomicUsize::new(0),
             asks: AtomicUsize::new(0),
             told: Mutex::default(),
+            stage: Arc::default(),
         });
         runtime.spawn(listen(Arc::clone(&shared)));
         runtime.spawn(tick(Arc::clone(&shared)));

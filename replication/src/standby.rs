@@ -493,7 +493,8 @@ async fn follow(
                 if let Told::Snapshot(begins) = told {
                     let seq = begins.seq;
                     tracing::warn!(input = seq.0, "too far behind: a snapshot comes");
-                    match Receiver::start(place.clone(), *begins) {
+                    let stage = Arc::clone(&shared.stage);
+                    match Receiver::start(place.clone(), *begins, stage) {
                         Ok(started) => receiver = Some(started),
                         Err(error) => break Ended::Thread(error),
                     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_journal::frame::{KIND_COMMAND, KIND_EVENT};
 use tidegate_journal::storage::Open;
 use tidegate_journal::writer::SEGMENT_LEN_MIN;
-use tidegate_journal::{Config, Dir, Writer, exchange, verify};
+use tidegate_journal::{Config, Dir, JournalError, Reader, Writer, exchange, verify};
 use tidegate_model::SeqNo;
 use tidegate_sim::dice::Dice;
 use tidegate_sim::disk::Disk;
@@ -114,6 +114,8 @@ fn nothing_is_ever_overwritten() {
     for (number, last) in [(1, 3_000), (2, 4_000), (3, 5_000)] {
         exchange::commit(&dir).expect("committed");
         assert!(exchange::clear(&dir).is_err(), "it is on its way");
+        let read = Reader::open(&dir).map(|_| ());
+        assert!(matches!(read, Err(JournalError::Exchanging { .. })), "half of each: {read:?}");
         let aside = exchange::finish(&dir).expect("done").expect("there was one");
         assert!(aside.ends_with(format!("cut/journal.{number}")), "{aside:?}");
         assert_eq!(range(&dir), Some((1_200, last)));

@@ -2,7 +2,9 @@
 
 use super::{Incoming, IncomingError, Place};
 use crate::message::{Control, Message, SnapshotBegins};
+use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_engine::snapshot::Header;
+use tidegate_journal::exchange;
 use tokio::sync::{mpsc, oneshot};
 
 /// Messages between the link and the disk: 16 MiB at most.
@@ -18,18 +20,28 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Starts the thread.
+    /// Starts the thread. It begins when `stage` is free: one of a link before may still be at work there.
     ///
     /// # Errors
     /// If the system gives none.
-    pub fn start(place: Place, begins: SnapshotBegins) -> std::io::Result<Self> {
+    pub fn start(
+        place: Place,
+        begins: SnapshotBegins,
+        stage: Arc<Mutex<()>>,
+    ) -> std::io::Result<Self> {
         let (messages, incoming) = mpsc::channel(MESSAGES_MAX);
         let (tell, outcome) = oneshot::channel();
         std::thread::Builder::new().name("catch-up".into()).spawn(move || {
-            let received = receive(&place, &begins, incoming);
+            // Whoever begins clears what a panic left.
+            let _stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
+            let received = receive(&place, &begins, incoming).map_err(|error| error.to_string());
             // Whoever gave up does not hear it.
-            if let Some(received) = received.transpose() {
-                let _ = tell.send(received.map_err(|error| error.to_string()));
+            let is_wanted = match received.transpose() {
+                Some(received) => received.is_ok() & tell.send(received).is_ok(),
+                None => false,
+            };
+            if !is_wanted && let Err(error) = exchange::clear(&place.dir) {
+                tracing::warn!(%error, "a snapshot that is of no use stays in the folder incoming");
             }
         })?;
         Ok(Self { messages, outcome })
