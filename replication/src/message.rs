@@ -358,6 +358,8 @@ impl SnapshotBegins {
 pub struct Stands {
     /// The epoch that it leads in; `None` if it does not.
     pub leads: Option<u64>,
+    /// It was told to lead, and asks the others whether it may.
+    pub is_asked: bool,
     /// Its journal; `None` if it has none yet.
     pub instance: Option<u128>,
     /// The epoch of its last record; `None` if it has none.

@@ -122,6 +122,8 @@ pub(crate) struct Shared {
     connections: AtomicUsize,
     /// Operators who wait for an answer.
     pub(crate) asks: AtomicUsize,
+    /// Those of them who told it to lead.
+    pub(crate) promotions: AtomicUsize,
     told: Mutex<Told>,
     /// Held by whoever lays a snapshot beside the journal.
     pub(crate) stage: Arc<Mutex<()>>,
@@ -198,6 +200,7 @@ impl Node {
             following: Mutex::new(None),
             connections: AtomicUsize::new(0),
             asks: AtomicUsize::new(0),
+            promotions: AtomicUsize::new(0),
             told: Mutex::default(),
             stage: Arc::default(),
         });

@@ -303,6 +303,7 @@ impl Leading {
         let Identity { epoch, instance, .. } = self.leader.identity();
         let leads = !self.release.is_stopped() && !self.giving.as_ref().is_some_and(|g| g.is_told);
         Stands {
+            is_asked: false,
             leads: leads.then_some(epoch),
             instance: Some(instance),
             epoch: self.leader.history().last_epoch(),

@@ -72,7 +72,11 @@ async fn answered(
                 "'{name}' asks to lead{}",
                 if force { ", whatever is missing" } else { "" }
             );
-            promote(shared, force, &mut asker).await.map(Reply::Said)
+            // Whoever is asked by another from here on says so: of two at once neither leads.
+            shared.promotions.fetch_add(1, Ordering::AcqRel);
+            let promoted = promote(shared, force, &mut asker).await;
+            shared.promotions.fetch_sub(1, Ordering::AcqRel);
+            promoted.map(Reply::Said)
         }
     };
     asker.hears(done.unwrap_or_else(Reply::Refused)).await?;
@@ -84,7 +88,8 @@ fn stands(shared: &Shared) -> Option<Stands> {
     if let Some(leading) = shared.leading().as_mut() {
         return Some(leading.stands());
     }
-    shared.following().as_ref().map(Following::stands)
+    let stands = shared.following().as_ref().map(Following::stands)?;
+    Some(Stands { is_asked: shared.promotions.load(Ordering::Acquire) > 0, ..stands })
 }
 
 /// Asks all other nodes at once how they stand.
@@ -117,6 +122,9 @@ pub(crate) fn objection(own: &Stands, others: &[Other]) -> Option<String> {
     let said = || others.iter().filter_map(|other| Some((&other.name, other.said.as_ref().ok()?)));
     if let Some((name, epoch)) = said().find_map(|(name, stands)| Some((name, stands.leads?))) {
         return Some(format!("'{name}' leads, in epoch {epoch}"));
+    }
+    if let Some((name, _)) = said().find(|(_, stands)| stands.is_asked) {
+        return Some(format!("'{name}' is told to lead at the same moment"));
     }
     let is_other =
         |stands: &Stands| stands.last.0 > 0 && own.last.0 > 0 && stands.instance != own.instance;
@@ -276,6 +284,7 @@ mod tests {
     fn one_that_leads_or_has_more_speaks_against_it() {
         let stands = |leads, instance, epoch, last| Stands {
             leads,
+            is_asked: false,
             instance: Some(instance),
             epoch,
             last: SeqNo(last),
@@ -297,6 +306,7 @@ mod tests {
             ),
             (stands(Some(1), 7, Some(1), 5), "'c' leads, in epoch 1"),
             (stands(None, 8, Some(1), 5), "'c' has another journal"),
+            (Stands { is_asked: true, ..own }, "'c' is told to lead at the same moment"),
         ];
         for (other, why) in rows {
             let others = [("a", Err("no answer".into())), ("b", Ok(own)), ("c", Ok(other))];

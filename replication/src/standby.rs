@@ -161,7 +161,7 @@ impl Following {
         // Told to lead, it does, though its engine may not have heard of it yet: that cannot be taken back.
         let lead = self.0.lead.load(Ordering::Acquire);
         let leads = (lead > 0).then_some(lead);
-        Stands { leads, instance: follower.instance(), epoch, last }
+        Stands { leads, is_asked: false, instance: follower.instance(), epoch, last }
     }
 
     /// Whether it has everything that was acknowledged, as far as it has heard; else why not.

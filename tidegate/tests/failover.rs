@@ -10,6 +10,9 @@ use support::load::{
 };
 use support::nodes::{Deployment, Etcd, Node};
 use support::{Ran, Random};
+use tidegate_client::Client;
+use tidegate_client::EventFilter;
+use tidegate_client::proto::{EventPosition, GetStatusRequest};
 
 /// The lease of a deployment that says nothing else.
 const LEASE: Duration = Duration::from_secs(1);
@@ -74,6 +77,25 @@ fn a_standby_that_is_promoted_asks_the_others_what_they_have() {
     let ran = deployment.start("run", "a").running.wait();
     assert!(ran.stderr.contains("'b' leads") && ran.stderr.contains("standby"), "{ran:?}");
     end([b, c]);
+}
+
+#[test]
+fn of_two_that_are_promoted_at_once_one_leads_at_most() {
+    let levels = [("a", "replica"), ("b", "process"), ("c", "process")];
+    let (deployment, nodes) = in_sync(&levels, None);
+    let mut nodes = nodes.into_iter();
+    nodes.next().expect("a").running.kill();
+    let (b, c) = std::thread::scope(|scope| {
+        let b = scope.spawn(|| promote(&deployment, "b", &[]));
+        (promote(&deployment, "c", &[]), b.join().expect("no panic"))
+    });
+    assert!(!(b.is_ok() && c.is_ok()), "{b:?} {c:?}");
+    if !b.is_ok() && !c.is_ok() {
+        promote(&deployment, "b", &[]).ok();
+    }
+    let leads = |name| deployment.status(name).contains(&format!("node {name}: primary"));
+    assert_eq!([leads("b"), leads("c")].iter().filter(|leads| **leads).count(), 1);
+    end(nodes);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,6 +194,33 @@ async fn a_standby_on_a_wiped_disk_gets_everything_before_it_may_lead() {
     assert_whole(&deployment, "b");
 }
 
+/// Hears events as a client does which goes on, on whatever primary there is, behind the last that it has heard.
+#[derive(Default)]
+struct Listener {
+    after: Option<EventPosition>,
+    /// Number and place of each event, as they came.
+    heard: Vec<(u64, u32)>,
+}
+
+impl Listener {
+    /// Until the stream ends, or has come to `end`.
+    async fn listen(mut self, client: Client, end: Option<EventPosition>) -> Self {
+        let mut stream = client.events(self.after, EventFilter::default());
+        while let Ok(event) = stream.step_once().await {
+            let position = event.and_then(|event| event.position);
+            self.heard.extend(position.map(|at| (at.seq, at.ordinal)));
+            self.after = stream.position();
+            if end
+                .zip(self.after)
+                .is_some_and(|(end, at)| (at.seq, at.ordinal) >= (end.seq, end.ordinal))
+            {
+                break;
+            }
+        }
+        self
+    }
+}
+
 /// Kills the primary or the standby, in the middle of orders, as often as `rounds` says.
 async fn kill_in_turn(rounds: u64) {
     let Some(etcd) = Etcd::start() else { return };
@@ -179,13 +228,14 @@ async fn kill_in_turn(rounds: u64) {
     let levels = [("a", "replica"), ("b", "replica")];
     let (deployment, nodes) = in_sync(&levels, Some(&etcd));
     let [mut leads, mut follows] = <[Node; 2]>::try_from(nodes).ok().expect("two");
-    let mut all = Vec::new();
+    let (mut all, mut listener) = (Vec::new(), Listener::default());
     for round in 0..rounds {
         let name = follows.name.clone();
         deployment.wait_for(&leads.name, &[&format!("follower {name}: connected, in sync")]);
         let _market = market(&leads).await;
         let told = Told::default();
         let mut tasks = trading(&leads, round * 4, &told);
+        let listening = tokio::spawn(listener.listen(leads.admin().await, None));
         wait_for_more(&told).await;
         let span = Duration::from_millis(random.below(600));
         tokio::time::sleep(span).await;
@@ -204,10 +254,19 @@ async fn kill_in_turn(rounds: u64) {
         let again = deployment.start("standby", &name);
         (leads, follows) = (follows.serves(), again);
         all.extend(settled(&mut tasks, &told).await);
+        listener = listening.await.expect("no panic");
         assert_known(&leads.admin().await, &all).await;
     }
     assert!(all.len() > 50, "only {} were acknowledged", all.len());
     deployment.wait_for(&leads.name, &[&format!("follower {}: connected, in sync", follows.name)]);
+    let client = leads.admin().await;
+    let last = client.get_status(GetStatusRequest {}).await.expect("an answer").last_event;
+    let went_on = listener.listen(client.clone(), last).await.heard;
+    let at_once = Listener::default().listen(client, last).await.heard;
+    assert!(went_on.is_sorted_by(|one, next| one < next), "repeated");
+    let missing = at_once.iter().find(|at| went_on.binary_search(at).is_err());
+    assert!(missing.is_none(), "{missing:?} is missing in what a client heard that went on");
+    assert!(went_on.len() == at_once.len() && went_on.len() > 100, "{} events", went_on.len());
     end([leads, follows]);
     println!("{rounds} rounds, {} acknowledgements, none lost", all.len());
     assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));

@@ -63,6 +63,7 @@ fn every_message_survives_the_way() {
         Control::Ask(Request::Standing),
         Control::Reply(Reply::Waits("for silence".into())),
         Control::Reply(Reply::Stands(Stands {
+            is_asked: true,
             leads: Some(3),
             instance: Some(u128::MAX),
             epoch: Some(3),
