@@ -168,12 +168,37 @@ pub fn open_beside(
         }
         _ => return Ok((opened.0, opened.1, 0)),
     };
-    let count = opened.1.count();
-    let kept = opened.1.count_up_to(kept_to)?;
-    drop(opened);
-    cut_after(&dir, SeqNo(kept))?;
+    let lost = cut(&dir, opened, kept_to)?;
     let (writer, log) = open(&dir, config)?;
-    Ok((writer, log, count - kept))
+    Ok((writer, log, lost))
+}
+
+/// Cuts the events of inputs behind `after` from the event log of the journal in `journal`, and sets them aside; how many they were.
+/// For a journal of which those inputs are to be cut next: a log that is shorter is told again, one that is longer is refused.
+///
+/// # Errors
+/// As [`open`].
+pub fn cut_beside(
+    journal: impl Into<Dir>,
+    config: Config,
+    after: SeqNo,
+) -> Result<u64, EventLogError> {
+    let dir = journal.into().join("events");
+    let opened = open(&dir, config)?;
+    cut(&dir, opened, after)
+}
+
+fn cut(
+    dir: &Dir,
+    (writer, log): (EventLogWriter, EventLog),
+    after: SeqNo,
+) -> Result<u64, EventLogError> {
+    let (count, kept) = (log.count(), log.count_up_to(after)?);
+    drop(writer);
+    if kept < count {
+        cut_after(dir, SeqNo(kept))?;
+    }
+    Ok(count - kept)
 }
 
 /// Opens the event log in `dir`, recovering what a crash left.

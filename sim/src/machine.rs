@@ -14,6 +14,7 @@ use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
     self, Engine, EngineConfig, Inputs, Outputs, Release, StageSample, Wait,
 };
+use tidegate_journal::recovery::cut_after;
 use tidegate_journal::writer::SEGMENT_LEN_MIN;
 use tidegate_journal::{Config, Dir, Syncer, epochs};
 use tidegate_model::{CommandRecord, MarketEvent, ReleaseLevel, SeqNo, UnixNanos};
@@ -74,6 +75,16 @@ impl Machine {
     pub fn dir(&self) -> Dir {
         Dir::on(Arc::new(self.disk.clone()), dir_path())
     }
+
+    /// Cuts what lies behind input `after`, which its leader does not have.
+    ///
+    /// # Errors
+    /// What the event log or the journal refuse, and the disk's.
+    pub fn cut(&self, after: SeqNo) -> Result<()> {
+        event_log::cut_beside(self.dir(), config(0), after).context("event log")?;
+        cut_after(self.dir(), after)?;
+        Ok(())
+    }
 }
 
 /// Where every machine has its journal.
@@ -130,9 +141,8 @@ impl Rig {
         machine.disk.set_now(now);
         let dir = machine.dir();
         let epoch = newest_epoch(&dir)?;
-        let log_config = Config { epoch: 0, ..config(0) };
         let (log_writer, log, _) =
-            event_log::open_beside(&dir, log_config, level).context("event log")?;
+            event_log::open_beside(&dir, config(0), level).context("event log")?;
         let log_syncer = log_writer.syncer();
         let (events, events_in) = runtime::event_ring();
         let (stages, stages_in) = runtime::stage_ring();

@@ -14,7 +14,6 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write as _;
 use tidegate_engine::replay::ReplayError;
 use tidegate_engine::snapshot::ShadowError;
-use tidegate_journal::recovery::cut_after;
 use tidegate_journal::{exchange, synced};
 use tidegate_model::{CommandRecord, PrincipalId, ReleaseLevel, SeqNo, SessionId, StateHash};
 
@@ -582,11 +581,11 @@ impl World {
             NodeEnd::Over(why) => self.end(at, &format!("ends: {why}")),
             NodeEnd::Cut(after) => {
                 self.end(at, &format!("cuts what is behind input {after}"));
-                match cut_after(self.machines[at].dir(), after) {
+                match self.machines[at].cut(after) {
                     Ok(_) => {}
                     Err(error) => {
                         self.tell(format_args!("it could not: {error}"));
-                        if self.forgive_damage(error.into()).is_ok() {
+                        if self.forgive_damage(error).is_ok() {
                             self.empty_disk(at)?;
                         }
                     }

@@ -180,6 +180,13 @@ impl Default for Journal {
     }
 }
 
+impl Journal {
+    /// How its files, and those of its event log, are laid out.
+    pub fn files(&self) -> tidegate_journal::Config {
+        tidegate_journal::Config { segment_len: self.segment_mib.get() << 20, ..Default::default() }
+    }
+}
+
 impl Default for Snapshots {
     fn default() -> Self {
         Self { every_inputs: Within::new(0) }

@@ -30,6 +30,7 @@ mod cmd {
     pub mod surveil;
 }
 mod backtest;
+mod behind;
 mod calendar;
 mod config;
 mod controls;
@@ -42,6 +43,7 @@ mod replica;
 mod s3;
 mod scope_text;
 mod space;
+mod starting;
 mod system;
 mod time_text;
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tidegate_engine::event_log;
 use tidegate_engine::replay::BEHAVIOUR_VERSION;
 use tidegate_engine::runtime::{EngineHandle, OpenJournal};
 use tidegate_journal::{Dir, JournalError, Reader, Release, Watermark, exchange};
@@ -81,8 +82,9 @@ struct Found {
 }
 
 fn look(dir: &Path) -> Result<Found> {
-    // What a crash interrupted.
+    // What a crash interrupted, and a snapshot of which nothing came.
     exchange::finish(&dir.into())?;
+    exchange::clear(&dir.into())?;
     let mut reader = match Reader::open(dir) {
         Ok(reader) => reader,
         Err(JournalError::NoJournal { .. } | JournalError::Io { .. }) => {
@@ -100,7 +102,7 @@ fn look(dir: &Path) -> Result<Found> {
 fn stands(dir: &Path, instance: Option<u128>) -> Result<Stands> {
     let last = tidegate_journal::recovery::find_end(dir)?.map_or(SeqNo::ZERO, |end| end.last_seq);
     let epoch = if last == SeqNo::ZERO { None } else { tail::history(dir, last)?.last_epoch() };
-    Ok(Stands { leads: None, instance, epoch, last })
+    Ok(Stands { leads: None, is_asked: false, instance, epoch, last })
 }
 
 /// Takes the lead for a primary that starts on the journal in `dir`.
@@ -188,10 +190,10 @@ impl Following<'_> {
         node: &Node,
         dir: &Path,
         engine: &EngineHandle,
+        open: OpenJournal,
         unbegun: Unbegun,
         files: &tidegate_journal::Config,
     ) -> Result<()> {
-        let open = open(engine, || self.stop.load(Ordering::Relaxed))?;
         let last = open.watermark.seq();
         let history = tail::history(dir, last)?;
         // An empty disk in place of one that confirmed things is not complete, whatever anybody takes it for.
@@ -229,22 +231,6 @@ impl Following<'_> {
     }
 }
 
-/// Waits until the engine has replayed its journal.
-fn open(engine: &EngineHandle, is_stopped: impl Fn() -> bool) -> Result<OpenJournal> {
-    loop {
-        if let Some(open) = engine.status.journal.get() {
-            return Ok(open.clone());
-        }
-        if engine.is_finished() {
-            bail!("the engine ended while it started");
-        }
-        if is_stopped() {
-            bail!(NotLed::Stopped);
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
 /// Leads from now on, with an engine that takes inputs.
 ///
 /// # Errors
@@ -256,7 +242,12 @@ pub fn take_lead(
     events: Arc<Watermark>,
     release: &Arc<Release>,
 ) -> Result<()> {
-    let open = open(engine, || false)?;
+    let open = engine
+        .status
+        .journal
+        .get()
+        .cloned()
+        .context("an engine that is alive has its journal open")?;
     complete::mark(dir)?;
     let last = open.watermark.seq();
     let history = tail::history(dir, last)?;
@@ -295,11 +286,13 @@ pub fn exchange(dir: &Path) -> Result<std::path::PathBuf> {
     exchange::finish(&dir)?.context("it was just committed")
 }
 
-/// Cuts what a primary never confirmed. The event log loses the events of that when it is opened.
+/// Cuts what a primary never confirmed, and its events; how many of those there were, which clients of this node may have heard of.
 ///
 /// # Errors
-/// If the journal cannot be cut.
-pub fn cut(dir: &Path, after: SeqNo) -> Result<()> {
+/// If the journal or its event log cannot be cut.
+pub fn cut(config: &Config, after: SeqNo) -> Result<u64> {
+    let dir = &config.journal.dir;
+    let events = event_log::cut_beside(dir, config.journal.files(), after)?;
     tidegate_journal::recovery::cut_after(dir, after)?;
-    Ok(())
+    Ok(events)
 }

@@ -1,17 +1,19 @@
 //! The whole system in one process: engine, event log, edge and feed, started in order and stopped in reverse.
 
+use crate::behind::Behind;
 use crate::calendar::clock::CalendarClock;
-use crate::cmd::run::stop_on_signal;
 use crate::config::{Config, RouteVenue, Wait};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
 use crate::operator::Operator;
 use crate::replica::{self, Role};
 use crate::space::SpaceWatch;
-use anyhow::{Context, Result, anyhow, ensure};
+use crate::starting::{
+    check_sizes, log_refused, settle, tell_of_watermark, tell_recovery, wait_for,
+};
+use anyhow::{Context, Result, anyhow};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,21 +21,16 @@ use tidegate_adapters::runner::{self, Policy, RunnerHandle};
 use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
-use tidegate_engine::event_log::{self, EventLogError, EventLogHandle, RELEASE_PATIENCE};
+use tidegate_engine::event_log::{self, EventLogHandle, RELEASE_PATIENCE};
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
 use tidegate_engine::runtime::{
-    self, BookRequests, EngineConfig, EngineError, EngineHandle, Inputs, Outputs, RecoveryReport,
-    StageSample, Stopped,
+    self, BookRequests, EngineConfig, EngineError, EngineHandle, EngineStatus, Inputs, OpenJournal,
+    Outputs, RecoveryReport, StageSample, Stopped,
 };
-use tidegate_engine::snapshot::{News, Shadow};
-use tidegate_journal::chain::Follower;
-use tidegate_journal::frame::KIND_COMMAND;
-use tidegate_journal::{JournalError, Reader, Release, SyncPolicy, Watermark};
+use tidegate_journal::{Release, SyncPolicy};
 use tidegate_model::command::Configure;
-use tidegate_model::{Command, CommandRecord, MarketEvent, ReleaseLevel, RoutedRequest};
+use tidegate_model::{CommandRecord, MarketEvent, RoutedRequest};
 
-/// How often a start that waits for the release of what it recovered says so.
-const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
 const SESSIONS_MAX: usize = 15;
 
@@ -47,9 +44,7 @@ pub struct System {
     calendars: Option<CalendarClock>,
     kill_file: KillThread,
     space: Option<SpaceWatch>,
-    /// The chains of hashes over the journal and its event log.
-    chains: Vec<Follower>,
-    shadow: Option<Shadow>,
+    behind: Behind,
     operator: Operator,
     latencies: Latencies,
     /// Where gRPC listens.
@@ -57,7 +52,7 @@ pub struct System {
     /// Timed stages.
     pub stages: Consumer<StageSample>,
     /// What everyone may know of the engine.
-    pub status: Arc<runtime::EngineStatus>,
+    pub status: Arc<EngineStatus>,
     /// How far outputs are released.
     pub release: Arc<Release>,
 }
@@ -92,16 +87,12 @@ impl System {
         let dir = &config.journal.dir;
         // What a crash interrupted.
         tidegate_journal::exchange::finish(&dir.into())?;
-        let log_config = tidegate_journal::Config {
-            segment_len: config.journal.segment_mib.get() << 20,
-            ..Default::default()
-        };
+        let files = config.journal.files();
         let (epoch, instance) = match role {
             Role::Alone => (0, None),
             Role::Primary(_, leading) => (leading.epoch, Some(leading.instance)),
             Role::Standby(_, following) => (following.epoch, Some(following.instance)),
         };
-        let files = log_config.clone();
         let journal = tidegate_journal::Config { epoch, instance, ..files.clone() };
         let release = Arc::new(config.release()?);
         let latencies = Latencies::read(&config.paper.ways())?;
@@ -117,11 +108,11 @@ impl System {
             trigger::check_folder(&kill_file)?;
         }
         tell_of_watermark(dir)?;
-        let (log_writer, events, lost) = event_log::open_beside(dir, log_config, release.level())
-            .map_err(|error| {
-            let refused = log_refused(dir, &error);
-            anyhow!(error).context(refused)
-        })?;
+        let (log_writer, events, lost) =
+            event_log::open_beside(dir, files.clone(), release.level()).map_err(|error| {
+                let refused = log_refused(dir, &error);
+                anyhow!(error).context(refused)
+            })?;
         if lost > 0 {
             tracing::warn!(
                 events = lost,
@@ -210,49 +201,49 @@ impl System {
             status: Arc::clone(&status),
             release: Arc::clone(&release),
         };
-        let led = match (role, unbegun) {
-            (Role::Standby(node, following), Some(unbegun)) => {
-                following.until_led(node, dir, &engine, unbegun, &files)
+        // If it does not lead, what follows the journal has ended before anything is done to that.
+        let led = opened(role, &engine).and_then(|open| {
+            tell_recovery(&status);
+            let behind = Behind::start(config, &open, Arc::clone(&log_watermark), &release)?;
+            match (role, unbegun) {
+                (Role::Standby(node, following), Some(unbegun)) => {
+                    following.until_led(node, dir, &engine, open, unbegun, &files)?;
+                }
+                _ => wait_until_alive(&engine)?,
             }
-            _ => wait_until_alive(&engine),
-        };
-        let led = led.and_then(|()| match role {
-            Role::Alone => Ok(()),
-            Role::Primary(node, _) | Role::Standby(node, _) => {
-                replica::take_lead(node, dir, &engine, Arc::clone(&log_watermark), &release)
+            if let Role::Primary(node, _) | Role::Standby(node, _) = role {
+                replica::take_lead(node, dir, &engine, log_watermark, &release)?;
             }
+            Ok(behind)
         });
-        if let Err(error) = led {
-            return Err(not_led(engine, log, &release, error));
-        }
-        tell_recovery(&status);
+        let behind = match led {
+            Ok(behind) => behind,
+            Err(error) => return Err(not_led(engine, log, &release, error)),
+        };
         // Recovery may have told old events again; none of them may be taken for an answer of this run.
         let started = settle(&engine, &log, &release)
-            .and_then(|()| start_chains(dir, &status, log_watermark))
-            .and_then(|chains| Ok((chains, operator.set_up(config, configure, &latencies)?)))
-            .and_then(|(chains, followed)| {
+            .and_then(|()| operator.set_up(config, configure, &latencies))
+            .and_then(|followed| {
                 // Before anything can send an order.
                 kill_file.at_start()?;
                 let kill_file = kill_file.start()?;
                 let space = SpaceWatch::start(&config.journal, space_lane)?;
                 let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
-                let shadow = start_shadow(config, &release)?;
                 let edge = Edge::start(link, edge_config)?;
-                Ok((chains, kill_file, (space, shadow), calendars, routes, edge))
+                Ok((kill_file, space, calendars, routes, edge))
             });
-        let (chains, kill_file, (space, shadow), calendars, routes, (edge, edge_addr)) =
-            match started {
-                Ok(started) => started,
-                Err(error) => {
-                    // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
-                    let has_failed = !status.alive.load(Ordering::Acquire);
-                    return Err(match end(engine, log, &release) {
-                        Err(cause) if has_failed => cause,
-                        _ => error,
-                    });
-                }
-            };
+        let (kill_file, space, calendars, routes, (edge, edge_addr)) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                // What runs already ends in order, the journal sealed; an engine that ended by itself knows best why.
+                let has_failed = !status.alive.load(Ordering::Acquire);
+                return Err(match end(engine, log, &release) {
+                    Err(cause) if has_failed => cause,
+                    _ => error,
+                });
+            }
+        };
         Ok(Self {
             engine,
             log,
@@ -260,8 +251,7 @@ impl System {
             calendars,
             kill_file,
             space,
-            chains,
-            shadow,
+            behind,
             routes,
             operator,
             latencies,
@@ -310,79 +300,27 @@ impl System {
         }
         self.kill_file.stop();
         drop(self.space);
-        drop(self.shadow);
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log, &self.release)?;
-        for chain in self.chains {
-            if let Err(error) = chain.finish() {
-                // The records are as good as before; the next start computes it anew.
-                tracing::error!(%error, "the chain of hashes is not complete");
-            }
-        }
+        self.behind.finish();
         told.and(edge).and(canceled)?;
         Ok(stopped)
     }
 }
 
-/// Starts the threads that compute the chains of hashes behind the engine and its event log.
-fn start_chains(
-    dir: &Path,
-    status: &runtime::EngineStatus,
-    log: Arc<Watermark>,
-) -> Result<Vec<Follower>> {
-    let journal = status.journal.get().context("an engine that is alive has its journal open")?;
-    let journal = Follower::start(dir, Arc::clone(&journal.watermark))?;
-    Ok(vec![journal, Follower::start(&dir.join("events"), log)?])
-}
-
-/// Tells how the engine came to its state.
-fn tell_recovery(status: &runtime::EngineStatus) {
-    let Some(report) = status.recovery.get() else { return };
-    for why in &report.passed_over {
-        tracing::error!(snapshot = %why, "a snapshot was passed over");
-    }
-    if let Some((path, offset)) = &report.cut.at {
-        tracing::warn!(
-            file = %path.display(),
-            offset,
-            bytes = report.cut.bytes,
-            segments = report.cut.segments,
-            "the journal was cut where it was not valid any more, above what was certainly on the disk; what was cut is in its folder cut"
-        );
-    } else if report.cut.segments > 0 {
-        tracing::warn!(
-            segments = report.cut.segments,
-            "whole segments were cut and set aside in the journal's folder cut"
-        );
-    }
-    let from = report.from.map_or(0, |seq| seq.0);
-    let took_ms = report.took.as_millis();
-    tracing::info!(snapshot = from, inputs = report.inputs, took_ms, "the state is recovered");
-}
-
-/// Starts what takes snapshots, if any are to be taken.
-fn start_shadow(config: &Config, release: &Arc<Release>) -> Result<Option<Shadow>> {
-    let every_inputs = config.snapshots.every_inputs.get();
-    if every_inputs == 0 {
-        return Ok(None);
-    }
-    let release = Arc::clone(release);
-    let tell = |news: News| match news {
-        News::PassedOver(why) => tracing::error!(snapshot = %why, "a snapshot was passed over"),
-        News::Taken(header) => {
-            let (seq, bytes) = (header.seq.0, header.body_len);
-            tracing::info!(seq, bytes, "a snapshot was taken");
-        }
-        News::Failed(error) => tracing::error!(
-            %error,
-            "no snapshots are taken any more; trading goes on, and the next start takes longer"
-        ),
+/// The journal, once the engine has replayed it.
+fn opened(role: &Role<'_>, engine: &EngineHandle) -> Result<OpenJournal> {
+    let is_stopped = || match role {
+        Role::Standby(_, following) => following.stop.load(Ordering::Relaxed),
+        _ => false,
     };
-    // The event log must have what came before a snapshot: it holds only what was released.
-    let level = release.level().union(ReleaseLevel::Power);
-    let synced = move || release.reached(level);
-    let dir = (&config.journal.dir).into();
-    Ok(Some(Shadow::start(dir, every_inputs, synced, tell)?))
+    let open = wait_for(engine, is_stopped, |status| status.journal.get().cloned())?;
+    open.ok_or_else(|| replica::NotLed::Stopped.into())
+}
+
+fn wait_until_alive(engine: &EngineHandle) -> Result<()> {
+    let is_alive = |status: &EngineStatus| status.alive.load(Ordering::Acquire).then_some(());
+    wait_for(engine, || false, is_alive).map(|_| ())
 }
 
 /// Starts the adapter of each route.
@@ -462,79 +400,6 @@ fn not_led(
     }
 }
 
-/// Waits until everything that was recovered is released and in the event log.
-fn settle(engine: &EngineHandle, log: &EventLogHandle, release: &Release) -> Result<()> {
-    let mut tell_at = Instant::now() + TELL_EVERY;
-    let is_stopped = stop_on_signal()?;
-    let mut goes_on = || {
-        if Instant::now() >= tell_at {
-            tell_at = Instant::now() + TELL_EVERY;
-            tracing::warn!(
-                level = release.level().as_str(),
-                recovered = engine.status.seq.load(Ordering::Acquire),
-                released = release.released().0,
-                "what was recovered waits for its release; nothing is served before"
-            );
-        }
-        !engine.is_finished() && !is_stopped.load(Ordering::Relaxed)
-    };
-    loop {
-        let settled = log.settle(&mut goes_on);
-        ensure!(
-            settled.is_ok() || engine.is_finished() || goes_on(),
-            "stopped while what was recovered waited for its release"
-        );
-        settled?;
-        if !engine.status.has_backlog.load(Ordering::Acquire) {
-            return Ok(());
-        }
-    }
-}
-
-fn wait_until_alive(engine: &EngineHandle) -> Result<()> {
-    let (began, mut told) = (Instant::now(), Duration::ZERO);
-    while !engine.status.alive.load(Ordering::Acquire) {
-        ensure!(!engine.is_finished(), "the engine ended while it started");
-        if began.elapsed() >= told + RECOVERY_TOLD_EVERY {
-            told = began.elapsed();
-            let inputs = engine.status.recovering.load(Ordering::Relaxed);
-            tracing::warn!(inputs, "still recovering: so many inputs of the journal are applied");
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
-}
-
-/// How often a recovery that takes long tells how far it is.
-const RECOVERY_TOLD_EVERY: Duration = Duration::from_secs(5);
-
-/// Refuses sizes that are not those of the journal in `dir`. What else may be wrong with it, the engine tells.
-fn check_sizes(dir: &Path, asked: &Configure) -> Result<()> {
-    let Some(kept) = first_configure(dir) else { return Ok(()) };
-    for (key, kept, asked) in [
-        ("orders_max", kept.orders_max, asked.orders_max),
-        ("book_orders_max", kept.book_orders_max, asked.book_orders_max),
-    ] {
-        ensure!(
-            kept == asked,
-            "the journal in {} has engine.{key} = {kept}, the configuration asks for {asked}: a journal keeps the sizes \
-             that it began with; set {key} = {kept}, or begin a new journal in another journal.dir",
-            dir.display()
-        );
-    }
-    Ok(())
-}
-
-/// The first input of the journal in `dir`.
-fn first_configure(dir: &Path) -> Option<Configure> {
-    let mut reader = Reader::open(dir).ok()?;
-    let first = reader.next().ok()?.filter(|record| record.kind == KIND_COMMAND)?;
-    match first.pod::<CommandRecord>().ok()?.command()? {
-        Command::Configure(configure) => Some(configure),
-        _ => None,
-    }
-}
-
 impl Edge {
     fn start(link: EngineLink, config: EdgeConfig) -> Result<(Self, SocketAddr)> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -559,39 +424,6 @@ impl Edge {
         let served = self.runtime.block_on(self.served);
         served.context("the edge panicked")??;
         Ok(())
-    }
-}
-
-/// Says so where nothing tells how far the disk has the journal.
-fn tell_of_watermark(dir: &Path) -> Result<()> {
-    let has_records = dir.is_dir() && tidegate_journal::oldest(dir)?.is_some();
-    if has_records && tidegate_journal::synced::read(dir)?.is_none() {
-        tracing::warn!(
-            "{} is missing or empty, which says how far the disk has the journal: it was written before there was one, or somebody took it \
-             away. Any damage is refused now, but for a record torn at the very end; the file is made anew",
-            dir.join("SYNCED").display()
-        );
-    }
-    Ok(())
-}
-
-/// What it means that the event log cannot be opened, and what can be done about it.
-fn log_refused(dir: &Path, error: &EventLogError) -> String {
-    let events = dir.join("events");
-    match error {
-        EventLogError::Beside(_) => {
-            format!("cannot open the journal in {}", dir.display())
-        }
-        EventLogError::Journal(JournalError::Locked { .. }) => {
-            format!("the journal in {} is in use", dir.display())
-        }
-        EventLogError::Journal(JournalError::Io { .. } | JournalError::NoSpace { .. }) => {
-            format!("cannot open the event log in {}", events.display())
-        }
-        _ => format!(
-            "cannot open the event log; remove {}, it is rebuilt from the journal",
-            events.display()
-        ),
     }
 }
 

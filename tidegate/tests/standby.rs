@@ -4,11 +4,12 @@ mod support;
 
 use std::time::{Duration, Instant};
 use support::load::{
-    Traded, assert_nothing_lost, assert_silence, assert_whole, settled, traded_here, trading,
-    wait_for_more,
+    Traded, assert_nothing_lost, assert_silence, assert_whole, settled, traded, traded_here,
+    trading, wait_for_more,
 };
-use support::nodes::Etcd;
-use support::{run, text};
+use support::nodes::{Deployment, Etcd};
+use support::{Place, run, text};
+use tidegate_client::proto::{GetOrderRequest, get_order_request};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_primary_s_acknowledgements_are_on_the_standby_that_is_promoted() {
@@ -154,6 +155,68 @@ async fn what_nobody_confirmed_is_set_aside_when_its_primary_comes_back() {
     standby.running.wait().ok();
     again.running.signal("TERM");
     again.running.wait().ok();
+    assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_takes_snapshots_while_it_follows_and_begins_with_one() {
+    let deployment = Deployment::new(&[("a", "replica"), ("b", "process")], None);
+    let more = Place::account(1) + "[snapshots]\nevery_inputs = 200\n";
+    deployment.configure("b", "process", None, &more);
+    let Traded { deployment, primary, standby, told, mut tasks, _market } =
+        traded(deployment).await;
+    let journal = deployment.journal("b");
+    let (deadline, mut newest) = (Instant::now() + Duration::from_secs(30), None);
+    while newest.is_none() {
+        assert!(Instant::now() < deadline, "it takes none");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let listed = run(&["journal", "snapshots", text(&journal)]).ok();
+        newest = listed.lines().find(|line| line.contains(" good ")).map(str::to_string);
+    }
+    println!("{newest:?}");
+    assert!(journal.join("CHAIN").is_file() && journal.join("events/CHAIN").is_file());
+    standby.running.kill();
+    let standby = deployment.start("standby", "b");
+    standby.hears("standby   follows");
+    deployment.wait_for("b", &["; in sync"]);
+    wait_for_more(&told).await;
+    primary.running.kill();
+    let told = settled(&mut tasks, &told).await;
+    run(&["promote", "--config", text(&deployment.config("b"))]).ok();
+    let standby = standby.serves();
+    assert_nothing_lost(&standby.admin().await, &told).await;
+    standby.running.signal("TERM");
+    standby.running.wait().ok();
+    assert_whole(&deployment, "b");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operator_gave_up_is_set_aside_with_what_clients_heard_of_it() {
+    let deployment = Deployment::new(&[("a", "power"), ("b", "power")], None);
+    let Traded { deployment, primary, standby, told, mut tasks, _market } =
+        traded(deployment).await;
+    standby.running.kill();
+    wait_for_more(&told).await;
+    // Acknowledged on the disk of the primary, which burns down.
+    primary.running.kill();
+    let told = settled(&mut tasks, &told).await;
+    let standby = deployment.start("standby", "b");
+    deployment.wait_for("b", &["standby at input"]);
+    run(&["promote", "--force", "--config", text(&deployment.config("b"))]).ok();
+    let standby = standby.serves();
+    let last = told.last().expect("orders were acknowledged");
+    let order = Some(get_order_request::Order::OrderId(last.order_id));
+    let asked = GetOrderRequest { account: last.account, order };
+    let lost = standby.admin().await.get_order(asked).await;
+    assert!(lost.is_err(), "the standby was dead when it was acknowledged: {lost:?}");
+    let again = deployment.start("standby", "a");
+    let aside = again.hears("standby   set aside");
+    assert!(!aside.contains(" with 0 events"), "clients had heard of some: {aside}");
+    deployment.wait_for("b", &["follower a: connected, in sync"]);
+    for node in [standby, again] {
+        node.running.signal("TERM");
+        node.running.wait().ok();
+    }
     assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
 }
 

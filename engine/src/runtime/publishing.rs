@@ -42,7 +42,8 @@ pub(super) struct Publishing<S> {
     latest: Option<EventRecord>,
     held: Held,
     /// Events that the ring had no room for while this engine did not lead yet: whoever must confirm is asked only after the
-    /// replay. As many as the log lacks at most; no input is taken before the ring has them ([`super::Engine::turn`]).
+    /// replay. As many as the log lacks at most, the primary's if this is a standby's: that one stops when its ring is full. No input of
+    /// its own is taken before the ring has them ([`super::Engine::turn`]).
     backlog: VecDeque<EventRecord>,
     /// An event could not be handed on: none after it may be.
     is_closed: bool,

@@ -81,6 +81,10 @@ impl<S: Strategy> Engine<S> {
         // What was recovered is on disk: its outputs may leave before anything new is synced.
         let release = Arc::clone(&config.release);
         release.set_synced(journal.last_seq());
+        // What the log has was let out before: whoever had to confirm it did, and a follower that catches up need not hold its events.
+        if release.level().is_replicated() {
+            release.set_replicated(logged.seq.min(journal.last_seq()));
+        }
         let start = |policy| {
             let (syncer, watermark) = (journal.syncer(), journal.watermark());
             SyncThread::start("journal-sync", syncer, watermark, release, policy)

@@ -126,6 +126,13 @@ pub(super) fn io_error<'a>(
     move |source| SnapshotError::Io { what, path: path.to_path_buf(), source }
 }
 
+impl SnapshotError {
+    /// True if the file is not there any more: a node that runs has taken newer ones since it was listed.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 impl Header {
     /// What is said of `core`, a state of the journal `instance` whose last input was written in `epoch`.
     fn of(core: &Core, instance: u128, epoch: u64, events: EventsSoFar) -> Self {
@@ -390,6 +397,7 @@ pub fn newest(
             .and_then(|header| fits(&header).map_err(|why| SnapshotError::Unfit { path, why }));
         match fit.and_then(|()| read(dir, seq)) {
             Ok(loaded) => return (Some(loaded), passed),
+            Err(error) if error.is_gone() => {}
             Err(error) => passed.push(error),
         }
     }

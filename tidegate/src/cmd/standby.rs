@@ -106,10 +106,11 @@ fn stand_by(path: &Path, out: &mut impl Write) -> Result<()> {
         }
         match error.downcast_ref::<NotLed>() {
             Some(NotLed::Cut(after)) => {
-                replica::cut(dir, *after)?;
+                let events = replica::cut(&config, *after)?;
                 writeln!(
                     out,
-                    "standby   set aside what lies behind input {after}, which no primary confirmed, in {}",
+                    "standby   set aside what lies behind input {after}, which no primary confirmed, in {}, with {events} events that clients may \
+                     have heard of",
                     dir.join("cut").display()
                 )?;
             }

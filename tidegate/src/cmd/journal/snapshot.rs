@@ -51,6 +51,7 @@ pub fn list(dir: &Path, json: bool) -> anyhow::Result<()> {
                 "{:>20}  good  {:>12} bytes  state hash {}  {} events",
                 header.seq.0, header.body_len, header.state_hash, header.events.count
             )?,
+            Err(error) if error.is_gone() => {}
             Err(error) => {
                 bad += 1;
                 match json {
