@@ -2,6 +2,7 @@
 
 use crate::ClientError;
 use crate::events::{EventFilter, EventStream};
+use crate::nodes;
 use crate::proto::account_service_client::AccountServiceClient;
 use crate::proto::admin_service_client::AdminServiceClient;
 use crate::proto::backtest_service_client::BacktestServiceClient;
@@ -23,8 +24,6 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
-/// How long a connection attempt may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an idle connection is probed, so that a dead server is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -129,25 +128,23 @@ impl Client {
     /// Connects to `addr`, e.g. `http://127.0.0.1:7800` (`http://` may be left out), with the token for calls that
     /// change something; without one, only reading is possible, if the server allows it.
     ///
+    /// Of a deployment with standbys give the addresses of all nodes, with commas between them: the primary is the one that takes
+    /// connections. When it is gone the next call, and every [`EventStream`], goes to the one that has taken over.
+    ///
     /// # Errors
     /// [`ClientError::Address`], [`ClientError::Connect`], [`ClientError::Token`].
     pub async fn connect(addr: &str, token: Option<&str>) -> Result<Self, ClientError> {
-        let url = if addr.contains("://") { addr.to_string() } else { format!("http://{addr}") };
-        let endpoint = Endpoint::from_shared(url)
-            .map_err(|source| ClientError::Address { addr: addr.to_string(), source })?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_while_idle(true);
+        let with = |endpoint: Endpoint| {
+            endpoint
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+                .keep_alive_while_idle(true)
+        };
         let bearer = token
             .map(|token| format!("Bearer {token}").parse().map_err(|_| ClientError::Token))
             .transpose()?;
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|source| ClientError::Connect { addr: addr.to_string(), source })?;
+        let channel = nodes::connect(addr, with).await?;
         Ok(Self { channel, bearer: Bearer { token: bearer, level: None } })
     }
 

@@ -15,6 +15,7 @@
 mod client;
 mod error;
 mod events;
+mod nodes;
 mod session;
 pub mod strategy;
 

@@ -8,7 +8,7 @@ use tidegate_client::{Client, ClientError, ReleaseLevel};
 /// Where the server is, and who asks.
 #[derive(Debug, clap::Args)]
 pub struct ServerArgs {
-    /// Where the server listens
+    /// Where the server listens; of a deployment with standbys all nodes, with commas between them
     #[arg(long, default_value = "http://127.0.0.1:7800", value_name = "ADDRESS", global = true)]
     addr: String,
     /// The token; better in the environment as TIDEGATE_TOKEN, where the other users of the machine do not see it

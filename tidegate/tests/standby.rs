@@ -8,8 +8,9 @@ use support::load::{
     trading, wait_for_more,
 };
 use support::nodes::{Deployment, Etcd};
-use support::{Place, run, text};
-use tidegate_client::proto::{GetOrderRequest, get_order_request};
+use support::{ADMIN, Place, run, text};
+use tidegate_client::proto::{Event, GetOrderRequest, GetStatusRequest, get_order_request};
+use tidegate_client::{Client, EventFilter};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_primary_s_acknowledgements_are_on_the_standby_that_is_promoted() {
@@ -188,6 +189,41 @@ async fn a_standby_takes_snapshots_while_it_follows_and_begins_with_one() {
     standby.running.signal("TERM");
     standby.running.wait().ok();
     assert_whole(&deployment, "b");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_knows_both_nodes_goes_on_with_the_one_that_took_over() {
+    let deployment = Deployment::new(&[("a", "replica"), ("b", "process")], None);
+    let addrs = ["a", "b"].map(|name| deployment.serve_at_a_fixed_port(name)).join(",");
+    let Traded { deployment, primary, standby, told, mut tasks, _market } =
+        traded(deployment).await;
+    let client = Client::connect(&addrs, Some(ADMIN)).await.expect("the primary takes it");
+    let mut events = client.events(None, EventFilter::default());
+    let mut heard = Vec::new();
+    while heard.len() < 200 {
+        heard.push(position(&events.next().await.expect("an event")));
+    }
+    primary.running.kill();
+    settled(&mut tasks, &told).await;
+    run(&["promote", "--config", text(&deployment.config("b"))]).ok();
+    let standby = standby.serves();
+    // The stream goes on by itself, and so does the next call.
+    let last = client.get_status(GetStatusRequest {}).await.expect("the standby answers");
+    let last = last.last_event.map(|at| (at.seq, at.ordinal)).expect("there are events");
+    while *heard.last().expect("some") < last {
+        heard.push(position(&events.next().await.expect("an event")));
+    }
+    let mut anew = client.events(None, EventFilter::default());
+    for heard in &heard {
+        assert_eq!(position(&anew.next().await.expect("an event")), *heard);
+    }
+    standby.running.signal("TERM");
+    standby.running.wait().ok();
+}
+
+/// Number and place of an event.
+fn position(event: &Event) -> (u64, u32) {
+    event.position.map(|at| (at.seq, at.ordinal)).expect("each has one")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -166,6 +166,18 @@ key = "{certs}/{name}.key"
         std::fs::write(self.config(name), config).expect("the configuration is written");
     }
 
+    /// Lets `name` serve clients at a port that it keeps; its address.
+    pub fn serve_at_a_fixed_port(&self, name: &str) -> String {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").and_then(|held| held.local_addr());
+        let addr = held.expect("a free port").to_string();
+        let config = std::fs::read_to_string(self.config(name)).expect("it was written");
+        let config = config
+            .replace("[edge]\nlisten = \"127.0.0.1:0\"", &format!("[edge]\nlisten = \"{addr}\""));
+        assert!(config.contains(&addr), "{config}");
+        std::fs::write(self.config(name), config).expect("it is written");
+        addr
+    }
+
     fn home(&self, name: &str) -> &Home {
         self.homes.iter().find(|home| home.node == name).expect("a node")
     }
