@@ -46,6 +46,8 @@ pub struct Net {
     /// When the last thing between two machines arrives: what comes later does not arrive before.
     last: BTreeMap<(usize, usize), u64>,
     parted: BTreeMap<(usize, usize), u64>,
+    /// From when and until when a machine takes twice its time for what it is sent.
+    slow: BTreeMap<usize, (u64, u64)>,
     links: u64,
 }
 
@@ -60,6 +62,7 @@ impl Net {
             sent: 0,
             last: BTreeMap::new(),
             parted: BTreeMap::new(),
+            slow: BTreeMap::new(),
             links: 0,
         }
     }
@@ -84,6 +87,9 @@ impl Net {
             return;
         }
         let mut due = self.now + self.dice.within(20 * US, 400 * US);
+        if let Some((since, _)) = self.slow.get(&to).filter(|(_, until)| *until > self.now) {
+            due += self.now - since;
+        }
         let overtakes = self.odds.overtakes > 0 && self.dice.one_in(self.odds.overtakes);
         let last = self.last.entry((from, to)).or_default();
         if !overtakes {
@@ -111,6 +117,11 @@ impl Net {
         self.parted.insert((one.min(other), one.max(other)), until);
     }
 
+    /// A machine takes what it is sent at half the pace until then, and so falls behind.
+    pub fn slow(&mut self, at: usize, until: u64) {
+        self.slow.insert(at, (self.now, until));
+    }
+
     /// A process has ended: nothing reaches it any more.
     pub fn end(&mut self, at: usize) {
         self.wires.retain(|_, wire| wire.to != at);
@@ -120,5 +131,6 @@ impl Net {
     pub fn heal(&mut self) {
         self.odds = Odds::default();
         self.parted.clear();
+        self.slow.clear();
     }
 }

@@ -25,6 +25,8 @@ use tidegate_replication::{Follower, Leader, Lease, Moment};
 const LEASE: Duration = Duration::from_millis(60);
 /// Between two tries to connect.
 const CONNECT_EVERY: Duration = Duration::from_millis(3);
+/// How long a hand-over may take before it is taken back.
+const HAND_OVER_MAX: Duration = Duration::from_millis(80);
 /// Silence after which a follower takes its leader for gone.
 const SILENCE_MAX: Duration = Duration::from_millis(40);
 
@@ -94,6 +96,53 @@ struct Leading {
     links: BTreeMap<LinkId, LinkOut>,
     /// Snapshots that turned out to be damaged.
     bad: BTreeSet<SeqNo>,
+    giving: Option<Giving>,
+}
+
+/// A hand-over on its way.
+struct Giving {
+    to: String,
+    since: Moment,
+    /// The lease was given up for the heir.
+    is_given: bool,
+    /// The heir was told.
+    is_told: bool,
+    /// It was asked back.
+    is_late: bool,
+}
+
+impl Giving {
+    /// The next step: what to tell the heir, or that this primary goes on. As the server's driver, `Leading::hand_over` in
+    /// `replication/src/primary.rs`.
+    fn step(&mut self, leader: &Leader, lease: &mut Lease, clock: Moment) -> Step {
+        if clock.since(self.since) > HAND_OVER_MAX {
+            let was_late = std::mem::replace(&mut self.is_late, true);
+            if !self.is_given {
+                return Step::GoOn;
+            }
+            if !was_late {
+                lease.take_back();
+            }
+            let is_back = lease.is_held(clock) && !lease.is_taking_back();
+            return if is_back { Step::GoOn } else { Step::Wait };
+        }
+        let Some((link, message)) = leader.hand_over(&self.to) else { return Step::Wait };
+        if !self.is_given {
+            self.is_given = true;
+            lease.give_up(self.to.clone());
+        }
+        let is_over = matches!(lease.standing(), Standing::Over { .. });
+        if !is_over || std::mem::replace(&mut self.is_told, true) {
+            return Step::Wait;
+        }
+        Step::Tell(link, message)
+    }
+}
+
+enum Step {
+    Wait,
+    Tell(LinkId, Control),
+    GoOn,
 }
 
 struct LinkOut {
@@ -171,9 +220,11 @@ impl Node {
         }
     }
 
-    /// Whether it holds the lease by its own clock.
-    pub fn holds_lease(&self, clock: u64) -> bool {
-        self.is_leading() && self.lease.as_ref().is_some_and(|lease| lease.is_held(Moment(clock)))
+    /// Whether it may take inputs by its own clock: it holds the lease, and has not given it up for another.
+    pub fn may_take(&self, clock: u64) -> bool {
+        let Role::Leading(leading) = &self.role else { return false };
+        let is_given = leading.giving.as_ref().is_some_and(|giving| giving.is_given);
+        !is_given && self.lease.as_ref().is_some_and(|lease| lease.is_held(Moment(clock)))
     }
 
     /// Whether everything that is released is in its log.
@@ -202,6 +253,21 @@ impl Node {
                 self.lease.as_ref().and_then(Lease::record)
             ),
         }
+    }
+
+    /// An operator lets it give over to one of those who may; to whom. `None` if it does not lead, or nobody may.
+    pub fn give_over(&mut self, clock: u64, dice: &mut Dice) -> Option<String> {
+        let Role::Leading(leading) = &mut self.role else { return None };
+        let status = leading.leader.status();
+        let able: Vec<_> = status.iter().filter(|peer| peer.is_linked && peer.in_sync).collect();
+        if able.is_empty() || leading.giving.is_some() {
+            return None;
+        }
+        let to = able[dice.below(able.len() as u64) as usize].name.clone();
+        let (is_given, is_told, is_late) = (false, false, false);
+        let since = Moment(clock);
+        leading.giving = Some(Giving { to: to.clone(), since, is_given, is_told, is_late });
+        Some(to)
     }
 
     /// An operator makes it take over, whatever may be missing.
@@ -239,7 +305,7 @@ impl Node {
         store: &mut Store,
     ) -> Result<usize, NodeEnd> {
         let clock = Moment(machine.clock(now));
-        self.keep_lease(machine, clock, now, store).map_err(over)?;
+        self.keep_lease(machine, clock, now, store, net).map_err(over)?;
         match &mut self.role {
             Role::Alone => {
                 self.rig.turn(machine.date(now)).map_err(over)?;
@@ -264,6 +330,7 @@ impl Node {
         clock: Moment,
         now: u64,
         store: &mut Store,
+        net: &mut Net,
     ) -> Result<()> {
         let Some(lease) = &mut self.lease else { return Ok(()) };
         if let Role::Standby(standby) = &self.role {
@@ -275,6 +342,13 @@ impl Node {
             store.ask(self.at, now, ask);
         }
         match (lease.standing(), &mut self.role) {
+            // Given up for the heir, and not taken by anybody yet: all in sync have everything.
+            (Standing::Over { epoch }, Role::Leading(leading))
+                if leading.giving.is_some()
+                    && lease.record().is_some_and(|record| record.is_given_up(epoch)) =>
+            {
+                Ok(())
+            }
             (Standing::Over { epoch }, _) => Err(anyhow!("its lease of epoch {epoch} is over")),
             (Standing::Holder { epoch, .. }, Role::Standby(standby)) if lease.is_held(clock) => {
                 let in_sync = lease.record().map(|record| record.in_sync.clone());
@@ -293,8 +367,12 @@ impl Node {
                     in_sync.unwrap_or_default(),
                 );
                 leader.grown(self.rig.last());
-                let (links, bad) = (BTreeMap::new(), BTreeSet::new());
-                let leading = Leading { leader, epoch, links, bad };
+                // If the one before gave over, it hears that it was taken.
+                if let Some((link, to)) = standby.link {
+                    send(net, self.at, to, link, &Control::Taken { epoch });
+                }
+                let (links, bad, giving) = (BTreeMap::new(), BTreeSet::new(), None);
+                let leading = Leading { leader, epoch, links, bad, giving };
                 self.role = Role::Leading(Box::new(leading));
                 Ok(())
             }
@@ -345,10 +423,10 @@ impl Node {
     ) -> Result<(), NodeEnd> {
         let Role::Leading(leading) = &mut self.role else { return Ok(()) };
         let Some(lease) = &mut self.lease else { return Ok(()) };
-        if lease.is_held(clock) {
+        if lease.is_held(clock) && leading.giving.is_none() {
             self.rig.turn(machine.date(now)).map_err(over)?;
         }
-        let Leading { leader, links, bad, .. } = leading.as_mut();
+        let Leading { leader, links, bad, giving, .. } = leading.as_mut();
         leader.grown(self.rig.last());
         let mut failed = Vec::new();
         for (id, out) in links.iter_mut() {
@@ -398,6 +476,18 @@ impl Node {
         }
         if let Some(set) = lease.in_sync() {
             leader.in_sync_stands(set);
+        }
+        match giving.as_mut().map_or(Step::Wait, |giving| giving.step(leader, lease, clock)) {
+            Step::Wait => {}
+            Step::GoOn => *giving = None,
+            Step::Tell(id, message) => {
+                if let Some(out) = links.get(&id) {
+                    send(net, self.at, out.to, out.link, &message);
+                }
+            }
+        }
+        if let Some((name, epoch)) = leader.taken_by() {
+            return Err(NodeEnd::Over(format!("'{name}' took over, in epoch {epoch}")));
         }
         let release = &self.rig.release;
         release.set_replicated(leader.replicated());
@@ -562,6 +652,12 @@ impl Node {
             Ok(Told::Epoch(begins)) => {
                 let began = self.rig.engine.begin_epoch(begins.epoch, begins.behaviour_version);
                 began.map_err(|error| over(error.into())).map(|()| true)
+            }
+            Ok(Told::HandOver(_)) => {
+                if let Some(lease) = &mut self.lease {
+                    lease.look();
+                }
+                Ok(true)
             }
             Ok(Told::Records(records)) => {
                 for record in records.iter() {

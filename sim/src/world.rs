@@ -69,6 +69,10 @@ pub struct Odds {
     pub prune: u64,
     /// A standby gets an empty disk.
     pub wipe: u64,
+    /// A machine falls behind.
+    pub slow: u64,
+    /// An operator lets the primary give over.
+    pub hand_over: u64,
 }
 
 impl Plan {
@@ -101,6 +105,8 @@ impl Plan {
                 snapshot: odds(80),
                 prune: 0,
                 wipe: 0,
+                slow: odds(200),
+                hand_over: odds(100),
             },
             faults: Faults { sync_fails: odds(60), misdirects: 0 },
             drift_ppm: odds(50_000),
@@ -327,6 +333,20 @@ impl World {
             self.paused[at] = self.now + span;
             let name = self.machines[at].name.clone();
             self.tell(format_args!("{name} stands still for {} ms", span / MS));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.slow) {
+            let span = self.dice.within(20 * MS, 400 * MS);
+            self.net.slow(at, self.now + span);
+            let name = self.machines[at].name.clone();
+            self.tell(format_args!("{name} is slow for {} ms", span / MS));
+        }
+        if let Some(at) = strikes(&mut self.dice, odds.hand_over) {
+            let clock = self.machines[at].clock(self.now);
+            let node = self.nodes[at].as_mut();
+            if let Some(to) = node.and_then(|node| node.give_over(clock, &mut self.dice)) {
+                let name = self.machines[at].name.clone();
+                self.tell(format_args!("{name} gives over to {to}"));
+            }
         }
         if let Some(at) = strikes(&mut self.dice, odds.partition) {
             let other = (at + 1 + self.dice.below(count.max(2) - 1) as usize) % count as usize;
@@ -724,10 +744,10 @@ impl World {
     fn check_overlap(&self) -> Result<()> {
         let holds = |at: usize| {
             let clock = self.machines[at].clock(self.now);
-            self.nodes[at].as_ref().is_some_and(|node| node.holds_lease(clock))
+            self.nodes[at].as_ref().is_some_and(|node| node.may_take(clock))
         };
         let holders: Vec<_> = (0..self.machines.len()).filter(|&at| holds(at)).collect();
-        ensure!(holders.len() <= 1, "machines {holders:?} hold the lease at once");
+        ensure!(holders.len() <= 1, "machines {holders:?} may take inputs at once");
         Ok(())
     }
 
