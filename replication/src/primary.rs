@@ -379,7 +379,11 @@ pub(crate) async fn serve(shared: &Arc<Shared>, link: Link, hello: Hello) -> Res
     };
     let Greeted { id, mut batches, is_over } = greeted;
     shared.told().is_well(&name);
-    tracing::info!("follower '{name}' follows");
+    // A new standby asks first which journal it is to begin, on a link of its own.
+    let follows = hello.instance.is_some();
+    if follows {
+        tracing::info!("follower '{name}' follows");
+    }
     let mut writing = tokio::spawn(async move {
         while let Some(batch) = batches.recv().await {
             out.send(&batch).await?;
@@ -393,7 +397,9 @@ pub(crate) async fn serve(shared: &Arc<Shared>, link: Link, hello: Hello) -> Res
     writing.abort();
     is_over.store(true, Ordering::Release);
     let why = ended.as_ref().err().map(ToString::to_string).unwrap_or_default();
-    tracing::warn!("follower '{name}' is gone: {why}");
+    if follows {
+        tracing::warn!("follower '{name}' is gone: {why}");
+    }
     if let Some(leading) = &mut *shared.leading() {
         leading.close(id, &why);
     }
