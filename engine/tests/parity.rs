@@ -9,7 +9,7 @@ use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{Config, Writer};
 use tidegate_model::command::*;
 use tidegate_model::instrument::{format_money, venue_kind};
-use tidegate_model::market::MarketEventKind as Kind;
+use tidegate_model::market::{Bar, MarketEventKind as Kind};
 use tidegate_model::*;
 
 const MS: u64 = 1_000_000;
@@ -100,6 +100,31 @@ impl Tape {
         }));
     }
 
+    /// An iceberg of 24 by 8, of which the engine sends one part after the other from `start_ms` on.
+    fn iceberg(&mut self, side: Side, price: i64, start_ms: u64) {
+        let head: NewAlgorithm = bytemuck::Zeroable::zeroed();
+        self.tell(Command::NewAlgorithm(NewAlgorithm {
+            account: ACCOUNT,
+            list_id: 1,
+            start_at: UnixNanos(start_ms * MS),
+            slice_qty: Lots(8),
+            algorithm: Algorithm::Iceberg.wire(),
+            ..head
+        }));
+        let order = new_order("iceberg", side, Some(cents(price)), 24, TimeInForce::Day);
+        self.tell(Command::NewOrder(NewOrder { list_id: 1, leg: 1, ..order }));
+    }
+
+    /// A bar of the last millisecond.
+    fn bar(&mut self, low: i64, high: i64, volume: u64) {
+        let [open, high, low, close] = [high, high, low, low].map(cents);
+        let (begin, end, volume) = (UnixNanos(self.now.0 - MS), self.now, Lots(volume));
+        let bar = Bar { channel_id: 7, begin, end, open, high, low, close, volume, feed_seq: 1 };
+        for half in bar.into_events() {
+            self.hear(half);
+        }
+    }
+
     fn report(&mut self, kind: RouteReportKind, order_id: u64, more: RouteReport) {
         let (order_id, kind) = (OrderId(order_id), kind.wire());
         self.tell(Command::RouteReport(RouteReport { order_id, kind, route: ROUTE, ..more }));
@@ -140,6 +165,17 @@ impl Ended {
         let parity = parity.expect("it has inputs");
         println!("{:?} refused, {:?}", parity.recording.refused, parity.unfit);
         parity
+    }
+
+    /// What the simulation makes of each order, if that is what was.
+    fn as_it_was(&self) -> Vec<Vec<(i64, u64)>> {
+        let parity = self.compared(&AS_IT_WAS);
+        let told = |one: &Compared| {
+            let order = &parity.recording.orders[one.order];
+            assert_eq!(one.simulated, order.fills, "order {}", order.order_id);
+            one.simulated.iter().map(|fill| (fill.price.0 / 100, fill.qty.0)).collect()
+        };
+        parity.compared.iter().map(told).collect()
     }
 
     /// One line for each order: the parts that are not 0, and the whole.
@@ -421,6 +457,88 @@ fn an_order_that_waits_for_its_stop_price_is_late_from_its_trigger_on() {
     let tape = tape.end();
     assert_eq!(tape.parts(&AS_IT_WAS), ["latency -5.00, slippage -1.00, = -6.00"]);
     assert_eq!(tape.compared(&AS_IT_WAS).recording.orders[0].latency_ns, Some(25 * MS));
+}
+
+#[test]
+fn what_a_bar_brings_about_leaves_within_it() {
+    let mut tape = Tape::new(MS, acme());
+    tape.mark(9_990);
+    tape.at_ms(10).iceberg(Side::Buy, 9_998, 0);
+    tape.at_ms(11).tell(Command::Time);
+    // A tenth of it fills the first part. The next one is there at once, as nothing in a bar has a latency.
+    tape.at_ms(20).bar(9_990, 9_990, 80);
+    tape.hear(add(1, Side::Sell, cents(9_990), 3));
+    tape.at_ms(30).mark(9_998);
+    let tape = tape.end();
+    assert_eq!(tape.as_it_was(), [vec![(9_990, 8)], vec![(9_998, 3)]]);
+    assert_eq!(tape.parts(&supposing(2 * MS)), ["= 0.00", "= 0.00"]);
+}
+
+#[test]
+fn what_follows_from_the_volume_of_a_bar_leaves_after_it() {
+    let mut tape = Tape::new(MS, acme());
+    tape.mark(9_990);
+    let head: NewAlgorithm = bytemuck::Zeroable::zeroed();
+    tape.at_ms(10).tell(Command::NewAlgorithm(NewAlgorithm {
+        account: ACCOUNT,
+        list_id: 1,
+        slice_qty: Lots(5),
+        rate_bp: 1_000,
+        algorithm: Algorithm::Pov.wire(),
+        ..head
+    }));
+    let order = new_order("pov", Side::Buy, Some(cents(9_998)), 8, TimeInForce::Day);
+    tape.tell(Command::NewOrder(NewOrder { list_id: 1, leg: 1, ..order }));
+    tape.at_ms(20).bar(9_990, 9_990, 50);
+    // It is under way.
+    tape.hear(add(1, Side::Sell, cents(9_990), 3));
+    tape.hear(market(Kind::Delete, 1));
+    tape.at_ms(21).tell(Command::Time);
+    tape.hear(add(2, Side::Sell, cents(9_990), 2));
+    tape.at_ms(30).mark(9_998);
+    assert_eq!(tape.end().as_it_was(), [vec![(9_998, 2)]]);
+}
+
+#[test]
+fn requests_of_one_input_arrive_in_the_order_in_which_they_left() {
+    let mut tape = Tape::new(MS, acme());
+    tape.mark(10_000);
+    tape.at_ms(10).iceberg(Side::Buy, 9_996, 0);
+    let order_type = OrderType::MarketIfTouched.wire();
+    let order = new_order("touched", Side::Buy, None, 6, TimeInForce::Day);
+    tape.tell(Command::NewOrder(NewOrder { order_type, stop_price: cents(9_995), ..order }));
+    tape.at_ms(11).tell(Command::Time);
+    tape.hear(add(1, Side::Sell, cents(10_008), 50));
+    // Fills the first part, whose successor leaves before the order that it touches.
+    tape.at_ms(20).hear(MarketEvent { side: 0, ..trade(Side::Sell, cents(9_990), 8) });
+    tape.hear(add(2, Side::Sell, cents(9_996), 9));
+    tape.at_ms(30).tell(Command::Time);
+    tape.mark(9_998);
+    let touched = vec![(9_996, 1), (10_008, 5)];
+    let parts = [vec![(9_996, 8)], touched, vec![(9_996, 8)], vec![]];
+    assert_eq!(tape.end().as_it_was(), parts);
+}
+
+#[test]
+fn what_was_due_before_an_input_meets_the_market_before_it() {
+    // Nobody told the time when it was due: the event does, which takes the offer away.
+    let mut tape = Tape::new(0, acme());
+    tape.hear(add(1, Side::Sell, cents(10_000), 5));
+    tape.mark(10_000);
+    tape.at_ms(10).iceberg(Side::Buy, 10_000, 15);
+    tape.at_ms(20).hear(market(Kind::Delete, 1));
+    tape.at_ms(30).mark(10_000);
+    assert_eq!(tape.end().as_it_was(), [vec![(10_000, 5)]]);
+
+    // It was there when the bar began, although the time was told later.
+    let mut tape = Tape::new(0, acme());
+    tape.mark(10_000);
+    tape.at_ms(10).iceberg(Side::Buy, 10_000, 15);
+    tape.at_ms(16).tell(Command::Time);
+    tape.now.0 += MS / 4;
+    tape.bar(9_990, 9_990, 50);
+    tape.at_ms(30).mark(10_000);
+    assert_eq!(tape.end().as_it_was(), [vec![(9_990, 5)]]);
 }
 
 #[test]

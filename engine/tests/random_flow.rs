@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use support::saved::{reload_sometimes, saved};
 use support::*;
 use tidegate_engine::core::{Collected, Core, Input};
-use tidegate_engine::parity::{Settings, compare};
+use tidegate_engine::parity::{Settings, Unfit, compare};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{Config, Writer};
 use tidegate_model::command::*;
@@ -623,6 +623,9 @@ proptest! {
             let order = &same.recording.orders[one.order];
             prop_assert_eq!(&one.simulated, &order.fills, "order {}", order.order_id);
         }
+        // What was let through is let through again.
+        let refused = same.unfit.iter().find(|(_, why)| matches!(why, Unfit::Refused(_)));
+        prop_assert_eq!(refused, None);
         let exponent_e3 = if model == FillModelKind::Power.wire() { 1_000 } else { 0 };
         let fill_model = Some(SetFillModel { model, exponent_e3, ..SetFillModel::default() });
         let settings = Settings { latency_ns: Some(other_ns), fill_model, rates: None };

@@ -5,7 +5,7 @@
 use super::Core;
 use super::internal::check_house_terms;
 use super::orders::{best_of_own, check_trading, refuse_new};
-use super::output::{Output, Publisher};
+use super::output::{Output, Pause, Publisher};
 use super::paper::{FillCause, Request};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
@@ -429,7 +429,7 @@ impl Core {
                 }
                 // Only now: what it did itself is settled.
                 self.oms.settled(owner);
-            } else {
+            } else if !self.suppose(Pause::Settled, publisher) {
                 return;
             }
         }

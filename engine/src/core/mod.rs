@@ -39,7 +39,7 @@ use answers::Answers;
 pub use internal::Internal;
 pub use listing::{CHANNELS_MAX, Listed, Listing};
 pub use output::{Collected, NoOutput};
-use output::{Output, Publisher};
+use output::{Output, Pause, Publisher, Supposed};
 use paper::PaperVenue;
 pub use saved::{LoadError, STATE_VERSION};
 use serde::{Deserialize, Serialize};
@@ -197,6 +197,7 @@ impl Core {
             self.carry_out_due(self.now, publisher);
         }
         publisher.release(self.now);
+        while self.suppose(Pause::BeforeInput, publisher) {}
         match input {
             Input::Market(event) => self.market(event, publisher),
             Input::Command(command) => self.command(command, publisher),
@@ -277,6 +278,22 @@ impl Core {
         };
         let ack = ack(record.kind, done);
         publisher.event(who, AccountId::NONE, InstrumentId::NONE, &Event::Ack(ack));
+    }
+
+    /// Does the next thing that a simulation asks for here; false if there is none.
+    #[inline]
+    fn suppose<O: Output>(&mut self, pause: Pause, publisher: &mut Publisher<'_, O>) -> bool {
+        let at = self.arrived_at;
+        let Some(supposed) = publisher.out.supposed(pause, at) else { return false };
+        let Supposed { command, latency_ns, due_at } = supposed;
+        let mut record = CommandRecord::new(command);
+        record.ts_recv = self.now;
+        self.arrived_at = due_at.unwrap_or(at);
+        let latency_before = self.paper.set_recorded_latency(latency_ns);
+        self.command(&record, publisher);
+        self.paper.set_recorded_latency(latency_before);
+        self.arrived_at = at;
+        true
     }
 
     /// The last input applied.

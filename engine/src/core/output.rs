@@ -3,9 +3,30 @@
 use super::answers::Answers;
 use tidegate_model::event::{Event, FLAG_LAST_OF_INPUT};
 use tidegate_model::{
-    AccountId, EventRecord, InstrumentId, PublicUpdate, RoutedRequest, SeqNo, StrategyId, UnixNanos,
+    AccountId, Command, EventRecord, InstrumentId, PublicUpdate, RoutedRequest, SeqNo, StrategyId,
+    UnixNanos,
 };
 use tidegate_oms::Requester;
+
+/// A place within an input at which more may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// What was due by the time of the input is done; the input itself is next.
+    BeforeInput,
+    /// What follows from what was done so far is done.
+    Settled,
+}
+
+/// A request that a simulation makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Supposed {
+    /// What is asked for.
+    pub command: Command,
+    /// Nanoseconds to the paper venue, in place of what is configured.
+    pub latency_ns: Option<u64>,
+    /// When it is there if it takes no time, if that is not the time of the input: it was due before.
+    pub due_at: Option<UnixNanos>,
+}
 
 /// Where the state machine's outputs go.
 pub trait Output {
@@ -20,6 +41,13 @@ pub trait Output {
     /// Takes one request for the adapter of a route; in order. The default drops it, for whoever has no route.
     #[inline]
     fn routed(&mut self, _: &RoutedRequest) {}
+    /// What is asked for in this place of the input by a simulation, whose recording says what lists and algorithms did
+    /// there; asked until nothing is. What was done since the pause before was due at the time that is given. The default asks
+    /// for nothing, for whoever trades: all requests are inputs.
+    #[inline]
+    fn supposed(&mut self, _: Pause, _: UnixNanos) -> Option<Supposed> {
+        None
+    }
     /// Input `seq` is applied; the event before, if it belongs to that input, is its last.
     fn end_of_input(&mut self, seq: SeqNo);
 }

@@ -2,8 +2,8 @@
 //! money.
 //!
 //! What is compared is fills. The simulator is the paper venue of the same core, with the market data that the journal
-//! holds; each order, cancel and replace leaves at the time at which it left. Nobody decides anew: a strategy that would have
-//! traded otherwise is not asked.
+//! holds; each order, cancel and replace leaves at the time at which it left, and where an input led to several things, in
+//! the same place among them. Nobody decides anew: a strategy that would have traded otherwise is not asked.
 //!
 //! The value of fills is cash in less cash out and less fees, with what is held because of them at the *mark*, the last price
 //! of the journal. `difference = value of the actual fills - value of the simulated ones`, so below 0 the real order did worse.
@@ -25,6 +25,7 @@
 //! Start reading at [`compare`].
 
 mod attribution;
+mod moment;
 mod recorded;
 mod simulated;
 
@@ -33,7 +34,6 @@ pub use recorded::{Fill, OrderRecord, Recording, Unfit, Venue};
 pub use simulated::Rates;
 
 use crate::core::Core;
-use crate::core::output::Output;
 use crate::replay::ReplayError;
 use attribution::{Runs, attribute};
 use simulated::{Outcome, Queue, Rules, Way, simulate};
@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tidegate_journal::JournalError;
 use tidegate_model::command::SetFillModel;
-use tidegate_model::{AccountId, EventRecord, InstrumentId, Money, OrderId, PublicUpdate, SeqNo};
+use tidegate_model::{AccountId, InstrumentId, Money, OrderId};
 
 /// Orders of one journal: more than a busy desk sends in a month, and a gigabyte of them.
 pub const ORDERS_MAX: usize = 1 << 22;
@@ -87,19 +87,6 @@ impl From<JournalError> for ParityError {
     fn from(error: JournalError) -> Self {
         Self::Replay(error.into())
     }
-}
-
-/// Events as they happen, whenever they are told.
-#[derive(Debug, Default)]
-struct Happened(Vec<EventRecord>);
-
-impl Output for Happened {
-    fn event(&mut self, _: &EventRecord) {}
-    fn happened(&mut self, event: &EventRecord) {
-        self.0.push(*event);
-    }
-    fn public(&mut self, _: &PublicUpdate) {}
-    fn end_of_input(&mut self, _: SeqNo) {}
 }
 
 /// What is being done.

@@ -1,6 +1,7 @@
 //! What a journal tells of orders: what left for the venue and when, when it was answered, and what was filled.
 
-use super::{FILLS_MAX, Happened, ORDERS_MAX, ParityError, Progress, Stage};
+use super::moment::{Happened, Moment};
+use super::{FILLS_MAX, ORDERS_MAX, ParityError, Progress, Stage};
 use crate::core::Core;
 use crate::replay::{Inputs, PROGRESS_EVERY, Recorded, Replayed};
 use std::collections::BTreeMap;
@@ -147,6 +148,8 @@ pub(super) enum Ask {
 pub(super) struct Asked {
     /// The input that led to it.
     pub seq: SeqNo,
+    /// When, within that input.
+    pub moment: Moment,
     /// The order, as an index.
     pub order: usize,
     pub ask: Ask,
@@ -218,6 +221,8 @@ struct Reading {
     is_ledger_plain: bool,
     /// The new terms that the input asks for.
     replacing: Option<ReplaceOrder>,
+    /// Where in the input the event is that is read.
+    moment: Moment,
 }
 
 impl Recording {
@@ -233,7 +238,7 @@ impl Recording {
         let Some((seq, first)) = inputs.next()? else { return Ok(None) };
         let mut replayed = Replayed::begin(&first)?;
         let latency_ns = crate::replay::configured(&first).map_or(0, |c| c.paper_latency_ns);
-        let mut out = Happened::default();
+        let mut out = Happened::new();
         let mut reading = Reading::new();
         replayed.apply(seq, &first, &mut out)?;
         let began = replayed.core.now();
@@ -263,6 +268,7 @@ impl Reading {
             is_ledger_plain: true,
             limits: Vec::new(),
             replacing: None,
+            moment: Moment::FIRST,
         }
     }
 
@@ -281,6 +287,15 @@ impl Reading {
             Recorded::Command(record) => record.command(),
             Recorded::Checkpoint(_) => return Ok(()),
         };
+        let mut events = std::mem::take(&mut out.events);
+        // What was due comes before the command.
+        self.replacing = None;
+        let due = events.iter().take_while(|(moment, _)| moment.due_at.is_some()).count();
+        for (moment, record) in events.drain(..due) {
+            self.moment = moment;
+            self.event(core, seq, &record, (None, None))?;
+        }
+        self.moment = Moment::OF_INPUT;
         let (mut told_fee, mut answer) = (None, None);
         self.replacing = match command {
             Some(Command::ReplaceOrder(replace)) => Some(replace),
@@ -304,18 +319,30 @@ impl Reading {
             Some(Command::Settle(_)) => self.is_ledger_plain = false,
             _ => {}
         }
-        let mut events = std::mem::take(&mut out.0);
-        for record in events.drain(..) {
-            match record.event() {
-                Some(Event::Execution(execution)) => {
-                    self.execution(core, seq, &record, &execution, told_fee)?;
-                }
-                Some(Event::CancelReject(execution)) => self.refusal(&record, &execution, answer),
-                Some(Event::Limits(limits)) => self.limits.push((seq, limits)),
-                _ => {}
-            }
+        for (moment, record) in events.drain(..) {
+            self.moment = moment;
+            self.event(core, seq, &record, (told_fee, answer))?;
         }
-        out.0 = events;
+        out.events = events;
+        Ok(())
+    }
+
+    /// One event of the input; the fee that a route's report told, and what kind of report it was.
+    fn event(
+        &mut self,
+        core: &Core,
+        seq: SeqNo,
+        record: &EventRecord,
+        (told_fee, answer): (Option<Money>, Option<RouteReportKind>),
+    ) -> Result<(), ParityError> {
+        match record.event() {
+            Some(Event::Execution(execution)) => {
+                self.execution(core, seq, record, &execution, told_fee)?;
+            }
+            Some(Event::CancelReject(execution)) => self.refusal(record, &execution, answer),
+            Some(Event::Limits(limits)) => self.limits.push((seq, limits)),
+            _ => {}
+        }
         Ok(())
     }
 
@@ -422,6 +449,7 @@ impl Reading {
         self.orders[order].has_left = true;
         self.asked(Asked {
             seq,
+            moment: self.moment,
             order,
             ask: Ask::New(new),
             sent: core.now(),
@@ -483,6 +511,7 @@ impl Reading {
                 let Requester { session, request_id, .. } = Requester::default();
                 self.asked(Asked {
                     seq,
+                    moment: self.moment,
                     order,
                     ask: Ask::New(as_told(record, execution)),
                     sent: core.now(),
@@ -524,8 +553,10 @@ impl Reading {
         execution: &Execution,
     ) {
         let at = record.ts;
+        let moment = self.moment;
         let ask = |ask| Asked {
             seq,
+            moment,
             order,
             ask,
             sent: at,

@@ -1,7 +1,9 @@
 //! A journal's orders through the paper venue, with the market data of the journal, each request at the time it was sent.
 
+use super::moment::Steered;
 use super::recorded::{Ask, Asked, Fill, Recording, Unfit, Venue};
-use super::{Happened, ParityError, Progress, Stage};
+use super::{ParityError, Progress, Stage};
+use crate::core::output::Supposed;
 use crate::core::{Core, Input};
 use crate::replay::{Inputs, PROGRESS_EVERY, Recorded, configured};
 use std::collections::BTreeSet;
@@ -81,7 +83,7 @@ struct Simulation<'a> {
     rules: Rules,
     recording: &'a Recording,
     core: Core,
-    out: Happened,
+    out: Steered,
     outcomes: Vec<Outcome>,
     /// How many instruments have been given what the rules say.
     ruled: usize,
@@ -144,7 +146,7 @@ impl<'a> Simulation<'a> {
             rules,
             recording,
             core,
-            out: Happened::default(),
+            out: Steered::new(),
             outcomes: vec![Outcome::default(); recording.orders.len()],
             ruled: 0,
             funded: BTreeSet::new(),
@@ -155,30 +157,39 @@ impl<'a> Simulation<'a> {
     fn input(&mut self, recorded: &Recorded, asked: &[Asked]) -> Result<(), ParityError> {
         let triggered = asked.iter().find(|asked| matches!(asked.ask, Ask::Triggered));
         self.core.set_recorded_latency(triggered.and_then(|asked| self.latency(asked)));
+        self.ask(asked);
         match recorded {
             Recorded::Market(event) => {
                 let seq = self.core.seq().next();
                 self.core.apply(seq, Input::Market(event), &mut self.out);
                 self.rule(event.ts_recv);
-                self.ask(asked, event.ts_recv);
+                self.ask_the_rest(event.ts_recv);
             }
             // What is under way when the day ends arrives before it does, and so does what follows from that.
             Recorded::Command(record) if record.kind == CommandKind::DayRoll.wire() => {
-                self.ask(asked, record.ts_recv);
+                self.ask_the_rest(record.ts_recv);
                 self.set_up(record);
             }
             Recorded::Command(record) => {
                 self.set_up(record);
                 self.rule(record.ts_recv);
-                self.ask(asked, record.ts_recv);
+                self.ask_the_rest(record.ts_recv);
             }
             Recorded::Checkpoint(_) => {}
         }
         self.hear()
     }
 
-    /// Sends requests of one input.
-    fn ask(&mut self, asked: &[Asked], at: UnixNanos) {
+    /// Makes requests of the input for which no place came.
+    fn ask_the_rest(&mut self, at: UnixNanos) {
+        if self.out.ends_with_the_rest() {
+            self.command(Command::Time, at);
+        }
+    }
+
+    /// Begins an input with the requests that are to be made in it.
+    fn ask(&mut self, asked: &[Asked]) {
+        self.out.begin();
         for one in asked {
             let (order, index) = (&self.recording.orders[one.order], one.order);
             if order.unfit.is_some() || self.was_refused(one) {
@@ -205,8 +216,8 @@ impl<'a> Simulation<'a> {
             // One whose stop price was reached as it came leaves at once.
             let left = asked.iter().rfind(|other| other.order == index && is_entry(other));
             let latency_ns = self.latency(left.filter(|_| is_entry(one)).unwrap_or(one));
-            self.core.set_recorded_latency(latency_ns);
-            self.command(command, at);
+            let due_at = one.moment.due_at;
+            self.out.ask(one.moment, Supposed { command, latency_ns, due_at });
         }
     }
 
@@ -350,7 +361,7 @@ impl<'a> Simulation<'a> {
 
     /// Takes up what the state machine has said.
     fn hear(&mut self) -> Result<(), ParityError> {
-        for record in self.out.0.drain(..) {
+        for record in self.out.drain() {
             let Some(Event::Execution(execution)) = record.event() else { continue };
             let Some(order) = index_of(&execution.client_order_id) else { continue };
             let outcome = self.outcomes.get_mut(order).ok_or(ParityError::Changed)?;

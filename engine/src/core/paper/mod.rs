@@ -296,9 +296,9 @@ impl PaperVenue {
 
     /// A simulation of what was recorded says how long each request that is sent next takes, in place of the latency that
     /// is set; such requests overtake each other, since they may have gone over several connections. No command leads
-    /// here, so it is not hashed.
-    pub fn set_recorded_latency(&mut self, latency_ns: Option<u64>) {
-        self.recorded_ns = latency_ns;
+    /// here, so it is not hashed. What was said before is returned.
+    pub fn set_recorded_latency(&mut self, latency_ns: Option<u64>) -> Option<u64> {
+        std::mem::replace(&mut self.recorded_ns, latency_ns)
     }
 
     /// True if requests reach the venue at once.
