@@ -276,11 +276,11 @@ fn what_rotted_in_the_archive_is_found_and_archived_again_while_it_is_here() {
         assert_eq!(again(Look::Bytes, false).segments, 1);
         assert!(*store.objects.borrow() == whole, "{name} is as it was");
     }
-    // An object that is gone is missed at once, but market events, which go earlier.
+    // An object that is gone is missed at once.
     for name in whole.keys() {
         store.objects.borrow_mut().remove(name);
         let archived = again(Look::Names, false);
-        assert_eq!(archived.segments, u64::from(!name.contains(".market.")), "{name}");
+        assert_eq!(archived.segments, 1, "{name}");
         store.objects.borrow_mut().insert(name.clone(), whole[name].clone());
     }
     // What is not here any more cannot be had again.
@@ -332,6 +332,31 @@ fn only_what_is_archived_old_and_below_a_snapshot_goes() {
     restore(back.path(), &store, INSTANCE, false, &mut |_| {}).unwrap();
     assert!(all.iter().all(|(name, bytes)| segments(back.path())[name] == *bytes));
     chain::verify(back.path(), head).unwrap();
+}
+
+#[test]
+fn market_events_that_the_archive_lost_are_archived_again_while_they_are_here() {
+    let dir = TempDir::new().unwrap();
+    append(dir.path(), 2 * LINK_EVERY);
+    let store = Memory::default();
+    archive_all(dir.path(), &store).unwrap();
+    let whole = store.objects.borrow().clone();
+    let lost = whole.keys().find(|name| name.contains(".market.")).unwrap();
+    store.objects.borrow_mut().remove(lost);
+    let prune = || {
+        prune_local(dir.path(), &store, SeqNo(u64::MAX), Duration::ZERO, FAR, false, &mut |_| {})
+            .unwrap()
+    };
+    let pruned = prune();
+    assert!(pruned.segments == 0 && pruned.kept_because.unwrap().contains("not all"), "{pruned:?}");
+    let archived = archive_all(dir.path(), &store).unwrap();
+    assert!(archived.repaired.len() == 1 && archived.repaired[0].contains(lost), "{archived:?}");
+    assert_eq!(store.objects.borrow().keys().len(), whole.len());
+    // Once the segment is gone, what the archive lacks of it is told, not repaired.
+    assert!(prune().segments > 0);
+    store.objects.borrow_mut().remove(lost);
+    let archived = archive_all(dir.path(), &store).unwrap();
+    assert_eq!((archived.repaired.len(), archived.without_market), (0, 1));
 }
 
 #[test]

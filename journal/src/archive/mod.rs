@@ -68,6 +68,9 @@ pub struct Archived {
     pub repaired: Vec<String>,
     /// The same where the segment is not here any more: they cannot be had again.
     pub lost: Vec<String>,
+    /// Segments that are not here any more and of which the archive has no market events: they were pruned, or somebody took them
+    /// away.
+    pub without_market: u64,
 }
 
 /// BLAKE3 and length of a segment's file.
@@ -148,7 +151,10 @@ pub fn archive(
     let names = store.list(&format!("{:032x}/", first.instance))?;
     let mut there = stems(&names);
     let here: BTreeSet<_> = headers.iter().map(Manifest::stem).collect();
-    for (stem, error) in damaged(store, names, look, watch)? {
+    let is_without_market =
+        |stem: &&String| !here.contains(*stem) && !names.contains(&market_name(stem));
+    archived.without_market = there.iter().filter(is_without_market).count() as u64;
+    for (stem, error) in damaged(store, names, &here, look, watch)? {
         if here.contains(&stem) {
             archived.repaired.push(error.to_string());
             there.remove(&stem);
@@ -207,11 +213,12 @@ pub fn archive(
     Ok(archived)
 }
 
-/// The segments of which not all is as it was archived, and what is wrong with them. Market events may be gone: they are not kept as
-/// long as the rest.
+/// The segments of which not all is as it was archived, and what is wrong with them. Market events of segments that are not `here` any
+/// more may be gone: they are not kept as long as the rest.
 fn damaged(
     store: &dyn Store,
     names: Vec<String>,
+    here: &BTreeSet<String>,
     look: Look,
     watch: &mut dyn FnMut(Progress),
 ) -> Result<Vec<(String, JournalError)>, JournalError> {
@@ -228,6 +235,11 @@ fn damaged(
             Ok(())
         } else {
             Err(missing(audit_name(stem)))
+        };
+        let market = market_name(stem);
+        let checked = match here.contains(stem) && !names.contains(&market) {
+            true => checked.and(Err(missing(market))),
+            false => checked,
         };
         match checked {
             Ok(()) => {}

@@ -65,12 +65,15 @@ pub fn prune_local(
         pruned.kept_because = if last_seq >= below {
             Some("a restart needs it: no snapshot is behind it")
         } else if last_link.is_none_or(|link| last_seq > link) {
-            Some("CHAIN has no link behind it yet")
+            Some("CHAIN has no link behind it yet (one comes every 65,536 records)")
         } else if now.0.saturating_sub(written) < u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)
         {
             Some("it is younger than what is kept here")
-        } else if !has(manifest_name(&stem)) || !has(audit_name(&stem)) {
-            Some("it is not archived")
+        } else if [manifest_name(&stem), audit_name(&stem), market_name(&stem)]
+            .into_iter()
+            .any(|name| !has(name))
+        {
+            Some("it is not archived, or not all of it any more")
         } else {
             None
         };

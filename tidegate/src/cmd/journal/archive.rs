@@ -167,6 +167,13 @@ pub(super) fn archive(args: &ArchiveArgs) -> Result<()> {
             "{stream}: {} segments {would}archived, {} were",
             archived.segments, archived.already
         )?;
+        if archived.without_market > 0 {
+            write!(
+                out,
+                "; {} others are not here any more, and the archive has no market events of them: they were pruned, or somebody took them away",
+                archived.without_market
+            )?;
+        }
         if archived.stored_bytes > 0 {
             write!(out, "; {} bytes became {}", archived.segment_bytes, archived.stored_bytes)?;
         }
