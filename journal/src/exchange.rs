@@ -95,6 +95,10 @@ pub fn finish(dir: &Dir) -> Result<Option<PathBuf>, JournalError> {
     let has_ready = found.iter().any(|name| name == READY);
     let aside = dir.join(CUT_DIR).join(&aside_in(&stage, if has_ready { READY } else { MOVING })?);
     if has_ready {
+        if !found.iter().any(|name| name.ends_with(".tgj")) {
+            // Nothing that `commit` was given for.
+            return Err(JournalError::BadExchange { path: ready });
+        }
         move_all(dir, &aside)?;
         let renamed = stage.storage().rename(&ready, &moving);
         renamed.map_err(JournalError::io("rename", &ready))?;
@@ -121,7 +125,7 @@ fn aside_in(stage: &Dir, name: &str) -> Result<String, JournalError> {
     file.read_exact_at(text, 0).map_err(JournalError::io("read", &path))?;
     let text = std::str::from_utf8(text).map_err(|_| bad())?;
     let number: Option<u64> = text.strip_prefix(ASIDE).and_then(|number| number.parse().ok());
-    number.map(|number| format!("{ASIDE}{number}")).ok_or_else(bad)
+    number.map(|number| format!("{ASIDE}{number}")).filter(|name| name == text).ok_or_else(bad)
 }
 
 /// A folder that is not there yet.

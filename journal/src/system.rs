@@ -28,13 +28,16 @@ impl Storage for SystemStorage {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn StorageFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(how != Open::Read);
+        // A pipe that has the name of a file is told by what it holds, and not waited for.
+        options.custom_flags(libc::O_NONBLOCK);
         match how {
             Open::Read | Open::Write => {}
             Open::Create => {
                 options.create(true).truncate(true);
             }
             Open::Synced => {
-                options.create(true).truncate(false).custom_flags(libc::O_DSYNC);
+                options.create(true).truncate(false);
+                options.custom_flags(libc::O_NONBLOCK | libc::O_DSYNC);
             }
         }
         Ok(Box::new(SystemFile(options.open(path)?)))
