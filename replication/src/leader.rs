@@ -152,14 +152,14 @@ pub enum Action {
     WriteInSync(Names),
 }
 
-/// Why nothing leaves at a replica level.
+/// Why nothing that waits for followers leaves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alarm {
     /// No follower is in sync.
-    #[error("no follower is in sync: nothing leaves at the replica level until one is")]
+    #[error("no follower is in sync")]
     NoFollower,
     /// Followers that are in sync stand still.
-    #[error("waiting for {}: nothing leaves at the replica level until it has caught up", .names.join(", "))]
+    #[error("waiting for {} to catch up", .names.join(", "))]
     Waiting {
         /// Which.
         names: Vec<String>,
@@ -396,6 +396,13 @@ impl Leader {
             last == SeqNo::ZERO && snapshot.seq.0 > self.limits.far_behind
         };
         Ok(snapshot.filter(is_far).cloned().map(Box::new))
+    }
+
+    /// Somebody else leads in `epoch`; a newer one than its own ends it.
+    pub fn heard_of(&mut self, epoch: u64) {
+        if epoch > self.identity.epoch {
+            self.fence(epoch);
+        }
     }
 
     fn fence(&mut self, epoch: u64) {

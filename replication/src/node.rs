@@ -82,10 +82,16 @@ pub enum NodeError {
         /// Why.
         why: String,
     },
+    /// The configuration names this node among the others.
+    #[error("'{0}' is this node's own name, in its certificate: a peer has another")]
+    OwnPeer(String),
     /// The store does not answer.
     #[error("the consensus store did not answer within {0:?}")]
     NoStore(Duration),
 }
+
+/// How often a primary without a store looks for another that leads.
+const LOOK_FOR_ANOTHER_EVERY: Duration = Duration::from_secs(1);
 
 /// The lease and its store.
 #[derive(Debug)]
@@ -168,6 +174,9 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub fn start(config: NodeConfig, tls: &Tls) -> Result<Self, NodeError> {
+        if config.peers.contains_key(&tls.name) {
+            return Err(NodeError::OwnPeer(tls.name.clone()));
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("replication")
@@ -206,9 +215,10 @@ impl Node {
         });
         runtime.spawn(listen(Arc::clone(&shared)));
         runtime.spawn(tick(Arc::clone(&shared)));
-        if shared.lease.is_some() {
-            runtime.spawn(keep_lease(Arc::clone(&shared)));
-        }
+        match shared.lease {
+            Some(_) => runtime.spawn(keep_lease(Arc::clone(&shared))),
+            None => runtime.spawn(look_for_another(Arc::clone(&shared))),
+        };
         drop(_inside);
         Ok(Self { shared, runtime: Some(runtime) })
     }
@@ -433,6 +443,21 @@ async fn tick(shared: Arc<Shared>) {
             leading.tick(&shared);
         }
         standby::tick(&shared);
+    }
+}
+
+/// Without a store nobody says who leads: a primary asks those who do not follow it, and gives way to one of a newer epoch.
+async fn look_for_another(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_ANOTHER_EVERY).await;
+        let is_alone = shared.leading().as_ref().is_some_and(Leading::misses_one);
+        if !is_alone {
+            continue;
+        }
+        let newest = promote::newest_leader(&promote::others(&shared).await);
+        if let (Some((name, epoch)), Some(leading)) = (newest, &mut *shared.leading()) {
+            leading.heard_of(&name, epoch);
+        }
     }
 }
 

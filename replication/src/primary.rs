@@ -249,6 +249,22 @@ impl Leading {
         }
     }
 
+    /// Whether a node does not follow it.
+    pub(crate) fn misses_one(&self) -> bool {
+        self.leader.status().iter().any(|follower| !follower.is_linked)
+    }
+
+    /// Another node says that it leads in `epoch`.
+    pub(crate) fn heard_of(&mut self, name: &str, epoch: u64) {
+        let own = self.leader.identity().epoch;
+        self.leader.heard_of(epoch);
+        if epoch <= own {
+            tracing::error!(
+                "'{name}' leads as well, in epoch {epoch}; this primary is of epoch {own}: stop that one"
+            );
+        }
+    }
+
     /// Begins to give over.
     pub(crate) fn give_to(&mut self, to: Option<String>, now: Moment) -> Result<String, String> {
         if let Some(giving) = &self.giving {
@@ -293,7 +309,9 @@ impl Leading {
 
     /// The heir that was told to lead and has not said that it does, where nobody else says who leads.
     pub(crate) fn heir(&self) -> Option<&str> {
-        let giving = self.giving.as_ref().filter(|giving| giving.is_told && giving.is_late);
+        let is_open =
+            |giving: &&Giving| giving.is_told && giving.is_late && self.leader.taken_by().is_none();
+        let giving = self.giving.as_ref().filter(is_open);
         giving.filter(|_| !self.has_store).map(|giving| giving.to.as_str())
     }
 
@@ -318,7 +336,17 @@ impl Leading {
                 "'{heir}' was told to lead and has not said that it does: nothing is taken here; if it does not lead, tidegate promote takes back"
             )
         });
-        heir.or_else(|| self.leader.alarm(now).map(|alarm| alarm.to_string()))
+        let alarm = || {
+            let alarm = self.leader.alarm(now)?;
+            let level = self.release.level();
+            Some(match level.is_replicated() {
+                true => format!("{alarm}: nothing leaves at the level '{level}' until it is so"),
+                false => format!(
+                    "{alarm}: outputs leave at the level '{level}', and nobody else may have what they tell"
+                ),
+            })
+        };
+        heir.or_else(alarm)
     }
 
     /// To whom a hand-over went that has come to its end.

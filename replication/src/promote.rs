@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 const OTHERS_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a node that may lead takes to do so: the store's answer, and what its engine has before it.
 const LEAD_PATIENCE: Duration = Duration::from_secs(3);
+/// Nodes that may be silent where no store says who was in sync: the old primary. Everything acknowledged at a replica level is on it and
+/// on one other at least.
+const SILENT_MAX: usize = 1;
 /// Between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -117,6 +120,12 @@ pub(crate) async fn others(shared: &Arc<Shared>) -> Vec<Other> {
     others
 }
 
+/// Who leads in the newest epoch, as the others said.
+pub(crate) fn newest_leader(others: &[Other]) -> Option<(String, u64)> {
+    let leads = |other: &Other| Some((other.name.clone(), other.said.as_ref().ok()?.leads?));
+    others.iter().filter_map(leads).max_by_key(|(_, epoch)| *epoch)
+}
+
 /// What speaks against it that a node which stands as `own` leads, as the others said.
 pub(crate) fn objection(own: &Stands, others: &[Other]) -> Option<String> {
     let said = || others.iter().filter_map(|other| Some((&other.name, other.said.as_ref().ok()?)));
@@ -163,6 +172,17 @@ async fn promote(shared: &Arc<Shared>, force: bool, asker: &mut Asker) -> Result
                 "{why}: hand over with --planned, promote the one that has most, or accept what is lost with --force"
             ));
         }
+        // A primary lets go of a follower as long as another confirms, and what that one has, only it can say.
+        let silent = others.iter().filter(|other| other.said.is_err()).count();
+        if shared.lease.is_none() && silent > SILENT_MAX {
+            let text =
+                |other: &Other| Some(format!("'{}': {}", other.name, other.said.as_ref().err()?));
+            let silent: Vec<_> = others.iter().filter_map(text).collect();
+            return Err(format!(
+                "{} do not say what they have, and without a lease one of them may have more than this node: start one of them as a standby, or accept what is lost with --force",
+                silent.join("; ")
+            ));
+        }
         for Other { name, said } in &others {
             let Err(why) = said else { continue };
             if heir.as_ref() == Some(name) {
@@ -170,7 +190,7 @@ async fn promote(shared: &Arc<Shared>, force: bool, asker: &mut Asker) -> Result
                     "'{name}' was told to lead and does not say whether it does ({why}): see that it does not, then --force"
                 ));
             }
-            asker.waits(format!("'{name}' does not say what it has: {why}")).await;
+            asker.waits(format!("does not hear what '{name}' has: {why}")).await;
         }
     }
     if heir.is_some() {

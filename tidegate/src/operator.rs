@@ -1,6 +1,7 @@
 //! The operator's own commands: what the configuration asks for goes the way of every command.
 
 use crate::calendar::Calendar;
+use crate::cmd::run::stop_on_signal;
 use crate::config::{AccountEntry, Config};
 use crate::controls::Symbols;
 use crate::latency::Latencies;
@@ -21,6 +22,8 @@ use tidegate_model::{
 
 /// How long the operator's own commands may take; recovery is over by then.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a start that waits for somebody who confirms says so.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// How long canceled orders may stay open: the largest latency, and an answer.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(70);
 /// Time between two looks at whether any order is open.
@@ -69,7 +72,17 @@ impl Operator {
         configure: Configure,
         latencies: &Latencies,
     ) -> Result<Vec<(InstrumentId, &'static Calendar)>> {
-        let configured = self.ask(Command::Configure(configure))?;
+        // Whoever must confirm what leaves here may come later: one that was promoted has nobody yet.
+        let stop = stop_on_signal()?;
+        let configured = self.answer(Command::Configure(configure), |waited, release| {
+            if waited.as_secs() % TELL_EVERY.as_secs() == 0 {
+                tracing::warn!(
+                    level = release.level().as_str(),
+                    "nobody confirms what leaves at this level; nothing is served before"
+                );
+            }
+            !stop.load(Ordering::Relaxed)
+        })?;
         refused(&configured, &[]).context("cannot configure the engine")?;
         for command in latencies.commands() {
             refused(&self.ask(command)?, &[]).context("cannot set the latency")?;
@@ -211,6 +224,15 @@ impl Operator {
 
     /// Sends a command and waits for its answer.
     pub fn ask(&mut self, command: Command) -> Result<Answer> {
+        self.answer(command, |_, _| false)
+    }
+
+    /// The same; where the answer waits for its release `goes_on` is asked each second, after [`ANSWER_TIMEOUT`], whether to go on.
+    fn answer(
+        &mut self,
+        command: Command,
+        mut goes_on: impl FnMut(Duration, &Release) -> bool,
+    ) -> Result<Answer> {
         let mut cursor = self.events.cursor(self.events.last())?;
         let request_id = self.next_request;
         self.next_request += 1;
@@ -221,9 +243,15 @@ impl Operator {
         if self.lane.try_send(record).is_err() {
             bail!("the engine does not take commands");
         }
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let (began, mut deadline) = (Instant::now(), Instant::now() + ANSWER_TIMEOUT);
         let mut account = None;
-        while Instant::now() < deadline {
+        loop {
+            if Instant::now() >= deadline {
+                if !self.is_held() || !goes_on(began.elapsed(), &self.release) {
+                    break;
+                }
+                deadline += Duration::from_secs(1);
+            }
             let Some(event) = cursor.next()? else {
                 self.check_alive()?;
                 std::thread::sleep(Duration::from_micros(200));

@@ -79,6 +79,36 @@ fn a_standby_that_is_promoted_asks_the_others_what_they_have() {
     end([b, c]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_promoted_waits_for_whoever_confirms_as_long_as_it_takes() {
+    let (deployment, nodes) = in_sync(&[("a", "replica"), ("b", "replica")], None);
+    let mut nodes = nodes.into_iter();
+    nodes.next().expect("a").running.kill();
+    let said = promote(&deployment, "b", &[]).ok();
+    assert!(said.contains("'b' leads after"), "{said}");
+    // Longer than a question to the engine may take once it serves.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let again = deployment.start("standby", "a");
+    let b = nodes.next().expect("b").serves();
+    market(&b).await;
+    deployment.wait_for("b", &["follower a: connected, in sync"]);
+    end([b, again]);
+    assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
+}
+
+#[test]
+fn a_primary_without_a_lease_that_stood_still_finds_that_another_leads() {
+    let (deployment, nodes) = in_sync(&[("a", "process"), ("b", "process")], None);
+    let mut nodes = nodes.into_iter();
+    let (a, b) = (nodes.next().expect("a"), nodes.next().expect("b"));
+    a.running.signal("STOP");
+    promote(&deployment, "b", &[]).ok();
+    a.running.signal("CONT");
+    let ran = a.running.wait();
+    assert!(!ran.is_ok() && ran.stderr.contains("has begun"), "{ran:?}");
+    end([b]);
+}
+
 #[test]
 fn of_two_that_are_promoted_at_once_one_leads_at_most() {
     let levels = [("a", "replica"), ("b", "process"), ("c", "process")];

@@ -23,7 +23,7 @@ async fn a_killed_primary_s_acknowledgements_are_on_the_standby_that_is_promoted
     let began = Instant::now();
     let said = run(&["promote", "--config", text(&config)]).ok();
     assert!(said.contains("for a sign of life of the primary"), "{said}");
-    assert!(said.contains("'a' does not say what it has: no answer within"), "{said}");
+    assert!(said.contains("'b' does not hear what 'a' has: no answer within"), "{said}");
     let standby = standby.serves();
     println!("promoted within {:?}: {said}", began.elapsed());
     assert_nothing_lost(&standby.admin().await, &told).await;

@@ -133,9 +133,13 @@ fn is_stopped(error: &anyhow::Error) -> bool {
 
 /// Makes an authority and a certificate for each of `names` in `dir`.
 fn certs(dir: &Path, names: &[String], out: &mut impl Write) -> Result<()> {
-    for name in names {
+    for (at, name) in names.iter().enumerate() {
         check_name(name)?;
         ensure!(name != "authority", "'authority' is the name of the authority's own files");
+        ensure!(
+            !names[..at].contains(name),
+            "'{name}' is given twice: each node has a name of its own"
+        );
     }
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let key = KeyPair::generate()?;

@@ -90,6 +90,16 @@ impl Replication {
             check_name(&peer.name)?;
             let is_twice = self.peers[..at].iter().any(|other| other.name == peer.name);
             ensure!(!is_twice, "'{}' is in [[replication.peers]] twice", peer.name);
+            let port = peer.address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            let is_address = port.is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            ensure!(
+                is_address,
+                "'{}' of peer '{}' is no address: host:port",
+                peer.address,
+                peer.name
+            );
+            let is_own = peer.address == self.address();
+            ensure!(!is_own, "peer '{}' has this node's own address", peer.name);
         }
         Ok(())
     }
