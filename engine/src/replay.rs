@@ -4,7 +4,9 @@ use crate::book::Ahead;
 use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::snapshot::{Header, Loaded, SnapshotError, newest};
-use tidegate_journal::frame::{KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT, KIND_SEAL};
+use tidegate_journal::frame::{
+    KIND_CHECKPOINT, KIND_COMMAND, KIND_MARKET_EVENT, KIND_PRUNED, KIND_SEAL,
+};
 use tidegate_journal::protection::{Protection, is_removed};
 use tidegate_journal::{Checkpoint, Dir, JournalError, Reader, epochs, oldest};
 use tidegate_model::command::Configure;
@@ -34,6 +36,11 @@ pub enum ReplayError {
         /// Why snapshots do not do.
         passed_over: String,
     },
+    /// It is a copy without market events.
+    #[error(
+        "the market events up to record {0} were not kept: this copy can be verified and read, not replayed; restore from an archive that has them"
+    )]
+    WithoutMarket(SeqNo),
     /// A record that no input has the shape of.
     #[error("record {seq} has kind {kind} and {len} bytes, which is no input of this version")]
     UnknownRecord {
@@ -128,6 +135,7 @@ impl Inputs {
                 KIND_COMMAND => Recorded::Command(read(payload).ok_or(unknown)?),
                 KIND_CHECKPOINT => Recorded::Checkpoint(read(payload).ok_or(unknown)?),
                 KIND_SEAL => continue,
+                KIND_PRUNED => return Err(ReplayError::WithoutMarket(seq)),
                 _ => return Err(unknown),
             };
             if !self.has_begun {

@@ -46,7 +46,7 @@ fn tell_one(seed: u64) -> Result<()> {
     let report = run(seed)?;
     print!("{}", report.trace);
     println!(
-        "seed {seed}: {} inputs, {} events, {} ends, {} epochs, state {}",
+        "seed {seed}: everything held. {} inputs, {} events, {} ends, {} epochs, state {}",
         report.inputs, report.events, report.ends, report.epochs, report.hash
     );
     Ok(())

@@ -10,7 +10,7 @@ use tidegate_engine::runtime::{EngineHandle, EngineStatus};
 use tidegate_journal::frame::KIND_COMMAND;
 use tidegate_journal::{JournalError, Reader, Release};
 use tidegate_model::command::Configure;
-use tidegate_model::{Command, CommandRecord};
+use tidegate_model::{Command, CommandRecord, SeqNo};
 
 /// How often a start that takes long says what it waits for.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -57,6 +57,19 @@ pub fn tell_of_watermark(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What to do about an event log that is not whole.
+pub fn log_advice(dir: &Path) -> String {
+    let events = dir.join("events");
+    let begins = tidegate_journal::oldest(dir).ok().flatten().and_then(|oldest| oldest.first_seq);
+    match begins {
+        Some(first) if first > SeqNo(1) => format!(
+            "restore {} from an archive or a copy (tidegate journal restore); the journal begins with input {first}, so that it cannot be rebuilt",
+            events.display()
+        ),
+        _ => format!("remove {}, it is rebuilt from the journal", events.display()),
+    }
+}
+
 /// What it means that the event log cannot be opened, and what can be done about it.
 pub fn log_refused(dir: &Path, error: &EventLogError) -> String {
     let events = dir.join("events");
@@ -70,10 +83,7 @@ pub fn log_refused(dir: &Path, error: &EventLogError) -> String {
         EventLogError::Journal(JournalError::Io { .. } | JournalError::NoSpace { .. }) => {
             format!("cannot open the event log in {}", events.display())
         }
-        _ => format!(
-            "cannot open the event log; remove {}, it is rebuilt from the journal",
-            events.display()
-        ),
+        _ => format!("cannot open the event log: {}", log_advice(dir)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `tidegate journal`: proving, reading and exporting a journal.
 
+use crate::starting::log_advice;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use std::fmt::Write as _;
@@ -254,7 +255,7 @@ fn verify(dir: &Path, json: bool, head: Option<&str>) -> anyhow::Result<()> {
     })?;
     events
         .transpose()
-        .context("the event log is not whole (it can be rebuilt from the journal)")?;
+        .with_context(|| format!("the event log is not whole: {}", log_advice(dir)))?;
     if let Some(ahead) = ahead {
         return Err(ahead).with_context(|| format!("{} is not whole", dir.display()));
     }

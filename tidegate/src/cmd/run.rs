@@ -163,7 +163,11 @@ fn greet(
             None => "its first input".into(),
         };
         let (inputs, took) = (report.inputs, report.took.as_secs_f64());
-        writeln!(out, "recovered {inputs} inputs from {from} on, in {took:.2} s")?;
+        let open = system.status.open_orders.load(Ordering::Relaxed);
+        writeln!(
+            out,
+            "recovered {inputs} inputs from {from} on, in {took:.2} s; {open} orders are open"
+        )?;
     }
     writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
     writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
