@@ -28,7 +28,9 @@ pub enum FollowerError {
     #[error("the leader refuses: {0}")]
     Refused(Refusal),
     /// The leader is of an older epoch than this follower has heard of. Tell it: [`Follower::fenced`].
-    #[error("the leader is of epoch {leader}, epoch {newest} has begun: it is none any more")]
+    #[error(
+        "the leader is of epoch {leader}, epoch {newest} has begun: it is none any more; if it was made to lead with --force, move this node's journal away and begin anew"
+    )]
     OldLeader {
         /// Its epoch.
         leader: u64,
@@ -55,7 +57,7 @@ pub enum FollowerError {
     },
     /// Following would cut what a leader has told was confirmed by all: that leader is not one that may lead.
     #[error(
-        "following would cut what lies after {common}, though everything up to {replicated} was confirmed and may have been acknowledged: this leader has lost its end"
+        "following would cut what lies after {common}, though everything up to {replicated} was confirmed and may have been acknowledged: this leader has lost its end; promote this node, or, if an operator accepted the loss, move its journal away and begin anew"
     )]
     WouldLose {
         /// Where it would cut.

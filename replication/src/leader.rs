@@ -398,14 +398,8 @@ impl Leader {
         Ok(snapshot.filter(is_far).cloned().map(Box::new))
     }
 
-    /// Somebody else leads in `epoch`; a newer one than its own ends it.
-    pub fn heard_of(&mut self, epoch: u64) {
-        if epoch > self.identity.epoch {
-            self.fence(epoch);
-        }
-    }
-
-    fn fence(&mut self, epoch: u64) {
+    /// Somebody else leads in `epoch`, a newer one: that ends it.
+    pub fn fence(&mut self, epoch: u64) {
         self.fenced = Some(self.fenced.map_or(epoch, |known| known.max(epoch)));
     }
 

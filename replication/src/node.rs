@@ -454,9 +454,10 @@ async fn look_for_another(shared: Arc<Shared>) {
         if !is_alone {
             continue;
         }
-        let newest = promote::newest_leader(&promote::others(&shared).await);
-        if let (Some((name, epoch)), Some(leading)) = (newest, &mut *shared.leading()) {
-            leading.heard_of(&name, epoch);
+        let others = promote::others(&shared).await;
+        let newest = promote::newest_leader(&others);
+        if let (Some((name, stands)), Some(leading)) = (newest, &mut *shared.leading()) {
+            leading.heard_of(name, stands);
         }
     }
 }

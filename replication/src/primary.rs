@@ -254,11 +254,15 @@ impl Leading {
         self.leader.status().iter().any(|follower| !follower.is_linked)
     }
 
-    /// Another node says that it leads in `epoch`.
-    pub(crate) fn heard_of(&mut self, name: &str, epoch: u64) {
-        let own = self.leader.identity().epoch;
-        self.leader.heard_of(epoch);
-        if epoch <= own {
+    /// Another node says that it leads.
+    pub(crate) fn heard_of(&mut self, name: &str, stands: &Stands) {
+        let Identity { epoch: own, instance, .. } = self.leader.identity();
+        let Some(epoch) = stands.leads else { return };
+        if stands.instance != Some(instance) {
+            tracing::error!("'{name}' leads as well, with another journal: stop one of the two");
+        } else if epoch > own {
+            self.leader.fence(epoch);
+        } else {
             tracing::error!(
                 "'{name}' leads as well, in epoch {epoch}; this primary is of epoch {own}: stop that one"
             );

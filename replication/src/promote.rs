@@ -120,10 +120,12 @@ pub(crate) async fn others(shared: &Arc<Shared>) -> Vec<Other> {
     others
 }
 
-/// Who leads in the newest epoch, as the others said.
-pub(crate) fn newest_leader(others: &[Other]) -> Option<(String, u64)> {
-    let leads = |other: &Other| Some((other.name.clone(), other.said.as_ref().ok()?.leads?));
-    others.iter().filter_map(leads).max_by_key(|(_, epoch)| *epoch)
+/// Who else leads, in the newest epoch, and how it stands, as the others said.
+pub(crate) fn newest_leader(others: &[Other]) -> Option<(&str, &Stands)> {
+    let leads = |stands: &&Stands| stands.leads.is_some();
+    let said =
+        others.iter().filter_map(|other| Some((other.name.as_str(), other.said.as_ref().ok()?)));
+    said.filter(|(_, stands)| leads(stands)).max_by_key(|(_, stands)| stands.leads)
 }
 
 /// What speaks against it that a node which stands as `own` leads, as the others said.

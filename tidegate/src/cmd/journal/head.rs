@@ -149,19 +149,20 @@ pub(super) fn verify(dir: &Path, heads: &[HeadLine]) -> Result<Vec<String>> {
         };
         let mine = heads.iter().enumerate().filter(|(_, line)| Some(line.instance) == instance);
         let mine: Vec<_> = mine.collect();
-        if mine.is_empty() {
-            let dir_text = dir.display();
-            match chain::verify(&dir, None) {
-                Ok(links) if dir.join("CHAIN").exists() => {
-                    said.push(format!("{dir_text}: CHAIN fits the records, {} links", links.len()));
+        let has_chain = dir.join("CHAIN").exists();
+        // That of a whole journal can be had again from its records.
+        let is_lost = !has_chain && begins_late(&dir)?;
+        if mine.is_empty() && (has_chain || is_lost) {
+            said.push(match chain::verify(&dir, None) {
+                Ok(links) => {
+                    format!("{}: CHAIN fits the records, {} links", dir.display(), links.len())
                 }
-                Ok(_) => {}
                 // The records are as good as before.
                 Err(error @ JournalError::ChainLost { .. }) => {
-                    said.push(format!("{dir_text}: no head can be proved: {error}"));
+                    format!("{}: no head can be proved: {error}", dir.display())
                 }
                 Err(error) => return Err(error.into()),
-            }
+            });
         }
         for (n, line) in mine {
             chain::verify(&dir, Some(line.head))?;
@@ -182,6 +183,12 @@ pub(super) fn verify(dir: &Path, heads: &[HeadLine]) -> Result<Vec<String>> {
         ),
         None => Ok(said),
     }
+}
+
+/// True of a journal whose first records were taken away.
+fn begins_late(dir: &Path) -> Result<bool> {
+    let oldest = tidegate_journal::oldest(dir)?;
+    Ok(oldest.and_then(|oldest| oldest.first_seq).is_some_and(|first| first > SeqNo(1)))
 }
 
 #[cfg(test)]
