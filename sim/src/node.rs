@@ -324,6 +324,15 @@ impl Node {
         Ok(moved)
     }
 
+    /// Lets out everything that may leave.
+    ///
+    /// # Errors
+    /// Why it ends.
+    pub fn publish_all(&mut self) -> Result<(), NodeEnd> {
+        while self.rig.publish().map_err(over)? > 0 {}
+        Ok(())
+    }
+
     fn keep_lease(
         &mut self,
         machine: &mut Machine,

@@ -551,7 +551,9 @@ impl World {
                     if self.was_forced
                         && let Some(node) = &mut self.nodes[at]
                     {
-                        while node.rig.publish().context("the log of a new primary")? > 0 {}
+                        if let Err(end) = node.publish_all() {
+                            return self.ended(at, end);
+                        }
                         if let Err(error) = self.oracle.forget_what_differs(&node.rig.log) {
                             self.forgive_damage(error)?;
                         }
@@ -716,7 +718,9 @@ impl World {
     /// Whoever leads has what was seen.
     fn check_leader(&mut self, at: usize) -> Result<()> {
         let Some(node) = &mut self.nodes[at] else { return Ok(()) };
-        while node.rig.publish().context("the log of a new primary")? > 0 {}
+        if let Err(end) = node.publish_all() {
+            return self.ended(at, end);
+        }
         let name = &self.machines[at].name;
         let last = node.rig.last();
         ensure!(

@@ -2,7 +2,7 @@
 
 use super::network::Network;
 use super::{ADMIN, Place, Ran, Running, TRADER, run, spawn_command, spawn_heard, text, tidegate};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
@@ -13,10 +13,14 @@ use tidegate_client::Client;
 /// How long a node may take to say something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A port that nobody has just now.
+/// A port that nobody has just now, of either kind.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a loopback socket");
-    socket.local_addr().expect("it is bound").port()
+    let found = (0..100).find_map(|_| {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).ok()?;
+        let port = listener.local_addr().ok()?.port();
+        UdpSocket::bind(("127.0.0.1", port)).ok().map(|_| port)
+    });
+    found.expect("a free port")
 }
 
 /// A real etcd, if the machine has one.
@@ -168,8 +172,7 @@ key = "{certs}/{name}.key"
 
     /// Lets `name` serve clients at a port that it keeps; its address.
     pub fn serve_at_a_fixed_port(&self, name: &str) -> String {
-        let held = std::net::TcpListener::bind("127.0.0.1:0").and_then(|held| held.local_addr());
-        let addr = held.expect("a free port").to_string();
+        let addr = format!("127.0.0.1:{}", free_port());
         let config = std::fs::read_to_string(self.config(name)).expect("it was written");
         let config = config
             .replace("[edge]\nlisten = \"127.0.0.1:0\"", &format!("[edge]\nlisten = \"{addr}\""));
