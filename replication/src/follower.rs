@@ -129,6 +129,8 @@ pub struct Start {
     pub is_complete: bool,
     /// The lowest number that the journal can be cut after ([`crate::catchup::back_to`]).
     pub back_to: SeqNo,
+    /// The last input that it knows everybody confirmed who had to, itself as a primary perhaps: what was let out at a replica level.
+    pub replicated: SeqNo,
 }
 
 /// The standby's side of its link.
@@ -169,7 +171,8 @@ struct Linked {
 impl Follower {
     /// A follower without a link.
     pub fn new(start: Start) -> Self {
-        let Start { name, instance, behaviour_version, history, is_complete, back_to } = start;
+        let Start { name, instance, behaviour_version, history, is_complete, back_to, replicated } =
+            start;
         Self {
             name,
             instance,
@@ -180,7 +183,7 @@ impl Follower {
             beginning: None,
             link: None,
             is_complete,
-            replicated: SeqNo::ZERO,
+            replicated,
             leader_last: SeqNo::ZERO,
             in_sync: false,
             progress: Progress::default(),

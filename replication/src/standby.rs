@@ -301,6 +301,7 @@ pub(crate) fn queue(name: &str, release: Arc<Release>) -> (FollowEnd, Unbegun) {
         history: History::default(),
         is_complete: false,
         back_to: SeqNo::ZERO,
+        replicated: SeqNo::ZERO,
     };
     let state = Arc::new(State {
         follower: Mutex::new(Follower::new(nobody)),
@@ -338,6 +339,8 @@ pub(crate) fn begin(
         history,
         is_complete,
         back_to,
+        // As far as the event log goes.
+        replicated: state.release.replicated(),
     });
     let task = keep_link(Arc::clone(shared), Arc::clone(&state), batches, place);
     (Following(state), task)

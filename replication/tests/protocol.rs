@@ -135,6 +135,7 @@ fn follower(node: &Node) -> Role {
         history: history(&node.log),
         is_complete: node.is_complete,
         back_to: SeqNo::ZERO,
+        replicated: SeqNo::ZERO,
     })))
 }
 

@@ -197,6 +197,7 @@ impl Node {
                 history: history(machine.dir(), rig.last())?,
                 is_complete: machine.is_complete,
                 back_to: back_to(&machine.dir())?,
+                replicated: rig.release.replicated(),
             });
             let standby = Standby { follower, link: None, tried: None, incoming: None };
             (Some(Lease::new(who, Timing::of_lease(LEASE))), Role::Standby(Box::new(standby)))

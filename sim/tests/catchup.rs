@@ -135,6 +135,7 @@ fn follower(machine: &Machine) -> Follower {
         history,
         is_complete: true,
         back_to: back_to(&dir).expect("it can be read"),
+        replicated: SeqNo::ZERO,
     })
 }
 

@@ -48,7 +48,7 @@ async fn traded_with_lease(network: &Network) -> Option<(Etcd, Traded)> {
 }
 
 async fn assert_flows(told: &Told, deployment: &Deployment) {
-    deployment.wait_for("b", &["in sync"]);
+    deployment.wait_for("b", &["; in sync"]);
     deployment.wait_for("a", &["follower b: connected, in sync"]);
     wait_for_more(told).await;
 }

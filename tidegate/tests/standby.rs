@@ -119,7 +119,7 @@ async fn a_standby_that_is_killed_holds_acknowledgements_until_it_is_back() {
         assert_silence(&told, Duration::from_millis(300)).await;
         deployment.wait_for("a", &["ALARM"]);
         standby = deployment.start("standby", "b");
-        deployment.wait_for("b", &["in sync"]);
+        deployment.wait_for("b", &["; in sync"]);
         wait_for_more(&told).await;
     }
     primary.running.kill();

@@ -88,7 +88,7 @@ pub async fn traded(deployment: Deployment) -> Traded {
     let market = market(&primary).await;
     let told = Told::default();
     let tasks = trading(&primary, 0, &told);
-    deployment.wait_for("b", &["in sync"]);
+    deployment.wait_for("b", &["; in sync"]);
     tokio::time::sleep(Duration::from_millis(800)).await;
     Traded { deployment, primary, standby, told, tasks, _market: market }
 }
