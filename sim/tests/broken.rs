@@ -5,7 +5,7 @@ use tidegate_journal::protection::Protection;
 use tidegate_sim::broken::catch;
 
 /// Worlds in which a broken build must show itself.
-const WORLDS: u64 = 1_500;
+const WORLDS: u64 = 3_000;
 
 #[test]
 fn every_broken_build_is_caught() {

@@ -287,8 +287,11 @@ pub fn write(
     storage.sync_dir(folder.path()).map_err(io_error("sync", folder.path()))?;
     let found = snapshots(dir)?;
     // One that a restart can begin with stays, however old it is.
-    let certain =
-        found.iter().find(|seq| read_header(dir, **seq).is_ok_and(|h| is_certain(dir, &h)));
+    let is_good = |seq: SeqNo| {
+        let is_certain = read_header(dir, seq).is_ok_and(|header| is_certain(dir, &header));
+        is_certain && read_bytes(dir, seq).is_ok()
+    };
+    let certain = found.iter().find(|seq| is_good(**seq));
     for &old in found.iter().skip(KEPT).filter(|seq| Some(*seq) != certain) {
         let path = path_of(&folder, old, SUFFIX);
         storage.remove(&path).map_err(io_error("remove", &path))?;
@@ -339,6 +342,18 @@ pub fn read_header(dir: &Dir, seq: SeqNo) -> Result<Header, SnapshotError> {
 /// # Errors
 /// [`SnapshotError`].
 pub fn read(dir: &Dir, seq: SeqNo) -> Result<Loaded, SnapshotError> {
+    let (header, body) = read_bytes(dir, seq)?;
+    let path = path_of(&folder(dir), seq, SUFFIX);
+    let core = Core::load(header.state_version, &body, header.state_hash);
+    let core = core.map_err(|source| SnapshotError::State { path: path.clone(), source })?;
+    if core.seq() != header.seq || core.now() != header.now {
+        return Err(SnapshotError::Damaged { path, why: "its state is of another input" });
+    }
+    Ok(Loaded { header, core })
+}
+
+/// The bytes of a snapshot behind its header, which are those that were written.
+fn read_bytes(dir: &Dir, seq: SeqNo) -> Result<(Header, Vec<u8>), SnapshotError> {
     let Opened { file, head, header, path } = open(dir, seq)?;
     let damaged = |why| SnapshotError::Damaged { path: path.clone(), why };
     let len = usize::try_from(header.body_len).map_err(|_| damaged("it is longer than memory"))?;
@@ -347,12 +362,7 @@ pub fn read(dir: &Dir, seq: SeqNo) -> Result<Loaded, SnapshotError> {
     if hash_of(&head, &body) != head[HASH_AT..] {
         return Err(damaged("its bytes are not those that were written"));
     }
-    let core = Core::load(header.state_version, &body, header.state_hash);
-    let core = core.map_err(|source| SnapshotError::State { path: path.clone(), source })?;
-    if core.seq() != header.seq || core.now() != header.now {
-        return Err(damaged("its state is of another input"));
-    }
-    Ok(Loaded { header, core })
+    Ok((header, body))
 }
 
 /// The newest snapshot of the journal in `dir` that a restart can begin with whatever is lost with the power: it is good, and of
