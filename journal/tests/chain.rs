@@ -173,7 +173,6 @@ fn the_file_goes_on_after_restarts_and_its_torn_or_false_end_is_made_anew() {
     );
 }
 
-/// Writes the frames of the last segment anew with `change` made to its frames, every CRC and the seal put right.
 #[test]
 fn links_behind_what_was_cut_are_forgotten() {
     let dir = TempDir::new().unwrap();
@@ -214,6 +213,7 @@ fn a_copy_is_given_no_link_that_it_has_no_records_for() {
     assert_eq!((first, link), (SeqNo(LINK_EVERY - 9), None));
 }
 
+/// Writes the frames of the last segment anew with `change` made to its frames, every CRC and the seal put right.
 fn forge(path: &Path, change: impl FnOnce(&mut Vec<Frame>)) {
     let bytes = std::fs::read(path).unwrap();
     let mut frames: Vec<Frame> = Vec::new();

@@ -120,17 +120,19 @@ pub(crate) async fn others(shared: &Arc<Shared>) -> Vec<Other> {
     others
 }
 
+/// Those who said how they stand.
+fn said(others: &[Other]) -> impl Iterator<Item = (&str, &Stands)> {
+    others.iter().filter_map(|other| Some((other.name.as_str(), other.said.as_ref().ok()?)))
+}
+
 /// Who else leads, in the newest epoch, and how it stands, as the others said.
 pub(crate) fn newest_leader(others: &[Other]) -> Option<(&str, &Stands)> {
-    let leads = |stands: &&Stands| stands.leads.is_some();
-    let said =
-        others.iter().filter_map(|other| Some((other.name.as_str(), other.said.as_ref().ok()?)));
-    said.filter(|(_, stands)| leads(stands)).max_by_key(|(_, stands)| stands.leads)
+    said(others).filter(|(_, stands)| stands.leads.is_some()).max_by_key(|(_, stands)| stands.leads)
 }
 
 /// What speaks against it that a node which stands as `own` leads, as the others said.
 pub(crate) fn objection(own: &Stands, others: &[Other]) -> Option<String> {
-    let said = || others.iter().filter_map(|other| Some((&other.name, other.said.as_ref().ok()?)));
+    let said = || said(others);
     if let Some((name, epoch)) = said().find_map(|(name, stands)| Some((name, stands.leads?))) {
         return Some(format!("'{name}' leads, in epoch {epoch}"));
     }

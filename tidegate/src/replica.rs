@@ -190,7 +190,7 @@ impl Following<'_> {
         node: &Node,
         dir: &Path,
         engine: &EngineHandle,
-        open: OpenJournal,
+        open: &OpenJournal,
         unbegun: Unbegun,
         files: &tidegate_journal::Config,
     ) -> Result<()> {
@@ -239,22 +239,17 @@ pub fn take_lead(
     node: &Node,
     dir: &Path,
     engine: &EngineHandle,
+    open: &OpenJournal,
     events: Arc<Watermark>,
     release: &Arc<Release>,
 ) -> Result<()> {
-    let open = engine
-        .status
-        .journal
-        .get()
-        .cloned()
-        .context("an engine that is alive has its journal open")?;
     complete::mark(dir)?;
     let last = open.watermark.seq();
     let history = tail::history(dir, last)?;
     let epoch = history.last_epoch().context("an epoch begins with an input")?;
     node.lead(Lead {
         dir: Dir::from(dir),
-        watermark: open.watermark,
+        watermark: Arc::clone(&open.watermark),
         events,
         release: Arc::clone(release),
         drain: engine.drain(),

@@ -207,12 +207,12 @@ impl System {
             let behind = Behind::start(config, &open, Arc::clone(&log_watermark), &release)?;
             match (role, unbegun) {
                 (Role::Standby(node, following), Some(unbegun)) => {
-                    following.until_led(node, dir, &engine, open, unbegun, &files)?;
+                    following.until_led(node, dir, &engine, &open, unbegun, &files)?;
                 }
                 _ => wait_until_alive(&engine)?,
             }
             if let Role::Primary(node, _) | Role::Standby(node, _) = role {
-                replica::take_lead(node, dir, &engine, log_watermark, &release)?;
+                replica::take_lead(node, dir, &engine, &open, log_watermark, &release)?;
             }
             Ok(behind)
         });

@@ -10,7 +10,7 @@ use support::load::{
     wait_for_more,
 };
 use support::network::{HUB, Network, is_inside};
-use support::nodes::{Deployment, Etcd, Node};
+use support::nodes::{Deployment, Etcd, end};
 use support::{run, text};
 
 /// How long a cable is out: longer than a lease, than a link may be silent, and than QUIC waits.
@@ -30,14 +30,6 @@ fn assert_equal(deployment: &Deployment) {
     let at = a.1.min(b.1).to_string();
     let head = |journal: &Path| run(&["journal", "head", text(journal), "--at", &at]).ok();
     assert_eq!(head(&a.0), head(&b.0));
-}
-
-/// Ends both nodes in order, the one that leads first.
-fn end(leads: Node, follows: Node) {
-    for node in [leads, follows] {
-        node.running.signal("TERM");
-        node.running.wait().ok();
-    }
 }
 
 /// The nodes across `network` with a lease in a store at its hub, traded with; `None` where there is no store to be had.
@@ -73,7 +65,7 @@ async fn a_standby_that_is_cut_off_holds_acknowledgements_until_the_cable_is_in_
         assert_flows(&told, &deployment).await;
         assert!(!deployment.status("a").contains("ALARM"), "{}", deployment.status("a"));
     }
-    end(primary, standby);
+    end([primary, standby]);
     let told = settled(&mut tasks, &told).await;
     assert!(told.len() > 50, "{}", told.len());
     assert_equal(&deployment);
@@ -104,7 +96,7 @@ async fn a_primary_that_is_cut_off_from_store_and_standby_ends_and_the_standby_l
     let again = deployment.start("standby", "a");
     again.hears("standby   follows");
     deployment.wait_for("b", &["follower a: connected, in sync"]);
-    end(standby, again);
+    end([standby, again]);
     assert_equal(&deployment);
 }
 

@@ -8,7 +8,7 @@ use support::load::{
     Told, Traded, assert_known, assert_nothing_lost, assert_silence, assert_whole, market, settled,
     traded_here, trading, wait_for_more,
 };
-use support::nodes::{Deployment, Etcd, Node};
+use support::nodes::{Deployment, Etcd, Node, end};
 use support::{Ran, Random};
 use tidegate_client::Client;
 use tidegate_client::EventFilter;
@@ -44,13 +44,6 @@ fn after_an_input(deployment: &Deployment) {
         std::thread::sleep(Duration::from_millis(5));
     }
     std::thread::sleep(Duration::from_millis(50));
-}
-
-fn end(nodes: impl IntoIterator<Item = Node>) {
-    for node in nodes {
-        node.running.signal("TERM");
-        node.running.wait().ok();
-    }
 }
 
 #[test]

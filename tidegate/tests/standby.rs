@@ -4,13 +4,14 @@ mod support;
 
 use std::time::{Duration, Instant};
 use support::load::{
-    Traded, assert_nothing_lost, assert_silence, assert_whole, settled, traded, traded_here,
+    Told, Traded, assert_nothing_lost, assert_silence, assert_whole, settled, traded, traded_here,
     trading, wait_for_more,
 };
-use support::nodes::{Deployment, Etcd};
+use support::nodes::{Deployment, Etcd, Node, end};
 use support::{ADMIN, Place, run, text};
 use tidegate_client::proto::{Event, GetOrderRequest, GetStatusRequest, get_order_request};
 use tidegate_client::{Client, EventFilter};
+use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_primary_s_acknowledgements_are_on_the_standby_that_is_promoted() {
@@ -36,8 +37,7 @@ async fn a_killed_primary_s_acknowledgements_are_on_the_standby_that_is_promoted
     let stopped = standby.running.wait().ok();
     let last = stopped.lines().last().expect("a last line").to_string();
     assert!(last.ends_with(&assert_whole(&deployment, "b")), "{last}");
-    again.running.signal("TERM");
-    again.running.wait().ok();
+    end([again]);
     assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
 }
 
@@ -54,8 +54,7 @@ async fn a_standby_takes_over_by_itself_when_the_lease_ends() {
     let told = settled(&mut tasks, &told).await;
     assert_nothing_lost(&standby.admin().await, &told).await;
     assert!(took < Duration::from_secs(4), "{took:?}; the target is 2 s on a quiet machine");
-    standby.running.signal("TERM");
-    standby.running.wait().ok();
+    end([standby]);
     assert_whole(&deployment, "b");
 }
 
@@ -110,10 +109,26 @@ async fn a_planned_hand_over_loses_nothing_and_is_short() {
     }
 }
 
+/// Kills the primary and promotes 'b', which has everything that was acknowledged, and whose journal is whole.
+async fn assert_takes_over(
+    deployment: &Deployment,
+    primary: Node,
+    standby: Node,
+    told: &Told,
+    mut tasks: JoinSet<()>,
+) {
+    primary.running.kill();
+    let told = settled(&mut tasks, told).await;
+    run(&["promote", "--config", text(&deployment.config("b"))]).ok();
+    let standby = standby.serves();
+    assert_nothing_lost(&standby.admin().await, &told).await;
+    end([standby]);
+    assert_whole(deployment, "b");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_that_is_killed_holds_acknowledgements_until_it_is_back() {
-    let Traded { deployment, primary, mut standby, told, mut tasks, _market } =
-        traded_here(None).await;
+    let Traded { deployment, primary, mut standby, told, tasks, _market } = traded_here(None).await;
     for _ in 0..4 {
         standby.running.kill();
         assert_silence(&told, Duration::from_millis(300)).await;
@@ -122,14 +137,7 @@ async fn a_standby_that_is_killed_holds_acknowledgements_until_it_is_back() {
         deployment.wait_for("b", &["; in sync"]);
         wait_for_more(&told).await;
     }
-    primary.running.kill();
-    let told = settled(&mut tasks, &told).await;
-    run(&["promote", "--config", text(&deployment.config("b"))]).ok();
-    let standby = standby.serves();
-    assert_nothing_lost(&standby.admin().await, &told).await;
-    standby.running.signal("TERM");
-    standby.running.wait().ok();
-    assert_whole(&deployment, "b");
+    assert_takes_over(&deployment, primary, standby, &told, tasks).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,10 +160,7 @@ async fn what_nobody_confirmed_is_set_aside_when_its_primary_comes_back() {
     println!("{aside}");
     deployment.wait_for("b", &["follower a: connected, in sync"]);
     assert!(deployment.journal("a").join("cut").read_dir().expect("it is there").count() >= 1);
-    standby.running.signal("TERM");
-    standby.running.wait().ok();
-    again.running.signal("TERM");
-    again.running.wait().ok();
+    end([standby, again]);
     assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
 }
 
@@ -164,8 +169,7 @@ async fn a_standby_takes_snapshots_while_it_follows_and_begins_with_one() {
     let deployment = Deployment::new(&[("a", "replica"), ("b", "process")], None);
     let more = Place::account(1) + "[snapshots]\nevery_inputs = 200\n";
     deployment.configure("b", "process", None, &more);
-    let Traded { deployment, primary, standby, told, mut tasks, _market } =
-        traded(deployment).await;
+    let Traded { deployment, primary, standby, told, tasks, _market } = traded(deployment).await;
     let journal = deployment.journal("b");
     let (deadline, mut newest) = (Instant::now() + Duration::from_secs(30), None);
     while newest.is_none() {
@@ -181,14 +185,7 @@ async fn a_standby_takes_snapshots_while_it_follows_and_begins_with_one() {
     standby.hears("standby   follows");
     deployment.wait_for("b", &["; in sync"]);
     wait_for_more(&told).await;
-    primary.running.kill();
-    let told = settled(&mut tasks, &told).await;
-    run(&["promote", "--config", text(&deployment.config("b"))]).ok();
-    let standby = standby.serves();
-    assert_nothing_lost(&standby.admin().await, &told).await;
-    standby.running.signal("TERM");
-    standby.running.wait().ok();
-    assert_whole(&deployment, "b");
+    assert_takes_over(&deployment, primary, standby, &told, tasks).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,8 +214,7 @@ async fn a_client_that_knows_both_nodes_goes_on_with_the_one_that_took_over() {
     for heard in &heard {
         assert_eq!(position(&anew.next().await.expect("an event")), *heard);
     }
-    standby.running.signal("TERM");
-    standby.running.wait().ok();
+    end([standby]);
 }
 
 /// Number and place of an event.
@@ -249,10 +245,7 @@ async fn what_an_operator_gave_up_is_set_aside_with_what_clients_heard_of_it() {
     let aside = again.hears("standby   set aside");
     assert!(!aside.contains(" with 0 events"), "clients had heard of some: {aside}");
     deployment.wait_for("b", &["follower a: connected, in sync"]);
-    for node in [standby, again] {
-        node.running.signal("TERM");
-        node.running.wait().ok();
-    }
+    end([standby, again]);
     assert_eq!(assert_whole(&deployment, "a"), assert_whole(&deployment, "b"));
 }
 

@@ -287,10 +287,7 @@ pub fn write(
     storage.sync_dir(folder.path()).map_err(io_error("sync", folder.path()))?;
     let found = snapshots(dir)?;
     // One that a restart can begin with stays, however old it is.
-    let is_good = |seq: SeqNo| {
-        let is_certain = read_header(dir, seq).is_ok_and(|header| is_certain(dir, &header));
-        is_certain && read_bytes(dir, seq).is_ok()
-    };
+    let is_good = |seq: SeqNo| is_certain(dir, seq) && read_bytes(dir, seq).is_ok();
     let certain = found.iter().find(|seq| is_good(**seq));
     for &old in found.iter().skip(KEPT).filter(|seq| Some(*seq) != certain) {
         let path = path_of(&folder, old, SUFFIX);
@@ -372,7 +369,7 @@ fn read_bytes(dir: &Dir, seq: SeqNo) -> Result<(Header, Vec<u8>), SnapshotError>
 /// [`SnapshotError::Io`] if the folder cannot be listed.
 pub fn newest_certain(dir: &Dir) -> Result<Option<Header>, SnapshotError> {
     for seq in snapshots(dir)? {
-        if read_header(dir, seq).is_ok_and(|header| is_certain(dir, &header))
+        if is_certain(dir, seq)
             && let Ok(loaded) = read(dir, seq)
         {
             return Ok(Some(loaded.header));
@@ -381,14 +378,16 @@ pub fn newest_certain(dir: &Dir) -> Result<Option<Header>, SnapshotError> {
     Ok(None)
 }
 
-/// Whether it belongs to the journal, and the disk has everything that the state is of and everything that it has told.
-fn is_certain(dir: &Dir, header: &Header) -> bool {
+/// Whether the snapshot of input `seq` says that it is of the journal, and the disk has everything that the state is of and everything
+/// that it has told.
+fn is_certain(dir: &Dir, seq: SeqNo) -> bool {
+    let Ok(header) = read_header(dir, seq) else { return false };
     let on_disk = |dir: &Dir| synced::read(dir).ok().flatten().map_or(0, |synced| synced.seq.0);
     let belongs = || {
         let journal = Journal::of(dir).ok().flatten();
-        journal.is_some_and(|journal| journal.check(header).is_ok())
+        journal.is_some_and(|journal| journal.check(&header).is_ok())
     };
-    header.seq.0 <= on_disk(dir) && header.events.count <= on_disk(&dir.join("events")) && belongs()
+    seq.0 <= on_disk(dir) && header.events.count <= on_disk(&dir.join("events")) && belongs()
 }
 
 /// The newest snapshot in `dir` that is good and that `fits`, if there is one; and why those that are newer were passed over.

@@ -226,20 +226,18 @@ fn damaged(
     let names: BTreeSet<String> = names.into_iter().collect();
     let mut damaged = Vec::new();
     for (done, stem) in stems.iter().enumerate() {
-        let checked = if look == Look::Bytes {
-            let (done, total) = (done as u64, stems.len() as u64);
-            check_bytes(store, stem, &names, |index| {
-                watch(Progress { what: "check", index, done, total });
-            })
-        } else if names.contains(&audit_name(stem)) {
-            Ok(())
-        } else {
-            Err(missing(audit_name(stem)))
-        };
-        let market = market_name(stem);
-        let checked = match here.contains(stem) && !names.contains(&market) {
-            true => checked.and(Err(missing(market))),
-            false => checked,
+        let is_gone = |name: &String| !names.contains(name);
+        let market = Some(market_name(stem)).filter(|_| here.contains(stem));
+        let gone = [Some(audit_name(stem)), market].into_iter().flatten().find(is_gone);
+        let checked = match (gone, look) {
+            (Some(name), _) => Err(missing(name)),
+            (None, Look::Names) => Ok(()),
+            (None, Look::Bytes) => {
+                let (done, total) = (done as u64, stems.len() as u64);
+                check_bytes(store, stem, &names, |index| {
+                    watch(Progress { what: "check", index, done, total });
+                })
+            }
         };
         match checked {
             Ok(()) => {}

@@ -282,3 +282,11 @@ impl Node {
         Client::connect(&self.addr, Some(ADMIN)).await.expect("a connection")
     }
 }
+
+/// Ends nodes in order, one after the other.
+pub fn end(nodes: impl IntoIterator<Item = Node>) {
+    for node in nodes {
+        node.running.signal("TERM");
+        node.running.wait().ok();
+    }
+}
