@@ -127,7 +127,7 @@ impl Bench {
         let (feed, feed_in) = runtime::feed_ring();
         let (events, events_in) = runtime::event_ring();
         let (stages, _) = runtime::stage_ring();
-        let (public, _) = broadcast::channel(Arc::clone(&release));
+        let (public, _) = broadcast::channel(Arc::clone(&release)).expect("memory");
         let (mut lane, lane_in) = lane();
         let config = EngineConfig {
             journal_dir: (&dir.path().join("journal")).into(),
@@ -140,7 +140,8 @@ impl Bench {
             checkpoint_every: runtime::CHECKPOINT_EVERY,
         };
         let inputs = Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::default() };
-        let outputs = Outputs { events, public, stages, routes: Vec::new() };
+        let outputs =
+            Outputs { events, public, stages, routes: Vec::new(), seats: Default::default() };
         let log_handle =
             event_log::start(writer, events_in, Arc::clone(&release)).expect("a thread");
         let engine = runtime::start(config, inputs, outputs, EventPosition::default(), ())

@@ -110,7 +110,7 @@ fn order(rate: u64, sender: CoreId, engine_core: CoreId) -> Histogram<u64> {
     let (mut feed, feed_in) = runtime::feed_ring();
     let (events_out, mut events) = runtime::event_ring();
     let (stages, _stages) = runtime::stage_ring();
-    let (public, _public) = broadcast::channel(Arc::default());
+    let (public, _public) = broadcast::channel(Arc::default()).expect("memory");
     let (mut operator, operator_in) = lane();
     let config = EngineConfig {
         journal_dir: (&dir.path().join("journal")).into(),
@@ -124,7 +124,13 @@ fn order(rate: u64, sender: CoreId, engine_core: CoreId) -> Histogram<u64> {
     };
     let book_requests = Arc::new(BookRequests::default());
     let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
-    let outputs = Outputs { events: events_out, public, stages, routes: Vec::new() };
+    let outputs = Outputs {
+        events: events_out,
+        public,
+        stages,
+        routes: Vec::new(),
+        seats: Default::default(),
+    };
     let engine = runtime::start(config, inputs, outputs, EventPosition::default(), Taker)
         .expect("the engine starts");
     core_affinity::set_for_current(sender);

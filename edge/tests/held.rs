@@ -18,7 +18,7 @@ use tonic::Code;
 async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let (_writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
-    let (_public_writer, public) = broadcast::channel(Arc::default());
+    let (_public_writer, public) = broadcast::channel(Arc::default()).expect("memory");
     // The other ends are kept, and nobody reads from them.
     let (lanes, _held): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
     let status = Arc::new(EngineStatus::default());
@@ -78,7 +78,7 @@ async fn an_edge_refuses_to_be_open_to_strangers() {
         kill: lane().0,
         lanes: (0..lanes).map(|_| lane().0).collect(),
         events: events.clone(),
-        public: broadcast::channel(Arc::default()).1,
+        public: broadcast::channel(Arc::default()).expect("memory").1,
         book_requests: Arc::default(),
         status: Arc::default(),
         release: Arc::default(),

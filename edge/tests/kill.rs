@@ -44,7 +44,7 @@ impl Held {
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
         let (event_ring, events_in) = runtime::event_ring();
         let (stages, _) = runtime::stage_ring();
-        let (public_writer, public) = broadcast::channel(Arc::default());
+        let (public_writer, public) = broadcast::channel(Arc::default()).expect("memory");
         let (_feed, feed) = runtime::feed_ring();
         let (mut kill, kill_in) = lane();
         let (mut lanes, full): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
@@ -55,8 +55,13 @@ impl Held {
         let book_requests = Arc::new(BookRequests::default());
         let inputs =
             Inputs { feed, lanes: vec![kill_in], book_requests: Arc::clone(&book_requests) };
-        let outputs =
-            Outputs { events: event_ring, public: public_writer, stages, routes: Vec::new() };
+        let outputs = Outputs {
+            events: event_ring,
+            public: public_writer,
+            stages,
+            routes: Vec::new(),
+            seats: Default::default(),
+        };
         let configure = Configure {
             paper_latency_ns: 0,
             orders_max: 1 << 10,

@@ -189,7 +189,7 @@ impl Stage {
         let (writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
         let (mut ring, ring_out) = event_ring();
         let log = event_log::start(writer, ring_out, Arc::default()).expect("a thread");
-        let (_public_writer, public) = broadcast::channel(Arc::default());
+        let (_public_writer, public) = broadcast::channel(Arc::default()).expect("memory");
         let (lanes, mut heard): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
         let (kill, kill_heard) = lane();
         heard.push(kill_heard);

@@ -13,6 +13,7 @@ mod engine;
 mod follow;
 mod publishing;
 mod recovery;
+pub mod seats;
 mod status;
 
 pub use clock::unix_now;
@@ -29,6 +30,7 @@ use crate::replay::ReplayError;
 use clock::EngineClock;
 use publishing::Publishing;
 use rtrb::{Consumer, Producer, RingBuffer};
+use seats::Seats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -205,6 +207,8 @@ pub struct Outputs {
     pub stages: Producer<StageSample>,
     /// To the adapters, by the number of their route.
     pub routes: Vec<Producer<RoutedRequest>>,
+    /// Sessions that share memory: what they ask for comes in here as well.
+    pub seats: Seats,
 }
 
 /// A ring for market events of [`FEED_RING_CAPACITY`].

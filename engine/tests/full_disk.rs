@@ -86,7 +86,7 @@ fn feed(
     let (mut feed, feed_in) = runtime::feed_ring();
     let (events_out, _events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public_out, mut public) = broadcast::channel(Arc::clone(&release));
+    let (public_out, mut public) = broadcast::channel(Arc::clone(&release)).expect("memory");
     let config = EngineConfig {
         journal_dir: dir.into(),
         journal: tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() },
@@ -98,7 +98,13 @@ fn feed(
         checkpoint_every: runtime::CHECKPOINT_EVERY,
     };
     let inputs = Inputs { feed: feed_in, lanes: Vec::new(), book_requests: Arc::default() };
-    let outputs = Outputs { events: events_out, public: public_out, stages, routes: Vec::new() };
+    let outputs = Outputs {
+        events: events_out,
+        public: public_out,
+        stages,
+        routes: Vec::new(),
+        seats: Default::default(),
+    };
     let engine =
         runtime::start(config, inputs, outputs, EventPosition::default(), ()).expect("a thread");
     let deadline = Instant::now() + PATIENCE;

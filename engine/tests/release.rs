@@ -113,11 +113,17 @@ fn begin(dir: &Path, level: ReleaseLevel) -> Bench {
     let (feed, feed_in) = runtime::feed_ring();
     let (events_out, events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public_out, public) = broadcast::channel(Arc::clone(&release));
+    let (public_out, public) = broadcast::channel(Arc::clone(&release)).expect("memory");
     let (lane, lane_in) = lane();
     let (route, requests) = runtime::route_ring();
     let inputs = Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::default() };
-    let outputs = Outputs { events: events_out, public: public_out, stages, routes: vec![route] };
+    let outputs = Outputs {
+        events: events_out,
+        public: public_out,
+        stages,
+        routes: vec![route],
+        seats: Default::default(),
+    };
     let config = EngineConfig {
         journal_dir: dir.into(),
         journal: small,

@@ -59,12 +59,18 @@ fn start_only(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'stat
     let (feed, feed_in) = runtime::feed_ring();
     let (events_out, events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public_out, public) = broadcast::channel(Arc::default());
+    let (public_out, public) = broadcast::channel(Arc::default()).expect("memory");
     let (lane, lane_in) = lane();
     let book_requests = Arc::new(BookRequests::default());
     let inputs =
         Inputs { feed: feed_in, lanes: vec![lane_in], book_requests: Arc::clone(&book_requests) };
-    let outputs = Outputs { events: events_out, public: public_out, stages, routes: Vec::new() };
+    let outputs = Outputs {
+        events: events_out,
+        public: public_out,
+        stages,
+        routes: Vec::new(),
+        seats: Default::default(),
+    };
     let engine = runtime::start(config(dir), inputs, outputs, logged, strategy).expect("it starts");
     Bench { engine, feed, lane, events, public, book_requests }
 }
@@ -376,9 +382,9 @@ fn core_that_does_not_exist_is_named() {
     let (_feed, feed) = runtime::feed_ring();
     let (events, _events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public, _) = broadcast::channel(Arc::default());
+    let (public, _) = broadcast::channel(Arc::default()).expect("memory");
     let inputs = Inputs { feed, lanes: Vec::new(), book_requests: Arc::default() };
-    let outputs = Outputs { events, public, stages, routes: Vec::new() };
+    let outputs = Outputs { events, public, stages, routes: Vec::new(), seats: Default::default() };
     let config = EngineConfig { pin_core: Some(9_999), ..config(dir.path()) };
     let refused = runtime::start(config, inputs, outputs, EventPosition::default(), ());
     assert!(matches!(refused, Err(EngineError::Pin { core: 9_999, .. })));

@@ -231,8 +231,8 @@ fn recover(dir: &Path, logged: EventPosition) -> (Engine<()>, Arc<EngineStatus>)
     };
     let (events, _) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public, _) = broadcast::channel(Arc::default());
-    let outputs = Outputs { events, public, stages, routes: Vec::new() };
+    let (public, _) = broadcast::channel(Arc::default()).expect("memory");
+    let outputs = Outputs { events, public, stages, routes: Vec::new(), seats: Default::default() };
     let status = Arc::<EngineStatus>::default();
     let engine = Engine::recover(&config, outputs, logged, (), Arc::clone(&status));
     (engine.expect("it recovers"), status)

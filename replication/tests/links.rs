@@ -120,10 +120,16 @@ fn rings() -> Rings {
     let (feed, feed_in) = runtime::feed_ring();
     let (events_out, mut events) = runtime::event_ring();
     let (stages, _) = runtime::stage_ring();
-    let (public, _) = broadcast::channel(Arc::default());
+    let (public, _) = broadcast::channel(Arc::default()).expect("memory");
     let book_requests = Arc::new(BookRequests::default());
     let inputs = Inputs { feed: feed_in, lanes: Vec::new(), book_requests };
-    let outputs = Outputs { events: events_out, public, stages, routes: Vec::new() };
+    let outputs = Outputs {
+        events: events_out,
+        public,
+        stages,
+        routes: Vec::new(),
+        seats: Default::default(),
+    };
     let taking = std::thread::spawn(move || {
         while !events.is_abandoned() {
             while events.pop().is_ok() {}

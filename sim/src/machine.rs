@@ -149,8 +149,9 @@ impl Rig {
         let (feed, feed_in) = runtime::feed_ring();
         let (lane, lane_in) = lane();
         let release = Arc::new(Release::with_followers(level));
-        let (public, _) = broadcast::channel(Arc::clone(&release));
-        let outputs = Outputs { events, public, stages, routes: Vec::new() };
+        let (public, _) = broadcast::channel(Arc::clone(&release))?;
+        let outputs =
+            Outputs { events, public, stages, routes: Vec::new(), seats: Default::default() };
         let engine_config = EngineConfig {
             journal_dir: dir,
             journal: config(epoch),

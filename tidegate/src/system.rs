@@ -122,7 +122,7 @@ impl System {
         }
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
-        let (public_writer, public) = broadcast::channel(Arc::clone(&release));
+        let (public_writer, public) = broadcast::channel(Arc::clone(&release))?;
         // The engine polls in this order: what stops it comes first.
         let (kill_file_lane, kill_file_in) = lane();
         let (kill, kill_in) = lane();
@@ -146,11 +146,13 @@ impl System {
             adapters.push((requests_in, reports));
         }
         let inputs = Inputs { feed, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
+        let (door, seats) = runtime::seats::seats();
         let outputs = Outputs {
             events: event_ring,
             public: public_writer,
             stages: stage_ring,
             routes: route_rings,
+            seats,
         };
         let engine_config = EngineConfig {
             journal_dir: dir.into(),

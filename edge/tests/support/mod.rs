@@ -110,7 +110,7 @@ impl House {
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
         let (event_ring, events_in) = runtime::event_ring();
         let (stage_ring, stages) = runtime::stage_ring();
-        let (public_writer, public) = broadcast::channel(Arc::clone(&release));
+        let (public_writer, public) = broadcast::channel(Arc::clone(&release)).expect("memory");
         let (feed, feed_out) = runtime::feed_ring();
         let (mut lanes, mut lanes_in) = (Vec::new(), Vec::new());
         for _ in 0..(LANES + 1) * EDGES_MAX + 1 {
@@ -126,6 +126,7 @@ impl House {
             public: public_writer,
             stages: stage_ring,
             routes: Vec::new(),
+            seats: Default::default(),
         };
         let engine_config = EngineConfig {
             journal_dir: (&dir.path().join("journal")).into(),

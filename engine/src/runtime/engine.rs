@@ -2,9 +2,10 @@
 //! drives in time of its own.
 
 use super::clock::unix_now;
+use super::seats::{ORDERS_CAPACITY, SeatWork, Seats};
 use super::{
-    COMMANDS_PER_TURN, EVENTS_PER_TURN, EngineError, EngineStatus, HEARTBEAT, Inputs, Orders,
-    Publishing, SAMPLE_EVERY, Stage, StageSample, Stopped, Strategy, TURNS_BETWEEN_CLOCK,
+    BookRequests, COMMANDS_PER_TURN, EVENTS_PER_TURN, EngineError, EngineStatus, HEARTBEAT, Inputs,
+    Orders, Publishing, SAMPLE_EVERY, Stage, StageSample, Stopped, Strategy, TURNS_BETWEEN_CLOCK,
 };
 use crate::core::{Core, Input};
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{Checkpoint, SyncThread, Syncer, Watermark};
 use tidegate_model::{
-    Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, StateHash, UnixNanos,
+    Command, CommandRecord, InstrumentId, MarketEvent, PrincipalId, SeqNo, SessionId, StateHash,
+    UnixNanos,
 };
 
 /// The state machine, its journal and its outputs: the four steps of one input.
@@ -40,7 +42,7 @@ impl<S: Strategy> Engine<S> {
     pub fn turn(
         &mut self,
         inputs: &mut Inputs,
-        now: impl FnOnce() -> UnixNanos,
+        mut now: impl FnMut() -> UnixNanos,
     ) -> Result<usize, EngineError> {
         if !self.publishing.move_backlog() {
             return self.check().map(|()| 0);
@@ -53,6 +55,7 @@ impl<S: Strategy> Engine<S> {
                 taken += 1;
             }
         }
+        taken += self.serve_seats(&inputs.book_requests, &mut now)?;
         for _ in 0..EVENTS_PER_TURN {
             let Ok(event) = inputs.feed.pop() else { break };
             self.timed_market(&event)?;
@@ -81,6 +84,67 @@ impl<S: Strategy> Engine<S> {
             self.tell();
         }
         self.release().map(|()| taken)
+    }
+
+    /// Takes what sessions that share memory ask for, and lets them in and out.
+    #[inline]
+    fn serve_seats(
+        &mut self,
+        books: &BookRequests,
+        now: &mut impl FnMut() -> UnixNanos,
+    ) -> Result<usize, EngineError> {
+        let mut taken = 0;
+        loop {
+            let seq = self.core.seq();
+            let Some((session, principal)) = self.seats().hear_door(seq) else { break };
+            taken += self.close_seat(session, principal, books, now)?;
+        }
+        for place in 0..self.seats().len() {
+            taken += self.serve_seat(place, COMMANDS_PER_TURN, books, now)?;
+        }
+        Ok(taken)
+    }
+
+    #[inline]
+    fn serve_seat(
+        &mut self,
+        place: usize,
+        most: usize,
+        books: &BookRequests,
+        now: &mut impl FnMut() -> UnixNanos,
+    ) -> Result<usize, EngineError> {
+        let mut taken = 0;
+        while taken < most && self.seats().is_heard(place) {
+            match self.seats().take(place, &mut *now) {
+                Some(SeatWork::Command(command)) => self.timed_command(&command)?,
+                Some(SeatWork::Picture(instrument)) => books.request(instrument),
+                None => break,
+            }
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// The end of a session: what it had sent is taken, as much as its ring holds, then the engine knows that it is gone.
+    #[cold]
+    fn close_seat(
+        &mut self,
+        session: SessionId,
+        principal: PrincipalId,
+        books: &BookRequests,
+        now: &mut impl FnMut() -> UnixNanos,
+    ) -> Result<usize, EngineError> {
+        let Some(place) = self.seats().place_of(session) else { return Ok(0) };
+        let taken = self.serve_seat(place, ORDERS_CAPACITY, books, now)?;
+        let closed = CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
+        self.command(&CommandRecord { ts_recv: now(), ..closed })?;
+        self.seats().leave(session);
+        Ok(taken + 1)
+    }
+
+    #[inline]
+    fn seats(&mut self) -> &mut Seats {
+        &mut self.publishing.outputs.seats
     }
 
     /// Lets go what may leave by now, and takes nothing.

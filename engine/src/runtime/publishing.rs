@@ -79,6 +79,7 @@ impl<S> Publishing<S> {
     #[inline]
     fn send_latest(&mut self) {
         let Some(latest) = self.latest.take() else { return };
+        self.outputs.seats.tell(&latest);
         if !self.backlog.is_empty() {
             self.backlog.push_back(latest);
             return;
