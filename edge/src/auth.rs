@@ -73,14 +73,20 @@ impl Auth {
         let Some(token) = token.filter(|token| token.len() <= TOKEN_LEN_MAX) else {
             return Err(Status::unauthenticated("authorization: must read 'Bearer TOKEN'"));
         };
+        let found = self.entry_of(token.as_bytes());
+        found.map(Some).ok_or_else(|| Status::unauthenticated("authorization: unknown token"))
+    }
+
+    /// Whom a token stands for.
+    pub fn entry_of(&self, token: &[u8]) -> Option<&TokenEntry> {
         // No early end: how long it takes must not tell which token came close.
         let mut found = None;
         for entry in &self.tokens {
-            if is_equal(entry.token.as_bytes(), token.as_bytes()) {
+            if is_equal(entry.token.as_bytes(), token) {
                 found = Some(entry);
             }
         }
-        found.map(Some).ok_or_else(|| Status::unauthenticated("authorization: unknown token"))
+        found
     }
 
     /// Lets a call pass that changes state, and says for whom.

@@ -2,6 +2,7 @@
 
 use crate::error::EdgeError;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_model::PrincipalId;
 
@@ -86,6 +87,8 @@ impl Default for Limits {
 pub struct EdgeConfig {
     /// Where to listen; port 0 takes a free one. Anything but loopback needs tokens.
     pub listen: SocketAddr,
+    /// The socket at which processes of this machine come in that share memory with the engine; without, none do.
+    pub door: Option<PathBuf>,
     /// Who may change state. Without any, nobody.
     pub tokens: Vec<TokenEntry>,
     /// True if calls from this machine may read without a token.
@@ -100,6 +103,7 @@ impl Default for EdgeConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7_800),
+            door: None,
             tokens: Vec::new(),
             loopback_reads_free: true,
             limits: Limits::default(),

@@ -2,6 +2,7 @@
 
 use crate::link::EventLogError;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
@@ -44,6 +45,14 @@ pub enum EdgeError {
     Listen {
         /// Where.
         listen: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The door cannot be opened.
+    #[error("cannot open the door at {}: {source}", path.display())]
+    Door {
+        /// The socket's path.
+        path: PathBuf,
         /// Why not.
         source: std::io::Error,
     },

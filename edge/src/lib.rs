@@ -3,6 +3,7 @@
 //! * Commands go from callers, checked field by field, into bounded rings of the engine.
 //! * Events come from the event log, at each consumer's own pace; a thread of the edge follows it to keep the picture
 //!   that queries are answered from, and to hand answers to waiting calls.
+//! * Processes of this machine may share memory with the engine: the door lets them in, and is on no path of theirs afterwards.
 //! * Public data comes from the engine's broadcast; a thread keeps one book an instrument, streams conflate from it.
 //!
 //! A backtest has an edge of its own, [`LockStep`], whose engine waits for one strategy.
@@ -16,6 +17,7 @@ mod answers;
 mod auth;
 mod config;
 mod convert;
+mod door;
 mod error;
 mod follow;
 mod lanes;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 pub use tidegate_engine::broadcast::Reader;
 pub use tidegate_engine::event_log::{EventCursor, EventLog, EventLogError, EventPosition};
 pub use tidegate_engine::lane::CommandLane;
+pub use tidegate_engine::runtime::seats::Usher;
 pub use tidegate_engine::runtime::{BookRequests, EngineStatus, Release};
 
 /// The engine, as the edge sees it.
@@ -22,6 +23,8 @@ pub struct EngineLink {
     pub book_requests: Arc<BookRequests>,
     /// Where the engine stands.
     pub status: Arc<EngineStatus>,
+    /// Gives seats to sessions that share memory.
+    pub usher: Usher,
     /// How far outputs are released: the one that event log and broadcast have.
     pub release: Arc<Release>,
 }

@@ -3,6 +3,7 @@
 use crate::answers::Answers;
 use crate::auth::Auth;
 use crate::config::EdgeConfig;
+use crate::door::Door;
 use crate::error::EdgeError;
 use crate::follow::Follower;
 use crate::lanes::Lanes;
@@ -94,8 +95,16 @@ impl Edge {
     /// [`EdgeError`] says what is wrong with the configuration or the machine.
     pub async fn bind(link: EngineLink, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.check()?;
-        let EngineLink { kill, mut lanes, events: log, public, book_requests, status, release } =
-            link;
+        let EngineLink {
+            kill,
+            mut lanes,
+            events: log,
+            public,
+            book_requests,
+            status,
+            usher,
+            release,
+        } = link;
         if lanes.len() < 2 {
             return Err(EdgeError::NoLanes { given: lanes.len() });
         }
@@ -120,7 +129,8 @@ impl Edge {
         let following = follower.spawn(&log, Arc::clone(&answers), Arc::clone(&stop));
         let in_thread = |name| move |source| EdgeError::Thread { name, source };
         threads.handles.push(following.map_err(in_thread("edge-follow"))?);
-        let reading = MarketReader::new(public, Arc::clone(&board)).spawn(stop);
+        let public_memory = Arc::clone(public.shared());
+        let reading = MarketReader::new(public, Arc::clone(&board)).spawn(Arc::clone(&stop));
         threads.handles.push(reading.map_err(in_thread("edge-market"))?);
 
         let (shutdown, down) = watch::channel(false);
@@ -146,6 +156,10 @@ impl Edge {
             session_last: AtomicU32::new(session.0),
             limits,
         });
+        if let Some(path) = config.door {
+            let door = Door::open(path, Arc::clone(&shared), usher, public_memory)?;
+            threads.handles.push(door.spawn(stop).map_err(in_thread("edge-door"))?);
+        }
         Ok(Self { shared, listener, addr, threads, shutdown })
     }
 

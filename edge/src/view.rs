@@ -154,6 +154,11 @@ impl View {
         Some((id, self.instruments.get(&id)?))
     }
 
+    /// All instruments, by number.
+    pub fn instruments(&self) -> impl Iterator<Item = (InstrumentId, &Arc<Instrument>)> {
+        self.instruments.iter().map(|(id, terms)| (*id, terms))
+    }
+
     /// Instruments by symbol, beginning at `from`.
     pub fn instruments_from(
         &self,

@@ -10,6 +10,7 @@ use tidegate_client::Client;
 use tidegate_client::proto::*;
 use tidegate_edge::{Edge, EdgeConfig, EdgeError, EngineLink, Limits as EdgeLimits};
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
+use tidegate_engine::runtime::seats::seats;
 use tidegate_engine::runtime::{BookRequests, EngineStatus};
 use tidegate_engine::{broadcast, event_log};
 use tonic::Code;
@@ -24,6 +25,7 @@ async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
     let status = Arc::new(EngineStatus::default());
     let (kill, _kill_end) = lane();
     let link = EngineLink {
+        usher: seats().0,
         kill,
         lanes,
         events,
@@ -75,6 +77,7 @@ async fn an_edge_refuses_to_be_open_to_strangers() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let (_writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
     let link = |lanes: usize| EngineLink {
+        usher: seats().0,
         kill: lane().0,
         lanes: (0..lanes).map(|_| lane().0).collect(),
         events: events.clone(),

@@ -13,6 +13,7 @@ use tidegate_client::{Client, EventFilter};
 use tidegate_edge::{EdgeConfig, EngineLink, Limits as EdgeLimits};
 use tidegate_engine::event_log::EventLogHandle;
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
+use tidegate_engine::runtime::seats::seats;
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, Inputs, Outputs, Wait,
 };
@@ -87,6 +88,7 @@ impl Held {
         }
         set_people(&mut kill, &events).await;
         let link = EngineLink {
+            usher: seats().0,
             kill,
             lanes,
             events,

@@ -17,6 +17,7 @@ use tidegate_client::{Client, ClientError, EventFilter};
 use tidegate_edge::{EdgeConfig, EngineLink, TokenEntry};
 use tidegate_engine::event_log::EventLogHandle;
 use tidegate_engine::lane::lane;
+use tidegate_engine::runtime::seats::seats;
 use tidegate_engine::runtime::{BookRequests, EngineStatus, event_ring};
 use tidegate_engine::{broadcast, event_log};
 use tidegate_model::command::{ControlKind as Kind, Decision as Decided, SetPrincipal};
@@ -225,6 +226,7 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let link = EngineLink {
+            usher: seats().0,
             kill,
             lanes,
             events,

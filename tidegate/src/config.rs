@@ -48,6 +48,9 @@ fn power_of_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OrdersMax,
     Err(D::Error::custom(format!("{} is not allowed: a power of two", value.get())))
 }
 
+/// Bytes of a path that is a socket's address, at most.
+const DOOR_LEN_MAX: usize = 107;
+
 /// Bounds of `engine.orders_max`.
 pub type OrdersMax = Within<1_024, 4_194_304>;
 
@@ -252,6 +255,17 @@ fn read_text(path: &Path) -> Result<String> {
         bail!("it is longer than {FILE_MIB_MAX} MiB, the most a configuration may have");
     }
     String::from_utf8(bytes).context("it is not text in UTF-8")
+}
+
+/// The socket at which processes come in that share memory with the engine, if there is one. Where the journal's folder has a
+/// name that no socket's address has room for, there is none unless it is asked for.
+pub fn door(&self) -> Option<PathBuf> {
+    match &self.edge.door {
+        Some(path) if path.as_os_str().is_empty() => None,
+        Some(path) => Some(path.clone()),
+        None => Some(self.journal.dir.join("door.sock"))
+            .filter(|path| path.as_os_str().len() <= DOOR_LEN_MAX),
+    }
 }
 
 impl Config {

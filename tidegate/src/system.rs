@@ -146,7 +146,7 @@ impl System {
             adapters.push((requests_in, reports));
         }
         let inputs = Inputs { feed, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
-        let (door, seats) = runtime::seats::seats();
+        let (usher, seats) = runtime::seats::seats();
         let outputs = Outputs {
             events: event_ring,
             public: public_writer,
@@ -201,6 +201,7 @@ impl System {
             public,
             book_requests,
             status: Arc::clone(&status),
+            usher,
             release: Arc::clone(&release),
         };
         // If it does not lead, what follows the journal has ended before anything is done to that.

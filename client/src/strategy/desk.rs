@@ -218,6 +218,11 @@ impl Desk {
         self.requests.drain(..)
     }
 
+    /// Takes out the first of what lies at the desk.
+    pub fn take_request(&mut self) -> Option<Request> {
+        if self.requests.is_empty() { None } else { Some(self.requests.remove(0)) }
+    }
+
     /// When to call `on_timer`.
     pub fn timer(&self) -> Option<UnixNanos> {
         self.wake_at

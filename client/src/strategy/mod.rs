@@ -2,6 +2,7 @@
 //! Which market that is, is the host's to know:
 //!
 //! * [`trade`] runs it against a server, over gRPC;
+//! * [`trade_over_shared_memory`] runs it against a server on the same machine, over memory that both share;
 //! * [`trade_in_lock_step`] runs it against a backtest that listens (`tidegate backtest FILE --listen ADDR`);
 //! * `tidegate backtest FILE --strategy NAME` runs those of `examples/` inside the backtest.
 //!
@@ -13,12 +14,16 @@ mod convert;
 mod desk;
 mod live;
 mod lock_step;
+mod records;
+mod shared;
 pub mod sizing;
 mod tally;
 
 pub use desk::{Desk, Full, Holding, Request};
 pub use live::{Live, trade};
 pub use lock_step::trade_in_lock_step;
+pub use records::Numbers;
+pub use shared::{Shared, SharedError, trade_over_shared_memory};
 pub use tally::Tally;
 
 pub use tidegate_model::command::TimeInForce;

@@ -119,6 +119,7 @@ impl House {
             lanes_in.push(receiver);
         }
         let book_requests = Arc::new(BookRequests::default());
+        let (usher, seats) = runtime::seats::seats();
         let inputs =
             Inputs { feed: feed_out, lanes: lanes_in, book_requests: Arc::clone(&book_requests) };
         let outputs = Outputs {
@@ -126,7 +127,7 @@ impl House {
             public: public_writer,
             stages: stage_ring,
             routes: Vec::new(),
-            seats: Default::default(),
+            seats,
         };
         let engine_config = EngineConfig {
             journal_dir: (&dir.path().join("journal")).into(),
@@ -153,6 +154,7 @@ impl House {
         let mut operator = lanes.pop().expect("a lane");
         set_people(&mut operator, &events).await;
         let link = EngineLink {
+            usher,
             kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
             events: events.clone(),
@@ -293,6 +295,8 @@ impl House {
         edge.stop().await;
         let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
         let link = EngineLink {
+            // The engine's seats went with the first.
+            usher: runtime::seats::seats().0,
             kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
             events: self.events.clone(),

@@ -95,8 +95,8 @@ impl<S: Strategy> Engine<S> {
     ) -> Result<usize, EngineError> {
         let mut taken = 0;
         loop {
-            let seq = self.core.seq();
-            let Some((session, principal)) = self.seats().hear_door(seq) else { break };
+            let told = self.publishing.told;
+            let Some((session, principal)) = self.seats().hear_usher(told) else { break };
             taken += self.close_seat(session, principal, books, now)?;
         }
         for place in 0..self.seats().len() {

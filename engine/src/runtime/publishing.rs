@@ -40,6 +40,8 @@ pub(super) struct Publishing<S> {
     status: Arc<EngineStatus>,
     /// The latest event, which waits to hear whether it is its input's last.
     latest: Option<EventRecord>,
+    /// The last event before that, or that the log had.
+    pub(super) told: EventPosition,
     held: Held,
     /// Events that the ring had no room for while this engine did not lead yet: whoever must confirm is asked only after the
     /// replay. As many as the log lacks at most, the primary's if this is a standby's: that one stops when its ring is full. No input of
@@ -69,6 +71,7 @@ impl<S> Publishing<S> {
             release,
             status,
             latest,
+            told: logged,
             held,
             backlog,
             is_closed,
@@ -79,6 +82,7 @@ impl<S> Publishing<S> {
     #[inline]
     fn send_latest(&mut self) {
         let Some(latest) = self.latest.take() else { return };
+        self.told = EventPosition { seq: latest.seq, ordinal: latest.ordinal };
         self.outputs.seats.tell(&latest);
         if !self.backlog.is_empty() {
             self.backlog.push_back(latest);

@@ -2,13 +2,14 @@
 //! it polls a lane, and a ring of events that it writes to.
 //!
 //! Nothing that such a process does or leaves undone holds the engine: what it wrote is copied once and checked, and a session whose
-//! events find no room is over. Seats are taken and given up by the thread that lets sessions in ([`Door`]), which also makes and
+//! events find no room is over. Seats are taken and given up by whoever lets sessions in ([`Usher`]), which also makes and
 //! frees their memory; the engine never asks the system for anything.
 
+use crate::event_log::EventPosition;
 use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use tidegate_model::command::CommandKind;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use tidegate_model::command::{CommandKind, PICTURE_WANTED};
 use tidegate_model::{
     AccountId, CommandRecord, EventRecord, InstrumentId, PrincipalId, SeqNo, SessionId, UnixNanos,
 };
@@ -20,9 +21,6 @@ pub const SEATS_MAX: usize = 16;
 pub const ORDERS_CAPACITY: usize = 1_024;
 /// Events that a session's ring holds: 1 MiB, some thousand orders that nobody looked after.
 pub const EVENTS_CAPACITY: usize = 4_096;
-/// The kind of a request for a whole picture of a book, beside those of [`CommandKind`]. The instrument's number is in the first
-/// four bytes of the body. It is no input: nothing of it is journaled.
-pub const PICTURE: u8 = u8::MAX;
 
 /// Whether a session may send this kind of command: orders, and nothing that administers.
 const fn is_for_sessions(kind: u8) -> bool {
@@ -60,17 +58,35 @@ pub enum SeatEnd {
 /// What the engine tells of a seat.
 #[derive(Debug, Default)]
 pub struct SeatStatus {
-    /// The input after which events go into the ring, plus one; 0 before that is known.
-    began: AtomicU64,
+    /// The last event that did not go into the ring.
+    before_seq: AtomicU64,
+    before_ordinal: AtomicU32,
+    /// Those are valid.
+    has_begun: AtomicBool,
+    has_left: AtomicBool,
     /// 0, 1 behind, 2 garbage.
     end: AtomicU8,
     kind: AtomicU8,
 }
 
 impl SeatStatus {
-    /// The last input whose events are not in the ring; `None` before the engine has seen the seat.
-    pub fn began(&self) -> Option<SeqNo> {
-        self.began.load(Ordering::Acquire).checked_sub(1).map(SeqNo)
+    /// The last event that did not go into the ring; `None` before the engine has seen the seat.
+    pub fn began(&self) -> Option<EventPosition> {
+        self.has_begun.load(Ordering::Acquire).then(|| EventPosition {
+            seq: SeqNo(self.before_seq.load(Ordering::Relaxed)),
+            ordinal: self.before_ordinal.load(Ordering::Relaxed),
+        })
+    }
+
+    /// True once the engine has given the seat up: [`Usher::take_gone`] has it.
+    pub fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Acquire)
+    }
+
+    fn begin(&self, before: EventPosition) {
+        self.before_seq.store(before.seq.0, Ordering::Relaxed);
+        self.before_ordinal.store(before.ordinal, Ordering::Relaxed);
+        self.has_begun.store(true, Ordering::Release);
     }
 
     /// Why the session is over, if it is.
@@ -111,7 +127,7 @@ pub struct Seat {
     pub status: Arc<SeatStatus>,
 }
 
-/// What the door asks the engine for.
+/// What the usher asks the engine for.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -124,7 +140,7 @@ enum Ask {
 
 /// The end of whoever lets sessions in.
 #[derive(Debug)]
-pub struct Door {
+pub struct Usher {
     asks: Producer<Ask>,
     gone: Consumer<Seat>,
 }
@@ -138,17 +154,17 @@ pub struct Seats {
 }
 
 /// Both ends.
-pub fn seats() -> (Door, Seats) {
+pub fn seats() -> (Usher, Seats) {
     // Each seat is asked for and given up once before its place is free again.
     let (asks, asks_in) = RingBuffer::new(2 * SEATS_MAX);
     let (gone_out, gone) = RingBuffer::new(SEATS_MAX);
     (
-        Door { asks, gone },
+        Usher { asks, gone },
         Seats { asks: asks_in, gone: gone_out, open: Vec::with_capacity(SEATS_MAX) },
     )
 }
 
-impl Door {
+impl Usher {
     /// Gives `seat` to the engine, which says in its status when it has it. Not more than [`SEATS_MAX`] may be open.
     ///
     /// # Errors
@@ -194,14 +210,14 @@ pub(super) enum SeatWork {
 }
 
 impl Seats {
-    /// Takes what the door asks; the session that is to be closed, if one is. Its seat is still there until [`Self::leave`].
+    /// Takes what the usher asks, `told` being the last event; the session that is to be closed, if one is. Its seat is still there until [`Self::leave`].
     #[inline]
-    pub(super) fn hear_door(&mut self, seq: SeqNo) -> Option<(SessionId, PrincipalId)> {
+    pub(super) fn hear_usher(&mut self, told: EventPosition) -> Option<(SessionId, PrincipalId)> {
         while let Ok(ask) = self.asks.pop() {
             match ask {
                 Ask::Open(seat) => {
-                    debug_assert!(self.open.len() < SEATS_MAX, "the door counts its sessions");
-                    seat.status.began.store(seq.0 + 1, Ordering::Release);
+                    debug_assert!(self.open.len() < SEATS_MAX, "the usher counts its sessions");
+                    seat.status.begin(told);
                     self.open.push(seat);
                 }
                 Ask::Close(session) => {
@@ -244,7 +260,7 @@ impl Seats {
                 ..sent
             }));
         }
-        if sent.kind == PICTURE {
+        if sent.kind == PICTURE_WANTED {
             let [a, b, c, d, ..] = sent.body;
             return Some(SeatWork::Picture(InstrumentId(u32::from_le_bytes([a, b, c, d]))));
         }
@@ -279,8 +295,10 @@ impl Seats {
     pub(super) fn leave(&mut self, session: SessionId) {
         if let Some(place) = self.place_of(session) {
             let seat = self.open.remove(place);
-            // As long as the ring is, no more seats can be open; the door takes them out.
+            let status = Arc::clone(&seat.status);
+            // It has room for as many seats as can be open; the usher takes them out.
             let _ = self.gone.push(seat);
+            status.has_left.store(true, Ordering::Release);
         }
     }
 }

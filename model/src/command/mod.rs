@@ -164,6 +164,10 @@ wire_enum!(
     }
 );
 
+/// The kind of what is no command, in a ring of them: whoever shares memory with the engine asks for a whole picture of a book. The
+/// instrument's number is in the first four bytes of the body. It is not journaled.
+pub const PICTURE_WANTED: u8 = u8::MAX;
+
 /// A command as it travels; the layout is in the head of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(16))]

@@ -138,7 +138,8 @@ fn trade(
     let mut tokens: Vec<_> = config.edge.tokens.iter().map(Token::entry).collect();
     let all = tokens.clone();
     let guest = tokens.pop().context("the guest has a token")?;
-    let edge_config = EdgeConfig { listen: edge_addr(), tokens: all, ..Default::default() };
+    let (listen, door) = (edge_addr(), config.door());
+    let edge_config = EdgeConfig { listen, door, tokens: all, ..Default::default() };
 
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in, AfterSession::End)?.context("the demo has a feed")?;

@@ -197,7 +197,8 @@ pub fn edge_config(config: &mut Config, out: &mut impl Write) -> Result<EdgeConf
     }
     let tokens = config.edge.tokens.iter().map(Token::entry).collect();
     let routes = config.routes.iter().map(|route| route.name.clone()).collect();
-    let edge = EdgeConfig { listen: config.edge.listen, tokens, routes, ..Default::default() };
+    let (listen, door) = (config.edge.listen, config.door());
+    let edge = EdgeConfig { listen, door, tokens, routes, ..Default::default() };
     // Before anything is recovered or written.
     edge.check().context("the configuration cannot be served")?;
     Ok(edge)

@@ -6,6 +6,7 @@ use crate::scope_text::ScopeText;
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tidegate_edge::TokenEntry;
 use tidegate_model::command::{
     ControlKind, LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_ESTIMATE, MAY_TRADE, Role, SetPrincipal,
@@ -20,13 +21,16 @@ pub struct Edge {
     /// Where gRPC listens.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
+    /// The socket at which processes of this machine come in that share memory with the engine; in the journal's folder if absent,
+    /// none if empty.
+    pub door: Option<PathBuf>,
     /// Who may change state.
     pub tokens: Vec<Token>,
 }
 
 impl Default for Edge {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7_800)), tokens: Vec::new() }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7_800)), door: None, tokens: Vec::new() }
     }
 }
 
