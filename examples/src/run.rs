@@ -1,15 +1,20 @@
-//! A strategy as a program of its own, over gRPC.
+//! A strategy as a program of its own, over gRPC or over shared memory.
 
 use crate::summary::{Summary, note};
 use crate::{Params, build};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tidegate_client::Client;
 use tidegate_client::proto::Instrument;
-use tidegate_client::strategy::{Live, Tally, trade, trade_in_lock_step};
+use tidegate_client::strategy::{
+    Live, Shared, Symbol, Tally, Wait, trade, trade_in_lock_step, trade_over_shared_memory,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
@@ -24,7 +29,7 @@ const SYMBOLS_MAX: usize = 32;
 /// Least time between two quotes of one symbol.
 const QUOTES_EVERY_MS: u32 = 10;
 
-/// An example strategy: trades over gRPC until it is told to stop, then cancels its orders and says what it did.
+/// An example strategy: trades over gRPC, or over shared memory, until it is told to stop, then cancels its orders and says what it did.
 #[derive(Clone, Debug, Parser)]
 struct Args {
     /// Where the server, or the backtest, listens.
@@ -34,6 +39,10 @@ struct Args {
     /// symbols, and it ends by itself.
     #[arg(long, conflicts_with_all = ["account", "symbols", "seconds"])]
     lock_step: bool,
+    /// Trade over memory shared with the server, which must be on this machine, in place of gRPC: the path of its door
+    /// (`[edge] door` in its configuration, by default door.sock in the journal's folder).
+    #[arg(long, value_name = "PATH", conflicts_with = "lock_step")]
+    door: Option<PathBuf>,
     /// The token that lets us trade.
     #[arg(
         long,
@@ -67,6 +76,11 @@ struct Args {
 pub async fn run(name: &'static str) -> Result<()> {
     let args = Args::parse();
     let params = Params::parse(args.param.iter().map(String::as_str))?.or("size", args.size);
+    if let Some(door) = &args.door {
+        let tally = args.over_shared_memory(name, door, params).await?;
+        let account = args.account.unwrap_or_default();
+        return print(&Summary::new(&tally, name, account, args.symbols.len()).line()?);
+    }
     let strategy = build(name, params)?;
     if args.lock_step {
         let client = Client::connect(&args.addr, None).await?;
@@ -86,12 +100,10 @@ pub async fn run(name: &'static str) -> Result<()> {
         note(format_args!("stopped before the symbols were there"));
         return print(&Summary::new(&Tally::default(), name, account, 0).line()?);
     }
-    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let live = Live {
         account,
         instruments,
-        // Unique over restarts too: the names begin with the time at which we started.
-        prefix: format!("{}-{:x}", &name[..3], started.as_millis()),
+        prefix: prefix(name)?,
         min_interval_ms: QUOTES_EVERY_MS,
         note,
     };
@@ -113,7 +125,47 @@ fn print(line: &str) -> Result<()> {
     }
 }
 
+/// What orders are called: unique over restarts too, for it begins with the time at which we started.
+fn prefix(name: &str) -> Result<String> {
+    let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(format!("{}-{:x}", &name[..3], started.as_millis()))
+}
+
 impl Args {
+    /// Trades at the server's door, on a thread of its own.
+    async fn over_shared_memory(
+        &self,
+        name: &'static str,
+        door: &Path,
+        params: Params,
+    ) -> Result<Tally> {
+        let symbols = self.symbols.iter().map(|symbol| Symbol::new(symbol));
+        let shared = Shared {
+            door: door.to_path_buf(),
+            token: self.token.clone().unwrap_or_default(),
+            account: self.account.unwrap_or_default(),
+            symbols: symbols.collect::<Result<_, _>>()?,
+            prefix: prefix(name)?,
+            wait: Wait::default(),
+            note,
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let stop_inner = Arc::clone(&stop);
+        let mut trading = tokio::task::spawn_blocking(move || {
+            Ok::<_, anyhow::Error>(trade_over_shared_memory(
+                shared,
+                build(name, params)?,
+                &stop_inner,
+            )?)
+        });
+        tokio::select! {
+            ended = &mut trading => return Ok(ended??),
+            stopped = stopped(self.seconds) => stopped?,
+        }
+        stop.store(true, Ordering::Relaxed);
+        Ok(trading.await??)
+    }
+
     /// Finds the instruments to trade. A feed defines them as it starts, so they may take a moment to be there.
     async fn instruments(&self, client: &Client) -> Result<Vec<Instrument>> {
         let until = Instant::now() + SYMBOLS_WAIT;
@@ -195,6 +247,8 @@ mod tests {
             ("--token t", false),
             ("--lock-step --addr 127.0.0.1:1", true),
             ("--lock-step --account 1", false),
+            ("--account 1 --token t --door data/journal/door.sock", true),
+            ("--lock-step --door data/journal/door.sock", false),
         ] {
             let args = Args::try_parse_from(format!("strategy {line}").split(' '));
             assert_eq!(args.is_ok(), is_good, "{line}");

@@ -257,18 +257,18 @@ fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(bytes).context("it is not text in UTF-8")
 }
 
-/// The socket at which processes come in that share memory with the engine, if there is one. Where the journal's folder has a
-/// name that no socket's address has room for, there is none unless it is asked for.
-pub fn door(&self) -> Option<PathBuf> {
-    match &self.edge.door {
-        Some(path) if path.as_os_str().is_empty() => None,
-        Some(path) => Some(path.clone()),
-        None => Some(self.journal.dir.join("door.sock"))
-            .filter(|path| path.as_os_str().len() <= DOOR_LEN_MAX),
-    }
-}
-
 impl Config {
+    /// The socket at which processes come in that share memory with the engine, if there is one. Where the journal's folder has a
+    /// name that no socket's address has room for, there is none unless it is asked for.
+    pub fn door(&self) -> Option<PathBuf> {
+        match &self.edge.door {
+            Some(path) if path.as_os_str().is_empty() => None,
+            Some(path) => Some(path.clone()),
+            None => Some(self.journal.dir.join("door.sock"))
+                .filter(|path| path.as_os_str().len() <= DOOR_LEN_MAX),
+        }
+    }
+
     /// The file that stops everything when somebody makes it.
     pub fn kill_file(&self) -> PathBuf {
         self.risk.kill_file.clone().unwrap_or_else(|| self.journal.dir.join(kill::FILE_NAME))

@@ -23,7 +23,7 @@ pub use desk::{Desk, Full, Holding, Request};
 pub use live::{Live, trade};
 pub use lock_step::trade_in_lock_step;
 pub use records::Numbers;
-pub use shared::{Shared, SharedError, trade_over_shared_memory};
+pub use shared::{Shared, SharedError, Wait, trade_over_shared_memory};
 pub use tally::Tally;
 
 pub use tidegate_model::command::TimeInForce;

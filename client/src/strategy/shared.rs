@@ -19,8 +19,23 @@ use tidegate_shm::{Attach, Ended, Next, SendError, Session, ShmError};
 const GOODBYE: Duration = Duration::from_secs(3);
 /// How long a request may find the ring of orders full: the engine is held, or gone.
 const FULL_MAX: Duration = Duration::from_secs(5);
-/// Looks in vain before the thread offers its core to others, if it does not spin.
+/// Looks in vain before a thread that does not spin gives way to others, and before one that may sleep does.
 const LOOKS_BEFORE_YIELD: u32 = 64;
+const LOOKS_BEFORE_SLEEP: u32 = 256;
+/// How long it sleeps then.
+const NAP: Duration = Duration::from_micros(50);
+
+/// What to do while there is nothing to hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Look again at once: for a core of its own.
+    Spin,
+    /// Offer the core to others between looks.
+    Yield,
+    /// Sleep for some microseconds after some hundred looks.
+    #[default]
+    Park,
+}
 
 /// How a strategy trades over shared memory.
 #[derive(Clone, Debug)]
@@ -35,8 +50,8 @@ pub struct Shared {
     pub symbols: Vec<Symbol>,
     /// What its orders are called, with a number behind: unique for the account's day, 1 to 15 printable ASCII characters.
     pub prefix: String,
-    /// Looks for news without ever offering its core to others: for a core of its own.
-    pub spins: bool,
+    /// What to do while there is nothing to hear.
+    pub wait: Wait,
     /// Hears remarks for people.
     pub note: fn(fmt::Arguments<'_>),
 }
@@ -80,7 +95,7 @@ pub fn trade_over_shared_memory<S: Strategy>(
         session,
     };
     host.hear(&Heard::Start);
-    host.run(shared.spins, stop)?;
+    host.run(shared.wait, stop)?;
     host.close()
 }
 
@@ -113,7 +128,7 @@ struct Host<S> {
 }
 
 impl<S: Strategy> Host<S> {
-    fn run(&mut self, spins: bool, stop: &AtomicBool) -> Result<(), SharedError> {
+    fn run(&mut self, wait: Wait, stop: &AtomicBool) -> Result<(), SharedError> {
         let mut looks = 0u32;
         while !stop.load(Ordering::Relaxed) {
             let mut is_idle = true;
@@ -135,10 +150,11 @@ impl<S: Strategy> Host<S> {
                 is_idle = false;
             }
             looks = if is_idle { looks.saturating_add(1) } else { 0 };
-            if is_idle && !spins && looks > LOOKS_BEFORE_YIELD {
-                std::thread::yield_now();
-            } else if is_idle {
-                std::hint::spin_loop();
+            match wait {
+                _ if !is_idle => {}
+                Wait::Park if looks > LOOKS_BEFORE_SLEEP => std::thread::sleep(NAP),
+                Wait::Park | Wait::Yield if looks > LOOKS_BEFORE_YIELD => std::thread::yield_now(),
+                _ => std::hint::spin_loop(),
             }
         }
         Ok(())

@@ -217,7 +217,10 @@ impl Session {
                 Some(Kind::Begin) => break,
                 Some(Kind::Refused | Kind::Ended) => return Err(refused(&packet)?),
                 _ => {
-                    return Err(ShmError::Protocol(format!("it goes on with {}", packet.head.kind)));
+                    return Err(ShmError::Protocol(format!(
+                        "it goes on with {}",
+                        packet.head.kind
+                    )));
                 }
             }
         }

@@ -129,10 +129,6 @@ pub struct Seat {
 
 /// What the usher asks the engine for.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it travels by value, so that nobody allocates or frees"
-)]
 enum Ask {
     Open(Seat),
     Close(SessionId),
@@ -169,7 +165,6 @@ impl Usher {
     ///
     /// # Errors
     /// Gives it back if the engine takes none now.
-    #[expect(clippy::result_large_err, reason = "the seat is given back whole")]
     pub fn open(&mut self, seat: Seat) -> Result<(), Seat> {
         self.asks.push(Ask::Open(seat)).map_err(|error| match error {
             PushError::Full(Ask::Open(seat)) => seat,

@@ -34,7 +34,8 @@ use tidegate_model::market::MarketEventKind;
 use tidegate_model::{MarketEvent, PrincipalId, Symbol};
 
 /// Sees the whole system trade on this machine: a feed over loopback UDP (MoldUDP64), the engine with its journal,
-/// the gRPC edge, and two strategies in processes of their own, a market maker and a momentum trader.
+/// the gRPC edge, and two strategies in processes of their own: a market maker that shares memory with the engine, and a momentum
+/// trader over gRPC.
 ///
 /// At the end the journal is replayed from nothing, and the exit code is 0 only if both reached the same state.
 #[derive(Debug, clap::Args)]
@@ -139,12 +140,14 @@ fn trade(
     let all = tokens.clone();
     let guest = tokens.pop().context("the guest has a token")?;
     let (listen, door) = (edge_addr(), config.door());
+    let door_path = door.clone();
     let edge_config = EdgeConfig { listen, door, tokens: all, ..Default::default() };
 
     let (feed_in, feed_out) = runtime::feed_ring();
     let feed = Feed::bind(&config, feed_in, AfterSession::End)?.context("the demo has a feed")?;
     let line = feed.line_addr()?;
-    let show = Show { args, input, symbols, tokens: &tokens, stop, line, request_addr };
+    let door = door_path.as_deref();
+    let show = Show { args, input, symbols, door, tokens: &tokens, stop, line, request_addr };
     let mut system = System::start(&config, edge_config, feed_out)?;
     let edge = system.edge_addr;
     let played = writeln!(out, "gRPC       http://{edge} (reflection and health are on)")
@@ -178,6 +181,7 @@ struct Show<'a> {
     args: &'a DemoArgs,
     input: &'a Path,
     symbols: &'a [Symbol],
+    door: Option<&'a Path>,
     tokens: &'a [TokenEntry],
     stop: &'a AtomicBool,
     line: SocketAddr,
@@ -222,7 +226,8 @@ impl Show<'_> {
         system: &mut System,
         out: &mut impl Write,
     ) -> Result<Watched> {
-        let mut strategies = Strategies::start(system.edge_addr, self.tokens, self.symbols)?;
+        let mut strategies =
+            Strategies::start(system.edge_addr, self.door, self.tokens, self.symbols)?;
         let mut stages = StageFigures::new();
         let started = Instant::now();
         let watched = watch(self.args, system, feed, &mut strategies, &mut stages, self.stop, out);

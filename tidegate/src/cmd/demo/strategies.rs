@@ -1,9 +1,10 @@
-//! The demo's strategies: processes of their own that know nothing but an address and a token.
+//! The demo's strategies: processes of their own that know nothing but an address and a token. The first comes in at the door and
+//! shares memory with the engine, the others trade over gRPC.
 
 use anyhow::{Context, Result, bail};
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tidegate_edge::TokenEntry;
@@ -14,14 +15,22 @@ pub struct Strategies(Vec<(String, Child)>);
 
 impl Strategies {
     /// Starts one process a token, named as the token is, trading for the account of the token's principal.
-    pub fn start(edge: SocketAddr, tokens: &[TokenEntry], symbols: &[Symbol]) -> Result<Self> {
+    pub fn start(
+        edge: SocketAddr,
+        mut door: Option<&Path>,
+        tokens: &[TokenEntry],
+        symbols: &[Symbol],
+    ) -> Result<Self> {
         let symbols: Vec<_> = symbols.iter().map(Symbol::as_str).collect();
         let mut started = Self(Vec::new());
         for entry in tokens {
             let program = beside_us(&entry.name)?;
-            let child = Command::new(&program)
-                .arg("--addr")
-                .arg(format!("http://{edge}"))
+            let mut command = Command::new(&program);
+            match door.take() {
+                Some(door) => command.arg("--door").arg(door),
+                None => command.arg("--addr").arg(format!("http://{edge}")),
+            };
+            let child = command
                 .args(["--account", &entry.principal.to_string()])
                 .args(["--symbols", &symbols.join(",")])
                 // A token on the command line would be seen by everyone on the machine.
