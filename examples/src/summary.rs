@@ -24,7 +24,7 @@ pub struct Summary {
     pub fills: u64,
     /// Requests that were refused.
     pub rejects: u64,
-    /// Requests whose first answer was timed, from sending to hearing it, over gRPC and back.
+    /// Requests whose first answer was timed, from sending to hearing it.
     pub round_trips: u64,
     /// Half of them took at most this many microseconds.
     pub round_trip_p50_us: u64,

@@ -5,17 +5,19 @@ use std::fs;
 use toml::{Table, Value};
 
 /// A crate by its folder, and the crates of ours that it may use; `["*"]` is any.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("model", &[]),
+    ("ring", &[]),
     ("journal", &["model"]),
     ("risk", &["model"]),
     ("oms", &["model", "risk"]),
-    ("engine", &["model", "risk", "oms", "journal"]),
+    ("engine", &["model", "ring", "risk", "oms", "journal"]),
     ("replication", &["model", "journal", "engine"]),
     ("feed-handler", &["model"]),
-    ("client", &["model"]),
+    ("edge/shm", &["model", "ring"]),
+    ("client", &["model", "shm"]),
     ("adapters", &["model", "risk", "client"]),
-    ("edge", &["model", "engine", "client"]),
+    ("edge", &["model", "ring", "engine", "shm", "client"]),
     ("examples", &["client"]),
     ("sidecars/*", &["client"]),
     ("sim", &["model", "journal", "engine", "replication"]),

@@ -157,7 +157,7 @@ impl Report {
             writeln!(
                 out,
                 "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
-                format!("{}: order -> answer over gRPC", desk.name),
+                format!("{}: order -> answer", desk.name),
                 figure("round_trips"),
                 figure("round_trip_p50_us"),
                 figure("round_trip_p99_us"),
