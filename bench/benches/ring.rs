@@ -81,6 +81,7 @@ fn main() {
     println!("ring: two threads on cores {} and {}; nanoseconds there and back", one.id, other.id);
     for _ in 0..3 {
         there_and_back::<Rtrb<8>>("rtrb, 64 bytes", one, other);
+        there_and_back::<Queue<7>>("queue, 56 bytes", one, other);
         there_and_back::<Queue<8>>("queue, 64 bytes", one, other);
         there_and_back::<Broadcast>("broadcast, 56 bytes", one, other);
         there_and_back::<Rtrb<20>>("rtrb, 160 bytes", one, other);
@@ -91,6 +92,7 @@ fn main() {
     println!("ring: streaming, million messages a second");
     for _ in 0..3 {
         streaming::<Rtrb<8>>("rtrb, 64 bytes", one, other);
+        streaming::<Queue<7>>("queue, 56 bytes", one, other);
         streaming::<Queue<8>>("queue, 64 bytes", one, other);
         streaming::<Rtrb<32>>("rtrb, 256 bytes", one, other);
         streaming::<Queue<32>>("queue, 256 bytes", one, other);

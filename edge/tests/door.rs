@@ -402,17 +402,20 @@ async fn a_client_that_writes_random_bytes_harms_nobody_but_itself() {
             let (socket, welcome, memory) = by_hand(&path);
             sessions += 1;
             let words = memory.words();
-            // Mostly the kinds of orders with random bodies, so that it is not over at once.
-            for _ in 0..20_000 {
-                let slot = (bits() % u64::from(welcome.orders_capacity)) as usize;
-                let from = slot * size_of::<CommandRecord>().next_multiple_of(64) / 8;
-                for word in 1..20 {
+            // Orders of random bodies, one after the other as a sender lays them, and anything anywhere.
+            let stride = (8 + size_of::<CommandRecord>()).next_multiple_of(64) / 8;
+            for n in 0..20_000u64 {
+                let from = 8 + (n % u64::from(welcome.orders_capacity)) as usize * stride;
+                for word in 2..21 {
                     let value = if bits() % 3 == 0 { 0 } else { bits() };
                     words[from + word].store(value, Ordering::Relaxed);
                 }
-                words[from].store(1 + bits() % 4, Ordering::Release);
-                let anywhere = (bits() % words.len() as u64) as usize;
-                words[anywhere].store(bits() % 200, Ordering::Relaxed);
+                words[from + 1].store(1 + bits() % 4, Ordering::Relaxed);
+                words[from].store(n + 1, Ordering::Release);
+                if bits() % 16 == 0 {
+                    let anywhere = (bits() % words.len() as u64) as usize;
+                    words[anywhere].store(bits() % 200, Ordering::Relaxed);
+                }
             }
             drop(socket);
         }

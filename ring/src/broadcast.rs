@@ -81,7 +81,7 @@ impl<T: Pod> Writer<T> {
         let slot = self.slots.at(self.next);
         slot[0].store(2 * self.next + 1, Ordering::Relaxed);
         fence(Ordering::Release);
-        store(&slot[1..], message, 0);
+        store(&slot[1..], message);
         slot[0].store(2 * self.next + 2, Ordering::Release);
         self.next += 1;
         self.slots.memory().words()[self.written].store(self.next, Ordering::Release);
@@ -119,7 +119,7 @@ impl<T: Pod> Reader<T> {
             return Next::Empty;
         }
         if before == whole {
-            let message: T = load(&slot[1..], 0);
+            let message: T = load(&slot[1..]);
             fence(Ordering::Acquire);
             if slot[0].load(Ordering::Relaxed) == whole {
                 if !may_see(&message) {

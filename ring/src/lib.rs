@@ -1,8 +1,8 @@
 //! Rings between threads, and between processes that trust each other with nothing but the memory they share.
 //!
-//! * [`queue`]: one sender, one receiver, every message once; full is an error for the sender. A message lies in whole cache
-//!   lines and says itself whether it is there: its first word is never zero, and an empty slot's is. So one line goes from core
-//!   to core for a message of 64 bytes, where a counter beside the messages makes it two.
+//! * [`queue`]: one sender, one receiver, every message once; full is an error for the sender. What says that a message is there
+//!   lies in its own cache line, so one line goes from core to core for a message of 56 bytes, where a counter beside the messages
+//!   makes it two.
 //! * [`broadcast`]: one writer who never waits, any number of readers; who is overtaken is told by how much.
 //! * [`Memory`]: where they lie: private to the process, or a sealed memory file whose descriptor is handed to another process.
 //!

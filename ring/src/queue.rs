@@ -1,17 +1,20 @@
 //! One sender, one receiver, every message once and in order.
 //!
-//! A place is empty while its first word is zero. The sender writes the other words, then the first; the receiver takes a copy and
-//! clears the first. There are no counters: neither end believes anything that the other could have written.
+//! Each place has a version in front of its message, in the same cache line: message number `n`, counted from 0, is there when the
+//! version is `n + 1`. So a message that fits the line goes from core to core with it, where a counter of all messages makes it
+//! two lines. How far the receiver has come is a counter of its own, which the sender looks at only when the ring may be full.
+//!
+//! Neither end believes what the other could have written: a version is compared with the one that must come, and a counter that
+//! cannot be is no room.
 
 use crate::memory::{Memory, MemoryError};
-use crate::slots::{Slots, first_word, first_word_mut, load, store};
+use crate::slots::{LINE, Slots, load, store};
 use bytemuck::Pod;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How far the sender looks ahead for room: places are emptied in order, so if one is empty, those before it are. It asks for a
-/// line that the receiver has once for so many messages.
-const AHEAD: u64 = 16;
+/// Bytes in front of the places: a line with the number of messages taken.
+const HEAD_LEN: usize = LINE * 8;
 
 /// The queue has no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,22 +24,25 @@ pub struct Full;
 /// The sending end.
 #[derive(Debug)]
 pub struct Sender<T> {
-    slots: Slots<T, 0>,
+    slots: Slots<T, 1>,
+    /// The word of the memory that counts what was taken.
+    taken: usize,
     next: u64,
-    /// Places from `next` on that are known to be empty.
-    free: u64,
+    /// The first message for which there may be no room.
+    until: u64,
 }
 
 /// The receiving end.
 #[derive(Debug)]
 pub struct Receiver<T> {
-    slots: Slots<T, 0>,
+    slots: Slots<T, 1>,
+    taken: usize,
     next: u64,
 }
 
 /// Bytes that a queue of `capacity` messages lies on.
 pub const fn len<T: Pod>(capacity: usize) -> usize {
-    Slots::<T, 0>::len(capacity)
+    HEAD_LEN + Slots::<T, 1>::len(capacity)
 }
 
 /// Both ends of a queue within this process.
@@ -57,44 +63,38 @@ impl<T: Pod> Sender<T> {
     /// # Panics
     /// If the capacity is not a power of two, `at` does not begin a cache line, or the memory is too short.
     pub fn new(memory: Arc<Memory>, at: usize, capacity: usize) -> Self {
-        Self { slots: Slots::new(memory, at, capacity), next: 0, free: 0 }
+        let slots = Slots::new(memory, at + HEAD_LEN, capacity);
+        Self { slots, taken: at / 8, next: 0, until: capacity as u64 }
     }
 
     /// Sends a message; it never waits.
     ///
     /// # Errors
     /// [`Full`]: nothing is sent.
-    ///
-    /// # Panics
-    /// If the message's first word is zero: nobody would ever see it.
     #[inline]
     pub fn push(&mut self, message: &T) -> Result<(), Full> {
-        let first = first_word(message);
-        assert!(first != 0, "a message begins with a word that is not zero");
-        if self.free == 0 && !self.find_room() {
+        if self.next == self.until && !self.has_room(1) {
             return Err(Full);
         }
         let slot = self.slots.at(self.next);
-        store(slot, message, 1);
-        slot[0].store(first, Ordering::Release);
+        store(&slot[1..], message);
         self.next += 1;
-        self.free -= 1;
+        slot[0].store(self.next, Ordering::Release);
         Ok(())
     }
 
     /// True if there is room for `count` messages.
     pub fn has_room(&mut self, count: u64) -> bool {
-        let is_empty = |at: u64| self.slots.at(self.next + at)[0].load(Ordering::Acquire) == 0;
-        if self.free < count && count <= self.slots.capacity() && is_empty(count - 1) {
-            self.free = count;
+        if self.until - self.next >= count {
+            return true;
         }
-        self.free >= count
-    }
-
-    #[inline]
-    fn find_room(&mut self) -> bool {
-        let ahead = AHEAD.min(self.slots.capacity());
-        [ahead, 1].into_iter().any(|count| self.has_room(count))
+        let taken = self.slots.memory().words()[self.taken].load(Ordering::Acquire);
+        // Whoever shares the memory may have written anything: more than was sent, or less than was known before.
+        let until = taken.saturating_add(self.slots.capacity());
+        if taken <= self.next && until > self.until {
+            self.until = until;
+        }
+        self.until - self.next >= count
     }
 
     /// True once the receiver of this process has gone. Of one in another process nothing is known here.
@@ -110,38 +110,31 @@ impl<T: Pod> Receiver<T> {
     /// # Panics
     /// If the capacity is not a power of two, `at` does not begin a cache line, or the memory is too short.
     pub fn new(memory: Arc<Memory>, at: usize, capacity: usize) -> Self {
-        Self { slots: Slots::new(memory, at, capacity), next: 0 }
+        Self { slots: Slots::new(memory, at + HEAD_LEN, capacity), taken: at / 8, next: 0 }
     }
 
     /// Takes the next message, if there is one.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
         let slot = self.slots.at(self.next);
-        let first = slot[0].load(Ordering::Acquire);
-        if first == 0 {
+        if slot[0].load(Ordering::Acquire) != self.next + 1 {
             return None;
         }
-        let mut message: T = load(slot, 1);
-        *first_word_mut(&mut message) = first;
-        slot[0].store(0, Ordering::Release);
+        let message = load(&slot[1..]);
         self.next += 1;
+        self.slots.memory().words()[self.taken].store(self.next, Ordering::Release);
         Some(message)
     }
 
     /// True if there is nothing to take.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.slots.at(self.next)[0].load(Ordering::Acquire) == 0
+        self.slots.at(self.next)[0].load(Ordering::Acquire) != self.next + 1
     }
 
     /// True once the sender of this process has gone. Of one in another process nothing is known here.
     #[inline]
     pub fn is_abandoned(&self) -> bool {
         Arc::strong_count(self.slots.memory()) < 2
-    }
-
-    /// Messages that it holds at most.
-    pub fn capacity(&self) -> u64 {
-        self.slots.capacity()
     }
 }

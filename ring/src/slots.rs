@@ -68,34 +68,22 @@ impl<T: Pod, const HEAD: usize> Slots<T, HEAD> {
     }
 }
 
-/// Stores the words of `message` from number `from` on; in any order.
+/// Stores the words of `message`, in any order.
 #[inline(always)]
-pub(crate) fn store<T: Pod>(words: &[AtomicU64], message: &T, from: usize) {
+pub(crate) fn store<T: Pod>(words: &[AtomicU64], message: &T) {
     let source: &[u64] = bytemuck::cast_slice(std::slice::from_ref(message));
-    for (word, value) in words.iter().zip(source).skip(from) {
+    for (word, value) in words.iter().zip(source) {
         word.store(*value, Ordering::Relaxed);
     }
 }
 
-/// Loads a message, all words but those before `from`, in any order.
+/// Loads a message, its words in any order.
 #[inline(always)]
-pub(crate) fn load<T: Pod>(words: &[AtomicU64], from: usize) -> T {
+pub(crate) fn load<T: Pod>(words: &[AtomicU64]) -> T {
     let mut message = T::zeroed();
     let target: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut message));
-    for (value, word) in target.iter_mut().zip(words).skip(from) {
+    for (value, word) in target.iter_mut().zip(words) {
         *value = word.load(Ordering::Relaxed);
     }
     message
-}
-
-/// The first word of `message`.
-#[inline(always)]
-pub(crate) fn first_word<T: Pod>(message: &T) -> u64 {
-    bytemuck::cast_slice(std::slice::from_ref(message))[0]
-}
-
-/// The same, to be written.
-#[inline(always)]
-pub(crate) fn first_word_mut<T: Pod>(message: &mut T) -> &mut u64 {
-    &mut bytemuck::cast_slice_mut(std::slice::from_mut(message))[0]
 }

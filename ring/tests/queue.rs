@@ -9,7 +9,7 @@ use tidegate_ring::{Access, Memory};
 
 /// A message of `N` words, told by one number.
 fn message<const N: usize>(n: u64) -> [u64; N] {
-    std::array::from_fn(|at| n.wrapping_mul(2 * at as u64 + 1) + u64::from(at == 0))
+    std::array::from_fn(|at| n.wrapping_mul(2 * at as u64 + 1))
 }
 
 #[derive(Clone, Debug)]
@@ -90,19 +90,29 @@ fn between_threads_nothing_is_torn_lost_or_repeated() {
     assert!(receiver.is_empty() && receiver.is_abandoned());
 }
 
+/// A counter that cannot be is no room: what was not taken is never overwritten.
+#[test]
+fn a_receiver_that_lies_about_what_it_took_gets_no_more() {
+    let memory = Arc::new(Memory::private(len::<[u64; 7]>(4)).expect("memory"));
+    let mut sender = Sender::<[u64; 7]>::new(Arc::clone(&memory), 0, 4);
+    (0..4).for_each(|n| sender.push(&message(n)).expect("room"));
+    for lie in [5, 100, u64::MAX, u64::MAX - 3] {
+        memory.words()[0].store(lie, Relaxed);
+        assert_eq!(sender.push(&message(9)), Err(Full), "{lie}");
+    }
+    memory.words()[0].store(3, Relaxed);
+    assert_eq!((sender.has_room(3), sender.has_room(4)), (true, false));
+    memory.words()[0].store(1, Relaxed);
+    (4..7).for_each(|n| sender.push(&message(n)).expect("what was known stays"));
+    assert_eq!(sender.push(&message(7)), Err(Full));
+}
+
 #[test]
 fn an_end_knows_that_the_other_has_gone() {
     let (sender, receiver) = queue::<[u64; 8]>(4).expect("memory");
     assert!(!sender.is_abandoned() && !receiver.is_abandoned());
     drop(receiver);
     assert!(sender.is_abandoned());
-}
-
-#[test]
-#[should_panic(expected = "not zero")]
-fn a_message_that_looks_like_an_empty_place_is_refused() {
-    let (mut sender, _receiver) = queue::<[u64; 8]>(4).expect("memory");
-    let _ = sender.push(&[0; 8]);
 }
 
 /// Whoever shares the memory writes whatever it likes, whenever it likes: both our ends go on, and what the receiver takes is one copy.
@@ -121,17 +131,18 @@ fn a_scribbler_can_neither_stop_nor_confuse_us() {
         for _ in 0..2_000_000 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let at = (random >> 33) as usize % theirs.words().len();
-            theirs.words()[at].store(if random & 64 == 0 { 0 } else { random }, Relaxed);
+            // Mostly small numbers: what versions and counters look like.
+            theirs.words()[at].store(if random & 64 == 0 { random } else { random >> 50 }, Relaxed);
         }
     });
     let (mut taken, mut sent, mut full) = (0u64, 0u64, 0u64);
     while !scribbling.is_finished() {
-        taken += u64::from(receiver.pop().is_some_and(|message| message[0] != 0));
+        taken += u64::from(receiver.pop().is_some());
         match sender.push(&message(sent)) {
             Ok(()) => sent += 1,
             Err(Full) => full += 1,
         }
     }
     scribbling.join().expect("it only writes");
-    assert!(taken > 0 && sent > 0, "{taken} taken, {sent} sent, {full} times full");
+    assert!(sent >= capacity as u64, "{taken} taken, {sent} sent, {full} times full");
 }
