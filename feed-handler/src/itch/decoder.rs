@@ -3,6 +3,7 @@
 use super::messages::*;
 use super::{LOT_SIZE_NANO, NANOS_PER_DAY, Stock, TICK_SIZE_NANO};
 use crate::error::MessageError;
+use core::ops::Range;
 use tidegate_model::market::{self, Definition, MarketEvent, MarketEventKind, Side, TradingStatus};
 use tidegate_model::{Lots, Symbol, Ticks, UnixNanos};
 
@@ -23,7 +24,7 @@ pub struct Decoder {
     midnight: u64,
     messages: u64,
     /// The symbol each locate is bound to, as on the wire; 0: none yet. Boxed: half a megabyte.
-    bound: Box<[u64]>,
+    bound: Box<[u64; LOCATES]>,
 }
 
 /// How many messages of each type were seen, by type byte.
@@ -67,6 +68,7 @@ impl Decoder {
     /// If `midnight` is so late that the times of its day do not fit 64 bits (the year 2554).
     pub fn new(midnight: UnixNanos) -> Self {
         let bound = vec![0; LOCATES].into_boxed_slice();
+        let bound = bound.try_into().expect("there is one for each locate");
         let mut decoder = Self { midnight: 0, messages: 0, bound };
         decoder.begin_session(midnight);
         decoder
@@ -112,63 +114,69 @@ impl Decoder {
         mut emit: impl FnMut(MarketEvent),
     ) -> Result<(), MessageError> {
         self.messages += 1;
+        match self.plain(message) {
+            Some(event) => {
+                emit(event);
+                Ok(())
+            }
+            None => self.decode_rare(message, &mut emit),
+        }
+    }
+
+    /// The event of a message as [`PLAIN`] says; none if there is more to say about it.
+    ///
+    /// Which of these types comes next and which side it names is a coin toss in real flow, so no branch depends on it.
+    #[inline(always)]
+    fn plain(&self, message: &[u8]) -> Option<MarketEvent> {
+        let head: &[u8; OrderDelete::LEN] = message.first_chunk()?;
+        let tail: &[u8; OrderDelete::LEN] = message.last_chunk()?;
+        let plain = &PLAIN[head[0] as usize];
+        let header = Header::read(head);
+        let side = tail[SIDE];
+        let stock = u64::read(&tail[STOCK]);
+        let other_stock = (self.bound[header.stock_locate as usize] ^ stock) & plain.names_stock;
+        // 0 if it is one of the two.
+        let no_side = u64::from(side ^ b'B') * u64::from(side ^ b'S') & plain.names_stock;
+        let is_late = header.timestamp >= NANOS_PER_DAY;
+        if message.len() != plain.len as usize || other_stock | no_side != 0 || is_late {
+            return None;
+        }
+        let ts_event = self.time(&header);
+        let side = Side::Buy.wire() + u8::from(side == b'S');
+        let qty = u32::from_be_bytes(word(tail, plain.qty_at)) & plain.qty;
+        let price = u32::read(&tail[PRICE]) & plain.price;
+        Some(MarketEvent {
+            kind: plain.kind,
+            side: side & plain.names_stock as u8,
+            flags: 0,
+            channel_id: u32::from(header.stock_locate),
+            ts_event,
+            ts_recv: ts_event,
+            order_ref: u64::read(&head[ORDER_REF]),
+            price: ticks(price),
+            qty: lots(qty),
+            aux: u64::from_be_bytes(word(tail, plain.aux_at)) & plain.aux,
+            feed_seq: self.messages,
+        })
+    }
+
+    /// The types that make up less than two in a hundred messages, the first order of a stock, and what is wrong; kept out of the
+    /// hot loop.
+    #[inline(never)]
+    fn decode_rare(
+        &mut self,
+        message: &[u8],
+        emit: &mut impl FnMut(MarketEvent),
+    ) -> Result<(), MessageError> {
         let Some(&kind) = message.first() else { return Err(MessageError::Empty) };
         match kind {
             AddOrder::KIND => {
                 let m = AddOrder::read_checked(message)?;
-                let side = side_of(kind, m.side)?;
-                let mut event = self.event(kind, MarketEventKind::Add, &m.header)?;
-                self.bind(kind, &m.header, m.stock, &mut emit)?;
-                event.side = side;
-                event.order_ref = m.order_ref;
-                event.price = ticks(m.price);
-                event.qty = lots(m.shares);
-                emit(event);
+                side_of(kind, m.side)?;
+                self.check_time(kind, &m.header)?;
+                self.bind(kind, &m.header, m.stock, emit)?;
+                emit(self.plain(message).expect("length, side, time and stock were checked"));
             }
-            OrderDelete::KIND => {
-                let m = OrderDelete::read_checked(message)?;
-                let mut event = self.event(kind, MarketEventKind::Delete, &m.header)?;
-                event.order_ref = m.order_ref;
-                emit(event);
-            }
-            OrderExecuted::KIND => {
-                let m = OrderExecuted::read_checked(message)?;
-                let mut event = self.event(kind, MarketEventKind::Execute, &m.header)?;
-                event.order_ref = m.order_ref;
-                event.qty = lots(m.shares);
-                event.aux = m.match_number;
-                emit(event);
-            }
-            OrderReplace::KIND => {
-                let m = OrderReplace::read_checked(message)?;
-                let mut event = self.event(kind, MarketEventKind::Replace, &m.header)?;
-                event.order_ref = m.order_ref;
-                event.price = ticks(m.price);
-                event.qty = lots(m.shares);
-                event.aux = m.new_order_ref;
-                emit(event);
-            }
-            OrderCancel::KIND => {
-                let m = OrderCancel::read_checked(message)?;
-                let mut event = self.event(kind, MarketEventKind::Reduce, &m.header)?;
-                event.order_ref = m.order_ref;
-                event.qty = lots(m.shares);
-                emit(event);
-            }
-            _ => return self.decode_rare(kind, message, &mut emit),
-        }
-        Ok(())
-    }
-
-    /// The types that make up less than two in a hundred messages, kept out of the hot loop.
-    #[inline(never)]
-    fn decode_rare(
-        &mut self,
-        kind: u8,
-        message: &[u8],
-        emit: &mut impl FnMut(MarketEvent),
-    ) -> Result<(), MessageError> {
-        match kind {
             AddOrderAttributed::KIND => {
                 let m = AddOrderAttributed::read_checked(message)?;
                 let side = side_of(kind, m.side)?;
@@ -295,6 +303,12 @@ impl Decoder {
     }
 
     #[inline(always)]
+    fn time(&self, header: &Header) -> UnixNanos {
+        // Cannot wrap: `new` left room for a day.
+        UnixNanos(self.midnight.wrapping_add(header.timestamp))
+    }
+
+    #[inline(always)]
     fn event(
         &self,
         kind: u8,
@@ -302,8 +316,7 @@ impl Decoder {
         header: &Header,
     ) -> Result<MarketEvent, MessageError> {
         self.check_time(kind, header)?;
-        // Cannot wrap: `new` left room for a day.
-        let ts_event = UnixNanos(self.midnight.wrapping_add(header.timestamp));
+        let ts_event = self.time(header);
         Ok(MarketEvent {
             kind: event_kind.wire(),
             side: 0,
@@ -370,6 +383,80 @@ impl Decoder {
         );
         Ok(())
     }
+}
+
+/// Where a type keeps what its event says. All fields but the reference are counted from the end, where the types agree most.
+#[derive(Clone, Copy)]
+struct Plain {
+    /// Bits of the fields that the type has: all or none.
+    aux: u64,
+    names_stock: u64,
+    qty: u32,
+    price: u32,
+    /// Of its event, on the wire.
+    kind: u8,
+    /// Bytes of the message; 0 for types that are not plain.
+    len: u8,
+    /// Where `qty` and `aux` are in the last bytes.
+    qty_at: u8,
+    aux_at: u8,
+}
+
+/// Types that make up nearly all of a day, and whose events say what their fields say.
+static PLAIN: [Plain; 256] = {
+    let none =
+        Plain { aux: 0, names_stock: 0, qty: 0, price: 0, kind: 0, len: 0, qty_at: 0, aux_at: 0 };
+    let (add, execute) = (MarketEventKind::Add.wire(), MarketEventKind::Execute.wire());
+    let (reduce, delete) = (MarketEventKind::Reduce.wire(), MarketEventKind::Delete.wire());
+    let replace = MarketEventKind::Replace.wire();
+    let (all, wide) = (u32::MAX, u64::MAX);
+    let mut table = [none; 256];
+    table[AddOrder::KIND as usize] = Plain {
+        kind: add,
+        len: AddOrder::LEN as u8,
+        names_stock: wide,
+        price: all,
+        qty: all,
+        qty_at: 3,
+        ..none
+    };
+    table[OrderExecuted::KIND as usize] = Plain {
+        kind: execute,
+        len: OrderExecuted::LEN as u8,
+        qty: all,
+        qty_at: 7,
+        aux: wide,
+        aux_at: 11,
+        ..none
+    };
+    table[OrderCancel::KIND as usize] =
+        Plain { kind: reduce, len: OrderCancel::LEN as u8, qty: all, qty_at: 15, ..none };
+    table[OrderDelete::KIND as usize] = Plain { kind: delete, len: OrderDelete::LEN as u8, ..none };
+    table[OrderReplace::KIND as usize] = Plain {
+        kind: replace,
+        len: OrderReplace::LEN as u8,
+        price: all,
+        qty: all,
+        qty_at: 11,
+        aux: wide,
+        aux_at: 3,
+        ..none
+    };
+    table
+};
+
+/// Where plain types have their reference, from the beginning.
+const ORDER_REF: Range<usize> = 11..19;
+/// Where those that have a side, a stock and a price have them in the last bytes.
+const SIDE: usize = 2;
+const STOCK: Range<usize> = 7..15;
+const PRICE: Range<usize> = 15..19;
+
+/// `N` bytes from `at` on. The mask changes no place of [`PLAIN`] and keeps every other within the bytes.
+#[inline(always)]
+fn word<const N: usize>(bytes: &[u8; OrderDelete::LEN], at: u8) -> [u8; N] {
+    let at = usize::from(at) & (OrderDelete::LEN - N);
+    bytes[at..at + N].try_into().expect("the range has N bytes")
 }
 
 #[inline(always)]

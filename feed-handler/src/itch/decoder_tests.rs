@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::MessageError;
+use proptest::prelude::*;
 use tidegate_model::market::{
     FLAG_NON_PRINTABLE, MarketEvent, MarketEventKind as Kind, SYSTEM_START_OF_MARKET_HOURS, Side,
     TradingStatus,
@@ -154,4 +155,111 @@ fn unassigned_values_are_named() {
     check(BrokenTrade { header: late, match_number: 1 }.into(), "timestamp");
     assert_eq!(decoder.decode(&[], |_| ()), Err(MessageError::Empty));
     assert_eq!(decoder.decode(b"zzz", |_| ()), Err(MessageError::UnknownType { kind: b'z' }));
+}
+
+/// What [`Decoder::decode`] of a message of one of the frequent types must say, of its fields by name.
+fn told_by_fields(message: &Message) -> MarketEvent {
+    let header = message.header();
+    let ts_event = UnixNanos(MIDNIGHT.0 + header.timestamp);
+    let channel_id = header.stock_locate.into();
+    let event = MarketEvent { channel_id, ts_event, ts_recv: ts_event, ..MarketEvent::default() };
+    let (price, lots) = (|price: u32| Ticks(price.into()), |shares: u32| Lots(shares.into()));
+    match *message {
+        Message::AddOrder(m) => MarketEvent {
+            kind: Kind::Add.wire(),
+            side: if m.side == b'B' { Side::Buy.wire() } else { Side::Sell.wire() },
+            order_ref: m.order_ref,
+            price: price(m.price),
+            qty: lots(m.shares),
+            ..event
+        },
+        Message::OrderDelete(m) => {
+            MarketEvent { kind: Kind::Delete.wire(), order_ref: m.order_ref, ..event }
+        }
+        Message::OrderExecuted(m) => MarketEvent {
+            kind: Kind::Execute.wire(),
+            order_ref: m.order_ref,
+            qty: lots(m.shares),
+            aux: m.match_number,
+            ..event
+        },
+        Message::OrderCancel(m) => MarketEvent {
+            kind: Kind::Reduce.wire(),
+            order_ref: m.order_ref,
+            qty: lots(m.shares),
+            ..event
+        },
+        Message::OrderReplace(m) => MarketEvent {
+            kind: Kind::Replace.wire(),
+            order_ref: m.order_ref,
+            price: price(m.price),
+            qty: lots(m.shares),
+            aux: m.new_order_ref,
+            ..event
+        },
+        _ => unreachable!("the test makes no other"),
+    }
+}
+
+fn frequent_message() -> impl Strategy<Value = Message> {
+    let numbers = (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>());
+    let names = (1u16..4, prop_oneof![Just(AAPL), Just(*b"MSFT    ")], 0usize..3);
+    let times = prop_oneof![0..NANOS_PER_DAY, NANOS_PER_DAY - 1..NANOS_PER_DAY + 2];
+    (0..5, numbers, names, times).prop_map(
+        |(kind, numbers, (stock_locate, stock, side), timestamp)| {
+            let header = Header { stock_locate, tracking_number: numbers.0 as u16, timestamp };
+            let (order_ref, other, shares, price) = numbers;
+            match kind {
+                0 => {
+                    AddOrder { header, order_ref, side: b"BSX"[side], shares, stock, price }.into()
+                }
+                1 => OrderDelete { header, order_ref }.into(),
+                2 => OrderExecuted { header, order_ref, shares, match_number: other }.into(),
+                3 => OrderCancel { header, order_ref, shares }.into(),
+                _ => OrderReplace { header, order_ref, new_order_ref: other, shares, price }.into(),
+            }
+        },
+    )
+}
+
+proptest! {
+    /// The frequent types are decoded by a table of places: it says what the fields by name say, and refuses what is wrong.
+    #[test]
+    fn frequent_types_say_what_their_fields_say(
+        messages in prop::collection::vec((frequent_message(), 0usize..8), 1..40),
+    ) {
+        let mut decoder = Decoder::new(MIDNIGHT);
+        let mut bound = [None; 4];
+        for (message, cut) in messages {
+            let mut bytes = Vec::new();
+            message.write_to(&mut bytes);
+            let whole = bytes.len();
+            match cut {
+                0 => bytes.truncate(whole - 1),
+                1 => bytes.push(0),
+                _ => {}
+            }
+            let mut events = Vec::new();
+            let outcome = decoder.decode(&bytes, |event| events.push(event));
+            let header = message.header();
+            let bound = &mut bound[header.stock_locate as usize];
+            let add = match message { Message::AddOrder(add) => Some(add), _ => None };
+            let is_late = header.timestamp >= NANOS_PER_DAY;
+            let is_bad = is_late || add.is_some_and(|add| add.side == b'X');
+            if bytes.len() != whole || is_bad || add.is_some_and(|a| bound.is_some_and(|b| b != a.stock)) {
+                prop_assert!(outcome.is_err(), "{:?} is refused", message);
+                prop_assert!(events.is_empty());
+                continue;
+            }
+            prop_assert_eq!(outcome, Ok(()));
+            let defines = add.is_some() && bound.is_none();
+            if let Some(add) = add {
+                *bound = Some(add.stock);
+            }
+            let want = MarketEvent { feed_seq: decoder.messages(), ..told_by_fields(&message) };
+            prop_assert_eq!(events.len(), 1 + usize::from(defines));
+            prop_assert_eq!(events[0].definition().is_some(), defines);
+            prop_assert_eq!(events.last(), Some(&want));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::Stock;
 use crate::error::MessageError;
 
 /// A fixed-size field at a fixed offset.
-trait Field: Sized + Copy {
+pub(super) trait Field: Sized + Copy {
     fn read(bytes: &[u8]) -> Self;
     fn write(self, bytes: &mut [u8]);
 }
@@ -55,7 +55,7 @@ const TIMESTAMP_MAX: u64 = (1 << 48) - 1;
 
 impl Header {
     #[inline(always)]
-    fn read<const N: usize>(bytes: &[u8; N]) -> Self {
+    pub(super) fn read<const N: usize>(bytes: &[u8; N]) -> Self {
         const { assert!(N >= HEADER_LEN) };
         // One load of the eight bytes 3..11 holds the tracking number and the time.
         let tail = u64::read(&bytes[3..11]);
