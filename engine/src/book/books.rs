@@ -33,7 +33,12 @@ const _: () = assert!(size_of::<Record>() == 32);
 
 impl Record {
     #[inline(always)]
-    fn side(&self) -> Side {
+    pub(super) fn price(&self) -> Ticks {
+        Ticks(self.price)
+    }
+
+    #[inline(always)]
+    pub(super) fn side(&self) -> Side {
         if self.tag >> TAG_SIDE_SHIFT & 1 == 0 { Side::Buy } else { Side::Sell }
     }
 
@@ -226,7 +231,7 @@ impl Book {
 pub struct Books {
     limits: BookLimits,
     /// By instrument; priority 0 marks those that are not defined.
-    books: Vec<Book>,
+    pub(super) books: Vec<Book>,
     /// Resting orders by slot. Slot 0 is no order: what would be written to the neighbour of the first or last of a queue
     /// lands there, which saves a branch that real flow makes unpredictable.
     pub(super) records: Vec<Record>,

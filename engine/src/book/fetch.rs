@@ -5,8 +5,7 @@
 //! each place some events before it is needed: then the memory works on many at once.
 
 use super::books::Books;
-use super::ladder::Queue;
-use tidegate_model::{InstrumentId, MarketEvent, MarketEventKind, Side, Ticks, ahead};
+use tidegate_model::{InstrumentId, MarketEvent, Side, ahead};
 
 /// How far ahead an event is: each step needs what the one before it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,49 +20,41 @@ pub enum Ahead {
 
 impl Books {
     /// Begins to fetch what [`Books::apply`] of `event` will look at. Changes nothing; whether the event can be applied is no matter.
+    ///
+    /// Whether an event adds an order or names one is a coin toss in real flow, so no branch depends on it: what belongs to the other
+    /// of the two is asked for as well. That is slot 0 and the level of price 0, which are at hand.
     #[inline]
     pub fn fetch(&self, instrument: InstrumentId, event: &MarketEvent, what: Ahead) {
-        let is_add = event.kind == MarketEventKind::Add.wire();
-        let joined = || self.queue(instrument, Side::from_wire(event.side)?, event.price);
+        let Some(book) = self.books.get(instrument.index()) else { return };
+        let joined = || {
+            let ladder = &book.ladders[usize::from(event.side == Side::Sell.wire())];
+            ladder.window_queue(&book.grid, event.price)
+        };
+        let slot = || self.index.slot_or_none(event.order_ref, &self.refs) as usize;
         match what {
             Ahead::Index => {
                 self.index.fetch(event.order_ref);
-                if event.kind == MarketEventKind::Replace.wire() {
-                    self.index.fetch(event.aux);
-                }
+                self.index.fetch(event.aux);
             }
-            Ahead::Order if is_add => {
+            Ahead::Order => {
+                ahead::fetch(&self.records[slot()]);
                 if let Some(queue) = joined() {
                     ahead::fetch(queue);
                 }
             }
-            Ahead::Order => {
-                if let Some(slot) = self.slot_of(event.order_ref) {
-                    ahead::fetch(&self.records[slot.index()]);
-                }
-            }
-            Ahead::Neighbours if is_add => {
-                if let Some(queue) = joined() {
-                    ahead::fetch(&self.records[queue.tail as usize]);
-                }
-            }
             Ahead::Neighbours => {
-                let Some(slot) = self.slot_of(event.order_ref) else { return };
-                let record = &self.records[slot.index()];
+                let record = &self.records[slot()];
                 for neighbour in record.neighbours() {
                     ahead::fetch(&self.records[neighbour as usize]);
                 }
-                let order = record.seen(event.order_ref);
-                if let Some(queue) = self.queue(order.instrument, order.side, order.price) {
+                if let Some(queue) = joined() {
+                    ahead::fetch(&self.records[queue.tail as usize]);
+                }
+                let ladder = &book.ladders[record.side().index()];
+                if let Some(queue) = ladder.window_queue(&book.grid, record.price()) {
                     ahead::fetch(queue);
                 }
             }
         }
-    }
-
-    #[inline]
-    fn queue(&self, instrument: InstrumentId, side: Side, price: Ticks) -> Option<&Queue> {
-        let book = self.book(instrument)?;
-        book.ladders[side.index()].near_queue(&book.grid, price)
     }
 }

@@ -96,13 +96,27 @@ impl RefIndex {
     /// Begins to fetch what [`Self::find`] of `order_ref` looks at.
     #[inline]
     pub(super) fn fetch(&self, order_ref: u64) {
-        if let Some(stretch) = self.stretches.get((order_ref >> PAGE_BITS) as usize)
-            && stretch[PAGE] != 0
-        {
-            ahead::fetch(&self.cells[cell_of(stretch[PAGE], order_ref)]);
-        } else {
-            ahead::fetch(&self.table[self.home(order_ref)]);
+        match self.stretches.get((order_ref >> PAGE_BITS) as usize) {
+            Some(stretch) if self.table_len == 0 || stretch[PAGE] != 0 => {
+                ahead::fetch(&self.cells[cell_of(stretch[PAGE], order_ref)]);
+            }
+            _ => ahead::fetch(&self.table[self.home(order_ref)]),
         }
+    }
+
+    /// The slot of `order_ref`, 0 if it is not in the index. No branch tells which, while the table is empty.
+    #[inline(always)]
+    pub(super) fn slot_or_none(&self, order_ref: u64, refs: &[u64]) -> u32 {
+        if self.table_len != 0 {
+            return self.slot_or_none_slowly(order_ref, refs);
+        }
+        let stretch = self.stretches.get((order_ref >> PAGE_BITS) as usize);
+        stretch.map_or(0, |stretch| self.cells[cell_of(stretch[PAGE], order_ref)])
+    }
+
+    #[inline(never)]
+    fn slot_or_none_slowly(&self, order_ref: u64, refs: &[u64]) -> u32 {
+        self.find(order_ref, refs).map_or(0, |found| found.slot)
     }
 
     /// Enters `order_ref`; false if it is in the index already.

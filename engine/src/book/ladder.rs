@@ -78,10 +78,12 @@ impl Ladder {
         (inside & whole & self.window.is_some()).then_some(step as usize % WINDOW_LEN)
     }
 
-    /// The queue of a price in the window, whether it holds anything or not; `None` for any other price.
-    #[inline]
-    pub(super) fn near_queue(&self, grid: &Grid, price: Ticks) -> Option<&Queue> {
-        self.near(grid, price).and_then(|place| self.window().map(|window| &window[place]))
+    /// The queue of a price in the window, whether it holds anything or not; of any other price, some queue. `None` if there is no
+    /// window.
+    #[inline(always)]
+    pub(super) fn window_queue(&self, grid: &Grid, price: Ticks) -> Option<&Queue> {
+        let (step, _) = grid.step(price.0);
+        self.window().map(|window| &window[(step ^ self.flip) as usize % WINDOW_LEN])
     }
 
     /// The queue of a price that has one.
