@@ -8,7 +8,7 @@
 //! Nothing leaves before step 2, nor before the release level holds: events wait in the event log's ring, public updates
 //! in the broadcast, and requests in a queue here ([`tidegate_journal::Release`]).
 
-mod clock;
+pub mod clock;
 mod engine;
 mod follow;
 mod publishing;
