@@ -6,6 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tidegate_journal::Release;
+pub use tidegate_journal::Rest;
 use tidegate_model::PublicUpdate;
 use tidegate_ring::broadcast as ring;
 use tidegate_ring::{Access, Memory, MemoryError};
@@ -66,6 +67,12 @@ impl Writer {
 }
 
 impl Reader {
+    /// Sleeps after [`Next::Empty`], as `rest` has it; where the engine rings for what comes, it is woken.
+    pub fn rest(&self, rest: &mut Rest) {
+        let has_work = || self.shared.written.load(Ordering::Acquire) != self.next;
+        rest.sleep(self.release.bell().filter(|_| !has_work()), has_work);
+    }
+
     /// The next update, if there is one; never waits.
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "empty is not the end")]

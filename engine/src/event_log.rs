@@ -17,13 +17,17 @@ use tidegate_journal::protection::{Protection, is_removed};
 use tidegate_journal::recovery::{cut_after, find_end};
 use tidegate_journal::writer::Check;
 use tidegate_journal::{
-    Config, Dir, JournalError, Reader, Release, SyncPolicy, SyncThread, Syncer, Watermark, Writer,
-    headers,
+    Config, Dir, JournalError, Reader, Release, Rest, SyncPolicy, SyncThread, Syncer, Watermark,
+    Writer, headers,
 };
 use tidegate_model::{EventRecord, ReleaseLevel, SeqNo};
 
 /// How long the log's thread sleeps when no event is there.
 const PARK: Duration = Duration::from_micros(100);
+/// How long it goes on like that when nothing comes.
+const QUIET: Duration = Duration::from_millis(20);
+/// How long it sleeps then where somebody would wake it.
+const SLEEP: Duration = Duration::from_millis(5);
 /// Events taken before listeners are woken.
 const BATCH: usize = 256;
 /// How long the end waits for what is not released: longer than any disk takes, and than a follower to come back.
@@ -367,12 +371,14 @@ struct Moving {
 impl Moving {
     fn run(mut self) -> Result<(), EventLogError> {
         let mut patience = None;
+        let mut rest = Rest::new(PARK, QUIET, SLEEP);
         loop {
             // Both are read before the ring, so that whatever was sent before is still taken.
             let stopping = self.stop.load(Ordering::Acquire);
             let asked = self.settling.asked.load(Ordering::Acquire);
             if self.mover.turn()? > 0 {
                 self.mover.writer.log.wake();
+                rest.worked();
                 continue;
             }
             if let Some(why) = self.syncing.stopped() {
@@ -388,7 +394,8 @@ impl Moving {
                     return self.end();
                 }
             }
-            std::thread::sleep(PARK);
+            let Mover { ring, release, .. } = &self.mover;
+            rest.sleep(release.bell().filter(|_| is_empty), || !ring.is_empty());
         }
     }
 

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_journal::{Dir, JournalError};
+use tidegate_journal::{Bell, Dir, JournalError, Rest};
 use tidegate_model::command::Configure;
 use tidegate_model::{CommandRecord, EventRecord, MarketEvent, RoutedRequest, SeqNo, StateHash};
 
@@ -57,6 +57,10 @@ const SAMPLE_EVERY: u64 = 64;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a parked thread sleeps.
 const PARK: Duration = Duration::from_micros(50);
+/// How long it goes on like that when nothing comes.
+const QUIET: Duration = Duration::from_millis(20);
+/// How long it sleeps then, unless it is woken: what comes from those who wake nobody waits that much longer.
+const SLEEP: Duration = Duration::from_millis(1);
 /// Turns between two looks at the clock, when nothing is on its way to the venue.
 const TURNS_BETWEEN_CLOCK: u32 = 32;
 /// Empty polls before a thread that may park begins to.
@@ -69,7 +73,8 @@ pub enum Wait {
     Spin,
     /// Offers its core to other threads between polls.
     Yield,
-    /// Sleeps for some microseconds after some hundred empty polls.
+    /// Sleeps for some microseconds after some hundred empty polls, longer when nothing has come for a while; then it is woken by those
+    /// who bring something, and wakes those who wait for what it makes of it.
     Park,
 }
 
@@ -196,6 +201,13 @@ pub struct Inputs {
     pub book_requests: Arc<BookRequests>,
 }
 
+impl Inputs {
+    /// True if no ring holds anything.
+    fn is_empty(&self) -> bool {
+        self.feed.is_empty() && self.lanes.iter().all(Consumer::is_empty)
+    }
+}
+
 /// What comes out of it.
 #[derive(Debug)]
 pub struct Outputs {
@@ -289,7 +301,7 @@ impl EngineHandle {
     /// # Errors
     /// What stopped the engine, if it was not this call.
     pub fn stop(self) -> Result<Stopped, EngineError> {
-        self.stop.store(true, Ordering::Release);
+        self.ask_to_stop();
         match self.thread.join() {
             Ok(outcome) => outcome,
             Err(panic) => {
@@ -308,6 +320,7 @@ impl EngineHandle {
     /// Asks it to stop once its rings are empty, and does not wait.
     pub fn ask_to_stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.status.bell.ring();
     }
 
     /// True if the engine has stopped by itself.
@@ -350,15 +363,16 @@ pub fn start_standby<S: Strategy + 'static>(
     spawn(config, inputs, move |config, status, stop| {
         let mut engine = Engine::replay(config, outputs, logged, strategy, status)?;
         engine.tell();
-        let mut idle_polls = 0;
+        let mut pause = Pause::new(config.wait);
         loop {
             let stopping = stop.load(Ordering::Acquire);
             match primary.follow(&mut engine)? {
                 Followed::Some => {
                     engine.tell();
-                    idle_polls = 0;
+                    engine.ring();
+                    pause.worked();
                 }
-                Followed::Nothing if !stopping => pause(config.wait, &mut idle_polls),
+                Followed::Nothing if !stopping => pause.pause(config.release.bell(), || false),
                 Followed::Nothing | Followed::End => return engine.finish().map(Begun::Ended),
                 Followed::Lead(epoch) => {
                     engine.lead(epoch, config.configure, unix_now())?;
@@ -402,6 +416,7 @@ fn spawn<S: Strategy + 'static>(
     let drain_inner = Arc::clone(&drain);
     let run = move || {
         let _life = Life(Arc::clone(&status_inner));
+        config.release.set_rung(config.wait == Wait::Park);
         let engine = match begin(&config, status_inner, &stop_inner)? {
             Begun::Live(engine) => engine,
             Begun::Ended(stopped) => return Ok(stopped),
@@ -436,7 +451,7 @@ fn run<S: Strategy>(
     engine.tell();
     engine.status.alive.store(true, Ordering::Release);
 
-    let mut idle_polls = 0u32;
+    let mut pause = Pause::new(wait);
     let mut clock = EngineClock::new(engine.core.now());
     loop {
         // Read before the rings, so that whatever was sent before the stop is still taken.
@@ -444,24 +459,51 @@ fn run<S: Strategy>(
         if drain.heed() {
             engine.release()?;
         } else if engine.turn(&mut inputs, || clock.now())? > 0 {
-            idle_polls = 0;
+            engine.ring();
+            pause.worked();
             continue;
         }
         if stopping {
             return engine.finish();
         }
-        pause(wait, &mut idle_polls);
+        // What comes with time is not rung for.
+        let bell = engine.core.next_due().is_none().then(|| Arc::clone(&engine.status));
+        let has_work = || stop.load(Ordering::Acquire) || !inputs.is_empty();
+        pause.pause(bell.as_ref().map(|status| &status.bell), has_work);
     }
 }
 
-/// Waits a moment, as `wait` says, after a turn in which nothing came.
-#[inline]
-fn pause(wait: Wait, idle_polls: &mut u32) {
-    *idle_polls = idle_polls.wrapping_add(1);
-    match wait {
-        Wait::Spin => std::hint::spin_loop(),
-        Wait::Yield => std::thread::yield_now(),
-        Wait::Park if *idle_polls < POLLS_BEFORE_PARK => std::thread::yield_now(),
-        Wait::Park => std::thread::sleep(PARK),
+/// What a thread does after a turn in which nothing came.
+struct Pause {
+    wait: Wait,
+    /// Empty polls in a row.
+    polls: u32,
+    rest: Rest,
+}
+
+impl Pause {
+    fn new(wait: Wait) -> Self {
+        Self { wait, polls: 0, rest: Rest::new(PARK, QUIET, SLEEP) }
+    }
+
+    /// Something came.
+    #[inline]
+    fn worked(&mut self) {
+        self.polls = 0;
+        self.rest.worked();
+    }
+
+    /// Nothing came. `has_work` looks again before a sleep at `bell`.
+    #[inline]
+    fn pause(&mut self, bell: Option<&Bell>, has_work: impl FnOnce() -> bool) {
+        match self.wait {
+            Wait::Spin => std::hint::spin_loop(),
+            Wait::Yield => std::thread::yield_now(),
+            Wait::Park if self.polls < POLLS_BEFORE_PARK => {
+                self.polls += 1;
+                std::thread::yield_now();
+            }
+            Wait::Park => self.rest.sleep(bell, has_work),
+        }
     }
 }

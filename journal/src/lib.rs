@@ -35,6 +35,7 @@ compile_error!(
 );
 
 pub mod archive;
+pub mod bell;
 pub mod chain;
 mod crc;
 mod directory;
@@ -59,6 +60,7 @@ pub mod verify;
 pub mod watermark;
 pub mod writer;
 
+pub use bell::{Bell, Rest};
 pub use epochs::{epochs, headers, oldest};
 pub use error::{Damage, JournalError};
 pub use frame::{Checkpoint, Seal, SealReason};

@@ -135,10 +135,7 @@ impl Ahead {
     fn wait(&self) -> Result<(), JournalError> {
         let mut state = self.wait_for_next()?;
         match state.next.take() {
-            Some(Err(error)) => {
-                self.shared.wake.notify_one();
-                Err(error)
-            }
+            Some(Err(error)) => Err(error),
             next => {
                 state.next = next;
                 Ok(())
@@ -146,16 +143,15 @@ impl Ahead {
         }
     }
 
-    /// Takes the next segment into use, and lets the thread make another and put `retired` away.
+    /// Takes the next segment into use, and lets the thread make another and put `retired` away, when it looks next: waking it would be
+    /// a system call of the writer's.
     ///
     /// # Errors
     /// Why it could not be made. The thread tries again then.
     fn take(&self, retired: Option<Arc<Mapping>>) -> Result<Arc<Mapping>, JournalError> {
         self.shared.lock().retired.extend(retired);
         let mut state = self.wait_for_next()?;
-        let next = state.next.take().ok_or_else(|| self.gone())?;
-        self.shared.wake.notify_one();
-        let next = next?;
+        let next = state.next.take().ok_or_else(|| self.gone())??;
         // Kept, so that the thread and not the writer lets go of it last.
         let before = state.active.replace(Arc::clone(&next));
         state.retired.extend(before);
@@ -165,6 +161,7 @@ impl Ahead {
     fn wait_for_next(&self) -> Result<MutexGuard<'_, State>, JournalError> {
         let mut state = self.shared.lock();
         while state.next.is_none() {
+            self.shared.wake.notify_one();
             if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
                 return Err(self.gone());
             }

@@ -4,6 +4,7 @@
 //! machine's disk has it, and the followers have it. Whoever lets outputs out asks [`Release::released`]; whoever
 //! syncs or replicates moves the numbers on. Nobody ever waits here.
 
+use crate::bell::Bell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
@@ -47,6 +48,9 @@ pub struct Release {
     is_stopped: AtomicBool,
     syncer: OnceLock<Thread>,
     listeners: RwLock<Vec<Listener>>,
+    /// Where those sleep who let something out, or sync it.
+    bell: Bell,
+    is_rung: AtomicBool,
 }
 
 /// At the `process` level, without followers.
@@ -81,6 +85,8 @@ impl Release {
             is_stopped: AtomicBool::new(false),
             syncer: OnceLock::new(),
             listeners: RwLock::new(Vec::new()),
+            bell: Bell::default(),
+            is_rung: AtomicBool::new(false),
         }
     }
 
@@ -193,12 +199,29 @@ impl Release {
         listeners.push(Box::new(listener));
     }
 
+    /// The engine rings the bell when it has applied something, or does so no more: one that spins has no time to wake anybody.
+    pub fn set_rung(&self, is_rung: bool) {
+        self.is_rung.store(is_rung, Ordering::Relaxed);
+    }
+
+    /// There may be something to let out, or to sync.
+    #[inline]
+    pub fn ring(&self) {
+        self.bell.ring();
+    }
+
+    /// Where those can sleep who let something out, or sync it; `None` while nobody would wake them.
+    pub fn bell(&self) -> Option<&Bell> {
+        self.is_rung.load(Ordering::Relaxed).then_some(&self.bell)
+    }
+
     /// The thread to wake when somebody waits for the disk; the first one stays.
     pub(crate) fn wake_for_sync(&self, syncer: Thread) {
         let _ = self.syncer.set(syncer);
     }
 
     fn tell(&self) {
+        self.bell.ring();
         let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
         listeners.iter().for_each(|listener| listener());
     }

@@ -1,6 +1,7 @@
 //! The thread that syncs: as long as there is something new where the release level waits for the disk, at intervals
 //! elsewhere, at once where somebody asks. One sync carries everything that was appended before it began.
 
+use crate::bell::Rest;
 use crate::error::JournalError;
 use crate::release::Release;
 use crate::syncer::Syncer;
@@ -14,10 +15,12 @@ use std::time::{Duration, Instant};
 
 /// How often the thread looks for something new where every output waits for it: far below what a disk takes.
 const LOOK_EVERY: Duration = Duration::from_micros(50);
-/// Empty looks before it rests between them.
-const LOOKS_BEFORE_REST: u32 = 400;
-/// How long it rests then; the first output after a quiet time waits this much longer.
-const REST: Duration = Duration::from_micros(500);
+/// How long it goes on like that when nothing comes.
+const QUIET: Duration = Duration::from_millis(20);
+/// How long it rests then where somebody would wake it.
+const REST: Duration = Duration::from_millis(5);
+/// How long something new may stay unseen where nobody waits for it: nothing beside an interval between syncs.
+const LOOK_EVERY_LAZY: Duration = Duration::from_millis(20);
 /// How long a journal goes without a sync unless somebody waits for one.
 pub const SYNC_EVERY_DEFAULT: Duration = Duration::from_secs(1);
 
@@ -112,7 +115,7 @@ struct Syncing<'r> {
 impl Syncing<'_> {
     fn run(mut self, stop: &AtomicBool) -> Result<(), JournalError> {
         let mut last = Instant::now();
-        let mut looks = 0u32;
+        let mut rest = Rest::new(LOOK_EVERY, QUIET, REST);
         while !stop.load(Ordering::Acquire) {
             let synced = self.release.synced();
             let is_asked = self.release.level().is_synced() || self.release.wanted() > synced;
@@ -120,16 +123,15 @@ impl Syncing<'_> {
             if self.watermark.seq() > synced && (is_asked || left.is_zero()) {
                 self.sync()?;
                 last = Instant::now();
-                looks = 0;
+                rest.worked();
                 continue;
             }
             if !self.release.level().is_synced() {
                 // Whoever wants it earlier wakes the thread.
-                std::thread::park_timeout(left.max(REST));
+                std::thread::park_timeout(left.max(LOOK_EVERY_LAZY));
                 continue;
             }
-            looks = looks.saturating_add(1);
-            std::thread::park_timeout(if looks < LOOKS_BEFORE_REST { LOOK_EVERY } else { REST });
+            rest.sleep(self.release.bell(), || self.watermark.seq() > synced);
         }
         Ok(())
     }

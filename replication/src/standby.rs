@@ -532,7 +532,12 @@ async fn follow(
             Ok(Told::Piece { .. }) => continue,
         };
         tokio::select! {
-            sent = batches.send(batch) => if sent.is_err() { break Ended::Over },
+            sent = batches.send(batch) => {
+                if sent.is_err() {
+                    break Ended::Over;
+                }
+                state.release.ring();
+            }
             () = over(state) => break Ended::Over,
         }
     };

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tidegate_engine::broadcast::Next;
+use tidegate_engine::broadcast::{Next, Rest};
 use tidegate_model::{InstrumentId, PublicUpdate};
 
 /// Updates taken before consumers are woken.
 const BATCH: usize = 1_024;
 /// How long the thread sleeps when there is nothing: far below what a network adds, and little work when idle.
 const PARK: Duration = Duration::from_micros(500);
+/// How long it goes on like that when nothing comes.
+const QUIET: Duration = Duration::from_millis(20);
+/// How long it sleeps then where the engine would wake it.
+const SLEEP: Duration = Duration::from_millis(5);
 
 /// Reads the broadcast into the board.
 pub(crate) struct MarketReader {
@@ -72,9 +76,12 @@ impl MarketReader {
     /// Runs until `stop`, on a thread of its own.
     pub fn spawn(mut self, stop: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("edge-market".into()).spawn(move || {
+            let mut rest = Rest::new(PARK, QUIET, SLEEP);
             while !stop.load(Ordering::Acquire) {
-                if !self.step() {
-                    std::thread::sleep(PARK);
+                if self.step() {
+                    rest.worked();
+                } else {
+                    self.reader.rest(&mut rest);
                 }
             }
         })

@@ -160,6 +160,14 @@ impl<S: Strategy> Engine<S> {
         self.check()
     }
 
+    /// Wakes those who wait for what it makes, where it has the time to.
+    #[inline]
+    pub(super) fn ring(&self) {
+        if let Some(bell) = self.publishing.release.bell() {
+            bell.ring();
+        }
+    }
+
     /// Whether it may go on.
     #[inline]
     pub(super) fn check(&self) -> Result<(), EngineError> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tidegate_journal::recovery::Cut;
-use tidegate_journal::{Checkpoint, Watermark};
+use tidegate_journal::{Bell, Checkpoint, Watermark};
 use tidegate_model::{InstrumentId, SeqNo, StateHash};
 
 /// A stage of an input's way that is timed.
@@ -84,6 +84,8 @@ pub struct EngineStatus {
     pub has_backlog: AtomicBool,
     /// The journal, once it is open and replayed: for those who read it as it grows.
     pub journal: OnceLock<OpenJournal>,
+    /// Where the engine sleeps when nothing has come for a while. Whoever brings something rings, or it waits for a millisecond at most.
+    pub bell: Bell,
     /// True from the end of recovery until the thread ends.
     pub alive: AtomicBool,
     /// How the engine came to its state when it was started; set once, before it is alive.
