@@ -69,7 +69,7 @@ impl Writer {
 impl Reader {
     /// Sleeps after [`Next::Empty`], as `rest` has it; where the engine rings for what comes, it is woken.
     pub fn rest(&self, rest: &mut Rest) {
-        let has_work = || self.shared.written.load(Ordering::Acquire) != self.next;
+        let has_work = || self.ring.has_more();
         rest.sleep(self.release.bell().filter(|_| !has_work()), has_work);
     }
 

@@ -466,8 +466,9 @@ fn run<S: Strategy>(
         if stopping {
             return engine.finish();
         }
-        // What comes with time is not rung for.
-        let bell = engine.core.next_due().is_none().then(|| Arc::clone(&engine.status));
+        // What comes with time is not rung for, nor what comes over shared memory.
+        let is_rung_for = engine.core.next_due().is_none() && !engine.has_seats();
+        let bell = is_rung_for.then(|| Arc::clone(&engine.status));
         let has_work = || stop.load(Ordering::Acquire) || !inputs.is_empty();
         pause.pause(bell.as_ref().map(|status| &status.bell), has_work);
     }

@@ -102,6 +102,11 @@ impl<T: Pod> Reader<T> {
         self.next = self.next.max(self.written());
     }
 
+    /// True if something was written that this reader has not passed.
+    pub fn has_more(&self) -> bool {
+        self.written() != self.next
+    }
+
     fn written(&self) -> u64 {
         let written = self.slots.memory().words()[self.written].load(Ordering::Relaxed);
         fence(Ordering::Acquire);

@@ -142,6 +142,11 @@ impl<S: Strategy> Engine<S> {
         Ok(taken + 1)
     }
 
+    /// True if a session shares memory.
+    pub(super) fn has_seats(&self) -> bool {
+        self.publishing.outputs.seats.len() > 0
+    }
+
     #[inline]
     fn seats(&mut self) -> &mut Seats {
         &mut self.publishing.outputs.seats
