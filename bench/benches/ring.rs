@@ -18,9 +18,14 @@ const WARM_UP: u64 = 100_000;
 const TRIPS: u64 = 1_000_000;
 const STREAMED: u64 = 20_000_000;
 
+/// Sends a number; false if there is no room.
+type SendOne = Box<dyn FnMut(u64) -> bool + Send>;
+/// Takes a number, if one is there.
+type TakeOne = Box<dyn FnMut() -> Option<u64> + Send>;
+
 /// A way from one thread to another.
 trait Way: Send + 'static {
-    fn pair() -> (Box<dyn FnMut(u64) -> bool + Send>, Box<dyn FnMut() -> Option<u64> + Send>);
+    fn pair() -> (SendOne, TakeOne);
 }
 
 struct Rtrb<const N: usize>;
@@ -28,7 +33,7 @@ struct Queue<const N: usize>;
 struct Broadcast;
 
 impl<const N: usize> Way for Rtrb<N> {
-    fn pair() -> (Box<dyn FnMut(u64) -> bool + Send>, Box<dyn FnMut() -> Option<u64> + Send>) {
+    fn pair() -> (SendOne, TakeOne) {
         let (mut sender, mut receiver) = rtrb::RingBuffer::<[u64; N]>::new(CAPACITY);
         (
             Box::new(move |n| sender.push([n; N]).is_ok()),
@@ -41,7 +46,7 @@ impl<const N: usize> Way for Queue<N>
 where
     [u64; N]: bytemuck::Pod,
 {
-    fn pair() -> (Box<dyn FnMut(u64) -> bool + Send>, Box<dyn FnMut() -> Option<u64> + Send>) {
+    fn pair() -> (SendOne, TakeOne) {
         let (mut sender, mut receiver) = queue::<[u64; N]>(CAPACITY).expect("memory");
         (
             Box::new(move |n| sender.push(&[n; N]).is_ok()),
@@ -51,7 +56,7 @@ where
 }
 
 impl Way for Broadcast {
-    fn pair() -> (Box<dyn FnMut(u64) -> bool + Send>, Box<dyn FnMut() -> Option<u64> + Send>) {
+    fn pair() -> (SendOne, TakeOne) {
         let (mut writer, mut reader) = broadcast::<[u64; 7]>(CAPACITY).expect("memory");
         (
             Box::new(move |n| {

@@ -159,11 +159,11 @@ impl Args {
             )?)
         });
         tokio::select! {
-            ended = &mut trading => return Ok(ended??),
+            ended = &mut trading => return ended?,
             stopped = stopped(self.seconds) => stopped?,
         }
         stop.store(true, Ordering::Relaxed);
-        Ok(trading.await??)
+        trading.await?
     }
 
     /// Finds the instruments to trade. A feed defines them as it starts, so they may take a moment to be there.

@@ -12,9 +12,11 @@ use tidegate_model::{
     Command, CommandRecord, EventRecord, OrderId, PrincipalId, PublicUpdate, SeqNo, Side, Ticks,
 };
 
-/// What can be counted, by name.
-const WORKS: [(&str, fn(u64)); 3] =
-    [("market_event", market_event), ("taken", taken), ("rests", rests)];
+/// A piece of work: its name, and what does it so often.
+type Work = (&'static str, fn(u64));
+
+/// What can be counted.
+const WORKS: [Work; 3] = [("market_event", market_event), ("taken", taken), ("rests", rests)];
 
 const PRICES: [Ticks; 2] = [Ticks(1_000_000), Ticks(1_000_100)];
 

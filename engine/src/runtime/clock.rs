@@ -183,8 +183,7 @@ struct Published {
 
 impl Published {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self { count: ZERO, lines: [const { [ZERO; 4] }; 2] }
+        Self { count: AtomicU64::new(0), lines: [const { [const { AtomicU64::new(0) }; 4] }; 2] }
     }
 
     fn publish(&self, line: &Line) {

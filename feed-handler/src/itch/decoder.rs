@@ -136,7 +136,7 @@ impl Decoder {
         let stock = u64::read(&tail[STOCK]);
         let other_stock = (self.bound[header.stock_locate as usize] ^ stock) & plain.names_stock;
         // 0 if it is one of the two.
-        let no_side = u64::from(side ^ b'B') * u64::from(side ^ b'S') & plain.names_stock;
+        let no_side = (u64::from(side ^ b'B') * u64::from(side ^ b'S')) & plain.names_stock;
         let is_late = header.timestamp >= NANOS_PER_DAY;
         if message.len() != plain.len as usize || other_stock | no_side != 0 || is_late {
             return None;
