@@ -21,6 +21,7 @@ pub mod event_log;
 mod grid;
 pub mod lane;
 pub mod matching;
+pub mod memory;
 pub mod parity;
 pub mod replay;
 pub mod runtime;

@@ -21,6 +21,7 @@ pub use values::Decimal;
 
 use crate::kill;
 use crate::latency::{Way, Ways};
+use crate::threads::Threads;
 use anyhow::{Context, Result, bail, ensure};
 use edge::Budget;
 use serde::Deserialize;
@@ -54,16 +55,18 @@ const DOOR_LEN_MAX: usize = 107;
 /// Bounds of `engine.orders_max`.
 pub type OrdersMax = Within<1_024, 4_194_304>;
 
-/// How a polling thread waits for work.
+/// How the engine's thread waits for inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Wait {
+    /// Spins where it has an isolated core of its own, parks elsewhere.
+    #[default]
+    Auto,
     /// Never gives up its core: the lowest latency, and a core of its own.
     Spin,
     /// Offers its core to others between polls.
     Yield,
-    /// Sleeps for some microseconds when there is nothing to do.
-    #[default]
+    /// Sleeps for some microseconds when there is nothing to do, longer when there has been nothing for a while.
     Park,
 }
 
@@ -73,6 +76,10 @@ pub enum Wait {
 pub struct Config {
     /// The engine thread.
     pub engine: Engine,
+    /// Which thread runs where.
+    pub threads: Threads,
+    /// Memory that stays, and large pages.
+    pub memory: Memory,
     /// The paper venue.
     pub paper: Paper,
     /// The journal.
@@ -99,8 +106,6 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
-    /// The core to pin the engine thread to.
-    pub pin_core: Option<usize>,
     /// How it waits for inputs.
     pub wait: Wait,
     /// Orders kept for the day.
@@ -113,11 +118,39 @@ pub struct Engine {
 impl Default for Engine {
     fn default() -> Self {
         Self {
-            pin_core: None,
             wait: Wait::default(),
             orders_max: Within::new(1 << 20),
             book_orders_max: Within::new(1 << 23),
         }
+    }
+}
+
+/// Whether the process keeps its memory from being paged out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lock {
+    /// Where the engine spins.
+    #[default]
+    Auto,
+    /// Yes, and a warning where the system refuses.
+    Yes,
+    /// No.
+    No,
+}
+
+/// `[memory]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Memory {
+    /// Whether memory is locked.
+    pub lock: Lock,
+    /// Whether the engine's tables ask for huge pages.
+    pub huge_pages: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { lock: Lock::default(), huge_pages: true }
     }
 }
 
@@ -347,6 +380,7 @@ impl Config {
                 bail!("route '{}' is in [[routes]] twice", route.name);
             }
         }
+        config.threads.check()?;
         config.release()?;
         if let Some(replication) = &config.replication {
             replication.check()?;

@@ -11,6 +11,7 @@ mod cmd {
     pub mod calendar;
     pub mod demo;
     pub mod desk;
+    pub mod doctor;
     pub mod feed;
     pub mod r#gen;
     pub mod journal;
@@ -34,8 +35,11 @@ mod behind;
 mod calendar;
 mod config;
 mod controls;
+mod doctor;
 mod kill;
 mod latency;
+mod machine;
+mod memory;
 mod operator;
 mod paper;
 mod remote;
@@ -45,7 +49,11 @@ mod scope_text;
 mod space;
 mod starting;
 mod system;
+mod threads;
 mod time_text;
+
+#[global_allocator]
+static ALLOCATOR: tidegate_engine::memory::HugePages = tidegate_engine::memory::HugePages;
 
 /// A deterministic trading engine: market feeds in, orders through risk, fills on paper, everything journaled.
 ///
@@ -68,6 +76,7 @@ Examples:
                                                  trade a file
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
+  tidegate doctor                                what this machine should have for the server
   tidegate desk equity 1                         what an account of a running server is worth
   tidegate kill --journal data/journal           stop everything, whatever else does not work
   tidegate status                                what a running server has appended, synced, released
@@ -95,6 +104,8 @@ enum Cmd {
     Kill(cmd::kill::KillArgs),
     /// Tell a server what a trading desk decides: accounts, cash, fees, margins, dividends, trades taken back.
     Desk(Box<cmd::desk::DeskArgs>),
+    /// Check this machine for the server, and say what to change and what it costs not to.
+    Doctor(cmd::doctor::DoctorArgs),
     /// Trade a market data file with a strategy, on the same engine that trades live.
     Backtest(Box<cmd::backtest::BacktestArgs>),
     /// Place, change and cancel orders of a running server.
@@ -140,6 +151,10 @@ fn main() -> ExitCode {
         .log_internal_errors(false)
         .init();
     let done = match Cli::parse().command {
+        Cmd::Doctor(args) => match cmd::doctor::run(&args) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Cmd::Run(args) => cmd::run::run(args),
         Cmd::Standby(args) => cmd::standby::run(args),
         Cmd::Promote(args) => cmd::promote::run(args),

@@ -2,15 +2,18 @@
 
 use crate::behind::Behind;
 use crate::calendar::clock::CalendarClock;
-use crate::config::{Config, RouteVenue, Wait};
+use crate::config::{Config, RouteVenue};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
+use crate::machine::core_text;
+use crate::memory;
 use crate::operator::Operator;
 use crate::replica::{self, Role};
 use crate::space::SpaceWatch;
 use crate::starting::{
     check_sizes, log_refused, settle, tell_of_watermark, tell_recovery, wait_for,
 };
+use crate::threads::Plan;
 use anyhow::{Context, Result, anyhow};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
@@ -47,6 +50,7 @@ pub struct System {
     behind: Behind,
     operator: Operator,
     latencies: Latencies,
+    plan: Plan,
     /// Where gRPC listens.
     pub edge_addr: SocketAddr,
     /// Timed stages.
@@ -84,6 +88,9 @@ impl System {
         edge_config: EdgeConfig,
         feed: Consumer<MarketEvent>,
     ) -> Result<Self> {
+        let plan = Plan::of_process(config)?;
+        memory::prepare(config);
+        runtime::clock::start();
         let dir = &config.journal.dir;
         // What a crash interrupted.
         tidegate_journal::exchange::finish(&dir.into())?;
@@ -124,11 +131,11 @@ impl System {
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel(Arc::clone(&release))?;
         // The engine polls in this order: what stops it comes first.
-        let (kill_file_lane, kill_file_in) = lane();
-        let (kill, kill_in) = lane();
-        let (operator_lane, operator_in) = lane();
-        let (calendar_lane, calendar_in) = lane();
-        let (space_lane, space_in) = lane();
+        let (mut kill_file_lane, kill_file_in) = lane();
+        let (mut kill, kill_in) = lane();
+        let (mut operator_lane, operator_in) = lane();
+        let (mut calendar_lane, calendar_in) = lane();
+        let (mut space_lane, space_in) = lane();
         let mut lanes = Vec::new();
         let mut lanes_in = vec![kill_file_in, kill_in, space_in, operator_in, calendar_in];
         for _ in 0..=SESSIONS_MAX {
@@ -158,12 +165,9 @@ impl System {
             journal_dir: dir.into(),
             journal,
             configure,
-            pin_core: config.engine.pin_core,
-            wait: match config.engine.wait {
-                Wait::Spin => runtime::Wait::Spin,
-                Wait::Yield => runtime::Wait::Yield,
-                Wait::Park => runtime::Wait::Park,
-            },
+            // With all other threads, once they run.
+            pin_core: None,
+            wait: plan.wait,
             release: Arc::clone(&release),
             sync: Some(SyncPolicy {
                 every: Duration::from_millis(config.journal.sync_every_ms.get()),
@@ -189,6 +193,14 @@ impl System {
             }
         };
         let status = Arc::clone(&engine.status);
+        let own = [
+            &mut kill_file_lane,
+            &mut kill,
+            &mut space_lane,
+            &mut operator_lane,
+            &mut calendar_lane,
+        ];
+        own.into_iter().chain(&mut lanes).for_each(|lane| lane.wakes(&status));
         let mut operator =
             Operator::new(operator_lane, events.clone(), Arc::clone(&status), Arc::clone(&release));
         let mut kill_file =
@@ -258,11 +270,28 @@ impl System {
             routes,
             operator,
             latencies,
+            plan,
             edge_addr,
             stages,
             status,
             release,
         })
+    }
+
+    /// Puts every thread where it is to run, warns of what shares a core with one that spins, and keeps memory where that is asked for.
+    /// Once everything runs, the feed too. Returns where the threads are, and what was done about memory.
+    ///
+    /// # Errors
+    /// If the system does not let a thread run where it was planned.
+    pub fn settle_in(&self, config: &Config) -> Result<[String; 2]> {
+        self.plan.carry_out()?;
+        for (name, cores) in self.plan.own() {
+            tracing::info!(thread = name, cores = core_text(cores), "placed");
+        }
+        for warning in self.plan.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok([self.plan.line(), memory::keep(config, &self.plan)])
     }
 
     /// How the engine came to its state; `None` for a journal that had nothing.

@@ -437,7 +437,7 @@ fn wrong_configurations_name_file_line_and_what_is_allowed() {
             &["line 4", "instrument A", "already", "at line 2"],
         ),
         ("[edge]\nlisten = \"0.0.0.0:0\"\n", &["0.0.0.0:0", "tokens", "loopback"]),
-        ("[engine]\npin_core = 4095\n", &["4095", "cores 0 to"]),
+        ("[threads.cores]\nengine = [4095]\n", &["engine", "core 4095", "may use cores"]),
     ] {
         // In a folder of its own: some are only seen once the journal is open.
         let journal = place.journal();

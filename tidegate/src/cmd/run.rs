@@ -80,6 +80,14 @@ pub fn serve(
     // What runs is stopped in order, even if nobody can be told any more.
     let mut told = greet(out, config, &system, line);
     let feed = feed.map(Feed::start).transpose()?;
+    match system.settle_in(config) {
+        Ok([threads, memory]) if told.is_ok() => {
+            told = writeln!(out, "threads   {threads}\nmemory    {memory}\nCtrl-C stops.");
+        }
+        Ok(_) => {}
+        // Slower than planned is better than not at all.
+        Err(error) => tracing::error!("{error:#}; threads stay where the system has them"),
+    }
 
     if told.is_ok() {
         told = wait(out, stop, || system.has_failed(), feed.as_ref());
@@ -172,10 +180,9 @@ fn greet(
     writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
     writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
     match line {
-        Some(line) => writeln!(out, "feed      MoldUDP64 at {line}")?,
-        None => writeln!(out, "feed      none: set [feed] line_a")?,
+        Some(line) => writeln!(out, "feed      MoldUDP64 at {line}"),
+        None => writeln!(out, "feed      none: set [feed] line_a"),
     }
-    writeln!(out, "Ctrl-C stops.")
 }
 
 /// A flag that Ctrl-C and a polite kill set.
