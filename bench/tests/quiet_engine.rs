@@ -174,7 +174,11 @@ impl Watch {
                     Fault::Allocation => drop(std::hint::black_box(Box::new(n))),
                     // SAFETY: it asks for a number.
                     Fault::Call => {
-                        drop(std::hint::black_box(unsafe { libc::syscall(libc::SYS_getppid) }))
+                        {
+                            // SAFETY: the call takes no argument and touches no memory.
+                            let parent = unsafe { libc::syscall(libc::SYS_getppid) };
+                            std::hint::black_box(parent);
+                        }
                     }
                     Fault::Page => self.untouched[n as usize % 64 * 4096] = 1,
                     Fault::None => {}
@@ -229,7 +233,7 @@ impl Desk {
         let log = event_log::start(writer, events_in, Arc::clone(&release)).expect("a thread");
         let (feed, feed_in) = runtime::feed_ring();
         let (stages_in, stages) = runtime::stage_ring();
-        let (public, _public) = broadcast::channel(Arc::clone(&release));
+        let (public, _public) = broadcast::channel(Arc::clone(&release)).expect("memory");
         let (lane, lane_in) = lane();
         let (_feeding, _) = runtime::feed_ring();
         let config = EngineConfig {
@@ -245,7 +249,13 @@ impl Desk {
         };
         let book_requests = Arc::new(BookRequests::default());
         let inputs = Inputs { feed: feed_in, lanes: vec![lane_in], book_requests };
-        let outputs = Outputs { events, public, stages: stages_in, routes: Vec::new() };
+        let outputs = Outputs {
+            events,
+            public,
+            stages: stages_in,
+            routes: Vec::new(),
+            seats: Default::default(),
+        };
         let last = EventPosition::default();
         let engine = runtime::start(config, inputs, outputs, last, strategy).expect("a thread");
         let mut desk = Self { engine, log, feed, lane, stages, _public, _feeding, events: 0 };
