@@ -747,8 +747,8 @@ impl Event {
 }
 
 impl EventRecord {
-    /// Frames `event`; the head is the caller's to fill.
-    #[inline]
+    /// Frames `event`; the head is the caller's to fill. Inlined, so that nobody asks which event it is where that is known.
+    #[inline(always)]
     pub fn new(event: &Event) -> Self {
         let body = match event {
             // The one that is sent for each order fills the body: nothing is zeroed first.

@@ -1,7 +1,8 @@
-//! The state hash: a wrapping sum of one canonical hash per record, updated with each mutation.
+//! The state hash: a wrapping sum of one canonical hash per record.
 //!
 //! A sum does not depend on the order of its terms, so two implementations that hold the same records in
-//! different structures agree, and a mutation costs one subtraction and one addition.
+//! different structures agree, and a mutation costs one subtraction and one addition. Where one input changes a record several
+//! times, only the last of its hashes enters; whoever asks for the sum before gets it as if that had happened.
 
 use bytemuck::{Pod, Zeroable};
 

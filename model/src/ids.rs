@@ -148,16 +148,30 @@ fn copy_text<const N: usize>(
     Ok(out)
 }
 
-/// True for 1 to `MAX` printable ASCII bytes followed by zeros. Every byte is looked at without a branch, so that the
-/// compiler looks at many at once: this is asked of each order.
+/// True for 1 to `MAX` printable ASCII bytes followed by zeros. Eight bytes at a time: this is asked of each order.
 #[inline]
 fn is_padded_text<const SIZE: usize, const MAX: usize>(bytes: &[u8; SIZE]) -> bool {
-    let mut is_wrong = bytes[0] == 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        is_wrong |= (byte != 0) & ((at >= MAX) | !byte.is_ascii_graphic());
-    }
-    for (&before, &byte) in bytes.iter().zip(&bytes[1..]) {
-        is_wrong |= (before == 0) & (byte != 0);
+    const { assert!(SIZE.is_multiple_of(8), "whole words") };
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    let (mut is_wrong, mut is_over) = (bytes[0] == 0, false);
+    for (at, word) in bytes.chunks_exact(8).enumerate() {
+        let word = u64::from_le_bytes(word.try_into().expect("chunks of eight"));
+        if is_over {
+            is_wrong |= word != 0;
+            continue;
+        }
+        let low = word & !HIGH;
+        // The high bit of each byte that is not 0, and of each from '!' on; that of 0x7f alone goes beyond it.
+        let (is_some, is_graphic) = (low + 0x7f * EACH, low + (0x80 - b'!' as u64) * EACH);
+        let is_bad = word | (is_some ^ is_graphic) | (low + EACH);
+        // A bit for each byte of the text, from the first on: without a gap, and full if more follows.
+        let text = (is_some & HIGH) >> 7;
+        let has_gap = text & !(text << 8 | 1) != 0;
+        let room = MAX.saturating_sub(8 * at);
+        let is_long = room < 8 && word >> (8 * room) != 0;
+        is_wrong |= is_bad & HIGH != 0 || has_gap || is_long;
+        is_over = text >> 56 == 0;
     }
     !is_wrong
 }

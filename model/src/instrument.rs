@@ -3,7 +3,7 @@
 use crate::command::ROUTES_MAX;
 use crate::decimal::{self, DecimalError};
 use crate::ids::{Code, Symbol};
-use crate::units::{Lots, MONEY_PER_UNIT, Money, NANO, Ticks};
+use crate::units::{Lots, MONEY_PER_UNIT, Money, NANO, Ticks, product};
 use bytemuck::{Pod, Zeroable};
 
 wire_enum!(
@@ -219,13 +219,13 @@ impl Instrument {
     /// `price x qty` as money, or `None` if it does not fit. The instrument must be [`Self::checked`].
     #[inline]
     pub fn notional(&self, price: Ticks, qty: Lots) -> Option<Money> {
-        self.value_of(i128::from(price.0).checked_mul(i128::from(qty.0))?)
+        self.value_of(product(price.0.into(), qty.0.into())?)
     }
 
     /// The money that a sum of `ticks x lots` stands for. The instrument must be [`Self::checked`].
     #[inline]
     pub fn value_of(&self, ticks_lots: i128) -> Option<Money> {
-        ticks_lots.checked_mul(self.money_per_tick_lot).map(Money)
+        product(ticks_lots, self.money_per_tick_lot).map(Money)
     }
 
     /// True if a position is not paid for, but settled every day.

@@ -46,6 +46,15 @@ macro_rules! unit {
     };
 }
 
+/// `a x b`, or `None` if it does not fit. Of shares both fit 64 bits, where one multiplication does.
+#[inline]
+pub fn product(a: i128, b: i128) -> Option<i128> {
+    match (i64::try_from(a), i64::try_from(b)) {
+        (Ok(a), Ok(b)) => Some(i128::from(a) * i128::from(b)),
+        _ => a.checked_mul(b),
+    }
+}
+
 unit!(
     /// A price, counted in the instrument's tick size. May be negative (spreads).
     Ticks(i64)

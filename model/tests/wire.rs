@@ -15,6 +15,7 @@ use tidegate_model::event::{
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, Settlement};
 use tidegate_model::market::TradingStatus;
+use tidegate_model::units::product;
 use tidegate_model::{
     ClientOrderId, Lots, MarketEventKind, Money, PublicKind, Reject, RejectReason, ScopeKind,
     SeqNo, Side, Symbol, TextIdError, Ticks,
@@ -190,6 +191,29 @@ proptest! {
         let code = Code(bytes);
         let accepted = Code::new(code.as_str()) == Ok(code);
         prop_assert_eq!(code.is_valid(), accepted);
+    }
+
+    #[test]
+    fn a_name_is_looked_at_byte_by_byte(
+        text in prop::collection::vec(any::<u8>().prop_filter("of a text", u8::is_ascii_graphic), 0..=40),
+        change in prop::option::of((0_usize..40, prop_oneof![Just(0), Just(b' '), Just(0x7f), any::<u8>()])),
+    ) {
+        let mut bytes = [0; 40];
+        bytes[..text.len()].copy_from_slice(&text);
+        if let Some((at, byte)) = change {
+            bytes[at] = byte;
+        }
+        let len = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let is_text = (1..=36).contains(&len) && bytes[..len].iter().all(u8::is_ascii_graphic);
+        let is_padded = bytes[len..].iter().all(|byte| *byte == 0);
+        prop_assert_eq!(ClientOrderId(bytes).is_valid(), is_text && is_padded, "{:?}", bytes);
+    }
+
+    #[test]
+    fn products_are_checked(a: i64, b: i64, shift in 0_u32..64) {
+        for (a, b) in [(i128::from(a), i128::from(b)), (i128::from(a) << shift, i128::from(b) << shift)] {
+            prop_assert_eq!(product(a, b), a.checked_mul(b));
+        }
     }
 
     #[test]

@@ -373,6 +373,12 @@ impl CommandRecord {
         bytemuck::pod_read_unaligned(&self.body[..size_of::<T>()])
     }
 
+    /// The new order inside, where it lies; `None` of any other command.
+    #[inline]
+    pub fn new_order(&self) -> Option<&NewOrder> {
+        (self.kind == CommandKind::NewOrder.wire()).then(|| bytemuck::from_bytes(&self.body))
+    }
+
     /// The command inside, or `None` if its kind is not assigned. Fields are not checked yet.
     #[inline]
     pub fn command(&self) -> Option<Command> {

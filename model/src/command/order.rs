@@ -256,10 +256,22 @@ impl NewOrder {
     /// True if nothing but type, side, price, quantity and time in force says how it trades.
     #[inline]
     pub fn is_plain(&self) -> bool {
+        !self.has_special_terms() && self.flags & FLAG_HIDDEN == 0
+    }
+
+    /// True if anything but type, side, price, quantity, time in force and flags says how it trades.
+    #[inline]
+    pub fn has_special_terms(&self) -> bool {
         let kinds = [self.post_only, self.self_trade, self.peg, self.trail_unit];
         let prices = self.stop_price.0 | self.trail | self.offset.0;
         let rest = self.display_qty.0 | self.min_qty.0 | self.expire_at.0;
-        u32::from_ne_bytes(kinds) == 0 && prices as u64 | rest == 0 && self.flags & FLAG_HIDDEN == 0
+        u32::from_ne_bytes(kinds) != 0 || prices as u64 | rest != 0
+    }
+
+    /// True if it names a list, or what only legs of one may name.
+    #[inline]
+    pub const fn is_of_list(&self) -> bool {
+        self.list_id | self.leg as u32 | self.reserved as u32 != 0
     }
 }
 
