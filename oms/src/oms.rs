@@ -27,6 +27,7 @@ use std::collections::VecDeque;
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
 use tidegate_model::event::{Execution, Liquidity, OrdStatus};
 use tidegate_model::saved::Inconsistent;
+use tidegate_model::units::product;
 use tidegate_model::{
     AccountId, ClientOrderId, ExecId, Instrument, Lots, Money, OrderId, Reject, RejectReason, Side,
     StateHash, Ticks, UnixNanos,
@@ -270,23 +271,24 @@ impl Oms {
         liquidity: Liquidity,
         instrument: &Instrument,
     ) -> Result<Fill, Reject> {
-        let order = *self.orders.get(slot);
+        let order = self.orders.get(slot);
+        let &Order { account, instrument: traded, side, .. } = order;
         assert!(qty > Lots::ZERO, "an execution executes something");
         let cum_qty = order.cum_qty.checked_add(qty).filter(|cum_qty| *cum_qty <= order.qty);
         let standing = order.standing_at(order.qty, cum_qty.unwrap_or(order.qty));
         let status = next_status(order.status, OrdEvent::Trade, standing);
-        let status = status.ok_or_else(|| refusal(&order))?;
+        let status = status.ok_or_else(|| refusal(order))?;
         let cum_qty = cum_qty.expect("an execution takes no more than OrderQty leaves");
 
         let overflow = || Reject::of(RejectReason::Overflow, i128::from(price.0));
-        let ticks_lots = i128::from(price.0).checked_mul(i128::from(qty.0)).ok_or_else(overflow)?;
+        let ticks_lots = product(price.0.into(), qty.0.into()).ok_or_else(overflow)?;
         let cum_ticks_lots = order.cum_ticks_lots.checked_add(ticks_lots).ok_or_else(overflow)?;
         let notional = Money(trade_value(price, qty, instrument)?.0.abs());
         let Charge { fee, commission } =
-            self.charge(&order, qty, notional, liquidity, instrument)?;
-        let trade = Trade { side: order.side, qty, price, fee };
+            self.charge(order, qty, notional, liquidity, instrument)?;
+        let trade = Trade { side, qty, price, fee };
         let by = By { order: slot, liquidity };
-        let booking = self.ledger.book(order.account, order.instrument, &trade, by, instrument)?;
+        let booking = self.ledger.book(account, traded, &trade, by, instrument)?;
 
         self.orders.update(slot, |order| {
             order.acknowledged = true;
@@ -650,23 +652,29 @@ impl Oms {
         }
     }
 
+    /// LeavesQty as the execution report of the order tells it.
+    #[inline]
+    pub fn shown_leaves(&self, slot: OrderSlot) -> Lots {
+        let order = self.order(slot);
+        Lots(order.leaves_qty().0 - order.unseen(self.orders.bond(slot).held).0)
+    }
+
     /// The execution report of the order as it stands. The caller adds what the event says: `exec_type`,
     /// `last_qty`, `last_price`, `fee`, `liquidity`, the reasons, `exec_id` and `cause_seq`, which are 0 here.
     #[inline]
     pub fn execution(&self, slot: OrderSlot) -> Execution {
         let order = self.order(slot);
         let Bond { parent_id, held, .. } = self.orders.bond(slot);
-        // Of an order at work, what is held back is no part yet.
-        let held = if order.shows_whole() { Lots::ZERO } else { held };
         let leaves = order.leaves_qty();
+        let unseen = order.unseen(held);
         Execution {
             cum_ticks_lots: order.cum_ticks_lots,
             client_order_id: order.client_order_id,
             order_id: order.order_id,
             parent_id,
-            qty: Lots(order.qty.0 - held.min(leaves).0),
+            qty: Lots(order.qty.0 - unseen.0),
             cum_qty: order.cum_qty,
-            leaves_qty: Lots(leaves.0 - held.min(leaves).0),
+            leaves_qty: Lots(leaves.0 - unseen.0),
             price: order.price,
             ord_status: order.status.wire(),
             side: order.side.wire(),
@@ -723,7 +731,13 @@ impl Oms {
         self.ledger.day_roll();
     }
 
-    /// The hash of every order, position and account, kept up with every change.
+    /// An input is applied: what the hash is still to be told of is entered, so that it is kept with each record.
+    #[inline]
+    pub fn settle(&mut self) {
+        self.orders.settle();
+    }
+
+    /// The hash of every order, position and account, kept up with every input.
     #[inline]
     pub fn hash(&self) -> StateHash {
         self.orders

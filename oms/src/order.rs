@@ -231,6 +231,12 @@ impl Order {
         }
     }
 
+    /// What reports leave out of it, where the engine holds `held` back: of an order at work that is no part yet.
+    #[inline]
+    pub(crate) fn unseen(&self, held: Lots) -> Lots {
+        if self.shows_whole() { Lots::ZERO } else { held.min(self.leaves_qty()) }
+    }
+
     /// LeavesQty: what may still be executed. 0 once the order is at its end.
     #[inline]
     pub fn leaves_qty(&self) -> Lots {

@@ -88,6 +88,10 @@ pub struct Orders {
     #[serde(with = "UpTo::<{ AccountId::COUNT_MAX }>")]
     by_account: Vec<Ends>,
     hash: StateHash,
+    /// The order that changed last, which is not entered into the hash as it is now: most inputs change one, several times.
+    /// None between inputs.
+    #[serde(skip)]
+    touched: Option<OrderSlot>,
 }
 
 impl Orders {
@@ -114,6 +118,7 @@ impl Orders {
             all: Ends::EMPTY,
             by_account: Vec::new(),
             hash: StateHash::default(),
+            touched: None,
         })
     }
 
@@ -214,7 +219,51 @@ impl Orders {
 
     /// The hash of every kept order, and of the number that the next one gets.
     pub fn hash(&self) -> StateHash {
-        self.hash.combined(self.hash_of_next_id())
+        let mut hash = self.hash.combined(self.hash_of_next_id());
+        if let Some(slot) = self.touched {
+            hash.remove(self.get(slot).hash);
+            hash.add(self.hash_now(slot));
+        }
+        hash
+    }
+
+    /// Enters into the hash what was touched last, as it is now. Between inputs everything is entered.
+    #[inline]
+    pub fn settle(&mut self) {
+        if let Some(slot) = self.touched.take() {
+            self.rehash(slot);
+        }
+    }
+
+    /// An order has changed: its hash is entered when another one changes, or by [`Self::settle`].
+    #[inline]
+    fn touch(&mut self, slot: OrderSlot) {
+        if self.touched != Some(slot)
+            && let Some(before) = self.touched.replace(slot)
+        {
+            self.rehash(before);
+        }
+    }
+
+    fn rehash(&mut self, slot: OrderSlot) {
+        let hash = self.hash_now(slot);
+        let order = &mut self.records[slot.index()];
+        self.hash.remove(order.hash);
+        order.hash = hash;
+        self.hash.add(hash);
+    }
+
+    #[inline]
+    fn hash_now(&self, slot: OrderSlot) -> u64 {
+        self.hash_with_bond(slot, self.get(slot).hash_now())
+    }
+
+    #[inline]
+    fn hash_with_bond(&self, slot: OrderSlot, hash: u64) -> u64 {
+        match self.get(slot).bound {
+            true => hash_words(hash, &self.bonds[slot.index()]),
+            false => hash,
+        }
     }
 
     fn hash_of_next_id(&self) -> StateHash {
@@ -347,14 +396,16 @@ impl Orders {
         let id = self.free_id();
         let slot = OrderSlot(((id - 1) & self.mask) as u32);
         order.order_id = OrderId(id);
-        order.entered_apart = order.as_plain() != *new;
+        order.entered_apart = new.has_special_terms() || new.is_of_list();
+        debug_assert_eq!(
+            order.entered_apart,
+            order.as_plain() != *new,
+            "the record tells all of it"
+        );
         if order.entered_apart {
             self.entered[slot.index()] = bytemuck::cast(*new);
         }
         order.entry_hash = order.hash_entry(new);
-        order.hash = order.hash_now();
-        self.hash.add(order.hash);
-
         let link = Link { before: NONE, after: NONE };
         if slot.index() < self.records.len() {
             self.records[slot.index()] = order;
@@ -368,6 +419,7 @@ impl Orders {
         self.kept_count += 1;
         self.next_id = id + 1;
         self.client_ids.insert(at, name_hash.0, slot);
+        self.touch(slot);
         self.link(LIST_ALL, slot);
         self.link(LIST_ACCOUNT, slot);
         self.open_count += 1;
@@ -417,13 +469,8 @@ impl Orders {
             order.entry_hash = order.hash_entry(&bytemuck::cast(self.entered[slot.index()]));
         }
         assert!(order.cum_qty <= order.qty, "no order executes more than it asked for");
-        self.hash.remove(order.hash);
-        order.hash = order.hash_now();
-        if order.bound {
-            order.hash = hash_words(order.hash, &self.bonds[slot.index()]);
-        }
-        self.hash.add(order.hash);
         let is_open = order.is_open();
+        self.touch(slot);
         if was_open && !is_open {
             self.unlink(LIST_ALL, slot);
             self.unlink(LIST_ACCOUNT, slot);
@@ -496,6 +543,7 @@ impl Orders {
 
     /// Forgets every order that is at its end, and its name.
     pub fn forget_finished(&mut self) {
+        self.settle();
         for index in 0..self.records.len() {
             let slot = OrderSlot(index as u32);
             if self.is_kept(slot) && self.get(slot).status.is_final() {
@@ -542,9 +590,6 @@ impl Orders {
     fn hash_of(&self, slot: OrderSlot) -> u64 {
         let order = self.get(slot);
         let fresh = Order { entry_hash: order.hash_entry(&self.entered(slot)), ..*order };
-        match order.bound {
-            true => hash_words(fresh.hash_now(), &self.bonds[slot.index()]),
-            false => fresh.hash_now(),
-        }
+        self.hash_with_bond(slot, fresh.hash_now())
     }
 }

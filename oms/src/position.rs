@@ -88,13 +88,13 @@ pub fn booked_at(
     instrument: &Instrument,
 ) -> Result<Change, Reject> {
     assert!(trade.qty > Lots::ZERO, "an execution executes something");
-    let sign: i128 = if trade.side == Side::Buy { 1 } else { -1 };
+    let signed = |amount: i128| if trade.side == Side::Buy { amount } else { -amount };
     let held = i128::from(before.qty);
     let qty = i128::from(trade.qty.0);
     let closing = Lots(closing_qty(before, trade));
 
-    let value = trade_value(trade.price, trade.qty, instrument)?.0 * sign;
-    let closing_value = trade_value(trade.price, closing, instrument)?.0 * sign;
+    let value = signed(trade_value(trade.price, trade.qty, instrument)?.0);
+    let closing_value = signed(trade_value(trade.price, closing, instrument)?.0);
 
     let cost = (value - closing_value) - released;
     let realised = -closing_value - released;
@@ -103,9 +103,9 @@ pub fn booked_at(
         false => (-value - trade.fee.0, cost),
     };
 
-    let qty_after = i64::try_from(held + sign * qty).ok().filter(|qty| *qty != i64::MIN);
+    let qty_after = i64::try_from(held + signed(qty)).ok().filter(|qty| *qty != i64::MIN);
     let mut after = *before;
-    after.qty = qty_after.ok_or_else(|| overflow(held + sign * qty))?;
+    after.qty = qty_after.ok_or_else(|| overflow(held + signed(qty)))?;
     after.cost = within_bound(before.cost.0 + cost)?;
     let sum =
         |total: Money, part: i128| total.checked_add(Money(part)).ok_or_else(|| overflow(part));

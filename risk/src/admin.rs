@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::gate::{AccountRisk, Pair, RateOf, Risk};
 use crate::limits::{check_limits, hash_limits, is_loosened};
 use crate::margin::MarginTerms;
+use crate::pairs::PairSlot;
 use crate::rate::TokenBucket;
 use crate::scopes::{STOPS, ScopeRecord, ScopeSlot};
 use crate::stake::Traded;
@@ -86,7 +87,7 @@ impl Risk {
         for account in (0..self.accounts.len() as u32).map(AccountId) {
             let has_pair = self.pairs.find(account, instrument).is_some();
             if has_pair && self.accounts[account.index()].is_margin {
-                self.change_pair(account, instrument, |_| ());
+                self.change_booked(account, instrument, |_| ());
             }
         }
         Ok(())
@@ -537,10 +538,53 @@ impl Risk {
         self.people.check_decision(decider, proposer)
     }
 
-    /// The hash of everything that shapes an answer. Accounts, limits and pairs keep theirs with every change; scopes,
+    /// The hash of everything that shapes an answer. Accounts, limits and pairs keep theirs with every input; scopes,
     /// strategies, principals and lists are hashed here.
     pub fn hash(&self) -> StateHash {
-        self.hash.combined(self.hash_of_scopes())
+        let mut hash = self.hash.combined(self.hash_of_scopes());
+        if let Some(account) = self.touched.account {
+            let state = &self.accounts[account.index()];
+            hash.remove(state.hash);
+            hash.add(hash_account(account, state));
+        }
+        if let Some(slot) = self.touched.pair {
+            let pair = self.pairs.get(slot);
+            hash.remove(pair.hash);
+            hash.add(pair.hash_now());
+        }
+        hash
+    }
+
+    /// Enters into the hash what was touched last, as it is now. Between inputs everything is entered.
+    #[inline]
+    pub fn settle(&mut self) {
+        if let Some(account) = self.touched.account.take() {
+            self.rehash_account(account);
+        }
+        if let Some(slot) = self.touched.pair.take() {
+            self.rehash_pair(slot);
+        }
+    }
+
+    /// The record of an account is about to change, or has changed: its hash is entered when another one changes, or by
+    /// [`Self::settle`].
+    #[inline]
+    pub(crate) fn touch_account(&mut self, account: AccountId) {
+        if self.touched.account != Some(account)
+            && let Some(before) = self.touched.account.replace(account)
+        {
+            self.rehash_account(before);
+        }
+    }
+
+    /// As [`Self::touch_account`], of a pair.
+    #[inline]
+    pub(crate) fn touch_pair(&mut self, slot: PairSlot) {
+        if self.touched.pair != Some(slot)
+            && let Some(before) = self.touched.pair.replace(slot)
+        {
+            self.rehash_pair(before);
+        }
     }
 
     fn hash_of_scopes(&self) -> StateHash {
@@ -582,7 +626,7 @@ impl Risk {
             }
         }
         for pair in self.pairs.records() {
-            hash.add(pair.stake.exposure.hash(pair.account, pair.instrument));
+            hash.add(pair.hash_now());
         }
         for (index, terms) in self.margins.iter().enumerate() {
             hash.add(terms.map_or(0, |terms| terms.hash(InstrumentId(index as u32))));
@@ -600,8 +644,7 @@ impl Risk {
             };
             state.hash == account && state.limits_hash == limits
         };
-        let is_as_entered =
-            |pair: &Pair| pair.hash == pair.stake.exposure.hash(pair.account, pair.instrument);
+        let is_as_entered = |pair: &Pair| pair.hash == pair.hash_now();
         self.accounts.iter().enumerate().all(entered) && self.pairs.records().all(is_as_entered)
     }
 
@@ -611,6 +654,13 @@ impl Risk {
         self.hash.remove(state.hash);
         state.hash = hash_account(account, state);
         self.hash.add(state.hash);
+    }
+
+    fn rehash_pair(&mut self, slot: PairSlot) {
+        let pair = self.pairs.get_mut(slot);
+        self.hash.remove(pair.hash);
+        pair.hash = pair.hash_now();
+        self.hash.add(pair.hash);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::control::Control;
 use crate::exposure::{OrderExposure, PairExposure};
 use crate::gate::{Held, OrderContext, Pair, Question, Risk};
 use crate::judge::Judge;
-use crate::scopes::{ScopeRecord, ScopeSlot, Totals};
+use crate::scopes::{ScopeRecord, ScopeSlot, Scopes, Totals};
 use crate::stake::{Contribution, Stake, Traded};
 use crate::terms::Terms;
 use tidegate_model::command::{ControlKind, KillMode, NO_LIMIT, ReferenceKind};
@@ -53,6 +53,8 @@ pub struct Parties {
 pub(crate) struct Link {
     pub slot: ScopeSlot,
     pub holder: Holder,
+    /// Its profit and loss follows each price: it is the firm, an instrument or a group of instruments.
+    pub is_marked: bool,
 }
 
 /// Scopes of one order at most: four and their groups, and the firm.
@@ -66,16 +68,29 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    const FIRM: Link = Link { slot: ScopeSlot::FIRM, holder: Holder::Account, is_marked: true };
+    const NONE: Self = Self { links: [Self::FIRM; LINKS_MAX], len: 0 };
+    /// The firm alone.
+    const BEGUN: Self = Self { len: 1, ..Self::NONE };
+
     #[inline]
     pub fn links(&self) -> &[Link] {
         &self.links[..self.len]
     }
 
+    /// A scope, if it has a record, and its group.
     #[inline]
-    fn push(&mut self, slot: ScopeSlot, holder: Holder) {
-        if slot != ScopeSlot::FIRM {
-            self.links[self.len] = Link { slot, holder };
-            self.len += 1;
+    fn push(&mut self, scopes: &Scopes, kind: ScopeKind, id: u32, holder: Holder) {
+        let slot = scopes.slot(kind, id);
+        if slot == ScopeSlot::FIRM {
+            return;
+        }
+        let is_marked = kind == ScopeKind::Instrument;
+        for slot in [slot, scopes.get(slot).group] {
+            if slot != ScopeSlot::FIRM {
+                self.links[self.len] = Link { slot, holder, is_marked };
+                self.len += 1;
+            }
         }
     }
 }
@@ -112,7 +127,7 @@ type Says = Option<(RejectReason, i128, i128, bool)>;
 
 impl Risk {
     /// The scopes that an order of these belongs to.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn chain(
         &self,
         account: AccountId,
@@ -120,19 +135,27 @@ impl Risk {
         strategy: StrategyId,
         principal: PrincipalId,
     ) -> Chain {
-        let firm = Link { slot: ScopeSlot::FIRM, holder: Holder::Account };
-        let mut chain = Chain { links: [firm; LINKS_MAX], len: 1 };
-        for (kind, id, holder) in [
-            (ScopeKind::Account, account.0, Holder::Account),
-            (ScopeKind::Instrument, instrument.0, Holder::Account),
-            (ScopeKind::Strategy, strategy.0.into(), Holder::Strategy),
-            (ScopeKind::Principal, principal.0, Holder::Principal),
-        ] {
-            let slot = self.scopes.slot(kind, id);
-            if slot != ScopeSlot::FIRM {
-                chain.push(slot, holder);
-                chain.push(self.scopes.get(slot).group, holder);
-            }
+        let mut chain = self.chain_of_account(account, instrument);
+        chain.push(&self.scopes, ScopeKind::Strategy, strategy.0.into(), Holder::Strategy);
+        chain.push(&self.scopes, ScopeKind::Principal, principal.0, Holder::Principal);
+        chain
+    }
+
+    /// Those of them that count accounts.
+    #[inline(always)]
+    pub(crate) fn chain_of_account(&self, account: AccountId, instrument: InstrumentId) -> Chain {
+        let mut chain = Chain::BEGUN;
+        chain.push(&self.scopes, ScopeKind::Account, account.0, Holder::Account);
+        chain.push(&self.scopes, ScopeKind::Instrument, instrument.0, Holder::Account);
+        chain
+    }
+
+    /// The scopes that count a strategy (0) or a principal (1).
+    pub(crate) fn chain_of_held(&self, at: usize, holder: u32) -> Chain {
+        let mut chain = Chain::NONE;
+        match at {
+            0 => chain.push(&self.scopes, ScopeKind::Strategy, holder, Holder::Strategy),
+            _ => chain.push(&self.scopes, ScopeKind::Principal, holder, Holder::Principal),
         }
         chain
     }

@@ -4,12 +4,12 @@
 //! valued anew, the difference goes to every scope that counts it, so a sum is at any time the sum of what its stakes have
 //! in it: `Risk::recount` adds that up anew.
 
-use crate::ask::{Chain, Holder};
+use crate::ask::{Chain, Holder, Link, Parties};
 use crate::exposure::{OrderExposure, PAIR_MONEY_MAX, PairExposure};
 use crate::gate::Risk;
 use crate::margin::MarginTerms;
-use crate::scopes::{ScopeSlot, Totals};
-use crate::stake::{Contribution, Stake, note_best};
+use crate::scopes::{ScopeRecord, ScopeSlot, Totals, bit};
+use crate::stake::{Contribution, Moved, Stake, Traded};
 use tidegate_model::command::{Action, ControlKind};
 use tidegate_model::{
     AccountId, InstrumentId, Lots, Money, PrincipalId, Reject, Scope, ScopeKind, Side, StrategyId,
@@ -45,6 +45,17 @@ pub struct Filled {
     pub position: (i64, Money),
 }
 
+/// What an execution leaves of its order.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// What the order tied up, as it was counted last.
+    pub before: OrderExposure,
+    /// What it ties up now.
+    pub after: OrderExposure,
+    /// False if that was the end of it.
+    pub is_open: bool,
+}
+
 /// Why a cost cannot be beyond [`PAIR_MONEY_MAX`].
 const BOUNDED: &str = "the order management bounds what it books";
 
@@ -66,29 +77,24 @@ impl Risk {
     /// # Panics
     /// If it was not approved here, or what it ties up overflows.
     pub fn order_opened(&mut self, order: &OrderExposure) {
-        let nothing = order.none();
-        self.change(&nothing, order);
-        let account = &mut self.accounts[order.account.index()];
-        account.open_orders = account
-            .open_orders
-            .checked_add(1)
-            .expect("the order store holds fewer than 2^32 orders");
-        account.untouched += 1;
-        self.rehash_account(order.account);
-        if let Some(Some(traded)) = self.instruments.get_mut(order.instrument.index()) {
-            traded.all.open_orders += 1;
-            traded.all.untouched += 1;
-        }
-        let chain = self.chain_of(order);
-        for link in chain.links() {
-            let record = self.scopes.get_mut(link.slot);
+        let account = order.account;
+        self.change(&order.none(), order, |record, holder| {
             record.totals.open_orders += 1;
             record.totals.untouched += 1;
             record.day.orders = record.day.orders.saturating_add(1);
-            if link.holder != Holder::Account {
-                record.has_several |= record.sole_account.is_some_and(|sole| sole != order.account);
-                record.sole_account = Some(order.account);
+            if holder != Holder::Account {
+                record.has_several |= record.sole_account.is_some_and(|sole| sole != account);
+                record.sole_account = Some(account);
             }
+        });
+        let state = &mut self.accounts[account.index()];
+        state.open_orders =
+            state.open_orders.checked_add(1).expect("the order store holds fewer than 2^32 orders");
+        state.untouched += 1;
+        self.touch_account(account);
+        if let Some(Some(traded)) = self.instruments.get_mut(order.instrument.index()) {
+            traded.all.open_orders += 1;
+            traded.all.untouched += 1;
         }
     }
 
@@ -107,10 +113,7 @@ impl Risk {
     /// # Panics
     /// If `before` is not what was counted.
     pub fn order_changed(&mut self, before: &OrderExposure, after: &OrderExposure) {
-        assert_eq!(before.account, after.account, "an order stays with its account");
-        assert_eq!(before.instrument, after.instrument, "an order stays with its instrument");
-        assert_eq!(before.side, after.side, "an order stays on its side");
-        self.change(before, after);
+        self.change(before, after, |_, _| ());
     }
 
     /// Lets a change pass that [`Self::order_changed`] can count.
@@ -153,24 +156,21 @@ impl Risk {
         after: &OrderExposure,
         was_executed: bool,
     ) {
-        let order = before;
-        self.order_changed(before, after);
-        let account = &mut self.accounts[order.account.index()];
-        account.open_orders =
-            account.open_orders.checked_sub(1).expect("an order closes once, after it opened");
         let untouched = u32::from(!was_executed);
-        // An execution that was taken back made it untouched again, and is not counted back.
-        account.untouched = account.untouched.saturating_sub(untouched);
-        self.rehash_account(order.account);
-        if let Some(Some(traded)) = self.instruments.get_mut(order.instrument.index()) {
-            traded.all.open_orders -= 1;
-            traded.all.untouched = traded.all.untouched.saturating_sub(untouched);
-        }
-        let chain = self.chain_of(order);
-        for link in chain.links() {
-            let totals = &mut self.scopes.get_mut(link.slot).totals;
+        self.change(before, after, |record, _| {
+            let totals = &mut record.totals;
             totals.open_orders -= 1;
             totals.untouched = totals.untouched.saturating_sub(untouched);
+        });
+        let account = &mut self.accounts[before.account.index()];
+        account.open_orders =
+            account.open_orders.checked_sub(1).expect("an order closes once, after it opened");
+        // An execution that was taken back made it untouched again, and is not counted back.
+        account.untouched = account.untouched.saturating_sub(untouched);
+        self.touch_account(before.account);
+        if let Some(Some(traded)) = self.instruments.get_mut(before.instrument.index()) {
+            traded.all.open_orders -= 1;
+            traded.all.untouched = traded.all.untouched.saturating_sub(untouched);
         }
     }
 
@@ -186,72 +186,114 @@ impl Risk {
         cost: Money,
     ) {
         assert!(cost.0.unsigned_abs() <= PAIR_MONEY_MAX.0 as u128, "{BOUNDED}");
-        self.change_pair(account, instrument, |stake| {
+        self.change_booked(account, instrument, |stake| {
             stake.exposure = PairExposure { position: qty, cost, ..stake.exposure };
         });
     }
 
-    /// Counts an execution: position and cash in one step, so that no profit or loss is seen that is none; strategy and
-    /// principal, the day, and what losses and a row of executions stop.
+    /// Counts an execution: position, cash and what the order ties up in one step, so that no profit or loss is seen that is
+    /// none; strategy and principal, the day, and what losses and a row of executions stop.
     ///
     /// # Panics
-    /// As [`Self::position_changed`].
-    pub fn filled(&mut self, now: UnixNanos, fill: &Filled) {
+    /// As [`Self::position_changed`] and [`Self::order_changed`].
+    pub fn filled(&mut self, now: UnixNanos, fill: &Filled, left: Option<&Left>) {
         let &Filled { account, instrument, strategy, principal, price, .. } = fill;
         if self.traded(instrument).is_ok_and(|traded| traded.mark.is_none()) {
             self.marked(now, instrument, price);
         }
         let Some(traded) = self.instruments[instrument.index()].as_mut() else { return };
+        let state = &mut self.accounts[account.index()];
         if fill.is_first {
             traded.all.untouched = traded.all.untouched.saturating_sub(1);
-            let account = &mut self.accounts[account.index()];
-            account.untouched = account.untouched.saturating_sub(1);
+            state.untouched = state.untouched.saturating_sub(1);
+        }
+        let has_ended = left.is_some_and(|left| !left.is_open);
+        if has_ended {
+            let open_orders = state.open_orders.checked_sub(1);
+            state.open_orders = open_orders.expect("an order closes once, after it opened");
+            traded.all.open_orders -= 1;
         }
         let notional = traded.in_firm(fill.value.0.abs());
-        self.book(fill, 1, Some(fill.position));
         let chain = self.chain(account, instrument, strategy, principal);
-        self.count_execution(now, &chain, fill, notional);
+        self.book(fill, &chain, 1, Some(fill.position), left);
+        self.count_execution(now, &chain, fill, notional, has_ended);
+        self.touch_account(account);
     }
 
     /// Counts an execution that is amended: as it was it is taken out, as it is now it is put in. What the day has counted
-    /// stays.
+    /// stays, and so does what the order ties up.
     pub fn amended(&mut self, was: &Filled, is: &Filled) {
         self.hold_on();
-        self.book(was, -1, None);
-        self.book(is, 1, Some(is.position));
+        for (fill, sign, position) in [(was, -1, None), (is, 1, Some(is.position))] {
+            let &Filled { account, instrument, strategy, principal, .. } = fill;
+            let chain = self.chain(account, instrument, strategy, principal);
+            self.book(fill, &chain, sign, position, None);
+        }
         self.go_on();
     }
 
     /// Position and cash of everybody concerned; `sign` -1 takes cash and what strategy and principal hold out again.
-    fn book(&mut self, fill: &Filled, sign: i64, position: Option<(i64, Money)>) {
+    fn book(
+        &mut self,
+        fill: &Filled,
+        chain: &Chain,
+        sign: i64,
+        position: Option<(i64, Money)>,
+        left: Option<&Left>,
+    ) {
         let &Filled { account, instrument, strategy, principal, side, qty, .. } = fill;
         let direction = if side == Side::Buy { sign } else { -sign };
-        let cash = -i128::from(direction) * fill.value.0 - i128::from(sign) * fill.fee.0;
+        let signed = |sign: i64, money: i128| if sign > 0 { money } else { -money };
+        let cash = -(signed(direction, fill.value.0) + signed(sign, fill.fee.0));
         if let Some(Some(traded)) = self.instruments.get_mut(instrument.index()) {
             traded.all.cash = traded.all.cash.saturating_add(cash);
         }
-        let add = |stake: &mut Stake| stake.cash = stake.cash.saturating_add(cash);
-        self.change_pair(account, instrument, |stake| {
-            add(stake);
+        let whose = Parties { account, instrument, strategy, principal };
+        let mut moved = [Moved::Uncounted; 3];
+        moved[0] = self.change_pair(account, instrument, |stake, traded| {
+            let mut open = [0; 2];
+            if let Some(Left { before, after, .. }) = left {
+                traded.all.count(before, after);
+                open[side.index()] = stake.count_open(before, after, traded);
+            }
+            stake.cash = stake.cash.saturating_add(cash);
             if let Some((position, cost)) = position {
                 assert!(cost.0.unsigned_abs() <= PAIR_MONEY_MAX.0 as u128, "{BOUNDED}");
-                stake.exposure = PairExposure { position, cost, ..stake.exposure };
+                (stake.exposure.position, stake.exposure.cost) = (position, cost);
             }
+            Moved::All(Contribution { open, ..stake.value(traded) })
         });
+        self.add(chain, &whose, &moved, |_, _| ());
+        self.add_pnl_of_all(instrument);
         let lots = i64::try_from(qty.0).unwrap_or(i64::MAX) * direction;
+        moved[0] = Moved::Uncounted;
         for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
             let Some(holder) = holder else { continue };
-            self.change_held(at, holder, instrument, |stake| {
+            moved[at + 1] = self.change_held(at, holder, instrument, |stake, traded| {
+                let mut open = [0; 2];
+                if let Some(Left { before, after, .. }) = left {
+                    open[side.index()] = stake.count_open(before, after, traded);
+                }
                 let exposure = &mut stake.exposure;
                 exposure.position = exposure.position.saturating_add(lots);
-                add(stake);
+                stake.cash = stake.cash.saturating_add(cash);
+                Moved::All(Contribution { open, ..stake.value(traded) })
             });
         }
+        self.add(chain, &whose, &moved, |_, _| ());
     }
 
-    fn count_execution(&mut self, now: UnixNanos, chain: &Chain, fill: &Filled, notional: i128) {
+    fn count_execution(
+        &mut self,
+        now: UnixNanos,
+        chain: &Chain,
+        fill: &Filled,
+        notional: i128,
+        has_ended: bool,
+    ) {
         for link in chain.links() {
             let record = self.scopes.get_mut(link.slot);
+            record.totals.open_orders -= u32::from(has_ended);
             record.day.notional = record.day.notional.saturating_add(notional);
             if fill.is_first {
                 record.day.trades = record.day.trades.saturating_add(1);
@@ -261,6 +303,11 @@ impl Risk {
                 -1 => record.losses = record.losses.saturating_add(1),
                 1 => record.losses = 0,
                 _ => {}
+            }
+            const STOPS: u64 =
+                bit(ControlKind::ExecutionThrottle) | bit(ControlKind::ConsecutiveLosses);
+            if record.kinds & STOPS == 0 {
+                continue;
             }
             let throttle = record.control(ControlKind::ExecutionThrottle).copied();
             if let (Some(control), Some(ring)) = (throttle, &mut record.executions)
@@ -293,169 +340,205 @@ impl Risk {
             traded.all.cash = traded.all.cash.saturating_add(amount.0);
         }
         let cash = amount.0;
-        self.change_pair(account, instrument, |stake| {
+        self.change_booked(account, instrument, |stake| {
             stake.cash = stake.cash.saturating_add(cash);
         });
     }
 
-    /// The scopes that an order as counted belongs to.
+    /// Counts `after` in place of `before` for whoever counts the order, and `counted` in every scope of it.
     #[inline]
-    fn chain_of(&self, order: &OrderExposure) -> Chain {
-        self.chain(order.account, order.instrument, order.strategy, order.principal)
-    }
-
-    /// Counts `after` in place of `before` for whoever counts the order.
-    #[inline]
-    fn change(&mut self, before: &OrderExposure, after: &OrderExposure) {
-        let &OrderExposure { account, instrument, side, strategy, principal, .. } = before;
-        let change = |stake: &mut Stake| {
-            let exposure = stake.exposure.with(Some(before), Some(after));
-            stake.exposure = exposure.expect("what is counted was checked for overflow");
-            match stake.exposure.open_qty[side.index()] {
-                Lots::ZERO => stake.best[side.index()] = None,
-                _ if after.qty > Lots::ZERO => note_best(&mut stake.best, side, after.limit),
-                _ => {}
-            }
-        };
-        self.change_pair(account, instrument, change);
-        if let Some(traded) = self.instruments[instrument.index()].as_mut() {
-            let all = &mut traded.all;
-            let open = &mut all.open[side.index()];
-            *open += i128::from(after.qty.0) - i128::from(before.qty.0);
-            match *open {
-                0 => all.best[side.index()] = None,
-                _ if after.qty > Lots::ZERO => note_best(&mut all.best, side, after.limit),
-                _ => {}
-            }
-        }
+    fn change(
+        &mut self,
+        before: &OrderExposure,
+        after: &OrderExposure,
+        counted: impl Fn(&mut ScopeRecord, Holder),
+    ) {
+        assert_eq!(before.account, after.account, "an order stays with its account");
+        assert_eq!(before.instrument, after.instrument, "an order stays with its instrument");
+        assert_eq!(before.side, after.side, "an order stays on its side");
+        let &OrderExposure { account, instrument, strategy, principal, .. } = before;
+        let mut moved = [Moved::Uncounted; 3];
+        moved[0] = self.change_pair(account, instrument, |stake, traded| {
+            traded.all.count(before, after);
+            stake.count(before, after, traded)
+        });
         for (at, holder) in Self::holders(strategy, principal).into_iter().enumerate() {
             if let Some(holder) = holder {
-                self.change_held(at, holder, instrument, change);
+                moved[at + 1] = self.change_held(at, holder, instrument, |stake, traded| {
+                    stake.count(before, after, traded)
+                });
             }
         }
+        let whose = Parties { account, instrument, strategy, principal };
+        let chain = self.chain(account, instrument, strategy, principal);
+        self.add(&chain, &whose, &moved, counted);
     }
 
+    /// Changes what an account has at stake in an instrument, and what it ties up by it; how far that moved the sums which it
+    /// is in.
     #[inline]
-    pub(crate) fn change_pair(
+    fn change_pair(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
-        change: impl FnOnce(&mut Stake),
-    ) {
+        change: impl FnOnce(&mut Stake, &mut Traded) -> Moved,
+    ) -> Moved {
         let slot = self.pairs.find(account, instrument);
         let slot = slot.expect("an order is counted after it was approved");
+        self.touch_pair(slot);
         let pair = self.pairs.get_mut(slot);
-        let (held, cash) = (pair.stake.exposure.position, pair.stake.cash);
-        change(&mut pair.stake);
-        let stake = &mut pair.stake;
+        let traded = self.instruments[instrument.index()].as_mut().expect("it was approved in it");
+        let held = pair.stake.exposure.position;
+        let moved = change(&mut pair.stake, traded);
+        let exposure = &pair.stake.exposure;
+        traded.all.position += i128::from(exposure.position) - i128::from(held);
 
-        let committed = match self.accounts[account.index()].is_margin {
-            false => stake.exposure.committed(),
+        let state = &mut self.accounts[account.index()];
+        let committed = match state.is_margin {
+            false => exposure.committed(),
             true => {
                 let terms = self.margins.get(instrument.index()).copied().flatten();
-                stake.exposure.margin(&terms.unwrap_or(MarginTerms::FULL).initial)
+                exposure.margin(&terms.unwrap_or(MarginTerms::FULL).initial)
             }
         };
         let total = match pair.currency {
-            0 => &mut self.accounts[account.index()].committed,
+            0 => &mut state.committed,
             other => &mut self.committed_others[account.index()][usize::from(other) - 1],
         };
         total.0 += committed.0 - pair.committed.0;
         assert!(*total >= Money::ZERO, "a sum of amounts is not below zero");
         pair.committed = committed;
+        moved
+    }
 
-        self.hash.remove(pair.hash);
-        pair.hash = stake.exposure.hash(account, instrument);
-        self.hash.add(pair.hash);
-
-        let traded = self.instruments[instrument.index()].as_mut().expect("it was approved in it");
-        traded.all.position += i128::from(stake.exposure.position) - i128::from(held);
-        let after = traded.contribution(&stake.exposure, stake.cash);
-        let before = core::mem::replace(&mut stake.counted, after);
-        let is_booked = stake.exposure.position != held || stake.cash != cash;
-        self.add_of_account(account, instrument, &before, &after);
+    /// As [`Self::change_pair`], of what has no part in orders or executions; and the sums follow.
+    pub(crate) fn change_booked(
+        &mut self,
+        account: AccountId,
+        instrument: InstrumentId,
+        change: impl FnOnce(&mut Stake),
+    ) {
+        let mut is_booked = false;
+        let moved = self.change_pair(account, instrument, |stake, traded| {
+            let (held, cash) = (stake.exposure.position, stake.cash);
+            change(stake);
+            is_booked = stake.exposure.position != held || stake.cash != cash;
+            Moved::All(stake.value(traded))
+        });
+        self.add_of_account(account, instrument, moved);
         // Open orders are neither profit nor loss.
         if is_booked {
             self.add_pnl_of_all(instrument);
         }
     }
 
+    /// Changes what a strategy (0) or a principal (1) has at stake in an instrument; how far that moved the sums which it is in.
     #[inline]
     pub(crate) fn change_held(
         &mut self,
         at: usize,
         holder: u32,
         instrument: InstrumentId,
-        change: impl FnOnce(&mut Stake),
-    ) {
+        change: impl FnOnce(&mut Stake, &Traded) -> Moved,
+    ) -> Moved {
         let table = &mut self.helds[at];
         // An order from before a split or a bust may belong to one that was never counted.
-        let Some(slot) = table.find(AccountId(holder), instrument) else { return };
-        let stake = &mut table.get_mut(slot).stake;
-        change(stake);
+        let Some(slot) = table.find(AccountId(holder), instrument) else { return Moved::Uncounted };
         let traded = self.instruments[instrument.index()].as_ref().expect("it was approved in it");
-        let after = traded.contribution(&stake.exposure, stake.cash);
-        let before = core::mem::replace(&mut stake.counted, after);
-        let kind = if at == 0 { ScopeKind::Strategy } else { ScopeKind::Principal };
-        let slot = self.scopes.slot(kind, holder);
-        self.add(slot, instrument, &before, &after);
-        self.check_loss(slot);
-        let group = self.scopes.get(slot).group;
-        if group != ScopeSlot::FIRM {
-            self.add(group, instrument, &before, &after);
-            self.check_loss(group);
+        change(&mut table.get_mut(slot).stake, traded)
+    }
+
+    /// Lets every scope of a chain count what moved, by [`Holder`], and `counted` beside; then looks at losses, but for those who
+    /// have theirs from [`Self::add_pnl_of_all`], which knows them sooner.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        chain: &Chain,
+        whose: &Parties,
+        moved: &[Moved; 3],
+        counted: impl Fn(&mut ScopeRecord, Holder),
+    ) {
+        for link in chain.links() {
+            let record = self.scopes.get_mut(link.slot);
+            counted(record, link.holder);
+            let money = &mut record.totals.money;
+            match &moved[link.holder as usize] {
+                Moved::Uncounted => continue,
+                Moved::Open(side, by) => money.open[side.index()] += by,
+                Moved::All(by) => {
+                    let pnl = money.pnl;
+                    *money = money.plus(by);
+                    if link.is_marked {
+                        money.pnl = pnl;
+                    }
+                }
+            }
+            if record.factors.is_some() {
+                self.add_factors(link, whose, &moved[link.holder as usize]);
+            }
+            if !link.is_marked {
+                self.check_loss(link.slot);
+            }
         }
     }
 
-    /// What an account's stake adds, to whoever counts accounts. Profit and loss of the firm, of the instrument and of its
-    /// group come with [`Self::add_pnl_of_all`], which knows them sooner.
-    #[inline]
+    /// The same for the factors of one scope.
+    #[cold]
+    fn add_factors(&mut self, link: &Link, whose: &Parties, moved: &Moved) {
+        let &Parties { account, instrument, strategy, principal } = whose;
+        let stake = match link.holder {
+            Holder::Account => {
+                self.pairs.find(account, instrument).map(|slot| &self.pairs.get(slot).stake)
+            }
+            holder => {
+                let at = holder as usize - 1;
+                let id = Self::holders(strategy, principal)[at];
+                id.and_then(|id| self.held(at, id, instrument)).map(|held| &held.stake)
+            }
+        };
+        let after = stake.expect("what moved is there").counted;
+        let before = after.less(&moved.by());
+        let traded = self.instruments[instrument.index()].as_ref();
+        let loadings = traded.and_then(|traded| traded.factors.as_deref());
+        if let (Some(sums), Some(loadings)) =
+            (&mut self.scopes.get_mut(link.slot).factors, loadings)
+        {
+            sums.add(&before, loadings, -1);
+            sums.add(&after, loadings, 1);
+        }
+    }
+
+    /// What an account's stake adds more than before, to whoever counts accounts.
     pub(crate) fn add_of_account(
         &mut self,
         account: AccountId,
         instrument: InstrumentId,
-        before: &Contribution,
-        after: &Contribution,
+        moved: Moved,
     ) {
-        let slot = self.scopes.slot(ScopeKind::Account, account.0);
-        if slot != ScopeSlot::FIRM {
-            self.add(slot, instrument, before, after);
-            self.check_loss(slot);
-            let group = self.scopes.get(slot).group;
-            if group != ScopeSlot::FIRM {
-                self.add(group, instrument, before, after);
-                self.check_loss(group);
-            }
-        }
-        let [before, after] = [before, after].map(|of| Contribution { pnl: 0, ..*of });
-        self.add(ScopeSlot::FIRM, instrument, &before, &after);
-        let slot = self.scopes.slot(ScopeKind::Instrument, instrument.0);
-        if slot != ScopeSlot::FIRM {
-            self.add(slot, instrument, &before, &after);
-            let group = self.scopes.get(slot).group;
-            if group != ScopeSlot::FIRM {
-                self.add(group, instrument, &before, &after);
-            }
-        }
+        let (strategy, principal) = (StrategyId::NONE, PrincipalId::OPERATOR);
+        let whose = Parties { account, instrument, strategy, principal };
+        let chain = self.chain_of_account(account, instrument);
+        self.add(&chain, &whose, &[moved, Moved::Uncounted, Moved::Uncounted], |_, _| ());
     }
 
-    #[inline]
-    fn add(
+    /// What a strategy's (0) or a principal's (1) stake adds more than before, to whoever counts those.
+    pub(crate) fn add_of_held(
         &mut self,
-        slot: ScopeSlot,
+        at: usize,
+        holder: u32,
         instrument: InstrumentId,
-        before: &Contribution,
-        after: &Contribution,
+        moved: Moved,
     ) {
-        let record = self.scopes.get_mut(slot);
-        record.totals.money = record.totals.money.plus(&after.less(before));
-        if let Some(sums) = &mut record.factors {
-            let traded = self.instruments[instrument.index()].as_ref();
-            if let Some(loadings) = traded.and_then(|traded| traded.factors.as_deref()) {
-                sums.add(before, loadings, -1);
-                sums.add(after, loadings, 1);
-            }
-        }
+        let mut all = [Moved::Uncounted; 3];
+        all[at + 1] = moved;
+        let (account, nobody) = (AccountId::NONE, (StrategyId::NONE, PrincipalId::OPERATOR));
+        let (strategy, principal) = match at {
+            0 => (StrategyId(holder as u16), nobody.1),
+            _ => (nobody.0, PrincipalId(holder)),
+        };
+        let whose = Parties { account, instrument, strategy, principal };
+        let chain = self.chain_of_held(at, holder);
+        self.add(&chain, &whose, &all, |_, _| ());
     }
 
     /// Profit and loss of everybody in an instrument, for the firm, the instrument and its group.
@@ -519,29 +602,24 @@ impl Risk {
                 self.add_pnl_of_all(instrument);
             }
         }
-        let nothing = Contribution::default();
-        for at in 0..self.pairs.records().count() {
+        for at in 0..self.pairs.len() {
             let pair = self.pairs.record_mut(at);
             let (account, instrument) = (pair.account, pair.instrument);
             let Some(Some(traded)) = self.instruments.get(instrument.index()) else { continue };
-            let counted = traded.contribution(&pair.stake.exposure, pair.stake.cash);
-            pair.stake.counted = counted;
-            self.add_of_account(account, instrument, &nothing, &counted);
+            let moved = pair.stake.value_anew(traded);
+            self.add_of_account(account, instrument, Moved::All(moved));
         }
-        for (at, kind) in [ScopeKind::Strategy, ScopeKind::Principal].into_iter().enumerate() {
-            for number in 0..self.helds[at].records().count() {
+        // Losses of strategies and principals are looked at when one of their orders changes.
+        let was_held = core::mem::replace(&mut self.is_held, true);
+        for at in 0..self.helds.len() {
+            for number in 0..self.helds[at].len() {
                 let held = self.helds[at].record_mut(number);
                 let (holder, instrument) = (held.holder, held.instrument);
                 let Some(Some(traded)) = self.instruments.get(instrument.index()) else { continue };
-                let counted = traded.contribution(&held.stake.exposure, held.stake.cash);
-                held.stake.counted = counted;
-                let slot = self.scopes.slot(kind, holder);
-                self.add(slot, instrument, &nothing, &counted);
-                let group = self.scopes.get(slot).group;
-                if group != ScopeSlot::FIRM {
-                    self.add(group, instrument, &nothing, &counted);
-                }
+                let moved = held.stake.value_anew(traded);
+                self.add_of_held(at, holder, instrument, Moved::All(moved));
             }
         }
+        self.is_held = was_held;
     }
 }

@@ -183,6 +183,25 @@ impl PairExposure {
         if fits { Ok(()) } else { Err(Reject::of(RejectReason::Overflow, PAIR_MONEY_MAX.0)) }
     }
 
+    /// Counts `after` in place of `before`, which are the same order's.
+    ///
+    /// # Panics
+    /// If `before` was not counted, or `after` does not fit: [`Self::with`] was to be asked.
+    #[inline]
+    pub(crate) fn count(&mut self, before: &OrderExposure, after: &OrderExposure) {
+        const CHECKED: &str = "what is counted was checked for overflow";
+        let at = before.side.index();
+        let (qty, notional) = (&mut self.open_qty[at], &mut self.open_notional[at]);
+        let rest = qty.checked_sub(before.qty);
+        let rest = rest.expect("an order leaves with no more lots than it brought");
+        *qty = rest.checked_add(after.qty).expect(CHECKED);
+        let rest = notional.0 - before.notional.0;
+        assert!(rest >= 0, "an order leaves with no more money than it brought");
+        assert!(after.notional >= Money::ZERO, "a notional is an amount, not a direction");
+        notional.0 = rest + after.notional.0;
+        assert!(*notional <= PAIR_MONEY_MAX, "{CHECKED}");
+    }
+
     /// The counters with `removed` taken out and `added` put in.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use crate::funds::Funds;
 use crate::judge::{EveryVerdict, FirstNo, Judge};
 use crate::margin::MarginTerms;
 use crate::marks::TRIPS_ROOM;
-use crate::pairs::PairTable;
+use crate::pairs::{PairSlot, PairTable};
 use crate::people::People;
 use crate::rate::TokenBucket;
 use crate::recent::{Content, Recent};
@@ -101,6 +101,7 @@ impl fmt::Debug for OwnOrders<'_> {
 
 impl<'a> OrderContext<'a> {
     /// What the operator's own order in a quiet market is checked against.
+    #[inline(always)]
     pub fn plain(
         now: UnixNanos,
         instrument: &'a Instrument,
@@ -195,6 +196,20 @@ impl Pair {
             hash: 0,
         }
     }
+
+    /// Its term of the state hash.
+    #[inline]
+    pub fn hash_now(&self) -> u64 {
+        self.stake.exposure.hash(self.account, self.instrument)
+    }
+}
+
+/// The records that changed last, which are not entered into the state hash as they are now: most inputs change one of each kind,
+/// several times.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub account: Option<AccountId>,
+    pub pair: Option<PairSlot>,
 }
 
 /// A strategy or a principal in an instrument.
@@ -260,6 +275,9 @@ pub struct Risk {
     /// Losses are not looked at now.
     pub(crate) is_held: bool,
     pub(crate) hash: StateHash,
+    /// Nothing between inputs.
+    #[serde(skip)]
+    pub(crate) touched: Touched,
 }
 
 impl Risk {
@@ -280,6 +298,7 @@ impl Risk {
             sweep: crate::marks::Sweep::default(),
             is_held: false,
             hash: StateHash::default(),
+            touched: Touched::default(),
         }
     }
 
@@ -298,7 +317,7 @@ impl Risk {
     pub fn count_cancel(&mut self, now: UnixNanos, account: AccountId, principal: PrincipalId) {
         if self.account(account).is_ok_and(|a| a.has_limits) {
             self.accounts[account.index()].bucket.drain(now);
-            self.rehash_account(account);
+            self.touch_account(account);
         }
         if self.is_used(ControlKind::MessageRate) {
             let chain = self.chain(account, InstrumentId::NONE, StrategyId::NONE, principal);
@@ -559,7 +578,7 @@ impl Risk {
         let bucket = &mut self.accounts[account.index()].bucket;
         let taken = bucket.take(now);
         let (per_sec, tokens) = (bucket.per_sec(), bucket.tokens());
-        self.rehash_account(account);
+        self.touch_account(account);
         if taken {
             return Ok(());
         }

@@ -41,7 +41,7 @@ mod throttle;
 pub use approval::RiskApproved;
 pub use ask::Parties;
 pub use control::Control;
-pub use counting::Filled;
+pub use counting::{Filled, Left};
 pub use exposure::{Counting, OrderExposure, PairExposure};
 pub use funds::{Funds, MarginFunds};
 pub use gate::{MarketView, OrderContext, OwnOrders, RateOf, Risk};

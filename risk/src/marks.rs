@@ -7,6 +7,7 @@ use crate::ask::BP_PER_UNIT;
 use crate::control::Control;
 use crate::gate::Risk;
 use crate::scopes::{Range, STOPS, ScopeSlot, Stop};
+use crate::stake::{Moved, Stake, Traded};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{Action, ControlKind, Reason};
 use tidegate_model::event::Tripped;
@@ -68,11 +69,13 @@ impl Risk {
             self.sweep.at = now;
             return;
         }
-        // The time for one; a stake is not left out because inputs come faster than it.
-        let each = (SWEEP_NS / count as u64).max(1);
-        if elapsed < each {
+        // Asked before the division, which takes longer than all the rest: is it less than the time for one?
+        let is_early = elapsed.saturating_add(1).saturating_mul(count as u64) <= SWEEP_NS;
+        if elapsed == 0 || is_early {
             return;
         }
+        // The time for one; a stake is not left out because inputs come faster than it.
+        let each = (SWEEP_NS / count as u64).max(1);
         let due = usize::try_from(elapsed / each).unwrap_or(usize::MAX).min(count);
         self.sweep.at = match due == count {
             true => now,
@@ -90,16 +93,15 @@ impl Risk {
         let accounts = self.pairs.len();
         if number < accounts {
             let pair = self.pairs.record_mut(number);
-            let stake = pair.stake;
-            if stake.exposure.position == 0 {
+            if pair.stake.exposure.position == 0 {
                 return;
             }
             let (account, instrument) = (pair.account, pair.instrument);
             let Some(Some(traded)) = self.instruments.get(instrument.index()) else { return };
-            let after = traded.contribution(&stake.exposure, stake.cash);
-            if after != stake.counted {
-                pair.stake.counted = after;
-                self.add_of_account(account, instrument, &stake.counted, &after);
+            let before = pair.stake.counted;
+            let moved = pair.stake.value(traded);
+            if pair.stake.counted != before {
+                self.add_of_account(account, instrument, Moved::All(moved));
             }
             return;
         }
@@ -110,7 +112,9 @@ impl Risk {
         let held = self.helds[at].record_mut(number);
         if held.stake.exposure.position != 0 {
             let (holder, instrument) = (held.holder, held.instrument);
-            self.change_held(at, holder, instrument, |_| ());
+            let value = |stake: &mut Stake, traded: &Traded| Moved::All(stake.value(traded));
+            let moved = self.change_held(at, holder, instrument, value);
+            self.add_of_held(at, holder, instrument, moved);
         }
     }
 

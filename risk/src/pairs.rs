@@ -61,12 +61,22 @@ impl Line {
         self.count as usize <= FEW
     }
 
-    /// The record number + 1 of an instrument, or 0. Looks at all of them without a branch.
+    /// The record number + 1 of an instrument, or 0. Looks at four of them at once.
     #[inline]
     fn find(&self, instrument: InstrumentId) -> u32 {
+        const EACH: u64 = 0x0001_0001_0001_0001;
         let Ok(wanted) = u16::try_from(instrument.0) else { return 0 };
-        let pairs = self.instruments.iter().zip(&self.records);
-        pairs.fold(0, |found, (other, record)| found | if *other == wanted { *record } else { 0 })
+        let halves: [[u16; FEW / 2]; 2] = bytemuck::cast(self.instruments);
+        for (half, from) in halves.into_iter().zip([0, FEW / 2]) {
+            let differs: u64 = u64::from_le_bytes(bytemuck::cast(half.map(u16::to_le)))
+                ^ (EACH * u64::from(wanted));
+            // The high bit of the first that is 0, and perhaps of some behind it.
+            let found = differs.wrapping_sub(EACH) & !differs & (EACH << 15);
+            if found != 0 {
+                return self.records[from + found.trailing_zeros() as usize / 16];
+            }
+        }
+        0
     }
 
     /// Puts in a pair that it does not have, among those before it.

@@ -1,12 +1,13 @@
 //! What somebody has at stake in one instrument, and what that adds to sums over instruments.
 
-use crate::exposure::PairExposure;
+use crate::exposure::{OrderExposure, PairExposure};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::FACTORS_MAX;
 use tidegate_model::fx::Rate;
 use tidegate_model::hash::hash_words;
 use tidegate_model::ids::Code;
-use tidegate_model::{Instrument, Money, Side, Ticks};
+use tidegate_model::units::product;
+use tidegate_model::{Instrument, Lots, Money, Side, Ticks};
 
 const TAG_STAKE: u64 = 0x7269_736b_7374_616b;
 
@@ -56,6 +57,30 @@ impl Contribution {
     }
 }
 
+/// How far what somebody adds to sums went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moved {
+    /// It is in no sum.
+    Uncounted,
+    /// Open orders of one side, and nothing else.
+    Open(Side, i128),
+    /// Anything.
+    All(Contribution),
+}
+
+impl Moved {
+    /// The same, field by field.
+    pub fn by(&self) -> Contribution {
+        let mut by = Contribution::default();
+        match self {
+            Self::Uncounted => {}
+            Self::Open(side, open) => by.open[side.index()] = *open,
+            Self::All(all) => by = *all,
+        }
+        by
+    }
+}
+
 /// What an account, a strategy or a principal has in one instrument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stake {
@@ -65,12 +90,65 @@ pub(crate) struct Stake {
     pub cash: i128,
     /// What of it is in the sums.
     pub counted: Contribution,
+    /// The mark that it was valued at last, if that is known; a snapshot does not tell.
+    #[serde(skip)]
+    valued_at: Option<Ticks>,
     /// No open buy has a limit above it, no open sell one below it; since that side was last without one. Only where to look:
     /// whoever is near it asks the orders themselves.
     pub best: [Option<Ticks>; 2],
 }
 
 impl Stake {
+    /// Counts `after` in place of `before`, which are the same order's, and values it all at the mark.
+    #[inline]
+    pub fn count(
+        &mut self,
+        before: &OrderExposure,
+        after: &OrderExposure,
+        traded: &Traded,
+    ) -> Moved {
+        let open = self.count_open(before, after, traded);
+        // At the same mark what is held is worth the same, and nothing is nothing at any.
+        if self.exposure.position == 0 || self.valued_at == traded.mark {
+            return Moved::Open(before.side, open);
+        }
+        let mut by = self.value(traded);
+        by.open[before.side.index()] = open;
+        Moved::All(by)
+    }
+
+    /// Counts `after` in place of `before`, which are the same order's; what that adds to the open orders of its side.
+    #[inline]
+    pub fn count_open(
+        &mut self,
+        before: &OrderExposure,
+        after: &OrderExposure,
+        traded: &Traded,
+    ) -> i128 {
+        let at = before.side.index();
+        self.exposure.count(before, after);
+        note_best(&mut self.best, after, self.exposure.open_qty[at] == Lots::ZERO);
+        let open = traded.in_firm(self.exposure.open_notional[at].0);
+        open - core::mem::replace(&mut self.counted.open[at], open)
+    }
+
+    /// Values what is held at the mark; what that adds to sums.
+    #[inline]
+    pub fn value(&mut self, traded: &Traded) -> Contribution {
+        self.valued_at = traded.mark;
+        let open = self.counted.open;
+        let after = traded.held(self.exposure.position, self.cash);
+        let before = core::mem::replace(&mut self.counted, Contribution { open, ..after });
+        Contribution { open: [0; 2], ..after.less(&before) }
+    }
+
+    /// Values all of it at the mark; all that it adds to sums.
+    pub fn value_anew(&mut self, traded: &Traded) -> Contribution {
+        self.valued_at = traded.mark;
+        self.counted = traded.contribution(&self.exposure, self.cash);
+        self.counted
+    }
+
     pub fn hash(&self, holder: u64) -> u64 {
         let PairExposure { open_qty, open_notional, position, .. } = self.exposure;
         if open_qty.iter().all(|qty| qty.0 == 0) && position == 0 && self.cash == 0 {
@@ -124,6 +202,14 @@ pub(crate) struct Everyone {
 }
 
 impl Everyone {
+    /// Counts `after` in place of `before`, which are the same order's.
+    #[inline]
+    pub fn count(&mut self, before: &OrderExposure, after: &OrderExposure) {
+        let open = &mut self.open[before.side.index()];
+        *open += i128::from(after.qty.0) - i128::from(before.qty.0);
+        note_best(&mut self.best, after, *open == 0);
+    }
+
     /// Lots held on `side` if every open order of that side executes and none of the other.
     pub fn worst_position(&self, side: Side) -> i128 {
         match side {
@@ -133,15 +219,19 @@ impl Everyone {
     }
 }
 
-/// `limit` beside the best of a side, as [`Stake::best`] keeps it.
+/// Notes the limit of an order beside the best of its side, as [`Stake::best`] keeps it; nothing is if that side `is_empty`.
 #[inline]
-pub(crate) fn note_best(best: &mut [Option<Ticks>; 2], side: Side, limit: Ticks) {
-    let best = &mut best[side.index()];
-    *best = Some(match (*best, side) {
-        (None, _) => limit,
-        (Some(best), Side::Buy) => best.max(limit),
-        (Some(best), Side::Sell) => best.min(limit),
-    });
+fn note_best(best: &mut [Option<Ticks>; 2], order: &OrderExposure, is_empty: bool) {
+    let best = &mut best[order.side.index()];
+    if is_empty {
+        *best = None;
+    } else if order.qty > Lots::ZERO {
+        *best = Some(match (*best, order.side) {
+            (None, _) => order.limit,
+            (Some(best), Side::Buy) => best.max(order.limit),
+            (Some(best), Side::Sell) => best.min(order.limit),
+        });
+    }
 }
 
 impl Traded {
@@ -166,14 +256,17 @@ impl Traded {
             // Whoever limits sums of money lets no order pass that cannot be counted.
             None => 0,
         };
-        counted.clamp(-STAKE_MAX, STAKE_MAX)
+        if counted.unsigned_abs() <= STAKE_MAX as u128 {
+            return counted;
+        }
+        counted.signum() * STAKE_MAX
     }
 
     /// Profit and loss of all accounts in it together, in the firm's currency.
     pub fn pnl_of_all(&self) -> i128 {
         let Some(mark) = self.mark else { return 0 };
-        let value = self.all.position.checked_mul(mark.0.into());
-        let value = value.and_then(|ticks| ticks.checked_mul(self.money_per_tick_lot));
+        let ticks_lots = product(self.all.position, mark.0.into());
+        let value = ticks_lots.and_then(|ticks| product(ticks, self.money_per_tick_lot));
         let value = value.unwrap_or(self.all.position.signum() * STAKE_MAX);
         self.in_firm(value.saturating_add(self.all.cash))
     }
@@ -181,11 +274,18 @@ impl Traded {
     /// What positions and open orders of it add to sums.
     #[inline]
     pub fn contribution(&self, exposure: &PairExposure, cash: i128) -> Contribution {
-        let lots = i128::from(exposure.position);
+        let open = exposure.open_notional.map(|money| self.in_firm(money.0));
+        Contribution { open, ..self.held(exposure.position, cash) }
+    }
+
+    /// What a position of so many lots adds to sums.
+    #[inline]
+    fn held(&self, lots: i64, cash: i128) -> Contribution {
+        let lots = i128::from(lots);
         let mark = i128::from(self.mark.map_or(0, |mark| mark.0));
         // 63 bits times 63 bits; a unit of money that is beyond 2^64 is beyond what orders may have too.
         let ticks = lots * mark;
-        let value = ticks.checked_mul(self.money_per_tick_lot);
+        let value = product(ticks, self.money_per_tick_lot);
         let value = value.unwrap_or(ticks.signum() * STAKE_MAX);
         let in_firm = self.in_firm(value);
         let pnl = match self.mark {
@@ -196,7 +296,6 @@ impl Traded {
         // At a price below 0 what is held is owed.
         let size = in_firm.abs();
         let (long, short) = if lots >= 0 { (size, 0) } else { (0, size) };
-        let open = exposure.open_notional.map(|money| self.in_firm(money.0));
-        Contribution { open, long, short, pnl }
+        Contribution { open: [0; 2], long, short, pnl }
     }
 }

@@ -11,7 +11,7 @@ use tidegate_model::{
     AccountId, GroupId, Lots, Money, PrincipalId, Reject, RejectReason as R, Scope, ScopeKind,
     Side, StrategyId, Ticks, UnixNanos,
 };
-use tidegate_risk::Filled;
+use tidegate_risk::{Filled, Left};
 
 const STRATEGY: StrategyId = StrategyId(4);
 const PRINCIPAL: PrincipalId = PrincipalId(9);
@@ -95,8 +95,8 @@ fn trade(desk: &mut Desk, side: Side, qty: u64, price: i64, realised: i128) {
             is_first: true,
             position: (held.position + lots, Money(cost)),
         },
+        Some(&Left { before: exposure, after: exposure.none(), is_open: false }),
     );
-    desk.risk.order_left(&exposure, &exposure.none(), true);
 }
 
 /// What the order is asked in every scope that can have the control: one below the limit and at it passes, one above does

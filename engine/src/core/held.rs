@@ -114,22 +114,23 @@ impl Core {
         slot: OrderSlot,
         publisher: &mut Publisher<'_, O>,
     ) -> bool {
-        let order = *self.oms.order(slot);
+        let who = self.oms.order(slot).who;
         let before = self.oms.exposure(slot);
-        let leaves = self.oms.execution(slot).leaves_qty;
+        let leaves = self.oms.shown_leaves(slot);
         if self.oms.expired(slot).is_err() {
             return false;
         }
-        self.take_off(&order, slot);
+        self.take_off(slot);
         self.oms.recount(&mut self.risk, slot, &before);
-        self.report(slot, ExecType::Expired, order.who, publisher, |execution| {
+        self.report(slot, ExecType::Expired, who, publisher, |execution| {
             execution.last_qty = leaves;
         });
         true
     }
 
     /// Takes an order that has ended from where it was.
-    pub(super) fn take_off(&mut self, order: &Order, slot: OrderSlot) {
+    pub(super) fn take_off(&mut self, slot: OrderSlot) {
+        let order = self.oms.order(slot);
         match order.place {
             Place::Venue => {
                 self.paper.remove(order.instrument, order.side, slot);

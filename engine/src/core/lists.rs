@@ -536,10 +536,10 @@ impl Core {
         if place == Place::House {
             return self.resize_in_house(slot, publisher);
         }
-        let order = *self.oms.order(slot);
-        if !order.is_open() {
-            return self.take_off(&order, slot);
+        if !self.oms.order(slot).is_open() {
+            return self.take_off(slot);
         }
+        let order = self.oms.order(slot);
         if place != Place::Venue || !order.acknowledged || self.is_routed(slot) {
             // It is not at its venue yet, and goes there with what is live then.
             return;

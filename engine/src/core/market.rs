@@ -301,14 +301,23 @@ impl Core {
     /// a price that was set since the last trade goes before.
     #[inline]
     pub fn reference(&self, instrument: InstrumentId) -> Option<Ticks> {
+        let best = || [Side::Buy, Side::Sell].map(|side| self.best_price(instrument, side));
+        self.reference_beside(instrument, best)
+    }
+
+    /// The same, where `best` gives the best bid and offer.
+    #[inline]
+    pub(super) fn reference_beside(
+        &self,
+        instrument: InstrumentId,
+        best: impl FnOnce() -> [Option<Ticks>; 2],
+    ) -> Option<Ticks> {
         if let Some(market) = self.internal.market_of(instrument) {
             return self.internal.reference(market);
         }
-        let last_trade = self.listing[instrument].last_trade;
-        last_trade.or_else(|| {
-            let bid = self.books.best(instrument, Side::Buy)?.price.0;
-            let offer = self.books.best(instrument, Side::Sell)?.price.0;
-            Some(Ticks(bid.midpoint(offer)))
+        self.listing[instrument].last_trade.or_else(|| {
+            let [bid, offer] = best();
+            Some(Ticks(bid?.0.midpoint(offer?.0)))
         })
     }
 }

@@ -204,6 +204,8 @@ impl Core {
         }
         self.follow_up(publisher);
         self.watch(publisher);
+        self.risk.settle();
+        self.oms.settle();
         out.end_of_input(seq);
         self.answers = answers;
         if self.answers.is_none() && !self.paper.latency().answers_at_once() {
@@ -218,8 +220,11 @@ impl Core {
             session: record.session,
             request_id: record.request_id,
         };
+        if let Some(order) = record.new_order() {
+            return self.new_order(order, who, publisher);
+        }
         let done = match record.command() {
-            Some(Command::NewOrder(order)) => return self.new_order(order, who, publisher),
+            Some(Command::NewOrder(order)) => return self.new_order(&order, who, publisher),
             Some(Command::CancelOrder(cancel)) => return self.cancel_order(cancel, who, publisher),
             Some(Command::ReplaceOrder(replace)) => {
                 return self.replace_order(replace, who, publisher);
@@ -309,10 +314,7 @@ impl Core {
     /// When the next request that is on its way to the paper venue arrives there, or the next report from it here.
     pub fn next_arrival(&self) -> Option<UnixNanos> {
         let answer = self.answers.as_ref().and_then(|answers| answers.next_due());
-        match (self.paper.next_due(), answer) {
-            (Some(request), Some(answer)) => Some(request.min(answer)),
-            (request, answer) => request.or(answer),
-        }
+        sooner(self.paper.next_due(), answer)
     }
 
     /// When the engine must be told the time at the latest: a request reaches the venue then, an order expires, a parent order
@@ -320,16 +322,16 @@ impl Core {
     #[inline]
     pub fn next_due(&self) -> Option<UnixNanos> {
         let answer = self.answers.as_ref().and_then(|answers| answers.next_due());
-        self.next_deed().into_iter().chain(answer).min()
+        sooner(self.next_deed(), answer)
     }
 
     /// When a request reaches the venue, an order expires, a parent order goes on or positions are to be closed.
     #[inline]
     fn next_deed(&self) -> Option<UnixNanos> {
-        let engine =
-            [self.oms.next_algorithm_due(), self.next_flatten_due(), self.proposals.next_due()];
-        let due = [self.paper.next_due(), self.expiries.next_due(), self.internal.next_due()];
-        due.into_iter().chain(engine).flatten().min()
+        let of_venues = sooner(self.paper.next_due(), self.internal.next_due());
+        let of_orders = sooner(self.expiries.next_due(), self.oms.next_algorithm_due());
+        let of_scopes = sooner(self.next_flatten_due(), self.proposals.next_due());
+        sooner(sooner(of_venues, of_orders), of_scopes)
     }
 
     /// The instruments.
@@ -411,6 +413,15 @@ impl Core {
         }
         hash.add(hash_words(0x434f_5245, &[self.seq.0, self.now.0]));
         hash
+    }
+}
+
+/// The sooner of two times, if there is one.
+#[inline]
+fn sooner(a: Option<UnixNanos>, b: Option<UnixNanos>) -> Option<UnixNanos> {
+    match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(UnixNanos::MAX).min(b.unwrap_or(UnixNanos::MAX))),
     }
 }
 

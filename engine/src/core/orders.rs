@@ -47,14 +47,14 @@ impl Core {
     /// A new order: checked, stored, sent to the venue.
     pub(super) fn new_order<O: Output>(
         &mut self,
-        order: NewOrder,
+        order: &NewOrder,
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
         if order.list_id != 0 || order.leg != 0 {
-            return self.new_leg(order, who, publisher);
+            return self.new_leg(*order, who, publisher);
         }
-        if self.waits_already(&order, who, publisher) {
+        if self.waits_already(order, who, publisher) {
             return;
         }
         match self.admit(order, who, false) {
@@ -63,9 +63,9 @@ impl Core {
                 self.report(slot, ExecType::OrderStatus, who, publisher, |_| {});
             }
             Err(reject) if reject.reason == RejectReason::ApprovalNeeded => {
-                self.await_approval(order, reject, who, publisher);
+                self.await_approval(*order, reject, who, publisher);
             }
-            Err(reject) => refuse_new(&order, reject, who, publisher),
+            Err(reject) => refuse_new(order, reject, who, publisher),
         }
     }
 
@@ -85,7 +85,7 @@ impl Core {
         who: Requester,
         is_approved: bool,
     ) -> Result<OrderSlot, Reject> {
-        match self.admit(order, who, is_approved)? {
+        match self.admit(&order, who, is_approved)? {
             Entry::New(slot) => Ok(slot),
             Entry::Again(slot) => {
                 let order_id = self.oms.order(slot).order_id;
@@ -97,7 +97,7 @@ impl Core {
     /// The gate. The one place where an order is let in.
     fn admit(
         &mut self,
-        order: NewOrder,
+        order: &NewOrder,
         who: Requester,
         is_approved: bool,
     ) -> Result<Entry, Reject> {
@@ -112,23 +112,23 @@ impl Core {
         let own = |side, is_in: &dyn Fn(Parties) -> bool| best_of_own(oms, instrument, side, is_in);
         let context = self.order_context(who.principal, (listed, ticks), funds);
         let context = OrderContext { is_approved, own: OwnOrders(&own), ..context };
-        let answer = self.risk.check_new(order, &context);
+        let answer = self.risk.check_new(*order, &context);
         // A message that is repeated is answered as what it is, whatever the gate says of it.
-        if let Named::Same(slot) = self.oms.check_client_order_id(&order, name)? {
+        if let Named::Same(slot) = self.oms.check_client_order_id(order, name)? {
             return Ok(Entry::Again(slot));
         }
         // A market of the house says itself what it takes now.
         let is_internal = listed.instrument.is_internal();
         if !is_internal {
             check_trading(listed)?;
-            self.check_route(&order, listed, false)?;
+            self.check_route(order, listed, false)?;
             self.paper.check_room()?;
         }
         let approved: RiskApproved<NewOrder> = answer?;
         if is_internal {
-            check_house_terms(&order)?;
+            check_house_terms(order)?;
         } else {
-            self.check_room_to_wait(&order)?;
+            self.check_room_to_wait(order)?;
         }
         let slot = self.oms.admit(&approved, name, who, self.now, &listed.instrument)?;
         self.risk.order_opened(approved.exposure());
@@ -136,16 +136,17 @@ impl Core {
     }
 
     /// What an order in an instrument is checked against, but for orders of ours that it might meet.
+    #[inline(always)]
     pub(super) fn order_context<'l>(
         &self,
         principal: PrincipalId,
         (listed, tick_table): (&'l Listed, Option<&'l TickTable>),
         funds: Funds<'l>,
     ) -> OrderContext<'l> {
-        let instrument = listed.id;
-        let reference = self.reference(instrument);
+        let best = [Side::Buy, Side::Sell].map(|side| self.best_price(listed.id, side));
+        let reference = self.reference_beside(listed.id, || best);
         let market = MarketView {
-            best: [Side::Buy, Side::Sell].map(|side| self.best_price(instrument, side)),
+            best,
             heard_at: listed.heard_at,
             has_feed: !listed.instrument.is_internal(),
         };
@@ -155,7 +156,7 @@ impl Core {
 
     /// The best displayed price of a side.
     #[inline]
-    fn best_price(&self, instrument: InstrumentId, side: Side) -> Option<Ticks> {
+    pub(super) fn best_price(&self, instrument: InstrumentId, side: Side) -> Option<Ticks> {
         match self.internal.market_of(instrument) {
             Some(market) => self.internal.best(market, side),
             None => self.books.best(instrument, side).map(|level| level.price),
@@ -466,12 +467,11 @@ impl Core {
         who: Requester,
         publisher: &mut Publisher<'_, O>,
     ) {
-        let order = *self.oms.order(slot);
-        let leaves = self.oms.execution(slot).leaves_qty;
+        let leaves = self.oms.shown_leaves(slot);
         if self.oms.canceled(slot).is_err() {
             return;
         }
-        self.take_off(&order, slot);
+        self.take_off(slot);
         self.oms.recount(&mut self.risk, slot, before);
         self.report(slot, ExecType::Canceled, who, publisher, |execution| {
             execution.last_qty = leaves;

@@ -132,11 +132,12 @@ impl<'o, O: Output> Publisher<'o, O> {
     /// Tells the reports that leave by `until`.
     #[inline]
     pub fn release(&mut self, until: UnixNanos) {
-        while let Some(record) = self.answers.as_mut().and_then(|answers| answers.pop(until)) {
-            self.tell(record);
+        while let Some(mut record) = self.answers.as_mut().and_then(|answers| answers.pop(until)) {
+            self.tell(&mut record);
         }
     }
 
+    #[inline(always)]
     pub fn event(
         &mut self,
         who: Requester,
@@ -147,7 +148,8 @@ impl<'o, O: Output> Publisher<'o, O> {
         self.event_of(who, (account, instrument, StrategyId::NONE), event);
     }
 
-    /// An event about an order of an account, in an instrument, of a strategy.
+    /// An event about an order of an account, in an instrument, of a strategy. Inlined, as [`EventRecord::new`] is.
+    #[inline(always)]
     pub fn event_of(
         &mut self,
         who: Requester,
@@ -161,28 +163,40 @@ impl<'o, O: Output> Publisher<'o, O> {
         record.session = who.session;
         record.account = account;
         record.instrument = instrument;
+        self.happened(&mut record);
+    }
+
+    fn happened(&mut self, record: &mut EventRecord) {
         (record.seq, record.ts) = (self.seq, self.ts);
-        self.out.happened(&record);
-        if let Some(answers) = &mut self.answers {
-            let due = self.leave_at.unwrap_or(self.ts);
-            // What is told of an account keeps its order, whoever tells it.
-            if answers.has_of(account) || (due > self.ts && account != AccountId::NONE) {
-                if let Some(early) = answers.push(due, record) {
-                    self.tell(early);
-                }
-                return;
+        self.out.happened(record);
+        if self.answers.is_some() {
+            return self.answer(record);
+        }
+        self.tell(record);
+    }
+
+    /// Tells an event now, or lets it wait for its latency to pass.
+    #[cold]
+    fn answer(&mut self, record: &mut EventRecord) {
+        let Some(answers) = &mut self.answers else { return };
+        let (due, account) = (self.leave_at.unwrap_or(self.ts), record.account);
+        // What is told of an account keeps its order, whoever tells it.
+        if answers.has_of(account) || (due > self.ts && account != AccountId::NONE) {
+            if let Some(mut early) = answers.push(due, *record) {
+                self.tell(&mut early);
             }
+            return;
         }
         self.tell(record);
     }
 
     #[inline]
-    fn tell(&mut self, mut record: EventRecord) {
+    fn tell(&mut self, record: &mut EventRecord) {
         record.seq = self.seq;
         record.ordinal = self.ordinal;
         record.ts = self.ts;
         self.ordinal += 1;
-        self.out.event(&record);
+        self.out.event(record);
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use tidegate_model::event::{Event, ExecType, Execution, Liquidity};
 use tidegate_model::{Instrument, Lots, Money, Reject, Ticks};
 use tidegate_oms::position::trade_value;
 use tidegate_oms::{Booking, Oms, Order, OrderSlot, Requester};
-use tidegate_risk::{Filled, Risk};
+use tidegate_risk::{Filled, Left, Risk};
 
 /// Tells how an order stands after an event; `fill_in` adds what only the event knows.
 #[inline]
@@ -119,13 +119,14 @@ impl Execute<'_> {
         let before = order.is_open().then(|| oms.exposure(slot));
         let fill = oms.fill(slot, qty, price, liquidity, terms)?;
         let Booking { position_qty, position_cost, realised, .. } = fill.booking;
-        let filled = filled(oms.order(slot), (qty, price), terms, fill.fee);
+        let order = oms.order(slot);
+        let filled = filled(order, (qty, price), terms, fill.fee);
         let position = (position_qty, position_cost);
-        risk.filled(publisher.ts, &Filled { realised, is_first, position, ..filled });
         // One that its venue tells after the order has ended ties up nothing any more.
-        if let Some(before) = before {
-            oms.recount(risk, slot, &before);
-        }
+        let is_open = order.is_open();
+        let left = before.map(|before| Left { before, after: oms.exposure(slot), is_open });
+        let filled = Filled { realised, is_first, position, ..filled };
+        risk.filled(publisher.ts, &filled, left.as_ref());
         report(oms, slot, ExecType::Trade, who, publisher, |execution| {
             execution.last_price = price;
             execution.last_qty = qty;

@@ -24,7 +24,10 @@ impl Core {
     /// How far those of our orders that took before have moved the prices that one on `side` meets now.
     pub(super) fn impact_of_others(&self, instrument: InstrumentId, side: Side) -> Ticks {
         let impact = self.paper.impact(instrument);
-        let best = self.books.best(instrument, side.opposite()).filter(|_| impact.is_set());
+        if !impact.is_set() {
+            return Ticks::ZERO;
+        }
+        let best = self.books.best(instrument, side.opposite());
         best.map_or(Ticks::ZERO, |best| impact.ticks(side, best.price, Lots::ZERO, self.arrived_at))
     }
 
@@ -67,8 +70,11 @@ impl Core {
         self.walk.clear();
         let mut left = wanted;
         let other = side.opposite();
-        for level in self.books.levels(instrument, other) {
-            if left.0 == 0 || !is_acceptable(side, limit, moved(side, level.price, impact)) {
+        // Most orders need no more than the best level, which is found sooner than the others.
+        let best = self.books.best(instrument, other).into_iter();
+        let deeper = std::iter::once_with(|| self.books.levels(instrument, other).skip(1));
+        for level in best.chain(deeper.flatten()) {
+            if !is_acceptable(side, limit, moved(side, level.price, impact)) {
                 break;
             }
             let Level { price, qty, .. } = level;
@@ -90,6 +96,9 @@ impl Core {
                 if !offer(Displayed::Order(at), order.qty, taken) {
                     break;
                 }
+            }
+            if left.0 == 0 {
+                break;
             }
         }
         Lots(wanted.0 - left.0)
