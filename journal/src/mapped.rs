@@ -151,11 +151,6 @@ impl Cursor {
         true
     }
 
-    /// The segment, to be put away.
-    pub(crate) fn into_map(self) -> Option<Arc<Mapping>> {
-        self.map
-    }
-
     /// Leaves room for nothing more but the seal.
     pub(crate) fn close(&mut self) {
         self.end = self.pos;

@@ -8,9 +8,11 @@ use crate::header::SegmentHeader;
 use crate::mapped::Mapping;
 use crate::storage::{Dir, Open};
 use crate::watermark::Watermark;
+use rtrb::{Consumer, Producer, RingBuffer};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,34 +21,10 @@ use std::time::Duration;
 const WARM_INTERVAL: Duration = Duration::from_millis(20);
 /// Bytes ahead of the writer that are kept writable.
 const WARM_AHEAD_LEN: u64 = 1 << 20;
-/// Full segments that can wait to be put away: each roll adds two holds on one, and waits for the thread in between.
-const RETIRED_COUNT_MAX: usize = 8;
-/// How often a waiting writer looks whether the thread still lives.
-const LIVENESS_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a writer looks that waits for its next segment.
+const LOOK_INTERVAL: Duration = Duration::from_micros(100);
 
-#[derive(Debug, Default)]
-struct State {
-    next: Option<Result<Arc<Mapping>, JournalError>>,
-    /// The segment in use: its pages are kept warm.
-    active: Option<Arc<Mapping>>,
-    /// Full segments; unmapped here, since that takes a millisecond.
-    retired: Vec<Arc<Mapping>>,
-    stop: bool,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    wake: Condvar,
-    ready: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under the lock can panic half way, so a poisoned state is a whole one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+type Made = Result<Arc<Mapping>, JournalError>;
 
 /// Where the writer's next segment comes from.
 #[derive(Debug)]
@@ -73,21 +51,18 @@ impl Preparer {
             let next = Some(maker.make()?);
             return Ok(Self::Inline(Inline { maker, next }));
         }
-        let ahead = Ahead::start(maker, watermark)?;
+        let mut ahead = Ahead::start(maker, watermark)?;
         ahead.wait()?;
         Ok(Self::Ahead(ahead))
     }
 
-    /// Takes the next segment into use, and puts `retired` away.
+    /// Takes the next segment into use.
     ///
     /// # Errors
     /// Why it could not be made. It is tried again when it is asked for again.
-    pub(crate) fn take(
-        &mut self,
-        retired: Option<Arc<Mapping>>,
-    ) -> Result<Arc<Mapping>, JournalError> {
+    pub(crate) fn take(&mut self) -> Made {
         match self {
-            Self::Ahead(ahead) => ahead.take(retired),
+            Self::Ahead(ahead) => ahead.take(),
             Self::Inline(inline) => inline.next.take().map_or_else(|| inline.maker.make(), Ok),
         }
     }
@@ -111,68 +86,56 @@ pub(crate) struct Inline {
 /// The writer's hold on the thread.
 #[derive(Debug)]
 pub(crate) struct Ahead {
-    shared: Arc<Shared>,
+    next: Consumer<Made>,
+    is_stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     dir: Dir,
 }
 
 impl Ahead {
     fn start(maker: Maker, watermark: Arc<Watermark>) -> Result<Self, JournalError> {
-        let shared = Arc::new(Shared::default());
+        let (made, next) = RingBuffer::new(1);
+        let is_stopped = Arc::<AtomicBool>::default();
         let dir = maker.dir.clone();
-        let worker = Worker { shared: Arc::clone(&shared), maker, watermark };
+        let worker = Worker { made, is_stopped: Arc::clone(&is_stopped), maker, watermark };
         let thread = std::thread::Builder::new()
             .name("journal-prepare".to_string())
             .spawn(move || worker.run())
             .map_err(JournalError::io("start a thread for", dir.path()))?;
-        Ok(Self { shared, thread: Some(thread), dir })
+        Ok(Self { next, is_stopped, thread: Some(thread), dir })
     }
 
     /// Waits until the next segment is made, or could not be.
     ///
     /// # Errors
     /// Why it could not be made. The thread tries again then.
-    fn wait(&self) -> Result<(), JournalError> {
-        let mut state = self.wait_for_next()?;
-        match state.next.take() {
-            Some(Err(error)) => Err(error),
-            next => {
-                state.next = next;
-                Ok(())
-            }
+    fn wait(&mut self) -> Result<(), JournalError> {
+        self.wait_for_next()?;
+        match self.next.peek() {
+            Ok(Err(_)) => self.take().map(|_| ()),
+            _ => Ok(()),
         }
     }
 
-    /// Takes the next segment into use, and lets the thread make another and put `retired` away, when it looks next: waking it would be
+    /// Takes the next segment into use. The thread makes another, and puts the one before away, when it looks next: waking it would be
     /// a system call of the writer's.
     ///
     /// # Errors
     /// Why it could not be made. The thread tries again then.
-    fn take(&self, retired: Option<Arc<Mapping>>) -> Result<Arc<Mapping>, JournalError> {
-        self.shared.lock().retired.extend(retired);
-        let mut state = self.wait_for_next()?;
-        let next = state.next.take().ok_or_else(|| self.gone())??;
-        // Kept, so that the thread and not the writer lets go of it last.
-        let before = state.active.replace(Arc::clone(&next));
-        state.retired.extend(before);
-        Ok(next)
+    fn take(&mut self) -> Made {
+        self.wait_for_next()?;
+        self.next.pop().unwrap_or_else(|_| Err(self.gone()))
     }
 
-    fn wait_for_next(&self) -> Result<MutexGuard<'_, State>, JournalError> {
-        let mut state = self.shared.lock();
-        while state.next.is_none() {
-            self.shared.wake.notify_one();
-            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+    fn wait_for_next(&self) -> Result<(), JournalError> {
+        while self.next.is_empty() {
+            let Some(thread) = self.thread.as_ref().filter(|thread| !thread.is_finished()) else {
                 return Err(self.gone());
-            }
-            state = self
-                .shared
-                .ready
-                .wait_timeout(state, LIVENESS_INTERVAL)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            };
+            thread.thread().unpark();
+            std::thread::sleep(LOOK_INTERVAL);
         }
-        Ok(state)
+        Ok(())
     }
 
     fn gone(&self) -> JournalError {
@@ -180,16 +143,13 @@ impl Ahead {
     }
 
     fn stop(&mut self) -> Option<u64> {
-        self.shared.lock().stop = true;
-        self.shared.wake.notify_one();
+        self.is_stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // A panic of the thread has been reported as `PreparerGone` to whoever waited for it.
             let _ = thread.join();
         }
-        let mut state = self.shared.lock();
-        state.active = None;
-        state.retired.clear();
-        let next = state.next.take()?.ok()?;
+        let next = self.next.pop().ok()?.ok()?;
         Some(next.header().index)
     }
 }
@@ -201,7 +161,8 @@ impl Drop for Ahead {
 }
 
 struct Worker {
-    shared: Arc<Shared>,
+    made: Producer<Made>,
+    is_stopped: Arc<AtomicBool>,
     maker: Maker,
     watermark: Arc<Watermark>,
 }
@@ -209,41 +170,25 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut warmed = self.watermark.position();
-        let mut retired = Vec::with_capacity(RETIRED_COUNT_MAX);
-        let mut state = self.shared.lock();
-        state.retired.reserve(RETIRED_COUNT_MAX);
-        while !state.stop {
-            if state.next.is_none() {
-                drop(state);
+        // Held until everyone else has let go: it is unmapped here, since that takes a millisecond.
+        let mut in_use: Vec<Arc<Mapping>> = Vec::new();
+        while !self.is_stopped.load(Ordering::Relaxed) {
+            if !self.made.is_full() {
                 let next = self.maker.make();
-                state = self.shared.lock();
-                state.next = Some(next);
-                self.shared.ready.notify_all();
+                in_use.extend(next.as_ref().ok().cloned());
+                let pushed = self.made.push(next);
+                assert!(pushed.is_ok(), "nobody else fills it");
                 continue;
             }
-            // The list keeps its memory, so that the writer never allocates when it adds to it.
-            retired.append(&mut state.retired);
-            let active = state.active.clone();
-            drop(state);
-            retired.clear();
+            in_use.retain(|mapping| Arc::strong_count(mapping) > 1);
             let position = self.watermark.position();
-            if let Some(active) = active
-                && position != warmed
-                && active.header().index == position.segment
-            {
+            let active = in_use.iter().find(|it| it.header().index == position.segment);
+            if let Some(active) = active.filter(|_| position != warmed) {
                 // Failing costs speed only: the pages are there, a store faults at worst.
                 let _ = active.warm(position.offset, WARM_AHEAD_LEN, self.maker.dir.path());
                 warmed = position;
             }
-            state = self.shared.lock();
-            if !state.stop && state.next.is_some() {
-                state = self
-                    .shared
-                    .wake
-                    .wait_timeout(state, WARM_INTERVAL)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
-            }
+            std::thread::park_timeout(WARM_INTERVAL);
         }
     }
 }
@@ -258,7 +203,7 @@ struct Maker {
 
 impl Maker {
     /// Makes one segment. It gets its name when it is complete, so a name never stands for half a segment.
-    fn make(&mut self) -> Result<Arc<Mapping>, JournalError> {
+    fn make(&mut self) -> Made {
         let header = SegmentHeader { created: self.dir.storage().now(), ..self.template };
         let unfinished = unfinished_path(self.dir.path(), header.index);
         let made = self.make_unfinished(&unfinished, header);

@@ -235,11 +235,11 @@ impl Writer {
     #[cold]
     #[inline(never)]
     fn roll(&mut self) -> Result<(), JournalError> {
-        let retired = self.seal(SealReason::Rolled).map(|_| {
+        if self.seal(SealReason::Rolled).is_some() {
             self.segment += 1;
-            std::mem::replace(&mut self.cursor, Cursor::nowhere())
-        });
-        let next = self.preparer.take(retired.and_then(Cursor::into_map))?;
+            self.cursor = Cursor::nowhere();
+        }
+        let next = self.preparer.take()?;
         assert_eq!(next.header().index, self.segment, "segments come in order");
         self.cursor = Cursor::begin(next, self.era, SeqNo(self.last_seq + 1));
         self.frame_count = 0;

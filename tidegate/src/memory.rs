@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::threads::Plan;
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, getrlimit};
-use tidegate_engine::memory::want_huge_pages;
+use tidegate_engine::memory::{populate, want_huge_pages};
 use tidegate_engine::runtime::Wait;
 
 /// The bit of `CAP_IPC_LOCK` among the effective capabilities.
@@ -16,30 +16,27 @@ pub fn prepare(config: &Config) {
     want_huge_pages(config.memory.huge_pages);
 }
 
-/// Locks memory where the configuration asks for it, once there is most of it, and says what came of that.
+/// Makes all memory present and keeps it where the configuration asks for it, once there is most of it; says what came of that.
 pub fn keep(config: &Config, plan: &Plan) -> String {
     let machine = Machine::here();
-    let wants = match config.memory.lock {
+    let kept = match is_wanted(config, plan) {
+        true if may_lock_all(&machine) => lock(),
+        true => touch(),
+        false => "left to the system".into(),
+    };
+    let mib = |path, key| kib(&machine, path, key).unwrap_or(0) / 1_024;
+    let huge = mib("proc/self/smaps_rollup", "AnonHugePages");
+    let resident = mib("proc/self/status", "VmRSS");
+    format!("{resident} MiB, {huge} of them on huge pages, {kept}")
+}
+
+/// True if memory is to be kept.
+pub fn is_wanted(config: &Config, plan: &Plan) -> bool {
+    match config.memory.lock {
         Lock::Yes => true,
         Lock::Auto => plan.wait == Wait::Spin,
         Lock::No => false,
-    };
-    let locked = if wants { lock(&machine) } else { Ok(false) };
-    if let Err(refused) = &locked {
-        match config.memory.lock {
-            Lock::Auto => tracing::info!("{refused}"),
-            _ => tracing::warn!("{refused}"),
-        }
     }
-    let mib = |kib: Option<u64>| kib.unwrap_or(0) / 1_024;
-    let huge = mib(kib(&machine, "proc/self/smaps_rollup", "AnonHugePages"));
-    let resident = mib(kib(&machine, "proc/self/status", "VmRSS"));
-    let locked = match locked {
-        Ok(true) => "all locked",
-        Ok(false) => "not locked",
-        Err(_) => "cannot be locked (see tidegate doctor)",
-    };
-    format!("{resident} MiB, {huge} of them on huge pages, {locked}")
 }
 
 /// Kibibytes that a line of a file says.
@@ -54,16 +51,32 @@ pub fn may_lock_all(machine: &Machine) -> bool {
     has_right || getrlimit(Resource::Memlock).current.is_none()
 }
 
-fn lock(machine: &Machine) -> Result<bool, String> {
-    let how = "allow it with LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (containers) or CAP_IPC_LOCK";
-    if !may_lock_all(machine) {
-        let limit = getrlimit(Resource::Memlock).current.unwrap_or_default() / 1_024;
-        return Err(format!(
-            "memory is not locked: this process may lock {limit} KiB; {how}, or set memory.lock = \"no\""
-        ));
-    }
+/// What allows it.
+pub const ALLOW: &str =
+    "LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (containers), or CAP_IPC_LOCK";
+
+fn lock() -> String {
     match mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
-        Ok(()) => Ok(true),
-        Err(error) => Err(format!("memory is not locked: {error}; {how}")),
+        Ok(()) => "all of it locked".into(),
+        Err(error) => {
+            tracing::warn!("memory cannot be locked: {error}");
+            touch()
+        }
+    }
+}
+
+/// Less than to lock it, and free to everyone.
+fn touch() -> String {
+    match populate() {
+        Ok(_) => {
+            tracing::warn!(
+                "memory is touched, not locked: the system may page it out again; allow it with {ALLOW}, or set memory.lock = \"no\""
+            );
+            "touched, not locked".into()
+        }
+        Err(error) => {
+            tracing::warn!("memory can neither be locked nor touched: {error}");
+            "neither locked nor touched".into()
+        }
     }
 }

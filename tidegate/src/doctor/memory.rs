@@ -1,27 +1,21 @@
 //! Memory: pages large enough, and none taken away.
 
 use super::{Finding, Patient};
-use crate::config::Lock;
-use crate::memory::{kib, may_lock_all};
-use tidegate_engine::runtime::Wait;
+use crate::memory::{ALLOW, is_wanted, kib, may_lock_all};
 
 const AREA: &str = "memory";
 
 pub fn look(patient: &Patient<'_>) -> Vec<Finding> {
     let mut found = vec![huge_pages(patient)];
-    let wants_lock = match patient.config.memory.lock {
-        Lock::Yes => true,
-        Lock::Auto => patient.plan.wait == Wait::Spin,
-        Lock::No => false,
-    };
+    let wants_lock = is_wanted(patient.config, &patient.plan);
     let may_lock = may_lock_all(patient.machine);
     found.push(match (wants_lock, may_lock) {
         (_, true) => Finding::fine(AREA, "locking", "allowed without a bound"),
         (false, false) => Finding::note(AREA, "locking", "bounded; this configuration does not ask for it"),
         (true, false) => Finding::advice(AREA, "locking", "asked for, and not allowed")
             .should("allowed without a bound")
-            .costs("a page fault, a microsecond or more, wherever the engine comes for the first time")
-            .change("LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (containers), or CAP_IPC_LOCK"),
+            .costs("the system may page out what the engine needs next; it is touched at the start all the same")
+            .change(ALLOW),
     });
     let swap_mib = kib(patient.machine, "proc/meminfo", "SwapTotal").unwrap_or(0) / 1_024;
     found.push(match (swap_mib, wants_lock && may_lock) {
