@@ -5,6 +5,7 @@ mod support;
 use serde_json::Value;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
+use support::nodes::free_port;
 use support::{Place, Running, Server, run, spawn_errors_heard, spawn_heard, text, tidegate};
 use tidegate_client::Client;
 use tidegate_client::proto::{
@@ -198,6 +199,11 @@ async fn it_goes_on_where_it_stopped_with_whole_sums() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_the_server_is_said_and_survived() {
     let place = place();
+    // It comes back where it was.
+    let config = std::fs::read_to_string(place.config()).expect("the configuration");
+    let listen = format!("listen = \"127.0.0.1:{}\"", free_port());
+    std::fs::write(place.config(), config.replace("listen = \"127.0.0.1:0\"", &listen))
+        .expect("the configuration is written");
     let server = Server::start(&place);
     let addr = server.addr.clone();
     submit(&client(&server).await, "before", 1, Side::Sell, 10).await;
@@ -210,11 +216,6 @@ async fn a_restart_of_the_server_is_said_and_survived() {
     let line = errors.recv_timeout(PATIENCE).expect("it is said");
     assert!(line.contains("nothing is watched until they go on"), "{line}");
 
-    // Again at the same address.
-    let config = std::fs::read_to_string(place.config()).expect("the configuration");
-    let listen = addr.trim_start_matches("http://");
-    let config = config.replace("listen = \"127.0.0.1:0\"", &format!("listen = \"{listen}\""));
-    std::fs::write(place.config(), config).expect("the configuration is written");
     let server = Server::start(&place);
     submit(&server.admin().await, "after", 2, Side::Buy, 10).await;
     watch.alert("wash_trade");

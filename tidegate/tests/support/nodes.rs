@@ -6,18 +6,23 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tidegate_client::Client;
 
 /// How long a node may take to say something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A port that nobody has just now, of either kind.
-fn free_port() -> u16 {
-    let found = (0..100).find_map(|_| {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).ok()?;
-        let port = listener.local_addr().ok()?.port();
+/// A port that nobody has just now, of either kind, and that the system gives to nobody who does not ask for it by number: one whose
+/// server is away could be somebody's own end of a connection when it comes back, even of whoever tries to reach it.
+pub fn free_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos();
+    let begin = std::process::id().wrapping_mul(7_919).wrapping_add(nanos / 1_000);
+    let found = (0..1_000).find_map(|n| {
+        let port = (FIRST + begin.wrapping_add(n) % COUNT) as u16;
+        TcpListener::bind(("127.0.0.1", port)).ok()?;
         UdpSocket::bind(("127.0.0.1", port)).ok().map(|_| port)
     });
     found.expect("a free port")
