@@ -1,0 +1,160 @@
+//! An engine that this program drives itself, with the market and the account that all ways trade with.
+
+use crate::open_loop::Stamps;
+use anyhow::Result;
+use rtrb::{Consumer, Producer};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tidegate_bench::desk;
+use tidegate_engine::broadcast;
+use tidegate_engine::core::Core;
+use tidegate_engine::event_log::EventPosition;
+use tidegate_engine::lane::lane;
+use tidegate_engine::runtime::seats::{self, Usher};
+use tidegate_engine::runtime::{
+    self, BookRequests, Engine, EngineConfig, EngineStatus, Inputs, Orders, Outputs, StageSample,
+    Strategy, SyncPolicy, Wait,
+};
+use tidegate_model::event::ExecType;
+use tidegate_model::{Event, EventRecord, MarketEvent, Side, Ticks, UnixNanos};
+
+const BID: Ticks = Ticks(1_000_000);
+const OFFER: Ticks = Ticks(1_000_100);
+
+/// Stamps each order when it is at the venue, and trades with what is inside.
+pub struct Watch<S> {
+    pub inner: S,
+    pub stamps: Stamps,
+}
+
+/// True if the event says that an order is at its venue.
+#[inline]
+pub fn is_at_venue(record: &EventRecord) -> bool {
+    matches!(record.event(), Some(Event::Execution(it)) if it.exec_type == ExecType::New.wire())
+}
+
+impl<S: Strategy> Strategy for Watch<S> {
+    #[inline]
+    fn on_market(&mut self, core: &Core, event: &MarketEvent, orders: &mut Orders) {
+        self.inner.on_market(core, event, orders);
+    }
+    #[inline]
+    fn on_event(&mut self, record: &EventRecord) {
+        if is_at_venue(record) {
+            self.stamps.stamp();
+        }
+        self.inner.on_event(record);
+    }
+}
+
+/// The market: fresh liquidity on either side in turn, never the same quantity, so that each event is seen.
+pub struct Market {
+    refs: [u64; 2],
+    sent: u64,
+}
+
+impl Market {
+    /// What opens it.
+    pub fn begin() -> (Self, [MarketEvent; 3]) {
+        let market = Self { refs: [1, 2], sent: 0 };
+        let [bid, offer] = [(Side::Buy, BID), (Side::Sell, OFFER)]
+            .map(|(side, price)| desk::add(side.index() as u64 + 1, side, price, 1_000));
+        (market, [desk::definition(), bid, offer])
+    }
+
+    /// The next event; its `feed_seq` counts from 0.
+    #[inline]
+    pub fn next(&mut self) -> MarketEvent {
+        let side = (self.sent % 2) as usize;
+        let (new_ref, qty) = (self.sent + 3, 1_000 + self.sent / 2 % 2);
+        let event = desk::refresh(self.refs[side], new_ref, [BID, OFFER][side], qty, self.sent);
+        self.refs[side] = new_ref;
+        self.sent += 1;
+        event
+    }
+}
+
+/// Where an engine's journal is, and how it is set up.
+pub fn config(dir: &TempDir) -> EngineConfig {
+    EngineConfig {
+        journal_dir: (&dir.path().join("journal")).into(),
+        journal: tidegate_journal::Config { segment_len: 512 << 20, ..Default::default() },
+        configure: desk::CONFIGURE,
+        pin_core: None,
+        wait: Wait::Spin,
+        release: Arc::default(),
+        sync: Some(SyncPolicy::default()),
+        checkpoint_every: runtime::CHECKPOINT_EVERY,
+    }
+}
+
+/// An engine, what goes in and what comes out, all on one thread.
+pub struct Driven<S> {
+    pub engine: Engine<S>,
+    pub inputs: Inputs,
+    pub feed: Producer<MarketEvent>,
+    pub events: Consumer<EventRecord>,
+    pub public: broadcast::Reader,
+    pub usher: Usher,
+    pub market: Market,
+    stages: Consumer<StageSample>,
+    _dir: TempDir,
+}
+
+impl<S: Strategy> Driven<S> {
+    /// An engine in which the market is open and the account may trade.
+    pub fn start(strategy: S) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let (mut feed, feed_in) = runtime::feed_ring();
+        let (events_out, events) = runtime::event_ring();
+        let (stages_out, stages) = runtime::stage_ring();
+        let (public_out, public) = broadcast::channel(Arc::default())?;
+        let (usher, seats) = seats::seats();
+        let (mut operator, operator_in) = lane();
+        let book_requests = Arc::new(BookRequests::default());
+        let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
+        let outputs = Outputs {
+            events: events_out,
+            public: public_out,
+            stages: stages_out,
+            routes: Vec::new(),
+            seats,
+        };
+        let status = Arc::<EngineStatus>::default();
+        let config = config(&dir);
+        let engine = Engine::recover(&config, outputs, EventPosition::default(), strategy, status)?;
+        let (market, opening) = Market::begin();
+        for event in opening {
+            feed.push(event).expect("it is empty");
+        }
+        for command in desk::set_up() {
+            operator.try_send(command).expect("it is empty");
+        }
+        let mut driven =
+            Self { engine, inputs, feed, events, public, usher, market, stages, _dir: dir };
+        while driven.turn()? > 0 {}
+        driven.drain();
+        tidegate_engine::memory::populate()?;
+        Ok(driven)
+    }
+
+    /// One turn of the engine. Its clock is its own, as on its thread.
+    #[inline]
+    pub fn turn(&mut self) -> Result<usize> {
+        Ok(self.engine.turn(&mut self.inputs, runtime::unix_now)?)
+    }
+
+    /// Takes away what an event log and a collector would.
+    #[inline]
+    pub fn drain(&mut self) {
+        while self.events.pop().is_ok() {}
+        while self.stages.pop().is_ok() {}
+    }
+
+    /// Offers the next event.
+    #[inline]
+    pub fn offer(&mut self) {
+        let event = MarketEvent { ts_recv: UnixNanos(1), ..self.market.next() };
+        self.feed.push(event).expect("the turn before took what was there");
+    }
+}
