@@ -27,8 +27,8 @@ test-deep: ## Fuzzing (nightly Rust), long property runs, kill loops (FUZZ_SECON
 	@scripts/setup.sh --test --deep
 	@scripts/test-deep.sh
 
-bench: setup ## Run the criterion benches (ARGS="itch" runs those whose name contains itch)
-	$(CARGO) bench --locked --workspace --benches -- $(ARGS)
+bench: setup ## Measure every stage, ours and peers beside it, and write docs/figures.md (ARGS="itch" runs only benches of that name)
+	@scripts/bench.sh $(ARGS)
 
 fmt: ## Format every crate in place
 	$(CARGO) fmt --all

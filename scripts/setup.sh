@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what building needs, installs what is missing where it may, and says what and why.
-#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2)
+#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind)
 #   --deep   also what `make test-deep` needs (nightly Rust, cargo-fuzz)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -83,6 +83,10 @@ if [ "$want_test" = yes ]; then
     if ! command -v ip >/dev/null; then
         say "installing iproute2: the tests of failover pull the cables between network namespaces"
         apt iproute2
+    fi
+    if ! command -v valgrind >/dev/null; then
+        say "installing valgrind: instructions of the engine's thread are counted with it"
+        apt valgrind
     fi
     cargo nextest --version >/dev/null 2>&1 \
         || say "cargo-nextest is not here: the tests run with cargo test, one crate after the other"

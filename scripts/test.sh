@@ -32,6 +32,7 @@ else
 fi
 step doctests cargo test --locked --workspace --doc
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+step instructions scripts/instructions.sh
 if cargo deny --version >/dev/null 2>&1; then
     # Advisories change with the day, not with the code: they are asked for in test-deep.
     step licences cargo deny --locked check licenses bans sources

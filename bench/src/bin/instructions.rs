@@ -1,5 +1,5 @@
 //! `instructions WORK COUNT`: does a piece of work so often, for a tool that counts instructions. What one piece costs is the
-//! difference of two runs by the difference of their counts; what comes before it is in both.
+//! difference of two runs by the difference of their counts; what comes before it is in both. `scripts/instructions.sh` does that.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -105,11 +105,18 @@ fn rests(count: u64) {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args == ["list"] {
+        WORKS.iter().for_each(|(name, _)| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
     let work = args.first().and_then(|name| WORKS.iter().find(|(known, _)| known == name));
     let count = args.get(1).and_then(|count| count.parse().ok());
     let (Some((_, work)), Some(count)) = (work, count) else {
         let names: Vec<_> = WORKS.iter().map(|(name, _)| *name).collect();
-        eprintln!("instructions WORK COUNT; WORK is one of {}", names.join(", "));
+        eprintln!(
+            "instructions list | instructions WORK COUNT; WORK is one of {}",
+            names.join(", ")
+        );
         return ExitCode::from(2);
     };
     work(count);

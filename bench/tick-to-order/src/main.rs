@@ -7,14 +7,19 @@
 
 mod desk;
 mod direct;
+mod feed;
+mod grpc;
 mod open_loop;
 mod rings;
 mod round_trip;
+mod server;
 mod shared_memory;
+mod whole_path;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use core_affinity::CoreId;
+use grpc::{Pace, Whom};
 use open_loop::{Figures, Load};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -36,7 +41,7 @@ struct Args {
     /// Seconds that are measured, after a fifth as long that is not
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=30))]
     seconds: u64,
-    /// Repeats everything so often; figures are those of the run with the median p50
+    /// Repeats everything so often, in turn; figures are those of the run with the median p50
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     rounds: u64,
     /// Writes the figures to a file
@@ -54,6 +59,9 @@ enum Role {
     /// Sends back what comes.
     #[command(hide = true)]
     Echo { door: PathBuf, core: usize },
+    /// A bare tonic service.
+    #[command(hide = true)]
+    GrpcEcho { said: PathBuf, core: usize },
 }
 
 /// What is measured.
@@ -67,18 +75,103 @@ enum Way {
     SharedMemory,
     /// 64 bytes to another process and back
     RoundTrip,
+    /// An order over gRPC to a whole server, and the first word about it; beside it a bare tonic service
+    Grpc,
+    /// From a feed packet on UDP to the fill over gRPC, through a whole server
+    WholePath,
+}
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    Direct(Load),
+    Rings(Load),
+    SharedMemory(Load),
+    RoundTrip,
+    Grpc(Whom, Pace),
+    WholePath(Load),
 }
 
 impl Way {
-    fn text(self) -> &'static str {
+    fn jobs(self, rate: u64, seconds: u64) -> Vec<Job> {
+        let load = Load::at(rate, seconds);
         match self {
-            Self::Direct => "event -> order at venue, strategy inside, one thread",
-            Self::Rings => "event -> order at venue, strategy inside, two rings, two cores",
-            Self::SharedMemory => "event -> order at venue, strategy in another process",
-            Self::RoundTrip => "64 bytes to another process and back",
+            Self::Direct => vec![Job::Direct(load)],
+            Self::Rings => vec![Job::Rings(load), Job::Rings(Load::flood())],
+            Self::SharedMemory => {
+                vec![Job::SharedMemory(load), Job::SharedMemory(Load::flood())]
+            }
+            Self::RoundTrip => vec![Job::RoundTrip],
+            Self::Grpc => {
+                let paces = [Pace::OneByOne(GRPC_TRIPS), Pace::Due(Load::at(GRPC_RATE, seconds))];
+                let both = |pace| [Whom::Server, Whom::Echo].map(|whom| Job::Grpc(whom, pace));
+                paces.into_iter().flat_map(both).collect()
+            }
+            Self::WholePath => {
+                vec![Job::WholePath(Load::at(
+                    WHOLE_PATH_RATE / whole_path::EVENTS_PER_PACKET,
+                    seconds,
+                ))]
+            }
         }
     }
 }
+
+impl Job {
+    /// Its name, and what it measures.
+    fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Direct(_) => ("direct", "event -> order at venue, strategy inside, one thread"),
+            Self::Rings(load) if load.rate == 0 => ("rings_flood", "the same, as fast as taken"),
+            Self::Rings(_) => {
+                ("rings", "event -> order at venue, strategy inside, two rings, two cores")
+            }
+            Self::SharedMemory(load) if load.rate == 0 => {
+                ("shared_memory_flood", "the same, as fast as taken")
+            }
+            Self::SharedMemory(_) => {
+                ("shared_memory", "event -> order at venue, strategy in another process")
+            }
+            Self::RoundTrip => ("round_trip", "64 bytes to another process and back"),
+            Self::Grpc(Whom::Server, Pace::OneByOne(_)) => {
+                ("grpc", "order -> answer over gRPC, one by one")
+            }
+            Self::Grpc(Whom::Echo, Pace::OneByOne(_)) => ("grpc_echo", "bare tonic, one by one"),
+            Self::Grpc(Whom::Server, Pace::Due(_)) => {
+                ("grpc_due", "order -> answer over gRPC, when due")
+            }
+            Self::Grpc(Whom::Echo, Pace::Due(_)) => ("grpc_echo_due", "bare tonic, when due"),
+            Self::WholePath(_) => ("whole_path", "feed packet on UDP -> fill over gRPC"),
+        }
+    }
+
+    /// Events or orders a second; 0: as fast as they are taken.
+    fn rate(self) -> u64 {
+        match self {
+            Self::Direct(load) | Self::Rings(load) | Self::SharedMemory(load) => load.rate,
+            Self::Grpc(_, Pace::Due(load)) => load.rate,
+            Self::WholePath(load) => load.rate * whole_path::EVENTS_PER_PACKET,
+            Self::RoundTrip | Self::Grpc(..) => 0,
+        }
+    }
+
+    fn measure(self, cores: Cores) -> Result<Figures> {
+        match self {
+            Self::Direct(load) => direct::measure(load, cores),
+            Self::Rings(load) => rings::measure(load, cores),
+            Self::SharedMemory(load) => shared_memory::measure(load, cores),
+            Self::RoundTrip => round_trip::measure(cores),
+            Self::Grpc(whom, pace) => grpc::measure(whom, pace),
+            Self::WholePath(load) => whole_path::measure(load),
+        }
+    }
+}
+
+/// Orders one by one over gRPC, and orders a second when they are due.
+const GRPC_TRIPS: u64 = 20_000;
+const GRPC_RATE: u64 = 10_000;
+/// Market events a second of the whole path.
+const WHOLE_PATH_RATE: u64 = 100_000;
 
 /// Where things run.
 #[derive(Clone, Copy, Debug)]
@@ -91,9 +184,9 @@ struct Cores {
 
 #[derive(Debug, Serialize)]
 struct Row {
-    name: String,
+    name: &'static str,
     what: &'static str,
-    /// Events a second; 0: as fast as they are taken.
+    /// Events or orders a second; 0: as fast as they are taken.
     rate: u64,
     figures: Figures,
     /// p50 of each round, in nanoseconds.
@@ -105,6 +198,7 @@ fn main() -> Result<()> {
     match args.role {
         Some(Role::Strategy { door, core }) => return shared_memory::strategy(&door, core),
         Some(Role::Echo { door, core }) => return round_trip::echo(&door, core),
+        Some(Role::GrpcEcho { said, .. }) => return grpc::echo(&said),
         None => {}
     }
     let cores = core_affinity::get_core_ids().unwrap_or_default();
@@ -113,24 +207,31 @@ fn main() -> Result<()> {
     };
     let cores = Cores { engine, other };
     let ways = match args.ways.is_empty() {
-        true => Way::value_variants().to_vec(),
-        false => args.ways.clone(),
+        true => Way::value_variants(),
+        false => &args.ways,
     };
+    let jobs: Vec<Job> = ways.iter().flat_map(|way| way.jobs(args.rate, args.seconds)).collect();
     println!(
-        "engine on core {}, what stands opposite on core {}; nanoseconds",
+        "engine on core {}, what stands opposite on core {}; servers where the system puts them; nanoseconds",
         engine.id, other.id
     );
-    let mut rows = Vec::new();
-    for way in ways {
-        println!("{}", way.text());
-        let mut loads = vec![Load::at(args.rate, args.seconds)];
-        if way != Way::Direct && way != Way::RoundTrip {
-            loads.push(Load::flood());
-        }
-        for load in loads {
-            rows.push(measure(way, load, cores, args.rounds)?);
+    let mut measured = vec![Vec::new(); jobs.len()];
+    for round in 1..=args.rounds {
+        println!("round {round} of {}", args.rounds);
+        for (job, all) in jobs.iter().copied().zip(&mut measured) {
+            // A thread of its own: who is pinned stays so, and what it starts is pinned with it.
+            let run = std::thread::spawn(move || job.measure(cores));
+            let Ok(figures) = run.join() else { bail!("{} failed", job.text().0) };
+            let figures = figures.with_context(|| format!("{} failed", job.text().0))?;
+            let rate = match job.rate() {
+                0 => String::new(),
+                rate => format!(", {rate} a second"),
+            };
+            println!("  {}{rate}\n    {figures}", job.text().1);
+            all.push(figures);
         }
     }
+    let rows: Vec<Row> = jobs.iter().zip(measured).map(|(job, all)| row(*job, all)).collect();
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&rows)?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
@@ -138,24 +239,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(way: Way, load: Load, cores: Cores, rounds: u64) -> Result<Row> {
-    let mut all = Vec::new();
-    for _ in 0..rounds {
-        // A thread of its own: who is pinned stays so, and what it starts is pinned with it.
-        let run = std::thread::spawn(move || match way {
-            Way::Direct => direct::measure(load, cores),
-            Way::Rings => rings::measure(load, cores),
-            Way::SharedMemory => shared_memory::measure(load, cores),
-            Way::RoundTrip => round_trip::measure(cores),
-        });
-        let Ok(figures) = run.join() else { bail!("the measurement failed") };
-        let figures = figures?;
-        println!("  {figures}");
-        all.push(figures);
-    }
+fn row(job: Job, mut all: Vec<Figures>) -> Row {
     all.sort_by_key(|figures| figures.p50);
     let rounds = all.iter().map(|figures| figures.p50).collect();
     let figures = all.swap_remove(all.len() / 2);
-    let name = way.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    Ok(Row { name, what: way.text(), rate: load.rate, figures, rounds })
+    let (name, what) = job.text();
+    Row { name, what, rate: job.rate(), figures, rounds }
 }
