@@ -125,7 +125,7 @@ impl Bench {
         let (writer, log) =
             event_log::open(&dir.path().join("events"), journal.clone()).expect("a new event log");
         let (feed, feed_in) = runtime::feed_ring();
-        let (events, events_in) = runtime::event_ring();
+        let (events, events_in) = runtime::event_ring().expect("memory");
         let (stages, _) = runtime::stage_ring();
         let (public, _) = broadcast::channel(Arc::clone(&release)).expect("memory");
         let (mut lane, lane_in) = lane();

@@ -235,7 +235,7 @@ impl Desk {
         let release = Arc::<runtime::Release>::default();
         let (writer, _log, _) =
             event_log::open_beside(dir, journal.clone(), release.level()).expect("a new log");
-        let (events, events_in) = runtime::event_ring();
+        let (events, events_in) = runtime::event_ring().expect("memory");
         let log = event_log::start(writer, events_in, Arc::clone(&release)).expect("a thread");
         let (feed, feed_in) = runtime::feed_ring();
         let (stages_in, stages) = runtime::stage_ring();

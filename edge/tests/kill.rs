@@ -43,7 +43,7 @@ impl Held {
         let dir = TempDir::new().expect("a folder");
         let (writer, events) =
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
-        let (event_ring, events_in) = runtime::event_ring();
+        let (event_ring, events_in) = runtime::event_ring().expect("memory");
         let (stages, _) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel(Arc::default()).expect("memory");
         let (_feed, feed) = runtime::feed_ring();

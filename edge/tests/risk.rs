@@ -188,7 +188,7 @@ impl Stage {
     async fn new() -> Self {
         let dir = tempfile::TempDir::new().expect("a folder");
         let (writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
-        let (mut ring, ring_out) = event_ring();
+        let (mut ring, ring_out) = event_ring().expect("memory");
         let log = event_log::start(writer, ring_out, Arc::default()).expect("a thread");
         let (_public_writer, public) = broadcast::channel(Arc::default()).expect("memory");
         let (lanes, mut heard): (Vec<_>, Vec<_>) = (0..LANES).map(|_| lane()).unzip();
@@ -209,13 +209,13 @@ impl Stage {
             };
             let people = [person(1, b"alice"), person(3, b"bob")];
             for record in people.iter().flat_map(|asked| script.play(asked)) {
-                ring.push(record).expect("room");
+                ring.push(&record).expect("room");
             }
             while !stop_inner.load(Ordering::Acquire) {
                 for lane in &mut heard {
                     while let Ok(asked) = lane.pop() {
                         for record in script.play(&asked) {
-                            ring.push(record).expect("room");
+                            ring.push(&record).expect("room");
                         }
                     }
                 }

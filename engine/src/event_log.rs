@@ -7,7 +7,6 @@
 //! An event enters the log when its input is released, and stays in the ring until then: whatever reads the log sees
 //! only what may leave. The log's own sync is lazy, by a thread of its own.
 
-use rtrb::Consumer;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
@@ -21,9 +20,10 @@ use tidegate_journal::{
     Writer, headers,
 };
 use tidegate_model::{EventRecord, ReleaseLevel, SeqNo};
+use tidegate_ring::queue::Receiver;
 
 /// How long the log's thread sleeps when no event is there.
-const PARK: Duration = Duration::from_micros(100);
+const PARK: Duration = Duration::from_micros(20);
 /// How long it goes on like that when nothing comes.
 const QUIET: Duration = Duration::from_millis(20);
 /// How long it sleeps then where somebody would wake it.
@@ -301,7 +301,7 @@ impl EventLogHandle {
 /// [`EventLogError::Thread`].
 pub fn start(
     writer: EventLogWriter,
-    ring: Consumer<EventRecord>,
+    ring: Receiver<EventRecord>,
     release: Arc<Release>,
 ) -> Result<EventLogHandle, EventLogError> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -326,13 +326,13 @@ pub fn start(
 #[derive(Debug)]
 pub struct Mover {
     writer: EventLogWriter,
-    ring: Consumer<EventRecord>,
+    ring: Receiver<EventRecord>,
     release: Arc<Release>,
 }
 
 impl Mover {
     /// From `ring` to `writer`, as `release` lets it.
-    pub fn new(writer: EventLogWriter, ring: Consumer<EventRecord>, release: Arc<Release>) -> Self {
+    pub fn new(writer: EventLogWriter, ring: Receiver<EventRecord>, release: Arc<Release>) -> Self {
         Self { writer, ring, release }
     }
 
@@ -347,11 +347,11 @@ impl Mover {
         };
         let mut taken = 0;
         while taken < BATCH
-            && let Ok(event) = self.ring.peek()
+            && let Some(event) = self.ring.peek()
             && event.seq <= released
         {
-            self.writer.append(event)?;
-            let _ = self.ring.pop();
+            self.writer.append(&event)?;
+            self.ring.advance();
             taken += 1;
         }
         Ok(taken)
@@ -405,9 +405,11 @@ impl Moving {
         let Mover { writer, mut ring, release } = self.mover;
         writer.writer.close()?;
         let (level, released) = (release.level(), release.released());
-        let events = ring.slots();
-        let Ok(first) = ring.pop().map(|event| event.seq) else { return Ok(()) };
-        let last = std::iter::from_fn(|| ring.pop().ok()).last().map_or(first, |e| e.seq);
+        let Some(first) = ring.pop().map(|event| event.seq) else { return Ok(()) };
+        let (mut events, mut last) = (1, first);
+        while let Some(event) = ring.pop() {
+            (events, last) = (events + 1, event.seq);
+        }
         Err(EventLogError::Unreleased { events, first, last, level, released })
     }
 }
@@ -552,14 +554,14 @@ mod tests {
     fn settled_means_that_everything_sent_before_is_there() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let (writer, log) = open(dir.path(), Config::default()).expect("a new log");
-        let (mut ring, events) = rtrb::RingBuffer::new(4_096);
+        let (mut ring, events) = tidegate_ring::queue::queue(4_096).expect("memory");
         let handle = start(writer, events, Arc::default()).expect("a thread");
         let mut sent = 0;
         for burst in [1, 2, 300, 4_096, 7] {
             for _ in 0..burst {
                 sent += 1;
                 let event = EventRecord { seq: SeqNo(sent), ..EventRecord::zeroed() };
-                ring.push(event).expect("room: the ring was empty");
+                ring.push(&event).expect("room: the ring was empty");
             }
             handle.settle(|| true).expect("the thread runs");
             assert_eq!((log.count(), log.last().seq), (sent, SeqNo(sent)));

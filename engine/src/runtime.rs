@@ -38,6 +38,8 @@ use std::time::Duration;
 use tidegate_journal::{Bell, Dir, JournalError, Rest};
 use tidegate_model::command::Configure;
 use tidegate_model::{CommandRecord, EventRecord, MarketEvent, RoutedRequest, SeqNo, StateHash};
+use tidegate_ring::MemoryError;
+use tidegate_ring::queue::{Receiver, Sender, queue};
 
 /// Inputs between two recorded state hashes, but for a simulator's.
 pub const CHECKPOINT_EVERY: u64 = 65_536;
@@ -56,7 +58,7 @@ const SAMPLE_EVERY: u64 = 64;
 /// The engine's time is never farther behind than this, even if nothing else tells it.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a parked thread sleeps.
-const PARK: Duration = Duration::from_micros(50);
+const PARK: Duration = Duration::from_micros(20);
 /// How long it goes on like that when nothing comes.
 const QUIET: Duration = Duration::from_millis(20);
 /// How long it sleeps then, unless it is woken: what comes from those who wake nobody waits that much longer.
@@ -212,7 +214,7 @@ impl Inputs {
 #[derive(Debug)]
 pub struct Outputs {
     /// To the event log.
-    pub events: Producer<EventRecord>,
+    pub events: Sender<EventRecord>,
     /// To everyone.
     pub public: broadcast::Writer,
     /// To whoever measures.
@@ -229,8 +231,11 @@ pub fn feed_ring() -> (Producer<MarketEvent>, Consumer<MarketEvent>) {
 }
 
 /// A ring for events of [`EVENT_RING_CAPACITY`].
-pub fn event_ring() -> (Producer<EventRecord>, Consumer<EventRecord>) {
-    RingBuffer::new(EVENT_RING_CAPACITY)
+///
+/// # Errors
+/// The system's, if it has no memory.
+pub fn event_ring() -> Result<(Sender<EventRecord>, Receiver<EventRecord>), MemoryError> {
+    queue(EVENT_RING_CAPACITY)
 }
 
 /// A ring for stage samples of [`STAGE_RING_CAPACITY`].

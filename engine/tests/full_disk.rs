@@ -84,7 +84,7 @@ fn feed(
 ) -> (Result<Stopped, EngineError>, SeqNo, SeqNo) {
     let release = Arc::default();
     let (mut feed, feed_in) = runtime::feed_ring();
-    let (events_out, _events) = runtime::event_ring();
+    let (events_out, _events) = runtime::event_ring().expect("memory");
     let (stages, _) = runtime::stage_ring();
     let (public_out, mut public) = broadcast::channel(Arc::clone(&release)).expect("memory");
     let config = EngineConfig {

@@ -111,7 +111,7 @@ fn begin(dir: &Path, level: ReleaseLevel) -> Bench {
     let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
     let (writer, log) = event_log::open(&dir.join("events"), small.clone()).expect("a log");
     let (feed, feed_in) = runtime::feed_ring();
-    let (events_out, events) = runtime::event_ring();
+    let (events_out, events) = runtime::event_ring().expect("memory");
     let (stages, _) = runtime::stage_ring();
     let (public_out, public) = broadcast::channel(Arc::clone(&release)).expect("memory");
     let (lane, lane_in) = lane();

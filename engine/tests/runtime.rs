@@ -26,7 +26,7 @@ struct Bench {
     engine: EngineHandle,
     feed: rtrb::Producer<MarketEvent>,
     lane: CommandLane,
-    events: rtrb::Consumer<EventRecord>,
+    events: tidegate_ring::queue::Receiver<EventRecord>,
     public: broadcast::Reader,
     book_requests: Arc<BookRequests>,
 }
@@ -57,7 +57,7 @@ fn start_with(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'stat
 /// Starts an engine that may not come to life.
 fn start_only(dir: &Path, logged: EventPosition, strategy: impl Strategy + 'static) -> Bench {
     let (feed, feed_in) = runtime::feed_ring();
-    let (events_out, events) = runtime::event_ring();
+    let (events_out, events) = runtime::event_ring().expect("memory");
     let (stages, _) = runtime::stage_ring();
     let (public_out, public) = broadcast::channel(Arc::default()).expect("memory");
     let (lane, lane_in) = lane();
@@ -117,7 +117,7 @@ impl Bench {
     }
 
     fn taken(&mut self) -> Vec<EventRecord> {
-        std::iter::from_fn(|| self.events.pop().ok()).collect()
+        std::iter::from_fn(|| self.events.pop()).collect()
     }
 
     /// Waits until every input up to `seq` is applied.
@@ -315,7 +315,7 @@ fn full_event_ring_holds_the_engine_and_loses_nothing() {
         let order = new_order("same", Side::Buy, Some(cents(9_000)), 1, Gtc);
         let record = CommandRecord::new(Command::NewOrder(order));
         if bench.lane.try_send(record).is_err() {
-            if bench.events.slots() == EVENT_RING_CAPACITY {
+            if bench.engine.status.is_waiting.load(Ordering::Relaxed) {
                 break;
             }
             std::thread::yield_now();
@@ -323,7 +323,7 @@ fn full_event_ring_holds_the_engine_and_loses_nothing() {
         }
         sent += 1;
     }
-    assert_eq!(bench.events.slots(), EVENT_RING_CAPACITY, "the engine is held");
+    assert!(bench.engine.status.is_waiting.load(Ordering::Relaxed), "the engine is held");
     let mut answers = 0;
     while answers < sent {
         assert!(Instant::now() < deadline, "{answers} of {sent} orders were answered");
@@ -380,7 +380,7 @@ fn picture_of_a_book_is_broadcast_on_request() {
 fn core_that_does_not_exist_is_named() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (_feed, feed) = runtime::feed_ring();
-    let (events, _events) = runtime::event_ring();
+    let (events, _events) = runtime::event_ring().expect("memory");
     let (stages, _) = runtime::stage_ring();
     let (public, _) = broadcast::channel(Arc::default()).expect("memory");
     let inputs = Inputs { feed, lanes: Vec::new(), book_requests: Arc::default() };
@@ -395,7 +395,7 @@ fn event_log_resumes_from_any_position_without_gap_or_repeat() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
     let (writer, log) = event_log::open(dir.path(), small.clone()).expect("a new log");
-    let (mut ring, ring_out) = runtime::event_ring();
+    let (mut ring, ring_out) = runtime::event_ring().expect("memory");
     let handle = event_log::start(writer, ring_out, Arc::default()).expect("its thread starts");
     let all: Vec<EventRecord> = (0..5_000u64)
         .map(|n| EventRecord {
@@ -405,7 +405,7 @@ fn event_log_resumes_from_any_position_without_gap_or_repeat() {
         })
         .collect();
     for event in &all {
-        ring.push(*event).expect("the ring has room");
+        ring.push(event).expect("the ring has room");
     }
     wait_for("every event", || log.count() == 5_000);
     let check = |log: &event_log::EventLog| {
@@ -462,10 +462,10 @@ fn damage_far_behind_the_end_of_the_event_log_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let small = tidegate_journal::Config { segment_len: 1 << 20, ..Default::default() };
     let (writer, _) = event_log::open(dir.path(), small.clone()).expect("a new log");
-    let (mut ring, ring_out) = runtime::event_ring();
+    let (mut ring, ring_out) = runtime::event_ring().expect("memory");
     for n in 0..12_000u64 {
         let event = EventRecord { seq: SeqNo(n + 1), ..bytemuck::Zeroable::zeroed() };
-        ring.push(event).expect("the ring has room");
+        ring.push(&event).expect("the ring has room");
     }
     event_log::start(writer, ring_out, Arc::default())
         .expect("a thread")

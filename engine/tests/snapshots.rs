@@ -229,7 +229,7 @@ fn recover(dir: &Path, logged: EventPosition) -> (Engine<()>, Arc<EngineStatus>)
         sync: None,
         checkpoint_every: runtime::CHECKPOINT_EVERY,
     };
-    let (events, _) = runtime::event_ring();
+    let (events, _) = runtime::event_ring().expect("memory");
     let (stages, _) = runtime::stage_ring();
     let (public, _) = broadcast::channel(Arc::default()).expect("memory");
     let outputs = Outputs { events, public, stages, routes: Vec::new(), seats: Default::default() };

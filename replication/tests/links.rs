@@ -118,7 +118,7 @@ struct Rings {
 
 fn rings() -> Rings {
     let (feed, feed_in) = runtime::feed_ring();
-    let (events_out, mut events) = runtime::event_ring();
+    let (events_out, mut events) = runtime::event_ring().expect("memory");
     let (stages, _) = runtime::stage_ring();
     let (public, _) = broadcast::channel(Arc::default()).expect("memory");
     let book_requests = Arc::new(BookRequests::default());
@@ -132,7 +132,7 @@ fn rings() -> Rings {
     };
     let taking = std::thread::spawn(move || {
         while !events.is_abandoned() {
-            while events.pop().is_ok() {}
+            while events.pop().is_some() {}
             std::thread::sleep(Duration::from_micros(200));
         }
     });

@@ -116,14 +116,23 @@ impl<T: Pod> Receiver<T> {
     /// Takes the next message, if there is one.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
+        let message = self.peek()?;
+        self.advance();
+        Some(message)
+    }
+
+    /// The next message, which stays where it is.
+    #[inline]
+    pub fn peek(&self) -> Option<T> {
         let slot = self.slots.at(self.next);
-        if slot[0].load(Ordering::Acquire) != self.next + 1 {
-            return None;
-        }
-        let message = load(&slot[1..]);
+        (slot[0].load(Ordering::Acquire) == self.next + 1).then(|| load(&slot[1..]))
+    }
+
+    /// Gives up the place of the message that [`Self::peek`] showed.
+    #[inline]
+    pub fn advance(&mut self) {
         self.next += 1;
         self.slots.memory().words()[self.taken].store(self.next, Ordering::Release);
-        Some(message)
     }
 
     /// True if there is nothing to take.

@@ -144,7 +144,7 @@ impl Rig {
         let (log_writer, log, _) =
             event_log::open_beside(&dir, config(0), level).context("event log")?;
         let log_syncer = log_writer.syncer();
-        let (events, events_in) = runtime::event_ring();
+        let (events, events_in) = runtime::event_ring().expect("memory");
         let (stages, stages_in) = runtime::stage_ring();
         let (feed, feed_in) = runtime::feed_ring();
         let (lane, lane_in) = lane();

@@ -127,7 +127,8 @@ impl System {
                  them were told at the process level"
             );
         }
-        let (event_ring, events_in) = runtime::event_ring();
+        let (event_ring, events_in) =
+            runtime::event_ring().context("no memory for the ring of events")?;
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel(Arc::clone(&release))?;
         // The engine polls in this order: what stops it comes first.

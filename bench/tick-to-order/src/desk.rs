@@ -17,6 +17,7 @@ use tidegate_engine::runtime::{
 };
 use tidegate_model::event::ExecType;
 use tidegate_model::{Event, EventRecord, MarketEvent, Side, Ticks, UnixNanos};
+use tidegate_ring::queue::Receiver;
 
 const BID: Ticks = Ticks(1_000_000);
 const OFFER: Ticks = Ticks(1_000_100);
@@ -93,7 +94,7 @@ pub struct Driven<S> {
     pub engine: Engine<S>,
     pub inputs: Inputs,
     pub feed: Producer<MarketEvent>,
-    pub events: Consumer<EventRecord>,
+    pub events: Receiver<EventRecord>,
     pub public: broadcast::Reader,
     pub usher: Usher,
     pub market: Market,
@@ -106,7 +107,7 @@ impl<S: Strategy> Driven<S> {
     pub fn start(strategy: S) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let (mut feed, feed_in) = runtime::feed_ring();
-        let (events_out, events) = runtime::event_ring();
+        let (events_out, events) = runtime::event_ring()?;
         let (stages_out, stages) = runtime::stage_ring();
         let (public_out, public) = broadcast::channel(Arc::default())?;
         let (usher, seats) = seats::seats();
@@ -147,7 +148,7 @@ impl<S: Strategy> Driven<S> {
     /// Takes away what an event log and a collector would.
     #[inline]
     pub fn drain(&mut self) {
-        while self.events.pop().is_ok() {}
+        while self.events.pop().is_some() {}
         while self.stages.pop().is_ok() {}
     }
 

@@ -16,7 +16,7 @@ use tidegate_engine::runtime::{self, BookRequests, EngineConfig, Inputs, Outputs
 pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
     let dir = tempfile::tempdir()?;
     let (mut feed, feed_in) = runtime::feed_ring();
-    let (events_out, mut events) = runtime::event_ring();
+    let (events_out, mut events) = runtime::event_ring()?;
     let (stages, mut samples) = runtime::stage_ring();
     let (public, _public) = broadcast::channel(Arc::default())?;
     let (mut operator, operator_in) = lane();
@@ -54,7 +54,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
             feed.push(market.next()).expect("there is room");
             sent += 1;
         }
-        while let Ok(record) = events.pop() {
+        while let Some(record) = events.pop() {
             if is_at_venue(&record) && record.session == desk::SESSION {
                 stamps.stamp();
             }

@@ -97,7 +97,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
     let until = Instant::now() + PATIENCE;
     loop {
         driven.turn()?;
-        if driven.events.pop().is_ok_and(|record| record.session == desk::SESSION) {
+        if driven.events.pop().is_some_and(|record| record.session == desk::SESSION) {
             break;
         }
         ensure!(Instant::now() < until, "the other process says nothing");

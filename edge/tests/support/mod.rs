@@ -108,7 +108,7 @@ impl House {
         let dir = TempDir::new().expect("a folder");
         let (writer, events) =
             event_log::open(&dir.path().join("events"), Default::default()).expect("a log");
-        let (event_ring, events_in) = runtime::event_ring();
+        let (event_ring, events_in) = runtime::event_ring().expect("memory");
         let (stage_ring, stages) = runtime::stage_ring();
         let (public_writer, public) = broadcast::channel(Arc::clone(&release)).expect("memory");
         let (feed, feed_out) = runtime::feed_ring();

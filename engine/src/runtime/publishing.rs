@@ -88,7 +88,7 @@ impl<S> Publishing<S> {
             self.backlog.push_back(latest);
             return;
         }
-        if let Err(rtrb::PushError::Full(latest)) = self.outputs.events.push(latest) {
+        if self.outputs.events.push(&latest).is_err() {
             self.wait_for_room(latest);
         }
     }
@@ -104,7 +104,7 @@ impl<S> Publishing<S> {
         }
         self.status.waits.fetch_add(1, Ordering::Relaxed);
         self.status.is_waiting.store(true, Ordering::Relaxed);
-        while !self.is_closed && self.outputs.events.push(latest).is_err() {
+        while !self.is_closed && self.outputs.events.push(&latest).is_err() {
             // The thread's loop sees either as well, and ends.
             self.is_closed = self.outputs.events.is_abandoned() || self.release.is_stopped();
             std::thread::yield_now();
@@ -119,7 +119,7 @@ impl<S> Publishing<S> {
             return true;
         }
         while let Some(event) = self.backlog.front() {
-            if self.outputs.events.push(*event).is_err() {
+            if self.outputs.events.push(event).is_err() {
                 return false;
             }
             self.backlog.pop_front();
