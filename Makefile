@@ -5,12 +5,12 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-deep bench fmt lint doc clean
+.PHONY: help setup run test test-python test-deep bench fmt lint doc clean
 
 help: ## List the targets (this text)
 	@echo "Tidegate: make TARGET"
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  %-12s%s\n' "$$name" "$$text"; done
+		printf '  %-14s%s\n' "$$name" "$$text"; done
 
 setup: ## Check what building needs and install what is missing (run and test do this themselves)
 	@scripts/setup.sh
@@ -19,9 +19,12 @@ run: setup ## Build and start the demo: feed, engine, journal, gRPC edge, two st
 	$(CARGO) build --locked --release -p tidegate -p tidegate-examples
 	"$${CARGO_TARGET_DIR:-target}/release/tidegate" demo $(ARGS)
 
-test: ## Format, clippy, every test, doc tests, documentation: what must pass before a commit is shared
+test: ## Format, clippy, every test, doc tests, the Python package, documentation: what must pass before a commit is shared
 	@scripts/setup.sh --test
 	@scripts/test.sh
+
+test-python: setup ## The Python package as a user installs it: its tests against the real server, its types (ARGS="-k aio")
+	@scripts/python.sh $(ARGS)
 
 test-deep: ## Fuzzing (nightly Rust), long property runs, kill loops (FUZZ_SECONDS=120 PROPTEST_CASES=20000)
 	@scripts/setup.sh --test --deep

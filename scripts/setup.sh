@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what building needs, installs what is missing where it may, and says what and why.
-#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind)
+#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind, Python)
 #   --deep   also what `make test-deep` needs (nightly Rust, cargo-fuzz)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -87,6 +87,10 @@ if [ "$want_test" = yes ]; then
     if ! command -v valgrind >/dev/null; then
         say "installing valgrind: instructions of the engine's thread are counted with it"
         apt valgrind
+    fi
+    if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+        say "installing python3 and python3-venv: the tests of the Python package install it as its users do"
+        apt python3 python3-venv
     fi
     cargo nextest --version >/dev/null 2>&1 \
         || say "cargo-nextest is not here: the tests run with cargo test, one crate after the other"

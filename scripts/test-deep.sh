@@ -41,6 +41,9 @@ echo "==> worlds of the simulator, and builds without a protection, which it mus
 cargo run --locked --release -p tidegate-sim -- --from 10000 --count "${SIM_WORLDS:-20000}"
 cargo run --locked --release -p tidegate-sim --features breakable -- --broken --count 3000
 
+echo "==> clippy of the Python package, a workspace of its own"
+PYO3_BUILD_EXTENSION_MODULE=1 cargo clippy --locked --manifest-path python/Cargo.toml -- -D warnings
+
 if cargo deny --version >/dev/null 2>&1; then
     echo "==> licences, sources and today's advisories"
     cargo deny --locked check

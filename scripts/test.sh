@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must pass, on stable Rust: what `make test` runs once the set-up is done.
+# Everything that must pass, on stable Rust (and Python 3.10 or newer): what `make test` runs once the set-up is done.
 # Each step says its name and how long it took; the first that fails ends the run with its exit code.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,6 +31,7 @@ else
     step tests cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 fi
 step doctests cargo test --locked --workspace --doc
+step python scripts/python.sh
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 step instructions scripts/instructions.sh
 if cargo deny --version >/dev/null 2>&1; then

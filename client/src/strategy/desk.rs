@@ -53,14 +53,20 @@ pub struct Holding {
     pub position: i64,
 }
 
-/// An order that is not finished.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Open {
+/// An order that is not finished, as last heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// What it trades.
     pub instrument: InstrumentId,
+    /// Which way.
     pub side: Side,
+    /// Where it stands; `PendingNew` until the engine has said so.
     pub status: OrdStatus,
+    /// Limit price; 0 of a market order.
     pub price: Ticks,
+    /// Executed so far.
     pub cum_qty: Lots,
+    /// May still be executed.
     pub leaves_qty: Lots,
 }
 
@@ -145,6 +151,16 @@ impl Desk {
     /// What we hold of it: lots, below 0 short. Panics as [`Self::holding`] does.
     pub fn position(&self, instrument: InstrumentId) -> i64 {
         self.holding(instrument).position
+    }
+
+    /// The order `key`, unless it is finished, or never was.
+    pub fn order(&self, key: OrderKey) -> Option<Open> {
+        self.open.get(&key).copied()
+    }
+
+    /// The orders that are not finished, the oldest first.
+    pub fn orders(&self) -> impl Iterator<Item = (OrderKey, Open)> {
+        self.open.iter().map(|(key, open)| (*key, *open))
     }
 
     /// Sends an order. What comes of it is heard as reports under the key that is returned.
@@ -393,6 +409,8 @@ mod tests {
         assert_eq!(desk.position(ONE), -9);
         desk.set_position(ONE, -20);
         assert_eq!(desk.position(ONE), -20);
+        assert_eq!(desk.order(key).map(|open| open.leaves_qty), Some(Lots(6)));
+        assert_eq!(desk.orders().map(|(key, _)| key).collect::<Vec<_>>(), [key]);
         let refusal = desk.refusal(&Request::Cancel(key)).expect("it is open");
         assert_eq!((refusal.exec_type, refusal.status, refusal.cum_qty), (None, partly, Lots(4)));
 
@@ -403,6 +421,7 @@ mod tests {
         desk.replace(key, Lots(1), Ticks(1)).expect("room");
         assert_eq!(desk.take_requests().count(), 0, "nothing is asked of a finished order");
         assert_eq!(desk.refusal(&Request::Cancel(key)), None);
+        assert_eq!(desk.order(key), None);
     }
 
     #[test]

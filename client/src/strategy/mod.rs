@@ -19,7 +19,7 @@ mod shared;
 pub mod sizing;
 mod tally;
 
-pub use desk::{Desk, Full, Holding, Request};
+pub use desk::{Desk, Full, Holding, Open, REQUESTS_MAX, Request};
 pub use live::{Live, trade};
 pub use lock_step::trade_in_lock_step;
 pub use records::Numbers;

@@ -155,6 +155,10 @@ fn trade(
             let (token, account) = (&guest.token, GUEST.0);
             writeln!(out, "your token {token} (trades account {account}, may administer)")
         })
+        .and_then(|()| match door {
+            Some(door) => writeln!(out, "door       {} (shared memory)", door.display()),
+            None => Ok(()),
+        })
         .map_err(Into::into)
         .and_then(|()| show.play(feed, &mut system, out));
     let has_failed = system.has_failed();
