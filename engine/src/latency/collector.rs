@@ -83,6 +83,7 @@ impl Collector {
     pub fn turn(&mut self, now: UnixNanos) -> bool {
         let latency = Arc::clone(&self.latency);
         let kept = &mut *lock(&latency.kept);
+        kept.pass_time(now.0);
         let mut whole = |trace: &Trace| kept.take(trace);
         let mut has_worked = false;
         // Before the traces, so that each finds what was said of it; what is said of none yet is remembered.
@@ -107,7 +108,6 @@ impl Collector {
             has_worked = true;
         }
         self.expire(now.0, &mut whole);
-        kept.pass_time(now.0);
         latency.pending.store(self.pending.len() as u64, Ordering::Relaxed);
         has_worked
     }
