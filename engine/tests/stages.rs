@@ -175,7 +175,7 @@ fn an_order_under_way_arrives_later() {
     check(sent, &[&OF_REQUEST[..], &[Stage::RiskPassed, Stage::Published]].concat());
     assert_eq!((there.followed, there.request_id), (Traced::Arrival, sent.request_id));
     check(there, &[Stage::AtVenue, Stage::Filled, Stage::Published]);
-    assert!(there.at(Stage::AtVenue) >= sent.at(Stage::RiskPassed).map(|at| at + 2_000_000));
+    assert!(there.at(Stage::AtVenue) >= sent.at(Stage::Received).map(|at| at + 2_000_000));
 }
 
 /// Buys once the offer is there.
