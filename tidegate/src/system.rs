@@ -2,6 +2,7 @@
 
 use crate::behind::Behind;
 use crate::calendar::clock::CalendarClock;
+use crate::cmd::latency::short;
 use crate::config::{Config, RouteVenue};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
@@ -376,15 +377,14 @@ impl System {
 
 /// Tells a human that something takes longer than it may; one kind once a second at most.
 fn tell_alert(alert: &Alert) {
-    let span = |ns| crate::time_text::span_text(ns);
     let what = match alert.what {
         What::Path(_) => "whole path",
         What::Stage(_) => "step",
     };
     tracing::warn!(
         of = alert.what.as_str(),
-        took = span(alert.took_ns),
-        budget = span(alert.budget_ns),
+        took = short(alert.took_ns),
+        budget = short(alert.budget_ns),
         breaches = alert.breaches,
         input = alert.trace.seq.0,
         session = alert.trace.session.0,

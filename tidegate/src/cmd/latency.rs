@@ -58,7 +58,7 @@ pub fn run(args: LatencyArgs) -> Result<()> {
 }
 
 /// A duration for people: three digits, and its unit.
-pub(super) fn short(ns: u64) -> String {
+pub(crate) fn short(ns: u64) -> String {
     for (unit_ns, unit) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")] {
         if ns >= unit_ns {
             let value = ns as f64 / unit_ns as f64;
