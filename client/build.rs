@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const PROTOS: [&str; 12] = [
+const PROTOS: [&str; 13] = [
     "tidegate/v1/rejects.proto",
     "tidegate/v1/types.proto",
     "tidegate/v1/routes.proto",
@@ -16,6 +16,7 @@ const PROTOS: [&str; 12] = [
     "tidegate/v1/admin.proto",
     "tidegate/v1/desk.proto",
     "tidegate/v1/risk.proto",
+    "tidegate/v1/latency.proto",
     "tidegate/v1/backtest.proto",
 ];
 

@@ -24,7 +24,7 @@ use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::memory;
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Orders, Outputs,
-    StageSample, Strategy, SyncPolicy, Wait,
+    Strategy, SyncPolicy, Trace, Wait,
 };
 use tidegate_model::command::{CancelOrder, Configure, NewOrder, TimeInForce};
 use tidegate_model::{
@@ -215,7 +215,7 @@ struct Desk {
     log: event_log::EventLogHandle,
     feed: Producer<MarketEvent>,
     lane: CommandLane,
-    stages: Consumer<StageSample>,
+    stages: Consumer<Trace>,
     _public: broadcast::Reader,
     _feeding: Producer<MarketEvent>,
     /// Market events sent.

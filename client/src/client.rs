@@ -8,6 +8,7 @@ use crate::proto::admin_service_client::AdminServiceClient;
 use crate::proto::backtest_service_client::BacktestServiceClient;
 use crate::proto::desk_service_client::DeskServiceClient;
 use crate::proto::event_service_client::EventServiceClient;
+use crate::proto::latency_service_client::LatencyServiceClient;
 use crate::proto::market_data_service_client::MarketDataServiceClient;
 use crate::proto::order_event::Event as Heard;
 use crate::proto::order_service_client::OrderServiceClient;
@@ -109,7 +110,7 @@ macro_rules! report {
 }
 
 macro_rules! stream {
-    ($(#[$meta:meta])* $name:ident($request:ident) -> $item:ident) => {
+    ($(#[$meta:meta])* $name:ident($request:ident) -> $item:ident, $service:ident) => {
         $(#[$meta])*
         ///
         /// # Errors
@@ -118,7 +119,7 @@ macro_rules! stream {
             &self,
             request: proto::$request,
         ) -> Result<Streaming<proto::$item>, ClientError> {
-            let answer = self.market_data_service().$name(request).await;
+            let answer = self.$service().$name(request).await;
             Ok(answer.map_err(ClientError::call(stringify!($name)))?.into_inner())
         }
     };
@@ -162,6 +163,10 @@ impl Client {
 
     pub(crate) fn event_service(&self) -> Events {
         EventServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    fn latency_service(&self) -> LatencyServiceClient<Service> {
+        LatencyServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     fn market_data_service(&self) -> MarketDataServiceClient<Service> {
@@ -242,15 +247,23 @@ impl Client {
 
     stream!(
         /// Trades as they happen.
-        trades(TradesRequest) -> Trade
+        trades(TradesRequest) -> Trade, market_data_service
     );
     stream!(
         /// Best bid and offer, on change.
-        quotes(QuotesRequest) -> Quote
+        quotes(QuotesRequest) -> Quote, market_data_service
     );
     stream!(
         /// A snapshot of each book, then deltas.
-        books(BooksRequest) -> BookUpdate
+        books(BooksRequest) -> BookUpdate, market_data_service
+    );
+    unary!(
+        /// What each stage of an order's way takes, and what took longer than it may.
+        get_latency(GetLatencyRequest) -> LatencyReport, latency_service
+    );
+    stream!(
+        /// The same again and again.
+        stream_latency(StreamLatencyRequest) -> LatencyReport, latency_service
     );
     unary!(
         /// The book of one symbol now.

@@ -232,6 +232,7 @@ impl House {
             ));
         }
         let session = self.shared.next_session();
+        self.shared.latency.seated(session);
         let after = EventPosition { seq: SeqNo(hello.after.seq), ordinal: hello.after.ordinal };
         let after = (hello.resumes != 0).then_some(after);
         let principal = entry.principal;

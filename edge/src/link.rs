@@ -5,6 +5,7 @@ use std::sync::Arc;
 pub use tidegate_engine::broadcast::Reader;
 pub use tidegate_engine::event_log::{EventCursor, EventLog, EventLogError, EventPosition};
 pub use tidegate_engine::lane::CommandLane;
+pub use tidegate_engine::latency::Latency;
 pub use tidegate_engine::runtime::seats::Usher;
 pub use tidegate_engine::runtime::{BookRequests, EngineStatus, Release};
 
@@ -27,4 +28,6 @@ pub struct EngineLink {
     pub usher: Usher,
     /// How far outputs are released: the one that event log and broadcast have.
     pub release: Arc<Release>,
+    /// What each stage takes; the edge says when reports have left.
+    pub latency: Arc<Latency>,
 }

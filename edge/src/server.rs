@@ -10,7 +10,7 @@ use crate::lanes::Lanes;
 use crate::link::{EngineLink, EngineStatus};
 use crate::listener::accept;
 use crate::market::{Board, MarketReader};
-use crate::service::{Accounts, Admin, Desk, Events, MarketData, Orders, Risk, Shared};
+use crate::service::{Accounts, Admin, Desk, Events, Latencies, MarketData, Orders, Risk, Shared};
 use crate::sync::read;
 use crate::view::View;
 use std::net::SocketAddr;
@@ -23,6 +23,7 @@ use tidegate_client::proto::account_service_server::AccountServiceServer;
 use tidegate_client::proto::admin_service_server::AdminServiceServer;
 use tidegate_client::proto::desk_service_server::DeskServiceServer;
 use tidegate_client::proto::event_service_server::EventServiceServer;
+use tidegate_client::proto::latency_service_server::LatencyServiceServer;
 use tidegate_client::proto::market_data_service_server::MarketDataServiceServer;
 use tidegate_client::proto::order_service_server::OrderServiceServer;
 use tidegate_client::proto::risk_service_server::RiskServiceServer;
@@ -41,7 +42,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is served, beside health and reflection.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "tidegate.v1.OrderService",
     "tidegate.v1.EventService",
     "tidegate.v1.MarketDataService",
@@ -49,6 +50,7 @@ const SERVICES: [&str; 7] = [
     "tidegate.v1.AdminService",
     "tidegate.v1.DeskService",
     "tidegate.v1.RiskService",
+    "tidegate.v1.LatencyService",
 ];
 
 /// Bytes of one stream's requests that may wait: hundreds of orders.
@@ -104,6 +106,7 @@ impl Edge {
             status,
             usher,
             release,
+            latency,
         } = link;
         if lanes.len() < 2 {
             return Err(EdgeError::NoLanes { given: lanes.len() });
@@ -148,6 +151,7 @@ impl Edge {
             board,
             status,
             release,
+            latency,
             advance,
             followed,
             shutdown: down,
@@ -212,7 +216,8 @@ impl Edge {
             .add_service(service!(AccountServiceServer, Accounts))
             .add_service(service!(AdminServiceServer, Admin))
             .add_service(service!(DeskServiceServer, Desk))
-            .add_service(service!(RiskServiceServer, Risk));
+            .add_service(service!(RiskServiceServer, Risk))
+            .add_service(service!(LatencyServiceServer, Latencies));
         tracing::info!(%addr, "serving gRPC");
 
         let mut down = shared.shutdown.clone();

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 use support::*;
 use tidegate_client::proto::*;
-use tidegate_engine::runtime::Stage;
+use tidegate_engine::runtime::{Stage, Trace};
 
 const ROUNDS: usize = 5;
 const ORDERS: usize = 2_000;
@@ -45,8 +45,10 @@ async fn round(house: &mut House) -> u64 {
         heard.next().await.expect("no error").expect("no end");
     }
     let samples = std::iter::from_fn(|| house.stages.pop().ok());
-    let steps = samples.filter(|sample| sample.stage == Stage::CommandStep);
-    let mut steps: Vec<_> = steps.map(|sample| sample.ns).collect();
+    let step = |trace: Trace| {
+        Some(trace.at(Stage::Published)?.saturating_sub(trace.at(Stage::Sequenced)?))
+    };
+    let mut steps: Vec<_> = samples.filter_map(step).collect();
     assert!(steps.len() >= ORDERS, "{} steps", steps.len());
     steps.sort_unstable();
     // Its orders go with the session.

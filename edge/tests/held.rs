@@ -25,6 +25,7 @@ async fn an_engine_that_does_not_answer_leaves_the_outcome_unknown() {
     let status = Arc::new(EngineStatus::default());
     let (kill, _kill_end) = lane();
     let link = EngineLink {
+        latency: Default::default(),
         usher: seats().0,
         kill,
         lanes,
@@ -77,6 +78,7 @@ async fn an_edge_refuses_to_be_open_to_strangers() {
     let dir = tempfile::TempDir::new().expect("a folder");
     let (_writer, events) = event_log::open(dir.path(), Default::default()).expect("a log");
     let link = |lanes: usize| EngineLink {
+        latency: Default::default(),
         usher: seats().0,
         kill: lane().0,
         lanes: (0..lanes).map(|_| lane().0).collect(),

@@ -88,6 +88,7 @@ impl Held {
         }
         set_people(&mut kill, &events).await;
         let link = EngineLink {
+            latency: Default::default(),
             usher: seats().0,
             kill,
             lanes,

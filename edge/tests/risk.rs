@@ -226,6 +226,7 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let link = EngineLink {
+            latency: Default::default(),
             usher: seats().0,
             kill,
             lanes,

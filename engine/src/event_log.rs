@@ -34,7 +34,7 @@ const BATCH: usize = 256;
 pub const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where an event stands: the input that caused it, and its place among that input's events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventPosition {
     /// The input.
     pub seq: SeqNo,

@@ -9,6 +9,7 @@
 //! * [`replay`]: the same state machine over the inputs of a journal; [`parity`]: what a simulation makes of them, compared.
 //! * [`snapshot`]: the state in a file, so that a restart applies only what came after it.
 //! * [`event_log`]: the thread behind the engine that keeps every event, numbered, for streams that resume.
+//! * [`latency`]: what each stage of an order's way takes, outside of the state.
 //! * [`broadcast`], [`lane`]: the rings by which others listen and speak.
 //!
 //! Start reading at [`core::Core::apply`].
@@ -20,6 +21,7 @@ pub mod core;
 pub mod event_log;
 mod grid;
 pub mod lane;
+pub mod latency;
 pub mod matching;
 pub mod memory;
 pub mod parity;

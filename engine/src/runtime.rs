@@ -11,6 +11,7 @@
 pub mod clock;
 mod engine;
 mod follow;
+mod probe;
 mod publishing;
 mod recovery;
 pub mod seats;
@@ -19,7 +20,8 @@ mod status;
 pub use clock::unix_now;
 pub use engine::Engine;
 pub use follow::{Followed, Primary};
-pub use status::{BookRequests, EngineStatus, OpenJournal, RecoveryReport, Stage, StageSample};
+pub use probe::{Followed as Traced, STAGE_RING_CAPACITY, Stage, Trace, stage_ring};
+pub use status::{BookRequests, EngineStatus, OpenJournal, RecoveryReport};
 pub use tidegate_journal::{Release, SyncPolicy};
 
 use crate::broadcast;
@@ -51,10 +53,6 @@ pub const FEED_RING_CAPACITY: usize = 65_536;
 const COMMANDS_PER_TURN: usize = 64;
 /// Market events taken before the lanes are asked again.
 const EVENTS_PER_TURN: usize = 256;
-/// Stage samples between the engine and whoever reads them; more are dropped and counted.
-pub const STAGE_RING_CAPACITY: usize = 65_536;
-/// One market event in this many has its stages timed.
-const SAMPLE_EVERY: u64 = 64;
 /// The engine's time is never farther behind than this, even if nothing else tells it.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a parked thread sleeps.
@@ -152,6 +150,8 @@ pub enum EngineError {
 
 /// A strategy that runs on the engine's thread. It is trusted code: what it sends is journaled, it is not.
 pub trait Strategy: Send {
+    /// False if it never sends anything: then nothing is measured for it.
+    const ANSWERS: bool = true;
     /// A market event was applied.
     fn on_market(&mut self, core: &Core, event: &MarketEvent, orders: &mut Orders);
     /// An event concerns somebody, perhaps this strategy.
@@ -160,6 +160,7 @@ pub trait Strategy: Send {
 
 /// No strategy.
 impl Strategy for () {
+    const ANSWERS: bool = false;
     #[inline]
     fn on_market(&mut self, _: &Core, _: &MarketEvent, _: &mut Orders) {}
     #[inline]
@@ -218,7 +219,7 @@ pub struct Outputs {
     /// To everyone.
     pub public: broadcast::Writer,
     /// To whoever measures.
-    pub stages: Producer<StageSample>,
+    pub stages: Producer<Trace>,
     /// To the adapters, by the number of their route.
     pub routes: Vec<Producer<RoutedRequest>>,
     /// Sessions that share memory: what they ask for comes in here as well.
@@ -236,11 +237,6 @@ pub fn feed_ring() -> (Producer<MarketEvent>, Consumer<MarketEvent>) {
 /// The system's, if it has no memory.
 pub fn event_ring() -> Result<(Sender<EventRecord>, Receiver<EventRecord>), MemoryError> {
     queue(EVENT_RING_CAPACITY)
-}
-
-/// A ring for stage samples of [`STAGE_RING_CAPACITY`].
-pub fn stage_ring() -> (Producer<StageSample>, Consumer<StageSample>) {
-    RingBuffer::new(STAGE_RING_CAPACITY)
 }
 
 /// A ring for requests to an adapter.

@@ -26,6 +26,12 @@ const STALLED_MAX: Duration = Duration::from_millis(1);
 /// Attempts at a full ring without giving the core away.
 const SPINS_BEFORE_YIELD: u32 = 64;
 
+/// One message in this many is told to whoever measures.
+const SAMPLE_EVERY: u64 = 64;
+
+/// Whom the feed tells when the packet of a message was read, and when the events of that message were in the ring.
+pub type OnDecoded = Box<dyn FnMut(UnixNanos, UnixNanos) + Send>;
+
 /// What a feed does when its session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterSession {
@@ -152,6 +158,7 @@ pub struct FeedReceiver {
     lines: Vec<UdpSocket>,
     requests: Option<(UdpSocket, SocketAddr)>,
     poll: Poll,
+    on_decoded: Option<OnDecoded>,
 }
 
 impl FeedReceiver {
@@ -190,12 +197,17 @@ impl FeedReceiver {
                 Error::Socket { what: "watch the socket of", addr: config.line_a, cause }
             })?;
         }
-        Ok(Self { config, lines, requests, poll })
+        Ok(Self { config, lines, requests, poll, on_decoded: None })
     }
 
     /// The addresses that the lines listen at, with the ports that the system chose where 0 was given.
     pub fn line_addrs(&self) -> Vec<SocketAddr> {
         self.lines.iter().filter_map(|line| line.local_addr().ok()).collect()
+    }
+
+    /// Tells `tell` of one message in 64 when its packet was read, and when its events were in the ring.
+    pub fn on_decoded(&mut self, tell: OnDecoded) {
+        self.on_decoded = Some(tell);
     }
 
     /// Receives until the session ends (see [`AfterSession`]), `stop` is set or the ring's reader is gone. A full ring
@@ -212,7 +224,7 @@ impl FeedReceiver {
         stop: &AtomicBool,
         stats: &Arc<FeedStats>,
     ) -> Result<FeedOutcome, Error> {
-        let Self { config, lines, requests, poll } = self;
+        let Self { config, lines, requests, poll, on_decoded } = self;
         let receiver = Receiver::new(config.receiver);
         let sink = Sink {
             decoder: Decoder::new(config.midnight.unwrap_or_default()),
@@ -223,6 +235,7 @@ impl FeedReceiver {
             stop,
             stats,
             ts_recv: UnixNanos(0),
+            on_decoded,
             ended: None,
         };
         Loop { config, lines, requests, poll, receiver, sink, start: Instant::now() }.run()
@@ -266,6 +279,7 @@ struct Sink<'a> {
     stop: &'a AtomicBool,
     stats: &'a FeedStats,
     ts_recv: UnixNanos,
+    on_decoded: Option<OnDecoded>,
     ended: Option<FeedOutcome>,
 }
 
@@ -294,6 +308,11 @@ impl Sink<'_> {
                     push(gap(sequence, 1, *ts_recv));
                 }
                 stats.last_feed_seq.store(sequence, Ordering::Relaxed);
+                if sequence.is_multiple_of(SAMPLE_EVERY)
+                    && let Some(tell) = &mut self.on_decoded
+                {
+                    tell(*ts_recv, now_utc());
+                }
             }
             Delivery::Gap { sequence, count } => {
                 push(gap(sequence, count, *ts_recv));

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLog, Mover};
 use tidegate_engine::lane::{CommandLane, lane};
-use tidegate_engine::runtime::{
-    self, Engine, EngineConfig, Inputs, Outputs, Release, StageSample, Wait,
-};
+use tidegate_engine::runtime::{self, Engine, EngineConfig, Inputs, Outputs, Release, Trace, Wait};
 use tidegate_journal::recovery::cut_after;
 use tidegate_journal::writer::SEGMENT_LEN_MIN;
 use tidegate_journal::{Config, Dir, Syncer, epochs};
@@ -113,7 +111,7 @@ pub struct Rig {
     pub lane: CommandLane,
     /// Where the feed sends news.
     pub feed: Producer<MarketEvent>,
-    _stages: Consumer<StageSample>,
+    _stages: Consumer<Trace>,
 }
 
 impl std::fmt::Debug for Rig {

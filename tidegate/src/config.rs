@@ -6,6 +6,7 @@
 mod accounts;
 mod edge;
 mod instruments;
+mod latency;
 mod replication;
 mod risk;
 mod routes;
@@ -14,6 +15,7 @@ mod values;
 pub use accounts::AccountEntry;
 pub use edge::{Edge, Token};
 pub use instruments::{InstrumentEntry, Venue};
+pub use latency::{LatencyBudgets, Metrics};
 pub use replication::Replication;
 pub use risk::{ControlEntry, Risk, limit_of};
 pub use routes::{RouteEntry, RouteVenue};
@@ -92,6 +94,10 @@ pub struct Config {
     pub feed: Feed,
     /// The gRPC services.
     pub edge: Edge,
+    /// How long things may take.
+    pub latency: LatencyBudgets,
+    /// Figures of the running system.
+    pub metrics: Metrics,
     /// Controls, and the file that stops everything.
     pub risk: Risk,
     /// Instruments to define at start, beside those that the feed defines.

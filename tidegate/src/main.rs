@@ -16,6 +16,7 @@ mod cmd {
     pub mod r#gen;
     pub mod journal;
     pub mod kill;
+    pub mod latency;
     pub mod market;
     pub mod matching;
     pub mod order;
@@ -40,6 +41,7 @@ mod kill;
 mod latency;
 mod machine;
 mod memory;
+mod metrics;
 mod operator;
 mod paper;
 mod remote;
@@ -80,6 +82,7 @@ Examples:
   tidegate desk equity 1                         what an account of a running server is worth
   tidegate kill --journal data/journal           stop everything, whatever else does not work
   tidegate status                                what a running server has appended, synced, released
+  tidegate latency                               what each stage of the way takes, live
   tidegate route status                          how the live routes of the server stand
   tidegate order new TIDE buy 100 --price 100.05 an order to a running server
   tidegate market phase open_auction             what the markets of the house do
@@ -126,6 +129,8 @@ enum Cmd {
     Feed(cmd::feed::FeedArgs),
     /// Show where a running server stands: what is appended, on disk, with followers.
     Status(cmd::status::StatusArgs),
+    /// Watch what each stage of an order's way takes, against the budget.
+    Latency(cmd::latency::LatencyArgs),
     /// Look at the live routes of a running server, and settle what differs.
     Route(cmd::route::RouteArgs),
     /// Watch a running server: drop copy, exposure, alerts for limit breaches, wash trades, layering, order-to-trade ratios.
@@ -171,6 +176,7 @@ fn main() -> ExitCode {
         Cmd::Gen(args) => cmd::r#gen::run(args),
         Cmd::Feed(args) => cmd::feed::run(args),
         Cmd::Status(args) => cmd::status::run(args),
+        Cmd::Latency(args) => cmd::latency::run(args),
         Cmd::Route(args) => cmd::route::run(args),
         Cmd::Surveil(args) => cmd::surveil::run(*args),
         Cmd::Risk(args) => cmd::risk::run(args),

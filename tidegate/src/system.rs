@@ -2,11 +2,13 @@
 
 use crate::behind::Behind;
 use crate::calendar::clock::CalendarClock;
+use crate::cmd::latency::short;
 use crate::config::{Config, RouteVenue};
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
 use crate::machine::core_text;
 use crate::memory;
+use crate::metrics::{Metrics, Sources};
 use crate::operator::Operator;
 use crate::replica::{self, Role};
 use crate::space::SpaceWatch;
@@ -17,8 +19,8 @@ use crate::threads::Plan;
 use anyhow::{Context, Result, anyhow};
 use rtrb::{Consumer, Producer};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tidegate_adapters::runner::{self, Policy, RunnerHandle};
 use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
@@ -26,10 +28,12 @@ use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLogHandle, RELEASE_PATIENCE};
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
+use tidegate_engine::latency::{self, Alert, Collector, Latency, LatencyHandle, What};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, EngineStatus, Inputs, OpenJournal,
-    Outputs, RecoveryReport, StageSample, Stopped,
+    Outputs, RecoveryReport, Stopped,
 };
+use tidegate_feed_handler::udp::FeedStats;
 use tidegate_journal::{Release, SyncPolicy};
 use tidegate_model::command::Configure;
 use tidegate_model::{CommandRecord, MarketEvent, RoutedRequest};
@@ -53,8 +57,12 @@ pub struct System {
     plan: Plan,
     /// Where gRPC listens.
     pub edge_addr: SocketAddr,
-    /// Timed stages.
-    pub stages: Consumer<StageSample>,
+    /// Where metrics are served, if they are.
+    pub metrics_addr: Option<SocketAddr>,
+    /// What the stages of the way take.
+    pub latency: Arc<Latency>,
+    feed_stats: Arc<OnceLock<Arc<FeedStats>>>,
+    measuring: LatencyHandle,
     /// What everyone may know of the engine.
     pub status: Arc<EngineStatus>,
     /// How far outputs are released.
@@ -130,6 +138,12 @@ impl System {
         let (event_ring, events_in) =
             runtime::event_ring().context("no memory for the ring of events")?;
         let (stage_ring, stages) = runtime::stage_ring();
+        let metrics = config.metrics.listen.map(Metrics::bind).transpose()?;
+        let metrics_addr = metrics.as_ref().map(Metrics::addr).transpose()?;
+        let latency = Arc::new(Latency::new(config.latency.budgets()));
+        let collector = Collector::new(Arc::clone(&latency), stages, release.level());
+        let measuring = latency::start(collector, &events, tell_alert)
+            .context("cannot start the thread that measures")?;
         let (public_writer, public) = broadcast::channel(Arc::clone(&release))?;
         // The engine polls in this order: what stops it comes first.
         let (mut kill_file_lane, kill_file_in) = lane();
@@ -216,6 +230,7 @@ impl System {
             status: Arc::clone(&status),
             usher,
             release: Arc::clone(&release),
+            latency: Arc::clone(&latency),
         };
         // If it does not lead, what follows the journal has ended before anything is done to that.
         let led = opened(role, &engine).and_then(|open| {
@@ -236,6 +251,13 @@ impl System {
             Ok(behind) => behind,
             Err(error) => return Err(not_led(engine, log, &release, error)),
         };
+        let feed_stats = Arc::default();
+        let sources = Sources {
+            status: Arc::clone(&status),
+            release: Arc::clone(&release),
+            latency: Arc::clone(&latency),
+            feed: Arc::clone(&feed_stats),
+        };
         // Recovery may have told old events again; none of them may be taken for an answer of this run.
         let started = settle(&engine, &log, &release)
             .and_then(|()| operator.set_up(config, configure, &latencies))
@@ -247,6 +269,9 @@ impl System {
                 let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
                 let edge = Edge::start(link, edge_config)?;
+                if let Some(metrics) = metrics {
+                    metrics.serve(sources, edge.0.runtime.handle())?;
+                }
                 Ok((kill_file, space, calendars, routes, edge))
             });
         let (kill_file, space, calendars, routes, (edge, edge_addr)) = match started {
@@ -273,7 +298,10 @@ impl System {
             latencies,
             plan,
             edge_addr,
-            stages,
+            metrics_addr,
+            latency,
+            feed_stats,
+            measuring,
             status,
             release,
         })
@@ -293,6 +321,11 @@ impl System {
             tracing::warn!("{warning}");
         }
         Ok([self.plan.line(), memory::keep(config, &self.plan)])
+    }
+
+    /// The feed runs: its figures are among those that are served.
+    pub fn feed_runs(&self, stats: &Arc<FeedStats>) {
+        let _ = self.feed_stats.set(Arc::clone(stats));
     }
 
     /// How the engine came to its state; `None` for a journal that had nothing.
@@ -336,9 +369,28 @@ impl System {
         // What ended the engine is why it could not be asked.
         let stopped = end(self.engine, self.log, &self.release)?;
         self.behind.finish();
+        drop(self.measuring);
         told.and(edge).and(canceled)?;
         Ok(stopped)
     }
+}
+
+/// Tells a human that something takes longer than it may; one kind once a second at most.
+fn tell_alert(alert: &Alert) {
+    let what = match alert.what {
+        What::Path(_) => "whole path",
+        What::Stage(_) => "step",
+    };
+    tracing::warn!(
+        of = alert.what.as_str(),
+        took = short(alert.took_ns),
+        budget = short(alert.budget_ns),
+        breaches = alert.breaches,
+        input = alert.trace.seq.0,
+        session = alert.trace.session.0,
+        request_id = alert.trace.request_id,
+        "a {what} took longer than it may; `tidegate latency` shows where the time went"
+    );
 }
 
 /// The journal, once the engine has replayed it.

@@ -20,7 +20,7 @@ pub const EVENT_LOG: &str = "event-log";
 /// In a configuration: every thread that is not named.
 const OTHERS: &str = "others";
 /// The threads that a configuration may name; `route-0` and so on besides.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     OTHERS,
     ENGINE,
     FEED,
@@ -40,6 +40,7 @@ const NAMES: [&str; 20] = [
     "space",
     "calendar",
     "clock",
+    "latency",
     "tidegate",
 ];
 

@@ -12,8 +12,8 @@ use tidegate_engine::event_log::EventPosition;
 use tidegate_engine::lane::lane;
 use tidegate_engine::runtime::seats::{self, Usher};
 use tidegate_engine::runtime::{
-    self, BookRequests, Engine, EngineConfig, EngineStatus, Inputs, Orders, Outputs, StageSample,
-    Strategy, SyncPolicy, Wait,
+    self, BookRequests, Engine, EngineConfig, EngineStatus, Inputs, Orders, Outputs, Strategy,
+    SyncPolicy, Trace, Wait,
 };
 use tidegate_model::event::ExecType;
 use tidegate_model::{Event, EventRecord, MarketEvent, Side, Ticks, UnixNanos};
@@ -98,7 +98,7 @@ pub struct Driven<S> {
     pub public: broadcast::Reader,
     pub usher: Usher,
     pub market: Market,
-    stages: Consumer<StageSample>,
+    stages: Consumer<Trace>,
     _dir: TempDir,
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod amounts;
 pub(crate) mod controls;
 pub(crate) mod desk;
+pub(crate) mod latency;
 pub(crate) mod lists;
 pub(crate) mod markets;
 mod order_terms;

@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod desk;
 mod events;
+mod latency;
 mod market_data;
 mod orders;
 mod risk;
@@ -13,6 +14,7 @@ pub(crate) use accounts::Accounts;
 pub(crate) use admin::Admin;
 pub(crate) use desk::Desk;
 pub(crate) use events::Events;
+pub(crate) use latency::Latencies;
 pub(crate) use market_data::{MarketData, quote_of, trade};
 pub(crate) use orders::Orders;
 pub(crate) use risk::Risk;
@@ -24,7 +26,7 @@ use crate::convert::reports;
 use crate::error::Refusal;
 use crate::follow::Followed;
 use crate::lanes::Lanes;
-use crate::link::{EngineStatus, EventLog, EventPosition, Release};
+use crate::link::{EngineStatus, EventLog, EventPosition, Latency, Release};
 use crate::market::Board;
 use crate::sync::read;
 use crate::tail::Tail;
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     pub board: Arc<Board>,
     pub status: Arc<EngineStatus>,
     pub release: Arc<Release>,
+    pub latency: Arc<Latency>,
     /// Fires after something more was released.
     pub advance: watch::Receiver<()>,
     pub followed: watch::Receiver<Followed>,
@@ -174,13 +177,17 @@ impl Shared {
             Ok(answer)
         };
         let released = tokio::time::timeout(self.limits.answer_timeout, released);
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             released = released => {
                 released.unwrap_or_else(|_| Err(outcome_unknown(self, request_id)))
             }
             why = self.stopped() => Err(not_released(why)),
-        }
+        }?;
+        // The answer stands for all that the input said to the caller.
+        let position = EventPosition { seq: answer.record.seq, ordinal: u32::MAX };
+        self.latency.delivered(session, request_id, position, tidegate_engine::runtime::unix_now());
+        Ok(answer)
     }
 
     /// Why nothing is released any more, once that is so, and a moment later: what was released before is on its way.

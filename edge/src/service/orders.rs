@@ -6,7 +6,6 @@ use crate::auth::Caller;
 use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::link::EventPosition;
-use crate::outlet::Outlet;
 use std::sync::Arc;
 use tidegate_client::proto;
 use tidegate_client::proto::order_service_server::OrderService;
@@ -135,7 +134,7 @@ impl OrderService for Orders {
         }))
     }
 
-    type OrderSessionStream = Outlet<proto::OrderEvent>;
+    type OrderSessionStream = session::Reports;
 
     async fn order_session(
         &self,

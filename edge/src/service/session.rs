@@ -9,16 +9,21 @@ use crate::auth::Caller;
 use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::lanes::LentLane;
+use crate::link::Latency;
 use crate::outlet::{Inlet, Outlet, outlet};
 use crate::tail::{End, Read, Tail};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tidegate_client::proto;
 use tidegate_client::proto::order_event::Event as Told;
 use tidegate_client::proto::order_request::Request as Asked;
+use tidegate_engine::runtime::unix_now;
 use tidegate_model::{Command, CommandRecord, PrincipalId, SessionId};
 use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
 /// Malformed requests whose refusals wait to be told; past it, requests wait.
@@ -34,7 +39,7 @@ pub(super) fn open(
     shared: &Arc<Shared>,
     caller: Caller,
     asked: Streaming<proto::OrderRequest>,
-) -> Result<Outlet<proto::OrderEvent>, Status> {
+) -> Result<Reports, Status> {
     if !shared.status.alive.load(Ordering::Acquire) {
         return Err(Status::unavailable("the engine is not running"));
     }
@@ -52,7 +57,29 @@ pub(super) fn open(
     tracing::info!(session = session.0, principal = principal.0, level, "order session opened");
     tokio::spawn(requests.run(asked, end));
     tokio::spawn(hear(Arc::clone(shared), caller, session, tail, inlet, refused, ended));
-    Ok(out)
+    Ok(Reports { out, latency: Arc::clone(&shared.latency) })
+}
+
+/// What a session hears, on its way to the connection: each report that this takes is noted as delivered.
+#[derive(Debug)]
+pub(crate) struct Reports {
+    out: Outlet<proto::OrderEvent>,
+    latency: Arc<Latency>,
+}
+
+impl Stream for Reports {
+    type Item = Result<proto::OrderEvent, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = Pin::new(&mut self.out).poll_next(context);
+        if let Poll::Ready(Some(Ok(proto::OrderEvent { event: Some(Told::Engine(event)) }))) = &next
+        {
+            let position = reports::position_of(event.position);
+            let session = SessionId(event.session);
+            self.latency.delivered(session, event.request_id, position, unix_now());
+        }
+        next
+    }
 }
 
 /// The direction into the engine.
@@ -118,7 +145,7 @@ impl Requests {
     fn framed(&self, command: Command, request_id: u64) -> CommandRecord {
         let mut record =
             CommandRecord::new(command).from_session(self.principal, self.session, request_id);
-        record.ts_recv = tidegate_engine::runtime::unix_now();
+        record.ts_recv = unix_now();
         record
     }
 

@@ -15,7 +15,7 @@ use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
 use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Release,
-    StageSample, SyncPolicy, Wait,
+    SyncPolicy, Trace, Wait,
 };
 use tidegate_model::command::{
     Configure, MAY_CONTROL, MAY_TRADE, Reason, Role, SetLimits, SetPrincipal,
@@ -50,7 +50,7 @@ pub struct House {
     book_requests: Arc<BookRequests>,
     pub status: Arc<EngineStatus>,
     pub release: Arc<Release>,
-    pub stages: Consumer<StageSample>,
+    pub stages: Consumer<Trace>,
     events: EventLog,
     engine: EngineHandle,
     log: EventLogHandle,
@@ -154,6 +154,7 @@ impl House {
         let mut operator = lanes.pop().expect("a lane");
         set_people(&mut operator, &events).await;
         let link = EngineLink {
+            latency: Default::default(),
             usher,
             kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
@@ -295,6 +296,7 @@ impl House {
         edge.stop().await;
         let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
         let link = EngineLink {
+            latency: Default::default(),
             // The engine's seats went with the first.
             usher: runtime::seats::seats().0,
             kill: lanes.pop().expect("a lane"),

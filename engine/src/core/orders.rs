@@ -58,7 +58,10 @@ impl Core {
             return;
         }
         match self.admit(order, who, false) {
-            Ok(Entry::New(slot)) => self.begin(slot, who, publisher),
+            Ok(Entry::New(slot)) => {
+                publisher.out.passed();
+                self.begin(slot, who, publisher);
+            }
             Ok(Entry::Again(slot)) => {
                 self.report(slot, ExecType::OrderStatus, who, publisher, |_| {});
             }

@@ -36,6 +36,9 @@ pub trait Output {
     /// default drops it, for whoever trades.
     #[inline]
     fn happened(&mut self, _: &EventRecord) {}
+    /// The order of the input has passed the gate, and goes on to its venue. The default does nothing; it is for whoever measures.
+    #[inline]
+    fn passed(&mut self) {}
     /// Takes one public update.
     fn public(&mut self, update: &PublicUpdate);
     /// Takes one request for the adapter of a route; in order. The default drops it, for whoever has no route.

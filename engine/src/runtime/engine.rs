@@ -2,12 +2,14 @@
 //! drives in time of its own.
 
 use super::clock::unix_now;
+use super::probe::{Cause, Stage};
 use super::seats::{ORDERS_CAPACITY, SeatWork, Seats};
 use super::{
     BookRequests, COMMANDS_PER_TURN, EVENTS_PER_TURN, EngineError, EngineStatus, HEARTBEAT, Inputs,
-    Orders, Publishing, SAMPLE_EVERY, Stage, StageSample, Stopped, Strategy, TURNS_BETWEEN_CLOCK,
+    Orders, Publishing, Stopped, Strategy, TURNS_BETWEEN_CLOCK,
 };
 use crate::core::{Core, Input};
+use rtrb::Consumer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
@@ -51,14 +53,14 @@ impl<S: Strategy> Engine<S> {
         for lane in &mut inputs.lanes {
             for _ in 0..COMMANDS_PER_TURN {
                 let Ok(command) = lane.pop() else { break };
-                self.timed_command(&command)?;
+                self.command(&command)?;
                 taken += 1;
             }
         }
         taken += self.serve_seats(&inputs.book_requests, &mut now)?;
         for _ in 0..EVENTS_PER_TURN {
             let Ok(event) = inputs.feed.pop() else { break };
-            self.timed_market(&event)?;
+            self.market(&event)?;
             taken += 1;
         }
         if let Some(instrument) = inputs.book_requests.take_next() {
@@ -69,6 +71,7 @@ impl<S: Strategy> Engine<S> {
         // Reading the clock takes as long as several polls.
         if due.is_some() || self.turns.is_multiple_of(TURNS_BETWEEN_CLOCK) {
             let now = now();
+            self.look_at_rings(&inputs.feed);
             let behind = now.0.saturating_sub(self.core.now().0);
             if due.is_some_and(|due| due <= now) || behind >= HEARTBEAT.as_nanos() as u64 {
                 let mut time = CommandRecord::new(Command::Time);
@@ -84,6 +87,12 @@ impl<S: Strategy> Engine<S> {
             self.tell();
         }
         self.release().map(|()| taken)
+    }
+
+    #[inline]
+    fn look_at_rings(&self, feed: &Consumer<MarketEvent>) {
+        self.status.feed_waiting.store(feed.slots() as u64, Ordering::Relaxed);
+        self.status.seats_taken.store(self.publishing.seats.len() as u64, Ordering::Relaxed);
     }
 
     /// Takes what sessions that share memory ask for, and lets them in and out.
@@ -116,7 +125,7 @@ impl<S: Strategy> Engine<S> {
         let mut taken = 0;
         while taken < most && self.seats().is_heard(place) {
             match self.seats().take(place, &mut *now) {
-                Some(SeatWork::Command(command)) => self.timed_command(&command)?,
+                Some(SeatWork::Command(command)) => self.command(&command)?,
                 Some(SeatWork::Picture(instrument)) => books.request(instrument),
                 None => break,
             }
@@ -144,12 +153,12 @@ impl<S: Strategy> Engine<S> {
 
     /// True if a session shares memory.
     pub(super) fn has_seats(&self) -> bool {
-        self.publishing.outputs.seats.len() > 0
+        self.publishing.seats.len() > 0
     }
 
     #[inline]
     fn seats(&mut self) -> &mut Seats {
-        &mut self.publishing.outputs.seats
+        &mut self.publishing.seats
     }
 
     /// Lets go what may leave by now, and takes nothing.
@@ -179,7 +188,7 @@ impl<S: Strategy> Engine<S> {
         if let Some(why) = self.publishing.release.stopped() {
             return Err(EngineError::ReleaseStopped { why: why.to_string() });
         }
-        if self.publishing.outputs.events.is_abandoned() {
+        if self.publishing.events.is_abandoned() {
             return Err(EngineError::EventLogGone);
         }
         Ok(())
@@ -208,33 +217,52 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub(super) fn market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
         let seq = self.core.seq().next();
+        self.publishing.probe.begin_market(seq, event);
         self.journal.append_pod(KIND_MARKET_EVENT, seq, event)?;
         self.publishing.seq = seq;
         self.core.apply(seq, Input::Market(event), &mut self.publishing);
+        self.end_of_trace();
         self.checkpoint(seq)?;
+        if !S::ANSWERS {
+            return Ok(());
+        }
+        let applied = unix_now();
         self.publishing.strategy.on_market(&self.core, event, &mut self.orders);
         if !self.orders.0.is_empty() {
-            self.answer()?;
+            let (received, decided) = (event.ts_recv.0, unix_now().0);
+            self.answer(Cause { received, applied: applied.0, decided })?;
         }
         Ok(())
     }
 
     /// What an in-process strategy sent becomes input, in order.
-    fn answer(&mut self) -> Result<(), EngineError> {
+    fn answer(&mut self, cause: Cause) -> Result<(), EngineError> {
+        self.publishing.probe.cause = Some(cause);
         for at in 0..self.orders.0.len() {
             let command = self.orders.0[at];
             self.command(&command)?;
         }
+        self.publishing.probe.cause = None;
         self.orders.0.clear();
         Ok(())
     }
 
     pub(super) fn command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
         let seq = self.core.seq().next();
+        self.publishing.probe.begin_command(seq, command);
         self.journal.append_pod(KIND_COMMAND, seq, command)?;
+        self.publishing.probe.reach(Stage::Journaled);
         self.publishing.seq = seq;
         self.core.apply(seq, Input::Command(command), &mut self.publishing);
+        self.end_of_trace();
         self.checkpoint(seq)
+    }
+
+    #[inline]
+    fn end_of_trace(&mut self) {
+        if self.publishing.probe.is_open() {
+            self.publishing.probe.end();
+        }
     }
 
     #[inline]
@@ -252,32 +280,6 @@ impl<S: Strategy> Engine<S> {
         Ok(hash)
     }
 
-    #[inline]
-    fn timed_market(&mut self, event: &MarketEvent) -> Result<(), EngineError> {
-        if !self.core.seq().0.is_multiple_of(SAMPLE_EVERY) {
-            return self.market(event);
-        }
-        let taken = unix_now();
-        self.sample(Stage::FeedToEngine, event.ts_recv, taken);
-        self.market(event)?;
-        self.sample(Stage::MarketStep, taken, unix_now());
-        Ok(())
-    }
-
-    fn timed_command(&mut self, command: &CommandRecord) -> Result<(), EngineError> {
-        let taken = unix_now();
-        self.sample(Stage::EdgeToEngine, command.ts_recv, taken);
-        self.command(command)?;
-        self.sample(Stage::CommandStep, taken, unix_now());
-        Ok(())
-    }
-
-    /// Telemetry: dropped when nobody reads it.
-    fn sample(&mut self, stage: Stage, from: UnixNanos, to: UnixNanos) {
-        let sample = StageSample { stage, ns: to.0.saturating_sub(from.0) };
-        let _ = self.publishing.outputs.stages.push(sample);
-    }
-
     fn publish_picture(&mut self, instrument: InstrumentId) {
         self.core.publish_picture(instrument, &mut self.publishing);
     }
@@ -293,6 +295,7 @@ impl<S: Strategy> Engine<S> {
         set(&status.unknown_orders, counters.unknown_orders);
         set(&status.refused_events, counters.refused_events);
         set(&status.gaps, counters.gaps);
+        set(&status.traces_dropped, self.publishing.probe.dropped);
         set(&status.open_orders, self.core.oms().open_count().into());
         status.seq.store(self.core.seq().0, Ordering::Release);
     }

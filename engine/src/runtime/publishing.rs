@@ -1,15 +1,20 @@
 //! Outputs on their way out.
 
+use super::probe::{Probe, Stage};
+use super::seats::Seats;
 use super::{EngineStatus, Outputs, Strategy};
+use crate::broadcast;
 use crate::core::output::Output;
 use crate::core::route::ROUTE_RING_CAPACITY;
 use crate::event_log::EventPosition;
+use rtrb::Producer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tidegate_journal::Release;
 use tidegate_model::event::FLAG_LAST_OF_INPUT;
 use tidegate_model::{EventRecord, PublicUpdate, RoutedRequest, SeqNo};
+use tidegate_ring::queue::Sender;
 
 /// Requests to adapters that wait for the release of their inputs: for each route a queue beside its ring, as long as
 /// that.
@@ -27,7 +32,11 @@ impl Held {
 
 /// Sends outputs on their way.
 pub(super) struct Publishing<S> {
-    pub(super) outputs: Outputs,
+    pub(super) events: Sender<EventRecord>,
+    public: broadcast::Writer,
+    routes: Vec<Producer<RoutedRequest>>,
+    pub(super) seats: Seats,
+    pub(super) probe: Probe,
     pub(super) strategy: S,
     /// Events up to here are in the event log already (recovery).
     pub(super) logged: EventPosition,
@@ -59,11 +68,16 @@ impl<S> Publishing<S> {
         release: Arc<Release>,
         status: Arc<EngineStatus>,
     ) -> Self {
-        let held = Held::new(outputs.routes.len());
+        let Outputs { events, public, stages, routes, seats } = outputs;
+        let held = Held::new(routes.len());
         let (seq, is_live, latest, is_closed) = (SeqNo::ZERO, false, None, false);
         let backlog = VecDeque::new();
         Self {
-            outputs,
+            events,
+            public,
+            routes,
+            seats,
+            probe: Probe::new(stages),
             strategy,
             logged,
             seq,
@@ -83,12 +97,12 @@ impl<S> Publishing<S> {
     fn send_latest(&mut self) {
         let Some(latest) = self.latest.take() else { return };
         self.told = EventPosition { seq: latest.seq, ordinal: latest.ordinal };
-        self.outputs.seats.tell(&latest);
+        self.seats.tell(&latest);
         if !self.backlog.is_empty() {
             self.backlog.push_back(latest);
             return;
         }
-        if self.outputs.events.push(&latest).is_err() {
+        if self.events.push(&latest).is_err() {
             self.wait_for_room(latest);
         }
     }
@@ -104,9 +118,9 @@ impl<S> Publishing<S> {
         }
         self.status.waits.fetch_add(1, Ordering::Relaxed);
         self.status.is_waiting.store(true, Ordering::Relaxed);
-        while !self.is_closed && self.outputs.events.push(&latest).is_err() {
+        while !self.is_closed && self.events.push(&latest).is_err() {
             // The thread's loop sees either as well, and ends.
-            self.is_closed = self.outputs.events.is_abandoned() || self.release.is_stopped();
+            self.is_closed = self.events.is_abandoned() || self.release.is_stopped();
             std::thread::yield_now();
         }
         self.status.is_waiting.store(false, Ordering::Relaxed);
@@ -119,7 +133,7 @@ impl<S> Publishing<S> {
             return true;
         }
         while let Some(event) = self.backlog.front() {
-            if self.outputs.events.push(event).is_err() {
+            if self.events.push(event).is_err() {
                 return false;
             }
             self.backlog.pop_front();
@@ -137,7 +151,7 @@ impl<S> Publishing<S> {
     /// Lets the requests go whose inputs are released.
     pub(super) fn release_requests(&mut self) {
         let released = self.release.released();
-        for (queue, ring) in self.held.queues.iter_mut().zip(&mut self.outputs.routes) {
+        for (queue, ring) in self.held.queues.iter_mut().zip(&mut self.routes) {
             while queue.front().is_some_and(|(seq, _)| *seq <= released) {
                 let Some((_, request)) = queue.pop_front() else { break };
                 self.held.count -= 1;
@@ -156,13 +170,28 @@ impl<S: Strategy> Output for Publishing<S> {
         if (event.seq, event.ordinal) <= (self.logged.seq, self.logged.ordinal) {
             return;
         }
+        if self.probe.is_open() {
+            self.probe.told(event);
+        }
         self.send_latest();
         self.latest = Some(*event);
     }
 
     #[inline]
+    fn happened(&mut self, event: &EventRecord) {
+        if self.is_live {
+            self.probe.happened(self.seq, event);
+        }
+    }
+
+    #[inline]
+    fn passed(&mut self) {
+        self.probe.reach(Stage::RiskPassed);
+    }
+
+    #[inline]
     fn public(&mut self, update: &PublicUpdate) {
-        self.outputs.public.publish(update);
+        self.public.publish(update);
     }
 
     fn routed(&mut self, request: &RoutedRequest) {
@@ -170,7 +199,7 @@ impl<S: Strategy> Output for Publishing<S> {
             return;
         }
         let route = usize::from(request.route);
-        let Some(ring) = self.outputs.routes.get_mut(route) else { return };
+        let Some(ring) = self.routes.get_mut(route) else { return };
         let queue = &mut self.held.queues[route];
         // Ring or queue is full only of an adapter that stands still, or of an engine that is not released for long: the
         // adapter finds the gap in the numbers, and reconciles.

@@ -7,44 +7,6 @@ use tidegate_journal::recovery::Cut;
 use tidegate_journal::{Bell, Checkpoint, Watermark};
 use tidegate_model::{InstrumentId, SeqNo, StateHash};
 
-/// A stage of an input's way that is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Market event: received by the feed handler, taken from the ring by the engine.
-    FeedToEngine,
-    /// Market event: sequenced, journaled, applied, published.
-    MarketStep,
-    /// Command: received by the edge, taken from its lane.
-    EdgeToEngine,
-    /// Command: sequenced, journaled, through risk and venue, published.
-    CommandStep,
-}
-
-impl Stage {
-    /// Every stage, in the order of the way.
-    pub const ALL: [Self; 4] =
-        [Self::FeedToEngine, Self::MarketStep, Self::EdgeToEngine, Self::CommandStep];
-
-    /// What the stage spans, for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FeedToEngine => "feed received -> engine",
-            Self::MarketStep => "market event: journal, book, publish",
-            Self::EdgeToEngine => "order received -> engine",
-            Self::CommandStep => "order: journal, risk, venue, publish",
-        }
-    }
-}
-
-/// One timed stage.
-#[derive(Clone, Copy, Debug)]
-pub struct StageSample {
-    /// Which.
-    pub stage: Stage,
-    /// How long, in nanoseconds.
-    pub ns: u64,
-}
-
 /// What everyone may know of a running engine.
 #[derive(Debug, Default)]
 pub struct EngineStatus {
@@ -82,6 +44,12 @@ pub struct EngineStatus {
     pub held_requests: AtomicU64,
     /// Events of before the engine led still wait for room on their way to the event log.
     pub has_backlog: AtomicBool,
+    /// Market events that waited in the feed's ring, as of the last look; one is taken every few dozen turns.
+    pub feed_waiting: AtomicU64,
+    /// Sessions that share memory.
+    pub seats_taken: AtomicU64,
+    /// Traces of stages that were dropped because nobody took them.
+    pub traces_dropped: AtomicU64,
     /// The journal, once it is open and replayed: for those who read it as it grows.
     pub journal: OnceLock<OpenJournal>,
     /// Where the engine sleeps when nothing has come for a while. Whoever brings something rings, or it waits for a millisecond at most.

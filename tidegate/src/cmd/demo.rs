@@ -7,9 +7,8 @@ use super::run::{Feed, RunningFeed, random_token, stop_on_signal};
 use crate::config::{Config, Token};
 use crate::system::System;
 use anyhow::{Context, Result, bail, ensure};
-use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
-use report::{Report, StageFigures};
+use report::Report;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -21,8 +20,9 @@ use std::time::{Duration, Instant};
 use strategies::Strategies;
 use tidegate_edge::{EdgeConfig, TokenEntry};
 use tidegate_engine::core::NoOutput;
+use tidegate_engine::latency::{self, Latency, Window};
 use tidegate_engine::replay::replay;
-use tidegate_engine::runtime::{self, Stage, StageSample};
+use tidegate_engine::runtime;
 use tidegate_feed_handler::binary_file;
 use tidegate_feed_handler::mold_udp64::SessionName;
 use tidegate_feed_handler::server::{FeedServer, PlayError, ServerConfig, ServerStats, Speed};
@@ -110,7 +110,7 @@ pub fn run(args: DemoArgs) -> Result<()> {
 struct Outcome {
     stopped: runtime::Stopped,
     feed: Arc<FeedStats>,
-    stages: StageFigures,
+    latency: latency::Report,
     strategies: Vec<serde_json::Value>,
     market_seconds: f64,
 }
@@ -148,8 +148,9 @@ fn trade(
     let line = feed.line_addr()?;
     let door = door_path.as_deref();
     let show = Show { args, input, symbols, door, tokens: &tokens, stop, line, request_addr };
-    let mut system = System::start(&config, edge_config, feed_out)?;
+    let system = System::start(&config, edge_config, feed_out)?;
     let edge = system.edge_addr;
+    let latency: Arc<Latency> = Arc::clone(&system.latency);
     let played = writeln!(out, "gRPC       http://{edge} (reflection and health are on)")
         .and_then(|()| {
             let (token, account) = (&guest.token, GUEST.0);
@@ -160,7 +161,7 @@ fn trade(
             None => Ok(()),
         })
         .map_err(Into::into)
-        .and_then(|()| show.play(feed, &mut system, out));
+        .and_then(|()| show.play(feed, &system, out));
     let has_failed = system.has_failed();
     let stopped = system.stop();
     let (stopped, (watched, feed)) = if has_failed {
@@ -169,8 +170,9 @@ fn trade(
         let (played, stopped) = first(played, stopped)?;
         (stopped, played)
     };
-    let Watched { stages, strategies, market_seconds } = watched;
-    Ok(Outcome { stopped, feed, stages, strategies, market_seconds })
+    let Watched { strategies, market_seconds } = watched;
+    let latency = latency.report(Window::Start, runtime::unix_now());
+    Ok(Outcome { stopped, feed, latency, strategies, market_seconds })
 }
 
 /// Both, or the error that came first.
@@ -194,7 +196,6 @@ struct Show<'a> {
 
 /// What the strategies did, and how long everything took.
 struct Watched {
-    stages: StageFigures,
     strategies: Vec<serde_json::Value>,
     market_seconds: f64,
 }
@@ -203,52 +204,41 @@ impl Show<'_> {
     fn play(
         &self,
         feed: Feed,
-        system: &mut System,
+        system: &System,
         out: &mut impl Write,
     ) -> Result<(Watched, Arc<FeedStats>)> {
-        let feed = feed.start()?;
+        let feed = feed.start(Arc::clone(&system.latency))?;
+        system.feed_runs(&feed.stats);
         let sent = self.send(&feed, system, out);
         let (watched, (_, stats)) = first(sent, feed.stop())?;
         Ok((watched, stats))
     }
 
-    fn send(
-        &self,
-        feed: &RunningFeed,
-        system: &mut System,
-        out: &mut impl Write,
-    ) -> Result<Watched> {
+    fn send(&self, feed: &RunningFeed, system: &System, out: &mut impl Write) -> Result<Watched> {
         let server = Server::start(self.input, self.line, self.request_addr, self.args)?;
         let traded = self.trade(feed, system, out);
         let (watched, ()) = first(traded, server.stop())?;
         Ok(watched)
     }
 
-    fn trade(
-        &self,
-        feed: &RunningFeed,
-        system: &mut System,
-        out: &mut impl Write,
-    ) -> Result<Watched> {
+    fn trade(&self, feed: &RunningFeed, system: &System, out: &mut impl Write) -> Result<Watched> {
         let mut strategies =
             Strategies::start(system.edge_addr, self.door, self.tokens, self.symbols)?;
-        let mut stages = StageFigures::new();
         let started = Instant::now();
-        let watched = watch(self.args, system, feed, &mut strategies, &mut stages, self.stop, out);
+        let watched = watch(self.args, system, feed, &mut strategies, self.stop, out);
         let market_seconds = started.elapsed().as_secs_f64();
         let said = strategies.stop(STRATEGY_GRACE);
         let ((), strategies) = first(watched.map_err(Into::into), said)?;
-        Ok(Watched { stages, strategies, market_seconds })
+        Ok(Watched { strategies, market_seconds })
     }
 }
 
 /// Shows what happens until time is up, the market ends, Ctrl-C is pressed or something fails.
 fn watch(
     args: &DemoArgs,
-    system: &mut System,
+    system: &System,
     feed: &RunningFeed,
     strategies: &mut Strategies,
-    stages: &mut StageFigures,
     stop: &AtomicBool,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -261,7 +251,6 @@ fn watch(
     let mut last_told = 0;
     loop {
         let elapsed = started.elapsed();
-        stages.collect(&mut system.stages);
         let load = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let status = &system.status;
         let told = format!(
@@ -380,21 +369,4 @@ fn edge_addr() -> SocketAddr {
 fn free_port() -> Result<SocketAddr> {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).context("cannot open a loopback port")?;
     Ok(socket.local_addr()?)
-}
-
-impl StageFigures {
-    fn new() -> Self {
-        Self(Stage::ALL.map(|stage| {
-            // One nanosecond to a minute, three digits: always a valid shape.
-            let figures = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("a valid shape");
-            (stage, figures)
-        }))
-    }
-
-    fn collect(&mut self, samples: &mut rtrb::Consumer<StageSample>) {
-        while let Ok(sample) = samples.pop() {
-            let (_, figures) = &mut self.0[sample.stage as usize];
-            figures.saturating_record(sample.ns.max(1));
-        }
-    }
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_edge::EdgeConfig;
+use tidegate_engine::latency::Latency;
 use tidegate_engine::runtime;
 use tidegate_feed_handler::udp::{AfterSession, FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
 use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
@@ -79,7 +80,11 @@ pub fn serve(
     let line = feed.as_ref().map(Feed::line_addr).transpose()?;
     // What runs is stopped in order, even if nobody can be told any more.
     let mut told = greet(out, config, &system, line);
-    let feed = feed.map(Feed::start).transpose()?;
+    let latency = &system.latency;
+    let feed = feed.map(|feed| feed.start(Arc::clone(latency))).transpose()?;
+    if let Some(feed) = &feed {
+        system.feed_runs(&feed.stats);
+    }
     match system.settle_in(config) {
         Ok([threads, memory]) if told.is_ok() => {
             told = writeln!(out, "threads   {threads}\nmemory    {memory}\nCtrl-C stops.");
@@ -179,6 +184,9 @@ fn greet(
     }
     writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
     writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
+    if let Some(addr) = system.metrics_addr {
+        writeln!(out, "metrics   http://{addr}/metrics")?;
+    }
     match line {
         Some(line) => writeln!(out, "feed      MoldUDP64 at {line}"),
         None => writeln!(out, "feed      none: set [feed] line_a"),
@@ -259,8 +267,9 @@ impl Feed {
         self.receiver.line_addrs().first().copied().context("the feed has a line")
     }
 
-    /// Starts to receive.
-    pub fn start(self) -> Result<RunningFeed> {
+    /// Starts to receive; `latency` hears how long decoding takes.
+    pub fn start(mut self, latency: Arc<Latency>) -> Result<RunningFeed> {
+        self.receiver.on_decoded(Box::new(move |received, at| latency.decoded(received, at)));
         let (stop, stats) = (Arc::new(AtomicBool::new(false)), Arc::new(FeedStats::default()));
         let (stop_inner, stats_inner) = (Arc::clone(&stop), Arc::clone(&stats));
         let thread = std::thread::Builder::new()

@@ -334,6 +334,8 @@ pub struct Server {
     pub addr: String,
     /// Where the feed listens.
     pub line: SocketAddr,
+    /// Where metrics are served, as a URL; empty if they are not.
+    pub metrics: String,
 }
 
 impl Server {
@@ -345,9 +347,13 @@ impl Server {
         command.args(["run", "--config", text(&config)]);
         let mut running = Running::start(&mut command, Some(lines), None);
         let deadline = Instant::now() + PATIENCE;
+        let mut metrics = String::new();
         let mut found = |name: &str, heard: &Receiver<String>| loop {
             match heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.starts_with(name) => return line,
+                Ok(line) if line.starts_with("metrics") => {
+                    metrics = line.split_whitespace().nth(1).expect("a URL").to_string();
+                }
                 Ok(_) => {}
                 Err(why) => {
                     let _ = running.child.kill();
@@ -364,7 +370,7 @@ impl Server {
         let addr = grpc.split_whitespace().nth(1).expect("a URL").to_string();
         let line = feed.split_whitespace().last().and_then(|addr| addr.parse().ok());
         let line = line.unwrap_or_else(|| panic!("no address in '{feed}'"));
-        Self { running, addr, line }
+        Self { running, addr, line, metrics }
     }
 
     /// A connection of the second person that may control.

@@ -2,21 +2,17 @@
 
 use super::{ACCOUNTS, Outcome};
 use anyhow::{Result, ensure};
-use hdrhistogram::Histogram;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_engine::core::Core;
+use tidegate_engine::latency::{Path, What};
 use tidegate_engine::replay::Replayed;
-use tidegate_engine::runtime::Stage;
 use tidegate_journal::Reader;
 use tidegate_journal::frame::KIND_EVENT;
 use tidegate_model::event::{Event, ExecType};
 use tidegate_model::instrument::format_money;
 use tidegate_model::{AccountId, EventRecord, Money, StateHash};
-
-/// Durations by stage.
-pub struct StageFigures(pub [(Stage, Histogram<u64>); 4]);
 
 /// One strategy's results.
 struct Desk {
@@ -45,7 +41,7 @@ pub struct Report {
 
 impl Report {
     /// Puts together what was seen live and what the replay and the event log say.
-    pub fn new(mut outcome: Outcome, replayed: &Replayed, dir: &Path) -> Result<Self> {
+    pub fn new(mut outcome: Outcome, replayed: &Replayed, dir: &path::Path) -> Result<Self> {
         let said = std::mem::take(&mut outcome.strategies);
         let mut desks: Vec<_> = ACCOUNTS
             .iter()
@@ -136,19 +132,23 @@ impl Report {
         writeln!(
             out,
             "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
-            "latency (µs; one market event in 64)", "samples", "p50", "p99", "p99.9", "max"
+            "latency (µs)", "count", "p50", "p99", "p99.9", "max"
         )?;
-        for (stage, figures) in &self.outcome.stages.0 {
+        for figures in self.outcome.latency.figures.iter().filter(|figures| figures.count > 0) {
             let us = |ns: u64| format!("{:.1}", ns as f64 / 1e3);
             writeln!(
                 out,
                 "{:<40}{:>9}{:>11}{:>11}{:>11}{:>11}",
-                stage.as_str(),
-                figures.len(),
-                us(figures.value_at_quantile(0.5)),
-                us(figures.value_at_quantile(0.99)),
-                us(figures.value_at_quantile(0.999)),
-                us(figures.max())
+                match figures.what {
+                    What::Path(Path::Order) => "order: received -> report delivered",
+                    What::Path(Path::Fill) => "fill: market event received -> delivered",
+                    What::Stage(stage) => stage.as_str(),
+                },
+                figures.count,
+                us(figures.p50_ns),
+                us(figures.p99_ns),
+                us(figures.p999_ns),
+                us(figures.max_ns)
             )?;
         }
         for desk in &self.desks {
