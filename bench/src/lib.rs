@@ -5,5 +5,6 @@
 
 pub mod desk;
 pub mod flow;
+pub mod levels;
 pub mod market;
 pub mod reports;

@@ -320,7 +320,20 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// What the trader's answers led to.
     #[inline]
     pub fn pass_to(&mut self, until: UnixNanos) -> Result<(), BacktestError<T::Error>> {
-        while let Some(next) = self.next_due().filter(|next| *next <= until) {
+        if self.next_due() <= until {
+            self.pass(until)?;
+        }
+        self.be_at(until);
+        Ok(())
+    }
+
+    /// Lets what falls due by `until` happen.
+    #[inline(never)]
+    fn pass(&mut self, until: UnixNanos) -> Result<(), BacktestError<T::Error>> {
+        while let next = self.next_due()
+            && next <= until
+            && next < UnixNanos::MAX
+        {
             self.be_at(next);
             if self.core.next_due().is_some_and(|due| due <= next) {
                 self.apply_command(CommandRecord::new(Command::Time))?;
@@ -331,7 +344,6 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
             }
             self.settle()?;
         }
-        self.be_at(until);
         Ok(())
     }
 
@@ -397,11 +409,12 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
         self.now
     }
 
-    /// When something happens by itself.
+    /// When something happens by itself; [`UnixNanos::MAX`] if nothing does.
     #[inline]
-    fn next_due(&self) -> Option<UnixNanos> {
-        let look = self.ears.is_pending().then_some(self.look_at);
-        [self.core.next_due(), self.wake_at, look].into_iter().flatten().min()
+    fn next_due(&self) -> UnixNanos {
+        let look = if self.ears.is_pending() { self.look_at } else { UnixNanos::MAX };
+        let or_never = |due: Option<UnixNanos>| due.unwrap_or(UnixNanos::MAX);
+        look.min(or_never(self.core.next_due())).min(or_never(self.wake_at))
     }
 
     #[inline]
@@ -450,7 +463,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// The trader hears and answers until there is nothing for it to hear now.
     #[inline]
     fn settle(&mut self) -> Result<(), BacktestError<T::Error>> {
-        while self.ears.is_pending() && (self.ears.is_urgent || self.now >= self.look_at) {
+        while (self.ears.is_urgent || self.now >= self.look_at) && self.ears.is_pending() {
             self.ears.gather(&self.core, &mut self.heard);
             if self.heard.is_empty() {
                 break;

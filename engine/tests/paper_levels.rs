@@ -158,6 +158,25 @@ fn what_happened_before_it_rested_does_not_move_it() {
 }
 
 #[test]
+fn a_side_is_cleared_up_to_a_price_and_a_gap_clears_both() {
+    let desk = &mut Desk::new(0);
+    let best = |desk: &Desk, side| desk.core.books().best(INSTRUMENT, side).map(|best| best.price);
+    for model in LEVELS {
+        stand_behind_100(desk, model);
+        desk.market(level(Buy, cents(9_990), 7));
+        let clear = |price| MarketEvent { side: Buy.wire(), price, ..market(Kind::Clear, 0) };
+        assert_eq!(filled(&desk.market(clear(BID))), 0, "{model}");
+        assert_eq!(best(desk, Buy), Some(cents(9_990)), "what is worse stays");
+        assert_eq!(best(desk, Sell), Some(cents(10_001)), "and the other side");
+        // As after a clear of both sides, our order does not lose what it waited for.
+        desk.market(level(Buy, BID, 100));
+        assert_eq!(ahead(desk), 100, "{model}");
+        desk.market(MarketEvent { side: Buy.wire(), ..market(Kind::Gap, 0) });
+        assert_eq!((best(desk, Buy), best(desk, Sell)), (None, None), "{model}");
+    }
+}
+
+#[test]
 fn prices_that_are_passed_fill_by_what_flowed() {
     let desk = &mut Desk::new(0);
     for model in [LEVELS.as_slice(), &[FillModelKind::Quotes]].concat() {

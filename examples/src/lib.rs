@@ -4,6 +4,7 @@
 
 pub mod budget;
 pub mod buy_and_hold;
+pub mod grid;
 pub mod market_maker;
 pub mod momentum;
 pub mod params;
@@ -18,8 +19,10 @@ use anyhow::{Result, bail};
 use tidegate_client::strategy::Strategy;
 
 /// The strategies by name, each with a line on what it does.
-pub const STRATEGIES: [(&str, &str); 3] = [
+pub const STRATEGIES: [(&str, &str); 5] = [
     ("buy-and-hold", "buys each instrument once and keeps it"),
+    ("grid", "keeps orders at fixed distances on both sides of the middle"),
+    ("idle", "looks on and does nothing: what playing a file costs"),
     ("market-maker", "bids and offers at the touch, skewed by what it holds"),
     ("momentum", "follows a move of a second, gets out after a fixed time"),
 ];
@@ -31,6 +34,8 @@ pub const STRATEGIES: [(&str, &str); 3] = [
 pub fn build(name: &str, mut params: Params) -> Result<Box<dyn Strategy>> {
     let strategy: Box<dyn Strategy> = match name {
         "buy-and-hold" => Box::new(buy_and_hold::BuyAndHold::new(&mut params)?),
+        "grid" => Box::new(grid::Grid::new(&mut params)?),
+        "idle" => Box::new(grid::Idle),
         "market-maker" => Box::new(market_maker::MarketMaker::new(&mut params)?),
         "momentum" => Box::new(momentum::Momentum::new(&mut params)?),
         _ => {

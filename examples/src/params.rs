@@ -96,7 +96,7 @@ mod tests {
             ("momentum", "size=0", "size=0 is not allowed: a whole number from 1 to 1000000000"),
             ("momentum", "size=-1", "not allowed"),
             ("market-maker", "rest_ms=x", "rest_ms=x is not allowed"),
-            ("martingale", "size=1", "there are buy-and-hold, market-maker, momentum"),
+            ("martingale", "size=1", "there are buy-and-hold, grid, idle, market-maker, momentum"),
         ] {
             let error = Params::parse([params]).and_then(|params| build(name, params).map(|_| ()));
             let error = error.expect_err(params).to_string();

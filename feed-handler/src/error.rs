@@ -158,6 +158,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An array of events that is not what its format says.
+    #[error("row {row} of the event array: {reason}")]
+    Array {
+        /// The row, from 1; 0 is the head.
+        row: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A text file of none of the formats that are read.
     #[error(
         "it is text, but neither lines of a time and a Binance message nor bars under a header with date, open, high, low, close, volume"

@@ -16,6 +16,7 @@ pub mod binary_file;
 pub mod csv_bars;
 pub mod dbn_file;
 pub mod error;
+pub mod event_array;
 pub mod itch;
 pub mod lines;
 pub mod mold_udp64;

@@ -6,6 +6,7 @@ use crate::binary_file::{self, Input, Reader};
 use crate::csv_bars::{self, CsvBars};
 use crate::dbn_file::{self, DbnReader};
 use crate::error::Error;
+use crate::event_array::{self, EventArray};
 use crate::itch::{Decoder, MessageCounts};
 use crate::session_date::midnight_from_file_name;
 use std::io::{Cursor, Read};
@@ -25,6 +26,8 @@ pub enum Format {
     Binance,
     /// Comma-separated bars.
     CsvBars,
+    /// Event arrays of hftbacktest.
+    EventArray,
 }
 
 impl Format {
@@ -35,6 +38,7 @@ impl Format {
             Self::Dbn => "Databento DBN",
             Self::Binance => "Binance messages, recorded",
             Self::CsvBars => "comma-separated bars",
+            Self::EventArray => "event array of hftbacktest",
         }
     }
 }
@@ -75,6 +79,7 @@ enum Kind {
     Dbn(Box<DbnReader<Input>>),
     Binance(Box<BinanceReader<Input>>),
     CsvBars(Box<CsvBars<Input>>),
+    EventArray(Box<EventArray<Input>>),
 }
 
 struct ItchSource {
@@ -118,7 +123,7 @@ impl Source {
         Self::from_named_input(input, midnight, UNNAMED)
     }
 
-    /// As [`Self::from_input`]; bars that do not say whose they are belong to `named`.
+    /// As [`Self::from_input`]; bars and arrays that do not say whose they are belong to `named`.
     fn from_named_input(
         mut input: Input,
         midnight: UnixNanos,
@@ -147,6 +152,7 @@ impl Source {
             Format::Dbn => Kind::Dbn(Box::new(DbnReader::new(input)?)),
             Format::Binance => Kind::Binance(Box::new(BinanceReader::new(input))),
             Format::CsvBars => Kind::CsvBars(Box::new(CsvBars::new(input, named)?)),
+            Format::EventArray => Kind::EventArray(Box::new(EventArray::new(input, named)?)),
         };
         let (stats, channels) = (SourceStats::default(), Vec::new());
         Ok(Self { kind, stats, channels })
@@ -159,6 +165,7 @@ impl Source {
             Kind::Dbn(_) => Format::Dbn,
             Kind::Binance(_) => Format::Binance,
             Kind::CsvBars(_) => Format::CsvBars,
+            Kind::EventArray(_) => Format::EventArray,
         }
     }
 
@@ -166,7 +173,9 @@ impl Source {
     pub fn midnight(&self) -> UnixNanos {
         match &self.kind {
             Kind::Itch(itch) => itch.decoder.midnight(),
-            Kind::Dbn(_) | Kind::Binance(_) | Kind::CsvBars(_) => UnixNanos(0),
+            Kind::Dbn(_) | Kind::Binance(_) | Kind::CsvBars(_) | Kind::EventArray(_) => {
+                UnixNanos(0)
+            }
         }
     }
 
@@ -207,6 +216,11 @@ impl Source {
                 .map(|(name, count)| (name.to_string(), "message".to_string(), count))
                 .collect(),
             Kind::CsvBars(bars) => vec![("row".to_string(), "of bars".to_string(), bars.rows())],
+            Kind::EventArray(array) => array
+                .counts()
+                .filter(|&(_, count)| count > 0)
+                .map(|(name, count)| (name.to_string(), "row".to_string(), count))
+                .collect(),
         }
     }
 
@@ -260,6 +274,13 @@ impl Source {
                 stats.bytes = bars.bytes();
                 Ok(more)
             }
+            Kind::EventArray(array) => {
+                let more = array.read_row(&mut count)?;
+                stats.messages = array.rows();
+                stats.skipped = array.skipped();
+                stats.bytes = array.bytes();
+                Ok(more)
+            }
         }
     }
 
@@ -275,12 +296,14 @@ impl Source {
 
 /// Bytes from which every format is recognized: the longest header of bars fits.
 const HEAD_LEN_MAX: usize = 4_096;
-/// What bars are called whose file says no name.
+/// What bars and arrays are called whose file says no name.
 const UNNAMED: Symbol = Symbol(*b"BARS\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// True if more bytes would not say more of what a file is.
 fn is_decided(head: &[u8]) -> bool {
-    let is_binary = head.first() == Some(&0) || head.starts_with(&dbn_file::MAGIC);
+    let is_binary = head.first() == Some(&0)
+        || head.starts_with(&dbn_file::MAGIC)
+        || event_array::is_event_array(head);
     is_binary || head.contains(&b'\n')
 }
 
@@ -292,6 +315,10 @@ fn format_of(head: &[u8]) -> Result<Format, Error> {
     // As a BinaryFILE this would be a message of 17,474 bytes: there is none.
     if head.starts_with(&dbn_file::MAGIC) {
         return Ok(Format::Dbn);
+    }
+    // Nor of 20,555 or 37,710.
+    if event_array::is_event_array(head) {
+        return Ok(Format::EventArray);
     }
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,

@@ -68,7 +68,7 @@ wire_enum!(
         Cross = 8 => "cross",
         /// The instrument's trading status is now `flags & STATUS_MASK`.
         Status = 9 => "status",
-        /// All orders of the instrument leave the book (feed reset).
+        /// All orders of the instrument leave the book (feed reset); with a `side`, those of it at `price` and better.
         Clear = 10 => "clear",
         /// The instrument behind `channel_id`: see [`Definition`].
         Definition = 11 => "definition",

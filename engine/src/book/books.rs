@@ -4,6 +4,7 @@ mod saved;
 
 use super::index::{Found, RefIndex};
 use super::ladder::{Ladder, Queue, Spot};
+use super::side::{LevelSide, Place};
 use super::{
     BookError, BookLimits, BookObserver, BookOrder, Cause, Level, PRIORITY_MAX, Slot,
     TAG_INSTRUMENT_SHIFT, TAG_PRIORITY_SHIFT, TAG_SIDE_SHIFT, TAG_TAKEN, level_hash, order_hash,
@@ -87,12 +88,14 @@ pub(super) struct Book {
     /// Tag of the next bid to arrive, its priority from 1; 0 in a book that is not defined.
     next_tag: u64,
     /// Orders it holds.
-    orders: u32,
+    pub(super) orders: u32,
     /// Levels without orders it holds; never together with orders.
     aggregates: u32,
     pub(super) grid: Grid,
     /// Bids, offers.
     pub(super) ladders: [Ladder; 2],
+    /// The same of levels without orders; made when the first is told.
+    pub(super) sides: Option<Box<[LevelSide; 2]>>,
 }
 
 /// An order as it comes to rest.
@@ -118,7 +121,33 @@ impl Book {
             aggregates: 0,
             grid: Grid::new(1),
             ladders: [Ladder::new(Side::Buy), Ladder::new(Side::Sell)],
+            sides: None,
         }
+    }
+
+    /// Its levels without orders on one side, if it ever had any.
+    #[inline(always)]
+    pub(super) fn levels(&self, side: Side) -> Option<&LevelSide> {
+        self.sides.as_deref().map(|sides| &sides[side.index()])
+    }
+
+    /// As [`Self::levels`], to be changed.
+    #[inline(always)]
+    fn levels_mut(&mut self, side: Side) -> &mut LevelSide {
+        let sides = self.sides.get_or_insert_with(|| {
+            Box::new([LevelSide::new(Side::Buy), LevelSide::new(Side::Sell)])
+        });
+        &mut sides[side.index()]
+    }
+
+    /// The best level of a side.
+    #[inline(always)]
+    pub(super) fn best(&self, side: Side) -> Option<Level> {
+        if self.aggregates != 0 {
+            return self.levels(side)?.best();
+        }
+        let (price, queue) = self.ladders[side.index()].best(&self.grid)?;
+        Some(level_of(price, queue))
     }
 
     /// Puts an order into a slot and at the back of the queue at `spot`, whose quantity is `total` with it.
@@ -309,6 +338,7 @@ impl Books {
         const REDUCE: u8 = MarketEventKind::Reduce.wire();
         const DELETE: u8 = MarketEventKind::Delete.wire();
         const REPLACE: u8 = MarketEventKind::Replace.wire();
+        const LEVEL: u8 = MarketEventKind::Level.wire();
         match event.kind {
             ADD => {
                 self.add(instrument, event.order_ref, event.side, event.price, event.qty, observer)
@@ -336,6 +366,10 @@ impl Books {
             REDUCE => {
                 self.take_off(instrument, event.order_ref, event.qty, Taking::Cancel, observer)
             }
+            LEVEL => {
+                let orders = u32::try_from(event.aux).unwrap_or(u32::MAX);
+                self.set_level(instrument, event, orders, observer)
+            }
             _ => self.apply_rare(instrument, event, observer),
         }
     }
@@ -350,12 +384,8 @@ impl Books {
     ) -> Result<(), BookError> {
         match event.kind() {
             Some(MarketEventKind::Modify) => self.modify(instrument, event, observer),
-            Some(MarketEventKind::Clear) => self.clear(instrument, observer),
+            Some(MarketEventKind::Clear) => self.clear(instrument, event, observer),
             Some(MarketEventKind::Quote) => self.quote(instrument, event, observer),
-            Some(MarketEventKind::Level) => {
-                let orders = u32::try_from(event.aux).unwrap_or(u32::MAX);
-                self.set_level(instrument, event, orders, observer)
-            }
             Some(_) => Ok(()),
             None => Err(BookError::UnknownKind { kind: event.kind }),
         }
@@ -579,29 +609,42 @@ impl Books {
     fn clear<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
+        event: &MarketEvent,
         observer: &mut O,
     ) -> Result<(), BookError> {
         book_mut(&mut self.books, instrument)?;
-        self.clear_side(instrument, Side::Buy, observer)?;
-        self.clear_side(instrument, Side::Sell, observer)
+        match event.side() {
+            Some(side) => self.clear_side(instrument, side, Some(event.price), observer),
+            None => {
+                self.clear_side(instrument, Side::Buy, None, observer)?;
+                self.clear_side(instrument, Side::Sell, None, observer)
+            }
+        }
     }
 
-    /// Empties one side, best first.
+    /// Empties one side, best first, up to a price or whole.
     fn clear_side<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
         side: Side,
+        to: Option<Ticks>,
         observer: &mut O,
     ) -> Result<(), BookError> {
+        let is_beyond = |price: Ticks| match side {
+            Side::Buy => to.is_some_and(|to| price < to),
+            Side::Sell => to.is_some_and(|to| price > to),
+        };
         loop {
             let book = book_mut(&mut self.books, instrument)?;
-            let ladder = &book.ladders[side.index()];
-            let Some((price, queue)) = ladder.best(&book.grid) else { return Ok(()) };
-            let (head, level) = (queue.head, level_of(price, queue));
-            if head == 0 {
-                let spot = ladder.held(&book.grid, price);
-                self.put_level(instrument, side, spot, level, Lots::ZERO, 0, observer);
+            let best = book.best(side).filter(|best| !is_beyond(best.price));
+            let Some(level) = best else { return Ok(()) };
+            if book.orders == 0 {
+                let place = book.levels_mut(side).place(level.price);
+                let gone = Level { qty: Lots::ZERO, orders: 0, ..level };
+                self.put_level(instrument, side, place, level, gone, observer);
             } else {
+                let ladder = &book.ladders[side.index()];
+                let head = ladder.queue(ladder.held(&book.grid, level.price)).head;
                 let order_ref = self.refs[head as usize];
                 self.delete(instrument, order_ref, Cause::Cleared, observer)?;
             }
@@ -616,16 +659,14 @@ impl Books {
     ) -> Result<(), BookError> {
         let side = self.check_aggregate(instrument, event)?;
         let book = book_mut(&mut self.books, instrument)?;
-        let same = book.ladders[side.index()]
-            .best(&book.grid)
-            .is_some_and(|(price, _)| price == event.price);
+        let same = book.best(side).is_some_and(|best| best.price == event.price);
         let full = self.aggregates >= self.limits.aggregate_levels_max;
         let frees = self.best(instrument, side).is_some();
         if event.qty != Lots::ZERO && full && !frees {
             return Err(BookError::LevelsFull { limit: self.limits.aggregate_levels_max });
         }
         if !(same && event.qty != Lots::ZERO && self.levels(instrument, side).count() == 1) {
-            self.clear_side(instrument, side, observer)?;
+            self.clear_side(instrument, side, None, observer)?;
         }
         if event.qty == Lots::ZERO {
             return Ok(());
@@ -645,6 +686,7 @@ impl Books {
         if book.orders != 0 { Err(BookError::MixedDepth { instrument }) } else { Ok(side) }
     }
 
+    #[inline]
     fn set_level<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
@@ -654,37 +696,39 @@ impl Books {
     ) -> Result<(), BookError> {
         let side = self.check_aggregate(instrument, event)?;
         let limit = self.limits.aggregate_levels_max;
-        let full = self.aggregates >= limit;
+        let is_full = self.aggregates >= limit;
         let book = book_mut(&mut self.books, instrument)?;
-        let ladder = &mut book.ladders[side.index()];
         let (price, qty) = (event.price, event.qty);
-        let spot = match ladder.find(&book.grid, price) {
-            Some(spot) => spot,
-            None if qty == Lots::ZERO => return Ok(()),
-            None if full => return Err(BookError::LevelsFull { limit }),
-            None => ladder.enter(&book.grid, price),
-        };
-        let before = level_of(price, ladder.queue(spot));
-        self.put_level(instrument, side, spot, before, qty, orders, observer);
+        let levels = book.levels_mut(side);
+        let place = levels.place(price);
+        let before = levels.at(place, price);
+        if before.qty == Lots::ZERO {
+            if qty == Lots::ZERO {
+                return Ok(());
+            }
+            if is_full {
+                return Err(BookError::LevelsFull { limit });
+            }
+        }
+        let orders = if qty == Lots::ZERO { 0 } else { orders };
+        let after = Level { price, qty, orders };
+        self.put_level(instrument, side, place, before, after, observer);
         Ok(())
     }
 
-    /// Sets the level without orders at `spot`, which was `before`; a quantity of 0 takes it away.
-    #[expect(clippy::too_many_arguments, reason = "a level and its change")]
+    /// Sets the level without orders at `place`, which was `before`; without quantity it goes.
+    #[inline]
     fn put_level<O: BookObserver>(
         &mut self,
         instrument: InstrumentId,
         side: Side,
-        spot: Spot,
+        place: Place,
         before: Level,
-        qty: Lots,
-        orders: u32,
+        after: Level,
         observer: &mut O,
     ) {
         let book = &mut self.books[instrument.index()];
-        let held = before.qty != Lots::ZERO;
-        let holds = qty != Lots::ZERO;
-        let after = Level { price: before.price, qty, orders: if holds { orders } else { 0 } };
+        let (held, holds) = (before.qty != Lots::ZERO, after.qty != Lots::ZERO);
         if held {
             book.hash.remove(level_hash(instrument, side, &before));
         }
@@ -693,13 +737,7 @@ impl Books {
         }
         book.aggregates = book.aggregates - u32::from(held) + u32::from(holds);
         self.aggregates = self.aggregates - u32::from(held) + u32::from(holds);
-        let ladder = &mut book.ladders[side.index()];
-        *ladder.queue_mut(spot) = Queue { qty: qty.0, orders: after.orders, head: 0, tail: 0 };
-        if holds {
-            ladder.note_held(spot);
-        } else {
-            ladder.note_emptied(spot, true);
-        }
+        book.levels_mut(side).put(place, after);
         observer.level(instrument, side, after);
     }
 

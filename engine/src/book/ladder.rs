@@ -20,7 +20,7 @@ const MISSES_PER_MOVE: u32 = 64;
 /// And only if it is off by this many steps.
 const DRIFT_MIN: i64 = WINDOW_LEN as i64 / 8;
 
-/// The orders at one price, first to last; an L2 level has none but the two sums.
+/// The orders at one price, first to last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Queue {
     pub(super) qty: u64,

@@ -13,7 +13,8 @@
 //! * an order is one 32-byte record in a slab, a link of its price's queue ([`Slot`] is its place);
 //! * an order reference finds its slot through `index`: pages of slots, and a table for sparse references;
 //! * a side's queues are in a `ladder`: a window of adjacent prices in a ring with a bitmap, and a sorted list of
-//!   the prices outside the window or between its steps.
+//!   the prices outside the window or between its steps;
+//! * levels of a feed that tells no orders are in a `side`: the same idea, wider, and with a step that it finds by itself.
 //!
 //! **Invariant:** no allocation once the slabs have grown to what the flow needs. **Invariant:** every table has
 //! a bound in [`BookLimits`].
@@ -24,6 +25,7 @@ mod index;
 mod ladder;
 mod naive;
 mod query;
+mod side;
 #[cfg(test)]
 mod tests;
 

@@ -65,8 +65,15 @@ impl NaiveBooks {
             MarketEventKind::Modify => self.modify(instrument, event),
             MarketEventKind::Clear => {
                 self.defined(instrument)?;
-                self.orders.retain(|_, order| order.instrument != instrument);
-                self.aggregates.retain(|key, _| key.0 != instrument);
+                let goes = |side: Side, price: Ticks| match event.side() {
+                    None => true,
+                    Some(Side::Buy) => side == Side::Buy && price >= event.price,
+                    Some(Side::Sell) => side == Side::Sell && price <= event.price,
+                };
+                self.orders.retain(|_, order| {
+                    order.instrument != instrument || !goes(order.side, order.price)
+                });
+                self.aggregates.retain(|key, _| key.0 != instrument || !goes(key.1, key.2));
                 Ok(())
             }
             MarketEventKind::Quote => self.quote(instrument, event),

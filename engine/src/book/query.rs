@@ -2,22 +2,25 @@
 
 use super::books::{Books, level_of};
 use super::ladder::LadderIter;
+use super::side::{LevelSide, LevelSideIter};
 use super::{BookOrder, Level, Slot};
-use tidegate_model::{InstrumentId, Side, Ticks};
+use tidegate_model::{InstrumentId, Lots, Side, Ticks};
 
 impl Books {
     /// The best level of a side.
     #[inline]
     pub fn best(&self, instrument: InstrumentId, side: Side) -> Option<Level> {
-        let book = self.book(instrument)?;
-        let (price, queue) = book.ladders[side.index()].best(&book.grid)?;
-        Some(level_of(price, queue))
+        self.book(instrument)?.best(side)
     }
 
     /// The level at `price`, if anything is there.
     #[inline]
     pub fn level(&self, instrument: InstrumentId, side: Side, price: Ticks) -> Option<Level> {
         let book = self.book(instrument)?;
+        if let Some(levels) = book.levels(side).filter(|_| book.orders == 0) {
+            let level = levels.at(levels.place(price), price);
+            return (level.qty != Lots::ZERO).then_some(level);
+        }
         let ladder = &book.ladders[side.index()];
         let spot = ladder.find(&book.grid, price)?;
         Some(level_of(price, ladder.queue(spot)))
@@ -26,7 +29,9 @@ impl Books {
     /// All levels of a side, best first.
     pub fn levels(&self, instrument: InstrumentId, side: Side) -> Levels<'_> {
         let book = self.book(instrument);
-        Levels { ladder: book.map(|book| book.ladders[side.index()].iter(&book.grid)) }
+        let ladder = book.map(|book| book.ladders[side.index()].iter(&book.grid));
+        let bare = book.and_then(|book| book.levels(side)).map(LevelSide::iter);
+        Levels { ladder, bare }
     }
 
     /// The orders at a price, first to be executed first.
@@ -67,13 +72,19 @@ impl Books {
 #[derive(Clone, Debug)]
 pub struct Levels<'a> {
     ladder: Option<LadderIter<'a>>,
+    /// Those without orders: a book has no others beside them.
+    bare: Option<LevelSideIter<'a>>,
 }
 
 impl Iterator for Levels<'_> {
     type Item = Level;
 
     fn next(&mut self) -> Option<Level> {
-        self.ladder.as_mut()?.next().map(|(price, queue)| level_of(price, queue))
+        let with_orders = self.ladder.as_mut().and_then(Iterator::next);
+        match with_orders {
+            Some((price, queue)) => Some(level_of(price, queue)),
+            None => self.bare.as_mut()?.next(),
+        }
     }
 }
 

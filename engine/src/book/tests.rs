@@ -249,6 +249,9 @@ impl Flow {
             996..998 => (Kind::System, false),
             _ => (Kind::Gap, false),
         };
+        if kind == Kind::Clear && step.qty.is_multiple_of(2) {
+            event.side = 0;
+        }
         event.kind = kind.wire();
         if let (true, Some(order)) = (names_order, resting) {
             event.order_ref = order.order_ref;

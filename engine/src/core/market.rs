@@ -85,7 +85,7 @@ impl Core {
     /// What happened in between is unknown: every book is emptied, since any of its orders may be gone.
     fn gap<O: Output>(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_, O>) {
         self.counters.gaps += 1;
-        let clear = MarketEvent { kind: MarketEventKind::Clear.wire(), ..*event };
+        let clear = MarketEvent { kind: MarketEventKind::Clear.wire(), side: 0, ..*event };
         for id in 0..self.listing.count() as u32 {
             self.book_event(InstrumentId(id), &clear, publisher);
         }
@@ -105,7 +105,7 @@ impl Core {
         if let Some(depth) = depth {
             self.paper.told(instrument, depth);
         }
-        if event.kind() == Some(MarketEventKind::Clear) {
+        if event.kind() == Some(MarketEventKind::Clear) && event.side().is_none() {
             self.paper.levels_gone(instrument);
         }
         let has_resting = self.paper.has_resting(instrument);

@@ -101,6 +101,9 @@ pub struct Core {
     began: UnixNanos,
     /// Reports on their way; made when their latency is first set.
     answers: Option<Box<Answers>>,
+    /// When something is due by itself, [`UnixNanos::MAX`] if nothing is. It follows from the rest, so it is not hashed.
+    #[serde(skip)]
+    due_at: UnixNanos,
     /// Orders that wait for their stop price.
     waiting: Waiting,
     /// When orders end by themselves. It follows from the orders, so it is not hashed.
@@ -159,6 +162,7 @@ impl Core {
             routes: route::Routes::new(configure.orders_max),
             began: UnixNanos::ZERO,
             answers: None,
+            due_at: UnixNanos::MAX,
             waiting: Waiting::new(),
             expiries: held::Expiries::new(configure.orders_max),
             assembling: Vec::with_capacity(lists::ASSEMBLING_MAX),
@@ -193,7 +197,7 @@ impl Core {
         // Taken out while it is told to, so that the rest of the state can be changed beside it.
         let mut answers = self.answers.take();
         let publisher = &mut Publisher::new(out, seq, self.now, ts_event, answers.as_deref_mut());
-        if self.next_deed().is_some_and(|due| due <= self.now) {
+        if self.due_at <= self.now {
             self.carry_out_due(self.now, publisher);
         }
         publisher.release(self.now);
@@ -211,6 +215,7 @@ impl Core {
         if self.answers.is_none() && !self.paper.latency().answers_at_once() {
             self.answers = Some(Box::default());
         }
+        self.note_next_deed();
     }
 
     fn command<O: Output>(&mut self, record: &CommandRecord, publisher: &mut Publisher<'_, O>) {
@@ -322,7 +327,8 @@ impl Core {
     #[inline]
     pub fn next_due(&self) -> Option<UnixNanos> {
         let answer = self.answers.as_ref().and_then(|answers| answers.next_due());
-        sooner(self.next_deed(), answer)
+        let due = self.due_at.min(answer.unwrap_or(UnixNanos::MAX));
+        (due < UnixNanos::MAX).then_some(due)
     }
 
     /// When a request reaches the venue, an order expires, a parent order goes on or positions are to be closed.
@@ -332,6 +338,12 @@ impl Core {
         let of_orders = sooner(self.expiries.next_due(), self.oms.next_algorithm_due());
         let of_scopes = sooner(self.next_flatten_due(), self.proposals.next_due());
         sooner(sooner(of_venues, of_orders), of_scopes)
+    }
+
+    /// Keeps [`Self::next_deed`] for the next input.
+    #[inline]
+    fn note_next_deed(&mut self) {
+        self.due_at = self.next_deed().unwrap_or(UnixNanos::MAX);
     }
 
     /// The instruments.

@@ -84,6 +84,7 @@ impl Core {
         if let Some(answers) = &self.answers {
             answers.restored()?;
         }
+        self.note_next_deed();
         Ok(())
     }
 }

@@ -65,16 +65,35 @@ pub struct Kinds {
     pub is_seamless: bool,
 }
 
+/// Kinds of events on the wire: one bit each.
+type KindSet = u32;
+
+/// Those that are applied at once, unless it is time for something else: neither of the file itself nor parts of bars.
+const PLAIN: KindSet = {
+    use MarketEventKind::{Bar, BarRange, Definition, System};
+    let all = (1 << (Bar as u8 + 1)) - 2;
+    all & !(1 << Definition as u8 | 1 << System as u8 | 1 << BarRange as u8 | 1 << Bar as u8)
+};
+
+/// Those that a day without trading has too.
+const NO_DAY: KindSet = 1 << MarketEventKind::Definition as u8 | 1 << MarketEventKind::System as u8;
+
+/// The bit of a kind; 0 of one that is none.
+#[inline]
+fn bit(kind: u8) -> KindSet {
+    1u32.checked_shl(kind.into()).unwrap_or(0)
+}
+
 impl Kinds {
-    #[inline]
-    fn note(&mut self, event: &MarketEvent) {
-        match event.kind() {
-            Some(MarketEventKind::Add) => self.orders = true,
-            Some(MarketEventKind::Level) => self.levels = true,
-            Some(MarketEventKind::Quote) => self.quotes = true,
-            Some(MarketEventKind::Trade) => self.trades = true,
-            Some(MarketEventKind::Bar) => self.bars = true,
-            _ => {}
+    fn of(seen: KindSet, is_seamless: bool) -> Self {
+        let is_seen = |kind: MarketEventKind| seen & bit(kind.wire()) != 0;
+        Self {
+            orders: is_seen(MarketEventKind::Add),
+            levels: is_seen(MarketEventKind::Level),
+            quotes: is_seen(MarketEventKind::Quote),
+            trades: is_seen(MarketEventKind::Trade),
+            bars: is_seen(MarketEventKind::Bar),
+            is_seamless,
         }
     }
 
@@ -102,6 +121,7 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
+    #[inline]
     fn lets_through(&mut self, event: &MarketEvent) -> bool {
         if self.symbols.is_empty() {
             return true;
@@ -150,11 +170,15 @@ pub struct Play<'a> {
     /// Instruments whose fill model is set.
     modeled: u32,
     curve: Curve,
-    kinds: Kinds,
+    seen: KindSet,
+    /// Some bar began when one before it ended.
+    is_seamless: bool,
     events: u64,
     begin: Option<Mark>,
     days: Vec<Mark>,
     day_end: UnixNanos,
+    /// Before then nothing is to be done but to apply plain events.
+    calm_until: UnixNanos,
     /// The strategy does not hear yet of what happened then.
     held_at: Option<UnixNanos>,
     next_sample: UnixNanos,
@@ -236,11 +260,13 @@ impl<'a> Play<'a> {
             filter,
             modeled: 0,
             curve: Curve { table: equity, high: f64::NEG_INFINITY, drawdown: 0.0 },
-            kinds: Kinds::default(),
+            seen: 0,
+            is_seamless: false,
             events: 0,
             begin: None,
             days: Vec::new(),
             day_end,
+            calm_until: UnixNanos::ZERO,
             held_at: None,
             next_sample: UnixNanos::MAX,
             is_fresh: false,
@@ -264,7 +290,41 @@ impl<'a> Play<'a> {
     }
 
     /// Plays one event; false if it lies after the end, and nothing more is to be played.
+    #[inline]
     pub fn event(&mut self, event: &MarketEvent) -> Result<bool> {
+        let bit = bit(event.kind);
+        if event.ts_recv >= self.calm_until || bit & PLAIN == 0 {
+            return self.event_with_care(event, bit);
+        }
+        if !self.filter.lets_through(event) {
+            return Ok(true);
+        }
+        self.backtest.market(event)?;
+        self.noted(event, bit);
+        Ok(true)
+    }
+
+    #[inline]
+    fn noted(&mut self, event: &MarketEvent, bit: KindSet) {
+        self.seen |= bit;
+        self.is_fresh = true;
+        self.is_day |= bit & !NO_DAY != 0;
+        self.events += 1;
+        self.last = self.last.max(event.ts_recv);
+    }
+
+    /// The next moment at which more is to be done than to apply an event.
+    fn next_care(&self) -> UnixNanos {
+        if self.begin.is_none() || self.held_at.is_some() {
+            return UnixNanos::ZERO;
+        }
+        let after = |at: UnixNanos| UnixNanos(at.0.saturating_add(1));
+        let to = self.plan.to.map_or(UnixNanos::MAX, after);
+        to.min(self.day_end).min(after(self.next_sample))
+    }
+
+    #[inline(never)]
+    fn event_with_care(&mut self, event: &MarketEvent, bit: KindSet) -> Result<bool> {
         let at = event.ts_recv;
         if self.plan.to.is_some_and(|to| at > to) {
             return Ok(false);
@@ -294,18 +354,14 @@ impl<'a> Play<'a> {
         }
         if event.kind() == Some(MarketEventKind::Bar) {
             // A bar names its beginning; `last` is still the end of those before it.
-            self.kinds.is_seamless |= self.kinds.bars && self.last < at && event.aux <= self.last.0;
+            self.is_seamless |= self.seen & bit != 0 && self.last < at && event.aux <= self.last.0;
         }
         self.backtest.market(event)?;
         if event.definition().is_some() {
             self.set_models()?;
         }
-        self.kinds.note(event);
-        self.is_fresh = true;
-        let kind = event.kind();
-        self.is_day |= !matches!(kind, Some(MarketEventKind::Definition | MarketEventKind::System));
-        self.events += 1;
-        self.last = self.last.max(at);
+        self.noted(event, bit);
+        self.calm_until = self.next_care();
         Ok(true)
     }
 
@@ -403,7 +459,8 @@ impl<'a> Play<'a> {
             names(&missing)
         );
         let begin = self.begin.context("the file ends before --from: there is nothing to trade")?;
-        let Self { plan, backtest, mut curve, kinds, events, mut days, .. } = self;
+        let Self { plan, backtest, mut curve, seen, is_seamless, events, mut days, .. } = self;
+        let kinds = Kinds::of(seen, is_seamless);
         let finished = backtest.finish()?;
         let end = Mark::take(&finished.core, plan.account, finished.core.now());
         let end = end.map_err(|reject| anyhow!("the account cannot be valued: {reject}"))?;

@@ -273,17 +273,22 @@ fn watched(
 ) -> Result<()> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
-    loop {
-        for event in waiting.drain(..) {
-            if !play.event(&event)? {
-                bar.finish_and_clear();
-                return Ok(());
-            }
+    for event in waiting.drain(..) {
+        if !play.event(&event)? {
+            return Ok(());
         }
-        if !source
-            .read_message(|event| waiting.push(event))
-            .with_context(|| format!("reading {shown}"))?
-        {
+    }
+    loop {
+        // Of one message at most, so that what follows an end or an error is not played.
+        let mut goes_on = Ok(true);
+        let is_more = source
+            .read_message(|event| {
+                if matches!(goes_on, Ok(true)) {
+                    goes_on = play.event(&event);
+                }
+            })
+            .with_context(|| format!("reading {shown}"))?;
+        if !goes_on? || !is_more {
             bar.finish_and_clear();
             return Ok(());
         }

@@ -4,6 +4,7 @@
 use super::{Book, Books, Record};
 use crate::book::index::RefIndex;
 use crate::book::ladder::Queue;
+use crate::book::side::LevelSide;
 use crate::book::{BookLimits, Level, TAG_PRIORITY_SHIFT, level_hash, order_hash, pack_tag};
 use crate::grid::Grid;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -52,9 +53,8 @@ struct Saved {
 impl Serialize for Books {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let levels = |book: &Book, side: Side| {
-            let levels = book.ladders[side.index()].iter(&book.grid);
-            let bare = levels.filter(|(_, queue)| queue.head == 0);
-            bare.map(|(price, queue)| (price, Lots(queue.qty), queue.orders)).collect()
+            let levels = book.levels(side).into_iter().flat_map(LevelSide::iter);
+            levels.map(|level| (level.price, level.qty, level.orders)).collect()
         };
         let saved = |book: &Book| SavedBook {
             next_tag: book.next_tag,
@@ -127,13 +127,13 @@ impl Books {
         (book.next_tag, book.grid) = (saved.next_tag, saved.grid);
         for (side, levels) in SIDES.into_iter().zip(saved.levels) {
             for (price, qty, orders) in levels {
-                let ladder = &mut book.ladders[side.index()];
-                let is_new = ladder.find(&book.grid, price).is_none();
+                let levels = book.levels_mut(side);
+                let place = levels.place(price);
+                let is_new = levels.at(place, price).qty == Lots::ZERO;
                 check(is_defined && is_new && qty > Lots::ZERO, "a level without orders is one")?;
-                let spot = ladder.enter(&book.grid, price);
-                *ladder.queue_mut(spot) = Queue { qty: qty.0, orders, head: 0, tail: 0 };
-                ladder.note_held(spot);
-                book.hash.add(level_hash(id, side, &Level { price, qty, orders }));
+                let level = Level { price, qty, orders };
+                levels.put(place, level);
+                book.hash.add(level_hash(id, side, &level));
                 book.aggregates += 1;
                 self.aggregates += 1;
             }
