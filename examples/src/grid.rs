@@ -72,8 +72,11 @@ impl Grid {
         // Down to the grid from the middle less the half, and up from the middle and the half.
         let low = (bid + ask - 2 * half).div_euclid(2 * gap);
         let high = -(-(bid + ask + 2 * half)).div_euclid(2 * gap);
-        let bids = if held < inventory_max { low - orders + 1..=low } else { 1..=0 };
-        let asks = if held > -inventory_max { high..=high + orders - 1 } else { 1..=0 };
+        let (bids, asks) = (
+            if held < inventory_max { orders } else { 0 },
+            if held > -inventory_max { orders } else { 0 },
+        );
+        let (bids, asks) = (low - bids + 1..=low, high..=high + asks - 1);
         let working = &mut self.working[instrument.index()];
         let unit = gap * step;
         for order in working.iter_mut().filter(|order| order.can_cancel) {

@@ -309,7 +309,7 @@ fn clear(template: MarketEvent, px: f64) -> Result<MarketEvent, String> {
 #[inline(always)]
 fn units(field: &'static str, number: f64) -> Result<i64, String> {
     let scaled = number * UNITS;
-    if scaled >= 0.0 && scaled < UNITS_MAX {
+    if (0.0..UNITS_MAX).contains(&scaled) {
         let units = (scaled + 0.5) as i64;
         // The float nearest to a decimal, and the product, are each off by half of its last bit at most.
         if (scaled - units as f64).abs() <= scaled * f64::EPSILON {
