@@ -1,5 +1,5 @@
 //! The internal market on the kind of workload that the public matching-engine benchmark runs (`tidegate_bench::flow` says which),
-//! and a peer that is published as a crate beside it, on the same messages in the same run.
+//! and peers that are published as crates beside it, on the same messages in the same run.
 //!
 //! Two threads on two cores: one gives the messages to the market, one after the other, the other reads the reports that it writes
 //! into a ring. The unit is one message; the clock runs from the first message until the second thread has read the last
@@ -10,12 +10,15 @@
 //! * `orderbook-rs`: `OrderBook` of that crate, by `add_order_with_committed` with GTC and IOC orders; a modify is `cancel_order`
 //!   and an order anew, since its own `update_order` does not return the trades. Its answers become the same records
 //!   in the same ring. Its clock is its stub that counts calls, so that no time is spent on reading one.
+//! * `lobster`: `OrderBook` of that crate, by limit orders. An immediate order is one whose rest is canceled, and a modify a cancel and an
+//!   order anew. It does not say whether an order to cancel was there: a table of those that rest, beside it, knows.
 
 #![allow(missing_docs, reason = "a bench")]
 
 use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
+use lobster::{FillMetadata, OrderEvent};
 use orderbook_rs::{OrderBook, OrderBookError, StubClock};
 use pricelevel::{Hash32, Id, OrderType, Price, Quantity, TimeInForce, TimestampMs};
 use std::sync::Arc;
@@ -68,15 +71,15 @@ impl Engine for Session {
     }
 }
 
-struct Peer(OrderBook<()>);
+struct OrderBookRs(OrderBook<()>);
 
-impl Default for Peer {
+impl Default for OrderBookRs {
     fn default() -> Self {
         Self(OrderBook::with_clock("BENCH", Arc::new(StubClock::new())))
     }
 }
 
-impl Peer {
+impl OrderBookRs {
     /// The message's order comes; `record` is its acknowledgement.
     fn enter(&self, message: &Message, record: Record, out: &mut Writer) {
         let is_ioc = message.ask == Ask::Ioc;
@@ -119,18 +122,10 @@ impl Peer {
     }
 }
 
-impl Engine for Peer {
+impl Engine for OrderBookRs {
     fn apply(&mut self, seq: u64, message: &Message, out: &mut Writer) {
-        let &Message { ask, side, qty, order_id, price } = message;
-        let record = |kind| Record {
-            seq,
-            price,
-            qty,
-            order: order_id as u32,
-            kind,
-            side: side.into(),
-            maker: 0,
-        };
+        let &Message { ask, order_id, .. } = message;
+        let record = |kind| record_of(seq, message, kind);
         if matches!(ask, Ask::Rest | Ask::Ioc) {
             return self.enter(message, record(ORDER_ACK), out);
         }
@@ -142,6 +137,87 @@ impl Engine for Peer {
             (_, false) => out.push(record(CANCEL_REJECT)),
         }
     }
+}
+
+struct Lobster {
+    book: lobster::OrderBook,
+    /// By order id: whether it rests.
+    rests: Vec<bool>,
+}
+
+impl Default for Lobster {
+    fn default() -> Self {
+        // Room for every order; levels, no statistics.
+        let orders = flow::ORDERS;
+        Self { book: lobster::OrderBook::new(orders, 64, false), rests: vec![false; 4 * orders] }
+    }
+}
+
+impl Lobster {
+    fn set(&mut self, order: u32, rests: bool) {
+        let at = order as usize;
+        if at >= self.rests.len() {
+            self.rests.resize(2 * at, false);
+        }
+        self.rests[at] = rests;
+    }
+
+    fn enter(&mut self, message: &Message, record: Record, out: &mut Writer) {
+        out.push(record);
+        let told = self.book.execute(lobster::OrderType::Limit {
+            id: message.order_id.into(),
+            side: if message.side == 0 { lobster::Side::Bid } else { lobster::Side::Ask },
+            qty: message.qty.into(),
+            price: message.price as u64,
+        });
+        let (fills, filled) = match told {
+            OrderEvent::Filled { fills, filled_qty, .. }
+            | OrderEvent::PartiallyFilled { fills, filled_qty, .. } => (fills, filled_qty as u32),
+            _ => (Vec::new(), 0),
+        };
+        for FillMetadata { order_2, qty, price, total_fill, .. } in fills {
+            let maker = order_2 as u32;
+            if total_fill {
+                self.set(maker, false);
+            }
+            let (price, qty) = (price as i64, qty as u32);
+            out.push(Record { kind: TRADE, price, qty, maker, ..record });
+        }
+        let left = message.qty - filled;
+        if left > 0 && message.ask == Ask::Ioc {
+            self.book.execute(lobster::OrderType::Cancel { id: message.order_id.into() });
+            out.push(Record { kind: CANCEL_ACK, qty: left, ..record });
+        } else {
+            self.set(record.order, left > 0);
+        }
+    }
+}
+
+impl Engine for Lobster {
+    fn apply(&mut self, seq: u64, message: &Message, out: &mut Writer) {
+        let record = |kind| record_of(seq, message, kind);
+        if matches!(message.ask, Ask::Rest | Ask::Ioc) {
+            return self.enter(message, record(ORDER_ACK), out);
+        }
+        let order = message.order_id as u32;
+        let rested = self.rests.get(order as usize) == Some(&true);
+        if rested {
+            self.book.execute(lobster::OrderType::Cancel { id: message.order_id.into() });
+            self.set(order, false);
+        }
+        match (message.ask, rested) {
+            (Ask::Modify, true) => self.enter(message, record(MODIFY_ACK), out),
+            (Ask::Modify, false) => out.push(record(MODIFY_REJECT)),
+            (_, true) => out.push(record(CANCEL_ACK)),
+            (_, false) => out.push(record(CANCEL_REJECT)),
+        }
+    }
+}
+
+/// What is said of a message's order.
+fn record_of(seq: u64, message: &Message, kind: u16) -> Record {
+    let &Message { side, qty, order_id, price, .. } = message;
+    Record { seq, price, qty, order: order_id as u32, kind, side: side.into(), maker: 0 }
 }
 
 /// One run: how long it took and what was reported.
@@ -165,7 +241,6 @@ fn timed<E: Engine>(messages: &[Message], iterations: u64) -> Duration {
 /// Says what the workload is: what stands in the end, and what was reported.
 fn describe(name: &str, messages: &[Message]) {
     let (_, ours, session) = run::<Session>(messages);
-    let (_, theirs, _) = run::<Peer>(messages);
     let standing = [Side::Buy, Side::Sell].map(|side| {
         session.levels(side).fold((0, 0), |(prices, orders), level| (prices + 1, orders + level.2))
     });
@@ -178,8 +253,10 @@ fn describe(name: &str, messages: &[Message]) {
         standing[0].1 + standing[1].1,
         standing[0].0 + standing[1].0,
     );
-    if ours != theirs {
-        println!("{name}: the peer reported otherwise: {theirs:?}");
+    let peers =
+        [("orderbook-rs", run::<OrderBookRs>(messages).1), ("lobster", run::<Lobster>(messages).1)];
+    for (peer, theirs) in peers.into_iter().filter(|(_, theirs)| *theirs != ours) {
+        println!("{name}: {peer} reported otherwise: {theirs:?}");
     }
 }
 
@@ -204,7 +281,11 @@ fn matching(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("orderbook-rs", scenario.name), |bencher| {
             first(scenario.name);
-            bencher.iter_custom(|iterations| timed::<Peer>(&messages, iterations));
+            bencher.iter_custom(|iterations| timed::<OrderBookRs>(&messages, iterations));
+        });
+        group.bench_function(BenchmarkId::new("lobster", scenario.name), |bencher| {
+            first(scenario.name);
+            bencher.iter_custom(|iterations| timed::<Lobster>(&messages, iterations));
         });
     }
     group.finish();

@@ -75,6 +75,8 @@ enum Way {
     SharedMemory,
     /// 64 bytes to another process and back
     RoundTrip,
+    /// Market events that are journaled and applied, as fast as the engine takes them
+    Ingest,
     /// An order over gRPC to a whole server, and the first word about it; beside it a bare tonic service
     Grpc,
     /// From a feed packet on UDP to the fill over gRPC, through a whole server
@@ -88,6 +90,7 @@ enum Job {
     Rings(Load),
     SharedMemory(Load),
     RoundTrip,
+    Ingest,
     Grpc(Whom, Pace),
     WholePath(Load),
 }
@@ -102,6 +105,7 @@ impl Way {
                 vec![Job::SharedMemory(load), Job::SharedMemory(Load::flood())]
             }
             Self::RoundTrip => vec![Job::RoundTrip],
+            Self::Ingest => vec![Job::Ingest],
             Self::Grpc => {
                 let paces = [Pace::OneByOne(GRPC_TRIPS), Pace::Due(Load::at(GRPC_RATE, seconds))];
                 let both = |pace| [Whom::Server, Whom::Echo].map(|whom| Job::Grpc(whom, pace));
@@ -133,6 +137,7 @@ impl Job {
                 ("shared_memory", "event -> order at venue, strategy in another process")
             }
             Self::RoundTrip => ("round_trip", "64 bytes to another process and back"),
+            Self::Ingest => ("ingest", "market events journaled and applied, as fast as taken"),
             Self::Grpc(Whom::Server, Pace::OneByOne(_)) => {
                 ("grpc", "order -> answer over gRPC, one by one")
             }
@@ -151,7 +156,7 @@ impl Job {
             Self::Direct(load) | Self::Rings(load) | Self::SharedMemory(load) => load.rate,
             Self::Grpc(_, Pace::Due(load)) => load.rate,
             Self::WholePath(load) => load.rate * whole_path::EVENTS_PER_PACKET,
-            Self::RoundTrip | Self::Grpc(..) => 0,
+            Self::RoundTrip | Self::Ingest | Self::Grpc(..) => 0,
         }
     }
 
@@ -161,6 +166,7 @@ impl Job {
             Self::Rings(load) => rings::measure(load, cores),
             Self::SharedMemory(load) => shared_memory::measure(load, cores),
             Self::RoundTrip => round_trip::measure(cores),
+            Self::Ingest => rings::ingest(INGESTED, cores),
             Self::Grpc(whom, pace) => grpc::measure(whom, pace),
             Self::WholePath(load) => whole_path::measure(load),
         }
@@ -170,6 +176,8 @@ impl Job {
 /// Orders one by one over gRPC, and orders a second when they are due.
 const GRPC_TRIPS: u64 = 20_000;
 const GRPC_RATE: u64 = 10_000;
+/// Market events that are only taken in.
+const INGESTED: u64 = 4_000_000;
 /// Market events a second of the whole path.
 const WHOLE_PATH_RATE: u64 = 100_000;
 

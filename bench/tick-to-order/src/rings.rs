@@ -1,55 +1,86 @@
-//! Two threads: one sends events and takes what comes back, on the other the engine spins with the strategy inside.
+//! Two threads: one sends events and takes what comes back, on the other the engine spins, with a strategy inside or without one.
 
 use crate::Cores;
 use crate::desk::{Market, config, is_at_venue};
 use crate::open_loop::{Figures, Load, Stamps};
 use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+use rtrb::{Consumer, Producer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use tidegate_bench::desk::{self, Taker};
 use tidegate_engine::broadcast;
 use tidegate_engine::event_log::EventPosition;
 use tidegate_engine::lane::lane;
-use tidegate_engine::runtime::{self, BookRequests, EngineConfig, Inputs, Outputs};
+use tidegate_engine::runtime::{
+    self, BookRequests, EngineConfig, EngineHandle, Inputs, Outputs, Strategy, Trace,
+};
+use tidegate_model::{EventRecord, MarketEvent};
+use tidegate_ring::queue::Receiver;
 
+/// An engine that spins on its core, seen from the other one.
+struct Spinning {
+    engine: EngineHandle,
+    feed: Producer<MarketEvent>,
+    events: Receiver<EventRecord>,
+    samples: Consumer<Trace>,
+    market: Market,
+    _dir: TempDir,
+}
+
+impl Spinning {
+    /// An engine in which the market is open and the account may trade. This thread moves to the other core.
+    fn start<S: Strategy + 'static>(strategy: S, cores: Cores) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let (mut feed, feed_in) = runtime::feed_ring();
+        let (events_out, events) = runtime::event_ring()?;
+        let (stages, samples) = runtime::stage_ring();
+        let (public, _public) = broadcast::channel(Arc::default())?;
+        let (mut operator, operator_in) = lane();
+        let config = EngineConfig { pin_core: Some(cores.engine.id), ..config(&dir) };
+        let book_requests = Arc::new(BookRequests::default());
+        let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
+        let outputs = Outputs {
+            events: events_out,
+            public,
+            stages,
+            routes: Vec::new(),
+            seats: Default::default(),
+        };
+        let engine = runtime::start(config, inputs, outputs, EventPosition::default(), strategy)?;
+        core_affinity::set_for_current(cores.other);
+        while !engine.status.alive.load(Ordering::Acquire) {
+            ensure!(!engine.is_finished(), "the engine has stopped");
+            std::thread::yield_now();
+        }
+        let (market, opening) = Market::begin();
+        for event in opening {
+            feed.push(event).expect("it is empty");
+        }
+        for command in desk::set_up() {
+            operator.try_send(command).expect("it is empty");
+        }
+        tidegate_engine::memory::populate()?;
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(Self { engine, feed, events, samples, market, _dir: dir })
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(!self.engine.is_finished(), "the engine has stopped");
+        Ok(())
+    }
+}
+
+/// Each event is answered with an order.
 pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
-    let dir = tempfile::tempdir()?;
-    let (mut feed, feed_in) = runtime::feed_ring();
-    let (events_out, mut events) = runtime::event_ring()?;
-    let (stages, mut samples) = runtime::stage_ring();
-    let (public, _public) = broadcast::channel(Arc::default())?;
-    let (mut operator, operator_in) = lane();
-    let config = EngineConfig { pin_core: Some(cores.engine.id), ..config(&dir) };
-    let book_requests = Arc::new(BookRequests::default());
-    let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
-    let outputs = Outputs {
-        events: events_out,
-        public,
-        stages,
-        routes: Vec::new(),
-        seats: Default::default(),
-    };
-    let engine = runtime::start(config, inputs, outputs, EventPosition::default(), Taker)?;
-    core_affinity::set_for_current(cores.other);
-    while !engine.status.alive.load(Ordering::Acquire) {
-        ensure!(!engine.is_finished(), "the engine has stopped");
-        std::thread::yield_now();
-    }
-    let (mut market, opening) = Market::begin();
-    for event in opening {
-        feed.push(event).expect("it is empty");
-    }
-    for command in desk::set_up() {
-        operator.try_send(command).expect("it is empty");
-    }
-    tidegate_engine::memory::populate()?;
-    std::thread::sleep(Duration::from_millis(50));
-
+    let mut spinning = Spinning::start(Taker, cores)?;
     let mut stamps = Stamps::begin(load);
     stamps.restart();
     let mut sent = 0;
     while stamps.answered() < load.total {
+        let Spinning { feed, events, samples, market, .. } = &mut spinning;
         if sent < load.total && stamps.now() >= stamps.due(sent) && !feed.is_full() {
             feed.push(market.next()).expect("there is room");
             sent += 1;
@@ -60,9 +91,33 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
             }
         }
         while samples.pop().is_ok() {}
-        ensure!(!engine.is_finished(), "the engine has stopped");
+        spinning.check()?;
     }
     let figures = stamps.figures();
-    engine.stop()?;
+    spinning.engine.stop()?;
     Ok(figures)
+}
+
+/// Events that are only taken in, journaled and applied, as fast as the engine does.
+pub fn ingest(events: u64, cores: Cores) -> Result<Figures> {
+    let mut spinning = Spinning::start((), cores)?;
+    let status = Arc::clone(&spinning.engine.status);
+    let taken = || status.market_events.load(Ordering::Relaxed);
+    let before = taken();
+    let began = Instant::now();
+    for _ in 0..events {
+        let event = spinning.market.next();
+        while spinning.feed.is_full() {
+            spinning.check()?;
+            std::hint::spin_loop();
+        }
+        spinning.feed.push(event).expect("there is room");
+    }
+    while taken() - before < events {
+        spinning.check()?;
+        std::hint::spin_loop();
+    }
+    let took = began.elapsed().as_nanos() as u64;
+    spinning.engine.stop()?;
+    Ok(Figures::of(&Histogram::new(3)?, events, took))
 }
