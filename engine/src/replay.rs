@@ -1,6 +1,6 @@
 //! Replay: a journal's inputs through a fresh state machine, with every recorded state hash compared.
 
-use crate::book::Ahead;
+use crate::book::FETCHED;
 use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::snapshot::{Header, Loaded, SnapshotError, newest};
@@ -232,9 +232,6 @@ impl Replayed {
 
 /// Records that are read before they are applied.
 const BATCH: usize = 512;
-/// What is fetched how many records ahead.
-const FETCHED: [(usize, Ahead); 3] =
-    [(24, Ahead::Index), (16, Ahead::Order), (8, Ahead::Neighbours)];
 
 /// A replay that began with a snapshot, or with the first input.
 #[derive(Debug)]

@@ -209,6 +209,8 @@ fn main() -> Result<()> {
         Some(Role::GrpcEcho { said, .. }) => return grpc::echo(&said),
         None => {}
     }
+    // As a server does.
+    let clock = tidegate_engine::runtime::clock::start();
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let [other, engine, ..] = cores[..] else {
         bail!("two cores are needed; this process may use {}", cores.len());
@@ -220,7 +222,7 @@ fn main() -> Result<()> {
     };
     let jobs: Vec<Job> = ways.iter().flat_map(|way| way.jobs(args.rate, args.seconds)).collect();
     println!(
-        "engine on core {}, what stands opposite on core {}; servers where the system puts them; nanoseconds",
+        "engine on core {}, what stands opposite on core {}; servers where the system puts them; time by {clock:?}; nanoseconds",
         engine.id, other.id
     );
     let mut measured = vec![Vec::new(); jobs.len()];

@@ -5,6 +5,7 @@
 //! each place some events before it is needed: then the memory works on many at once.
 
 use super::books::Books;
+use tidegate_model::market::MarketEventKind;
 use tidegate_model::{InstrumentId, MarketEvent, Side, ahead};
 
 /// How far ahead an event is: each step needs what the one before it asked for.
@@ -18,14 +19,26 @@ pub enum Ahead {
     Neighbours,
 }
 
+/// What is fetched how many events ahead, by whoever knows so many.
+pub const FETCHED: [(usize, Ahead); 3] =
+    [(24, Ahead::Index), (16, Ahead::Order), (8, Ahead::Neighbours)];
+
 impl Books {
     /// Begins to fetch what [`Books::apply`] of `event` will look at. Changes nothing; whether the event can be applied is no matter.
     ///
     /// Whether an event adds an order or names one is a coin toss in real flow, so no branch depends on it: what belongs to the other
-    /// of the two is asked for as well. That is slot 0 and the level of price 0, which are at hand.
+    /// of the two is asked for as well. That is slot 0 and the level of price 0, which are at hand. A feed tells either levels or orders,
+    /// so that branch is never in doubt.
     #[inline]
     pub fn fetch(&self, instrument: InstrumentId, event: &MarketEvent, what: Ahead) {
         let Some(book) = self.books.get(instrument.index()) else { return };
+        if event.kind == MarketEventKind::Level.wire() {
+            let levels = event.side().and_then(|side| book.levels(side));
+            if let (Ahead::Order, Some(levels)) = (what, levels) {
+                levels.fetch(event.price);
+            }
+            return;
+        }
         let joined = || {
             let ladder = &book.ladders[usize::from(event.side == Side::Sell.wire())];
             ladder.window_queue(&book.grid, event.price)

@@ -30,7 +30,7 @@ mod side;
 mod tests;
 
 pub use books::Books;
-pub use fetch::Ahead;
+pub use fetch::{Ahead, FETCHED};
 pub use naive::NaiveBooks;
 pub use query::{Levels, OrdersAt};
 

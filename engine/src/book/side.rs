@@ -12,7 +12,7 @@
 use super::Level;
 use crate::grid::Grid;
 use bytemuck::{Pod, Zeroable};
-use tidegate_model::{Lots, Side, Ticks};
+use tidegate_model::{Lots, Side, Ticks, ahead};
 
 /// Steps in a window; a multiple of 64 and a power of two. At 0.1, 6,553: a tenth of a bitcoin's price. 1 MiB of address space,
 /// of which what is never touched costs nothing.
@@ -199,6 +199,16 @@ impl LevelSide {
             return Place::Near(step);
         }
         Place::Far(self.find_far(price))
+    }
+
+    /// Begins to fetch the level at `price`, if the window has a place for it.
+    #[inline]
+    pub(super) fn fetch(&self, price: Ticks) {
+        if let Some(window) = &self.window
+            && let Some(step) = window.step(price, self.flip)
+        {
+            ahead::fetch(&window.ring[place_of(step)]);
+        }
     }
 
     fn find_far(&self, price: Ticks) -> Result<usize, usize> {

@@ -9,6 +9,7 @@ use crate::time_text::{NANOS_PER_DAY, moment_text};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
 use tidegate_engine::backtest::{self, Backtest, Finished, Watch};
+use tidegate_engine::book::FETCHED;
 use tidegate_engine::core::CHANNELS_MAX;
 use tidegate_model::command::{Configure, OpenAccount, Transfer};
 use tidegate_model::instrument::format_money;
@@ -289,9 +290,25 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
+    /// Plays events of which each is no earlier than the one before it, and returns how many: if not all of them, the next lies after the
+    /// end, and nothing more is to be played.
+    pub fn events(&mut self, events: &[MarketEvent]) -> Result<usize> {
+        for (at, event) in events.iter().enumerate() {
+            for (distance, what) in FETCHED {
+                if let Some(ahead) = events.get(at + distance) {
+                    self.backtest.core().fetch(ahead, what);
+                }
+            }
+            if !self.event(event)? {
+                return Ok(at);
+            }
+        }
+        Ok(events.len())
+    }
+
     /// Plays one event; false if it lies after the end, and nothing more is to be played.
     #[inline]
-    pub fn event(&mut self, event: &MarketEvent) -> Result<bool> {
+    fn event(&mut self, event: &MarketEvent) -> Result<bool> {
         let bit = bit(event.kind);
         if event.ts_recv >= self.calm_until || bit & PLAIN == 0 {
             return self.event_with_care(event, bit);
@@ -610,11 +627,7 @@ mod tests {
         let host = Host::Here(Box::new(InProcess::new(strategy, plan.account)));
         let recorder = Recorder::new(plan.account, None);
         let mut play = Play::new(plan, events[0].ts_recv, host, recorder, None, None)?;
-        for event in events {
-            if !play.event(event)? {
-                break;
-            }
-        }
+        play.events(events)?;
         play.finish()
     }
 

@@ -4,6 +4,7 @@ use crate::backtest::fills::FillLog;
 use crate::backtest::host::Host;
 use crate::backtest::in_process::InProcess;
 use crate::backtest::play::{Plan, Play, Played};
+use crate::backtest::reading::Reading;
 use crate::backtest::recorder::Recorder;
 use crate::backtest::report::{self, Report, Told};
 use crate::backtest::statistics::Year;
@@ -23,9 +24,6 @@ use tidegate_examples::{Params, STRATEGIES, build};
 use tidegate_feed_handler::source::Source;
 use tidegate_model::command::Configure;
 use tidegate_model::{AccountId, MarketEvent, Symbol, UnixNanos};
-
-/// Messages between two looks at the progress.
-const REPORT_EVERY: u64 = 1 << 16;
 
 /// Trade a market data file with a strategy, on the same engine that trades live.
 ///
@@ -196,8 +194,7 @@ pub fn run(args: BacktestArgs) -> Result<()> {
     );
     let commands = latencies.commands();
     let mut source = Source::open(&args.file).with_context(|| format!("reading {shown}"))?;
-    let (first, mut waiting) =
-        first_events(&mut source).with_context(|| format!("reading {shown}"))?;
+    let (first, waiting) = first_events(&mut source).with_context(|| format!("reading {shown}"))?;
     // Of feeds that count from the epoch, the first day is that of the first event.
     let midnight = match source.midnight() {
         UnixNanos(0) => UnixNanos(first.0 / NANOS_PER_DAY * NANOS_PER_DAY),
@@ -231,13 +228,13 @@ pub fn run(args: BacktestArgs) -> Result<()> {
     let (strategy, host) = host(&args, account)?;
     let recorder = Recorder::new(account, fills);
     let mut play = Play::new(plan, first, host, recorder, journal, equity)?;
-    watched(&mut source, &mut play, &mut waiting, &shown)?;
+    let messages = watched(&mut source, &mut play, &waiting, &shown)?;
     let mut played: Played = play.finish()?;
     played.finished.observer.finish()?;
     let told = Told {
         file: shown,
         format: source.format().as_str(),
-        messages: source.messages(),
+        messages,
         strategy,
         account,
         latencies: latencies.clone(),
@@ -264,42 +261,40 @@ fn first_events(source: &mut Source) -> Result<(UnixNanos, Vec<MarketEvent>)> {
     Ok((first, events))
 }
 
-/// Plays the file to its end, or to `--to`, and shows how far it is.
+/// Plays the file to its end, or to `--to`, and shows how far it is. Returns how many messages that were.
 fn watched(
     source: &mut Source,
     play: &mut Play<'_>,
-    waiting: &mut Vec<MarketEvent>,
+    waiting: &[MarketEvent],
     shown: &str,
-) -> Result<()> {
+) -> Result<u64> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
-    for event in waiting.drain(..) {
-        if !play.event(&event)? {
-            return Ok(());
-        }
+    let mut messages = source.messages();
+    if play.events(waiting)? < waiting.len() {
+        return Ok(messages);
     }
-    loop {
-        // Of one message at most, so that what follows an end or an error is not played.
-        let mut goes_on = Ok(true);
-        let is_more = source
-            .read_message(|event| {
-                if matches!(goes_on, Ok(true)) {
-                    goes_on = play.event(&event);
-                }
-            })
-            .with_context(|| format!("reading {shown}"))?;
-        if !goes_on? || !is_more {
-            bar.finish_and_clear();
-            return Ok(());
-        }
-        if source.messages().is_multiple_of(REPORT_EVERY) {
+    std::thread::scope(|scope| {
+        let mut reading = Reading::start(scope, source);
+        while let Some(batch) = reading.next() {
+            let played = play.events(&batch.events)?;
+            messages = batch.messages(played);
+            if played < batch.events.len() {
+                break;
+            }
+            if let Some(Err(error)) = batch.end {
+                return Err(error).with_context(|| format!("reading {shown}"));
+            }
             play.breathe();
             if !bar.is_hidden() {
-                bar.set_message(format!("{} messages  {}", source.messages(), play.progress()));
+                bar.set_message(format!("{messages} messages  {}", play.progress()));
                 bar.tick();
             }
+            reading.played(batch);
         }
-    }
+        bar.finish_and_clear();
+        Ok(messages)
+    })
 }
 
 fn account(args: &BacktestArgs, config: &Config) -> Result<AccountId> {
