@@ -167,6 +167,11 @@ impl Edge {
         Ok(Self { shared, listener, addr, threads, shutdown })
     }
 
+    /// The number of a session that comes in another way than through here.
+    pub fn next_session(&self) -> SessionId {
+        self.shared.next_session()
+    }
+
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.addr

@@ -15,109 +15,25 @@
 use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::runtime::CHECKPOINT_EVERY;
+use crate::trader::Hearing;
+pub use crate::trader::{Answer, COMMANDS_PER_STEP_MAX, Heard, Quote, Step, Trader, Watch};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{JournalError, Writer};
 use tidegate_model::command::{CommandKind, Configure, MassCancel};
-use tidegate_model::event::{Ack, Event, EventKind};
-use tidegate_model::market::TradingStatus;
+use tidegate_model::event::{Ack, Event};
 use tidegate_model::{
-    AccountId, Command, CommandRecord, EventRecord, InstrumentId, Lots, MarketEvent, PrincipalId,
-    PublicKind, PublicUpdate, Reject, SeqNo, SessionId, Side, StateHash, Symbol, Ticks, UnixNanos,
+    AccountId, Command, CommandRecord, EventRecord, InstrumentId, MarketEvent, PrincipalId,
+    PublicUpdate, Reject, SeqNo, SessionId, StateHash, UnixNanos,
 };
 
 /// The session that the trader's commands come from.
 pub const SESSION: SessionId = SessionId(1);
 /// Whom they are asked by.
 pub const PRINCIPAL: PrincipalId = PrincipalId(1);
-/// Commands of one answer: far more than a strategy has orders; one that needs more answers in two steps.
-pub const COMMANDS_PER_STEP_MAX: usize = 1_024;
-/// Things heard that are kept for the next step; with so many it comes early.
-const HEARD_MAX: usize = 4_096;
 /// Market events that are remembered while what they cause is told late: more than a feed tells in a second. 16 MiB.
 const PAST_MAX: usize = 1 << 20;
 /// Steps without time passing: a strategy that answers each refusal with the same order would never end.
 const STEPS_AT_ONE_TIME_MAX: u32 = 10_000;
-
-/// Best bid and offer of one instrument, its status and its last trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quote {
-    /// The instrument.
-    pub instrument: InstrumentId,
-    /// Best bid and what is displayed there.
-    pub bid: Option<(Ticks, Lots)>,
-    /// Best offer and what is displayed there.
-    pub ask: Option<(Ticks, Lots)>,
-    /// Whether it trades.
-    pub status: TradingStatus,
-    /// Price of the last trade.
-    pub last_trade: Option<Ticks>,
-}
-
-/// Something that the trader hears.
-#[derive(Clone, Copy, Debug)]
-pub enum Heard {
-    /// An instrument that it may trade is there; [`Core::listing`] has its terms.
-    Instrument(InstrumentId),
-    /// The best bid or offer, or the status, changed.
-    Quote(Quote),
-    /// A trade on the market.
-    Trade(PublicUpdate),
-    /// Something about its own requests, orders, position or cash.
-    Event(EventRecord),
-    /// The time that it asked to be woken at has come.
-    Timer,
-    /// The data is over: what is sent now still goes to the venue, then what is open is canceled.
-    End,
-}
-
-/// What happened since the trader answered last.
-#[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
-    /// Counted from 1.
-    pub number: u64,
-    /// The time; it stands still until the answer.
-    pub now: UnixNanos,
-    /// New instruments, then quotes as they are now, then everything else in the order in which it happened.
-    pub heard: &'a [Heard],
-}
-
-/// What the trader wants.
-#[derive(Debug, Default)]
-pub struct Answer {
-    commands: Vec<(u64, Command)>,
-    /// When to be woken at the latest, or never. Each answer says it anew.
-    pub wake_at: Option<UnixNanos>,
-}
-
-impl Answer {
-    /// Sends `command` as the trader's request `request_id`, which events will carry.
-    ///
-    /// # Errors
-    /// [`COMMANDS_PER_STEP_MAX`] if so many were sent in this step.
-    pub fn send(&mut self, request_id: u64, command: Command) -> Result<(), usize> {
-        if self.commands.len() == COMMANDS_PER_STEP_MAX {
-            return Err(COMMANDS_PER_STEP_MAX);
-        }
-        self.commands.push((request_id, command));
-        Ok(())
-    }
-}
-
-/// Whoever trades: a strategy in this process, or the connection to one in another.
-pub trait Trader {
-    /// Why it cannot go on.
-    type Error;
-    /// Hears what happened and answers.
-    ///
-    /// # Errors
-    /// The backtest ends with it.
-    fn step(
-        &mut self,
-        core: &Core,
-        step: &Step<'_>,
-        answer: &mut Answer,
-    ) -> Result<(), Self::Error>;
-}
 
 /// Whoever watches: hears every event, not only the trader's.
 pub trait Observer {
@@ -129,24 +45,6 @@ pub trait Observer {
 /// Nobody watches.
 impl Observer for () {
     fn event(&mut self, _: &EventRecord, _: u64) {}
-}
-
-/// Which instruments the trader hears of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Watch {
-    /// So many, as they are defined.
-    First(usize),
-    /// These.
-    Symbols(Vec<Symbol>),
-}
-
-impl Watch {
-    fn takes(&self, symbol: &Symbol, watched: usize) -> bool {
-        match self {
-            Self::First(count) => watched < *count,
-            Self::Symbols(symbols) => symbols.contains(symbol),
-        }
-    }
 }
 
 /// What shapes a backtest.
@@ -283,21 +181,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// # Errors
     /// What the trader's answers led to.
     pub fn start(&mut self) -> Result<(), BacktestError<T::Error>> {
-        assert!(!self.ears.is_heard, "a backtest starts once");
-        self.ears.is_heard = true;
-        self.ears.instruments.clear();
-        let count = self.ears.watched.len() as u32;
-        for id in (0..count).map(InstrumentId).filter(|id| self.ears.watched[id.index()]) {
-            self.ears.instruments.push(id);
-            self.ears.touched.push(id);
-        }
-        if let Ok(account) = self.core.oms().account(self.account) {
-            let mut record = EventRecord::new(&Event::Account(*account));
-            (record.seq, record.ts) = (self.core.seq(), self.now);
-            (record.principal, record.session) = (PRINCIPAL, SESSION);
-            record.account = self.account;
-            self.ears.hear_now(Heard::Event(record));
-        }
+        self.ears.hearing.begin(&self.core, self.account, (PRINCIPAL, SESSION));
         // Even without instruments: it is asked once before the first event.
         self.step()?;
         self.settle()
@@ -340,7 +224,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
             }
             if self.wake_at.is_some_and(|at| at <= next) {
                 self.wake_at = None;
-                self.ears.hear_now(Heard::Timer);
+                self.ears.hearing.hear_now(Heard::Timer);
             }
             self.settle()?;
         }
@@ -350,7 +234,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// What happens from now on is kept for the trader until [`Self::release`]: so that it hears of several things of one moment
     /// together, and answers them after whatever the operator has to do first.
     pub fn hold(&mut self) {
-        self.ears.is_held = true;
+        self.ears.hearing.is_held = true;
     }
 
     /// The trader hears again, at once, of all that was kept.
@@ -358,7 +242,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// # Errors
     /// What the trader's answers led to.
     pub fn release(&mut self) -> Result<(), BacktestError<T::Error>> {
-        self.ears.is_held = false;
+        self.ears.hearing.is_held = false;
         self.settle()
     }
 
@@ -369,10 +253,10 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     pub fn finish(mut self) -> Result<Finished<T, O>, BacktestError<T::Error>> {
         self.release()?;
         self.pass_to(self.now)?;
-        if self.ears.is_heard {
-            self.ears.hear_now(Heard::End);
+        if self.ears.hearing.is_heard {
+            self.ears.hearing.hear_now(Heard::End);
             self.step()?;
-            self.ears.is_heard = false;
+            self.ears.hearing.is_heard = false;
         }
         self.command(Command::MassCancel(MassCancel {
             account: AccountId::NONE,
@@ -412,7 +296,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// When something happens by itself; [`UnixNanos::MAX`] if nothing does.
     #[inline]
     fn next_due(&self) -> UnixNanos {
-        let look = if self.ears.is_pending() { self.look_at } else { UnixNanos::MAX };
+        let look = if self.ears.hearing.is_pending() { self.look_at } else { UnixNanos::MAX };
         let or_never = |due: Option<UnixNanos>| due.unwrap_or(UnixNanos::MAX);
         look.min(or_never(self.core.next_due())).min(or_never(self.wake_at))
     }
@@ -463,8 +347,10 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
     /// The trader hears and answers until there is nothing for it to hear now.
     #[inline]
     fn settle(&mut self) -> Result<(), BacktestError<T::Error>> {
-        while (self.ears.is_urgent || self.now >= self.look_at) && self.ears.is_pending() {
-            self.ears.gather(&self.core, &mut self.heard);
+        while (self.ears.hearing.is_urgent || self.now >= self.look_at)
+            && self.ears.hearing.is_pending()
+        {
+            self.ears.hearing.gather(&self.core, &mut self.heard);
             if self.heard.is_empty() {
                 break;
             }
@@ -475,7 +361,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
 
     /// One step, whether there is something to hear or not.
     fn step(&mut self) -> Result<(), BacktestError<T::Error>> {
-        self.ears.gather(&self.core, &mut self.heard);
+        self.ears.hearing.gather(&self.core, &mut self.heard);
         self.ask()
     }
 
@@ -506,24 +392,7 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
 #[derive(Debug)]
 struct Ears<O> {
     observer: O,
-    watch: Watch,
-    /// By instrument: whether the trader hears of it.
-    watched: Vec<bool>,
-    watched_count: usize,
-    /// By instrument: the quote that the trader was told last.
-    told: Vec<Option<Quote>>,
-    /// The trader hears: the backtest has started, and not ended.
-    is_heard: bool,
-    /// What is to be told is kept for later.
-    is_held: bool,
-    /// Instruments to be told.
-    instruments: Vec<InstrumentId>,
-    /// Instruments whose book or status may look different; each may be there more than once.
-    touched: Vec<InstrumentId>,
-    /// Everything else to be told, in order.
-    others: Vec<Heard>,
-    /// Something is to be told at once.
-    is_urgent: bool,
+    hearing: Hearing,
     /// The latest market event: which input it was, and its number in its feed.
     market: (SeqNo, u64),
     /// Those before it, by their inputs' last bits, while what they cause is told late.
@@ -536,27 +405,11 @@ impl<O: Observer> Ears<O> {
     fn new(watch: Watch, observer: O) -> Self {
         Self {
             observer,
-            watch,
-            watched: Vec::new(),
-            watched_count: 0,
-            told: Vec::new(),
-            is_heard: false,
-            is_held: false,
-            instruments: Vec::new(),
-            touched: Vec::with_capacity(64),
-            others: Vec::with_capacity(64),
-            is_urgent: false,
+            hearing: Hearing::new(watch),
             market: (SeqNo::ZERO, 0),
             past: Vec::new(),
             ack: None,
         }
-    }
-
-    #[inline]
-    fn is_pending(&self) -> bool {
-        self.is_heard
-            && !self.is_held
-            && !(self.touched.is_empty() && self.others.is_empty() && self.instruments.is_empty())
     }
 
     /// The latest market event may cause what is told when it is no longer the latest.
@@ -578,95 +431,21 @@ impl<O: Observer> Ears<O> {
         let past = self.past.get(seq.0 as usize % PAST_MAX).copied().unwrap_or_default();
         [self.market, past].into_iter().find(|event| event.0 == seq).map_or(0, |event| event.1)
     }
-
-    fn hear_now(&mut self, heard: Heard) {
-        self.others.push(heard);
-        self.is_urgent = true;
-    }
-
-    fn hears_of(&self, instrument: InstrumentId) -> bool {
-        self.watched.get(instrument.index()).is_some_and(|watched| *watched)
-    }
-
-    fn defined(&mut self, id: InstrumentId, symbol: &Symbol) {
-        let takes = self.watch.takes(symbol, self.watched_count);
-        self.watched_count += usize::from(takes);
-        // Instruments are numbered densely as they are defined.
-        self.watched.push(takes);
-        self.told.push(None);
-        assert_eq!(self.watched.len(), id.index() + 1, "instruments are numbered without gap");
-        if takes && self.is_heard {
-            self.instruments.push(id);
-            self.touched.push(id);
-            self.is_urgent = true;
-        }
-    }
-
-    /// Lays everything to be told into `heard`: instruments, quotes that changed, the others.
-    fn gather(&mut self, core: &Core, heard: &mut Vec<Heard>) {
-        heard.clear();
-        heard.extend(self.instruments.drain(..).map(Heard::Instrument));
-        for at in 0..self.touched.len() {
-            let id = self.touched[at];
-            let quote = quote(core, id);
-            let told = &mut self.told[id.index()];
-            if told.is_none_or(|told| Quote { last_trade: quote.last_trade, ..told } != quote) {
-                heard.push(Heard::Quote(quote));
-            }
-            *told = Some(quote);
-        }
-        self.touched.clear();
-        heard.append(&mut self.others);
-        self.is_urgent = false;
-    }
-}
-
-/// Best prices and status of an instrument that is listed.
-fn quote(core: &Core, instrument: InstrumentId) -> Quote {
-    let best = |side| {
-        let level = core.books().best(instrument, side)?;
-        Some((level.price, level.qty))
-    };
-    let listed = &core.listing()[instrument];
-    Quote {
-        instrument,
-        bid: best(Side::Buy),
-        ask: best(Side::Sell),
-        status: listed.status,
-        last_trade: listed.last_trade,
-    }
 }
 
 impl<O: Observer> Output for Ears<O> {
     fn event(&mut self, record: &EventRecord) {
         self.observer.event(record, self.cause_of(record));
-        if record.kind == EventKind::Instrument.wire() {
-            if let Some(Event::Instrument(terms)) = record.event() {
-                self.defined(record.instrument, &terms.symbol);
-            }
-            return;
-        }
-        if record.session == SESSION {
-            if self.is_heard {
-                self.hear_now(Heard::Event(*record));
-            }
-        } else if let Some(Event::Ack(ack)) = record.event() {
+        let is_own = record.session == SESSION;
+        self.hearing.event(record, is_own);
+        if !is_own && let Some(Event::Ack(ack)) = record.event() {
             self.ack = Some(ack);
         }
     }
 
     #[inline]
     fn public(&mut self, update: &PublicUpdate) {
-        if !self.is_heard || !self.hears_of(update.instrument) {
-            return;
-        }
-        if update.kind == PublicKind::Trade.wire() {
-            self.others.push(Heard::Trade(*update));
-            self.is_urgent |= self.others.len() >= HEARD_MAX;
-        } else if self.touched.last() != Some(&update.instrument) {
-            self.touched.push(update.instrument);
-            self.is_urgent |= self.touched.len() >= HEARD_MAX;
-        }
+        self.hearing.public(update);
     }
 
     #[inline]

@@ -5,6 +5,7 @@
 //! * [`core`]: the state machine. `apply(input)` reads no clock, no file and no socket; the same inputs give the
 //!   same outputs and the same state hash.
 //! * [`runtime`]: the pinned thread around it: sequence, journal, apply, publish.
+//! * [`trader`]: who trades on the engine's thread, live or in a backtest, and what it hears.
 //! * [`backtest`]: the same state machine in lock-step with whoever trades, over the market events of a file.
 //! * [`replay`]: the same state machine over the inputs of a journal; [`parity`]: what a simulation makes of them, compared.
 //! * [`snapshot`]: the state in a file, so that a restart applies only what came after it.
@@ -28,3 +29,4 @@ pub mod parity;
 pub mod replay;
 pub mod runtime;
 pub mod snapshot;
+pub mod trader;

@@ -14,6 +14,7 @@ mod follow;
 mod probe;
 mod publishing;
 mod recovery;
+mod resident;
 pub mod seats;
 mod status;
 
@@ -21,6 +22,7 @@ pub use clock::unix_now;
 pub use engine::Engine;
 pub use follow::{Followed, Primary};
 pub use probe::{Followed as Traced, STAGE_RING_CAPACITY, Stage, Trace, stage_ring};
+pub use resident::{Guest, Host, Resident, resident};
 pub use status::{BookRequests, EngineStatus, OpenJournal, RecoveryReport};
 pub use tidegate_journal::{Release, SyncPolicy};
 
@@ -39,7 +41,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tidegate_journal::{Bell, Dir, JournalError, Rest};
 use tidegate_model::command::Configure;
-use tidegate_model::{CommandRecord, EventRecord, MarketEvent, RoutedRequest, SeqNo, StateHash};
+use tidegate_model::{
+    CommandRecord, EventRecord, MarketEvent, PublicUpdate, RoutedRequest, SeqNo, StateHash,
+    UnixNanos,
+};
 use tidegate_ring::MemoryError;
 use tidegate_ring::queue::{Receiver, Sender, queue};
 
@@ -149,13 +154,28 @@ pub enum EngineError {
 }
 
 /// A strategy that runs on the engine's thread. It is trusted code: what it sends is journaled, it is not.
+///
+/// What it hears within an input ([`Self::on_event`], [`Self::on_public`]) it can only note, since the input is not done; a replay and
+/// a standby tell it as well. It answers when it is asked: after each market event, and at the end of each turn.
 pub trait Strategy: Send {
-    /// False if it never sends anything: then nothing is measured for it.
+    /// False if it never sends anything: then nothing is measured for it, and it is not asked.
     const ANSWERS: bool = true;
-    /// A market event was applied.
+    /// A market event was applied; what is sent goes in before anything else.
     fn on_market(&mut self, core: &Core, event: &MarketEvent, orders: &mut Orders);
     /// An event concerns somebody, perhaps this strategy.
     fn on_event(&mut self, event: &EventRecord);
+    /// Something is public.
+    #[inline]
+    fn on_public(&mut self, _: &PublicUpdate) {}
+    /// When it is to be asked, should nothing happen before: the engine's time is at least that then, or now if that is past.
+    #[inline]
+    fn due(&self) -> Option<UnixNanos> {
+        None
+    }
+    /// A turn is over, in which perhaps nothing happened. What is sent goes in now; what comes of that is answered after the next turn
+    /// of the rings, so that one that answers each refusal with the same order holds nobody up.
+    #[inline]
+    fn on_turn(&mut self, _: &Core, _: &mut Orders) {}
 }
 
 /// No strategy.
@@ -167,10 +187,10 @@ impl Strategy for () {
     fn on_event(&mut self, _: &EventRecord) {}
 }
 
-/// Commands that an in-process strategy may send in answer to one market event.
+/// Commands that an in-process strategy may send each time it is asked.
 pub const ORDERS_PER_EVENT_MAX: usize = 64;
 
-/// Where an in-process strategy lays its commands; they become inputs right after the event.
+/// Where an in-process strategy lays its commands; they become inputs as soon as it has answered.
 #[derive(Debug)]
 pub struct Orders(Vec<CommandRecord>);
 
@@ -468,7 +488,7 @@ fn run<S: Strategy>(
             return engine.finish();
         }
         // What comes with time is not rung for, nor what comes over shared memory.
-        let is_rung_for = engine.core.next_due().is_none() && !engine.has_seats();
+        let is_rung_for = engine.next_due().is_none() && !engine.has_seats();
         let bell = is_rung_for.then(|| Arc::clone(&engine.status));
         let has_work = || stop.load(Ordering::Acquire) || !inputs.is_empty();
         pause.pause(bell.as_ref().map(|status| &status.bell), has_work);

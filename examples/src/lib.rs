@@ -1,6 +1,6 @@
 //! Example strategies. Read [`market_maker`] and [`momentum`] first: each is one `impl Strategy` that knows nothing of
 //! where it runs. The programs in `src/bin/` run them over gRPC ([`run`]); `tidegate backtest` runs the same code over a
-//! file ([`build`]).
+//! file, `tidegate run --strategy` inside the engine ([`build`]).
 
 pub mod budget;
 pub mod buy_and_hold;
@@ -31,8 +31,8 @@ pub const STRATEGIES: [(&str, &str); 5] = [
 ///
 /// # Errors
 /// Says which strategies there are, or which parameters it has and what they allow.
-pub fn build(name: &str, mut params: Params) -> Result<Box<dyn Strategy>> {
-    let strategy: Box<dyn Strategy> = match name {
+pub fn build(name: &str, mut params: Params) -> Result<Box<dyn Strategy + Send>> {
+    let strategy: Box<dyn Strategy + Send> = match name {
         "buy-and-hold" => Box::new(buy_and_hold::BuyAndHold::new(&mut params)?),
         "grid" => Box::new(grid::Grid::new(&mut params)?),
         "idle" => Box::new(grid::Idle),

@@ -10,6 +10,7 @@ mod latency;
 mod replication;
 mod risk;
 mod routes;
+mod strategy;
 mod values;
 
 pub use accounts::AccountEntry;
@@ -19,6 +20,7 @@ pub use latency::{LatencyBudgets, Metrics};
 pub use replication::Replication;
 pub use risk::{ControlEntry, Risk, limit_of};
 pub use routes::{RouteEntry, RouteVenue};
+pub use strategy::StrategyEntry;
 pub use values::Decimal;
 
 use crate::kill;
@@ -94,6 +96,8 @@ pub struct Config {
     pub feed: Feed,
     /// The gRPC services.
     pub edge: Edge,
+    /// What trades inside the engine.
+    pub strategy: Option<StrategyEntry>,
     /// How long things may take.
     pub latency: LatencyBudgets,
     /// Figures of the running system.
@@ -394,6 +398,9 @@ impl Config {
         edge::check_tokens(&config.edge.tokens)?;
         let has_budgets = config.edge.tokens.iter().any(|token| token.budget != Budget::default());
         config.risk.check(has_budgets)?;
+        if let Some(strategy) = &config.strategy {
+            strategy.check(&config)?;
+        }
         if config.routes.len() > ROUTES_MAX {
             bail!("{} [[routes]] are too many: at most {ROUTES_MAX}", config.routes.len());
         }

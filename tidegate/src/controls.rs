@@ -3,7 +3,7 @@
 //! What is looser than what is in force is not done: a person may have tightened it, and the file does not know why. It
 //! becomes a proposal, which is told, and which somebody who may control decides.
 
-use crate::config::{Config, ControlEntry, Edge};
+use crate::config::{Config, ControlEntry};
 use crate::operator::{Operator, refused};
 use crate::scope_text::ScopeText;
 use anyhow::{Context, Result};
@@ -31,7 +31,8 @@ impl Operator {
     }
 
     /// Says who there is.
-    pub fn set_principals(&mut self, edge: &Edge) -> Result<()> {
+    pub fn set_principals(&mut self, config: &Config) -> Result<()> {
+        let edge = &config.edge;
         for (at, token) in edge.tokens.iter().enumerate() {
             let is_first =
                 !edge.tokens[..at].iter().any(|other| other.principal == token.principal);
@@ -39,6 +40,13 @@ impl Operator {
                 let what = format!("principal {} ({})", token.principal(), token.name);
                 self.set(Command::SetPrincipal(token.set_principal()), what)?;
             }
+        }
+        if let Some(strategy) = &config.strategy
+            && !edge.tokens.iter().any(|token| token.principal() == strategy.principal())
+        {
+            let set = strategy.set_principal(strategy.account(config)?);
+            let what = format!("principal {} ({})", set.principal, strategy.name);
+            self.set(Command::SetPrincipal(set), what)?;
         }
         Ok(())
     }

@@ -37,6 +37,7 @@ mod calendar;
 mod config;
 mod controls;
 mod doctor;
+mod in_process;
 mod kill;
 mod latency;
 mod machine;

@@ -90,7 +90,7 @@ impl Operator {
         let mut followed = Vec::new();
         let mut symbols = Symbols::new();
         // Before anything that one of them may ask for.
-        self.set_principals(&config.edge)?;
+        self.set_principals(config)?;
         for entry in &config.instruments {
             let terms = config.terms(entry)?;
             let answer = self.ask(Command::DefineInstrument(terms))?;
@@ -169,6 +169,12 @@ impl Operator {
             }
         }
         Ok(false)
+    }
+
+    /// Refuses an account that is not there.
+    pub fn check_account(&mut self, account: AccountId) -> Result<()> {
+        // Nothing paid: the engine answers with what the account has.
+        self.transfer(account, Money::ZERO).map(|_| ())
     }
 
     /// Asks the venue to cancel every open order.

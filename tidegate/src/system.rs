@@ -4,6 +4,7 @@ use crate::behind::Behind;
 use crate::calendar::clock::CalendarClock;
 use crate::cmd::latency::short;
 use crate::config::{Config, RouteVenue};
+use crate::in_process::Residence;
 use crate::kill::trigger::{self, KillThread, KillTrigger};
 use crate::latency::Latencies;
 use crate::machine::core_text;
@@ -26,17 +27,18 @@ use tidegate_adapters::runner::{self, Policy, RunnerHandle};
 use tidegate_adapters::tidegate::{TidegateAdapter, TidegateVenue};
 use tidegate_edge::{EdgeConfig, EngineLink};
 use tidegate_engine::broadcast;
-use tidegate_engine::event_log::{self, EventLogHandle, RELEASE_PATIENCE};
+use tidegate_engine::event_log::{self, EventLogHandle, EventPosition, RELEASE_PATIENCE};
 use tidegate_engine::lane::{LANE_CAPACITY, lane};
 use tidegate_engine::latency::{self, Alert, Collector, Latency, LatencyHandle, What};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineError, EngineHandle, EngineStatus, Inputs, OpenJournal,
-    Outputs, RecoveryReport, Stopped,
+    Outputs, RecoveryReport, Stopped, Strategy,
 };
 use tidegate_feed_handler::udp::FeedStats;
 use tidegate_journal::{Release, SyncPolicy};
 use tidegate_model::command::Configure;
-use tidegate_model::{CommandRecord, MarketEvent, RoutedRequest};
+use tidegate_model::{CommandRecord, MarketEvent, RoutedRequest, SessionId};
+use tidegate_replication::standby::Unbegun;
 
 /// Order sessions that clients may hold at once, beside the lane that unary calls share.
 const SESSIONS_MAX: usize = 15;
@@ -53,6 +55,8 @@ pub struct System {
     space: Option<SpaceWatch>,
     behind: Behind,
     operator: Operator,
+    /// What trades inside the engine.
+    residence: Option<Residence>,
     latencies: Latencies,
     plan: Plan,
     /// Where gRPC listens.
@@ -73,6 +77,8 @@ struct Edge {
     runtime: tokio::runtime::Runtime,
     shutdown: tokio::sync::oneshot::Sender<()>,
     served: tokio::task::JoinHandle<Result<(), tidegate_edge::EdgeError>>,
+    /// A session that comes in another way.
+    session: SessionId,
 }
 
 impl System {
@@ -97,6 +103,10 @@ impl System {
         feed: Consumer<MarketEvent>,
     ) -> Result<Self> {
         let plan = Plan::of_process(config)?;
+        let residence = match &config.strategy {
+            Some(entry) => Some(Residence::new(entry, entry.account(config)?)?),
+            None => None,
+        };
         memory::prepare(config);
         runtime::clock::start();
         let dir = &config.journal.dir;
@@ -192,13 +202,11 @@ impl System {
         };
         let log = event_log::start(log_writer, events_in, Arc::clone(&release))?;
         let last = events.last();
-        let (engine, unbegun) = match role {
-            Role::Standby(node, _) => {
-                let (end, unbegun) = node.queue(Arc::clone(&release));
-                let engine = runtime::start_standby(engine_config, inputs, outputs, last, (), end);
-                (engine, Some(unbegun))
-            }
-            _ => (runtime::start(engine_config, inputs, outputs, last, ()), None),
+        let parts = (engine_config, inputs, outputs, last);
+        let (mut residence, (engine, unbegun)) = match residence {
+            Some((residence, place)) => (Some(residence), start_engine(role, parts, place)),
+            // Without a strategy the engine has no place for one.
+            None => (None, start_engine(role, parts, ())),
         };
         let engine = match engine {
             Ok(engine) => engine,
@@ -268,9 +276,19 @@ impl System {
                 let space = SpaceWatch::start(&config.journal, space_lane)?;
                 let calendars = CalendarClock::start(&followed, calendar_lane)?;
                 let routes = start_routes(config, adapters)?;
+                if let Some(residence) = &residence {
+                    let account = residence.account();
+                    let checked = operator.check_account(account);
+                    checked.with_context(|| format!("the strategy's account {account}"))?;
+                }
                 let edge = Edge::start(link, edge_config)?;
                 if let Some(metrics) = metrics {
                     metrics.serve(sources, edge.0.runtime.handle())?;
+                }
+                if let Some(residence) = &mut residence {
+                    let session = edge.0.session;
+                    latency.seated(session);
+                    residence.begin(session, &status)?;
                 }
                 Ok((kill_file, space, calendars, routes, edge))
             });
@@ -295,6 +313,7 @@ impl System {
             behind,
             routes,
             operator,
+            residence,
             latencies,
             plan,
             edge_addr,
@@ -339,7 +358,7 @@ impl System {
         self.engine.is_finished()
     }
 
-    /// Stops: orders are canceled, clients are let go, the journal is sealed. The feed has ended before. Where nothing is
+    /// Stops: the strategy inside ends, orders are canceled, clients are let go, the journal is sealed. The feed has ended before. Where nothing is
     /// released any more, it waits for each of the first and the last for ten seconds at most.
     ///
     /// # Errors
@@ -347,6 +366,9 @@ impl System {
     pub fn stop(mut self) -> Result<Stopped> {
         if let Some(calendars) = self.calendars.take() {
             calendars.stop();
+        }
+        if let Some(residence) = &self.residence {
+            residence.end(&self.status);
         }
         // Once while clients can hear of it, and again when none can send any more.
         let told = self.operator.cancel_everything().map(|canceled| {
@@ -373,6 +395,19 @@ impl System {
         told.and(edge).and(canceled)?;
         Ok(stopped)
     }
+}
+
+/// Starts the engine's thread with `strategy` on it; of a standby, with the node's end of its queue.
+fn start_engine<S: Strategy + 'static>(
+    role: &Role<'_>,
+    (config, inputs, outputs, logged): (EngineConfig, Inputs, Outputs, EventPosition),
+    strategy: S,
+) -> (Result<EngineHandle, EngineError>, Option<Unbegun>) {
+    let Role::Standby(node, _) = role else {
+        return (runtime::start(config, inputs, outputs, logged, strategy), None);
+    };
+    let (end, unbegun) = node.queue(Arc::clone(&config.release));
+    (runtime::start_standby(config, inputs, outputs, logged, strategy, end), Some(unbegun))
 }
 
 /// Tells a human that something takes longer than it may; one kind once a second at most.
@@ -498,10 +533,11 @@ impl Edge {
         let bound = runtime.block_on(tidegate_edge::bind(link, config));
         let bound = bound.with_context(|| format!("cannot serve gRPC on {listen}"))?;
         let addr = bound.local_addr();
+        let session = bound.next_session();
         let served = runtime.spawn(bound.serve(async {
             let _ = shut_down.await;
         }));
-        Ok((Self { runtime, shutdown, served }, addr))
+        Ok((Self { runtime, shutdown, served, session }, addr))
     }
 
     fn stop(self) -> Result<()> {

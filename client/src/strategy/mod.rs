@@ -4,7 +4,8 @@
 //! * [`trade`] runs it against a server, over gRPC;
 //! * [`trade_over_shared_memory`] runs it against a server on the same machine, over memory that both share;
 //! * [`trade_in_lock_step`] runs it against a backtest that listens (`tidegate backtest FILE --listen ADDR`);
-//! * `tidegate backtest FILE --strategy NAME` runs those of `examples/` inside the backtest.
+//! * `tidegate run --strategy NAME` runs those of `examples/` inside the engine of a server, on its thread;
+//! * `tidegate backtest FILE --strategy NAME` runs them inside the backtest.
 //!
 //! Going from one to the other changes the line that calls the host, and nothing in the strategy. Prices are [`Ticks`],
 //! quantities [`Lots`], instruments and orders small numbers; time is the [`Desk::now`] of the market, never a clock. A

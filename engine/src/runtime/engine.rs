@@ -66,7 +66,7 @@ impl<S: Strategy> Engine<S> {
         if let Some(instrument) = inputs.book_requests.take_next() {
             self.publish_picture(instrument);
         }
-        let due = self.core.next_due();
+        let due = self.next_due();
         self.turns = self.turns.wrapping_add(1);
         // Reading the clock takes as long as several polls.
         if due.is_some() || self.turns.is_multiple_of(TURNS_BETWEEN_CLOCK) {
@@ -80,6 +80,7 @@ impl<S: Strategy> Engine<S> {
                 taken += 1;
             }
         }
+        taken += self.ask_strategy(&mut now)?;
         if self.status.takes_ask() {
             self.record_state()?;
         }
@@ -87,6 +88,17 @@ impl<S: Strategy> Engine<S> {
             self.tell();
         }
         self.release().map(|()| taken)
+    }
+
+    /// When something is due by itself, of the state or of the strategy.
+    #[inline]
+    pub(super) fn next_due(&self) -> Option<UnixNanos> {
+        let due = self.core.next_due();
+        if !S::ANSWERS {
+            return due;
+        }
+        let of_strategy = self.publishing.strategy.due();
+        due.into_iter().chain(of_strategy).min()
     }
 
     #[inline]
@@ -230,14 +242,32 @@ impl<S: Strategy> Engine<S> {
         self.publishing.strategy.on_market(&self.core, event, &mut self.orders);
         if !self.orders.0.is_empty() {
             let (received, decided) = (event.ts_recv.0, unix_now().0);
-            self.answer(Cause { received, applied: applied.0, decided })?;
+            self.answer(Some(Cause { received, applied: applied.0, decided }))?;
         }
         Ok(())
     }
 
-    /// What an in-process strategy sent becomes input, in order.
-    fn answer(&mut self, cause: Cause) -> Result<(), EngineError> {
-        self.publishing.probe.cause = Some(cause);
+    /// Asks the strategy at the end of a turn; how many inputs it sent.
+    #[inline]
+    fn ask_strategy(&mut self, now: &mut impl FnMut() -> UnixNanos) -> Result<usize, EngineError> {
+        if !S::ANSWERS {
+            return Ok(0);
+        }
+        self.publishing.strategy.on_turn(&self.core, &mut self.orders);
+        let sent = self.orders.0.len();
+        if sent > 0 {
+            let decided = now();
+            for command in &mut self.orders.0 {
+                command.ts_recv = command.ts_recv.max(decided);
+            }
+            self.answer(None)?;
+        }
+        Ok(sent)
+    }
+
+    /// What an in-process strategy sent becomes input, in order; because of a market event, if that is the cause.
+    fn answer(&mut self, cause: Option<Cause>) -> Result<(), EngineError> {
+        self.publishing.probe.cause = cause;
         for at in 0..self.orders.0.len() {
             let command = self.orders.0[at];
             self.command(&command)?;

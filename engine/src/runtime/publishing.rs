@@ -191,6 +191,7 @@ impl<S: Strategy> Output for Publishing<S> {
 
     #[inline]
     fn public(&mut self, update: &PublicUpdate) {
+        self.strategy.on_public(update);
         self.public.publish(update);
     }
 

@@ -1,6 +1,6 @@
 //! Where the strategy lives.
 
-use super::in_process::InProcess;
+use crate::in_process::InProcess;
 use tidegate_client::strategy::Strategy;
 use tidegate_edge::{LockStep, LockStepError};
 use tidegate_engine::backtest::{Answer, Step, Trader};

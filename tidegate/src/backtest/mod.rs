@@ -5,7 +5,6 @@
 
 pub mod fills;
 pub mod host;
-pub mod in_process;
 pub mod play;
 pub mod reading;
 pub mod recorder;

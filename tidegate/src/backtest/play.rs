@@ -4,6 +4,7 @@ use super::host::Host;
 use super::recorder::{Mark, Recorder, units};
 use super::table::Table;
 use crate::config::{AccountEntry, Config};
+use crate::in_process::SYMBOLS_MAX;
 use crate::paper::Model;
 use crate::time_text::{NANOS_PER_DAY, moment_text};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -45,9 +46,6 @@ pub struct Plan<'a> {
     /// Time between two equities in the file of them.
     pub sample_ns: u64,
 }
-
-/// Instruments traded when none are named.
-pub const SYMBOLS_MAX: usize = 32;
 
 /// What kinds of market data came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -548,7 +546,7 @@ fn day_end_of(at: UnixNanos, is_bar: bool, day_end_ns: u64) -> UnixNanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backtest::in_process::InProcess;
+    use crate::in_process::InProcess;
     use tidegate_client::strategy::{Desk, Order, Strategy, TimeInForce, Trade};
     use tidegate_examples::{Params, build};
     use tidegate_model::market::{Bar, Definition};
@@ -624,7 +622,7 @@ mod tests {
         plan: Plan<'a>,
         events: &[MarketEvent],
     ) -> Result<Played> {
-        let host = Host::Here(Box::new(InProcess::new(strategy, plan.account)));
+        let host = Host::Here(Box::new(InProcess::new(strategy, plan.account, "bt")));
         let recorder = Recorder::new(plan.account, None);
         let mut play = Play::new(plan, events[0].ts_recv, host, recorder, None, None)?;
         play.events(events)?;

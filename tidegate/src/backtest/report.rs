@@ -1,9 +1,10 @@
 //! What a backtest found, as text, JSON or CSV. Nothing in it depends on when or how fast it ran.
 
 use super::host::Host;
-use super::play::{Played, SYMBOLS_MAX, names};
+use super::play::{Played, names};
 use super::recorder::{Counts, Mark, Recorder, units};
 use super::statistics::{DAYS_MIN, Statistics, Year};
+use crate::in_process::SYMBOLS_MAX;
 use crate::latency::Latencies;
 use crate::time_text::NANOS_PER_DAY;
 use crate::time_text::{date_text, moment_text, span_text};

@@ -2,7 +2,6 @@
 
 use crate::backtest::fills::FillLog;
 use crate::backtest::host::Host;
-use crate::backtest::in_process::InProcess;
 use crate::backtest::play::{Plan, Play, Played};
 use crate::backtest::reading::Reading;
 use crate::backtest::recorder::Recorder;
@@ -10,6 +9,7 @@ use crate::backtest::report::{self, Report, Told};
 use crate::backtest::statistics::Year;
 use crate::backtest::table::Table;
 use crate::config::Config;
+use crate::in_process::InProcess;
 use crate::latency::{Latencies, Way, Ways};
 use crate::paper::Model;
 use crate::time_text::{NANOS_PER_DAY, moment, span, span_text, time_of_day};
@@ -24,6 +24,9 @@ use tidegate_examples::{Params, STRATEGIES, build};
 use tidegate_feed_handler::source::Source;
 use tidegate_model::command::Configure;
 use tidegate_model::{AccountId, MarketEvent, Symbol, UnixNanos};
+
+/// What the strategy's orders are called: the same as over gRPC, so that both lead to the same state.
+const PREFIX: &str = "bt";
 
 /// Trade a market data file with a strategy, on the same engine that trades live.
 ///
@@ -112,6 +115,15 @@ pub struct BacktestArgs {
     journal: Option<PathBuf>,
 }
 
+/// The strategies that are built in, for people.
+pub fn strategies() -> String {
+    let mut text = "Strategies:\n".to_string();
+    for (name, what) in STRATEGIES {
+        text += &format!("  {name:<14}{what}\n");
+    }
+    text
+}
+
 /// How the result is written.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Form {
@@ -121,11 +133,8 @@ enum Form {
 }
 
 fn after_help() -> String {
-    let mut text = "Strategies:\n".to_string();
-    for (name, what) in STRATEGIES {
-        text += &format!("  {name:<14}{what}\n");
-    }
-    text + "\nExamples:\n  tidegate backtest day.itch.gz --strategy momentum --symbols TIDE --latency 500us\n  \
+    strategies()
+        + "\nExamples:\n  tidegate backtest day.itch.gz --strategy momentum --symbols TIDE --latency 500us\n  \
         tidegate backtest day.itch.gz --strategy market-maker --param size=200 --fills fills.csv --equity equity.csv\n  \
         tidegate backtest day.itch.gz --listen 127.0.0.1:7900 --output json"
 }
@@ -159,7 +168,7 @@ fn parse_span(text: &str) -> Result<u64, String> {
     span(text).ok_or_else(|| "a span such as 250us, 10ms, 1.5s or 5m is needed".to_string())
 }
 
-fn parse_symbol(text: &str) -> Result<Symbol, String> {
+pub fn parse_symbol(text: &str) -> Result<Symbol, String> {
     Symbol::new(text).map_err(|error| error.to_string())
 }
 
@@ -340,7 +349,7 @@ fn host(args: &BacktestArgs, account: AccountId) -> Result<(String, Host)> {
             let params = Params::parse(args.param.iter().map(String::as_str))?;
             let strategy = build(name, params)?;
             let told = [std::slice::from_ref(name), &args.param].concat().join(" ");
-            Ok((told, Host::Here(Box::new(InProcess::new(strategy, account)))))
+            Ok((told, Host::Here(Box::new(InProcess::new(strategy, account, PREFIX)))))
         }
         (None, Some(listen)) => {
             ensure!(

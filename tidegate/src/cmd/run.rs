@@ -1,6 +1,7 @@
 //! `tidegate run`
 
-use crate::config::{Config, DEFAULT_TOML, Token};
+use super::backtest::{parse_symbol, strategies};
+use crate::config::{Config, DEFAULT_TOML, StrategyEntry, Token};
 use crate::replica::{self, Role};
 use crate::system::System;
 use anyhow::{Context, Result, anyhow};
@@ -17,7 +18,7 @@ use tidegate_edge::EdgeConfig;
 use tidegate_engine::latency::Latency;
 use tidegate_engine::runtime;
 use tidegate_feed_handler::udp::{AfterSession, FeedConfig, FeedOutcome, FeedReceiver, FeedStats};
-use tidegate_model::{MarketEvent, PrincipalId, UnixNanos};
+use tidegate_model::{AccountId, MarketEvent, PrincipalId, Symbol, UnixNanos};
 use tidegate_replication::node::Node;
 
 /// Runs the server until Ctrl-C: feed, engine, journal and gRPC edge.
@@ -26,8 +27,13 @@ use tidegate_replication::node::Node;
 /// and controls come from the configuration or over gRPC, where limits take two persons; an account without limits cannot trade.
 /// Started again on the same journal, it recovers everything that was acknowledged.
 ///
-/// Ctrl-C stops it in order: the feed ends, open orders are canceled, the journal is sealed.
+/// With --strategy a strategy trades inside the engine, on its thread, as it would in a backtest: it hears each change of the market and
+/// of its orders when it has happened, and what it answers goes in at once. A standby takes it from the section [strategy] of its
+/// configuration, and begins with it when it leads.
+///
+/// Ctrl-C stops it in order: the feed ends, the strategy says its last word, open orders are canceled, the journal is sealed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = strategies())]
 pub struct RunArgs {
     /// The configuration file (TOML).
     #[arg(long, value_name = "FILE")]
@@ -38,6 +44,40 @@ pub struct RunArgs {
     /// As one of several nodes: lead even if acknowledged inputs may be missing here.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    strategy: StrategyArgs,
+}
+
+/// What trades inside the engine, in place of the section [strategy] of the configuration.
+#[derive(Debug, clap::Args)]
+struct StrategyArgs {
+    /// A strategy that is built in, to trade inside the engine as it does in a backtest; in place of [strategy] in the configuration
+    #[arg(long, value_name = "NAME")]
+    strategy: Option<String>,
+    /// A parameter of the strategy; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", requires = "strategy")]
+    param: Vec<String>,
+    /// The account that it trades for; without, the first of the configuration
+    #[arg(long, value_name = "N", requires = "strategy", value_parser = clap::value_parser!(u32).range(0..AccountId::COUNT_MAX as i64))]
+    account: Option<u32>,
+    /// Trade only these symbols; without, the first 32 there are
+    #[arg(long, value_name = "S,S", requires = "strategy", value_delimiter = ',', value_parser = parse_symbol)]
+    symbols: Vec<Symbol>,
+}
+
+impl StrategyArgs {
+    /// Puts it into `config`.
+    ///
+    /// # Errors
+    /// If there is no such strategy, it has no such parameter, or nobody says for which account it trades.
+    fn put_into(self, config: &mut Config) -> Result<()> {
+        let Some(name) = self.strategy else { return Ok(()) };
+        let own = config.strategy.take().map(|entry| entry.principal);
+        let entry = StrategyEntry::of(name, self.param, self.account, self.symbols, own);
+        entry.check(config)?;
+        config.strategy = Some(entry);
+        Ok(())
+    }
 }
 
 /// Runs the command.
@@ -51,6 +91,7 @@ pub fn run(args: RunArgs) -> Result<()> {
         Some(path) => Config::read(path)?,
         None => Config::default(),
     };
+    args.strategy.put_into(&mut config)?;
     let edge_config = edge_config(&mut config, &mut out)?;
     let stop = stop_on_signal()?;
     let node = config.replication.as_ref().map(replica::node).transpose()?;
@@ -184,6 +225,10 @@ fn greet(
     }
     writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
     writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
+    if let Some(strategy) = &config.strategy {
+        let account = strategy.account(config).map_or(0, |account| account.0);
+        writeln!(out, "strategy  {} for account {account}", strategy.name)?;
+    }
     if let Some(addr) = system.metrics_addr {
         writeln!(out, "metrics   http://{addr}/metrics")?;
     }

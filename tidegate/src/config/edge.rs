@@ -35,9 +35,9 @@ impl Default for Edge {
 }
 
 /// Numbers of principals: 0 is the configuration's own.
-type Principal = Within<1, { PrincipalId::COUNT_MAX as u64 - 1 }>;
+pub type Principal = Within<1, { PrincipalId::COUNT_MAX as u64 - 1 }>;
 /// Numbers of accounts.
-type Account = Within<0, { AccountId::COUNT_MAX as u64 - 1 }>;
+pub type Account = Within<0, { AccountId::COUNT_MAX as u64 - 1 }>;
 /// Numbers of strategies: 0 is none.
 type Strategy = Within<1, { StrategyId::COUNT_MAX as u64 - 1 }>;
 

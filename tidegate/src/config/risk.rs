@@ -120,7 +120,7 @@ pub struct ListEntry {
     pub symbols: Vec<Symbol>,
 }
 
-fn symbols<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Symbol>, D::Error> {
+pub(super) fn symbols<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Symbol>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let symbols = texts.iter().map(|text| Symbol::new(text).map_err(D::Error::custom));
     symbols.collect()
