@@ -35,8 +35,8 @@ struct Args {
     /// What is measured; everything unless said
     #[arg(value_enum)]
     ways: Vec<Way>,
-    /// Market events a second, one order each
-    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1_000..=5_000_000))]
+    /// Market events a second, one order each; ways are measured at a fifth of it, too
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(5_000..=5_000_000))]
     rate: u64,
     /// Seconds that are measured, after a fifth as long that is not
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=30))]
@@ -97,13 +97,11 @@ enum Job {
 
 impl Way {
     fn jobs(self, rate: u64, seconds: u64) -> Vec<Job> {
-        let load = Load::at(rate, seconds);
+        let (load, calm) = (Load::at(rate, seconds), Load::at(rate / CALM, seconds));
         match self {
-            Self::Direct => vec![Job::Direct(load)],
-            Self::Rings => vec![Job::Rings(load), Job::Rings(Load::flood())],
-            Self::SharedMemory => {
-                vec![Job::SharedMemory(load), Job::SharedMemory(Load::flood())]
-            }
+            Self::Direct => vec![Job::Direct(calm)],
+            Self::Rings => [calm, load, Load::flood()].map(Job::Rings).to_vec(),
+            Self::SharedMemory => [calm, load, Load::flood()].map(Job::SharedMemory).to_vec(),
             Self::RoundTrip => vec![Job::RoundTrip],
             Self::Ingest => vec![Job::Ingest],
             Self::Grpc => {
@@ -173,6 +171,8 @@ impl Job {
     }
 }
 
+/// How much slower events come where the way itself is to be seen, and no queue.
+const CALM: u64 = 5;
 /// Orders one by one over gRPC, and orders a second when they are due.
 const GRPC_TRIPS: u64 = 20_000;
 const GRPC_RATE: u64 = 10_000;

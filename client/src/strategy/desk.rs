@@ -1,7 +1,7 @@
 //! What a strategy trades with.
 
 use super::{Book, Order, OrderKey, Report};
-use std::collections::BTreeMap;
+use std::io::Write;
 use tidegate_model::event::{ExecType, OrdStatus};
 use tidegate_model::{
     ClientOrderId, Instrument, InstrumentId, Lots, Money, Side, Ticks, UnixNanos,
@@ -79,7 +79,8 @@ pub struct Desk {
     now: UnixNanos,
     cash: Option<Money>,
     holdings: Vec<Holding>,
-    open: BTreeMap<OrderKey, Open>,
+    /// By rising key, so that a new one goes to the end.
+    open: Vec<(OrderKey, Open)>,
     prefix: String,
     last_key: u64,
     requests: Vec<Request>,
@@ -101,7 +102,7 @@ impl Desk {
             now: UnixNanos::ZERO,
             cash: None,
             holdings: Vec::new(),
-            open: BTreeMap::new(),
+            open: Vec::new(),
             prefix: prefix.to_string(),
             last_key: 0,
             requests: Vec::new(),
@@ -155,12 +156,17 @@ impl Desk {
 
     /// The order `key`, unless it is finished, or never was.
     pub fn order(&self, key: OrderKey) -> Option<Open> {
-        self.open.get(&key).copied()
+        Some(self.open[self.place_of(key)?].1)
+    }
+
+    /// Where an order stands among those that are open.
+    fn place_of(&self, key: OrderKey) -> Option<usize> {
+        self.open.binary_search_by_key(&key, |(key, _)| *key).ok()
     }
 
     /// The orders that are not finished, the oldest first.
     pub fn orders(&self) -> impl Iterator<Item = (OrderKey, Open)> {
-        self.open.iter().map(|(key, open)| (*key, *open))
+        self.open.iter().copied()
     }
 
     /// Sends an order. What comes of it is heard as reports under the key that is returned.
@@ -179,7 +185,7 @@ impl Desk {
             cum_qty: Lots::ZERO,
             leaves_qty: order.qty,
         };
-        self.open.insert(key, open);
+        self.open.push((key, open));
         Ok(key)
     }
 
@@ -188,8 +194,8 @@ impl Desk {
     /// # Errors
     /// [`Full`].
     pub fn replace(&mut self, key: OrderKey, qty: Lots, price: Ticks) -> Result<(), Full> {
-        match self.open.get(&key) {
-            Some(&Open { instrument, .. }) => {
+        match self.order(key) {
+            Some(Open { instrument, .. }) => {
                 self.ask(Request::Replace(key, instrument, qty, price))
             }
             None => Ok(()),
@@ -201,7 +207,7 @@ impl Desk {
     /// # Errors
     /// [`Full`].
     pub fn cancel(&mut self, key: OrderKey) -> Result<(), Full> {
-        if self.open.contains_key(&key) { self.ask(Request::Cancel(key)) } else { Ok(()) }
+        if self.order(key).is_some() { self.ask(Request::Cancel(key)) } else { Ok(()) }
     }
 
     /// Asks for the end of all open orders of the account.
@@ -246,8 +252,13 @@ impl Desk {
 
     /// The name of an order on the wire.
     pub fn name(&self, key: OrderKey) -> ClientOrderId {
-        ClientOrderId::new(&format!("{}-{key}", self.prefix))
-            .expect("a prefix of 15 bytes and a number fit 36")
+        // On the stack: a strategy inside the engine allocates nothing for an order.
+        let mut text = [0; ClientOrderId::LEN_MAX];
+        let mut left = &mut text[..];
+        write!(left, "{}-{key}", self.prefix).expect("a prefix of 15 bytes and a number fit 36");
+        let len = ClientOrderId::LEN_MAX - left.len();
+        let name = str::from_utf8(&text[..len]).expect("the prefix is ASCII");
+        ClientOrderId::new(name).expect("it is printable")
     }
 
     /// The order behind a name on the wire, if it is one of ours.
@@ -260,7 +271,7 @@ impl Desk {
     pub fn refusal(&self, request: &Request) -> Option<Report> {
         let key = request.key()?;
         let is_new = matches!(request, Request::Submit(..));
-        let open = self.open.get(&key)?;
+        let open = self.order(key)?;
         Some(Report {
             key,
             instrument: open.instrument,
@@ -316,14 +327,15 @@ impl Desk {
 
     /// Notes where an order of ours stands; false if it is none, or was finished before.
     pub(super) fn note(&mut self, report: &Report) -> bool {
-        let Some(open) = self.open.get_mut(&report.key) else { return false };
+        let Some(place) = self.place_of(report.key) else { return false };
+        let open = &mut self.open[place].1;
         open.status = report.status;
         open.price = report.price;
         open.cum_qty = report.cum_qty;
         open.leaves_qty = report.leaves_qty;
         let Open { instrument, side, .. } = *open;
         if report.status.is_final() {
-            self.open.remove(&report.key);
+            self.open.remove(place);
         }
         if report.exec_type == Some(ExecType::Trade)
             && let Some(holding) = self.holdings.get_mut(instrument.index())

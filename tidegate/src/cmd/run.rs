@@ -28,7 +28,7 @@ use tidegate_replication::node::Node;
 /// Started again on the same journal, it recovers everything that was acknowledged.
 ///
 /// With --strategy a strategy trades inside the engine, on its thread, as it would in a backtest: it hears each change of the market and
-/// of its orders when it has happened, and what it answers goes in at once. A standby takes it from the section [strategy] of its
+/// of its orders when it has happened, and what it answers goes in at once. A standby takes it from the section `[strategy]` of its
 /// configuration, and begins with it when it leads.
 ///
 /// Ctrl-C stops it in order: the feed ends, the strategy says its last word, open orders are canceled, the journal is sealed.
@@ -48,10 +48,10 @@ pub struct RunArgs {
     strategy: StrategyArgs,
 }
 
-/// What trades inside the engine, in place of the section [strategy] of the configuration.
+/// What trades inside the engine, in place of the section `[strategy]` of the configuration.
 #[derive(Debug, clap::Args)]
 struct StrategyArgs {
-    /// A strategy that is built in, to trade inside the engine as it does in a backtest; in place of [strategy] in the configuration
+    /// A strategy that is built in, to trade inside the engine as it does in a backtest; in place of `[strategy]` in the configuration
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
     /// A parameter of the strategy; can be repeated
