@@ -67,7 +67,7 @@ fn check_len(len: usize) -> Result<(), MemoryError> {
 }
 
 impl Memory {
-    /// `len` bytes of this process: a multiple of 64 up to [`LEN_MAX`].
+    /// `len` bytes of this process: a multiple of 64 up to 1 GiB.
     ///
     /// # Errors
     /// [`MemoryError`].
