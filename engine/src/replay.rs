@@ -207,7 +207,7 @@ impl Replayed {
                 return Ok(());
             }
         };
-        self.core.apply(seq, input, out);
+        self.core.apply_dyn(seq, input, out);
         self.inputs += 1;
         Ok(())
     }

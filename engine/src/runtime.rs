@@ -158,8 +158,11 @@ pub enum EngineError {
 /// What it hears within an input ([`Self::on_event`], [`Self::on_public`]) it can only note, since the input is not done; a replay and
 /// a standby tell it as well. It answers when it is asked: after each market event, and at the end of each turn.
 pub trait Strategy: Send {
-    /// False if it never sends anything: then nothing is measured for it, and it is not asked.
-    const ANSWERS: bool = true;
+    /// False if there is none: then nothing is measured for it, and it is not asked.
+    #[inline]
+    fn is_there(&self) -> bool {
+        true
+    }
     /// A market event was applied; what is sent goes in before anything else.
     fn on_market(&mut self, core: &Core, event: &MarketEvent, orders: &mut Orders);
     /// An event concerns somebody, perhaps this strategy.
@@ -180,11 +183,50 @@ pub trait Strategy: Send {
 
 /// No strategy.
 impl Strategy for () {
-    const ANSWERS: bool = false;
+    #[inline]
+    fn is_there(&self) -> bool {
+        false
+    }
     #[inline]
     fn on_market(&mut self, _: &Core, _: &MarketEvent, _: &mut Orders) {}
     #[inline]
     fn on_event(&mut self, _: &EventRecord) {}
+}
+
+/// One, or none: a server has the same engine with and without, which is compiled once.
+impl<S: Strategy> Strategy for Option<S> {
+    #[inline]
+    fn is_there(&self) -> bool {
+        self.as_ref().is_some_and(Strategy::is_there)
+    }
+    #[inline]
+    fn on_market(&mut self, core: &Core, event: &MarketEvent, orders: &mut Orders) {
+        if let Some(strategy) = self {
+            strategy.on_market(core, event, orders);
+        }
+    }
+    #[inline]
+    fn on_event(&mut self, event: &EventRecord) {
+        if let Some(strategy) = self {
+            strategy.on_event(event);
+        }
+    }
+    #[inline]
+    fn on_public(&mut self, update: &PublicUpdate) {
+        if let Some(strategy) = self {
+            strategy.on_public(update);
+        }
+    }
+    #[inline]
+    fn due(&self) -> Option<UnixNanos> {
+        self.as_ref()?.due()
+    }
+    #[inline]
+    fn on_turn(&mut self, core: &Core, orders: &mut Orders) {
+        if let Some(strategy) = self {
+            strategy.on_turn(core, orders);
+        }
+    }
 }
 
 /// Commands that an in-process strategy may send each time it is asked.

@@ -203,11 +203,8 @@ impl System {
         let log = event_log::start(log_writer, events_in, Arc::clone(&release))?;
         let last = events.last();
         let parts = (engine_config, inputs, outputs, last);
-        let (mut residence, (engine, unbegun)) = match residence {
-            Some((residence, place)) => (Some(residence), start_engine(role, parts, place)),
-            // Without a strategy the engine has no place for one.
-            None => (None, start_engine(role, parts, ())),
-        };
+        let (mut residence, place) = residence.unzip();
+        let (engine, unbegun) = start_engine(role, parts, place);
         let engine = match engine {
             Ok(engine) => engine,
             Err(error) => {

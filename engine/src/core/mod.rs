@@ -177,6 +177,15 @@ impl Core {
         })
     }
 
+    /// As [`Self::apply`], for all to whom a call through a table for each output is nothing: the whole core is compiled anew for each
+    /// type of outputs that it is applied with.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn apply_dyn(&mut self, seq: SeqNo, input: Input<'_>, mut out: &mut dyn Output) {
+        self.apply(seq, input, &mut out);
+    }
+
     /// Applies input number `seq` and tells what follows from it.
     ///
     /// # Panics

@@ -55,6 +55,30 @@ pub trait Output {
     fn end_of_input(&mut self, seq: SeqNo);
 }
 
+impl Output for &mut dyn Output {
+    fn event(&mut self, event: &EventRecord) {
+        (**self).event(event);
+    }
+    fn happened(&mut self, event: &EventRecord) {
+        (**self).happened(event);
+    }
+    fn passed(&mut self) {
+        (**self).passed();
+    }
+    fn public(&mut self, update: &PublicUpdate) {
+        (**self).public(update);
+    }
+    fn routed(&mut self, request: &RoutedRequest) {
+        (**self).routed(request);
+    }
+    fn supposed(&mut self, pause: Pause, due: UnixNanos) -> Option<Supposed> {
+        (**self).supposed(pause, due)
+    }
+    fn end_of_input(&mut self, seq: SeqNo) {
+        (**self).end_of_input(seq);
+    }
+}
+
 /// Drops everything: for replay, where only the state matters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoOutput;

@@ -94,7 +94,7 @@ impl<S: Strategy> Engine<S> {
     #[inline]
     pub(super) fn next_due(&self) -> Option<UnixNanos> {
         let due = self.core.next_due();
-        if !S::ANSWERS {
+        if !self.publishing.strategy.is_there() {
             return due;
         }
         let of_strategy = self.publishing.strategy.due();
@@ -235,7 +235,7 @@ impl<S: Strategy> Engine<S> {
         self.core.apply(seq, Input::Market(event), &mut self.publishing);
         self.end_of_trace();
         self.checkpoint(seq)?;
-        if !S::ANSWERS {
+        if !self.publishing.strategy.is_there() {
             return Ok(());
         }
         let applied = unix_now();
@@ -250,7 +250,7 @@ impl<S: Strategy> Engine<S> {
     /// Asks the strategy at the end of a turn; how many inputs it sent.
     #[inline]
     fn ask_strategy(&mut self, now: &mut impl FnMut() -> UnixNanos) -> Result<usize, EngineError> {
-        if !S::ANSWERS {
+        if !self.publishing.strategy.is_there() {
             return Ok(0);
         }
         self.publishing.strategy.on_turn(&self.core, &mut self.orders);
