@@ -14,6 +14,8 @@ if [ "$#" -gt 0 ]; then
     exec cargo bench --locked --workspace --benches -- "$@"
 fi
 
+# Nothing of an earlier run is told as of this one.
+rm -rf "$figures" "$target/criterion"
 mkdir -p "$figures"
 say "building"
 cargo build --locked --release -p tidegate -p tidegate-tick-to-order -p tidegate-bench --bins
@@ -34,7 +36,7 @@ say "every stage"
 cargo bench --locked --workspace --benches
 say "instructions"
 if command -v valgrind >/dev/null; then
-    scripts/instructions.sh
+    scripts/instructions.sh || say "instructions are not what they were"
 fi
 "$target/release/figures" "$figures"
 say "done"

@@ -20,7 +20,7 @@ total() {
 }
 
 compiler=$(rustc --version)
-written=$(sed -n 's/^# //p' "$baseline" 2>/dev/null | head -n1)
+written=$(sed -n 's/^# //p' "$baseline" 2>/dev/null | head -n1 || true)
 now=$(mktemp)
 trap 'rm -f "$now"' EXIT
 echo "# $compiler" >"$now"

@@ -222,6 +222,7 @@ impl House {
         if !self.shared.status.alive.load(Ordering::Acquire) {
             return Err(unavailable("the engine is not running"));
         }
+        self.reap();
         let taken = self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
             (taken < SEATS_MAX).then_some(taken + 1)
         });
@@ -247,6 +248,7 @@ impl House {
                 Ok(Guest { session, principal, account, level, after, memory, status })
             }
             Err(reason) => {
+                self.shared.latency.unseated(session);
                 self.taken.fetch_sub(1, Ordering::AcqRel);
                 Err(reason)
             }
@@ -331,6 +333,12 @@ impl House {
             let view = read(&self.shared.view);
             (known(&view, guest.account), view.as_of)
         };
+        // What it is told has waited for the level that it asked for, as what it will hear.
+        let release = &self.shared.release;
+        if guest.level.is_synced() {
+            release.want_synced(position.seq);
+        }
+        self.wait(stop, || (release.reached(guest.level) >= position.seq).then_some(()))?;
         let welcome = Welcome {
             position: Position::new(position.seq.0, position.ordinal),
             session: guest.session.0,
@@ -352,20 +360,22 @@ impl House {
             send_records(connection, Kind::Known, records)?;
         }
         if let Some(after) = guest.after {
-            self.send_missed(connection, guest, after, position)?;
+            self.send_missed(connection, guest, after, position, stop)?;
         }
         let head = Head::new(Kind::Begin, 0);
         let parts = [bytemuck::bytes_of(&head), bytemuck::bytes_of(&welcome.position)];
         Ok(socket::send(connection, &parts, &[])?)
     }
 
-    /// Events of the session's account after `after` and up to `until`, out of the event log.
+    /// Events of the session's account after `after` and up to `until`, out of the event log; of a session without an account those of
+    /// its principal.
     fn send_missed(
         &self,
         connection: &OwnedFd,
         guest: &Guest,
         after: EventPosition,
         until: EventPosition,
+        stop: &AtomicBool,
     ) -> Result<(), Reason> {
         let failed = |error| unavailable(&format!("the event log cannot be read: {error}"));
         let mut cursor = self.shared.log.cursor(after).map_err(failed)?;
@@ -374,10 +384,18 @@ impl House {
             if (EventPosition { seq: record.seq, ordinal: record.ordinal }) > until {
                 break;
             }
-            if guest.account.is_none_or(|account| account == record.account) {
+            let is_own = match guest.account {
+                Some(account) => account == record.account,
+                None => guest.principal == record.principal,
+            };
+            if is_own {
                 records.push(record);
             }
             if records.len() == RECORDS_MAX {
+                // Whoever reads slowly holds up nobody's end but his own.
+                if self.is_over(stop) {
+                    return Err(unavailable("the server is shutting down"));
+                }
                 send_records(connection, Kind::Missed, &records)?;
                 records.clear();
             }
@@ -443,6 +461,7 @@ impl House {
 
     /// The engine gives up the seat, and its memory is freed.
     fn leave(&self, guest: &Guest) {
+        self.shared.latency.unseated(guest.session);
         let mut is_asked = false;
         let until = Instant::now() + PATIENCE;
         while !guest.status.has_left() && Instant::now() < until {
@@ -454,12 +473,12 @@ impl House {
             drop(usher);
             std::thread::sleep(LOOK_SOON);
         }
-        // Its own, or those of others that left as well.
-        loop {
-            let gone = lock(&self.usher).take_gone();
-            if gone.is_none() {
-                return;
-            }
+        self.reap();
+    }
+
+    /// Takes back the seats that the engine has given up: of whoever leaves, and of those for whom it took too long.
+    fn reap(&self) {
+        while lock(&self.usher).take_gone().is_some() {
             self.taken.fetch_sub(1, Ordering::AcqRel);
         }
     }

@@ -103,7 +103,8 @@ fn main() -> Result<()> {
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
-        Err(_) => Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }
 

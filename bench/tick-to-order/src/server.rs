@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server and its folder.
 pub struct Server {
-    child: Child,
+    _running: Running,
     _dir: TempDir,
     /// Where gRPC listens, as a URL.
     pub addr: String,
@@ -40,8 +40,9 @@ impl Server {
         std::fs::write(&config, configuration(&dir))?;
         let mut command = Command::new(program);
         command.arg("run").arg("--config").arg(&config).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().context("cannot start tidegate")?;
-        let out = child.stdout.take().context("it has an output")?;
+        let child = command.stderr(Stdio::inherit()).spawn().context("cannot start tidegate")?;
+        let mut running = Running(child);
+        let out = running.0.stdout.take().context("it has an output")?;
         let (lines, heard) = channel();
         // Reads to the end, so that the server never waits for a reader.
         std::thread::spawn(move || {
@@ -54,15 +55,18 @@ impl Server {
         let addr = grpc.split_whitespace().nth(1).context("no address of gRPC")?.to_owned();
         let feed = feed.split_whitespace().last().and_then(|addr| addr.parse().ok());
         let feed = feed.context("no address of the feed")?;
-        Ok(Self { child, _dir: dir, addr, feed })
+        Ok(Self { _running: running, _dir: dir, addr, feed })
     }
 }
 
-impl Drop for Server {
+/// A process that ends with whoever started it.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
         // Its journal goes with its folder.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -252,6 +252,11 @@ impl Latency {
         seated.push_back(session);
     }
 
+    /// `session` is over.
+    pub fn unseated(&self, session: SessionId) {
+        lock(&self.seated).retain(|seated| *seated != session);
+    }
+
     fn is_seated(&self, session: SessionId) -> bool {
         lock(&self.seated).contains(&session)
     }

@@ -162,6 +162,9 @@ impl<T: Trader<Error = Infallible>> Trading<T> {
 
     fn ask(&mut self, core: &Core) {
         self.hearing.gather(core, &mut self.heard);
+        if self.heard.is_empty() && self.steps > 0 {
+            return;
+        }
         self.steps += 1;
         self.answer.commands.clear();
         self.answer.wake_at = None;

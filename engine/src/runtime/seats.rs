@@ -260,9 +260,7 @@ impl Seats {
             return Some(SeatWork::Picture(InstrumentId(u32::from_le_bytes([a, b, c, d]))));
         }
         // Nothing after it is taken for an order: the session is over.
-        if seat.status.end().is_none() {
-            seat.status.set_end(SeatEnd::Garbage { kind: sent.kind });
-        }
+        seat.status.set_end(SeatEnd::Garbage { kind: sent.kind });
         None
     }
 
