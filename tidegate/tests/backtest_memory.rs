@@ -125,19 +125,20 @@ fn peak(rows: u64) -> u64 {
     most
 }
 
-/// What may be more although nothing grows: pages that are touched late.
+/// What may be more although nothing grows: pages that are touched late, and the orders of the day, 850 bytes each, up to `orders_max`.
 fn check(lengths: &[u64]) {
     let peaks: Vec<_> = lengths.iter().map(|rows| peak(*rows)).collect();
     let first = peaks[0];
     assert!(
-        peaks.iter().all(|peak| *peak < first + first / 10),
+        peaks.iter().all(|peak| *peak < first + first / 7),
         "it grows with the file: {peaks:?}"
     );
 }
 
 #[test]
 fn memory_is_flat_in_the_length_of_the_file() {
-    check(&[100_000, 1_000_000]);
+    // Of the last million events it knows which input each was: the shorter file fills that table.
+    check(&[1_200_000, 3_600_000]);
 }
 
 #[test]
