@@ -15,8 +15,8 @@ use tidegate_engine::runtime::{
     Wait,
 };
 use tidegate_engine::{broadcast, runtime::EVENT_RING_CAPACITY};
-use tidegate_model::command::NewOrder;
 use tidegate_model::command::TimeInForce::{Gtc, Ioc};
+use tidegate_model::command::{Contingency, ControlKind, NewList, NewOrder, Reason, SetControl};
 use tidegate_model::event::{CancelReason, Event};
 use tidegate_model::*;
 
@@ -239,6 +239,87 @@ fn sessions_of_a_process_that_crashed_take_their_orders_along() {
     let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
     let open: Vec<_> = core.oms().open_orders(ACCOUNT).map(|(_, order)| order.order_id.0).collect();
     assert_eq!(open, [2, 5]);
+}
+
+#[test]
+fn what_a_crashed_process_left_half_done_is_ended() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    let resting = |name: &str| new_order(name, Side::Buy, Some(cents(9_999)), 1, Gtc);
+    // Session 5 asked for nothing, a control asks for it.
+    let control = |kind: ControlKind, scope, limit| {
+        Command::SetControl(SetControl {
+            limit,
+            window_ns: 0,
+            hold_ns: 0,
+            scope,
+            count: 0,
+            control: kind.wire(),
+            action: 0,
+            option: 0,
+            off: 0,
+            reason: Reason::new("test").expect("short"),
+        })
+    };
+    bench.command(control(ControlKind::CancelOnDisconnect, Scope::account(ACCOUNT), 0));
+    bench.command_of(SessionId(5), Command::NewOrder(resting("covered")));
+    // Session 6 sent one leg of two.
+    bench.command_of(
+        SessionId(6),
+        Command::NewList(NewList {
+            account: ACCOUNT,
+            list_id: 7,
+            contingency: Contingency::Oco.wire(),
+            leg_count: 2,
+            reserved: [0; 6],
+        }),
+    );
+    let leg = NewOrder { list_id: 7, leg: 1, ..resting("leg") };
+    bench.command_of(SessionId(6), Command::NewOrder(leg));
+    // An order of session 7 waits for a second person.
+    bench.command(control(ControlKind::ApprovalAbove, Scope::account(ACCOUNT), 1));
+    bench.command_of(SessionId(7), Command::NewOrder(resting("waits")));
+    bench.applied(16);
+    bench.taken();
+    bench.crash();
+    let before = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs");
+    let to_close: Vec<_> =
+        before.core.sessions_to_close().iter().map(|(session, _)| session.0).collect();
+    assert_eq!(to_close, [5, 6, 7]);
+
+    let logged = EventPosition { seq: before.core.seq(), ordinal: u32::MAX };
+    let mut again = start(dir.path(), logged);
+    let mut ended: Vec<_> = again
+        .taken()
+        .iter()
+        .filter_map(|record| {
+            let told = match record.event()? {
+                Event::Execution(it) if it.cancel_reason != 0 => "canceled".to_string(),
+                Event::Execution(it) => it.reject().map(|it| it.reason.to_string())?,
+                Event::ListStatus(_) => "list".into(),
+                Event::Proposal(_) => "proposal".into(),
+                _ => return None,
+            };
+            Some((record.session.0, told))
+        })
+        .collect();
+    ended.sort();
+    let ended: Vec<_> = ended.iter().map(|(session, told)| (*session, told.as_str())).collect();
+    assert_eq!(
+        ended,
+        [
+            (5, "canceled"),
+            (6, "list"),
+            (6, "list_incomplete"),
+            (7, "approval_lapsed"),
+            (7, "proposal")
+        ]
+    );
+    again.engine.stop().expect("it stops in order");
+    let core = replay(dir.path(), &mut NoOutput, |_| {}).expect("it replays").expect("inputs").core;
+    assert_eq!(core.sessions_to_close(), []);
+    assert_eq!(core.oms().open_count(), 0);
 }
 
 /// How many records of the journal are gaps, and how many messages they say are lost.

@@ -246,6 +246,11 @@ impl Core {
         }
     }
 
+    /// Who began the lists that are not complete.
+    pub(super) fn incomplete_lists(&self) -> impl Iterator<Item = Requester> {
+        self.assembling.iter().map(|list| list.who)
+    }
+
     /// Every leg is here: all pass the gate, or none is kept.
     fn enter_list<O: Output>(&mut self, list: &Assembling, publisher: &mut Publisher<'_, O>) {
         let hashes = list.legs.map(|leg| self.oms.name_hash(leg.account, &leg.client_order_id));

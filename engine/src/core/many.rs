@@ -6,8 +6,11 @@ use super::output::{Output, Publisher};
 use super::paper::Request;
 use tidegate_model::command::{ControlKind, FLAG_CANCEL_ON_DISCONNECT, MassCancel, TimeInForce};
 use tidegate_model::event::{CancelReason, ExecType};
-use tidegate_model::{AccountId, InstrumentId, Reject, RejectReason, Side, UnixNanos};
+use tidegate_model::{
+    AccountId, InstrumentId, PrincipalId, Reject, RejectReason, SessionId, Side, UnixNanos,
+};
 use tidegate_oms::{AlgorithmEnd, Order, OrderSlot, Requester};
+use tidegate_risk::Parties;
 
 impl Core {
     /// Asks the venue to cancel every open order in scope; how many there were.
@@ -33,7 +36,7 @@ impl Core {
         }))
     }
 
-    /// The session is gone: its orders that asked for it go as well.
+    /// The session is gone: what it did not complete is refused, and its orders that asked for it go as well.
     pub(super) fn session_closed<O: Output>(
         &mut self,
         who: Requester,
@@ -42,11 +45,31 @@ impl Core {
         self.drop_list(who.session, publisher);
         self.withdraw_of_session(who.session, publisher);
         self.cancel_where(AccountId::NONE, CancelReason::Disconnect, publisher, |core, order| {
-            let is_asked = order.flags & FLAG_CANCEL_ON_DISCONNECT != 0;
-            let forced = ControlKind::CancelOnDisconnect;
             order.who.session == who.session
-                && (is_asked || core.risk.has_control(forced, parties_of(order)))
+                && core.ends_with_session(order.flags, parties_of(order))
         });
+    }
+
+    /// Every session that leaves something behind that a [`tidegate_model::Command::SessionClosed`] ends, with whom it acted
+    /// for last, in order of their numbers. For the start after a crash, when nobody is left to say that a session is gone.
+    pub fn sessions_to_close(&self) -> Vec<(SessionId, PrincipalId)> {
+        let open = self.oms.open_orders(AccountId::NONE).map(|(_, order)| order);
+        let open = open.filter(|order| self.ends_with_session(order.flags, parties_of(order)));
+        let mut left: Vec<_> = open
+            .map(|order| order.who)
+            .chain(self.waiting_with_session())
+            .chain(self.incomplete_lists())
+            .map(|who| (who.session, who.principal))
+            .collect();
+        left.sort_unstable();
+        left.dedup_by_key(|(session, _)| *session);
+        left
+    }
+
+    /// True if such an order ends with the session that sent it: it asks for that, or a control does.
+    pub(super) fn ends_with_session(&self, flags: u8, parties: Parties) -> bool {
+        flags & FLAG_CANCEL_ON_DISCONNECT != 0
+            || self.risk.has_control(ControlKind::CancelOnDisconnect, parties)
     }
 
     /// Asks the venue to cancel the open orders that fit, in order of entry; those with a cancel under way are left.

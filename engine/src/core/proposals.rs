@@ -10,8 +10,7 @@ use super::output::{Output, Publisher};
 use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
-    CancelOrder, ControlKind, Decide, Decision, FLAG_CANCEL_ON_DISCONNECT, NewOrder,
-    ORDER_PROPOSAL_LIFE_NS, PROPOSAL_LIFE_NS, ReplaceOrder,
+    CancelOrder, Decide, Decision, NewOrder, ORDER_PROPOSAL_LIFE_NS, PROPOSAL_LIFE_NS, ReplaceOrder,
 };
 use tidegate_model::event::{
     CancelReason, Event, ExecType, Execution, OrdStatus, Proposal, ProposalStatus,
@@ -394,11 +393,17 @@ impl Core {
         publisher: &mut Publisher<'_, O>,
     ) {
         self.withdraw_orders(publisher, |core, one, order| {
-            let is_asked = order.flags & FLAG_CANCEL_ON_DISCONNECT != 0;
-            let forced = ControlKind::CancelOnDisconnect;
-            one.who.session == session
-                && (is_asked || core.risk.has_control(forced, one.parties(order)))
+            one.who.session == session && core.ends_with_session(order.flags, one.parties(order))
         });
+    }
+
+    /// Who sent the orders that wait and that the end of their session withdraws.
+    pub(super) fn waiting_with_session(&self) -> impl Iterator<Item = Requester> {
+        let orders = self.proposals.waiting.iter();
+        let orders = orders.filter_map(|one| one.order().map(|order| (one, order)));
+        orders
+            .filter(|(one, order)| self.ends_with_session(order.flags, one.parties(order)))
+            .map(|(one, _)| one.who)
     }
 
     /// A kill switch: what waits in its scope is withdrawn.

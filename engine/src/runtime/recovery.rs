@@ -12,13 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tidegate_journal::SyncThread;
 use tidegate_journal::writer::Check;
-use tidegate_model::command::{
-    Configure, FLAG_CANCEL_ON_DISCONNECT, ROUTES_MAX, RouteLink, RouteStatus,
-};
+use tidegate_model::command::{Configure, ROUTES_MAX, RouteLink, RouteStatus};
 use tidegate_model::market::MarketEventKind;
-use tidegate_model::{
-    AccountId, Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side, UnixNanos,
-};
+use tidegate_model::{Command, CommandRecord, InstrumentId, MarketEvent, SeqNo, Side, UnixNanos};
 
 /// Lets a snapshot pass with which an engine may begin whose journal goes to input `held`, and its event log to `logged`.
 fn fits(header: &snapshot::Header, held: SeqNo, logged: EventPosition) -> Result<(), String> {
@@ -158,16 +154,9 @@ impl<S: Strategy> Engine<S> {
         self.forget_market(now)
     }
 
-    /// The sessions of the run before are gone with its process: their orders that asked for it go as well.
+    /// The sessions of the run before are gone with its process.
     fn close_sessions(&mut self, now: UnixNanos) -> Result<(), EngineError> {
-        let open = self.core.oms().open_orders(AccountId::NONE).map(|(_, order)| order);
-        let mut gone: Vec<_> = open
-            .filter(|order| order.flags & FLAG_CANCEL_ON_DISCONNECT != 0)
-            .map(|order| (order.who.session, order.who.principal))
-            .collect();
-        gone.sort_unstable();
-        gone.dedup_by_key(|(session, _)| *session);
-        for (session, principal) in gone {
+        for (session, principal) in self.core.sessions_to_close() {
             let mut closed =
                 CommandRecord::new(Command::SessionClosed).from_session(principal, session, 0);
             closed.ts_recv = now;
