@@ -458,6 +458,37 @@ fn picture_of_a_book_is_broadcast_on_request() {
 }
 
 #[test]
+fn pictures_without_end_are_paced() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    bench.applied(10);
+    let pictures = |bench: &mut Bench| {
+        let mut ends = 0;
+        loop {
+            match bench.public.next() {
+                broadcast::Next::Item(update) => {
+                    ends += u128::from(update.kind == PublicKind::PictureEnd.wire());
+                }
+                broadcast::Next::Lapped { .. } => panic!("the ring holds more than that"),
+                broadcast::Next::Empty => return ends,
+            }
+        }
+    };
+    assert_eq!(pictures(&mut bench), 0);
+    let began = Instant::now();
+    let mut told = 0;
+    while began.elapsed() < Duration::from_millis(50) || told == 0 {
+        bench.book_requests.request(INSTRUMENT);
+        told += pictures(&mut bench);
+    }
+    // Two levels and two marks, a microsecond each.
+    let most = began.elapsed().as_micros() / 4 + 1;
+    assert!(told > 1 && told <= most, "{told} pictures, {most} at most");
+    bench.engine.stop().expect("it stops in order");
+}
+
+#[test]
 fn core_that_does_not_exist_is_named() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (_feed, feed) = runtime::feed_ring();

@@ -264,11 +264,13 @@ impl Core {
         u32::try_from(id).ok().map(InstrumentId)
     }
 
-    /// Tells the whole book of one instrument: `Clear`, its levels from the best, `PictureEnd`.
-    pub fn publish_picture<O: Output>(&self, instrument: InstrumentId, out: &mut O) {
+    /// Tells the whole book of one instrument: `Clear`, its levels from the best, `PictureEnd`; of how many levels. Nothing of an
+    /// instrument that is not listed.
+    pub fn publish_picture<O: Output>(&self, instrument: InstrumentId, out: &mut O) -> usize {
         if self.listing.get(instrument).is_none() {
-            return;
+            return 0;
         }
+        let mut count = 0;
         let mut publisher = Publisher::new(out, self.seq, self.now, self.now, None);
         let mark = |kind: PublicKind| PublicUpdate {
             kind: kind.wire(),
@@ -283,9 +285,11 @@ impl Core {
             for (price, qty, orders) in levels.into_iter().flatten().take(PICTURE_LEVELS_MAX) {
                 let level = Level { price, qty, orders };
                 publisher.public(level_update(instrument, side, level));
+                count += 1;
             }
             for level in self.books.levels(instrument, side).take(PICTURE_LEVELS_MAX) {
                 publisher.public(level_update(instrument, side, level));
+                count += 1;
             }
         }
         let told = market.map(|market| self.internal.last_indicative(market));
@@ -295,6 +299,7 @@ impl Core {
             }
         }
         publisher.public(mark(PublicKind::PictureEnd));
+        count
     }
 
     /// What an order is measured against: the last trade, else the middle of the best bid and offer. In a market of the house

@@ -12,11 +12,11 @@ use crate::core::{Core, Input};
 use rtrb::Consumer;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{Checkpoint, SyncThread, Syncer, Watermark};
 use tidegate_model::{
-    Command, CommandRecord, InstrumentId, MarketEvent, PrincipalId, SeqNo, SessionId, StateHash,
-    UnixNanos,
+    Command, CommandRecord, MarketEvent, PrincipalId, SeqNo, SessionId, StateHash, UnixNanos,
 };
 
 /// The state machine, its journal and its outputs: the four steps of one input.
@@ -32,6 +32,31 @@ pub struct Engine<S> {
     /// Inputs that were replayed at the start.
     pub(super) recovered: u64,
     pub(super) turns: u32,
+    pub(super) pictures: Pictures,
+}
+
+/// Paces whole pictures of books, so that whoever asks for them without end neither keeps the engine from its work nor
+/// floods who listens: after one of `n` levels none is told for [`PICTURE_REST`] each.
+#[derive(Debug, Default)]
+pub(super) struct Pictures {
+    last: UnixNanos,
+    rest: Duration,
+}
+
+/// What a level of a picture costs the pictures after it: a million levels a second are told at most, a few percent of the engine's
+/// time.
+const PICTURE_REST: Duration = Duration::from_micros(1);
+
+impl Pictures {
+    /// True if one may be told. A clock that is set back ends a rest.
+    fn may_tell(&self, now: UnixNanos) -> bool {
+        u128::from(now.0.wrapping_sub(self.last.0)) >= self.rest.as_nanos()
+    }
+
+    fn told(&mut self, levels: usize, now: UnixNanos) {
+        // The marks around the levels are told as well.
+        *self = Self { last: now, rest: PICTURE_REST * (levels as u32 + 2) };
+    }
 }
 
 impl<S: Strategy> Engine<S> {
@@ -63,8 +88,8 @@ impl<S: Strategy> Engine<S> {
             self.market(&event)?;
             taken += 1;
         }
-        if let Some(instrument) = inputs.book_requests.take_next() {
-            self.publish_picture(instrument);
+        if inputs.book_requests.has_any() {
+            self.publish_picture(&inputs.book_requests, now());
         }
         let due = self.next_due();
         self.turns = self.turns.wrapping_add(1);
@@ -310,8 +335,13 @@ impl<S: Strategy> Engine<S> {
         Ok(hash)
     }
 
-    fn publish_picture(&mut self, instrument: InstrumentId) {
-        self.core.publish_picture(instrument, &mut self.publishing);
+    fn publish_picture(&mut self, wanted: &BookRequests, now: UnixNanos) {
+        if self.pictures.may_tell(now)
+            && let Some(instrument) = wanted.take_next()
+        {
+            let levels = self.core.publish_picture(instrument, &mut self.publishing);
+            self.pictures.told(levels, now);
+        }
     }
 
     pub(super) fn tell(&self) {

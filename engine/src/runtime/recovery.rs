@@ -134,6 +134,7 @@ impl<S: Strategy> Engine<S> {
             checkpoint_every,
             recovered,
             turns,
+            pictures: Default::default(),
         })
     }
 

@@ -140,8 +140,14 @@ impl BookRequests {
         }
     }
 
+    /// True if one may be wanted.
+    #[inline]
+    pub(super) fn has_any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
     pub(super) fn take_next(&self) -> Option<InstrumentId> {
-        if !self.any.load(Ordering::Relaxed) || !self.any.swap(false, Ordering::Acquire) {
+        if !self.any.swap(false, Ordering::Acquire) {
             return None;
         }
         let at = self.bits.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
