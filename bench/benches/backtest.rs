@@ -12,8 +12,9 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::convert::Infallible;
 use std::hint::black_box;
 use tidegate_bench::{desk, levels};
-use tidegate_engine::backtest::{Answer, Backtest, Config, Heard, Step, Trader, Watch};
+use tidegate_engine::backtest::{Backtest, Config};
 use tidegate_engine::core::Core;
+use tidegate_engine::trader::{Answer, Heard, Step, Trader, Watch};
 use tidegate_model::command::{
     CancelOrder, Configure, FillModelKind, LatencyLeg, LatencyModel, NewOrder, OrderType,
     SetFillModel, SetLatency, TimeInForce,

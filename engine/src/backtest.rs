@@ -15,8 +15,7 @@
 use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::runtime::CHECKPOINT_EVERY;
-use crate::trader::Hearing;
-pub use crate::trader::{Answer, COMMANDS_PER_STEP_MAX, Heard, Quote, Step, Trader, Watch};
+use crate::trader::{Answer, Heard, Hearing, Step, Trader, Watch};
 use tidegate_journal::frame::{KIND_COMMAND, KIND_MARKET_EVENT};
 use tidegate_journal::{JournalError, Writer};
 use tidegate_model::command::{CommandKind, Configure, MassCancel};
@@ -373,10 +372,8 @@ impl<T: Trader<Error: core::fmt::Display>, O: Observer> Backtest<T, O> {
             return Err(BacktestError::Standstill { now: self.now });
         }
         self.look_at = UnixNanos(self.now.0.saturating_add(self.interval_ns));
-        self.answer.commands.clear();
-        self.answer.wake_at = None;
         let step = Step { number: self.steps, now: self.now, heard: &self.heard };
-        let done = self.trader.step(&self.core, &step, &mut self.answer);
+        let done = self.answer.ask(&mut self.trader, &self.core, &step);
         done.map_err(BacktestError::Trader)?;
         self.wake_at = self.answer.wake_at;
         for at in 0..self.answer.commands.len() {

@@ -1,6 +1,5 @@
 //! Replay: a journal's inputs through a fresh state machine, with every recorded state hash compared.
 
-use crate::book::FETCHED;
 use crate::core::output::Output;
 use crate::core::{Core, Input};
 use crate::snapshot::{Header, Loaded, SnapshotError, newest};
@@ -219,11 +218,10 @@ impl Replayed {
         out: &mut O,
     ) -> Result<(), ReplayError> {
         for (at, (seq, recorded)) in batch.iter().enumerate() {
-            for (distance, what) in FETCHED {
-                if let Some((_, Recorded::Market(event))) = batch.get(at + distance) {
-                    self.core.fetch(event, what);
-                }
-            }
+            self.core.fetch_ahead(|distance| match batch.get(at + distance) {
+                Some((_, Recorded::Market(event))) => Some(event),
+                _ => None,
+            });
             self.apply(*seq, recorded, out)?;
         }
         Ok(())

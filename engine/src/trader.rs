@@ -67,6 +67,19 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Asks `trader` anew, forgetting what it answered before.
+    #[inline]
+    pub(crate) fn ask<T: Trader>(
+        &mut self,
+        trader: &mut T,
+        core: &Core,
+        step: &Step<'_>,
+    ) -> Result<(), T::Error> {
+        self.commands.clear();
+        self.wake_at = None;
+        trader.step(core, step, self)
+    }
+
     /// Sends `command` as the trader's request `request_id`, which events will carry.
     ///
     /// # Errors

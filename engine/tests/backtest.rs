@@ -5,12 +5,10 @@ mod support;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use support::{ACCOUNT, add, cents, configure, definition, execute, new_order, setup_commands};
-use tidegate_engine::backtest::{
-    Answer, Backtest, BacktestError, COMMANDS_PER_STEP_MAX, Config, Finished, Heard, Step, Trader,
-    Watch,
-};
+use tidegate_engine::backtest::{Backtest, BacktestError, Config, Finished};
 use tidegate_engine::core::{Core, NoOutput};
 use tidegate_engine::replay::replay;
+use tidegate_engine::trader::{Answer, COMMANDS_PER_STEP_MAX, Heard, Step, Trader, Watch};
 use tidegate_model::command::{CancelOrder, OpenAccount, TimeInForce};
 use tidegate_model::event::{Event, ExecType};
 use tidegate_model::ids::Code;

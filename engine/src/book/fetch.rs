@@ -10,7 +10,7 @@ use tidegate_model::{InstrumentId, MarketEvent, Side, ahead};
 
 /// How far ahead an event is: each step needs what the one before it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ahead {
+pub(crate) enum Ahead {
     /// Where the order stands in the index.
     Index,
     /// The order, or the level that it will join.
@@ -20,7 +20,7 @@ pub enum Ahead {
 }
 
 /// What is fetched how many events ahead, by whoever knows so many.
-pub const FETCHED: [(usize, Ahead); 3] =
+pub(crate) const FETCHED: [(usize, Ahead); 3] =
     [(24, Ahead::Index), (16, Ahead::Order), (8, Ahead::Neighbours)];
 
 impl Books {
@@ -30,7 +30,7 @@ impl Books {
     /// of the two is asked for as well. That is slot 0 and the level of price 0, which are at hand. A feed tells either levels or orders,
     /// so that branch is never in doubt.
     #[inline]
-    pub fn fetch(&self, instrument: InstrumentId, event: &MarketEvent, what: Ahead) {
+    pub(crate) fn fetch(&self, instrument: InstrumentId, event: &MarketEvent, what: Ahead) {
         let Some(book) = self.books.get(instrument.index()) else { return };
         if event.kind == MarketEventKind::Level.wire() {
             let levels = event.side().and_then(|side| book.levels(side));

@@ -30,7 +30,9 @@ mod side;
 mod tests;
 
 pub use books::Books;
-pub use fetch::{Ahead, FETCHED};
+#[cfg(test)]
+use fetch::Ahead;
+pub(crate) use fetch::FETCHED;
 pub use naive::NaiveBooks;
 pub use query::{Levels, OrdersAt};
 

@@ -5,7 +5,7 @@ use super::internal::indicative_updates;
 use super::orders::Traded;
 use super::output::{Output, Publisher};
 use super::paper::{Depth, FillCause, Market, PaperVenue, Place, is_better};
-use crate::book::{Ahead, BookError, BookObserver, BookOrder, Cause, Level, Slot};
+use crate::book::{BookError, BookObserver, BookOrder, Cause, FETCHED, Level, Slot};
 use crate::matching::Indicative;
 use tidegate_model::market::{
     FLAG_FILLS_FOLLOW, FLAG_NON_PRINTABLE, MarketEventKind, STATUS_MASK, TradingStatus,
@@ -15,11 +15,16 @@ use tidegate_model::{
 };
 
 impl Core {
-    /// Begins to fetch what [`Core::apply`] of an event that is still to come will look at. Changes nothing.
+    /// Begins to fetch what [`Core::apply`] of events that are still to come will look at; `ahead(n)` is the `n`th after the next one, if
+    /// that is a market event and known. Changes nothing.
     #[inline]
-    pub fn fetch(&self, event: &MarketEvent, what: Ahead) {
-        if let Some(instrument) = self.listing.by_channel(event.channel_id) {
-            self.books.fetch(instrument, event, what);
+    pub fn fetch_ahead<'a>(&self, ahead: impl Fn(usize) -> Option<&'a MarketEvent>) {
+        for (distance, what) in FETCHED {
+            if let Some(event) = ahead(distance)
+                && let Some(instrument) = self.listing.by_channel(event.channel_id)
+            {
+                self.books.fetch(instrument, event, what);
+            }
         }
     }
 

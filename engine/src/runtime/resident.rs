@@ -166,11 +166,9 @@ impl<T: Trader<Error = Infallible>> Trading<T> {
             return;
         }
         self.steps += 1;
-        self.answer.commands.clear();
-        self.answer.wake_at = None;
         self.sent = 0;
         let step = Step { number: self.steps, now: core.now(), heard: &self.heard };
-        match self.trader.step(core, &step, &mut self.answer) {
+        match self.answer.ask(&mut self.trader, core, &step) {
             Ok(()) => {}
             Err(never) => match never {},
         }

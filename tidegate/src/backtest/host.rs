@@ -3,8 +3,8 @@
 use crate::in_process::InProcess;
 use tidegate_client::strategy::Strategy;
 use tidegate_edge::{LockStep, LockStepError};
-use tidegate_engine::backtest::{Answer, Step, Trader};
 use tidegate_engine::core::Core;
+use tidegate_engine::trader::{Answer, Step, Trader};
 
 /// A strategy here, or in another process.
 pub enum Host {

@@ -1,7 +1,7 @@
 //! `tidegate backtest`, behind its command line: a file through the engine, with a strategy in lock-step.
 //!
-//! [`reading`] reads it, [`play`] drives it, [`host`] is the strategy's side, [`recorder`] watches, [`statistics`] and [`report`] say what came of
-//! it. The engine's part is `engine/src/backtest.rs`.
+//! [`reading`] reads it, [`play`] drives it, [`host`] is the strategy's side, [`recorder`] watches, [`statistics`] and
+//! [`report`] say what came of it. The engine's part is `engine/src/backtest.rs`.
 
 pub mod fills;
 pub mod host;

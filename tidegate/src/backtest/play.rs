@@ -9,9 +9,9 @@ use crate::paper::Model;
 use crate::time_text::{NANOS_PER_DAY, moment_text};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Serialize;
-use tidegate_engine::backtest::{self, Backtest, Finished, Watch};
-use tidegate_engine::book::FETCHED;
+use tidegate_engine::backtest::{self, Backtest, Finished};
 use tidegate_engine::core::CHANNELS_MAX;
+use tidegate_engine::trader::Watch;
 use tidegate_model::command::{Configure, OpenAccount, Transfer};
 use tidegate_model::instrument::format_money;
 use tidegate_model::market::MarketEventKind;
@@ -292,11 +292,7 @@ impl<'a> Play<'a> {
     /// end, and nothing more is to be played.
     pub fn events(&mut self, events: &[MarketEvent]) -> Result<usize> {
         for (at, event) in events.iter().enumerate() {
-            for (distance, what) in FETCHED {
-                if let Some(ahead) = events.get(at + distance) {
-                    self.backtest.core().fetch(ahead, what);
-                }
-            }
+            self.backtest.core().fetch_ahead(|distance| events.get(at + distance));
             if !self.event(event)? {
                 return Ok(at);
             }

@@ -22,8 +22,8 @@ pub struct Batch {
     ends: Vec<usize>,
     /// Messages of the file before these.
     before: u64,
-    /// Behind the events the file ends, or cannot be read any further.
-    pub end: Option<Result<(), Error>>,
+    /// Why the file cannot be read any further, behind the events.
+    pub error: Option<Error>,
 }
 
 impl Batch {
@@ -74,18 +74,15 @@ fn read(source: &mut Source, empty: &Receiver<Batch>, full: &SyncSender<Batch>) 
         events.clear();
         ends.clear();
         let before = source.messages();
-        let end = loop {
+        let (mut error, mut is_end) = (None, false);
+        while ends.len() < MESSAGES && !is_end {
             match source.read_message(|event| events.push(event)) {
                 Ok(true) => ends.push(events.len()),
-                Ok(false) => break Some(Ok(())),
-                Err(error) => break Some(Err(error)),
+                Ok(false) => is_end = true,
+                Err(reason) => (error, is_end) = (Some(reason), true),
             }
-            if ends.len() == MESSAGES {
-                break None;
-            }
-        };
-        let is_end = end.is_some();
-        if full.send(Batch { events, ends, before, end }).is_err() || is_end {
+        }
+        if full.send(Batch { events, ends, before, error }).is_err() || is_end {
             return;
         }
     }

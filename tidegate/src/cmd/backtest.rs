@@ -291,7 +291,7 @@ fn watched(
             if played < batch.events.len() {
                 break;
             }
-            if let Some(Err(error)) = batch.end {
+            if let Some(error) = batch.error {
                 return Err(error).with_context(|| format!("reading {shown}"));
             }
             play.breathe();
