@@ -141,8 +141,8 @@ impl System {
         if lost > 0 {
             tracing::warn!(
                 events = lost,
-                "the machine lost power before its disk had the last inputs; their events are set aside in events/cut, and clients that saw \
-                 them were told at the process level"
+                "the machine lost power before its disk had the last inputs; their events are set aside in events/cut, \
+                 and clients that saw them were told at the process level"
             );
         }
         let (event_ring, events_in) =
@@ -355,8 +355,8 @@ impl System {
         self.engine.is_finished()
     }
 
-    /// Stops: the strategy inside ends, orders are canceled, clients are let go, the journal is sealed. The feed has ended before. Where nothing is
-    /// released any more, it waits for each of the first and the last for ten seconds at most.
+    /// Stops: the strategy inside ends, orders are canceled, clients are let go, the journal is sealed. The feed has ended
+    /// before. Where nothing is released any more, it waits for each of the first and the last for ten seconds at most.
     ///
     /// # Errors
     /// What went wrong on the way, and what was never released: it is told after the next start.

@@ -30,26 +30,7 @@ impl Feed {
         let (packet, body, messages) = (Vec::new(), Vec::new(), Vec::new());
         let mut feed = Self { socket, session, next: 1, packet, body, messages };
         let header = feed.header();
-        feed.messages.push(
-            StockDirectory {
-                header,
-                stock: STOCK,
-                market_category: b'Q',
-                financial_status: b'N',
-                round_lot_size: 100,
-                round_lots_only: b'N',
-                issue_classification: b'C',
-                issue_sub_type: *b"Z ",
-                authenticity: b'P',
-                short_sale_threshold: b'N',
-                ipo_flag: b' ',
-                luld_tier: b'1',
-                etp_flag: b'N',
-                etp_leverage: 0,
-                inverse: b'N',
-            }
-            .into(),
-        );
+        feed.messages.push(StockDirectory::share(header, STOCK).into());
         feed.add(1, b'B', 1_000, 500);
         feed.add(2, b'S', 1_002, 500);
         feed.send()?;

@@ -157,25 +157,21 @@ pub fn stage_ring() -> (Producer<Trace>, Consumer<Trace>) {
     (traces, out)
 }
 
-/// Whether requests of this kind are followed from the beginning.
-const fn is_followed(kind: u8) -> Option<CommandKind> {
-    const KINDS: [CommandKind; 7] = [
-        CommandKind::NewOrder,
-        CommandKind::CancelOrder,
-        CommandKind::ReplaceOrder,
-        CommandKind::MassCancel,
-        CommandKind::NewList,
-        CommandKind::NewAlgorithm,
-        CommandKind::Flatten,
-    ];
-    let mut at = 0;
-    while at < KINDS.len() {
-        if KINDS[at].wire() == kind {
-            return Some(KINDS[at]);
-        }
-        at += 1;
+/// The kind of a request that is followed from the beginning.
+const fn followed(kind: u8) -> Option<CommandKind> {
+    use CommandKind as K;
+    match K::from_wire(kind) {
+        Some(
+            kind @ (K::NewOrder
+            | K::CancelOrder
+            | K::ReplaceOrder
+            | K::MassCancel
+            | K::NewList
+            | K::NewAlgorithm
+            | K::Flatten),
+        ) => Some(kind),
+        _ => None,
     }
-    None
 }
 
 /// Why an in-process strategy sent what it sent: when the market event behind it came to which stages.
@@ -223,7 +219,7 @@ impl Probe {
     #[inline]
     pub fn begin_command(&mut self, seq: SeqNo, command: &CommandRecord) {
         self.market_received = 0;
-        let Some(kind) = is_followed(command.kind) else { return };
+        let Some(kind) = followed(command.kind) else { return };
         let (session, request_id) = (command.session, command.request_id);
         let followed = Followed::Request(kind);
         let mut trace = Trace { followed, seq, session, request_id, ..Trace::default() };

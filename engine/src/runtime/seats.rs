@@ -24,23 +24,19 @@ pub const EVENTS_CAPACITY: usize = 4_096;
 
 /// Whether a session may send this kind of command: orders, and nothing that administers.
 const fn is_for_sessions(kind: u8) -> bool {
-    const OF_SESSIONS: [CommandKind; 7] = [
-        CommandKind::NewOrder,
-        CommandKind::CancelOrder,
-        CommandKind::ReplaceOrder,
-        CommandKind::MassCancel,
-        CommandKind::NewList,
-        CommandKind::NewAlgorithm,
-        CommandKind::CheckOrder,
-    ];
-    let mut at = 0;
-    while at < OF_SESSIONS.len() {
-        if OF_SESSIONS[at].wire() == kind {
-            return true;
-        }
-        at += 1;
-    }
-    false
+    use CommandKind as K;
+    matches!(
+        K::from_wire(kind),
+        Some(
+            K::NewOrder
+                | K::CancelOrder
+                | K::ReplaceOrder
+                | K::MassCancel
+                | K::NewList
+                | K::NewAlgorithm
+                | K::CheckOrder
+        )
+    )
 }
 
 /// Why a session is over.

@@ -458,3 +458,26 @@ messages! {
         upper_collar: u32 = 44..48,
     }
 }
+
+impl StockDirectory {
+    /// An ordinary share on the Nasdaq Global Select Market, round lots of 100, in tier 1 of limit up-limit down.
+    pub fn share(header: Header, stock: [u8; 8]) -> Self {
+        Self {
+            header,
+            stock,
+            market_category: b'Q',
+            financial_status: b'N',
+            round_lot_size: 100,
+            round_lots_only: b'N',
+            issue_classification: b'C',
+            issue_sub_type: *b"Z ",
+            authenticity: b'P',
+            short_sale_threshold: b'N',
+            ipo_flag: b'N',
+            luld_tier: b'1',
+            etp_flag: b'N',
+            etp_leverage: 0,
+            inverse: b'N',
+        }
+    }
+}

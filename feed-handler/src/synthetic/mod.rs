@@ -302,23 +302,7 @@ impl Session {
     fn directory(&mut self, at: usize) {
         let flow = &self.flows[at];
         let (header, stock) = (flow.header(self.now_ns), flow.stock);
-        let directory = StockDirectory {
-            header,
-            stock,
-            market_category: b'Q',
-            financial_status: b'N',
-            round_lot_size: 100,
-            round_lots_only: b'N',
-            issue_classification: b'C',
-            issue_sub_type: *b"Z ",
-            authenticity: b'P',
-            short_sale_threshold: b'N',
-            ipo_flag: b'N',
-            luld_tier: b'1',
-            etp_flag: b'N',
-            etp_leverage: 0,
-            inverse: b'N',
-        };
+        let directory = StockDirectory::share(header, stock);
         self.pending.push_back(directory.into());
         self.pending.push_back(RegShoRestriction { header, stock, action: b'0' }.into());
         self.trading_action(at, b'T', *b"    ");

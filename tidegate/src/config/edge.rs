@@ -113,10 +113,6 @@ impl Token {
     /// Its principal as the engine takes it.
     pub fn set_principal(&self) -> SetPrincipal {
         let may = |is_given: bool, permission: u8| if is_given { permission } else { 0 };
-        let mut name = [0; 24];
-        // What does not fit, or is no printable ASCII, is not needed to know who it is: the number says that.
-        let bytes = self.name.bytes().map(|b| if (b' '..=b'~').contains(&b) { b } else { b'?' });
-        name.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
         SetPrincipal {
             principal: self.principal(),
             account: self.account.map_or(AccountId::NONE, |id| AccountId(id.get() as u32)),
@@ -126,7 +122,7 @@ impl Token {
                 | may(self.may_control, MAY_CONTROL)
                 | may(self.may_estimate, MAY_ESTIMATE),
             reserved: [0; 4],
-            name,
+            name: wire_name(&self.name),
         }
     }
 
@@ -144,6 +140,15 @@ impl Token {
         }
         Ok(())
     }
+}
+
+/// A principal's name as records hold it. What does not fit, or is no printable ASCII, is not needed to know who it is: the number
+/// says that.
+pub(super) fn wire_name(name: &str) -> [u8; 24] {
+    let mut wire = [0; 24];
+    let bytes = name.bytes().map(|b| if (b' '..=b'~').contains(&b) { b } else { b'?' });
+    wire.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+    wire
 }
 
 /// Refuses tokens that do not agree about who a principal is.

@@ -1,7 +1,7 @@
 //! `[strategy]`
 
 use super::Config;
-use super::edge::{Account, Principal};
+use super::edge::{Account, Principal, wire_name};
 use super::risk::symbols;
 use super::values::Within;
 use anyhow::{Context, Result};
@@ -75,8 +75,6 @@ impl StrategyEntry {
 
     /// Its principal as the engine takes it, where no token says who that is: a program that trades for one account.
     pub fn set_principal(&self, account: AccountId) -> SetPrincipal {
-        let mut name = [0; 24];
-        name.iter_mut().zip(self.name.bytes()).for_each(|(place, byte)| *place = byte);
         SetPrincipal {
             principal: self.principal(),
             account,
@@ -84,7 +82,7 @@ impl StrategyEntry {
             role: Role::Strategy.wire(),
             permissions: MAY_TRADE,
             reserved: [0; 4],
-            name,
+            name: wire_name(&self.name),
         }
     }
 

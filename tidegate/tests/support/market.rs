@@ -29,23 +29,7 @@ impl Market {
         let socket = UdpSocket::bind(("0.0.0.0", 0)).expect("a socket");
         let mut market = Self { socket, to, next: 1 };
         let header = market.header();
-        market.send(StockDirectory {
-            header,
-            stock: STOCK,
-            market_category: b'Q',
-            financial_status: b'N',
-            round_lot_size: 100,
-            round_lots_only: b'N',
-            issue_classification: b'C',
-            issue_sub_type: *b"Z ",
-            authenticity: b'P',
-            short_sale_threshold: b'N',
-            ipo_flag: b' ',
-            luld_tier: b'1',
-            etp_flag: b'N',
-            etp_leverage: 0,
-            inverse: b'N',
-        });
+        market.send(StockDirectory::share(header, STOCK));
         market
     }
 
