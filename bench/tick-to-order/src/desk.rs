@@ -9,7 +9,7 @@ use tidegate_bench::desk;
 use tidegate_engine::broadcast;
 use tidegate_engine::core::Core;
 use tidegate_engine::event_log::EventPosition;
-use tidegate_engine::lane::lane;
+use tidegate_engine::lane::{CommandLane, lane};
 use tidegate_engine::runtime::seats::{self, Usher};
 use tidegate_engine::runtime::{
     self, BookRequests, Engine, EngineConfig, EngineStatus, Inputs, Orders, Outputs, Strategy,
@@ -89,16 +89,51 @@ pub fn config(dir: &TempDir) -> EngineConfig {
     }
 }
 
-/// An engine, what goes in and what comes out, all on one thread.
-pub struct Driven<S> {
-    pub engine: Engine<S>,
-    pub inputs: Inputs,
+/// What is outside an engine: the other ends of what goes in and of what comes out.
+pub struct Ends {
     pub feed: Producer<MarketEvent>,
     pub events: Receiver<EventRecord>,
     pub public: broadcast::Reader,
+    pub traces: Consumer<Trace>,
     pub usher: Usher,
-    pub market: Market,
-    stages: Consumer<Trace>,
+    operator: CommandLane,
+}
+
+impl Ends {
+    /// Both sides of everything.
+    pub fn new() -> Result<(Self, Inputs, Outputs)> {
+        let (feed, feed_in) = runtime::feed_ring();
+        let (events_out, events) = runtime::event_ring()?;
+        let (stages, traces) = runtime::stage_ring();
+        let (public_out, public) = broadcast::channel(Arc::default())?;
+        let (usher, seats) = seats::seats();
+        let (operator, operator_in) = lane();
+        let book_requests = Arc::new(BookRequests::default());
+        let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
+        let routes = Vec::new();
+        let outputs = Outputs { events: events_out, public: public_out, stages, routes, seats };
+        Ok((Self { feed, events, public, traces, usher, operator }, inputs, outputs))
+    }
+
+    /// Sends what opens the market and lets the account trade.
+    pub fn open_market(&mut self) -> Market {
+        let (market, opening) = Market::begin();
+        for event in opening {
+            self.feed.push(event).expect("it is empty");
+        }
+        for command in desk::set_up() {
+            self.operator.try_send(command).expect("it is empty");
+        }
+        market
+    }
+}
+
+/// An engine and all that is outside it, on one thread.
+pub struct Driven<S> {
+    engine: Engine<S>,
+    inputs: Inputs,
+    pub ends: Ends,
+    market: Market,
     _dir: TempDir,
 }
 
@@ -106,33 +141,12 @@ impl<S: Strategy> Driven<S> {
     /// An engine in which the market is open and the account may trade.
     pub fn start(strategy: S) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (mut feed, feed_in) = runtime::feed_ring();
-        let (events_out, events) = runtime::event_ring()?;
-        let (stages_out, stages) = runtime::stage_ring();
-        let (public_out, public) = broadcast::channel(Arc::default())?;
-        let (usher, seats) = seats::seats();
-        let (mut operator, operator_in) = lane();
-        let book_requests = Arc::new(BookRequests::default());
-        let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
-        let outputs = Outputs {
-            events: events_out,
-            public: public_out,
-            stages: stages_out,
-            routes: Vec::new(),
-            seats,
-        };
+        let (mut ends, inputs, outputs) = Ends::new()?;
         let status = Arc::<EngineStatus>::default();
         let config = config(&dir);
         let engine = Engine::recover(&config, outputs, EventPosition::default(), strategy, status)?;
-        let (market, opening) = Market::begin();
-        for event in opening {
-            feed.push(event).expect("it is empty");
-        }
-        for command in desk::set_up() {
-            operator.try_send(command).expect("it is empty");
-        }
-        let mut driven =
-            Self { engine, inputs, feed, events, public, usher, market, stages, _dir: dir };
+        let market = ends.open_market();
+        let mut driven = Self { engine, inputs, ends, market, _dir: dir };
         while driven.turn()? > 0 {}
         driven.drain();
         tidegate_engine::memory::populate()?;
@@ -148,14 +162,14 @@ impl<S: Strategy> Driven<S> {
     /// Takes away what an event log and a collector would.
     #[inline]
     pub fn drain(&mut self) {
-        while self.events.pop().is_some() {}
-        while self.stages.pop().is_ok() {}
+        while self.ends.events.pop().is_some() {}
+        while self.ends.traces.pop().is_ok() {}
     }
 
     /// Offers the next event.
     #[inline]
     pub fn offer(&mut self) {
         let event = MarketEvent { ts_recv: UnixNanos(1), ..self.market.next() };
-        self.feed.push(event).expect("the turn before took what was there");
+        self.ends.feed.push(event).expect("the turn before took what was there");
     }
 }

@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use core_affinity::CoreId;
 use grpc::{Pace, Whom};
 use open_loop::{Figures, Load};
+use rustix::process::Signal;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -203,6 +204,10 @@ struct Row {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if args.role.is_some() {
+        // Nobody else would end it: it spins.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
     match args.role {
         Some(Role::Strategy { door, core }) => return shared_memory::strategy(&door, core),
         Some(Role::Echo { door, core }) => return round_trip::echo(&door, core),

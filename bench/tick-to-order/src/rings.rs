@@ -1,31 +1,22 @@
 //! Two threads: one sends events and takes what comes back, on the other the engine spins, with a strategy inside or without one.
 
 use crate::Cores;
-use crate::desk::{Market, config, is_at_venue};
+use crate::desk::{Ends, Market, config, is_at_venue};
 use crate::open_loop::{Figures, Load, Stamps};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
-use rtrb::{Consumer, Producer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_bench::desk::{self, Taker};
-use tidegate_engine::broadcast;
 use tidegate_engine::event_log::EventPosition;
-use tidegate_engine::lane::lane;
-use tidegate_engine::runtime::{
-    self, BookRequests, EngineConfig, EngineHandle, Inputs, Outputs, Strategy, Trace,
-};
-use tidegate_model::{EventRecord, MarketEvent};
-use tidegate_ring::queue::Receiver;
+use tidegate_engine::runtime::{self, EngineConfig, EngineHandle, Strategy};
 
 /// An engine that spins on its core, seen from the other one.
 struct Spinning {
     engine: EngineHandle,
-    feed: Producer<MarketEvent>,
-    events: Receiver<EventRecord>,
-    samples: Consumer<Trace>,
+    ends: Ends,
     market: Market,
     _dir: TempDir,
 }
@@ -34,37 +25,18 @@ impl Spinning {
     /// An engine in which the market is open and the account may trade. This thread moves to the other core.
     fn start<S: Strategy + 'static>(strategy: S, cores: Cores) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (mut feed, feed_in) = runtime::feed_ring();
-        let (events_out, events) = runtime::event_ring()?;
-        let (stages, samples) = runtime::stage_ring();
-        let (public, _public) = broadcast::channel(Arc::default())?;
-        let (mut operator, operator_in) = lane();
+        let (mut ends, inputs, outputs) = Ends::new()?;
         let config = EngineConfig { pin_core: Some(cores.engine.id), ..config(&dir) };
-        let book_requests = Arc::new(BookRequests::default());
-        let inputs = Inputs { feed: feed_in, lanes: vec![operator_in], book_requests };
-        let outputs = Outputs {
-            events: events_out,
-            public,
-            stages,
-            routes: Vec::new(),
-            seats: Default::default(),
-        };
         let engine = runtime::start(config, inputs, outputs, EventPosition::default(), strategy)?;
         core_affinity::set_for_current(cores.other);
         while !engine.status.alive.load(Ordering::Acquire) {
             ensure!(!engine.is_finished(), "the engine has stopped");
             std::thread::yield_now();
         }
-        let (market, opening) = Market::begin();
-        for event in opening {
-            feed.push(event).expect("it is empty");
-        }
-        for command in desk::set_up() {
-            operator.try_send(command).expect("it is empty");
-        }
+        let market = ends.open_market();
         tidegate_engine::memory::populate()?;
         std::thread::sleep(Duration::from_millis(50));
-        Ok(Self { engine, feed, events, samples, market, _dir: dir })
+        Ok(Self { engine, ends, market, _dir: dir })
     }
 
     fn check(&self) -> Result<()> {
@@ -80,7 +52,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
     stamps.restart();
     let mut sent = 0;
     while stamps.answered() < load.total {
-        let Spinning { feed, events, samples, market, .. } = &mut spinning;
+        let Spinning { ends: Ends { feed, events, traces, .. }, market, .. } = &mut spinning;
         if sent < load.total && stamps.now() >= stamps.due(sent) && !feed.is_full() {
             feed.push(market.next()).expect("there is room");
             sent += 1;
@@ -90,7 +62,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
                 stamps.stamp();
             }
         }
-        while samples.pop().is_ok() {}
+        while traces.pop().is_ok() {}
         spinning.check()?;
     }
     let figures = stamps.figures();
@@ -107,11 +79,11 @@ pub fn ingest(events: u64, cores: Cores) -> Result<Figures> {
     let began = Instant::now();
     for _ in 0..events {
         let event = spinning.market.next();
-        while spinning.feed.is_full() {
+        while spinning.ends.feed.is_full() {
             spinning.check()?;
             std::hint::spin_loop();
         }
-        spinning.feed.push(event).expect("there is room");
+        spinning.ends.feed.push(event).expect("there is room");
     }
     while taken() - before < events {
         spinning.check()?;

@@ -69,7 +69,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
         events: Sender::new(memory, events_at, EVENTS_CAPACITY),
         status: Arc::clone(&status),
     };
-    ensure!(driven.usher.open(seat).is_ok(), "the engine takes nobody");
+    ensure!(driven.ends.usher.open(seat).is_ok(), "the engine takes nobody");
     driven.turn()?;
     let began = status.began().context("the engine has not seen the seat")?;
     let position = Position::new(began.seq.0, began.ordinal);
@@ -84,7 +84,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
         events_at: events_at as u32,
         events_capacity: EVENTS_CAPACITY as u32,
     };
-    let public = driven.public.shared();
+    let public = driven.ends.public.shared();
     // Everything is released as soon as it is there.
     let reached = protocol::reached_word(ReleaseLevel::Process);
     public.memory.words()[reached].store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
@@ -97,7 +97,7 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
     let until = Instant::now() + PATIENCE;
     loop {
         driven.turn()?;
-        if driven.events.pop().is_some_and(|record| record.session == desk::SESSION) {
+        if driven.ends.events.pop().is_some_and(|record| record.session == desk::SESSION) {
             break;
         }
         ensure!(Instant::now() < until, "the other process says nothing");

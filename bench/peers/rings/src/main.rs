@@ -108,8 +108,9 @@ fn drive(mut ends: impl Ends, core: CoreId) -> Result<Histogram<u64>> {
     Ok(times)
 }
 
-/// Answers until the process is ended.
+/// Answers until the process is ended, at the latest by the end of the one that asks.
 fn echo(mut ends: impl Ends, core: CoreId) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     core_affinity::set_for_current(core);
     loop {
         if let Some(message) = ends.take()? {
