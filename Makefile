@@ -16,7 +16,7 @@ setup: ## Check what building needs and install what is missing (run and test do
 	@scripts/setup.sh
 
 run: setup ## Build and start the demo: feed, engine, journal, gRPC edge, two strategies (ARGS="--seconds 60")
-	$(CARGO) build --locked --release -p tidegate -p tidegate-examples
+	$(CARGO) build --locked --release -p tidegate
 	"$${CARGO_TARGET_DIR:-target}/release/tidegate" demo $(ARGS)
 
 test: ## Format, clippy, every test, doc tests, the Python package, documentation: what must pass before a commit is shared

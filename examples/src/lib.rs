@@ -1,6 +1,6 @@
 //! Example strategies. Read [`market_maker`] and [`momentum`] first: each is one `impl Strategy` that knows nothing of
-//! where it runs. The programs in `src/bin/` run them over gRPC ([`run`]); `tidegate backtest` runs the same code over a
-//! file, `tidegate run --strategy` inside the engine ([`build`]).
+//! where it runs. `tidegate trade` runs them over gRPC and over shared memory, `tidegate backtest` over a file, and
+//! `tidegate run --strategy` inside the engine, all by [`build`].
 
 pub mod budget;
 pub mod buy_and_hold;
@@ -8,12 +8,8 @@ pub mod grid;
 pub mod market_maker;
 pub mod momentum;
 pub mod params;
-mod run;
-mod summary;
 
 pub use params::Params;
-pub use run::run;
-pub use summary::Summary;
 
 use anyhow::{Result, bail};
 use tidegate_client::strategy::Strategy;

@@ -30,13 +30,6 @@ impl Params {
         Ok(params)
     }
 
-    /// The same with `name` set, unless it is set already.
-    #[must_use]
-    pub fn or(mut self, name: &str, value: u64) -> Self {
-        self.given.entry(name.to_string()).or_insert_with(|| value.to_string());
-        self
-    }
-
     /// The parameter `name`, or its default.
     ///
     /// # Errors

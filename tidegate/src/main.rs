@@ -30,6 +30,7 @@ mod cmd {
     pub mod stats;
     pub mod status;
     pub mod surveil;
+    pub mod trade;
 }
 mod backtest;
 mod behind;
@@ -79,6 +80,7 @@ Examples:
                                                  trade a file
   tidegate run --print-config > tidegate.toml    every key of the server, with its default
   tidegate run --config tidegate.toml            the server
+  tidegate trade momentum --account 1            a strategy in a process of its own, on that server
   tidegate doctor                                what this machine should have for the server
   tidegate desk equity 1                         what an account of a running server is worth
   tidegate kill --journal data/journal           stop everything, whatever else does not work
@@ -98,6 +100,8 @@ Examples:
 enum Cmd {
     /// Run the server: feed, engine, journal and gRPC edge, until Ctrl-C.
     Run(cmd::run::RunArgs),
+    /// Trade on a running server with a strategy in a process of its own, over gRPC or shared memory.
+    Trade(cmd::trade::TradeArgs),
     /// Run a standby: follow the primary, and lead when it is this node's turn.
     Standby(cmd::standby::StandbyArgs),
     /// Let a standby lead, or hand over to one as planned.
@@ -162,6 +166,7 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Cmd::Run(args) => cmd::run::run(args),
+        Cmd::Trade(args) => cmd::trade::run(args),
         Cmd::Standby(args) => cmd::standby::run(args),
         Cmd::Promote(args) => cmd::promote::run(args),
         Cmd::Demo(args) => cmd::demo::run(args),

@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{
-    Ran, Running, build_strategies, python, run, spawn_command, spawn_errors_heard, text, tidegate,
+    Ran, Running, python, run, spawn, spawn_command, spawn_errors_heard, text, tidegate,
 };
 use tempfile::TempDir;
 use tidegate_client::Client;
@@ -84,17 +84,14 @@ fn the_same_file_and_strategy_give_the_same_twice() {
 
 #[test]
 fn a_strategy_does_the_same_inside_and_in_a_process_of_its_own() {
-    build_strategies();
     let room = Room::new();
     let options = ["--interval", "50ms", "--output", "json"];
     for file in [Some(room.session.clone()), recording()].into_iter().flatten() {
-        for (strategy, program) in [("momentum", "momentum"), ("market-maker", "market_maker")] {
+        for strategy in ["momentum", "market-maker"] {
             let inside = [&["--strategy", strategy][..], &options].concat();
             let inside = json(&backtest(&file, &inside).ok());
             let (waiting, addr) = listen(&file, &options);
-            let program = Path::new(env!("CARGO_BIN_EXE_tidegate")).with_file_name(program);
-            let client =
-                spawn_command(Command::new(program).args(["--lock-step", "--addr", &addr]));
+            let client = spawn(&["trade", strategy, "--lock-step", "--addr", &addr]);
             let heard = client.wait().ok();
             let outside = waiting.wait().ok();
             assert_eq!(heard.trim(), outside.trim(), "the strategy is told what was found");

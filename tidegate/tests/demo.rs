@@ -2,9 +2,8 @@
 
 mod support;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Random, build_strategies, run, spawn_command, spawn_heard, text, tidegate};
+use support::{Random, run, spawn_command, spawn_heard, text, tidegate};
 use tempfile::TempDir;
 
 /// The value behind `name` in a line of the summary.
@@ -16,7 +15,6 @@ fn figure<'t>(said: &'t str, name: &str) -> &'t str {
 
 #[test]
 fn the_demo_trades_and_its_replay_agrees() {
-    build_strategies();
     let folder = TempDir::new().expect("a temporary folder");
     let dir = folder.path().join("demo");
     let mut command = tidegate();
@@ -25,7 +23,7 @@ fn the_demo_trades_and_its_replay_agrees() {
     let live = figure(&said, "state hash live");
     assert_eq!(live, figure(&said, "state hash replayed"), "{said}");
     assert_eq!(live.len(), 16, "{said}");
-    for strategy in ["market_maker", "momentum"] {
+    for strategy in ["market-maker", "momentum"] {
         let row = said.lines().find(|line| line.starts_with(strategy)).expect("a row");
         let fills: u64 = row.split_whitespace().nth(3).and_then(|n| n.parse().ok()).expect("fills");
         assert!(fills > 0, "{said}");
@@ -54,7 +52,6 @@ fn processes_with(argument: &str) -> Vec<String> {
 
 #[test]
 fn a_demo_that_is_killed_leaves_a_whole_journal_and_no_processes() {
-    build_strategies();
     let mut random = Random::from_environment("--test demo");
     let folder = TempDir::new().expect("a temporary folder");
     for round in 0..3 {
@@ -84,17 +81,4 @@ fn a_demo_that_is_killed_leaves_a_whole_journal_and_no_processes() {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
-}
-
-#[test]
-fn a_demo_without_its_strategies_ends_in_order() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let alone = folder.path().join("tidegate");
-    std::fs::copy(env!("CARGO_BIN_EXE_tidegate"), &alone).expect("copied");
-    let dir = folder.path().join("demo");
-    let mut command = Command::new(alone);
-    command.args(["demo", "--seconds", "5", "--dir", text(&dir)]);
-    spawn_command(&mut command).wait().refused(&["market_maker is not there", "cargo build"]);
-    let verified = run(&["journal", "verify", text(&dir.join("journal"))]).ok();
-    assert_eq!(verified.matches("closed in order").count(), 2, "{verified}");
 }

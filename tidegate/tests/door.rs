@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::market::SYMBOL;
 use support::pair::{PATIENCE, open, quoted};
-use support::{ADMIN, Place, Random, Server, build_strategies, run, spawn_command, text};
+use support::{ADMIN, Place, Random, Server, run, spawn_command, text, tidegate};
 use tidegate_shm::{Attach, Session};
 use tokio::time::sleep;
 
@@ -21,10 +21,10 @@ fn door(place: &Place) -> PathBuf {
 
 /// The market maker at the door; it quotes both sides as soon as there is a book.
 fn market_maker(place: &Place) -> Command {
-    let binary = PathBuf::from(env!("CARGO_BIN_EXE_tidegate")).with_file_name("market_maker");
-    let mut command = Command::new(binary);
+    let mut command = tidegate();
     command
-        .args(["--account", "1", "--symbols", SYMBOL, "--size", "1", "--door"])
+        .args(["trade", "market-maker", "--param", "size=1"])
+        .args(["--account", "1", "--symbols", SYMBOL, "--door"])
         .arg(door(place))
         .env("TIDEGATE_TOKEN", ADMIN)
         .env_remove("RUST_BACKTRACE")
@@ -34,7 +34,6 @@ fn market_maker(place: &Place) -> Command {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strategy_that_is_killed_leaves_nothing_open_and_its_seat_is_free() {
-    build_strategies();
     let place = place();
     let server = Server::start(&place);
     let (_market, client) = quoted(&server).await;
@@ -82,7 +81,6 @@ async fn a_strategy_that_is_killed_leaves_nothing_open_and_its_seat_is_free() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_strategy_ends_with_its_summary_or_with_the_reason() {
-    build_strategies();
     let place = place();
     let server = Server::start(&place);
     let (_market, client) = quoted(&server).await;
@@ -99,7 +97,7 @@ async fn a_strategy_ends_with_its_summary_or_with_the_reason() {
     strategy.signal("TERM");
     let said = strategy.wait().ok();
     assert!(
-        said.contains("\"strategy\":\"market_maker\"") && said.contains("\"orders\":"),
+        said.contains("\"strategy\":\"market-maker\"") && said.contains("\"orders\":"),
         "{said}"
     );
     assert!(open(&client, 1).await.is_empty());

@@ -66,7 +66,7 @@ const OPENING_NS: u64 = (9 * 3_600 + 30 * 60) * 1_000_000_000;
 /// How long a strategy may take to end after it was asked to.
 const STRATEGY_GRACE: Duration = Duration::from_secs(10);
 /// The account of each strategy.
-const ACCOUNTS: [(u32, &str); 2] = [(1, "market_maker"), (2, "momentum")];
+const ACCOUNTS: [(u32, &str); 2] = [(1, "market-maker"), (2, "momentum")];
 /// The account of whoever watches, with a token that is printed.
 const GUEST: (u32, &str) = (3, "guest");
 /// Where gRPC listens if nobody else does.

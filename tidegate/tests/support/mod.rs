@@ -198,21 +198,6 @@ pub fn spawn_errors_heard(command: &mut Command) -> (Running, Receiver<String>) 
     (Running::start(command, None, Some(lines)), heard)
 }
 
-/// Builds the strategies, which belong to another package, beside the binary; quick if they are there already.
-pub fn build_strategies() {
-    let binary = Path::new(env!("CARGO_BIN_EXE_tidegate"));
-    let profile = binary.parent().expect("the binary lies in a folder");
-    let target = profile.parent().expect("the profile's folder lies in the target folder");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--locked", "-p", "tidegate-examples", "--bins"]);
-    cargo.env("CARGO_TARGET_DIR", target).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    let built = cargo.status().expect("cargo starts");
-    assert!(built.success(), "the strategies cannot be built: {cargo:?}");
-}
-
 /// An interpreter with grpcio, or why there is none.
 pub fn python() -> Result<String, String> {
     let program = std::env::var("TIDEGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail};
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tidegate_edge::TokenEntry;
@@ -14,7 +14,7 @@ use tidegate_model::Symbol;
 pub struct Strategies(Vec<(String, Child)>);
 
 impl Strategies {
-    /// Starts one process a token, named as the token is, trading for the account of the token's principal.
+    /// Starts one process a token, with the strategy of that name, trading for the account of the token's principal.
     pub fn start(
         edge: SocketAddr,
         mut door: Option<&Path>,
@@ -22,10 +22,11 @@ impl Strategies {
         symbols: &[Symbol],
     ) -> Result<Self> {
         let symbols: Vec<_> = symbols.iter().map(Symbol::as_str).collect();
+        let program = std::env::current_exe().context("cannot find this program")?;
         let mut started = Self(Vec::new());
         for entry in tokens {
-            let program = beside_us(&entry.name)?;
             let mut command = Command::new(&program);
+            command.args(["trade", &entry.name]);
             match door.take() {
                 Some(door) => command.arg("--door").arg(door),
                 None => command.arg("--addr").arg(format!("http://{edge}")),
@@ -87,16 +88,4 @@ impl Drop for Strategies {
             let _ = child.wait();
         }
     }
-}
-
-/// The strategies are built into the folder of this binary.
-fn beside_us(name: &str) -> Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name(name);
-    if program.exists() {
-        return Ok(program);
-    }
-    bail!(
-        "the strategy {} is not there; build it with: cargo build --release -p tidegate-examples",
-        program.display()
-    );
 }

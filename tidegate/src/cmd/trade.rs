@@ -1,9 +1,8 @@
-//! A strategy as a program of its own, over gRPC or over shared memory.
+//! `tidegate trade`: a strategy as a program of its own, over gRPC or over shared memory.
 
-use crate::summary::{Summary, note};
-use crate::{Params, build};
+use super::backtest::strategies;
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -13,8 +12,10 @@ use std::time::{Duration, SystemTime};
 use tidegate_client::Client;
 use tidegate_client::proto::Instrument;
 use tidegate_client::strategy::{
-    Live, Shared, Symbol, Tally, Wait, trade, trade_in_lock_step, trade_over_shared_memory,
+    Live, Shared, Strategy, Symbol, Tally, Wait, trade, trade_in_lock_step,
+    trade_over_shared_memory,
 };
+use tidegate_examples::{Params, build};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
@@ -29,9 +30,13 @@ const SYMBOLS_MAX: usize = 32;
 /// Least time between two quotes of one symbol.
 const QUOTES_EVERY_MS: u32 = 10;
 
-/// An example strategy: trades over gRPC, or over shared memory, until it is told to stop, then cancels its orders and says what it did.
-#[derive(Clone, Debug, Parser)]
-struct Args {
+/// Trades on a running server with a strategy in this process, over gRPC or over shared memory, until it is told to stop; then it
+/// cancels its orders and says what it did.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = strategies())]
+pub struct TradeArgs {
+    /// The strategy.
+    strategy: String,
     /// Where the server, or the backtest, listens.
     #[arg(long, default_value = "http://127.0.0.1:7800")]
     addr: String,
@@ -60,60 +65,15 @@ struct Args {
     /// Stop after this many seconds; without, at SIGTERM, Ctrl-C or the end of standard input.
     #[arg(long)]
     seconds: Option<u64>,
-    /// Shares (or contracts) of one order, in the instrument's smallest order quantity.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(crate::momentum::SIZES))]
-    size: u64,
     /// A parameter of the strategy; can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
 }
 
-/// Reads the command line, connects, trades with the strategy `name` until it is over, and prints what was done.
-///
-/// # Errors
-/// Says what is wrong with the command line's values, that nobody answers at the address, that the token is unknown, that
-/// none of the symbols is there after some seconds, or why the server ended it.
-pub async fn run(name: &'static str) -> Result<()> {
-    let args = Args::parse();
-    let params = Params::parse(args.param.iter().map(String::as_str))?.or("size", args.size);
-    if let Some(door) = &args.door {
-        let tally = args.over_shared_memory(name, door, params).await?;
-        let account = args.account.unwrap_or_default();
-        return print(&Summary::new(&tally, name, account, args.symbols.len()).line()?);
-    }
-    let strategy = build(name, params)?;
-    if args.lock_step {
-        let client = Client::connect(&args.addr, None).await?;
-        return print(&trade_in_lock_step(&client, strategy).await?);
-    }
-    let client = Client::connect(&args.addr, args.token.as_deref()).await?;
-    let mut stop: Pin<Box<dyn Future<Output = _>>> = Box::pin(stopped(args.seconds));
-    let instruments = tokio::select! {
-        instruments = args.instruments(&client) => instruments?,
-        stopped = &mut stop => {
-            stopped?;
-            Vec::new()
-        }
-    };
-    let (account, symbols) = (args.account.unwrap_or_default(), instruments.len());
-    if symbols == 0 {
-        note(format_args!("stopped before the symbols were there"));
-        return print(&Summary::new(&Tally::default(), name, account, 0).line()?);
-    }
-    let live = Live {
-        account,
-        instruments,
-        prefix: prefix(name)?,
-        min_interval_ms: QUOTES_EVERY_MS,
-        note,
-    };
-    let stop = async {
-        if let Err(error) = stop.await {
-            note(format_args!("{error:#}"));
-        }
-    };
-    let tally = trade(&client, live, strategy, stop).await?;
-    print(&Summary::new(&tally, name, account, symbols).line()?)
+/// Runs the command: connects, trades until it is over, and prints what was done.
+pub fn run(args: TradeArgs) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(args.run())
 }
 
 /// Prints a line to standard output. If nobody reads that any more, nobody wants to know.
@@ -125,19 +85,61 @@ fn print(line: &str) -> Result<()> {
     }
 }
 
-/// What orders are called: unique over restarts too, for it begins with the time at which we started.
+/// What the orders of the strategy `name` are called: unique over restarts too, for it begins with the time at which we started.
 fn prefix(name: &str) -> Result<String> {
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(format!("{}-{:x}", &name[..3], started.as_millis()))
 }
 
-impl Args {
+impl TradeArgs {
+    async fn run(self) -> Result<()> {
+        let name = self.strategy.as_str();
+        let params = Params::parse(self.param.iter().map(String::as_str))?;
+        let strategy = build(name, params)?;
+        if let Some(door) = &self.door {
+            let tally = self.over_shared_memory(door, strategy).await?;
+            let account = self.account.unwrap_or_default();
+            return print(&Summary::new(&tally, name, account, self.symbols.len()).line()?);
+        }
+        if self.lock_step {
+            let client = Client::connect(&self.addr, None).await?;
+            return print(&trade_in_lock_step(&client, strategy).await?);
+        }
+        let client = Client::connect(&self.addr, self.token.as_deref()).await?;
+        let mut stop: Pin<Box<dyn Future<Output = _>>> = Box::pin(stopped(self.seconds));
+        let instruments = tokio::select! {
+            instruments = self.instruments(&client) => instruments?,
+            stopped = &mut stop => {
+                stopped?;
+                Vec::new()
+            }
+        };
+        let (account, symbols) = (self.account.unwrap_or_default(), instruments.len());
+        if symbols == 0 {
+            note(format_args!("stopped before the symbols were there"));
+            return print(&Summary::new(&Tally::default(), name, account, 0).line()?);
+        }
+        let live = Live {
+            account,
+            instruments,
+            prefix: prefix(name)?,
+            min_interval_ms: QUOTES_EVERY_MS,
+            note,
+        };
+        let stop = async {
+            if let Err(error) = stop.await {
+                note(format_args!("{error:#}"));
+            }
+        };
+        let tally = trade(&client, live, strategy, stop).await?;
+        print(&Summary::new(&tally, name, account, symbols).line()?)
+    }
+
     /// Trades at the server's door, on a thread of its own.
     async fn over_shared_memory(
         &self,
-        name: &'static str,
         door: &Path,
-        params: Params,
+        strategy: Box<dyn Strategy + Send>,
     ) -> Result<Tally> {
         let symbols = self.symbols.iter().map(|symbol| Symbol::new(symbol));
         let shared = Shared {
@@ -145,18 +147,14 @@ impl Args {
             token: self.token.clone().unwrap_or_default(),
             account: self.account.unwrap_or_default(),
             symbols: symbols.collect::<Result<_, _>>()?,
-            prefix: prefix(name)?,
+            prefix: prefix(&self.strategy)?,
             wait: Wait::default(),
             note,
         };
         let stop = Arc::new(AtomicBool::new(false));
         let stop_inner = Arc::clone(&stop);
         let mut trading = tokio::task::spawn_blocking(move || {
-            Ok::<_, anyhow::Error>(trade_over_shared_memory(
-                shared,
-                build(name, params)?,
-                &stop_inner,
-            )?)
+            Ok::<_, anyhow::Error>(trade_over_shared_memory(shared, strategy, &stop_inner)?)
         });
         tokio::select! {
             ended = &mut trading => return ended?,
@@ -231,27 +229,98 @@ async fn stopped(seconds: Option<u64>) -> Result<()> {
     Ok(())
 }
 
+/// The one line that a strategy prints when it ends.
+#[derive(Debug, Serialize)]
+struct Summary {
+    /// Its name.
+    strategy: String,
+    /// The account it traded for.
+    account: u32,
+    /// Symbols it traded.
+    symbols: usize,
+    /// New orders sent.
+    orders: u64,
+    /// Cancels sent.
+    cancels: u64,
+    /// Replaces sent.
+    replaces: u64,
+    /// Executions of its orders.
+    fills: u64,
+    /// Requests that were refused.
+    rejects: u64,
+    /// Requests whose first answer was timed, from sending to hearing it.
+    round_trips: u64,
+    /// Half of them took at most this many microseconds.
+    round_trip_p50_us: u64,
+    /// 99 % of them did.
+    round_trip_p99_us: u64,
+    /// 99.9 % of them did.
+    round_trip_p999_us: u64,
+    /// All of them did.
+    round_trip_max_us: u64,
+}
+
+impl Summary {
+    /// What `tally` counted.
+    fn new(tally: &Tally, strategy: &str, account: u32, symbols: usize) -> Self {
+        let [p50, p99, p999, max] = tally.quantiles_us([500, 990, 999, 1_000]);
+        Self {
+            strategy: strategy.to_string(),
+            account,
+            symbols,
+            orders: tally.orders,
+            cancels: tally.cancels,
+            replaces: tally.replaces,
+            fills: tally.fills,
+            rejects: tally.rejects,
+            round_trips: tally.round_trips,
+            round_trip_p50_us: p50,
+            round_trip_p99_us: p99,
+            round_trip_p999_us: p999,
+            round_trip_max_us: max,
+        }
+    }
+
+    /// The line, as JSON.
+    ///
+    /// # Errors
+    /// None that numbers and names could lead to.
+    fn line(&self) -> Result<String> {
+        Ok(serde_json::to_string(self)?)
+    }
+}
+
+/// Tells whoever watches; a strategy goes on when nobody does.
+fn note(text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Args;
 
     #[test]
     fn the_command_line_says_where_to_trade_and_for_whom() {
         for (line, is_good) in [
             ("--account 1 --token t", true),
-            ("--account 1 --token t --size 0", false),
-            ("--account 1 --token t --size 1", true),
-            ("--account 1 --token t --size 1000000000", true),
-            ("--account 1 --token t --size 1000000001", false),
-            ("--account 1 --token t --param hold_ms=5", true),
+            ("--account 1 --token t --param size=1 --param hold_ms=5", true),
             ("--token t", false),
             ("--lock-step --addr 127.0.0.1:1", true),
             ("--lock-step --account 1", false),
             ("--account 1 --token t --door data/journal/door.sock", true),
             ("--lock-step --door data/journal/door.sock", false),
         ] {
-            let args = Args::try_parse_from(format!("strategy {line}").split(' '));
-            assert_eq!(args.is_ok(), is_good, "{line}");
+            let words = format!("trade momentum {line}");
+            let args = TradeArgs::augment_args(clap::Command::new("trade"));
+            assert_eq!(args.try_get_matches_from(words.split(' ')).is_ok(), is_good, "{line}");
         }
+    }
+
+    #[test]
+    fn the_line_says_who_and_what() {
+        let line = Summary::new(&Tally::default(), "a-test", 1, 2).line().expect("text");
+        assert!(line.starts_with(r#"{"strategy":"a-test","account":1,"symbols":2,"orders":0,"#));
+        assert!(line.ends_with('}') && !line.contains('\n'), "{line}");
     }
 }

@@ -1,6 +1,0 @@
-//! The market maker of the demo, over gRPC.
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    tidegate_examples::run("market-maker").await
-}
