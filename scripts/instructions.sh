@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 allowed=2
 baseline=bench/instructions.tsv
 command -v valgrind >/dev/null || { echo "instructions: valgrind is missing: scripts/setup.sh --test installs it" >&2; exit 1; }
-# Without link-time optimization: built in half the time, and a change shows all the same.
-export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0
+# As released, but for line tables.
+export CARGO_PROFILE_RELEASE_DEBUG=0
 target=${CARGO_TARGET_DIR:-target}/instructions
 cargo build --quiet --locked --release -p tidegate-bench --bin instructions --target-dir "$target"
 

@@ -190,11 +190,11 @@ impl Replayed {
     ///
     /// # Errors
     /// [`ReplayError::Diverged`].
-    pub fn apply<O: Output>(
+    pub fn apply(
         &mut self,
         seq: SeqNo,
         recorded: &Recorded,
-        out: &mut O,
+        out: &mut dyn Output,
     ) -> Result<(), ReplayError> {
         let input = match recorded {
             Recorded::Market(event) => Input::Market(event),
@@ -206,16 +206,16 @@ impl Replayed {
                 return Ok(());
             }
         };
-        self.core.apply_dyn(seq, input, out);
+        self.core.apply(seq, input, out);
         self.inputs += 1;
         Ok(())
     }
 
     /// As [`Self::apply`] for each of `batch`; what those ahead will look at in the books is fetched meanwhile.
-    fn apply_all<O: Output>(
+    fn apply_all(
         &mut self,
         batch: &[(SeqNo, Recorded)],
-        out: &mut O,
+        out: &mut dyn Output,
     ) -> Result<(), ReplayError> {
         for (at, (seq, recorded)) in batch.iter().enumerate() {
             self.core.fetch_ahead(|distance| match batch.get(at + distance) {
@@ -319,7 +319,7 @@ impl Resumed {
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn step<O: Output>(&mut self, out: &mut O) -> Result<bool, ReplayError> {
+    pub fn step(&mut self, out: &mut dyn Output) -> Result<bool, ReplayError> {
         let Some((seq, recorded)) = self.inputs.next()? else { return Ok(false) };
         let replayed = match &mut self.replayed {
             Some(replayed) => replayed,
@@ -333,9 +333,9 @@ impl Resumed {
     ///
     /// # Errors
     /// [`ReplayError`].
-    pub fn finish<O: Output>(
+    pub fn finish(
         &mut self,
-        out: &mut O,
+        out: &mut dyn Output,
         mut on_progress: impl FnMut(u64),
     ) -> Result<(), ReplayError> {
         let mut batch = Vec::with_capacity(BATCH);
@@ -385,9 +385,9 @@ impl Resumed {
 ///
 /// # Errors
 /// See [`ReplayError`]: damage, an unknown record, a state that differs.
-pub fn replay<O: Output>(
+pub fn replay(
     dir: impl Into<Dir>,
-    out: &mut O,
+    out: &mut dyn Output,
     mut on_progress: impl FnMut(u64),
 ) -> Result<Option<Replayed>, ReplayError> {
     let inputs = Inputs::open(dir)?;

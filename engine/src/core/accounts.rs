@@ -1,6 +1,6 @@
 //! Accounts: cash, currencies, and what they are worth. Each is a journaled command.
 
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::{Core, Listed};
 use bytemuck::Zeroable;
 use tidegate_model::command::{
@@ -13,11 +13,11 @@ use tidegate_oms::{Mark, Oms, Requester, WalletSlot};
 use tidegate_risk::MarginFunds;
 
 impl Core {
-    pub(super) fn open_account<O: Output>(
+    pub(super) fn open_account(
         &mut self,
         open: OpenAccount,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let kind = match open.kind {
             0 => AccountKind::Cash,
@@ -35,22 +35,22 @@ impl Core {
         Ok(0)
     }
 
-    pub(super) fn transfer<O: Output>(
+    pub(super) fn transfer(
         &mut self,
         transfer: Transfer,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let slot = self.oms.transfer(transfer.account, transfer.amount, transfer.currency)?;
         tell_account(&self.oms, slot, who, publisher);
         Ok(0)
     }
 
-    pub(super) fn convert<O: Output>(
+    pub(super) fn convert(
         &mut self,
         convert: Convert,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         for (slot, amount) in self.oms.convert(&convert)? {
             let kind = PostingKind::Conversion.wire();
@@ -88,11 +88,11 @@ impl Core {
     }
 
     /// Tells what one account is worth, or each of which that can be said; how many there were.
-    pub(super) fn report_equity<O: Output>(
+    pub(super) fn report_equity(
         &self,
         report: ReportEquity,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         if report.account != AccountId::NONE {
             let equity = self.equity(report.account)?;
@@ -143,13 +143,13 @@ impl Core {
     }
 
     /// Tells what moved cash, and the account after it.
-    fn tell_posting<O: Output>(
+    fn tell_posting(
         &self,
         slot: WalletSlot,
         instrument: InstrumentId,
         amount: Money,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
         fill_in: impl FnOnce(&mut Posting),
     ) {
         let currency = self.oms.account_at(slot).currency;
@@ -161,11 +161,11 @@ impl Core {
 }
 
 /// Tells an account in one of its currencies.
-pub(super) fn tell_account<O: Output>(
+pub(super) fn tell_account(
     oms: &Oms,
     slot: WalletSlot,
     who: Requester,
-    publisher: &mut Publisher<'_, O>,
+    publisher: &mut Publisher<'_>,
 ) {
     let state = *oms.account_at(slot);
     publisher.event(who, slot.account(), InstrumentId::NONE, &Event::Account(state));

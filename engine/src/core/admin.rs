@@ -1,7 +1,7 @@
 //! Administration: instruments, configuration. Each is a journaled command.
 
 use super::Core;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use tidegate_model::command::{Configure, SetFillModel, SetImpact, SetTickTable};
 use tidegate_model::event::Event;
 use tidegate_model::ids::Code;
@@ -11,11 +11,11 @@ use tidegate_oms::Requester;
 
 impl Core {
     /// Lists an instrument everywhere; its id.
-    pub(super) fn define<O: Output>(
+    pub(super) fn define(
         &mut self,
         terms: Instrument,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let defined = self.listing.define(terms)?;
         if defined.is_new {
@@ -38,11 +38,11 @@ impl Core {
         Ok(defined.id.0.into())
     }
 
-    pub(super) fn set_tick_table<O: Output>(
+    pub(super) fn set_tick_table(
         &mut self,
         set: SetTickTable,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.listing.set_tick_table(&set)?;
         publisher.event(who, AccountId::NONE, set.instrument, &Event::TickTable(set));

@@ -5,7 +5,7 @@
 use super::Core;
 use super::lists::Assembling;
 use super::orders::refuse_new;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use tidegate_model::command::{NewAlgorithm, NewOrder, OrderType, SetVolumeCurve, TimeInForce};
 use tidegate_model::event::{CancelReason, ExecType};
 use tidegate_model::market::TradingStatus;
@@ -18,12 +18,12 @@ use tidegate_risk::{Counting, RiskApproved};
 
 impl Core {
     /// A parent order has come: it passes the gate, and is accepted, or is refused.
-    pub(super) fn enter_algorithm<O: Output>(
+    pub(super) fn enter_algorithm(
         &mut self,
         new: NewAlgorithm,
         order: NewOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         match self.admit_parent(&new, order, who) {
             Ok(Named::Same(slot)) => {
@@ -71,10 +71,10 @@ impl Core {
     }
 
     /// A parent does what follows from the time, from its child and from what was asked of it.
-    pub(super) fn settle_algorithm<O: Output>(
+    pub(super) fn settle_algorithm(
         &mut self,
         algorithm: AlgorithmSlot,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         for _ in 0..ALGORITHM_STEPS_MAX {
             let parent = self.oms.parent(algorithm);
@@ -100,12 +100,7 @@ impl Core {
     }
 
     /// A parent whose child is gone ends.
-    fn end_parent<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        end: AlgorithmEnd,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn end_parent(&mut self, slot: OrderSlot, end: AlgorithmEnd, publisher: &mut Publisher<'_>) {
         let &Order { who: owner, .. } = self.oms.order(slot);
         let is_filled = self.oms.order(slot).leaves_qty() == Lots::ZERO;
         match end {
@@ -122,12 +117,7 @@ impl Core {
     }
 
     /// A child goes out: through the gate, like any order.
-    fn send_child<O: Output>(
-        &mut self,
-        algorithm: AlgorithmSlot,
-        qty: Lots,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn send_child(&mut self, algorithm: AlgorithmSlot, qty: Lots, publisher: &mut Publisher<'_>) {
         let parent = self.oms.parent(algorithm);
         let &Order { price, who, .. } = self.oms.order(parent);
         // Nobody asked for this one.
@@ -155,12 +145,12 @@ impl Core {
     }
 
     /// The cancel of a parent arrives: first its child goes.
-    pub(super) fn cancel_parent<O: Output>(
+    pub(super) fn cancel_parent(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         self.report(slot, ExecType::PendingCancel, who, publisher, |_| {});
         self.oms.end_algorithm(slot, AlgorithmEnd::Canceled(reason, who));

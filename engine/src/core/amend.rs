@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::accounts::tell_account;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::reports::{filled, report};
 use tidegate_model::command::{AmendKind, AmendTrade};
 use tidegate_model::event::{CancelReason, Event, ExecType};
@@ -13,10 +13,10 @@ use tidegate_risk::Filled;
 impl Core {
     /// What is taken back is not put back into the market: of an order that works, OrderQty shrinks by it, so that what the
     /// venue holds of it stays as it is; one that was filled is canceled for it.
-    pub(super) fn amend_trade<O: Output>(
+    pub(super) fn amend_trade(
         &mut self,
         asked: AmendTrade,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let unknown = Reject::of(RejectReason::UnknownTrade, asked.exec_id.0.into());
         let executed = *self.oms.executed(asked.exec_id).ok_or(unknown)?;

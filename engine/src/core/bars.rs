@@ -14,7 +14,7 @@
 
 use super::Core;
 use super::market::{is_acceptable, trade_update};
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::paper::{AtOpen, Depth, PaperFill, Part};
 use super::taking::moved;
 use tidegate_model::command::{OrderType, TimeInForce};
@@ -38,11 +38,11 @@ enum Kind {
 
 impl Core {
     /// One half of a bar. A second half that completes none is refused.
-    pub(super) fn bar_event<O: Output>(
+    pub(super) fn bar_event(
         &mut self,
         instrument: InstrumentId,
         event: &MarketEvent,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         // Where more is told, a bar says again what was told before it.
         let is_told_more =
@@ -54,12 +54,7 @@ impl Core {
         }
     }
 
-    fn bar<O: Output>(
-        &mut self,
-        instrument: InstrumentId,
-        bar: &Bar,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn bar(&mut self, instrument: InstrumentId, bar: &Bar, publisher: &mut Publisher<'_>) {
         self.paper.told(instrument, Depth::Bars);
         // Where nothing was traded, no price is proved.
         if self.is_trading(instrument) && bar.volume.0 > 0 {
@@ -83,12 +78,12 @@ impl Core {
         publisher.public(trade_update(instrument, 0, bar.close, bar.volume));
     }
 
-    fn fill_limits<O: Output>(
+    fn fill_limits(
         &mut self,
         instrument: InstrumentId,
         bar: &Bar,
         part: Part,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         for side in [Side::Buy, Side::Sell] {
             self.paper.fill_by_bar(instrument, side, bar, part);
@@ -98,13 +93,13 @@ impl Core {
     }
 
     /// Triggers the orders of that kind that the part of the bar has reached.
-    fn trigger_in_bar<O: Output>(
+    fn trigger_in_bar(
         &mut self,
         instrument: InstrumentId,
         bar: &Bar,
         part: Part,
         kind: Kind,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let armed = if kind == Kind::NewStop { self.paper.newly_armed() } else { 0..0 };
         if !self.waiting.has_any(instrument) {
@@ -153,11 +148,7 @@ impl Core {
 
     /// An order comes to a venue of which bars are told. What takes waits for the next open, unless a price within this bar
     /// brought it.
-    pub(super) fn execute_in_bars<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn execute_in_bars(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let order = self.oms.order(slot);
         let takes = order.order_type.is_market()
             || order.order_type == OrderType::MarketToLimit && order.price == Ticks::ZERO
@@ -173,23 +164,13 @@ impl Core {
     }
 
     /// An order takes at a price of the bar what is left of its volume, then rests or ends.
-    fn execute_at<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        price: Ticks,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn execute_at(&mut self, slot: OrderSlot, price: Ticks, publisher: &mut Publisher<'_>) {
         let before = self.enter_venue(publisher);
         self.execute_in_bar_at(slot, price, publisher);
         publisher.reports_leave_at(before);
     }
 
-    fn execute_in_bar_at<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        price: Ticks,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn execute_in_bar_at(&mut self, slot: OrderSlot, price: Ticks, publisher: &mut Publisher<'_>) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, order_type, time_in_force, .. } = order;
         let limit = match order_type {

@@ -4,7 +4,7 @@
 
 use super::Core;
 use super::orders::{best_of_own, check_trading, parties_of};
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use tidegate_model::command::{
     Enable, GrantLocate, KillSwitch, NewOrder, SetControl, SetFactors, SetGroup, SetLimits,
     SetListed, SetPrincipal,
@@ -30,11 +30,11 @@ impl Core {
     ///
     /// # Errors
     /// As the command itself; [`RejectReason::NotPermitted`].
-    pub(super) fn control<O: Output>(
+    pub(super) fn control(
         &mut self,
         command: Command,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         match command {
             Command::SetPrincipal(set) => return self.set_principal(set, who, publisher),
@@ -77,11 +77,11 @@ impl Core {
     }
 
     /// Carries a change out.
-    pub(super) fn change_control<O: Output>(
+    pub(super) fn change_control(
         &mut self,
         command: Command,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         match command {
             Command::SetLimits(limits) => self.set_limits(limits, who, publisher),
@@ -95,11 +95,11 @@ impl Core {
         }
     }
 
-    fn set_principal<O: Output>(
+    fn set_principal(
         &mut self,
         set: SetPrincipal,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         if who.principal != PrincipalId::OPERATOR {
             let value = who.principal.0.into();
@@ -112,11 +112,11 @@ impl Core {
         Ok(0)
     }
 
-    fn set_factors<O: Output>(
+    fn set_factors(
         &mut self,
         set: SetFactors,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.risk.check_estimate(who.principal)?;
         self.risk.set_factors(&set)?;
@@ -124,22 +124,22 @@ impl Core {
         Ok(0)
     }
 
-    fn set_limits<O: Output>(
+    fn set_limits(
         &mut self,
         limits: SetLimits,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.risk.set_limits(&limits)?;
         publisher.event(who, limits.account, InstrumentId::NONE, &Event::Limits(limits));
         Ok(0)
     }
 
-    fn set_control<O: Output>(
+    fn set_control(
         &mut self,
         set: SetControl,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.risk.set_control(&set)?;
         let (account, instrument) = concerned(set.scope);
@@ -147,11 +147,11 @@ impl Core {
         Ok(0)
     }
 
-    fn set_group<O: Output>(
+    fn set_group(
         &mut self,
         set: SetGroup,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.risk.set_group(&set)?;
         let (account, instrument) = concerned(set.member);
@@ -159,22 +159,22 @@ impl Core {
         Ok(0)
     }
 
-    fn set_listed<O: Output>(
+    fn set_listed(
         &mut self,
         set: SetListed,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.risk.set_listed(&set)?;
         publisher.event(who, AccountId::NONE, set.instrument, &Event::Listed(set));
         Ok(0)
     }
 
-    fn grant_locate<O: Output>(
+    fn grant_locate(
         &mut self,
         set: GrantLocate,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let listed = self.check_instrument(set.instrument)?;
         let funds = self.oms.funds(set.account, &listed.instrument, None)?;
@@ -184,11 +184,11 @@ impl Core {
     }
 
     /// Blocks, or lets again, every new order in scope; engaging it cancels what is open there.
-    fn kill_switch<O: Output>(
+    fn kill_switch(
         &mut self,
         kill: KillSwitch,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.risk.kill(&kill)?;
         let scope = kill.whom();
@@ -203,11 +203,11 @@ impl Core {
     }
 
     /// Cancels every open order of a scope; how many there were.
-    pub(super) fn cancel_scope<O: Output>(
+    pub(super) fn cancel_scope(
         &mut self,
         scope: Scope,
         reason: CancelReason,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> u64 {
         let of = match scope.scope_kind() {
             Some(ScopeKind::Account) => AccountId(scope.id),
@@ -219,11 +219,11 @@ impl Core {
         })
     }
 
-    fn enable<O: Output>(
+    fn enable(
         &mut self,
         enable: Enable,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let count = self.risk.enable_scope(&enable)?;
         self.tell_trips_of(who, enable.reason, publisher);
@@ -231,11 +231,11 @@ impl Core {
     }
 
     /// Tells what each control would say of an order, and how many would refuse it; nothing is counted or sent.
-    pub(super) fn check_order<O: Output>(
+    pub(super) fn check_order(
         &mut self,
         order: NewOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let (account, instrument) = (order.account, order.instrument);
         let listed = self.check_instrument(instrument)?;

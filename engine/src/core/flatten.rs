@@ -5,7 +5,7 @@
 
 use super::Core;
 use super::orders::refuse_new;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use tidegate_model::command::{Flatten, NewOrder, OrderType, TimeInForce};
@@ -57,11 +57,11 @@ fn name_of_closing(seq: u64, instrument: InstrumentId) -> ClientOrderId {
 
 impl Core {
     /// Positions are to be closed; how many scopes wait then. One that waited is replaced.
-    pub(super) fn flatten<O: Output>(
+    pub(super) fn flatten(
         &mut self,
         scope: Flatten,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.oms.account(scope.account)?;
         if scope.instrument != InstrumentId::NONE && self.listing.get(scope.instrument).is_none() {
@@ -87,7 +87,7 @@ impl Core {
     }
 
     /// The time has come for some.
-    pub(super) fn flatten_due<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn flatten_due(&mut self, publisher: &mut Publisher<'_>) {
         let mut at = 0;
         while let Some(&one) = self.flattening.get(at) {
             if one.next_at > self.now {
@@ -102,11 +102,7 @@ impl Core {
     }
 
     /// Cancels and closes what can be; true if nothing is left.
-    fn close_positions<O: Output>(
-        &mut self,
-        one: &Flattening,
-        publisher: &mut Publisher<'_, O>,
-    ) -> bool {
+    fn close_positions(&mut self, one: &Flattening, publisher: &mut Publisher<'_>) -> bool {
         let Flatten { account, instrument: only, .. } = one.scope;
         let covers = |instrument| only == InstrumentId::NONE || only == instrument;
         self.cancel_where(account, CancelReason::Flatten, publisher, |_, order| {
@@ -135,12 +131,12 @@ impl Core {
         self.oms.open_orders(account).any(|(_, order)| order.instrument == instrument)
     }
 
-    fn close_position<O: Output>(
+    fn close_position(
         &mut self,
         one: &Flattening,
         instrument: InstrumentId,
         position: i64,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let (Flatten { account, strategy, .. }, who) = (one.scope, one.who);
         let side = if position > 0 { Side::Sell } else { Side::Buy };

@@ -4,7 +4,7 @@
 use super::Core;
 use super::market::is_acceptable;
 use super::orders::Traded;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::paper::Request;
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{NewOrder, OrderType, PostOnly, ReplaceOrder, TimeInForce};
@@ -54,12 +54,7 @@ impl Expiries {
 impl Core {
     /// An order that was let in begins: it goes to its venue, or waits for its stop price.
     #[inline]
-    pub(super) fn begin<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn begin(&mut self, slot: OrderSlot, who: Requester, publisher: &mut Publisher<'_>) {
         let order = self.oms.order(slot);
         if order.time_in_force == TimeInForce::Gtd {
             self.expiries.push(self.oms.entered(slot).expire_at, order.order_id);
@@ -77,11 +72,7 @@ impl Core {
 
     /// Everything that is due by `until` happens, in the order of time: requests reach the venue, orders expire, markets of
     /// the house reopen. What arrives at the very instant at which an order ends arrives before.
-    pub(super) fn carry_out_due<O: Output>(
-        &mut self,
-        until: UnixNanos,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn carry_out_due(&mut self, until: UnixNanos, publisher: &mut Publisher<'_>) {
         while let Some(due) = self.next_deed().filter(|due| *due <= until) {
             self.arrived_at = due;
             publisher.release(due);
@@ -109,11 +100,7 @@ impl Core {
     }
 
     /// The order's time ends; false if it had ended before.
-    pub(super) fn expire<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
-    ) -> bool {
+    pub(super) fn expire(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) -> bool {
         let who = self.oms.order(slot).who;
         let before = self.oms.exposure(slot);
         let leaves = self.oms.shown_leaves(slot);
@@ -144,12 +131,7 @@ impl Core {
     }
 
     /// The engine has the order, and holds it until its stop price is reached; that may be at once.
-    pub(super) fn wait<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn wait(&mut self, slot: OrderSlot, who: Requester, publisher: &mut Publisher<'_>) {
         self.oms.accepted(slot).expect("a new order is accepted");
         self.report(slot, ExecType::New, who, publisher, |_| {});
         let entered = self.oms.entered(slot);
@@ -159,7 +141,7 @@ impl Core {
     }
 
     /// The last trade before it counts: it gives a trailing order its first stop price, and triggers what it has reached.
-    fn hold<O: Output>(&mut self, mut waiter: Waiter, publisher: &mut Publisher<'_, O>) {
+    fn hold(&mut self, mut waiter: Waiter, publisher: &mut Publisher<'_>) {
         let instrument = self.oms.order(waiter.slot).instrument;
         let listed = &self.listing[instrument];
         if let Some(last) = listed.last_trade {
@@ -186,11 +168,11 @@ impl Core {
     }
 
     /// The instrument traded, or trades again: orders that wait for that are triggered.
-    pub(super) fn after_trade<O: Output>(
+    pub(super) fn after_trade(
         &mut self,
         instrument: InstrumentId,
         traded: Traded,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if !self.waiting.has_any(instrument)
             || self.listing[instrument].status != TradingStatus::Trading
@@ -207,7 +189,7 @@ impl Core {
     }
 
     /// A waiting order's stop price is reached: it goes to its venue.
-    pub(super) fn trigger<O: Output>(&mut self, waiter: &Waiter, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn trigger(&mut self, waiter: &Waiter, publisher: &mut Publisher<'_>) {
         let slot = waiter.slot;
         let order = self.oms.order(slot);
         if !order.is_open() || order.place != Place::Waiting {
@@ -278,11 +260,11 @@ impl Core {
     }
 
     /// New terms of an order that the engine holds are in force: the engine is where they arrive, and at once.
-    pub(super) fn replace_here<O: Output>(
+    pub(super) fn replace_here(
         &mut self,
         slot: OrderSlot,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let before = self.oms.exposure(slot);
         let order = *self.oms.order(slot);

@@ -3,7 +3,7 @@
 
 use super::Core;
 use super::orders::NOBODY;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use bytemuck::Zeroable;
 use tidegate_model::command::{CorporateAction, CorporateActionKind, SetBorrow, Settle};
 use tidegate_model::event::{Event, Posting, PostingKind};
@@ -14,11 +14,11 @@ use tidegate_oms::{Action, Posted, Requester};
 const SPLIT_MAX: u32 = 1_000_000;
 
 impl Core {
-    pub(super) fn corporate_action<O: Output>(
+    pub(super) fn corporate_action(
         &mut self,
         asked: CorporateAction,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let &CorporateAction { instrument, amount, price, numerator, denominator, .. } = &asked;
         self.check_instrument(instrument)?;
@@ -52,11 +52,11 @@ impl Core {
         }
     }
 
-    pub(super) fn settle<O: Output>(
+    pub(super) fn settle(
         &mut self,
         settle: Settle,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let Settle { price, instrument, .. } = settle;
         let terms = &self.check_instrument(instrument)?.instrument;
@@ -75,10 +75,7 @@ impl Core {
     }
 
     /// Charges those who are short for the days up to now.
-    pub(super) fn charge_borrow<O: Output>(
-        &mut self,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Result<(), Reject> {
+    pub(super) fn charge_borrow(&mut self, publisher: &mut Publisher<'_>) -> Result<(), Reject> {
         let due: Vec<_> = self.oms.borrow_due(self.now, |id| self.mark(id)).collect();
         for (instrument, action) in &due {
             let terms = &self.listing[*instrument].instrument;
@@ -95,28 +92,28 @@ impl Core {
         Ok(())
     }
 
-    fn act<O: Output>(
+    fn act(
         &mut self,
         instrument: InstrumentId,
         action: Action,
         kind: PostingKind,
         price: Ticks,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         self.oms.check_action(instrument, &self.listing[instrument].instrument, action)?;
         Ok(self.act_checked(instrument, action, kind, price, who, publisher))
     }
 
     /// Does it to each holder, and tells each: what moved cash, the position, the account.
-    fn act_checked<O: Output>(
+    fn act_checked(
         &mut self,
         instrument: InstrumentId,
         action: Action,
         kind: PostingKind,
         price: Ticks,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> u64 {
         let Self { oms, risk, listing, .. } = self;
         risk.hold_on();

@@ -5,7 +5,7 @@
 use super::Core;
 use super::internal::check_house_terms;
 use super::orders::{best_of_own, check_trading, refuse_new};
-use super::output::{Output, Pause, Publisher};
+use super::output::{Pause, Publisher};
 use super::paper::{FillCause, Request};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
@@ -142,11 +142,11 @@ struct Approved {
 
 impl Core {
     /// The head of a list. A list that the session began before and did not complete is refused.
-    pub(super) fn new_list<O: Output>(
+    pub(super) fn new_list(
         &mut self,
         head: NewList,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         self.drop_list(who.session, publisher);
         let contingency = Contingency::from_wire(head.contingency);
@@ -180,11 +180,11 @@ impl Core {
     }
 
     /// How the order that follows is worked. What the session began before and did not complete is refused.
-    pub(super) fn new_algorithm<O: Output>(
+    pub(super) fn new_algorithm(
         &mut self,
         new: NewAlgorithm,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         self.drop_list(who.session, publisher);
         let list = Assembling::of_algorithm(new, who);
@@ -200,11 +200,11 @@ impl Core {
     }
 
     /// A leg: kept until the last one has come.
-    pub(super) fn new_leg<O: Output>(
+    pub(super) fn new_leg(
         &mut self,
         order: NewOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let at = self
             .assembling
@@ -233,11 +233,7 @@ impl Core {
     }
 
     /// The session goes on to something else, or is gone: what it began is refused.
-    pub(super) fn drop_list<O: Output>(
-        &mut self,
-        session: SessionId,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn drop_list(&mut self, session: SessionId, publisher: &mut Publisher<'_>) {
         if let Some(at) = self.assembling.iter().position(|list| list.who.session == session) {
             let list = self.assembling.remove(at);
             let (legs, came) = (list.head.leg_count.into(), list.count as i128);
@@ -252,7 +248,7 @@ impl Core {
     }
 
     /// Every leg is here: all pass the gate, or none is kept.
-    fn enter_list<O: Output>(&mut self, list: &Assembling, publisher: &mut Publisher<'_, O>) {
+    fn enter_list(&mut self, list: &Assembling, publisher: &mut Publisher<'_>) {
         let hashes = list.legs.map(|leg| self.oms.name_hash(leg.account, &leg.client_order_id));
         let entered = match self.find_again(list, &hashes) {
             Ok(Some(slots)) => return self.tell_again(list, &slots, publisher),
@@ -318,11 +314,11 @@ impl Core {
         }
     }
 
-    fn tell_again<O: Output>(
+    fn tell_again(
         &mut self,
         list: &Assembling,
         slots: &[Option<OrderSlot>; LIST_LEGS_MAX],
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let legs = || slots.iter().flatten().copied();
         let is_done = legs().all(|slot| !self.oms.order(slot).is_open());
@@ -412,7 +408,7 @@ impl Core {
     }
 
     /// Trades in markets of the house have reached stop prices of legs that the engine holds.
-    fn trigger_in_house<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    fn trigger_in_house(&mut self, publisher: &mut Publisher<'_>) {
         std::mem::swap(&mut self.triggered, &mut self.internal.triggered);
         for at in 0..self.triggered.len() {
             let waiter = self.triggered[at];
@@ -423,7 +419,7 @@ impl Core {
 
     /// Whoever looks after orders that changed does what follows from it, until nothing does.
     #[inline]
-    pub(super) fn follow_up<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn follow_up(&mut self, publisher: &mut Publisher<'_>) {
         loop {
             if !self.internal.triggered.is_empty() {
                 self.trigger_in_house(publisher);
@@ -440,7 +436,7 @@ impl Core {
         }
     }
 
-    fn settle_list<O: Output>(&mut self, list: ListSlot, publisher: &mut Publisher<'_, O>) {
+    fn settle_list(&mut self, list: ListSlot, publisher: &mut Publisher<'_>) {
         let about = *self.oms.list(list);
         for _ in 0..LIST_STEPS_MAX {
             let Some(step) = self.oms.list_step(list) else { return };
@@ -479,11 +475,11 @@ impl Core {
     }
 
     /// An order is canceled for another's sake.
-    pub(super) fn yield_order<O: Output>(
+    pub(super) fn yield_order(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let who = self.oms.order(slot).who;
         // One whose cancel is under way already needs no second.
@@ -493,7 +489,7 @@ impl Core {
     }
 
     /// A leg that was held begins.
-    fn activate<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn activate(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let &Order { instrument, who, .. } = self.oms.order(slot);
         match self.oms.activated(slot, self.home_of(instrument)) {
             Place::Waiting => self.wait(slot, who, publisher),
@@ -504,17 +500,13 @@ impl Core {
     }
 
     /// A leg's quantity is to follow the others: at once if the engine holds it, else when its venue knows.
-    fn resize<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn resize(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let who = self.oms.order(slot).who;
         self.send(slot, Request::Resize, who, publisher);
     }
 
     /// A change of quantity that other legs caused reaches the order.
-    pub(super) fn arrive_resize<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn arrive_resize(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let &Order { instrument, side, place, who, .. } = self.oms.order(slot);
         let before = self.oms.exposure(slot);
         let told = |core: &Self| {
@@ -626,13 +618,13 @@ fn of_rivals(list: &Assembling, at: usize, approved: &Approved) -> Option<OrderE
     rivals.filter_map(|other| approved.own[other]).reduce(|sum, rival| sum.or(&rival))
 }
 
-fn tell_list<O: Output>(status: ListStatus, list: &Assembling, publisher: &mut Publisher<'_, O>) {
+fn tell_list(status: ListStatus, list: &Assembling, publisher: &mut Publisher<'_>) {
     let event = Event::ListStatus(status);
     publisher.event(list.who, list.head.account, InstrumentId::NONE, &event);
 }
 
 /// Tells that a list was refused, and each leg that came with it.
-fn refuse_list<O: Output>(list: &Assembling, reject: Reject, publisher: &mut Publisher<'_, O>) {
+fn refuse_list(list: &Assembling, reject: Reject, publisher: &mut Publisher<'_>) {
     for leg in list.legs() {
         refuse_new(leg, reject, list.who, publisher);
     }

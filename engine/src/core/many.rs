@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::orders::parties_of;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::paper::Request;
 use tidegate_model::command::{ControlKind, FLAG_CANCEL_ON_DISCONNECT, MassCancel, TimeInForce};
 use tidegate_model::event::{CancelReason, ExecType};
@@ -14,11 +14,11 @@ use tidegate_risk::Parties;
 
 impl Core {
     /// Asks the venue to cancel every open order in scope; how many there were.
-    pub(super) fn mass_cancel<O: Output>(
+    pub(super) fn mass_cancel(
         &mut self,
         mass: MassCancel,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let side = match mass.side {
             0 => None,
@@ -37,11 +37,7 @@ impl Core {
     }
 
     /// The session is gone: what it did not complete is refused, and its orders that asked for it go as well.
-    pub(super) fn session_closed<O: Output>(
-        &mut self,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn session_closed(&mut self, who: Requester, publisher: &mut Publisher<'_>) {
         self.drop_list(who.session, publisher);
         self.withdraw_of_session(who.session, publisher);
         self.cancel_where(AccountId::NONE, CancelReason::Disconnect, publisher, |core, order| {
@@ -73,11 +69,11 @@ impl Core {
     }
 
     /// Asks the venue to cancel the open orders that fit, in order of entry; those with a cancel under way are left.
-    pub(super) fn cancel_where<O: Output>(
+    pub(super) fn cancel_where(
         &mut self,
         scope: AccountId,
         reason: CancelReason,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
         fits: impl Fn(&Self, &Order) -> bool,
     ) -> u64 {
         let mut canceled = 0;
@@ -107,10 +103,7 @@ impl Core {
 
     /// The trading day ends and the next begins: what is under way arrives, DAY orders expire, the others are done for the day
     /// and renewed (FIX H.1.a), client order ids are free again.
-    pub(super) fn day_roll<O: Output>(
-        &mut self,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Result<u64, Reject> {
+    pub(super) fn day_roll(&mut self, publisher: &mut Publisher<'_>) -> Result<u64, Reject> {
         self.charge_borrow(publisher)?;
         self.carry_out_arrived(UnixNanos::MAX, publisher);
         let mut expired = 0;
@@ -146,7 +139,7 @@ impl Core {
     }
 
     /// One day ends for an order that outlives it, and the next begins.
-    fn renew<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn renew(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let &Order { qty, who, .. } = self.oms.order(slot);
         if self.oms.done_for_day(slot).is_ok() {
             self.report(slot, ExecType::DoneForDay, who, publisher, |_| {});

@@ -30,11 +30,7 @@ impl Core {
 
     /// Applies one market event.
     #[inline]
-    pub(super) fn market<O: Output>(
-        &mut self,
-        event: &MarketEvent,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn market(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_>) {
         self.counters.market_events += 1;
         let Some(kind) = event.kind() else {
             self.counters.unbound_events += 1;
@@ -88,7 +84,7 @@ impl Core {
     }
 
     /// What happened in between is unknown: every book is emptied, since any of its orders may be gone.
-    fn gap<O: Output>(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_, O>) {
+    fn gap(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_>) {
         self.counters.gaps += 1;
         let clear = MarketEvent { kind: MarketEventKind::Clear.wire(), side: 0, ..*event };
         for id in 0..self.listing.count() as u32 {
@@ -96,11 +92,11 @@ impl Core {
         }
     }
 
-    fn book_event<O: Output>(
+    fn book_event(
         &mut self,
         instrument: InstrumentId,
         event: &MarketEvent,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let depth = match event.kind() {
             Some(MarketEventKind::Level) => Some(Depth::Levels),
@@ -137,12 +133,12 @@ impl Core {
     }
 
     /// A trade that changes no book: against an order that was not displayed, or in an auction.
-    fn trade<O: Output>(
+    fn trade(
         &mut self,
         instrument: InstrumentId,
         kind: MarketEventKind,
         event: &MarketEvent,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if event.qty.0 == 0 {
             return;
@@ -183,11 +179,11 @@ impl Core {
         }
     }
 
-    fn status<O: Output>(
+    fn status(
         &mut self,
         instrument: InstrumentId,
         event: &MarketEvent,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let status = TradingStatus::from_wire((event.flags & STATUS_MASK) as u8);
         let Some(status) = status else {
@@ -217,7 +213,7 @@ impl Core {
     ///
     /// An instrument that is listed keeps its terms; if its prices or quantities count in other units than the
     /// feed's, or it has a market of the house, the channel stays unbound, because its integers would mean something else.
-    fn bind_channel<O: Output>(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_, O>) {
+    fn bind_channel(&mut self, event: &MarketEvent, publisher: &mut Publisher<'_>) {
         let Some(definition) = event.definition().filter(|d| d.symbol.is_valid()) else {
             self.counters.unbound_events += 1;
             return;
@@ -248,13 +244,13 @@ impl Core {
         }
     }
 
-    fn define_from_feed<O: Output>(
+    fn define_from_feed(
         &mut self,
         symbol: Symbol,
         tick_size_nano: i64,
         lot_size_nano: i64,
         price_scale: u8,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Option<InstrumentId> {
         let share = Instrument::us_equity(symbol);
         let terms =
@@ -271,7 +267,7 @@ impl Core {
 
     /// Tells the whole book of one instrument: `Clear`, its levels from the best, `PictureEnd`; of how many levels. Nothing of an
     /// instrument that is not listed.
-    pub fn publish_picture<O: Output>(&self, instrument: InstrumentId, out: &mut O) -> usize {
+    pub fn publish_picture(&self, instrument: InstrumentId, out: &mut dyn Output) -> usize {
         if self.listing.get(instrument).is_none() {
             return 0;
         }
@@ -369,7 +365,7 @@ pub(super) fn trade_update(
 }
 
 /// Hears what an event does to a book, and passes it to everyone and to the paper venue.
-struct Listener<'a, 'o, O: Output> {
+struct Listener<'a, 'o> {
     instrument: InstrumentId,
     has_resting: bool,
     /// It has, and the instrument trades.
@@ -380,10 +376,10 @@ struct Listener<'a, 'o, O: Output> {
     clears: bool,
     traded: Option<Traded>,
     paper: &'a mut PaperVenue,
-    publisher: &'a mut Publisher<'o, O>,
+    publisher: &'a mut Publisher<'o>,
 }
 
-impl<O: Output> Listener<'_, '_, O> {
+impl Listener<'_, '_> {
     #[inline]
     fn left(&mut self, slot: Slot, before: &BookOrder, by: Lots, cause: Cause) {
         if let Cause::Executed { price } = cause
@@ -410,7 +406,7 @@ impl<O: Output> Listener<'_, '_, O> {
     }
 }
 
-impl<O: Output> BookObserver for Listener<'_, '_, O> {
+impl BookObserver for Listener<'_, '_> {
     #[inline]
     fn added(&mut self, slot: Slot, order: &BookOrder) {
         if self.has_resting {

@@ -177,21 +177,11 @@ impl Core {
         })
     }
 
-    /// As [`Self::apply`], for all to whom a call through a table for each output is nothing: the whole core is compiled anew for each
-    /// type of outputs that it is applied with.
-    ///
-    /// # Panics
-    /// As there.
-    pub fn apply_dyn(&mut self, seq: SeqNo, input: Input<'_>, mut out: &mut dyn Output) {
-        self.apply(seq, input, &mut out);
-    }
-
     /// Applies input number `seq` and tells what follows from it.
     ///
     /// # Panics
     /// If `seq` is not the number after the last one: an input was lost or repeated, and going on would be wrong.
-    #[inline]
-    pub fn apply<O: Output>(&mut self, seq: SeqNo, input: Input<'_>, out: &mut O) {
+    pub fn apply(&mut self, seq: SeqNo, input: Input<'_>, out: &mut dyn Output) {
         assert_eq!(seq, self.seq.next(), "inputs are applied in sequence, without gap or repeat");
         self.seq = seq;
         let (ts_recv, ts_event) = match input {
@@ -219,7 +209,7 @@ impl Core {
         self.watch(publisher);
         self.risk.settle();
         self.oms.settle();
-        out.end_of_input(seq);
+        publisher.end_of_input();
         self.answers = answers;
         if self.answers.is_none() && !self.paper.latency().answers_at_once() {
             self.answers = Some(Box::default());
@@ -227,7 +217,7 @@ impl Core {
         self.note_next_deed();
     }
 
-    fn command<O: Output>(&mut self, record: &CommandRecord, publisher: &mut Publisher<'_, O>) {
+    fn command(&mut self, record: &CommandRecord, publisher: &mut Publisher<'_>) {
         self.counters.commands += 1;
         let who = Requester {
             principal: record.principal,
@@ -301,7 +291,10 @@ impl Core {
 
     /// Does the next thing that a simulation asks for here; false if there is none.
     #[inline]
-    fn suppose<O: Output>(&mut self, pause: Pause, publisher: &mut Publisher<'_, O>) -> bool {
+    fn suppose(&mut self, pause: Pause, publisher: &mut Publisher<'_>) -> bool {
+        if !publisher.has_pauses {
+            return false;
+        }
         let at = self.arrived_at;
         let Some(supposed) = publisher.out.supposed(pause, at) else { return false };
         let Supposed { command, latency_ns, due_at } = supposed;

@@ -2,7 +2,7 @@
 
 use super::internal::check_house_terms;
 use super::market::is_acceptable;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::paper::{Depth, FillCause, Flight, LevelPlace, PaperFill, Request, Resting};
 use super::reports::{Execute, refused, report, report_refusal};
 use super::{Core, Listed};
@@ -45,11 +45,11 @@ enum Entry {
 
 impl Core {
     /// A new order: checked, stored, sent to the venue.
-    pub(super) fn new_order<O: Output>(
+    pub(super) fn new_order(
         &mut self,
         order: &NewOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if order.list_id != 0 || order.leg != 0 {
             return self.new_leg(*order, who, publisher);
@@ -168,12 +168,12 @@ impl Core {
 
     /// Sends a request to the venue: to the paper venue with the configured latency, to a market of the house at once.
     /// What the engine holds needs no way.
-    pub(super) fn send<O: Output>(
+    pub(super) fn send(
         &mut self,
         slot: OrderSlot,
         request: Request,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let is_here = !matches!(self.oms.order(slot).place, Place::Venue | Place::House);
         if !is_here && let Some(market) = self.internal.market_of(self.oms.order(slot).instrument) {
@@ -200,23 +200,19 @@ impl Core {
     }
 
     /// Carries out every request that has reached the venue by `until`.
-    pub(super) fn carry_out_arrived<O: Output>(
-        &mut self,
-        until: UnixNanos,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn carry_out_arrived(&mut self, until: UnixNanos, publisher: &mut Publisher<'_>) {
         while let Some(Flight { order, request, who, .. }) = self.paper.arrived(until) {
             self.carry_out(order, request, who, publisher);
             self.follow_up(publisher);
         }
     }
 
-    fn carry_out<O: Output>(
+    fn carry_out(
         &mut self,
         slot: OrderSlot,
         request: Request,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let is_here = self.oms.order(slot).place == Place::Waiting;
         let before = if is_here { None } else { self.enter_venue(publisher) };
@@ -233,10 +229,7 @@ impl Core {
 
     /// From now on reports are the paper venue's, until the publisher is given back what this returns: they leave when
     /// their latency has passed.
-    pub(super) fn enter_venue<O: Output>(
-        &mut self,
-        publisher: &mut Publisher<'_, O>,
-    ) -> Option<UnixNanos> {
+    pub(super) fn enter_venue(&mut self, publisher: &mut Publisher<'_>) -> Option<UnixNanos> {
         if !publisher.holds_answers() {
             return None;
         }
@@ -245,12 +238,7 @@ impl Core {
     }
 
     /// A new order reaches the venue.
-    fn arrive<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn arrive(&mut self, slot: OrderSlot, who: Requester, publisher: &mut Publisher<'_>) {
         let order = self.oms.order(slot);
         if !order.is_open() {
             // A cancel overtook it, or its time ended on the way.
@@ -271,12 +259,12 @@ impl Core {
     }
 
     /// The venue refuses a new order.
-    pub(super) fn reject_at_venue<O: Output>(
+    pub(super) fn reject_at_venue(
         &mut self,
         slot: OrderSlot,
         reject: Reject,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let before = self.oms.exposure(slot);
         self.oms.rejected(slot).expect("nothing of a new order is executed");
@@ -287,11 +275,11 @@ impl Core {
     }
 
     /// An order at the venue takes what it can, then rests or ends.
-    pub(super) fn execute<O: Output>(
+    pub(super) fn execute(
         &mut self,
         slot: OrderSlot,
         cause: FillCause,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = self.oms.order(slot);
         let &Order { instrument, side, order_type, time_in_force, .. } = order;
@@ -335,11 +323,11 @@ impl Core {
     }
 
     /// What is left of an order that took what it could rests from `since` on, or ends.
-    pub(super) fn rest_or_end<O: Output>(
+    pub(super) fn rest_or_end(
         &mut self,
         slot: OrderSlot,
         since: UnixNanos,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = self.oms.order(slot);
         if self.oms.live_qty(slot) == Lots::ZERO {
@@ -374,10 +362,10 @@ impl Core {
     }
 
     /// Trading goes on: orders of ours that the book crosses take from it, best price first, then first come.
-    pub(super) fn take_what_rests_across<O: Output>(
+    pub(super) fn take_what_rests_across(
         &mut self,
         instrument: InstrumentId,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         for side in [Side::Buy, Side::Sell] {
             let Some(best) = self.books.best(instrument, side.opposite()) else { continue };
@@ -401,7 +389,7 @@ impl Core {
     }
 
     /// Books the fills that a market event brought to resting orders.
-    pub(super) fn settle_resting<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn settle_resting(&mut self, publisher: &mut Publisher<'_>) {
         for at in 0..self.paper.met.len() {
             let (met, qty): (Slot, Lots) = self.paper.met[at];
             self.note_taken(met, qty);
@@ -417,7 +405,7 @@ impl Core {
     }
 
     /// One execution: order, position, cash, exposure, and the three reports of it.
-    pub(super) fn fill<O: Output>(&mut self, paper: PaperFill, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn fill(&mut self, paper: PaperFill, publisher: &mut Publisher<'_>) {
         let PaperFill { order: slot, price, qty, liquidity, .. } = paper;
         let order = self.oms.order(slot);
         if !order.is_open() {
@@ -440,35 +428,35 @@ impl Core {
     }
 
     /// Ends an open order.
-    pub(super) fn end<O: Output>(
+    pub(super) fn end(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let who = self.oms.order(slot).who;
         self.end_for(slot, reason, who, publisher);
     }
 
-    pub(super) fn end_for<O: Output>(
+    pub(super) fn end_for(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let before = self.oms.exposure(slot);
         self.end_counted(slot, &before, reason, who, publisher);
     }
 
     /// Ends an open order that was last counted as tying up `before`.
-    pub(super) fn end_counted<O: Output>(
+    pub(super) fn end_counted(
         &mut self,
         slot: OrderSlot,
         before: &OrderExposure,
         reason: CancelReason,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let leaves = self.oms.shown_leaves(slot);
         if self.oms.canceled(slot).is_err() {
@@ -483,11 +471,11 @@ impl Core {
     }
 
     /// A cancel is asked for. It is never refused for want of rate or by a kill switch.
-    pub(super) fn cancel_order<O: Output>(
+    pub(super) fn cancel_order(
         &mut self,
         cancel: CancelOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if self.cancel_waiting(&cancel, who, publisher) {
             return;
@@ -506,12 +494,12 @@ impl Core {
         }
     }
 
-    fn arrive_cancel<O: Output>(
+    fn arrive_cancel(
         &mut self,
         slot: OrderSlot,
         reason: CancelReason,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if self.oms.algorithm_of(slot).is_some() {
             return self.cancel_parent(slot, reason, who, publisher);
@@ -524,11 +512,11 @@ impl Core {
     }
 
     /// The order was filled while its cancel was under way.
-    pub(super) fn cancel_too_late<O: Output>(
+    pub(super) fn cancel_too_late(
         &mut self,
         slot: OrderSlot,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order_id = self.oms.order(slot).order_id;
         let reject = Reject::of(RejectReason::TooLateToCancel, order_id.0.into());
@@ -540,11 +528,11 @@ impl Core {
     }
 
     /// New terms are asked for: through the gate like a new order, with what the order ties up taken out.
-    pub(super) fn replace_order<O: Output>(
+    pub(super) fn replace_order(
         &mut self,
         replace: ReplaceOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if self.replace_waiting(&replace, who, publisher) {
             return;
@@ -614,12 +602,7 @@ impl Core {
         Ok(slot)
     }
 
-    fn arrive_replace<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn arrive_replace(&mut self, slot: OrderSlot, who: Requester, publisher: &mut Publisher<'_>) {
         let old = *self.oms.order(slot);
         if old.place != Place::Venue {
             return self.replace_here(slot, who, publisher);
@@ -656,35 +639,35 @@ impl Core {
         }
     }
 
-    pub(super) fn report<O: Output>(
+    pub(super) fn report(
         &mut self,
         slot: OrderSlot,
         exec_type: ExecType,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
         fill_in: impl FnOnce(&mut Execution),
     ) {
         report(&mut self.oms, slot, exec_type, who, publisher, fill_in);
     }
 
-    pub(super) fn report_refusal<O: Output>(
+    pub(super) fn report_refusal(
         &mut self,
         slot: OrderSlot,
         reject: Reject,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         report_refusal(&mut self.oms, slot, reject, who, publisher);
     }
 
     /// Refuses a cancel or replace, of an order that may not even be known.
-    fn refuse_change<O: Output>(
+    fn refuse_change(
         &mut self,
         slot: Option<OrderSlot>,
         (account, order_id, client_order_id): (AccountId, OrderId, tidegate_model::ClientOrderId),
         reject: Reject,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if let Some(slot) = slot {
             return self.report_refusal(slot, reject, who, publisher);
@@ -736,11 +719,11 @@ pub(super) fn check_trading(listed: &Listed) -> Result<(), Reject> {
 }
 
 /// Tells that a new order was refused at the gate: it has no number, and nothing of it is kept.
-pub(super) fn refuse_new<O: Output>(
+pub(super) fn refuse_new(
     order: &NewOrder,
     reject: Reject,
     who: Requester,
-    publisher: &mut Publisher<'_, O>,
+    publisher: &mut Publisher<'_>,
 ) {
     let nothing: Execution = bytemuck::Zeroable::zeroed();
     let execution = Execution {

@@ -44,6 +44,10 @@ pub trait Output {
     /// Takes one request for the adapter of a route; in order. The default drops it, for whoever has no route.
     #[inline]
     fn routed(&mut self, _: &RoutedRequest) {}
+    /// Whether [`Self::supposed`] is asked at all, for every input anew. The default says no.
+    fn has_pauses(&self) -> bool {
+        false
+    }
     /// What is asked for in this place of the input by a simulation, whose recording says what lists and algorithms did
     /// there; asked until nothing is. What was done since the pause before was due at the time that is given. The default asks
     /// for nothing, for whoever trades: all requests are inputs.
@@ -51,32 +55,9 @@ pub trait Output {
     fn supposed(&mut self, _: Pause, _: UnixNanos) -> Option<Supposed> {
         None
     }
-    /// Input `seq` is applied; the event before, if it belongs to that input, is its last.
+    /// Input `seq` is applied; the event before, if it belongs to that input, is its last. Not called where nothing was told, but for
+    /// those who have pauses.
     fn end_of_input(&mut self, seq: SeqNo);
-}
-
-impl Output for &mut dyn Output {
-    fn event(&mut self, event: &EventRecord) {
-        (**self).event(event);
-    }
-    fn happened(&mut self, event: &EventRecord) {
-        (**self).happened(event);
-    }
-    fn passed(&mut self) {
-        (**self).passed();
-    }
-    fn public(&mut self, update: &PublicUpdate) {
-        (**self).public(update);
-    }
-    fn routed(&mut self, request: &RoutedRequest) {
-        (**self).routed(request);
-    }
-    fn supposed(&mut self, pause: Pause, due: UnixNanos) -> Option<Supposed> {
-        (**self).supposed(pause, due)
-    }
-    fn end_of_input(&mut self, seq: SeqNo) {
-        (**self).end_of_input(seq);
-    }
 }
 
 /// Drops everything: for replay, where only the state matters.
@@ -121,27 +102,37 @@ impl Output for Collected {
 }
 
 /// Numbers and dates the outputs of one input.
-pub(super) struct Publisher<'o, O: Output> {
-    pub out: &'o mut O,
+pub(super) struct Publisher<'o> {
+    pub out: &'o mut dyn Output,
     pub seq: SeqNo,
     pub ts: UnixNanos,
     pub ts_event: UnixNanos,
     ordinal: u32,
+    pub has_pauses: bool,
     /// Where reports wait for their latency to pass, if they have any.
     answers: Option<&'o mut Answers>,
     /// When the reports that are told now leave, if they come from the paper venue.
     leave_at: Option<UnixNanos>,
 }
 
-impl<'o, O: Output> Publisher<'o, O> {
+impl<'o> Publisher<'o> {
     pub fn new(
-        out: &'o mut O,
+        out: &'o mut dyn Output,
         seq: SeqNo,
         ts: UnixNanos,
         ts_event: UnixNanos,
         answers: Option<&'o mut Answers>,
     ) -> Self {
-        Self { out, seq, ts, ts_event, ordinal: 0, answers, leave_at: None }
+        let has_pauses = out.has_pauses();
+        Self { out, seq, ts, ts_event, ordinal: 0, has_pauses, answers, leave_at: None }
+    }
+
+    /// The input is applied.
+    #[inline]
+    pub fn end_of_input(&mut self) {
+        if self.ordinal > 0 || self.has_pauses {
+            self.out.end_of_input(self.seq);
+        }
     }
 
     /// True if reports have a latency, or had one when some of them were sent that are still on their way.

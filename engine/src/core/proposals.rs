@@ -6,7 +6,7 @@
 
 use super::Core;
 use super::orders::refuse_new;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use bytemuck::Zeroable;
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::{
@@ -168,7 +168,7 @@ fn waiting_as_told(order: &NewOrder) -> Execution {
     }
 }
 
-fn tell_waiting<O: Output>(order: &NewOrder, who: Requester, publisher: &mut Publisher<'_, O>) {
+fn tell_waiting(order: &NewOrder, who: Requester, publisher: &mut Publisher<'_>) {
     let event = Event::Execution(waiting_as_told(order));
     publisher.event_of(who, (order.account, order.instrument, order.strategy), &event);
 }
@@ -176,11 +176,11 @@ fn tell_waiting<O: Output>(order: &NewOrder, who: Requester, publisher: &mut Pub
 impl Core {
     /// Keeps a command until a second person decides; its number. Who asks for the same change again, as a configuration does at
     /// each start, has asked for it once.
-    pub(super) fn propose<O: Output>(
+    pub(super) fn propose(
         &mut self,
         command: Command,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let record = CommandRecord::new(command);
         let is_same = |one: &&Waiting| {
@@ -206,13 +206,13 @@ impl Core {
         Ok(number)
     }
 
-    fn tell_proposal<O: Output>(
+    fn tell_proposal(
         &self,
         one: &Waiting,
         status: ProposalStatus,
         decider: PrincipalId,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let (account, instrument) = match one.order() {
             Some(order) => (order.account, order.instrument),
@@ -222,11 +222,11 @@ impl Core {
     }
 
     /// Somebody decides.
-    pub(super) fn decide<O: Output>(
+    pub(super) fn decide(
         &mut self,
         decide: Decide,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let number = i128::from(decide.proposal);
         let bad = Reject::of(RejectReason::BadField, decide.decision.into());
@@ -265,12 +265,7 @@ impl Core {
     }
 
     /// An approved order goes through the whole gate again, as if it came now.
-    fn enter_approved<O: Output>(
-        &mut self,
-        order: NewOrder,
-        one: &Waiting,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn enter_approved(&mut self, order: NewOrder, one: &Waiting, publisher: &mut Publisher<'_>) {
         match self.admit_once(order, one.who, true) {
             Ok(slot) => {
                 self.begin(slot, one.who, publisher);
@@ -281,12 +276,12 @@ impl Core {
     }
 
     /// An order above its threshold waits, and says so.
-    pub(super) fn await_approval<O: Output>(
+    pub(super) fn await_approval(
         &mut self,
         order: NewOrder,
         reject: Reject,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         match self.propose(Command::NewOrder(order), who, publisher) {
             Ok(_) => tell_waiting(&order, who, publisher),
@@ -297,11 +292,11 @@ impl Core {
     /// A new order of the name of one that waits. The same message, sent again, is told to wait still, and this is true. Any
     /// other takes its place: what was to be approved is no longer what is wanted.
     #[inline]
-    pub(super) fn waits_already<O: Output>(
+    pub(super) fn waits_already(
         &mut self,
         order: &NewOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> bool {
         let Some(one) = self.waiting_order(order.account, &order.client_order_id) else {
             return false;
@@ -318,12 +313,12 @@ impl Core {
 
     /// A cancel or a replace of an order that waits for approval withdraws it; the order, if it was one.
     #[inline]
-    pub(super) fn withdraw_named<O: Output>(
+    pub(super) fn withdraw_named(
         &mut self,
         account: AccountId,
         name: &ClientOrderId,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Option<NewOrder> {
         let one = self.waiting_order(account, name)?;
         self.risk.check_account(who.principal, account).ok()?;
@@ -337,23 +332,18 @@ impl Core {
         self.proposals.waiting.iter().find(|one| one.order().is_some_and(is_it)).copied()
     }
 
-    fn withdraw<O: Output>(
-        &mut self,
-        one: &Waiting,
-        status: ProposalStatus,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn withdraw(&mut self, one: &Waiting, status: ProposalStatus, publisher: &mut Publisher<'_>) {
         let at = self.proposals.waiting.iter().position(|other| other.number == one.number);
         self.proposals.take(at.expect("it was found just now"));
         self.tell_proposal(one, status, PrincipalId::OPERATOR, one.who, publisher);
     }
 
     /// Cancels what waits for approval by its name, as if it were an order at work; true if there was one.
-    pub(super) fn cancel_waiting<O: Output>(
+    pub(super) fn cancel_waiting(
         &mut self,
         cancel: &CancelOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> bool {
         let name = &cancel.client_order_id;
         let Some(order) = self.withdraw_named(cancel.account, name, who, publisher) else {
@@ -372,11 +362,11 @@ impl Core {
     }
 
     /// New terms for what waits for approval: it has to be entered, and approved, anew. True if there was one.
-    pub(super) fn replace_waiting<O: Output>(
+    pub(super) fn replace_waiting(
         &mut self,
         replace: &ReplaceOrder,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> bool {
         let name = &replace.client_order_id;
         let Some(order) = self.withdraw_named(replace.account, name, who, publisher) else {
@@ -387,10 +377,10 @@ impl Core {
     }
 
     /// A session is gone: what it wanted canceled then is withdrawn, and what a control has canceled then.
-    pub(super) fn withdraw_of_session<O: Output>(
+    pub(super) fn withdraw_of_session(
         &mut self,
         session: SessionId,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         self.withdraw_orders(publisher, |core, one, order| {
             one.who.session == session && core.ends_with_session(order.flags, one.parties(order))
@@ -407,20 +397,16 @@ impl Core {
     }
 
     /// A kill switch: what waits in its scope is withdrawn.
-    pub(super) fn withdraw_approvals_of<O: Output>(
-        &mut self,
-        scope: Scope,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn withdraw_approvals_of(&mut self, scope: Scope, publisher: &mut Publisher<'_>) {
         self.withdraw_orders(publisher, |core, one, order| {
             scope == Scope::FIRM || core.risk.is_in(scope, one.parties(order))
         });
     }
 
     /// Withdraws the orders that fit.
-    fn withdraw_orders<O: Output>(
+    fn withdraw_orders(
         &mut self,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
         fits: impl Fn(&Self, &Waiting, &NewOrder) -> bool,
     ) {
         let waiting = self.proposals.waiting.iter();
@@ -432,16 +418,16 @@ impl Core {
     }
 
     /// What nobody has decided in time.
-    pub(super) fn lapse_due<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn lapse_due(&mut self, publisher: &mut Publisher<'_>) {
         let now = self.now;
         self.withdraw_where(|one| one.lapses_at <= now, ProposalStatus::Lapsed, publisher);
     }
 
-    fn withdraw_where<O: Output>(
+    fn withdraw_where(
         &mut self,
         is_it: impl Fn(&Waiting) -> bool,
         status: ProposalStatus,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         while let Some(at) = self.proposals.waiting.iter().position(&is_it) {
             let one = self.proposals.take(at);

@@ -1,7 +1,7 @@
 //! Execution reports: how an order stands after an event, told to whoever it concerns.
 
 use super::accounts::tell_account;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use tidegate_model::event::{Event, ExecType, Execution, Liquidity};
 use tidegate_model::{Instrument, Lots, Money, Reject, Ticks};
 use tidegate_oms::position::trade_value;
@@ -10,12 +10,12 @@ use tidegate_risk::{Filled, Left, Risk};
 
 /// Tells how an order stands after an event; `fill_in` adds what only the event knows.
 #[inline]
-pub(super) fn report<O: Output>(
+pub(super) fn report(
     oms: &mut Oms,
     slot: OrderSlot,
     exec_type: ExecType,
     who: Requester,
-    publisher: &mut Publisher<'_, O>,
+    publisher: &mut Publisher<'_>,
     fill_in: impl FnOnce(&mut Execution),
 ) {
     let order = oms.order(slot);
@@ -28,12 +28,12 @@ pub(super) fn report<O: Output>(
 }
 
 /// Tells that a cancel or replace was refused, and how the order stands.
-pub(super) fn report_refusal<O: Output>(
+pub(super) fn report_refusal(
     oms: &mut Oms,
     slot: OrderSlot,
     reject: Reject,
     who: Requester,
-    publisher: &mut Publisher<'_, O>,
+    publisher: &mut Publisher<'_>,
 ) {
     let order = oms.order(slot);
     let execution = refused(oms.execution(slot), reject);
@@ -43,12 +43,12 @@ pub(super) fn report_refusal<O: Output>(
 }
 
 /// Tells that a venue refused a new order.
-pub(super) fn report_reject<O: Output>(
+pub(super) fn report_reject(
     oms: &mut Oms,
     slot: OrderSlot,
     reject: Reject,
     who: Requester,
-    publisher: &mut Publisher<'_, O>,
+    publisher: &mut Publisher<'_>,
 ) {
     report(oms, slot, ExecType::Rejected, who, publisher, |execution| {
         *execution = refused(*execution, reject);
@@ -105,11 +105,11 @@ impl Execute<'_> {
     /// # Errors
     /// As [`Oms::fill`]; nothing is changed or told then.
     #[inline]
-    pub fn book<O: Output>(
+    pub fn book(
         &self,
         oms: &mut Oms,
         risk: &mut Risk,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
         fill_in: impl FnOnce(&mut Execution),
     ) -> Result<(), Reject> {
         let &Self { slot, qty, price, liquidity, terms } = self;

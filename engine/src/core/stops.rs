@@ -1,7 +1,7 @@
 //! What a control does that was met by what happened: it stops a scope, cancels what is open there, closes its positions.
 
 use super::Core;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use tidegate_model::command::{Action, Flatten, Reason};
 use tidegate_model::event::{CancelReason, Event, Tripped};
 use tidegate_model::{
@@ -12,7 +12,7 @@ use tidegate_oms::Requester;
 impl Core {
     /// Values positions as the time asks for, and does what controls ask for that were met.
     #[inline]
-    pub(super) fn watch<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn watch(&mut self, publisher: &mut Publisher<'_>) {
         self.risk.sweep(self.now);
         if !self.risk.trips().is_empty() {
             self.tell_trips(publisher);
@@ -21,16 +21,16 @@ impl Core {
     }
 
     /// Tells what stopped or goes on, and does what was asked for that case.
-    pub(super) fn tell_trips<O: Output>(&mut self, publisher: &mut Publisher<'_, O>) {
+    pub(super) fn tell_trips(&mut self, publisher: &mut Publisher<'_>) {
         self.tell_trips_of(Requester::default(), Reason::EMPTY, publisher);
     }
 
     /// The same where somebody let a scope go on: who, and why.
-    pub(super) fn tell_trips_of<O: Output>(
+    pub(super) fn tell_trips_of(
         &mut self,
         enabled_by: Requester,
         reason: Reason,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         // What is done may stop more: the next round's.
         while !self.risk.trips().is_empty() {
@@ -84,12 +84,12 @@ impl Core {
         }
     }
 
-    fn flatten_each<O: Output>(
+    fn flatten_each(
         &mut self,
         of: Scope,
         account: AccountId,
         instrument: InstrumentId,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let each: Vec<AccountId> = match account {
             AccountId::NONE => self.oms.accounts().map(|(account, _)| account).collect(),

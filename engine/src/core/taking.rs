@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::market::is_acceptable;
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::paper::{Displayed, FillCause, PaperFill};
 use crate::book::{Level, Slot};
 use tidegate_model::market::TradingStatus;
@@ -105,12 +105,12 @@ impl Core {
     }
 
     /// Takes what `walk` lists, and reports one fill a price level.
-    pub(super) fn take<O: Output>(
+    pub(super) fn take(
         &mut self,
         slot: OrderSlot,
         impact: Ticks,
         cause: FillCause,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let &Order { instrument, side, .. } = self.oms.order(slot);
         let mut at = 0;

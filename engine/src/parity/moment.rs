@@ -80,6 +80,9 @@ impl Output for Happened {
         self.now.after_update();
     }
 
+    fn has_pauses(&self) -> bool {
+        true
+    }
     fn supposed(&mut self, pause: Pause, at: UnixNanos) -> Option<Supposed> {
         for (moment, _) in &mut self.events[self.dated..] {
             moment.due_at = moment.due_at.map(|_| at);
@@ -148,6 +151,9 @@ impl Output for Steered {
         self.now.after_update();
     }
 
+    fn has_pauses(&self) -> bool {
+        true
+    }
     fn supposed(&mut self, pause: Pause, _: UnixNanos) -> Option<Supposed> {
         let (at, _) = self.requests.front()?;
         let is_next = match pause {

@@ -161,7 +161,7 @@ impl<'a> Simulation<'a> {
         match recorded {
             Recorded::Market(event) => {
                 let seq = self.core.seq().next();
-                self.core.apply_dyn(seq, Input::Market(event), &mut self.out);
+                self.core.apply(seq, Input::Market(event), &mut self.out);
                 self.rule(event.ts_recv);
                 self.ask_the_rest(event.ts_recv);
             }
@@ -242,7 +242,7 @@ impl<'a> Simulation<'a> {
         let mut record = CommandRecord::new(command);
         record.ts_recv = at;
         let seq = self.core.seq().next();
-        self.core.apply_dyn(seq, Input::Command(&record), &mut self.out);
+        self.core.apply(seq, Input::Command(&record), &mut self.out);
     }
 
     /// A command of the journal, as far as it shapes the simulation: instruments are on paper, accounts are rich, and only

@@ -13,7 +13,7 @@ mod entry;
 mod phases;
 mod told;
 
-use super::output::{Output, Publisher};
+use super::output::Publisher;
 use super::paper::Request;
 use super::{Core, Listing};
 use crate::matching::{Indicative, Markets, Plain};
@@ -167,11 +167,11 @@ impl Internal {
 
 impl Core {
     /// An order that was let in, a cancel or a replace goes to its market, which answers at once.
-    pub(super) fn ask_market<O: Output>(
+    pub(super) fn ask_market(
         &mut self,
         market: u32,
         (slot, request, who): (OrderSlot, Request, Requester),
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let handle = slot.index() as u32;
         let order = *self.oms.order(slot);
@@ -217,12 +217,12 @@ impl Core {
     }
 
     /// What is live of an order enters its market.
-    fn enter_market<O: Output>(
+    fn enter_market(
         &mut self,
         market: u32,
         slot: OrderSlot,
         asked: Option<Asked>,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let handle = slot.index() as u32;
         let (mut order, mut new) = (*self.oms.order(slot), self.oms.entered(slot));
@@ -250,11 +250,7 @@ impl Core {
 
     /// What an order has open in its market becomes what is live of it. That was told before; one that its market does not take
     /// so is canceled.
-    pub(super) fn resize_in_house<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn resize_in_house(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let handle = slot.index() as u32;
         let &Order { instrument, who, acknowledged, .. } = self.oms.order(slot);
         let market = self.internal.market_of(instrument).expect("it trades in the house");
@@ -317,11 +313,11 @@ impl Core {
     }
 
     /// The time has come at which an order of a market ends: with it all of that market whose time that is.
-    pub(super) fn tell_time<O: Output>(
+    pub(super) fn tell_time(
         &mut self,
         slot: OrderSlot,
         now: UnixNanos,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = self.oms.order(slot);
         let market = self.internal.market_of(order.instrument).filter(|_| order.is_open());
@@ -337,11 +333,7 @@ impl Core {
     }
 
     /// The orders that are listed in `leaving` leave their markets.
-    pub(super) fn leave_markets<O: Output>(
-        &mut self,
-        reason: CancelReason,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn leave_markets(&mut self, reason: CancelReason, publisher: &mut Publisher<'_>) {
         let mut leaving = core::mem::take(&mut self.internal.leaving);
         let mut handles = core::mem::take(&mut self.internal.handles);
         leaving.sort_unstable();
@@ -361,12 +353,12 @@ impl Core {
     /// Asks a market something, and does what follows from its answers. True if it was asked for something quietly, and refused
     /// it.
     #[inline]
-    fn in_market<O: Output>(
+    fn in_market(
         &mut self,
         market: u32,
         asked: Option<Asked>,
-        publisher: &mut Publisher<'_, O>,
-        ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
+        publisher: &mut Publisher<'_>,
+        ask: impl FnOnce(&mut Markets, &mut Told<'_, '_>),
     ) -> bool {
         let is_refused = self.ask_told(market, asked, None, publisher, ask);
         self.settle_market(market, publisher);
@@ -375,13 +367,13 @@ impl Core {
 
     /// Asks a market something, with everything at hand that its answers change. True if it was asked for something quietly,
     /// and refused it.
-    fn ask_told<O: Output>(
+    fn ask_told(
         &mut self,
         market: u32,
         asked: Option<Asked>,
         step: Option<Step>,
-        publisher: &mut Publisher<'_, O>,
-        ask: impl FnOnce(&mut Markets, &mut Told<'_, '_, O>),
+        publisher: &mut Publisher<'_>,
+        ask: impl FnOnce(&mut Markets, &mut Told<'_, '_>),
     ) -> bool {
         let Self { internal, oms, risk, listing, waiting, counters, now, .. } = self;
         let Internal { markets, instruments, guards, triggered, .. } = internal;

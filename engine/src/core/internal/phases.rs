@@ -4,7 +4,7 @@
 use super::bands;
 use super::told::Step;
 use super::{Core, Internal};
-use crate::core::output::{Output, Publisher};
+use crate::core::output::Publisher;
 use crate::matching::{Indicative, PRICE_MAX, Phase};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -86,10 +86,7 @@ impl Internal {
 
 impl Core {
     /// The market that is due first does what is due.
-    pub(in crate::core) fn carry_out_market_due<O: Output>(
-        &mut self,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(in crate::core) fn carry_out_market_due(&mut self, publisher: &mut Publisher<'_>) {
         let Some(Reverse((at, due, market))) = self.internal.agenda.heap.pop() else { return };
         match due {
             Due::Reopening if self.internal.guards[market as usize].reopen_at() == Some(at) => {
@@ -106,10 +103,10 @@ impl Core {
     }
 
     /// Steps one market, or every one, to another phase; how many were in another before.
-    pub(in crate::core) fn set_phase<O: Output>(
+    pub(in crate::core) fn set_phase(
         &mut self,
         set: SetPhase,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let unknown = Reject::of(RejectReason::BadField, set.phase.into());
         let phase = Phase::from_wire(set.phase).ok_or(unknown)?;
@@ -129,12 +126,7 @@ impl Core {
         Ok(stepped)
     }
 
-    fn step_market<O: Output>(
-        &mut self,
-        market: u32,
-        step: Step,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn step_market(&mut self, market: u32, step: Step, publisher: &mut Publisher<'_>) {
         self.ask_told(market, None, Some(step), publisher, |markets, told| {
             markets.set_phase(market, step.phase, told);
         });
@@ -146,10 +138,10 @@ impl Core {
     }
 
     /// Sets the price bands of one market, or of every one; how many there were.
-    pub(in crate::core) fn set_bands<O: Output>(
+    pub(in crate::core) fn set_bands(
         &mut self,
         set: SetBands,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         bands::check(&set)?;
         let markets = self.markets_in(set.instrument)?;
@@ -163,10 +155,10 @@ impl Core {
     }
 
     /// Sets the price that a market begins from.
-    pub(in crate::core) fn set_reference<O: Output>(
+    pub(in crate::core) fn set_reference(
         &mut self,
         set: SetReference,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<u64, Reject> {
         let market = self.market_of(set.instrument)?;
         let price = set.price;
@@ -205,11 +197,7 @@ impl Core {
     /// What follows from what a market did: bands move with its trades, a pause is to end, and what an auction would do is to
     /// be looked at.
     #[inline]
-    pub(super) fn settle_market<O: Output>(
-        &mut self,
-        market: u32,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn settle_market(&mut self, market: u32, publisher: &mut Publisher<'_>) {
         let guard = &self.internal.guards[market as usize];
         let collects = self.internal.markets.phase(market).collects();
         if collects || guard.is_on() {
@@ -218,7 +206,7 @@ impl Core {
     }
 
     #[cold]
-    fn settle_guarded<O: Output>(&mut self, market: u32, publisher: &mut Publisher<'_, O>) {
+    fn settle_guarded(&mut self, market: u32, publisher: &mut Publisher<'_>) {
         let before = self.internal.told[market as usize].reopen_at;
         // Other bands may let an order trade that waited beside the book, and each trade may move the bands again. That ends,
         // since every trade takes something from the book.
@@ -248,7 +236,7 @@ impl Core {
     }
 
     /// Tells everyone what an auction would do, if that is something else than was told.
-    fn tell_indicative<O: Output>(&mut self, market: u32, publisher: &mut Publisher<'_, O>) {
+    fn tell_indicative(&mut self, market: u32, publisher: &mut Publisher<'_>) {
         if !self.internal.markets.phase(market).collects() {
             return;
         }

@@ -3,7 +3,7 @@
 use super::super::Listed;
 use super::super::market::{level_update, trade_update};
 use super::super::orders::NOBODY;
-use super::super::output::{Output, Publisher};
+use super::super::output::Publisher;
 use super::super::reports::{Execute, report, report_refusal, report_reject};
 use super::bands::Guard;
 use crate::book::Level;
@@ -45,7 +45,7 @@ pub(super) struct Step {
 }
 
 /// Is told what one market does, and books it.
-pub(super) struct Told<'a, 'o, O: Output> {
+pub(super) struct Told<'a, 'o> {
     pub oms: &'a mut Oms,
     pub risk: &'a mut Risk,
     /// Legs of lists that the engine holds until a stop price is reached.
@@ -64,13 +64,13 @@ pub(super) struct Told<'a, 'o, O: Output> {
     /// The phase that it was in last.
     pub before: Phase,
     pub guard: &'a mut Guard,
-    pub publisher: &'a mut Publisher<'o, O>,
+    pub publisher: &'a mut Publisher<'o>,
 }
 
 /// Why a step of an order's life that a market tells cannot fail.
 const IN_STEP: &str = "the order store follows the market step by step";
 
-impl<O: Output> Told<'_, '_, O> {
+impl Told<'_, '_> {
     #[inline]
     fn slot(&self, handle: u32) -> OrderSlot {
         self.oms.slot(handle).expect("a market holds orders of the store only")
@@ -142,7 +142,7 @@ impl<O: Output> Told<'_, '_, O> {
     }
 }
 
-impl<O: Output> Reports for Told<'_, '_, O> {
+impl Reports for Told<'_, '_> {
     fn accepted(&mut self, handle: u32, price: Ticks) {
         let slot = self.slot(handle);
         let order = self.oms.order(slot);

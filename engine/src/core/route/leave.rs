@@ -2,7 +2,7 @@
 
 use super::table::{Happening, Next, Standing, next};
 use super::{NOT_ROUTED, ROUTE_ORDERS_MAX, Resize, Route, Routed};
-use crate::core::output::{Output, Publisher};
+use crate::core::output::Publisher;
 use crate::core::paper::Request;
 use crate::core::{Core, Listed};
 use tidegate_model::command::{FLAG_HIDDEN, NewOrder, OrderType, RouteLink, TimeInForce};
@@ -160,12 +160,12 @@ impl Core {
     }
 
     /// A request about a routed order: it leaves, or waits for the link if it is a cancel.
-    pub(in crate::core) fn leave<O: Output>(
+    pub(in crate::core) fn leave(
         &mut self,
         slot: OrderSlot,
         request: Request,
         who: Requester,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         match request {
             Request::New => self.leave_new(slot, who, publisher),
@@ -194,7 +194,7 @@ impl Core {
 
     /// A leg's quantity is to follow the others. While anything else about the order is under way it waits, and leaves with
     /// what is wanted then. The larger of both quantities is counted until the venue has answered.
-    fn leave_resize<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn leave_resize(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let &Order { instrument, status, replace, .. } = self.oms.order(slot);
         let routed = self.routes.order(slot);
         let is_busy = routed.standing != Standing::Working
@@ -242,11 +242,11 @@ impl Core {
     }
 
     /// As [`Self::count_there`], and told.
-    pub(super) fn restate_there<O: Output>(
+    pub(super) fn restate_there(
         &mut self,
         slot: OrderSlot,
         there: Lots,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let told = |core: &Self| (core.oms.qty_there(slot), core.oms.execution(slot).ord_status);
         let before = told(self);
@@ -257,12 +257,7 @@ impl Core {
     }
 
     /// A new order leaves, or is kept. One that waited for its stop price meets the link as it is now.
-    fn leave_new<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        who: Requester,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn leave_new(&mut self, slot: OrderSlot, who: Requester, publisher: &mut Publisher<'_>) {
         let asked = Asked::of(self.oms.order(slot), self.oms.live_qty(slot));
         let route = self.listing[asked.instrument].instrument.route;
         let way = self.check_blocked(asked.instrument).and_then(|()| self.way(route, &asked));
@@ -281,11 +276,7 @@ impl Core {
     }
 
     /// The route is up: an order that was kept leaves if it still reduces the position.
-    pub(super) fn leave_kept<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn leave_kept(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let asked = Asked::of(self.oms.order(slot), self.oms.live_qty(slot));
         let checked =
             self.check_blocked(asked.instrument).and_then(|()| self.check_reduces(&asked));
@@ -300,10 +291,10 @@ impl Core {
     }
 
     /// The day ends for an order of a route; false if that is for its venue to say.
-    pub(in crate::core) fn expire_kept<O: Output>(
+    pub(in crate::core) fn expire_kept(
         &mut self,
         slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> bool {
         let is_kept = self.routes.order(slot).standing == Standing::Kept;
         if !is_kept || self.oms.order(slot).time_in_force != TimeInForce::Day {
@@ -314,11 +305,7 @@ impl Core {
     }
 
     /// The cancel of an order leaves, if the link is up and nothing about the order is unknown.
-    pub(super) fn leave_cancel<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn leave_cancel(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let route = self.listing[self.oms.order(slot).instrument].instrument.route;
         let is_up = self.routes.route(route).link == RouteLink::Up;
         if is_up && self.next_attempt(slot, Happening::LeaveCancel) {
@@ -342,11 +329,11 @@ impl Core {
     }
 
     /// Hands a request about an order to its adapter.
-    pub(super) fn request<O: Output>(
+    pub(super) fn request(
         &mut self,
         slot: OrderSlot,
         kind: impl FnOnce(RoutedOrder) -> RoutedKind,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = self.oms.order(slot);
         let terms = self.listing[order.instrument].instrument;
@@ -386,12 +373,7 @@ impl Core {
         self.hand_over(terms.route, kind(routed), publisher);
     }
 
-    pub(super) fn hand_over<O: Output>(
-        &mut self,
-        route: u8,
-        kind: RoutedKind,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    pub(super) fn hand_over(&mut self, route: u8, kind: RoutedKind, publisher: &mut Publisher<'_>) {
         let state = self.routes.route_mut(route);
         state.number += 1;
         let number = state.number;

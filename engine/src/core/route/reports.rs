@@ -5,7 +5,7 @@ use super::table::{Happening, Next, Standing, next};
 use super::{Resize, Routed};
 use crate::core::Core;
 use crate::core::orders::NOBODY;
-use crate::core::output::{Output, Publisher};
+use crate::core::output::Publisher;
 use crate::core::reports::Execute;
 use tidegate_model::command::{
     ConfirmPosition, FLAG_FOREIGN_CANCELED, ROUTES_MAX, RouteLink, RoutePosition, RouteReport,
@@ -28,10 +28,10 @@ fn bad_route(value: u8) -> Reject {
 
 impl Core {
     /// What a venue said of an order. Only what cannot be is answered.
-    pub(in crate::core) fn route_report<O: Output>(
+    pub(in crate::core) fn route_report(
         &mut self,
         report: RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Done {
         let kind = RouteReportKind::from_wire(report.kind).ok_or(bad_route(report.kind))?;
         check_number(report.route)?;
@@ -97,12 +97,7 @@ impl Core {
     }
 
     /// The change of a leg's quantity that left is in force, or never will be: the venue has `there`.
-    fn resize_answered<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        there: Lots,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn resize_answered(&mut self, slot: OrderSlot, there: Lots, publisher: &mut Publisher<'_>) {
         let routed = self.routes.order(slot);
         let Some(resize) = routed.resize else { return };
         self.routes.set_order(slot, Routed { resize: None, ..routed });
@@ -123,12 +118,12 @@ impl Core {
     }
 
     /// Lets a report pass that can be of this order now, and keeps the venue's number of it.
-    fn check_possible<O: Output>(
+    fn check_possible(
         &mut self,
         slot: OrderSlot,
         kind: RouteReportKind,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Result<(), Reject> {
         let routed = self.routes.order(slot);
         let is_answer = matches!(kind, RouteReportKind::Found | RouteReportKind::Missing);
@@ -176,11 +171,11 @@ impl Core {
         next
     }
 
-    fn route_accepted<O: Output>(
+    fn route_accepted(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if self.step(slot, Happening::Acknowledge) == Next::Late {
             return self.cancel_late(slot, report, publisher);
@@ -188,7 +183,7 @@ impl Core {
         self.acknowledge(slot, publisher);
     }
 
-    fn acknowledge<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn acknowledge(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let &Order { acknowledged, who, .. } = self.oms.order(slot);
         if !acknowledged && self.oms.accepted(slot).is_ok() {
             self.report(slot, ExecType::New, who, publisher, |_| {});
@@ -196,11 +191,11 @@ impl Core {
     }
 
     /// The venue has open what has ended here: it is canceled there, and what it executes meanwhile is booked.
-    fn cancel_late<O: Output>(
+    fn cancel_late(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let executed = self.oms.order(slot).cum_qty;
         self.differ(report, RouteDifferenceKind::LateOrder, executed.0 as i64, true, publisher);
@@ -208,11 +203,11 @@ impl Core {
         self.request(slot, RoutedKind::Cancel, publisher);
     }
 
-    fn route_rejected<O: Output>(
+    fn route_rejected(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let &Order { status, cum_qty, who, .. } = self.oms.order(slot);
         if status.is_final() || cum_qty > Lots::ZERO {
@@ -225,11 +220,11 @@ impl Core {
     }
 
     /// An execution at the venue: booked once, whatever became of the order here.
-    fn route_executed<O: Output>(
+    fn route_executed(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = *self.oms.order(slot);
         let Order { instrument, side, .. } = order;
@@ -275,7 +270,7 @@ impl Core {
 
     /// The venue has executed all that it had of a leg, and has closed it: what is held back, or was asked for beside, never
     /// goes there.
-    fn end_if_done_there<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn end_if_done_there(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let order = *self.oms.order(slot);
         let routed = self.routes.order(slot);
         let there = routed.resize.map_or(self.oms.qty_there(slot), |resize| resize.from);
@@ -292,7 +287,7 @@ impl Core {
     }
 
     /// Nothing is left of the order: a cancel or a replace that is under way can only be refused.
-    fn end_if_filled<O: Output>(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_, O>) {
+    fn end_if_filled(&mut self, slot: OrderSlot, publisher: &mut Publisher<'_>) {
         let order = *self.oms.order(slot);
         if order.leaves_qty() > Lots::ZERO {
             return;
@@ -309,12 +304,12 @@ impl Core {
         }
     }
 
-    fn refuse_pending<O: Output>(
+    fn refuse_pending(
         &mut self,
         slot: OrderSlot,
         kind: RouteReportKind,
         reject: Reject,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = *self.oms.order(slot);
         let before = self.oms.exposure(slot);
@@ -331,12 +326,12 @@ impl Core {
         }
     }
 
-    fn route_refused<O: Output>(
+    fn route_refused(
         &mut self,
         slot: OrderSlot,
         kind: RouteReportKind,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let routed = self.routes.order(slot);
         if routed.standing == Standing::Unsure {
@@ -360,11 +355,11 @@ impl Core {
         self.end_if_filled(slot, publisher);
     }
 
-    fn route_replaced<O: Output>(
+    fn route_replaced(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let order = *self.oms.order(slot);
         if !order.is_open() {
@@ -391,12 +386,7 @@ impl Core {
     }
 
     /// The venue has given the order other terms, unasked.
-    fn take_over<O: Output>(
-        &mut self,
-        slot: OrderSlot,
-        report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
-    ) {
+    fn take_over(&mut self, slot: OrderSlot, report: &RouteReport, publisher: &mut Publisher<'_>) {
         let order = *self.oms.order(slot);
         let before = self.oms.exposure(slot);
         let resize = self.routes.order(slot).resize;
@@ -422,11 +412,11 @@ impl Core {
 
     /// Reconciliation: the venue has the order, with these terms. A replace that is not in force never will be; a cancel
     /// that is still wanted leaves again when the link is up.
-    fn route_found<O: Output>(
+    fn route_found(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if self.step(slot, Happening::Find) == Next::Late {
             return self.cancel_late(slot, report, publisher);
@@ -455,11 +445,11 @@ impl Core {
     }
 
     /// Reconciliation: the venue does not know the order, so it ends here.
-    fn route_missing<O: Output>(
+    fn route_missing(
         &mut self,
         slot: OrderSlot,
         report: &RouteReport,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         if self.routes.order(slot).standing != Standing::Ended {
             let executed = self.oms.order(slot).cum_qty.0 as i64;
@@ -471,10 +461,10 @@ impl Core {
     }
 
     /// The link to a venue changed; how many orders are open on it.
-    pub(in crate::core) fn route_status<O: Output>(
+    pub(in crate::core) fn route_status(
         &mut self,
         status: RouteStatus,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Done {
         let link = RouteLink::from_wire(status.link).ok_or(bad_route(status.link))?;
         check_number(status.route)?;
@@ -544,10 +534,10 @@ impl Core {
     }
 
     /// What a venue holds: compared with what was booked from it. Anything else blocks the instrument.
-    pub(in crate::core) fn route_position<O: Output>(
+    pub(in crate::core) fn route_position(
         &mut self,
         told: RoutePosition,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Done {
         check_number(told.route)?;
         let unknown = Reject::of(RejectReason::UnknownInstrument, 0);
@@ -577,10 +567,10 @@ impl Core {
     }
 
     /// An operator has seen what differs in an instrument: it is expected from now on.
-    pub(in crate::core) fn confirm_position<O: Output>(
+    pub(in crate::core) fn confirm_position(
         &mut self,
         confirm: ConfirmPosition,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) -> Done {
         let unknown = Reject::of(RejectReason::UnknownInstrument, confirm.instrument.0.into());
         let listed = self.listing.get(confirm.instrument).ok_or(unknown)?;
@@ -605,13 +595,13 @@ impl Core {
         Ok(offset)
     }
 
-    fn differ<O: Output>(
+    fn differ(
         &self,
         report: &RouteReport,
         kind: RouteDifferenceKind,
         here: i64,
         settled: bool,
-        publisher: &mut Publisher<'_, O>,
+        publisher: &mut Publisher<'_>,
     ) {
         let there = match kind {
             RouteDifferenceKind::Terms | RouteDifferenceKind::ForeignOrder => report.qty,
