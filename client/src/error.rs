@@ -1,6 +1,7 @@
 //! What can go wrong between a client and the edge.
 
-use tonic::Status;
+use std::error::Error as _;
+use tonic::{Code, Status};
 
 /// Why a call failed. A refusal by the engine's rules is not among them: it is data in the answer.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,23 @@ impl ClientError {
             Self::Connect { .. } | Self::SessionClosed => false,
             _ => true,
         }
+    }
+
+    /// True if nobody answered: the connection could not be made, or broke.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Connect { .. } => true,
+            Self::Call { status, .. } => {
+                matches!(status.code(), Code::Unknown | Code::Unavailable)
+                    && status.source().is_some_and(|source| source.is::<tonic::transport::Error>())
+            }
+            _ => false,
+        }
+    }
+
+    /// True if the server asks for a token, or for another one.
+    pub fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Call { status, .. } if status.code() == Code::Unauthenticated)
     }
 
     pub(crate) fn call(call: &'static str) -> impl FnOnce(Status) -> Self {

@@ -169,6 +169,10 @@ impl House {
     ) {
         if self.connections.load(Ordering::Acquire) >= CONNECTIONS_MAX {
             tracing::warn!(max = CONNECTIONS_MAX, "too many come to the door; one is turned away");
+            let text =
+                format!("{CONNECTIONS_MAX} are at the door already; try again in some seconds");
+            let reason = Reason::new(Code::Exhausted, text);
+            tell_end(&connection, Kind::Refused, &reason, EventPosition::default());
             return;
         }
         self.connections.fetch_add(1, Ordering::AcqRel);

@@ -35,5 +35,6 @@ mod view;
 pub use config::{EdgeConfig, Limits, TokenEntry};
 pub use error::EdgeError;
 pub use link::EngineLink;
+pub use listener::{Counted, accept};
 pub use lock_step::{LockStep, LockStepError};
 pub use server::{Edge, bind};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
@@ -25,17 +25,18 @@ const RESERVED_FOR: Duration = Duration::from_secs(10);
 
 /// A connection that counts for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub struct Counted {
     stream: TcpStream,
     _permit: OwnedSemaphorePermit,
-    /// When it ends, if its place is a reserved one.
+    /// When it ends, if it may not last.
     until: Option<Pin<Box<Sleep>>>,
 }
 
-/// Accepts connections, at most `connections_max` at one time.
-pub(crate) fn accept(
+/// Accepts connections, at most `connections_max` at one time, each for `lasting` at most, if that is given.
+pub fn accept(
     listener: TcpListener,
     connections_max: usize,
+    lasting: Option<Duration>,
 ) -> ReceiverStream<io::Result<Counted>> {
     let connections = Arc::new(Semaphore::new(connections_max));
     let reserved = Arc::new(Semaphore::new(RESERVED));
@@ -47,7 +48,7 @@ pub(crate) fn accept(
                     Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        sleep(ACCEPT_PAUSE).await;
                         continue;
                     }
                 },
@@ -55,12 +56,12 @@ pub(crate) fn accept(
             };
             let place = || {
                 if let Ok(permit) = Arc::clone(&connections).try_acquire_owned() {
-                    return Some((permit, None));
+                    return Some((permit, lasting.map(|for_long| Box::pin(sleep(for_long)))));
                 }
                 let reserved =
                     peer.ip().to_canonical().is_loopback().then(|| Arc::clone(&reserved));
                 let permit = reserved?.try_acquire_owned().ok()?;
-                Some((permit, Some(Box::pin(tokio::time::sleep(RESERVED_FOR)))))
+                Some((permit, Some(Box::pin(sleep(RESERVED_FOR)))))
             };
             let Some((permit, until)) = place() else {
                 tracing::warn!(connections_max, "too many connections; the new one is closed");

@@ -431,7 +431,9 @@ async fn serve(listener: TcpListener, door: Door) -> Result<(), EdgeError> {
         .add_service(reflection().build_v1alpha()?)
         .add_service(BacktestServiceServer::new(door).max_decoding_message_size(ANSWER_BYTES_MAX));
     tokio::spawn(async move {
-        if let Err(error) = router.serve_with_incoming(accept(listener, CONNECTIONS_MAX)).await {
+        if let Err(error) =
+            router.serve_with_incoming(accept(listener, CONNECTIONS_MAX, None)).await
+        {
             tracing::error!(%error, "the backtest's gRPC server failed");
         }
     });

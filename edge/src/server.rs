@@ -226,7 +226,7 @@ impl Edge {
         tracing::info!(%addr, "serving gRPC");
 
         let mut down = shared.shutdown.clone();
-        let incoming = accept(listener, limits.connections_max);
+        let incoming = accept(listener, limits.connections_max, None);
         let serving = router.serve_with_incoming_shutdown(incoming, async move {
             // An error means that the other end is gone, which is down as well.
             let _ = down.wait_for(|down| *down).await;

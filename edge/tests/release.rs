@@ -40,7 +40,7 @@ async fn trader_at(house: &House, level: Asked) -> Client {
 #[tokio::test]
 async fn a_call_waits_for_what_it_asks_and_says_so() {
     let (is_held, sync) = held_disk();
-    let limits = EdgeLimits { answer_timeout: Duration::from_millis(300), ..Default::default() };
+    let limits = EdgeLimits { answer_timeout: Duration::from_secs(1), ..Default::default() };
     let config = EdgeConfig { limits, ..config() };
     let mut house = House::new_at(config, Release::new(Asked::Process), sync).await;
     let (plain, power) = (house.trader().await, trader_at(&house, Asked::Power).await);

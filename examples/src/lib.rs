@@ -28,17 +28,28 @@ pub const STRATEGIES: [(&str, &str); 5] = [
 /// # Errors
 /// Says which strategies there are, or which parameters it has and what they allow.
 pub fn build(name: &str, mut params: Params) -> Result<Box<dyn Strategy + Send>> {
-    let strategy: Box<dyn Strategy + Send> = match name {
-        "buy-and-hold" => Box::new(buy_and_hold::BuyAndHold::new(&mut params)?),
-        "grid" => Box::new(grid::Grid::new(&mut params)?),
+    let strategy = built(name, &mut params)?;
+    params.done(name)?;
+    Ok(strategy)
+}
+
+/// The parameters of the strategy called `name`, each with its default; none if there is no such strategy.
+pub fn parameters(name: &str) -> Vec<(&'static str, u64)> {
+    let mut params = Params::default();
+    let _ = built(name, &mut params);
+    params.known().collect()
+}
+
+fn built(name: &str, params: &mut Params) -> Result<Box<dyn Strategy + Send>> {
+    Ok(match name {
+        "buy-and-hold" => Box::new(buy_and_hold::BuyAndHold::new(params)?),
+        "grid" => Box::new(grid::Grid::new(params)?),
         "idle" => Box::new(grid::Idle),
-        "market-maker" => Box::new(market_maker::MarketMaker::new(&mut params)?),
-        "momentum" => Box::new(momentum::Momentum::new(&mut params)?),
+        "market-maker" => Box::new(market_maker::MarketMaker::new(params)?),
+        "momentum" => Box::new(momentum::Momentum::new(params)?),
         _ => {
             let names: Vec<_> = STRATEGIES.iter().map(|(name, _)| *name).collect();
             bail!("there is no strategy '{name}'; there are {}", names.join(", "));
         }
-    };
-    params.done(name)?;
-    Ok(strategy)
+    })
 }

@@ -65,11 +65,16 @@ impl Params {
         Ok(Duration::from_millis(self.number(name, default, range)?))
     }
 
+    /// What was asked for, with its default.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.known.iter().map(|(name, default, _)| (*name, *default))
+    }
+
     /// Refuses what nobody asked for.
     pub(crate) fn done(&self, strategy: &str) -> Result<()> {
         let Some(name) = self.given.keys().next() else { return Ok(()) };
         let known: Vec<_> =
-            self.known.iter().map(|(name, default, _)| format!("{name} ({default})")).collect();
+            self.known().map(|(name, default)| format!("{name} ({default})")).collect();
         bail!("{strategy} has no parameter '{name}'; it has {}", known.join(", "));
     }
 }
@@ -77,12 +82,13 @@ impl Params {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{STRATEGIES, build};
+    use crate::{STRATEGIES, build, parameters};
 
     #[test]
     fn what_a_strategy_does_not_know_or_allow_is_refused_with_what_it_does() {
         for (name, _) in STRATEGIES {
             assert!(build(name, Params::default()).is_ok(), "{name}");
+            assert_eq!(parameters(name).is_empty(), name == "idle", "{name}");
         }
         for (name, params, expected) in [
             ("momentum", "sise=100", "no parameter 'sise'; it has size (100)"),

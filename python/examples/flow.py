@@ -13,6 +13,8 @@ import tidegate
 
 
 def main() -> None:
+    if len(sys.argv) < 2 or "TIDEGATE_TOKEN" not in os.environ:
+        sys.exit(__doc__)
     door, token = sys.argv[1], os.environ["TIDEGATE_TOKEN"]
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
     until, begun = time.monotonic() + seconds, time.monotonic()

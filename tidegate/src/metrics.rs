@@ -13,14 +13,18 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use std::{fmt, io};
+use tidegate_edge::{Counted, accept};
 use tidegate_engine::latency::{Latency, What, Window};
 use tidegate_engine::runtime::{EngineStatus, Release, unix_now};
 use tidegate_feed_handler::udp::FeedStats;
 use tokio::runtime::Handle;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// The upper ends of the buckets of durations, in nanoseconds: from a microsecond to ten seconds.
 const BOUNDS_NS: [u64; 20] = [
@@ -46,6 +50,10 @@ const BOUNDS_NS: [u64; 20] = [
     10_000_000_000,
 ];
 const NS_PER_S: f64 = 1e9;
+/// Connections at one time: a scrape takes one, for a moment.
+const CONNECTIONS_MAX: usize = 32;
+/// How long one may last; whoever scrapes less often than that connects anew.
+const CONNECTION_LASTS: Duration = Duration::from_secs(10);
 /// What a scrape is answered with, as the format asks.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -98,12 +106,38 @@ impl Metrics {
         let app = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(registry));
         let _inside = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(self.0)?;
+        let addr = listener.local_addr()?;
+        let incoming =
+            Incoming { accepted: accept(listener, CONNECTIONS_MAX, Some(CONNECTION_LASTS)), addr };
         runtime.spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+            if let Err(error) = axum::serve(incoming, app).await {
                 tracing::error!(%error, "metrics are not served any more");
             }
         });
         Ok(())
+    }
+}
+
+/// Connections, bounded in number and in time: whoever holds one without asking takes nothing from the server.
+struct Incoming {
+    accepted: ReceiverStream<io::Result<Counted>>,
+    addr: SocketAddr,
+}
+
+impl axum::serve::Listener for Incoming {
+    type Io = Counted;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Counted, SocketAddr) {
+        match self.accepted.next().await {
+            Some(Ok(connection)) => (connection, self.addr),
+            // It ends with the runtime, and yields no errors.
+            _ => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.addr)
     }
 }
 

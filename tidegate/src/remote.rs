@@ -39,11 +39,25 @@ impl ServerArgs {
             .enable_all()
             .build()
             .context("cannot start the client's thread")?;
-        Ok(runtime.block_on(async {
+        let asked = runtime.block_on(async {
             let client = Client::connect(&self.addr, token.as_deref()).await?;
             ask(level.map_or(client.clone(), |level| client.with_release_level(level))).await
-        })?)
+        });
+        asked.map_err(|error| match hint(&error, &self.addr, token.is_some()) {
+            Some(hint) => anyhow::Error::from(error).context(hint),
+            None => error.into(),
+        })
     }
+}
+
+/// What to do about an error, where it does not say so itself.
+fn hint(error: &ClientError, addr: &str, has_token: bool) -> Option<String> {
+    if error.is_unauthenticated() && !has_token {
+        return Some("a token is needed: in TIDEGATE_TOKEN, or by --token".into());
+    }
+    let says_so = matches!(error, ClientError::Connect { .. });
+    (error.is_unreachable() && !says_so)
+        .then(|| format!("cannot connect to {addr}; is `tidegate run` up, and listening there?"))
 }
 
 /// Ends with the refusal, if there is one.

@@ -2,6 +2,7 @@
 
 use crate::cmd::run::stop_on_signal;
 use anyhow::{Result, bail, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,6 +17,16 @@ use tidegate_model::{Command, CommandRecord, SeqNo};
 const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks at what is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// Asks for as many open files as this process may have: many systems begin with 1,024, and connections, journal and event log
+/// share them. What it may not have, `tidegate doctor` tells.
+pub fn raise_open_files() {
+    let files = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: files.maximum, ..files };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
 
 /// Refuses sizes that are not those of the journal in `dir`. What else may be wrong with it, the engine tells.
 pub fn check_sizes(dir: &Path, asked: &Configure) -> Result<()> {

@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use support::market::{Market, SYMBOL, book_with};
@@ -187,7 +187,44 @@ async fn what_takes_longer_than_it_may_is_an_alert_in_stream_log_and_figures() {
 }
 
 #[test]
+fn those_who_hold_connections_for_metrics_hold_up_nobody() {
+    let place = Place::new("[metrics]\nlisten = '127.0.0.1:0'\n");
+    let server = Server::start(&place);
+    let addr = server.metrics.trim_start_matches("http://").trim_end_matches("/metrics");
+    let mut held: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(addr).expect("somebody listens");
+            // Half of a request. Those that are turned away may hear so while they write.
+            let _ = write!(stream, "GET /met");
+            stream
+        })
+        .collect();
+    let began = Instant::now();
+    let mut turned_away = 0;
+    held.retain_mut(|stream| {
+        stream.set_read_timeout(Some(Duration::from_millis(5))).expect("set");
+        let is_open = stream.read(&mut [0]).is_err_and(|error| {
+            matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        });
+        turned_away += usize::from(!is_open);
+        is_open
+    });
+    assert!(turned_away >= 150, "{turned_away} of 200 were turned away");
+    // The others are let go when their time is up.
+    for stream in &mut held {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+        let ended = stream.read(&mut [0; 512]);
+        assert!(ended.is_ok() || began.elapsed() < Duration::from_secs(20), "{ended:?}");
+    }
+    drop(held);
+    assert!(get(addr, "/metrics").starts_with("HTTP/1.1 200"));
+    assert!(server.stop("TERM").is_ok());
+}
+
+#[test]
 fn without_a_server_it_says_what_to_do() {
+    run(&["latency", "--once", "--addr", "http://127.0.0.1:9", "--token", ADMIN])
+        .refused(&["cannot connect to http://127.0.0.1:9", "is `tidegate run` up"]);
     run(&["latency", "--addr", "http://127.0.0.1:9", "--token", ADMIN])
         .refused(&["cannot connect to http://127.0.0.1:9", "is `tidegate run` up"]);
 }

@@ -162,7 +162,6 @@ impl<S: Strategy> Host<S> {
 
     /// An event: how things stood, or what happened.
     fn told(&mut self, record: &EventRecord) -> Result<(), SharedError> {
-        self.tally.heard(record.request_id);
         self.count(record);
         if let Some(Event::Instrument(terms)) = record.event() {
             return self.list(record.instrument, terms);
@@ -243,7 +242,12 @@ impl<S: Strategy> Host<S> {
         patiently(|| session.send(command))
     }
 
+    /// Counts what comes of our own requests: of the account, those of other sessions are heard as well.
     fn count(&mut self, record: &EventRecord) {
+        if record.session != self.session.session() {
+            return;
+        }
+        self.tally.heard(record.request_id);
         match record.event() {
             Some(Event::Execution(order)) => {
                 self.tally.fills += u64::from(order.exec_type == ExecType::Trade.wire());
@@ -265,9 +269,9 @@ impl<S: Strategy> Host<S> {
                 std::thread::yield_now();
                 continue;
             };
-            self.tally.heard(record.request_id);
             self.count(&record);
-            if record.kind == EventKind::Ack.wire() && record.request_id == last {
+            let is_ours = record.session == self.session.session();
+            if is_ours && record.kind == EventKind::Ack.wire() && record.request_id == last {
                 return Ok(self.tally);
             }
         }

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidegate_model::command::{CancelOrder, MassCancel, NewOrder, PICTURE_WANTED, ReplaceOrder};
 use tidegate_model::{
     Command, CommandRecord, EventRecord, InstrumentId, PrincipalId, PublicUpdate, ReleaseLevel,
@@ -24,8 +24,10 @@ use tidegate_ring::{Access, Memory, MemoryError};
 
 /// How long the server may take with each packet while a session begins.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Looks in vain at a ring before the socket is asked whether the server is still there: some milliseconds of spinning.
-const LOOKS_PER_CHECK: u32 = 1 << 16;
+/// Looks in vain at a ring before the clock is read: it takes as long as several of them.
+const LOOKS_PER_TIME: u32 = 8;
+/// Where nothing comes for that long, the socket is asked whether the server is still there.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 /// Rings and offsets that a server may name: far beyond what one has.
 const RING_MAX: u32 = 1 << 24;
 
@@ -119,6 +121,7 @@ pub struct Session {
     position: Position,
     last_request: u64,
     looks: u32,
+    checked: Instant,
 }
 
 /// A packet as it was received.
@@ -246,6 +249,7 @@ impl Session {
             position: attach.after.unwrap_or_default(),
             last_request: 0,
             looks: 0,
+            checked: Instant::now(),
             welcome,
         };
         session.public.skip_to_end();
@@ -396,7 +400,7 @@ impl Session {
     /// # Errors
     /// [`Ended`].
     pub fn check(&mut self) -> Result<(), Ended> {
-        self.looks = 0;
+        self.checked = Instant::now();
         let ended = |code, text: &str, position| Ended { code, text: text.into(), position };
         match socket::is_readable(self.socket.as_fd(), Duration::ZERO) {
             Ok(false) => return Ok(()),
@@ -419,10 +423,11 @@ impl Session {
     #[inline]
     fn nothing_there(&mut self) -> Result<(), Ended> {
         self.looks += 1;
-        if self.looks < LOOKS_PER_CHECK {
+        if self.looks < LOOKS_PER_TIME {
             return Ok(());
         }
-        self.check()
+        self.looks = 0;
+        if self.checked.elapsed() < CHECK_EVERY { Ok(()) } else { self.check() }
     }
 
     #[inline]

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_edge::LockStep;
-use tidegate_examples::{Params, STRATEGIES, build};
+use tidegate_examples::{Params, STRATEGIES, build, parameters};
 use tidegate_feed_handler::source::Source;
 use tidegate_model::command::Configure;
 use tidegate_model::{AccountId, MarketEvent, Symbol, UnixNanos};
@@ -115,11 +115,12 @@ pub struct BacktestArgs {
     journal: Option<PathBuf>,
 }
 
-/// The strategies that are built in, for people.
+/// The strategies that are built in with their parameters, for people.
 pub fn strategies() -> String {
-    let mut text = "Strategies:\n".to_string();
+    let mut text = "Strategies, each with its parameters (--param NAME=VALUE):\n".to_string();
     for (name, what) in STRATEGIES {
-        text += &format!("  {name:<14}{what}\n");
+        let params = parameters(name).into_iter().map(|(name, value)| format!(" {name}={value}"));
+        text += &format!("  {name:<14}{what}\n{:16}{}\n", "", params.collect::<String>().trim());
     }
     text
 }

@@ -3,6 +3,7 @@
 use super::backtest::{parse_symbol, strategies};
 use crate::config::{Config, DEFAULT_TOML, StrategyEntry, Token};
 use crate::replica::{self, Role};
+use crate::starting::raise_open_files;
 use crate::system::System;
 use anyhow::{Context, Result, anyhow};
 use std::fs::File;
@@ -94,6 +95,7 @@ pub fn run(args: RunArgs) -> Result<()> {
     args.strategy.put_into(&mut config)?;
     let edge_config = edge_config(&mut config, &mut out)?;
     let stop = stop_on_signal()?;
+    raise_open_files();
     let node = config.replication.as_ref().map(replica::node).transpose()?;
     let role = match &node {
         None => Role::Alone,

@@ -4,6 +4,7 @@ use crate::cmd::promote::{ask, replication};
 use crate::cmd::run::{Feed, edge_config, serve, stop_on_signal};
 use crate::config::Config;
 use crate::replica::{self, NotLed, Role};
+use crate::starting::raise_open_files;
 use crate::system::System;
 use anyhow::{Context, Result, ensure};
 use rcgen::{
@@ -72,6 +73,7 @@ fn stand_by(path: &Path, out: &mut impl Write) -> Result<()> {
     let mut config = Config::read(path)?;
     let node = replica::node(replication(&config)?)?;
     let stop = stop_on_signal()?;
+    raise_open_files();
     let edge_config = edge_config(&mut config, out)?;
     writeln!(out, "standby   {} at {}", node.name(), node.local_addr()?)?;
     loop {

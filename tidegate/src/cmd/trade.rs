@@ -1,21 +1,23 @@
 //! `tidegate trade`: a strategy as a program of its own, over gRPC or over shared memory.
 
-use super::backtest::strategies;
+use super::backtest::{parse_symbol, strategies};
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tidegate_client::Client;
 use tidegate_client::proto::Instrument;
 use tidegate_client::strategy::{
-    Live, Shared, Strategy, Symbol, Tally, Wait, trade, trade_in_lock_step,
-    trade_over_shared_memory,
+    Desk, InstrumentId, Live, Report, Shared, Strategy, Symbol, Tally, Trade, Wait, trade,
+    trade_in_lock_step, trade_over_shared_memory,
 };
 use tidegate_examples::{Params, build};
+use tidegate_model::RejectReason;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
@@ -23,6 +25,8 @@ use tokio::time::Instant;
 const POLL: Duration = Duration::from_millis(100);
 /// How long to wait for all symbols before going on with those there are.
 const SYMBOLS_WAIT: Duration = Duration::from_secs(5);
+/// How long the server may take to answer what is there.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// When none are named, those there are when no new one has come for this long.
 const SYMBOLS_QUIET: Duration = Duration::from_millis(500);
 /// Symbols traded when none are named.
@@ -33,12 +37,12 @@ const QUOTES_EVERY_MS: u32 = 10;
 /// Trades on a running server with a strategy in this process, over gRPC or over shared memory, until it is told to stop; then it
 /// cancels its orders and says what it did.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = strategies())]
+#[command(after_help = after_help())]
 pub struct TradeArgs {
     /// The strategy.
     strategy: String,
     /// Where the server, or the backtest, listens.
-    #[arg(long, default_value = "http://127.0.0.1:7800")]
+    #[arg(long, default_value = "http://127.0.0.1:7800", conflicts_with = "door")]
     addr: String,
     /// Trade in a backtest (`tidegate backtest FILE --listen ADDR`) instead of on a server. It says which account and which
     /// symbols, and it ends by itself.
@@ -48,26 +52,28 @@ pub struct TradeArgs {
     /// (`[edge] door` in its configuration, by default door.sock in the journal's folder).
     #[arg(long, value_name = "PATH", conflicts_with = "lock_step")]
     door: Option<PathBuf>,
-    /// The token that lets us trade.
-    #[arg(
-        long,
-        env = "TIDEGATE_TOKEN",
-        hide_env_values = true,
-        required_unless_present = "lock_step"
-    )]
+    /// The token that lets us trade; better in the environment, where the other users of the machine do not see it.
+    #[arg(long, env = "TIDEGATE_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// The account to trade for.
     #[arg(long, required_unless_present = "lock_step")]
     account: Option<u32>,
     /// The symbols to trade, separated by commas; without, the first 32 there are.
-    #[arg(long, value_delimiter = ',')]
-    symbols: Vec<String>,
+    #[arg(long, value_delimiter = ',', value_parser = parse_symbol)]
+    symbols: Vec<Symbol>,
     /// Stop after this many seconds; without, at SIGTERM, Ctrl-C or the end of standard input.
     #[arg(long)]
     seconds: Option<u64>,
     /// A parameter of the strategy; can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
+}
+
+fn after_help() -> String {
+    strategies()
+        + "\nExamples (with a token in TIDEGATE_TOKEN):\n  tidegate trade momentum --account 1 --symbols TIDE --param size=200\n  \
+        tidegate trade market-maker --account 1 --door data/journal/door.sock --seconds 60\n  \
+        tidegate trade momentum --lock-step --addr http://127.0.0.1:7900"
 }
 
 /// Runs the command: connects, trades until it is over, and prints what was done.
@@ -96,14 +102,24 @@ impl TradeArgs {
         let name = self.strategy.as_str();
         let params = Params::parse(self.param.iter().map(String::as_str))?;
         let strategy = build(name, params)?;
+        if self.lock_step {
+            let trade = async {
+                let client = Client::connect(&self.addr, None).await?;
+                trade_in_lock_step(&client, strategy).await
+            };
+            let hint = || format!("no `tidegate backtest FILE --listen` at {}", self.addr);
+            return print(&trade.await.with_context(hint)?);
+        }
+        ensure!(self.token.is_some(), "a token is needed: in TIDEGATE_TOKEN, or by --token");
+        let traded = Arc::<AtomicUsize>::default();
+        let strategy = Told { strategy, traded: Arc::clone(&traded), refused: Vec::new() };
+        let summary = |tally: &Tally| {
+            let symbols = traded.load(Ordering::Relaxed);
+            Summary::new(tally, name, self.account.unwrap_or_default(), symbols).line()
+        };
         if let Some(door) = &self.door {
             let tally = self.over_shared_memory(door, strategy).await?;
-            let account = self.account.unwrap_or_default();
-            return print(&Summary::new(&tally, name, account, self.symbols.len()).line()?);
-        }
-        if self.lock_step {
-            let client = Client::connect(&self.addr, None).await?;
-            return print(&trade_in_lock_step(&client, strategy).await?);
+            return print(&summary(&tally)?);
         }
         let client = Client::connect(&self.addr, self.token.as_deref()).await?;
         let mut stop: Pin<Box<dyn Future<Output = _>>> = Box::pin(stopped(self.seconds));
@@ -114,13 +130,12 @@ impl TradeArgs {
                 Vec::new()
             }
         };
-        let (account, symbols) = (self.account.unwrap_or_default(), instruments.len());
-        if symbols == 0 {
+        if instruments.is_empty() {
             note(format_args!("stopped before the symbols were there"));
-            return print(&Summary::new(&Tally::default(), name, account, 0).line()?);
+            return print(&summary(&Tally::default())?);
         }
         let live = Live {
-            account,
+            account: self.account.unwrap_or_default(),
             instruments,
             prefix: prefix(name)?,
             min_interval_ms: QUOTES_EVERY_MS,
@@ -131,34 +146,39 @@ impl TradeArgs {
                 note(format_args!("{error:#}"));
             }
         };
-        let tally = trade(&client, live, strategy, stop).await?;
-        print(&Summary::new(&tally, name, account, symbols).line()?)
+        let ended = || format!("the server at {} has ended the session", self.addr);
+        let tally = trade(&client, live, strategy, stop).await.with_context(ended)?;
+        print(&summary(&tally)?)
     }
 
     /// Trades at the server's door, on a thread of its own.
-    async fn over_shared_memory(
-        &self,
-        door: &Path,
-        strategy: Box<dyn Strategy + Send>,
-    ) -> Result<Tally> {
-        let symbols = self.symbols.iter().map(|symbol| Symbol::new(symbol));
+    async fn over_shared_memory(&self, door: &Path, strategy: Told) -> Result<Tally> {
         let shared = Shared {
             door: door.to_path_buf(),
             token: self.token.clone().unwrap_or_default(),
             account: self.account.unwrap_or_default(),
-            symbols: symbols.collect::<Result<_, _>>()?,
+            symbols: self.symbols.clone(),
             prefix: prefix(&self.strategy)?,
             wait: Wait::default(),
             note,
         };
+        let traded = Arc::clone(&strategy.traded);
         let stop = Arc::new(AtomicBool::new(false));
         let stop_inner = Arc::clone(&stop);
         let mut trading = tokio::task::spawn_blocking(move || {
             Ok::<_, anyhow::Error>(trade_over_shared_memory(shared, strategy, &stop_inner)?)
         });
+        let nothing = async {
+            tokio::time::sleep(SYMBOLS_WAIT).await;
+            if traded.load(Ordering::Relaxed) == 0 {
+                note(format_args!("the server lists none of the symbols to trade so far"));
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             ended = &mut trading => return ended?,
             stopped = stopped(self.seconds) => stopped?,
+            () = nothing => {}
         }
         stop.store(true, Ordering::Relaxed);
         trading.await?
@@ -166,18 +186,22 @@ impl TradeArgs {
 
     /// Finds the instruments to trade. A feed defines them as it starts, so they may take a moment to be there.
     async fn instruments(&self, client: &Client) -> Result<Vec<Instrument>> {
+        let asked: BTreeSet<_> = self.symbols.iter().copied().collect();
         let until = Instant::now() + SYMBOLS_WAIT;
         let (mut count, mut changed_at) = (0, Instant::now());
         let mut found = loop {
-            let mut found = client.instruments().await?;
-            found.retain(|i| self.symbols.is_empty() || self.symbols.contains(&i.symbol));
+            let answer = tokio::time::timeout(ANSWER_WAIT, client.instruments()).await;
+            let silent = || format!("the server at {} does not answer", self.addr);
+            let mut found = answer.with_context(silent)??;
+            let is_asked = |i: &Instrument| asked.iter().any(|symbol| *symbol.as_str() == i.symbol);
+            found.retain(|i| asked.is_empty() || is_asked(i));
             if found.len() != count {
                 (count, changed_at) = (found.len(), Instant::now());
             }
-            let is_complete = if self.symbols.is_empty() {
+            let is_complete = if asked.is_empty() {
                 count > 0 && changed_at.elapsed() >= SYMBOLS_QUIET
             } else {
-                count == self.symbols.len()
+                count == asked.len()
             };
             if is_complete || Instant::now() >= until {
                 break found;
@@ -185,8 +209,8 @@ impl TradeArgs {
             tokio::time::sleep(POLL).await;
         };
         ensure!(count > 0, "the server lists none of the symbols to trade");
-        if count < self.symbols.len() {
-            let asked = self.symbols.len();
+        if count < asked.len() {
+            let asked = asked.len();
             note(format_args!("the server lists {count} of {asked} symbols"));
         }
         found.truncate(SYMBOLS_MAX);
@@ -219,6 +243,9 @@ async fn stopped(seconds: Option<u64>) -> Result<()> {
         if seconds.is_some() {
             std::future::pending::<()>().await;
         }
+        note(format_args!(
+            "standard input has ended: so does this; --seconds N trades on without it"
+        ));
     };
     tokio::select! {
         () = time_is_up => {}
@@ -227,6 +254,45 @@ async fn stopped(seconds: Option<u64>) -> Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen to Ctrl-C")?,
     }
     Ok(())
+}
+
+/// A strategy of which people hear why it was refused, each reason once, and which counts what it may trade.
+struct Told {
+    strategy: Box<dyn Strategy + Send>,
+    traded: Arc<AtomicUsize>,
+    refused: Vec<RejectReason>,
+}
+
+impl Strategy for Told {
+    fn on_start(&mut self, desk: &mut Desk) {
+        self.strategy.on_start(desk);
+    }
+    fn on_instrument(&mut self, instrument: InstrumentId, desk: &mut Desk) {
+        self.traded.fetch_add(1, Ordering::Relaxed);
+        self.strategy.on_instrument(instrument, desk);
+    }
+    fn on_book(&mut self, instrument: InstrumentId, desk: &mut Desk) {
+        self.strategy.on_book(instrument, desk);
+    }
+    fn on_trade(&mut self, trade: &Trade, desk: &mut Desk) {
+        self.strategy.on_trade(trade, desk);
+    }
+    fn on_report(&mut self, report: &Report, desk: &mut Desk) {
+        if let Some(reason) = report.reject
+            && !self.refused.contains(&reason)
+        {
+            let symbol = desk.terms(report.instrument).symbol;
+            note(format_args!("{symbol}: refused: {reason} (told once, counted in the summary)"));
+            self.refused.push(reason);
+        }
+        self.strategy.on_report(report, desk);
+    }
+    fn on_timer(&mut self, desk: &mut Desk) {
+        self.strategy.on_timer(desk);
+    }
+    fn on_end(&mut self, desk: &mut Desk) {
+        self.strategy.on_end(desk);
+    }
 }
 
 /// The one line that a strategy prints when it ends.
@@ -306,6 +372,8 @@ mod tests {
             ("--account 1 --token t", true),
             ("--account 1 --token t --param size=1 --param hold_ms=5", true),
             ("--token t", false),
+            ("--account 1", true),
+            ("--account 1 --addr http://127.0.0.1:1 --door data/journal/door.sock", false),
             ("--lock-step --addr 127.0.0.1:1", true),
             ("--lock-step --account 1", false),
             ("--account 1 --token t --door data/journal/door.sock", true),
