@@ -15,6 +15,7 @@ use tidegate_engine::runtime::{
     self, BookRequests, Engine, EngineConfig, EngineStatus, Inputs, Orders, Outputs, Strategy,
     SyncPolicy, Trace, Wait,
 };
+use tidegate_model::command::Configure;
 use tidegate_model::event::ExecType;
 use tidegate_model::{Event, EventRecord, MarketEvent, Side, Ticks, UnixNanos};
 use tidegate_ring::queue::Receiver;
@@ -80,7 +81,8 @@ pub fn config(dir: &TempDir) -> EngineConfig {
     EngineConfig {
         journal_dir: (&dir.path().join("journal")).into(),
         journal: tidegate_journal::Config { segment_len: 512 << 20, ..Default::default() },
-        configure: desk::CONFIGURE,
+        // Room for as many orders as three seconds of the fastest rate have.
+        configure: Configure { orders_max: 1 << 21, ..desk::CONFIGURE },
         pin_core: None,
         wait: Wait::Spin,
         release: Arc::default(),

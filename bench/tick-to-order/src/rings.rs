@@ -3,7 +3,7 @@
 use crate::Cores;
 use crate::desk::{Ends, Market, config, is_at_venue};
 use crate::open_loop::{Figures, Load, Stamps};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use hdrhistogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tidegate_bench::desk::{self, Taker};
 use tidegate_engine::event_log::EventPosition;
 use tidegate_engine::runtime::{self, EngineConfig, EngineHandle, Strategy};
+use tidegate_model::Event;
 
 /// An engine that spins on its core, seen from the other one.
 struct Spinning {
@@ -60,6 +61,12 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
         while let Some(record) = events.pop() {
             if is_at_venue(&record) && record.session == desk::SESSION {
                 stamps.stamp();
+            }
+            // It would be waited for in vain.
+            if let Some(Event::Execution(it)) = record.event()
+                && let Some(reject) = it.reject()
+            {
+                bail!("an order was refused: {reject}");
             }
         }
         while traces.pop().is_ok() {}
