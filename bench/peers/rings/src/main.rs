@@ -37,13 +37,16 @@ trait Ends {
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
+    // The other process: it is told its core, for it has inherited that of whoever started it.
+    if let [_, role, what, core] = &args[..] {
+        let core = CoreId { id: core.parse()? };
+        return match role.as_str() {
+            "echo-queue" => echo(queue_of_child(Path::new(what))?, core),
+            _ => echo(Iceoryx::open(what, false)?, core),
+        };
+    }
     let cores = core_affinity::get_core_ids().unwrap_or_default();
     let [other, own, ..] = cores[..] else { bail!("two cores are needed") };
-    match args.get(1).map(String::as_str) {
-        Some("echo-queue") => return echo(queue_of_child(Path::new(&args[2]))?, other),
-        Some("echo-iceoryx2") => return echo(Iceoryx::open(&args[2], false)?, other),
-        _ => {}
-    }
     let mut all: Vec<(&str, &str, Vec<Histogram<u64>>)> = vec![
         ("queue_threads", "ours, two threads", Vec::new()),
         ("rtrb_threads", "rtrb, two threads", Vec::new()),
@@ -58,11 +61,16 @@ fn main() -> Result<()> {
                 "queue_threads" => threads(queue_threads()?, own, other)?,
                 "rtrb_threads" => threads(rtrb_threads(), own, other)?,
                 "disruptor_threads" => threads(disruptor_threads(), own, other)?,
-                "queue_processes" => queue_processes(own)?,
-                _ => iceoryx_processes(own)?,
+                "queue_processes" => queue_processes(own, other)?,
+                _ => iceoryx_processes(own, other)?,
             };
             let at = |quantile| found.value_at_quantile(quantile);
-            println!("  {what:<24} p50 {:>6}  p99 {:>7}  p99.9 {:>8}", at(0.5), at(0.99), at(0.999));
+            println!(
+                "  {what:<24} p50 {:>6}  p99 {:>7}  p99.9 {:>8}",
+                at(0.5),
+                at(0.99),
+                at(0.999)
+            );
             times.push(found);
         }
     }
@@ -171,23 +179,22 @@ impl Drop for Other {
     }
 }
 
-fn other(role: &str, what: &str) -> Result<Other> {
-    Ok(Other(Command::new(std::env::current_exe()?).arg(role).arg(what).spawn()?))
+fn other(role: &str, what: &str, core: CoreId) -> Result<Other> {
+    let mut command = Command::new(std::env::current_exe()?);
+    Ok(Other(command.args([role, what, &core.id.to_string()]).spawn()?))
 }
 
-fn queue_processes(own: CoreId) -> Result<Histogram<u64>> {
+fn queue_processes(own: CoreId, opposite: CoreId) -> Result<Histogram<u64>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("door");
     let listener = socket::listen_at(&path)?;
-    let _other = other("echo-queue", path.to_str().context("a path of text")?)?;
+    let _other = other("echo-queue", path.to_str().context("a path of text")?, opposite)?;
     let connection = socket::accept_within(&listener, PATIENCE)?.context("nobody came")?;
     let len = queue::len::<Message>(CAPACITY);
     let (memory, fd) = Memory::shared("rings", 2 * len, Access::ReadWrite)?;
     let memory = Arc::new(memory);
-    let ends = Queue(
-        Sender::new(Arc::clone(&memory), 0, CAPACITY),
-        Receiver::new(memory, len, CAPACITY),
-    );
+    let ends =
+        Queue(Sender::new(Arc::clone(&memory), 0, CAPACITY), Receiver::new(memory, len, CAPACITY));
     socket::send(&connection, &[&[1]], &[fd.as_fd()])?;
     let driving = std::thread::spawn(move || drive(ends, own));
     driving.join().ok().context("the driving thread failed")?
@@ -280,11 +287,11 @@ impl Ends for Iceoryx {
     }
 }
 
-fn iceoryx_processes(own: CoreId) -> Result<Histogram<u64>> {
+fn iceoryx_processes(own: CoreId, opposite: CoreId) -> Result<Histogram<u64>> {
     let name = format!("{}-{:?}", std::process::id(), Instant::now());
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let ends = Iceoryx::open(&name, true)?;
-    let _other = other("echo-iceoryx2", &name)?;
+    let _other = other("echo-iceoryx2", &name, opposite)?;
     // The other side has to be connected, or what is sent is lost: it is sent again until an answer comes.
     let mut ends = ends;
     let until = Instant::now() + PATIENCE;
