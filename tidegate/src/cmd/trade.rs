@@ -231,6 +231,7 @@ async fn stopped(seconds: Option<u64>) -> Result<()> {
             None => std::future::pending().await,
         }
     };
+    let began = Instant::now();
     // A thread of its own: a task that reads a terminal could not be ended.
     let (ended, input_ended) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -243,9 +244,10 @@ async fn stopped(seconds: Option<u64>) -> Result<()> {
         if seconds.is_some() {
             std::future::pending::<()>().await;
         }
-        note(format_args!(
-            "standard input has ended: so does this; --seconds N trades on without it"
-        ));
+        // Later it is a parent's goodbye.
+        if began.elapsed() < SYMBOLS_QUIET {
+            note(format_args!("without standard input it ends; --seconds N trades on without it"));
+        }
     };
     tokio::select! {
         () = time_is_up => {}
