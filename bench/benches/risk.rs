@@ -38,18 +38,7 @@ const KILLED: usize = 10_000;
 /// A control that refuses nothing here.
 fn wide(kind: ControlKind, scope: Scope) -> SetControl {
     use ControlKind as K;
-    let mut set = SetControl {
-        limit: WIDE,
-        window_ns: 0,
-        hold_ns: 0,
-        scope,
-        count: 0,
-        control: kind.wire(),
-        action: 0,
-        option: 0,
-        off: 0,
-        reason: Reason::EMPTY,
-    };
+    let mut set = SetControl::of(kind, scope, WIDE);
     match kind {
         K::MaxOrderQty | K::PositionLong | K::PositionShort | K::ShortSale => set.limit = 1 << 40,
         K::StaleMarket | K::ExpiresAt => set.limit = u64::MAX.into(),

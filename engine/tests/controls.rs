@@ -17,16 +17,8 @@ const STRATEGY: StrategyId = StrategyId(3);
 
 fn control(kind: ControlKind, scope: Scope, limit: i128) -> SetControl {
     SetControl {
-        limit,
-        window_ns: 0,
-        hold_ns: 0,
-        scope,
-        count: 0,
-        control: kind.wire(),
-        action: 0,
-        option: 0,
-        off: 0,
         reason: Reason::new("a test").expect("short"),
+        ..SetControl::of(kind, scope, limit)
     }
 }
 

@@ -21,18 +21,7 @@ const SCOPES: [Scope; 6] = [
 ];
 
 fn control(scope: Scope, kind: ControlKind, limit: i128) -> Command {
-    Command::SetControl(SetControl {
-        limit,
-        window_ns: 0,
-        hold_ns: 0,
-        scope,
-        count: 0,
-        control: kind.wire(),
-        action: 0,
-        option: 0,
-        off: 0,
-        reason: Reason::EMPTY,
-    })
+    Command::SetControl(SetControl::of(kind, scope, limit))
 }
 
 /// A market at 100.00 and a trader.

@@ -85,18 +85,7 @@ impl Flow {
         flow.command(0, join(Scope::account(ACCOUNTS[1]), CLIENT));
         flow.command(0, join(Scope::strategy(STRATEGIES[1]), TEAM));
         for scope in scopes() {
-            let set = SetControl {
-                limit: 1_000_000_000 * MONEY,
-                window_ns: 0,
-                hold_ns: 0,
-                scope,
-                count: 0,
-                control: ControlKind::GrossExposure.wire(),
-                action: 0,
-                option: 0,
-                off: 0,
-                reason: Reason::EMPTY,
-            };
+            let set = SetControl::of(ControlKind::GrossExposure, scope, 1_000_000_000 * MONEY);
             flow.command(0, Command::SetControl(set));
             assert!(flow.core.risk().totals(scope).is_some(), "{scope}");
         }

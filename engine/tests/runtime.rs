@@ -250,16 +250,8 @@ fn what_a_crashed_process_left_half_done_is_ended() {
     // Session 5 asked for nothing, a control asks for it.
     let control = |kind: ControlKind, scope, limit| {
         Command::SetControl(SetControl {
-            limit,
-            window_ns: 0,
-            hold_ns: 0,
-            scope,
-            count: 0,
-            control: kind.wire(),
-            action: 0,
-            option: 0,
-            off: 0,
             reason: Reason::new("test").expect("short"),
+            ..SetControl::of(kind, scope, limit)
         })
     };
     bench.command(control(ControlKind::CancelOnDisconnect, Scope::account(ACCOUNT), 0));

@@ -51,18 +51,7 @@ fn control(scope: Scope, kind: ControlKind, limit: i128) -> Command {
 }
 
 fn set_control(scope: Scope, kind: ControlKind, limit: i128) -> SetControl {
-    SetControl {
-        limit,
-        window_ns: 0,
-        hold_ns: 0,
-        scope,
-        count: 0,
-        control: kind.wire(),
-        action: 0,
-        option: 0,
-        off: 0,
-        reason: Reason::new("test").expect("short"),
-    }
+    SetControl { reason: Reason::new("test").expect("short"), ..SetControl::of(kind, scope, limit) }
 }
 
 /// What the command was answered with.

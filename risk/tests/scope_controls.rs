@@ -29,18 +29,7 @@ const SCOPES: [Scope; 6] = [
 ];
 
 fn control(kind: Kind, scope: Scope, limit: i128) -> SetControl {
-    SetControl {
-        limit,
-        window_ns: 0,
-        hold_ns: 0,
-        scope,
-        count: 0,
-        control: kind.wire(),
-        action: 0,
-        option: 0,
-        off: 0,
-        reason: Reason::EMPTY,
-    }
+    SetControl::of(kind, scope, limit)
 }
 
 /// A desk whose account is in the group, and whose orders are a strategy's and a principal's.

@@ -115,16 +115,8 @@ impl Watch {
 /// The command that lets only orders pass that reduce a position.
 fn stop_opening(request_id: u64) -> CommandRecord {
     let control = SetControl {
-        limit: 0,
-        window_ns: 0,
-        hold_ns: 0,
-        scope: Scope::FIRM,
-        count: 0,
-        control: ControlKind::ReduceOnly.wire(),
-        action: 0,
-        option: 0,
-        off: 0,
         reason: Reason::new("low disk space").unwrap_or_default(),
+        ..SetControl::of(ControlKind::ReduceOnly, Scope::FIRM, 0)
     };
     let record = CommandRecord::new(Command::SetControl(control));
     let mut record = record.from_session(PrincipalId::OPERATOR, SessionId(0), request_id);

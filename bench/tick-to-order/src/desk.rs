@@ -31,7 +31,7 @@ pub struct Watch<S> {
 
 /// True if the event says that an order is at its venue.
 #[inline]
-pub fn is_at_venue(record: &EventRecord) -> bool {
+fn is_at_venue(record: &EventRecord) -> bool {
     matches!(record.event(), Some(Event::Execution(it)) if it.exec_type == ExecType::New.wire())
 }
 

@@ -1,7 +1,7 @@
 //! Two threads: one sends events and takes what comes back, on the other the engine spins, with a strategy inside or without one.
 
 use crate::Cores;
-use crate::desk::{Ends, Market, config, is_at_venue};
+use crate::desk::{Ends, Market, config};
 use crate::open_loop::{Figures, Load, Stamps};
 use anyhow::{Result, bail, ensure};
 use hdrhistogram::Histogram;
@@ -13,6 +13,7 @@ use tidegate_bench::desk::{self, Taker};
 use tidegate_engine::event_log::EventPosition;
 use tidegate_engine::runtime::{self, EngineConfig, EngineHandle, Strategy};
 use tidegate_model::Event;
+use tidegate_model::event::ExecType;
 
 /// An engine that spins on its core, seen from the other one.
 struct Spinning {
@@ -59,14 +60,13 @@ pub fn measure(load: Load, cores: Cores) -> Result<Figures> {
             sent += 1;
         }
         while let Some(record) = events.pop() {
-            if is_at_venue(&record) && record.session == desk::SESSION {
-                stamps.stamp();
-            }
-            // It would be waited for in vain.
-            if let Some(Event::Execution(it)) = record.event()
-                && let Some(reject) = it.reject()
-            {
+            let Some(Event::Execution(it)) = record.event() else { continue };
+            if let Some(reject) = it.reject() {
+                // It would be waited for in vain.
                 bail!("an order was refused: {reject}");
+            }
+            if it.exec_type == ExecType::New.wire() && record.session == desk::SESSION {
+                stamps.stamp();
             }
         }
         while traces.pop().is_ok() {}

@@ -389,11 +389,15 @@ impl Core {
 
     /// Who sent the orders that wait and that the end of their session withdraws.
     pub(super) fn waiting_with_session(&self) -> impl Iterator<Item = Requester> {
-        let orders = self.proposals.waiting.iter();
-        let orders = orders.filter_map(|one| one.order().map(|order| (one, order)));
-        orders
+        self.waiting_orders()
             .filter(|(one, order)| self.ends_with_session(order.flags, one.parties(order)))
             .map(|(one, _)| one.who)
+    }
+
+    /// The orders among what waits.
+    fn waiting_orders(&self) -> impl Iterator<Item = (&Waiting, NewOrder)> {
+        let waiting = self.proposals.waiting.iter();
+        waiting.filter_map(|one| one.order().map(|order| (one, order)))
     }
 
     /// A kill switch: what waits in its scope is withdrawn.
@@ -409,10 +413,8 @@ impl Core {
         publisher: &mut Publisher<'_>,
         fits: impl Fn(&Self, &Waiting, &NewOrder) -> bool,
     ) {
-        let waiting = self.proposals.waiting.iter();
-        let fitting =
-            waiting.filter(|one| one.order().is_some_and(|order| fits(self, one, &order)));
-        let numbers: Vec<u64> = fitting.map(|one| one.number).collect();
+        let fitting = self.waiting_orders().filter(|(one, order)| fits(self, one, order));
+        let numbers: Vec<u64> = fitting.map(|(one, _)| one.number).collect();
         let is_it = |one: &Waiting| numbers.contains(&one.number);
         self.withdraw_where(is_it, ProposalStatus::Withdrawn, publisher);
     }

@@ -253,6 +253,24 @@ pub struct SetControl {
     pub reason: Reason,
 }
 
+impl SetControl {
+    /// Sets the limit of `control` for `scope`; whatever else a control may have is 0, and the reason is empty.
+    pub const fn of(control: ControlKind, scope: Scope, limit: i128) -> Self {
+        Self {
+            limit,
+            window_ns: 0,
+            hold_ns: 0,
+            scope,
+            count: 0,
+            control: control.wire(),
+            action: 0,
+            option: 0,
+            off: 0,
+            reason: Reason::EMPTY,
+        }
+    }
+}
+
 /// Puts a principal, an account, a strategy or an instrument into a group, out of the one where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]

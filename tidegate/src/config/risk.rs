@@ -140,18 +140,7 @@ pub struct ControlEntry {
 impl ControlEntry {
     /// A control that has a limit only.
     pub fn of(scope: ScopeText, kind: ControlKind, limit: i128) -> Self {
-        let set = SetControl {
-            limit,
-            window_ns: 0,
-            hold_ns: 0,
-            scope: Scope::default(),
-            count: 0,
-            control: kind.wire(),
-            action: 0,
-            option: 0,
-            off: 0,
-            reason: Reason::EMPTY,
-        };
+        let set = SetControl::of(kind, Scope::default(), limit);
         Self { scope, kind, set }
     }
 
