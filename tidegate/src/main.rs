@@ -92,6 +92,7 @@ Examples:
   tidegate calendar XNYS                         when an exchange trades
   tidegate risk show                             controls and limits in force, and what stands still
   tidegate surveil --exposure                    who looks like abuse, and what each account has open
+  tidegate gateway --config gateway.toml         people and programs over HTTP
   tidegate replay data/journal                   run a journal again and compare every state hash
   tidegate parity data/journal                   why real and simulated fills differ, in money
   tidegate journal verify data/journal           is every byte as it was written";
@@ -140,6 +141,8 @@ enum Cmd {
     Route(cmd::route::RouteArgs),
     /// Watch a running server: drop copy, exposure, alerts for limit breaches, wash trades, layering, order-to-trade ratios.
     Surveil(Box<cmd::surveil::SurveilArgs>),
+    /// Let people and their programs in over HTTP: users, REST and streams, as a client of a running server.
+    Gateway(tidegate_gateway::command::GatewayArgs),
     /// Say who may do how much, ask what would be refused, decide what waits for a second person.
     Risk(cmd::risk::RiskArgs),
     /// Run a journal again and compare every recorded state hash.
@@ -185,6 +188,7 @@ fn main() -> ExitCode {
         Cmd::Latency(args) => cmd::latency::run(args),
         Cmd::Route(args) => cmd::route::run(args),
         Cmd::Surveil(args) => cmd::surveil::run(*args),
+        Cmd::Gateway(args) => tidegate_gateway::command::run(args),
         Cmd::Risk(args) => cmd::risk::run(args),
         Cmd::Replay(args) => cmd::replay::run(args),
         Cmd::Parity(args) => cmd::parity::run(args),

@@ -1,0 +1,110 @@
+//! What every request shares, and the life of the process.
+
+use crate::audit::Audit;
+use crate::config::Config;
+use crate::db;
+use crate::http;
+use crate::identity::Identity;
+use crate::keys::Keys;
+use anyhow::{Context, Result, bail};
+use sqlx::AnyPool;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tidegate_client::Client;
+use tokio::net::TcpListener;
+
+/// How long the start waits for the engine.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long requests in flight get to end.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// What every request shares.
+#[derive(Debug)]
+pub struct Gateway {
+    /// How it is set up.
+    pub config: Config,
+    /// Its database.
+    pub(crate) pool: AnyPool,
+    /// The engine, with the token that acts for principals.
+    pub(crate) engine: Client,
+    /// Who may come in.
+    pub(crate) identity: Identity,
+    /// What somebody did.
+    pub(crate) audit: Audit,
+}
+
+impl Gateway {
+    /// Opens the database and connects to the engine, for which it waits half a minute.
+    ///
+    /// # Errors
+    /// What cannot be opened or reached, and what to do.
+    pub async fn open(config: Config) -> Result<Arc<Self>> {
+        std::fs::create_dir_all(&config.dir)
+            .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
+        let keys = Keys::open(&config.dir.join("secret"))?;
+        let pool = db::open(&config.database_url()).await?;
+        let engine = connect(&config).await?;
+        let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
+        let identity = Identity::open(&config, &keys, pool.clone()).await;
+        let identity = identity.map_err(|error| failed(&error))?;
+        Ok(Arc::new(Self { config, pool, engine, identity, audit }))
+    }
+}
+
+fn failed(error: &crate::error::ApiError) -> anyhow::Error {
+    anyhow::anyhow!("cannot read the database: {}", error.message)
+}
+
+async fn connect(config: &Config) -> Result<Client> {
+    let addr = &config.engine.addr;
+    let token = match &config.engine.token {
+        token if token.is_empty() => std::env::var("TIDEGATE_GATEWAY_TOKEN").ok(),
+        token => Some(token.clone()),
+    };
+    let Some(token) = token else {
+        bail!("no token for the engine: give engine.token or TIDEGATE_GATEWAY_TOKEN")
+    };
+    let until = tokio::time::Instant::now() + ENGINE_PATIENCE;
+    loop {
+        match Client::connect(addr, Some(&token)).await {
+            Ok(client) => return Ok(client),
+            Err(error) if tokio::time::Instant::now() > until => {
+                return Err(error)
+                    .context("the engine cannot be reached; is tidegate run started?");
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Serves until `stop`, then lets requests in flight end. `ready` hears where it listens.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    stop: impl Future<Output = ()> + Send + 'static,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<()> {
+    let listen = gateway.config.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}; another port: listen in the file"))?;
+    ready(listener.local_addr()?);
+    let service = http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
+    let (told, stopped) = tokio::sync::oneshot::channel();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = told.send(());
+    });
+    let late = async {
+        let _ = stopped.await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        served = serving.into_future() => served.context("the listener failed"),
+        () = late => Ok(()),
+    }
+}

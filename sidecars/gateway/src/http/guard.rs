@@ -1,0 +1,223 @@
+//! The guard in front of every route: who is it, and may they? What a route needs is read from its OpenAPI description, so the
+//! document, what is enforced and what the matrix test walks are one.
+
+use super::answer::{REQUEST_ID, request_id};
+use crate::error::{ApiError, Code, Result};
+use crate::gateway::Gateway;
+use crate::keys::{hex, random};
+use crate::permission::{Permission, Permissions, Role};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The header of request ids.
+pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of a request id of the caller's, at most; a longer one is replaced.
+const REQUEST_ID_LEN_MAX: usize = 64;
+
+/// Somebody who may do what is asked.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: Uuid,
+    /// What the engine takes the user for.
+    pub principal: u32,
+    /// What the user is.
+    pub role: Role,
+    /// What the credential lets through: of a session all of the role's, of an API key its scopes.
+    pub permissions: Permissions,
+    /// The session; `None` for an API key.
+    pub session: Option<Uuid>,
+    /// From where.
+    pub ip: IpAddr,
+}
+
+impl Caller {
+    /// Whether the caller has `permission`.
+    ///
+    /// # Errors
+    /// [`Code::NotPermitted`].
+    pub fn check(&self, permission: Permission) -> Result<()> {
+        if self.permissions.has(permission) {
+            return Ok(());
+        }
+        let message =
+            format!("this needs {permission}, which a {} does not have here", self.role.as_str());
+        Err(ApiError::new(Code::NotPermitted, message).with(json!({ "permission": permission })))
+    }
+
+    /// A row of the audit log about what the caller does.
+    pub(crate) fn entry(
+        &self,
+        action: &'static str,
+        target: impl ToString,
+        detail: Value,
+    ) -> crate::audit::Entry {
+        crate::audit::Entry {
+            actor: self.user.to_string(),
+            action,
+            target: target.to_string(),
+            detail,
+            ip: self.ip.to_string(),
+            request_id: request_id(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(unauthenticated)
+    }
+}
+
+/// From where a request comes, for routes that strangers may call.
+#[derive(Clone, Debug)]
+pub struct Stranger {
+    /// The address.
+    pub ip: IpAddr,
+    /// What the client calls itself; shown in the list of sessions.
+    pub user_agent: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Stranger {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let user_agent = agent.unwrap_or_default().chars().take(200).collect();
+        Ok(Self { ip: address(parts.extensions.get::<ConnectInfo<SocketAddr>>()), user_agent })
+    }
+}
+
+fn address(info: Option<&ConnectInfo<SocketAddr>>) -> IpAddr {
+    info.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip().to_canonical())
+}
+
+/// Nobody is logged in.
+pub fn unauthenticated() -> ApiError {
+    ApiError::new(Code::Unauthenticated, "log in, and send 'Authorization: Bearer TOKEN'")
+}
+
+/// What routes need, by method and path.
+#[derive(Clone, Debug, Default)]
+pub struct Needs(HashMap<(Method, String), Option<Permission>>);
+
+impl Needs {
+    /// Reads what each operation of an OpenAPI document needs: the scope of its `bearer` requirement; none for an operation whose
+    /// requirement is empty.
+    ///
+    /// # Panics
+    /// On an operation that does not say: nothing is open by omission.
+    pub fn of(document: &utoipa::openapi::OpenApi) -> Self {
+        let document = serde_json::to_value(document).expect("the document is JSON");
+        let mut needs = HashMap::new();
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let Ok(method) = Method::from_bytes(method.to_uppercase().as_bytes()) else {
+                    continue;
+                };
+                let security = operation["security"].as_array();
+                let security = security
+                    .unwrap_or_else(|| panic!("{method} {path} does not say who may call it"));
+                let scope = security.iter().find_map(|one| one["bearer"][0].as_str());
+                let is_open = security.iter().any(|one| one == &json!({}));
+                let permission = scope.map(|name| {
+                    Permission::from_name(name)
+                        .unwrap_or_else(|| panic!("{method} {path}: no permission '{name}'"))
+                });
+                assert!(
+                    is_open != permission.is_some(),
+                    "{method} {path}: one permission, or open to strangers"
+                );
+                needs.insert((method, path.clone()), permission);
+            }
+        }
+        Self(needs)
+    }
+
+    /// Every operation with what it needs, by path and method.
+    pub fn list(&self) -> Vec<(String, String, Option<Permission>)> {
+        let all = self.0.iter();
+        let mut all: Vec<_> =
+            all.map(|((method, path), need)| (path.clone(), method.to_string(), *need)).collect();
+        all.sort();
+        all
+    }
+}
+
+/// What the guard needs to know.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// Everything.
+    pub gateway: Arc<Gateway>,
+    /// What routes need.
+    pub needs: Arc<Needs>,
+}
+
+/// Lets a request pass to its route, or not.
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_string());
+    let method = match *request.method() {
+        Method::HEAD => Method::GET,
+        ref other => other.clone(),
+    };
+    // What is not in the document is no route of the API: pages, health, documents.
+    if let Some(need) = path.and_then(|path| guard.needs.0.get(&(method, path)).copied()) {
+        let ip = address(request.extensions().get::<ConnectInfo<SocketAddr>>());
+        match admit(&guard.gateway, request.headers(), ip, need).await {
+            Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
+            Ok(None) => {}
+            Err(error) => return error.into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+async fn admit(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    ip: IpAddr,
+    need: Option<Permission>,
+) -> Result<Option<Caller>> {
+    let Some(need) = need else { return Ok(None) };
+    let token = bearer(headers)?.ok_or_else(unauthenticated)?;
+    let caller = gateway.identity.caller(token, ip).await?;
+    caller.check(need)?;
+    Ok(Some(caller))
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(header) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let token = header.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    token.map(Some).ok_or_else(|| {
+        ApiError::new(Code::Unauthenticated, "the header must read 'Authorization: Bearer TOKEN'")
+    })
+}
+
+/// Gives every request an id, the caller's own if that is one, and says it in the answer.
+pub async fn name(request: Request, next: Next) -> Response {
+    let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|id| id.to_str().ok());
+    let is_fine = |id: &&str| {
+        (1..=REQUEST_ID_LEN_MAX).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    let id = given.filter(is_fine).map_or_else(|| hex(&random::<8>()), str::to_string);
+    let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID_HEADER, value);
+    }
+    response
+}

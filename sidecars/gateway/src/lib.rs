@@ -1,0 +1,36 @@
+//! The gateway: people and their programs come in here. It owns users, credentials and the mapping from UUIDs to the engine's
+//! numbers, and serves REST and streams. It is a client of the edge like any other: it may be slow or restarted, and the engine
+//! does not notice; nothing here decides about an order.
+//!
+//! * [`Config`]: how one is set up.
+//! * [`Gateway`]: what every request shares; [`serve`] runs it.
+//! * [`permission`]: roles and what they may; each route names what it needs in its OpenAPI description, and `http::guard`
+//!   enforces that.
+//! * [`audit`]: what somebody did, in a chain of hashes.
+//!
+//! Start reading at [`http::api`], which lists the routes.
+
+pub mod audit;
+pub mod command;
+mod config;
+mod db;
+pub mod error;
+mod gateway;
+pub mod http;
+mod identity;
+mod keys;
+pub mod permission;
+#[cfg(test)]
+mod testing;
+
+pub use config::{Config, DEFAULT};
+pub use db::open as open_database;
+pub use gateway::{Gateway, serve};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch, as the database keeps times.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
