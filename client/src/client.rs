@@ -37,11 +37,15 @@ const CONNECTION_WINDOW: u32 = 32 * 1024 * 1024;
 /// The name under which a call says which release level it asks for.
 pub const RELEASE_LEVEL_KEY: &str = "tidegate-release-level";
 
+/// The name under which a call of a gateway says which principal it acts for.
+pub const PRINCIPAL_KEY: &str = "tidegate-principal";
+
 /// Adds to every request who asks, and what the answer is to wait for.
 #[derive(Clone, Debug)]
 pub struct Bearer {
     token: Option<MetadataValue<Ascii>>,
     level: Option<ReleaseLevel>,
+    principal: Option<u32>,
 }
 
 impl Interceptor for Bearer {
@@ -52,6 +56,9 @@ impl Interceptor for Bearer {
         }
         if let Some(level) = self.level {
             metadata.insert(RELEASE_LEVEL_KEY, MetadataValue::from_static(level.as_str()));
+        }
+        if let Some(principal) = self.principal {
+            metadata.insert(PRINCIPAL_KEY, principal.into());
         }
         Ok(request)
     }
@@ -146,7 +153,7 @@ impl Client {
             .map(|token| format!("Bearer {token}").parse().map_err(|_| ClientError::Token))
             .transpose()?;
         let channel = nodes::connect(addr, with).await?;
-        Ok(Self { channel, bearer: Bearer { token: bearer, level: None } })
+        Ok(Self { channel, bearer: Bearer { token: bearer, level: None, principal: None } })
     }
 
     /// The same connection, whose calls, sessions and event streams ask for acknowledgements of `level`. Answers say what
@@ -155,6 +162,14 @@ impl Client {
         let mut asking = self.clone();
         asking.bearer.level = Some(level);
         asking
+    }
+
+    /// The same connection, whose calls and sessions are those of `principal`: for a gateway, whose token acts for that one
+    /// (`acts_for`). Reading is the same for all.
+    pub fn acting_for(&self, principal: u32) -> Self {
+        let mut acting = self.clone();
+        acting.bearer.principal = Some(principal);
+        acting
     }
 
     fn order_service(&self) -> OrderServiceClient<Service> {
@@ -330,6 +345,10 @@ impl Client {
     unary!(
         /// The limits of one account.
         get_limits(GetLimitsRequest) -> GetLimitsResponse, admin_service
+    );
+    unary!(
+        /// Says who a principal is that the gateway acts for, and what it may.
+        set_principal(SetPrincipalRequest) -> AdminResponse, admin_service
     );
     unary!(
         /// Steps a market of the house, or every one, to another phase.

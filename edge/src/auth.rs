@@ -5,7 +5,7 @@ use crate::error::echo;
 use crate::link::Release;
 use std::hint::black_box;
 use std::sync::Arc;
-use tidegate_client::RELEASE_LEVEL_KEY;
+use tidegate_client::{PRINCIPAL_KEY, RELEASE_LEVEL_KEY};
 use tidegate_model::{PrincipalId, ReleaseLevel};
 use tonic::{Request, Status};
 
@@ -34,6 +34,19 @@ fn is_equal(secret: &[u8], given: &[u8]) -> bool {
         difference |= usize::from(black_box(byte ^ other));
     }
     black_box(difference) == 0
+}
+
+/// Refuses a token that does not act for `principal`.
+fn check_acts_for(entry: &TokenEntry, principal: PrincipalId) -> Result<(), Status> {
+    let name = &entry.name;
+    let whom = match entry.acts_for {
+        Some(range) if range.contains(principal) => return Ok(()),
+        Some(range) => format!("for principals {range}"),
+        None => "for no principal but its own".to_string(),
+    };
+    Err(Status::permission_denied(format!(
+        "the token named '{name}' acts {whom}, and not for {principal} (acts_for in edge.tokens)"
+    )))
 }
 
 impl Auth {
@@ -89,36 +102,80 @@ impl Auth {
         found
     }
 
-    /// Lets a call pass that changes state, and says for whom.
-    pub fn trader<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let entry = self.bearer(request)?.ok_or_else(|| {
+    /// The token of a call that changes state.
+    fn changer<T>(&self, request: &Request<T>) -> Result<&TokenEntry, Status> {
+        self.bearer(request)?.ok_or_else(|| {
             Status::unauthenticated(
                 "this call changes state and needs 'authorization: Bearer TOKEN' (edge.tokens in the configuration)",
             )
-        })?;
-        Ok(Caller { principal: entry.principal, level: self.level(request)? })
+        })
+    }
+
+    /// Who calls with a token: whom the call names, if the token may act for that one, or else the token's own principal.
+    fn caller<T>(&self, entry: &TokenEntry, request: &Request<T>) -> Result<Caller, Status> {
+        let level = self.level(request)?;
+        let mut named = request.metadata().get_all(PRINCIPAL_KEY).iter();
+        let Some(name) = named.next() else {
+            return Ok(Caller { principal: entry.principal, level });
+        };
+        let text = name.to_str().unwrap_or_default();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_number && named.next().is_none());
+        let Some(number) = number else {
+            return Err(Status::invalid_argument(format!(
+                "{PRINCIPAL_KEY}: must be the number of one principal, 1 to {}, and is '{}'",
+                PrincipalId::COUNT_MAX - 1,
+                echo(text)
+            )));
+        };
+        let principal = PrincipalId(number);
+        check_acts_for(entry, principal)?;
+        Ok(Caller { principal, level })
+    }
+
+    /// Lets a call pass that changes state, and says for whom.
+    pub fn trader<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        self.caller(self.changer(request)?, request)
     }
 
     /// Lets a call pass that administers, and says for whom.
     pub fn administrator<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let caller = self.trader(request)?;
-        match self.bearer(request)? {
-            Some(entry) if entry.may_administer => Ok(caller),
-            _ => Err(Status::permission_denied(
-                "this call administers the engine; the token's principal may only trade and read",
-            )),
+        let entry = self.changer(request)?;
+        let caller = self.caller(entry, request)?;
+        if entry.may_administer {
+            return Ok(caller);
         }
+        Err(Status::permission_denied(
+            "this call administers the engine; the token's principal may only trade and read",
+        ))
     }
 
     /// Lets a call pass that changes controls, and says for whom.
     pub fn controller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let caller = self.trader(request)?;
-        match self.bearer(request)? {
-            Some(entry) if entry.may_control => Ok(caller),
-            _ => Err(Status::permission_denied(
-                "this call changes controls, which needs the token of a person with may_control",
-            )),
+        let entry = self.changer(request)?;
+        let caller = self.caller(entry, request)?;
+        if entry.may_control {
+            return Ok(caller);
         }
+        Err(Status::permission_denied(
+            "this call changes controls, which needs the token of a person with may_control",
+        ))
+    }
+
+    /// Lets a gateway pass that says who `principal` is, as the configuration does: as the operator.
+    pub fn gateway<T>(
+        &self,
+        request: &Request<T>,
+        principal: PrincipalId,
+    ) -> Result<Caller, Status> {
+        let entry = self.changer(request)?;
+        if request.metadata().contains_key(PRINCIPAL_KEY) {
+            return Err(Status::invalid_argument(format!(
+                "{PRINCIPAL_KEY}: this call is the gateway's own, and never that of somebody it acts for"
+            )));
+        }
+        check_acts_for(entry, principal)?;
+        Ok(Caller { principal: PrincipalId::OPERATOR, level: self.level(request)? })
     }
 
     /// Lets a call pass that reads.
@@ -137,6 +194,7 @@ impl Auth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ActsFor;
     use tonic::Code;
 
     fn auth() -> Auth {
@@ -146,6 +204,7 @@ mod tests {
             name: "t".into(),
             may_administer,
             may_control,
+            acts_for: None,
         };
         Auth {
             tokens: vec![
@@ -198,6 +257,65 @@ mod tests {
             assert_eq!(code(auth.trader(&request(header))), trade, "{header:?}");
             assert_eq!(code(auth.administrator(&request(header))), administer, "{header:?}");
             assert_eq!(code(auth.controller(&request(header))), control, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_acts_for_its_own_people_only() {
+        let mut auth = auth();
+        let range = ActsFor::new(PrincipalId(1_000), PrincipalId(1_005)).expect("principals");
+        auth.tokens[0].acts_for = Some(range);
+        let (gateway, other) = ("Bearer trader-token-0123", "Bearer officer-token-012");
+        let (denied, invalid) = (Err(Code::PermissionDenied), Err(Code::InvalidArgument));
+        for (header, named, whom) in [
+            (gateway, &[][..], Ok(PrincipalId(7))),
+            (gateway, &["1000"], Ok(PrincipalId(1_000))),
+            (gateway, &["1005"], Ok(PrincipalId(1_005))),
+            (gateway, &["999"], denied),
+            (gateway, &["1006"], denied),
+            // Not even its own, nor the operator's.
+            (gateway, &["7"], denied),
+            (gateway, &["0"], denied),
+            (gateway, &["4294967295"], denied),
+            (gateway, &["4294967296"], invalid),
+            (gateway, &[""], invalid),
+            (gateway, &["+1000"], invalid),
+            (gateway, &["-1"], invalid),
+            (gateway, &["1000 "], invalid),
+            (gateway, &["alice"], invalid),
+            (gateway, &["1000", "1000"], invalid),
+            (gateway, &["1000", "1001"], invalid),
+            (other, &["1000"], denied),
+            (other, &["7"], denied),
+            ("Bearer nonsense", &["1000"], Err(Code::Unauthenticated)),
+        ] {
+            let mut request = request(Some(header));
+            for number in named {
+                request.metadata_mut().append(PRINCIPAL_KEY, number.parse().expect("ASCII"));
+            }
+            let found = auth.trader(&request).map(|caller| caller.principal);
+            assert_eq!(found.map_err(|status| status.code()), whom, "{header} {named:?}");
+            // What the token may not, nobody may through it.
+            let found = auth.administrator(&request).map_err(|status| status.code());
+            assert_eq!(found.err(), Some(whom.err().unwrap_or(Code::PermissionDenied)));
+        }
+        for (header, principal, named, whom) in [
+            (gateway, 1_000, None, Ok(PrincipalId::OPERATOR)),
+            (gateway, 1_006, None, denied),
+            (gateway, 7, None, denied),
+            (gateway, 0, None, denied),
+            (gateway, 1_000, Some("1000"), invalid),
+            (other, 1_000, None, denied),
+            (other, 7, None, denied),
+            ("Bearer nonsense", 1_000, None, Err(Code::Unauthenticated)),
+        ] {
+            let mut request = request(Some(header));
+            if let Some(number) = named {
+                request.metadata_mut().insert(PRINCIPAL_KEY, number.parse().expect("ASCII"));
+            }
+            let found = auth.gateway(&request, PrincipalId(principal));
+            let found = found.map(|caller| caller.principal).map_err(|status| status.code());
+            assert_eq!(found, whom, "{header} {principal} {named:?}");
         }
     }
 

@@ -1,8 +1,10 @@
 //! What can go wrong at the edge: for the one who runs it, and for the one who calls.
 
+use crate::config::ActsFor;
 use crate::link::EventLogError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tidegate_model::PrincipalId;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
@@ -25,6 +27,32 @@ pub enum EdgeError {
         name: String,
         /// What is wrong.
         why: &'static str,
+    },
+    /// What is no range of principals that a token can act for.
+    #[error(
+        "acts_for = [{first}, {last}] is not allowed: the first and the last of some principals, from 1 to {max}"
+    )]
+    ActsFor {
+        /// Where it begins.
+        first: u32,
+        /// Where it ends.
+        last: u32,
+        /// The highest principal there can be.
+        max: usize,
+    },
+    /// A token that acts for somebody whom another one stands for, or acts for.
+    #[error(
+        "the token named '{name}' acts for principals {range}, but the token named '{other}' stands or acts for {principal}"
+    )]
+    ActsForAnother {
+        /// The token's name.
+        name: String,
+        /// Whom it acts for.
+        range: ActsFor,
+        /// Who of them is another's.
+        principal: PrincipalId,
+        /// The other token's name.
+        other: String,
     },
     /// More tokens than are compared in reasonable time.
     #[error("{count} tokens are configured, at most {max} are allowed")]

@@ -32,7 +32,7 @@ mod sync;
 mod tail;
 mod view;
 
-pub use config::{EdgeConfig, Limits, TokenEntry};
+pub use config::{ActsFor, EdgeConfig, Limits, TokenEntry, check_acts_for};
 pub use error::EdgeError;
 pub use link::EngineLink;
 pub use listener::{Counted, accept};

@@ -242,6 +242,7 @@ impl Stage {
             name: token.into(),
             may_administer: false,
             may_control,
+            acts_for: None,
         };
         let mut tokens = config().tokens;
         tokens.extend([token(OFFICER, 3, true), token(AGENT, 4, false)]);

@@ -10,7 +10,7 @@ use tidegate_model::{AccountId, PrincipalId, Reject, RejectReason, StateHash, St
 
 const TAG_PRINCIPAL: u64 = 0x7269_736b_7072_696e;
 
-/// Every principal that the configuration has told of.
+/// Every principal that the configuration or a gateway has told of.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct People {
     #[serde(with = "UpTo::<{ PrincipalId::COUNT_MAX }>")]

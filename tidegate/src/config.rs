@@ -468,6 +468,26 @@ mod tests {
                 Some("may_administer is for"),
             ),
             (officer, "principal = 2\nstrategy = 0", Some("1 to 4095")),
+            (officer, "principal = 2\nacts_for = [1000, 16383]", None),
+            (officer, "principal = 2\nacts_for = [1000, 131071]", Some("from 1 to 16383")),
+            (officer, "principal = 2\nacts_for = [0, 1000]", Some("from 1 to 16383")),
+            (officer, "principal = 2\nacts_for = [6, 5]", Some("acts_for = [6, 5] is not allowed")),
+            (officer, "principal = 2\nacts_for = [-1, 5]", Some("acts_for")),
+            (officer, "principal = 2\nacts_for = [1000]", Some("acts_for")),
+            (officer, "principal = 9\nacts_for = [1, 5]", Some("'one' stands or acts for 1")),
+            (officer, "principal = 9\nacts_for = [9, 9]", Some("'other' stands or acts for 9")),
+            (
+                "principal = 1\nacts_for = [20, 30]",
+                "principal = 2\nacts_for = [30, 40]",
+                Some(
+                    "acts for principals 20 to 30, but the token named 'other' stands or acts for 30",
+                ),
+            ),
+            (
+                officer,
+                "principal = 2\nacts_for = [250, 260]\n[strategy]\nname = 'momentum'\naccount = 1",
+                Some("principal 255 is that of the strategy momentum"),
+            ),
             (
                 officer,
                 "principal = 2\n[edge.tokens.budget]\nsides = 'up'",

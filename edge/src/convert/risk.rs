@@ -7,7 +7,8 @@ use crate::view::View;
 use tidegate_client::proto;
 use tidegate_model::command::{
     Action, ControlKind, Decide, Decision, Enable, FACTORS_MAX, GrantLocate, KillMode, KillSwitch,
-    LISTS_OF_INSTRUMENTS_MAX, Reason, ReferenceKind, SetControl, SetFactors, SetGroup, SetListed,
+    LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_ESTIMATE, MAY_TRADE, Reason, ReferenceKind, Role,
+    SetControl, SetFactors, SetGroup, SetListed, SetPrincipal,
 };
 use tidegate_model::{
     AccountId, Command, GroupId, Lots, PrincipalId, Scope, ScopeKind, StrategyId, decimal,
@@ -317,6 +318,45 @@ pub(crate) fn set_limits(request: &proto::SetLimitsRequest) -> Checked<Command> 
     Ok(Command::SetLimits(tidegate_model::command::SetLimits { reason, ..limits }))
 }
 
+/// Who a principal is to be.
+pub(crate) fn set_principal(request: &proto::SetPrincipalRequest) -> Checked<Command> {
+    let mut name = [0; 24];
+    let text = request.name.as_bytes();
+    match name.get_mut(..text.len()) {
+        Some(place) if text.iter().all(|byte| (b' '..=b'~').contains(byte)) => {
+            place.copy_from_slice(text);
+        }
+        _ => {
+            let text = format_args!(
+                "has {} bytes; at most {} printable ASCII characters are allowed",
+                text.len(),
+                name.len()
+            );
+            return Err(Refusal::invalid("name", text));
+        }
+    }
+    let role = known("role", request.role, Role::from_wire, Role::ALL)?;
+    if role != Role::Person && request.may_control {
+        let text = format_args!(
+            "is for a person, and this is a {role}: no program changes what it is limited by"
+        );
+        return Err(Refusal::invalid("may_control", text));
+    }
+    let may = |is_given: bool, permission: u8| if is_given { permission } else { 0 };
+    let strategy = below("strategy", request.strategy, StrategyId::COUNT_MAX)?;
+    Ok(Command::SetPrincipal(SetPrincipal {
+        principal: PrincipalId(below("principal", request.principal, PrincipalId::COUNT_MAX)?),
+        account: request.account.map_or(Ok(AccountId::NONE), account)?,
+        strategy: StrategyId(strategy as u16),
+        role: role.wire(),
+        permissions: may(request.may_trade, MAY_TRADE)
+            | may(request.may_control, MAY_CONTROL)
+            | may(request.may_estimate, MAY_ESTIMATE),
+        reserved: [0; 4],
+        name,
+    }))
+}
+
 /// A scope that is to go on.
 pub(crate) fn enable(view: &View, request: &proto::EnableRequest) -> Checked<Command> {
     let scope = scope(view, "scope", request.scope.as_ref())?;
@@ -413,6 +453,48 @@ mod tests {
             assert!(scope(&view, "scope", Some(&asked)).is_err(), "{kind}");
         }
         assert!(scope(&view, "scope", None).is_err());
+    }
+
+    #[test]
+    fn a_principal_is_one_that_the_engine_would_take() {
+        let person = || proto::SetPrincipalRequest {
+            principal: 1_000,
+            name: "Alice B. of 24 letters..".into(),
+            role: Role::Person.wire().into(),
+            may_trade: true,
+            may_control: true,
+            account: Some(5),
+            strategy: 4_095,
+            ..Default::default()
+        };
+        let Ok(Command::SetPrincipal(set)) = set_principal(&person()) else { panic!("refused") };
+        assert_eq!(&set.name, b"Alice B. of 24 letters..");
+        assert_eq!((set.principal, set.account), (PrincipalId(1_000), AccountId(5)));
+        assert_eq!((set.strategy, set.role), (StrategyId(4_095), Role::Person.wire()));
+        assert_eq!(set.permissions, MAY_TRADE | MAY_CONTROL);
+        let any = proto::SetPrincipalRequest { account: None, name: String::new(), ..person() };
+        let Ok(Command::SetPrincipal(any)) = set_principal(&any) else { panic!("refused") };
+        assert_eq!((any.account, any.name), (AccountId::NONE, [0; 24]));
+
+        let agent = || proto::SetPrincipalRequest { role: Role::Agent.wire().into(), ..person() };
+        let trader = proto::SetPrincipalRequest { may_control: false, ..agent() };
+        assert!(set_principal(&trader).is_ok());
+        let strategy = Role::Strategy.wire().into();
+        for (request, said) in [
+            (agent(), "may_control: is for a person, and this is a"),
+            (proto::SetPrincipalRequest { role: strategy, ..agent() }, "this is a strategy"),
+            (proto::SetPrincipalRequest { role: 0, ..person() }, "role: 0 is not allowed: 1 to 3"),
+            (proto::SetPrincipalRequest { role: 260, ..person() }, "role: 260 is not allowed"),
+            (proto::SetPrincipalRequest { principal: 16_384, ..person() }, "0 to 16383"),
+            (proto::SetPrincipalRequest { strategy: 4_096, ..person() }, "strategy: 4096 is out"),
+            (proto::SetPrincipalRequest { account: Some(1 << 17), ..person() }, "account"),
+            (proto::SetPrincipalRequest { name: "x".repeat(25), ..person() }, "has 25 bytes"),
+            (proto::SetPrincipalRequest { name: "Zoë".into(), ..person() }, "24 printable ASCII"),
+            (proto::SetPrincipalRequest { name: "a\0b".into(), ..person() }, "printable ASCII"),
+        ] {
+            let refused = set_principal(&request).expect_err("not allowed").message();
+            assert!(refused.contains(said), "{refused}");
+        }
     }
 
     #[test]

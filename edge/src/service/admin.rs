@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tidegate_client::proto;
 use tidegate_client::proto::admin_service_server::AdminService;
-use tidegate_model::{Command, Scope, StateHash};
+use tidegate_model::{Command, PrincipalId, Scope, StateHash};
 use tonic::{Request, Response, Status};
 
 /// AdminService.
@@ -67,6 +67,12 @@ impl AdminService for Admin {
             account_killed: view.risk.is_killed(Scope::account(account)),
             firm_killed: view.risk.is_killed(Scope::FIRM),
         }))
+    }
+
+    async fn set_principal(&self, request: Request<proto::SetPrincipalRequest>) -> Done {
+        let asked = request.get_ref();
+        let caller = self.0.auth.gateway(&request, PrincipalId(asked.principal))?;
+        self.0.administer(caller, risk::set_principal(asked)?).await
     }
 
     async fn confirm_position(&self, request: Request<proto::ConfirmPositionRequest>) -> Done {

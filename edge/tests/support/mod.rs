@@ -78,6 +78,7 @@ pub fn config() -> EdgeConfig {
         name: token.into(),
         may_administer,
         may_control: may_administer,
+        acts_for: None,
     };
     EdgeConfig {
         listen: ([127, 0, 0, 1], 0).into(),

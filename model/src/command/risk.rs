@@ -205,7 +205,8 @@ pub const PERMISSIONS_KNOWN: u8 = MAY_TRADE | MAY_CONTROL | MAY_ESTIMATE;
 /// The version of what controls mean; a configuration says which one its limits were written for.
 pub const CONTROLS_VERSION: u32 = 1;
 
-/// Lets the engine know of a principal: what it is, what it may, and for whom. Asked by the configuration only.
+/// Lets the engine know of a principal: what it is, what it may, and for whom. Asked by the configuration, or by a gateway for
+/// the principals that it acts for; both ask as the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct SetPrincipal {

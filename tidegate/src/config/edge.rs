@@ -1,13 +1,13 @@
 //! `[edge]`
 
 use super::risk::{ControlEntry, limit_of};
-use super::values::{Within, address, role, secret};
+use super::values::{Within, acts_for, address, role, secret};
 use crate::scope_text::ScopeText;
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tidegate_edge::TokenEntry;
+use tidegate_edge::{ActsFor, TokenEntry, check_acts_for};
 use tidegate_model::command::{
     ControlKind, LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_ESTIMATE, MAY_TRADE, Role, SetPrincipal,
 };
@@ -68,6 +68,9 @@ pub struct Token {
     pub account: Option<Account>,
     /// The strategy that its orders belong to.
     pub strategy: Option<Strategy>,
+    /// The first and the last of the principals that a gateway with it acts for.
+    #[serde(default, deserialize_with = "acts_for")]
+    pub acts_for: Option<ActsFor>,
     /// Controls of its principal, in short.
     #[serde(default)]
     pub budget: Budget,
@@ -90,6 +93,7 @@ impl Token {
             may_estimate: false,
             account: None,
             strategy: None,
+            acts_for: None,
             budget: Budget::default(),
         }
     }
@@ -107,6 +111,7 @@ impl Token {
             name: self.name.clone(),
             may_administer: self.may_administer,
             may_control: self.may_control,
+            acts_for: self.acts_for,
         }
     }
 
@@ -151,7 +156,7 @@ pub(super) fn wire_name(name: &str) -> [u8; 24] {
     wire
 }
 
-/// Refuses tokens that do not agree about who a principal is.
+/// Refuses tokens that do not agree about who a principal is, or whose it is to say.
 ///
 /// # Errors
 /// Which of them, and why.
@@ -178,7 +183,8 @@ pub(super) fn check_tokens(tokens: &[Token]) -> Result<()> {
             ensure!(is_one, "{}: it has one budget", of_one());
         }
     }
-    Ok(())
+    let entries: Vec<_> = tokens.iter().map(Token::entry).collect();
+    Ok(check_acts_for(&entries)?)
 }
 
 /// `[edge.tokens.budget]`: controls of the token's principal.

@@ -4,7 +4,7 @@ use super::Config;
 use super::edge::{Account, Principal, wire_name};
 use super::risk::symbols;
 use super::values::Within;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tidegate_client::strategy::Strategy;
 use tidegate_examples::{Params, build};
@@ -89,9 +89,19 @@ impl StrategyEntry {
     /// Refuses what cannot trade.
     ///
     /// # Errors
-    /// Those of [`Self::build`] and [`Self::account`].
+    /// Those of [`Self::build`] and [`Self::account`], and if a gateway acts for its principal.
     pub fn check(&self, config: &Config) -> Result<()> {
         self.build()?;
+        let principal = self.principal();
+        for token in &config.edge.tokens {
+            if let Some(range) = token.acts_for.filter(|range| range.contains(principal)) {
+                bail!(
+                    "the token named '{}' acts for principals {range}, but principal {principal} is that of the strategy {}",
+                    token.name,
+                    self.name
+                );
+            }
+        }
         self.account(config).map(|_| ())
     }
 }

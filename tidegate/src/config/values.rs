@@ -4,6 +4,7 @@ use crate::calendar::{self, Calendar};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::net::SocketAddr;
+use tidegate_edge::ActsFor;
 use tidegate_model::command::{
     AccountKind, Action, BAND_PPM_MAX, ControlKind, CostMethod, ReferenceKind, Role,
 };
@@ -11,7 +12,7 @@ use tidegate_model::decimal::{format_nano, parse_nano};
 use tidegate_model::ids::Code;
 use tidegate_model::instrument::{AssetClass, FEE_E8_MAX};
 use tidegate_model::units::NANO;
-use tidegate_model::{Money, ReleaseLevel, Symbol};
+use tidegate_model::{Money, PrincipalId, ReleaseLevel, Symbol};
 
 /// A decimal number given as text, in 1e-9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,13 @@ pub(super) fn release_level<'de, D: Deserializer<'de>>(
         let names: Vec<_> = ReleaseLevel::ALL.iter().map(|level| level.as_str()).collect();
         D::Error::custom(format!("'{text}' is no release level: {}", names.join(", ")))
     })
+}
+
+pub(super) fn acts_for<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<ActsFor>, D::Error> {
+    let [first, last] = <[u32; 2]>::deserialize(deserializer)?;
+    ActsFor::new(PrincipalId(first), PrincipalId(last)).map(Some).map_err(D::Error::custom)
 }
 
 pub(super) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
