@@ -98,9 +98,11 @@ async fn a_call_belongs_to_whom_the_gateway_names() {
     assert_eq!(session.opened.principal, ALICE);
     let order = house.order(Side::Buy, "1", "9.00");
     session.sender.submit(order).await.expect("it is sent");
-    let told = session.events.next().await.expect("it is there").expect("an answer");
-    let refused = format!("{told:?}");
-    assert!(refused.contains("DayOrders") || refused.contains("day_orders"), "{refused}");
+    let told = session.events.next().await.expect("it is there");
+    let Some(order_event::Event::Engine(event)) = told else { panic!("{told:#?}") };
+    let Some(event::Body::Execution(report)) = event.body else { panic!("{event:#?}") };
+    let reject = report.reject.expect("a refusal");
+    assert_eq!((reject.reason(), reject.scope.as_str()), (RejectReason::DayOrders, "principal"));
     drop(session);
 
     // What one entered another cannot change.

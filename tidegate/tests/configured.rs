@@ -5,9 +5,12 @@ mod support;
 use support::pair::{order, quoted};
 use support::{OFFICER, Place, Server, run, text};
 use tidegate_client::Client;
-use tidegate_client::proto::{OrderReport, Side, SubmitOrderRequest};
+use tidegate_client::proto::{
+    OrderReport, PrincipalReport, Role, SetPrincipalRequest, Side, SubmitOrderRequest,
+};
 
 const AGENT: &str = "agent-token-0123456789";
+const GATEWAY: &str = "gateway-token-0123456789";
 
 /// Two accounts, an agent with a budget, and controls of several scopes.
 fn config(account_notional: &str) -> String {
@@ -128,4 +131,64 @@ fn what_cannot_be_set_ends_the_start_and_says_which() {
     // A loss says what it does.
     run(&["run", "--config", text(&config)])
         .refused(&["control day_loss of account:1", "bad_control"]);
+}
+
+async fn principals(client: &Client) -> Vec<PrincipalReport> {
+    client.list_principals(Default::default()).await.expect("an answer").principals
+}
+
+/// Whom a gateway told of is known after a crash and after an orderly end, as it was told: no start says otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_start_undoes_what_a_gateway_said_of_its_people() {
+    let config = |more: &str| {
+        let gateway = "principal = 9\nname = \"gateway\"\nmay_control = true";
+        let gateway = format!(
+            "[[edge.tokens]]\ntoken = \"{GATEWAY}\"\n{gateway}\nacts_for = [1000, 16383]\n"
+        );
+        gateway + more + &Place::account(1) + &Place::account(2)
+    };
+    let place = Place::new(&config(""));
+    let server = Server::start(&place);
+    let gateway = Client::connect(&server.addr, Some(GATEWAY)).await.expect("a connection");
+    let person = |principal, name: &str| SetPrincipalRequest {
+        principal,
+        name: name.into(),
+        role: Role::Person.into(),
+        may_trade: true,
+        account: Some(2),
+        ..Default::default()
+    };
+    let officer =
+        SetPrincipalRequest { may_control: true, account: None, ..person(16_383, "officer") };
+    for set in [person(1_000, "alice"), person(1_000, "alice b."), officer] {
+        assert_eq!(gateway.set_principal(set).await.expect("an answer").reject, None);
+    }
+    let told = principals(&gateway).await;
+    let names: Vec<_> = told.iter().map(|known| known.name.as_str()).collect();
+    assert_eq!(names, ["admin", "trader", "officer", "gateway", "alice b.", "officer"]);
+    drop(gateway);
+    server.kill();
+
+    for round in 0..2 {
+        let server = Server::start(&place);
+        let (_market, _) = quoted(&server).await;
+        let gateway = Client::connect(&server.addr, Some(GATEWAY)).await.expect("a connection");
+        assert_eq!(principals(&gateway).await, told);
+        let alice = gateway.acting_for(1_000);
+        for (account, expected) in [(1, Some(("not_permitted", ""))), (2, None)] {
+            let sent = send(&alice, account, 0, 1, &format!("{round}-{account}")).await;
+            assert_eq!(refusal(&sent), expected, "{sent:#?}");
+        }
+        drop((gateway, alice));
+        server.stop("TERM");
+    }
+    run(&["replay", text(&place.journal())]).ok();
+
+    // Nor can the configuration name one of them while the gateway acts for it.
+    let own = format!("[[edge.tokens]]\ntoken = \"{AGENT}\"\nprincipal = 1000\nname = \"mine\"\n");
+    place.configure(&config(&own));
+    run(&["run", "--config", text(&place.config())]).refused(&[
+        "'gateway' acts for principals 1000 to 16383",
+        "'mine' stands or acts for 1000",
+    ]);
 }
