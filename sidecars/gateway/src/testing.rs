@@ -1,7 +1,9 @@
-//! A database for each test: SQLite in a folder of its own, or a schema of its own in the PostgreSQL at `TIDEGATE_POSTGRES`.
+//! A database for each unit test.
+
+#[path = "../tests/support/database.rs"]
+mod database;
 
 use crate::db;
-use crate::keys::{hex, random};
 use sqlx::AnyPool;
 use tempfile::TempDir;
 
@@ -13,21 +15,7 @@ pub struct Database {
 impl Database {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let pool = db::open(&url(&dir).await).await.expect("a database");
+        let pool = db::open(&database::url(dir.path()).await).await.expect("a database");
         Self { pool, _dir: dir }
     }
-}
-
-/// Where a new, empty database is.
-pub async fn url(dir: &TempDir) -> String {
-    let Ok(server) = std::env::var("TIDEGATE_POSTGRES") else {
-        return format!("sqlite://{}", dir.path().join("gateway.db").display());
-    };
-    let schema = format!("test_{}", hex(&random::<8>()));
-    sqlx::any::install_default_drivers();
-    let pool = AnyPool::connect(&server).await.expect("TIDEGATE_POSTGRES is a server");
-    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
-    sqlx::query(create).execute(&pool).await.expect("a schema");
-    let sign = if server.contains('?') { '&' } else { '?' };
-    format!("{server}{sign}options=-csearch_path%3D{schema}")
 }

@@ -33,8 +33,11 @@ const EDGES: [(&str, &[&str]); 21] = [
 const APART: [&str; 1] = ["python"];
 
 /// What tests may use besides: real and synthetic sessions to drive books and services with.
-const EDGES_DEV: [(&str, &[&str]); 2] =
-    [("engine", &["feed-handler"]), ("edge", &["feed-handler", "journal"])];
+const EDGES_DEV: [(&str, &[&str]); 3] = [
+    ("engine", &["feed-handler"]),
+    ("edge", &["feed-handler", "journal"]),
+    ("sidecars/gateway", &["model", "engine", "edge"]),
+];
 
 /// Crates that would bring a clock, a random source, a runtime or a float into the pure crates.
 const CRATES_IMPURE: [&str; 22] = [

@@ -1,0 +1,210 @@
+//! A gateway before a real engine, both in the test's process, and people who come in over HTTP.
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
+
+mod database;
+#[path = "../../../../edge/tests/support/mod.rs"]
+pub mod house;
+
+use house::House;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tempfile::TempDir;
+use tidegate_edge::{ActsFor, EdgeConfig, TokenEntry};
+use tidegate_gateway::{Config, Gateway, serve};
+use tidegate_model::PrincipalId;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The edge's token that acts for people.
+pub const GATEWAY: &str = "gateway-token-0123456789";
+/// What everybody's password is.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A gateway, the engine behind it, and the database of both's test.
+pub struct Front {
+    pub house: House,
+    pub gateway: Arc<Gateway>,
+    pub api: Api,
+    config: Config,
+    running: Running,
+    _dir: TempDir,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+/// Somebody who calls.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// `http://ADDR`.
+    pub base: String,
+    /// What is sent as bearer.
+    pub token: Option<String>,
+}
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    /// `Null` if it is no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// `data` of a good answer.
+    #[track_caller]
+    pub fn data(self) -> Value {
+        assert!((200..300).contains(&self.status), "{self:#?}");
+        self.body["data"].clone()
+    }
+
+    /// Status and `error.code` of a bad one.
+    #[track_caller]
+    pub fn error(&self) -> (u16, &str) {
+        (self.status, self.body["error"]["code"].as_str().unwrap_or_else(|| panic!("{self:#?}")))
+    }
+}
+
+/// A house whose edge lets a gateway act for people.
+pub fn edge_config() -> EdgeConfig {
+    let mut config = house::config();
+    config.tokens.push(TokenEntry {
+        token: GATEWAY.into(),
+        principal: PrincipalId(5),
+        name: "gateway".into(),
+        may_administer: true,
+        may_control: true,
+        acts_for: Some(ActsFor::new(PrincipalId(1_000), PrincipalId(3_999)).expect("people")),
+    });
+    config
+}
+
+impl Front {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With a configuration that `change` makes.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let house = House::new(edge_config()).await;
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            dir: dir.path().into(),
+            ..Config::default()
+        };
+        config.database = database::url(dir.path()).await;
+        config.engine.addr = house.addr.clone();
+        config.engine.token = GATEWAY.into();
+        change(&mut config);
+        let (gateway, running, api) = start(config.clone()).await;
+        Self { house, gateway, api, config, running, _dir: dir }
+    }
+
+    /// The gateway goes and comes again; the engine stays.
+    pub async fn restart(self) -> Self {
+        let Self { house, config, running, _dir, .. } = self;
+        running.stop().await;
+        let (gateway, running, api) = start(config.clone()).await;
+        Self { house, gateway, api, config, running, _dir }
+    }
+
+    /// Registers somebody, logged in.
+    pub async fn register(&self, name: &str) -> Api {
+        let body =
+            json!({ "email": format!("{name}@example.org"), "password": PASSWORD, "name": name });
+        let pair = self.api.post("/api/v1/auth/register", body).await.data();
+        self.api.with(pair["access_token"].as_str().expect("a token"))
+    }
+
+    /// Ends everything, in order.
+    pub async fn close(self) {
+        self.running.stop().await;
+        self.house.close().await;
+    }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.send(()).expect("it runs");
+        self.served.await.expect("no panic").expect("a clean end");
+    }
+}
+
+async fn start(config: Config) -> (Arc<Gateway>, Running, Api) {
+    let gateway = Gateway::open(config).await.expect("it opens");
+    let (stop, stopped) = oneshot::channel();
+    let (told, heard) = oneshot::channel();
+    let stopped = async {
+        let _ = stopped.await;
+    };
+    let serving = serve(Arc::clone(&gateway), stopped, |addr| told.send(addr).expect("awaited"));
+    let served = tokio::spawn(serving);
+    let base = format!("http://{}", heard.await.expect("it listens"));
+    (gateway, Running { stop, served }, Api { base, token: None })
+}
+
+impl Api {
+    /// The same door with another token.
+    pub fn with(&self, token: &str) -> Self {
+        Self { base: self.base.clone(), token: Some(token.into()) }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call("POST", path, &[], Some(body.to_string())).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call("PUT", path, &[], Some(body.to_string())).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call("PATCH", path, &[], Some(body.to_string())).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call("DELETE", path, &[], None).await
+    }
+
+    /// Any call, with headers besides; a body is sent as JSON.
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let request = request.body(body.unwrap_or_default()).expect("a request");
+        tokio::task::spawn_blocking(move || {
+            let agent =
+                ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+            let mut response = agent.run(request).expect("an answer");
+            let text = response.body_mut().read_to_string().expect("text");
+            Answer {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: serde_json::from_str(&text).unwrap_or_default(),
+            }
+        })
+        .await
+        .expect("no panic")
+    }
+}
