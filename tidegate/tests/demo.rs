@@ -73,12 +73,54 @@ fn a_demo_that_is_killed_leaves_a_whole_journal_and_no_processes() {
         run(&["replay", text(&journal)]).ok();
         let deadline = Instant::now() + Duration::from_secs(15);
         loop {
-            let left = processes_with(&addr);
+            let gateway = dir.join("gateway.toml");
+            let left = [processes_with(&addr), processes_with(text(&gateway))].concat();
             if left.is_empty() {
                 break;
             }
-            assert!(Instant::now() < deadline, "strategies live on: {left:?}");
+            assert!(Instant::now() < deadline, "they live on: {left:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+#[test]
+fn without_a_time_it_runs_until_ctrl_c_and_people_come_in() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let dir = folder.path().join("demo");
+    let mut command = tidegate();
+    command.args(["demo", "--dir", text(&dir)]);
+    let (demo, heard) = spawn_heard(&mut command);
+    let mut url = String::new();
+    let password = loop {
+        let line = heard.recv_timeout(Duration::from_secs(60)).expect("the demo starts");
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words[..] {
+            ["open", at, ..] => url = at.into(),
+            ["log-in", "demo@example.org", "password", password] => break password.to_string(),
+            _ => {}
+        }
+    };
+    let login = format!(r#"{{"email":"demo@example.org","password":"{password}"}}"#);
+    let call = |method: &str, path: &str, token: &str, body: &str| {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{url}{path}"))
+            .header("Content-Type", "application/json")
+            .header("Authorization", format!("Bearer {token}"))
+            .body(body.to_string())
+            .expect("a request");
+        let mut answer = ureq::Agent::new_with_defaults().run(request).expect("a good answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["data"].take()
+    };
+    let pair = call("POST", "/api/v1/auth/login", "", &login);
+    let token = pair["access_token"].as_str().expect("a token");
+    let accounts = call("GET", "/api/v1/accounts", token, "");
+    assert_eq!(accounts[0]["cash"], "100000", "{accounts:#}");
+    // The market moves, and the demo lives, until it is told to end.
+    std::thread::sleep(Duration::from_secs(2));
+    demo.signal("INT");
+    let said = demo.wait().ok();
+    assert_eq!(figure(&said, "state hash live"), figure(&said, "state hash replayed"), "{said}");
 }

@@ -10,6 +10,7 @@
 mod book;
 mod flow;
 mod random;
+mod stream;
 
 use crate::binary_file;
 use crate::itch::{
@@ -20,6 +21,8 @@ use flow::{Flow, Numbering, Step};
 use random::Random;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+pub use stream::Stream;
+use tidegate_model::Symbol;
 
 /// Symbols a session can have; about what Nasdaq lists.
 pub const SYMBOLS_MAX: u16 = 10_000;
@@ -222,6 +225,12 @@ impl Session {
             messages: 0,
             bytes: Vec::with_capacity(crate::itch::MESSAGE_LEN_MAX),
         })
+    }
+
+    /// The symbols that it has.
+    pub fn symbols(&self) -> impl Iterator<Item = Symbol> + '_ {
+        let name = |stock: &Stock| Symbol::new(core::str::from_utf8(stock).ok()?.trim_end()).ok();
+        self.flows.iter().filter_map(move |flow| name(&flow.stock))
     }
 
     /// Messages given so far.

@@ -21,6 +21,9 @@ pub struct GatewayArgs {
     /// Print every key with its default, and exit.
     #[arg(long)]
     print_config: bool,
+    /// End when standard input does, as a program that starts this one wants it.
+    #[arg(long)]
+    until_input_ends: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -62,7 +65,7 @@ pub fn run(args: GatewayArgs) -> Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match args.command {
-        None => runtime.block_on(run_gateway(config, &mut out)),
+        None => runtime.block_on(run_gateway(config, args.until_input_ends, &mut out)),
         Some(Command::Openapi) => {
             writeln!(out, "{}", crate::http::api().1.to_pretty_json()?)?;
             Ok(())
@@ -97,13 +100,23 @@ pub fn run(args: GatewayArgs) -> Result<()> {
     }
 }
 
-async fn run_gateway(config: Config, out: &mut impl Write) -> Result<()> {
+async fn run_gateway(config: Config, until_input_ends: bool, out: &mut impl Write) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("no signals")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("no signals")?;
+    let (ended, input_ended) = tokio::sync::oneshot::channel();
+    if until_input_ends {
+        // A thread of its own: a task that reads could not be ended.
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            let _ = ended.send(());
+        });
+    }
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            // Ctrl-C reaches the whole group: whoever started this one ends it when the time has come.
+            _ = interrupt.recv(), if !until_input_ends => {}
+            Ok(()) = input_ended => {}
         }
     };
     let gateway = Gateway::open(config).await?;

@@ -1,0 +1,137 @@
+//! The demo's gateway: a process of its own that people come in through, with a user and an account to begin with.
+
+use crate::cmd::run::random_token;
+use crate::config::Token;
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+use tidegate_edge::ActsFor;
+use tidegate_model::PrincipalId;
+
+/// Where people come in if nobody else listens there.
+const PORT: u16 = 8_080;
+/// How long a call of the gateway may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The log-in of the demo's user.
+const EMAIL: &str = "demo@example.org";
+/// The gateway itself, and whom it acts for: what a gateway's configuration has unless it says something else.
+const PRINCIPAL: PrincipalId = PrincipalId(4);
+const PEOPLE: (PrincipalId, PrincipalId) = (PrincipalId(1_000), PrincipalId(3_999));
+
+/// The gateway's token.
+pub fn token(token: String) -> Result<Token> {
+    let person = Token::of_person(token, PRINCIPAL, "gateway");
+    let acts_for = Some(ActsFor::new(PEOPLE.0, PEOPLE.1)?);
+    Ok(Token { may_administer: true, may_control: true, acts_for, ..person })
+}
+
+/// The running process, and the user who is there.
+pub struct People {
+    child: Child,
+    /// Kept open: what it says must go somewhere.
+    said: BufReader<ChildStdout>,
+    url: String,
+    password: String,
+}
+
+impl People {
+    /// Starts the gateway in front of the engine at `edge`, with everything it keeps in `dir`, and registers the user.
+    pub fn start(edge: SocketAddr, token: &str, dir: &Path) -> Result<Self> {
+        let usual = SocketAddr::from(([127, 0, 0, 1], PORT));
+        let is_free = TcpListener::bind(usual).is_ok();
+        let listen = if is_free { usual } else { SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let config = toml::to_string(&json!({
+            "listen": listen.to_string(),
+            "dir": dir.join("gateway"),
+            "engine": { "addr": format!("http://{edge}") },
+        }))?;
+        let file = dir.join("gateway.toml");
+        std::fs::write(&file, config)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut child = Command::new(&program)
+            .args(["gateway", "--until-input-ends", "--config"])
+            .arg(&file)
+            .env("TIDEGATE_GATEWAY_TOKEN", token)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let said = BufReader::new(child.stdout.take().context("its output is ours")?);
+        // From here on it is ended if anything fails.
+        let mut people = Self { child, said, url: String::new(), password: random_token()? };
+        let mut line = String::new();
+        people.said.read_line(&mut line)?;
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
+        people.url = url.context("the gateway did not start; it said why above")?.into();
+        people.register().context("the demo's user")?;
+        Ok(people)
+    }
+
+    /// A user who trades, and an account with cash.
+    fn register(&self) -> Result<()> {
+        let user = json!({ "email": EMAIL, "password": self.password, "name": "Demo" });
+        let pair = self.post("/api/v1/auth/register", None, &user)?;
+        let token = pair["access_token"].as_str().context("no token was given")?;
+        self.post("/api/v1/accounts", Some(token), &json!({ "name": "Paper" }))?;
+        Ok(())
+    }
+
+    /// The `data` of a call's answer.
+    fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Value> {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .build()
+            .new_agent();
+        let mut request = agent
+            .post(format!("{}{path}", self.url))
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", "demo");
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let mut answer = request.send(body.to_string())?;
+        let text = answer.body_mut().read_to_string()?;
+        ensure!(answer.status().is_success(), "{path}: {text}");
+        Ok(serde_json::from_str::<Value>(&text)?["data"].take())
+    }
+
+    /// Says where to go, and the log-in.
+    pub fn tell(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { url, password, .. } = self;
+        writeln!(out, "open       {url} (the API and its reference)")?;
+        writeln!(out, "log-in     {EMAIL}  password {password}")
+    }
+
+    /// True if it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end, by closing its standard input, and waits for that.
+    pub fn stop(mut self, grace: Duration) -> Result<()> {
+        drop(self.child.stdin.take());
+        let deadline = Instant::now() + grace;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        match self.child.try_wait()? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!("the gateway failed with {status}"),
+            None => bail!("the gateway did not end within {} s", grace.as_secs()),
+        }
+    }
+}
+
+impl Drop for People {
+    fn drop(&mut self) {
+        // One that ended already is not there to be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
