@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub engine: Engine,
     /// Who may come in.
     pub identity: Identity,
+    /// Plans that are sold.
+    pub billing: Billing,
 }
 
 /// `[engine]`
@@ -56,6 +59,24 @@ pub struct Identity {
     pub refresh_days: u32,
 }
 
+/// `[billing]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Billing {
+    /// Stripe's secret key; empty: `TIDEGATE_STRIPE_KEY` of the environment.
+    pub stripe_key: String,
+    /// What Stripe signs webhooks with; empty: `TIDEGATE_STRIPE_WEBHOOK_SECRET` of the environment.
+    pub webhook_secret: String,
+    /// Where the payment service is.
+    pub api: String,
+    /// Stripe's price of each plan that is sold.
+    pub prices: BTreeMap<String, String>,
+    /// Where people land who have paid.
+    pub success_url: String,
+    /// Where people land who have not.
+    pub cancel_url: String,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -64,6 +85,20 @@ impl Default for Config {
             database: String::new(),
             engine: Engine::default(),
             identity: Identity::default(),
+            billing: Billing::default(),
+        }
+    }
+}
+
+impl Default for Billing {
+    fn default() -> Self {
+        Self {
+            stripe_key: String::new(),
+            webhook_secret: String::new(),
+            api: "https://api.stripe.com".into(),
+            prices: BTreeMap::new(),
+            success_url: "http://127.0.0.1:8080/".into(),
+            cancel_url: "http://127.0.0.1:8080/".into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every request shares, and the life of the process.
 
 use crate::audit::Audit;
+use crate::billing::{self, Payments};
 use crate::config::Config;
 use crate::db;
 use crate::http;
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub(crate) identity: Identity,
     /// What somebody did.
     pub(crate) audit: Audit,
+    /// Who takes money for plans, if they are sold.
+    pub(crate) payments: Option<Arc<dyn Payments>>,
 }
 
 impl Gateway {
@@ -49,7 +52,8 @@ impl Gateway {
         let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
         let identity = Identity::open(&config, &keys, pool.clone()).await;
         let identity = identity.map_err(|error| failed(&error))?;
-        Ok(Arc::new(Self { config, pool, engine, identity, audit }))
+        let payments = billing::open(&config.billing)?;
+        Ok(Arc::new(Self { config, pool, engine, identity, audit, payments }))
     }
 }
 

@@ -11,6 +11,7 @@
 //! Start reading at [`http::api`], which lists the routes.
 
 pub mod audit;
+mod billing;
 pub mod command;
 mod config;
 mod db;

@@ -18,6 +18,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 /// Who may come in.
 #[derive(Debug)]
@@ -45,6 +46,22 @@ impl Identity {
             tokens,
             sessions,
         })
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or the database's.
+    pub async fn person(&self, id: Uuid) -> Result<Arc<people::Person>> {
+        self.people.get(id).await?.ok_or_else(|| ApiError::not_found("user"))
+    }
+
+    /// Gives a user a plan.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_plan(&self, id: Uuid, plan: &str) -> Result<()> {
+        self.people.set_plan(id, plan).await
     }
 
     /// Whom a token stands for, and what it lets through.

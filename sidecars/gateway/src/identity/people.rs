@@ -114,6 +114,17 @@ impl People {
         row.fetch_optional(&self.pool).await?.map(|row| Person::read(&row)).transpose()
     }
 
+    /// Gives a user a plan.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_plan(&self, id: Uuid, plan: &str) -> Result<()> {
+        let set = sqlx::query("UPDATE users SET plan = $1 WHERE id = $2");
+        set.bind(plan.to_string()).bind(id.to_string()).execute(&self.pool).await?;
+        self.changed(id);
+        Ok(())
+    }
+
     /// Forgets a user, whose row has changed. Call it after the change.
     pub fn changed(&self, id: Uuid) {
         self.kept.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
