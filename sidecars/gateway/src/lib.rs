@@ -17,6 +17,7 @@ mod config;
 mod db;
 pub mod error;
 mod gateway;
+mod graphql;
 pub mod http;
 mod identity;
 mod keys;

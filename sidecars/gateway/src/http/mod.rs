@@ -5,7 +5,7 @@ pub mod guard;
 
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
-use crate::{billing, identity};
+use crate::{billing, graphql, identity};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
@@ -60,6 +60,7 @@ pub fn api() -> (Router<Arc<Gateway>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(identity::routes())
         .merge(billing::routes())
+        .merge(graphql::routes())
         .split_for_parts()
 }
 
