@@ -18,10 +18,14 @@ pub struct Config {
     pub dir: PathBuf,
     /// `sqlite://FILE` or `postgres://USER@HOST/NAME`; empty: SQLite in `dir`.
     pub database: String,
+    /// What people open to come here; mails and sign-ins elsewhere lead back to it. No slash at its end.
+    pub public_url: String,
     /// The engine.
     pub engine: Engine,
     /// Who may come in.
     pub identity: Identity,
+    /// Mails to people.
+    pub mail: Mail,
 }
 
 /// `[engine]`
@@ -56,14 +60,40 @@ pub struct Identity {
     pub refresh_days: u32,
 }
 
+/// `[mail]`
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    /// Whom they are from.
+    pub from: String,
+    /// `smtps://USER:PASSWORD@HOST` or `smtp://HOST:PORT?tls=required`; empty: `TIDEGATE_SMTP` of the environment, and if that is empty
+    /// too each mail becomes a file in the folder `mail` of `dir`.
+    pub smtp: String,
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { from: "Tidegate <tidegate@localhost>".into(), smtp: String::new() }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 8080).into(),
             dir: "data/gateway".into(),
             database: String::new(),
+            public_url: "http://127.0.0.1:8080".into(),
             engine: Engine::default(),
             identity: Identity::default(),
+            mail: Mail::default(),
         }
     }
 }
@@ -112,6 +142,9 @@ impl Config {
         let Identity { access_minutes, refresh_days, .. } = config.identity;
         ensure!((1..=60).contains(&access_minutes), "identity.access_minutes: 1 to 60");
         ensure!((1..=90).contains(&refresh_days), "identity.refresh_days: 1 to 90");
+        let url = &config.public_url;
+        let is_url = url.starts_with("http://") || url.starts_with("https://");
+        ensure!(is_url && !url.ends_with('/'), "public_url: such as https://trade.example.org");
         Ok(config)
     }
 

@@ -19,7 +19,9 @@ mod gateway;
 pub mod http;
 mod identity;
 mod keys;
+mod mail;
 pub mod permission;
+mod sealed;
 #[cfg(test)]
 mod testing;
 
