@@ -58,6 +58,49 @@ pub struct Identity {
     pub access_minutes: u32,
     /// How long a session lives without being refreshed.
     pub refresh_days: u32,
+    /// Where else people may sign in.
+    pub providers: Vec<Provider>,
+}
+
+/// `[[identity.providers]]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// What it is called in paths: a-z, 0-9 and -.
+    pub name: String,
+    /// Which one it is.
+    pub kind: ProviderKind,
+    /// What the gateway is called there.
+    pub client_id: String,
+    /// The secret that goes with it; empty: from the file, or `TIDEGATE_OIDC_NAME_SECRET` of the environment.
+    #[serde(default)]
+    pub client_secret: String,
+    /// A file of the secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// Its URL; empty: the one that everybody knows. Needed of `oidc`.
+    #[serde(default)]
+    pub issuer: String,
+}
+
+// The secret stays out of logs.
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provider").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Which provider of sign-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// Google.
+    Google,
+    /// GitHub, or its enterprise server at `issuer`: OAuth 2.0.
+    Github,
+    /// Apple; its secret is a JWT that ends after half a year.
+    Apple,
+    /// Any other with OpenID Connect.
+    Oidc,
 }
 
 /// `[mail]`
@@ -113,7 +156,13 @@ impl Default for Engine {
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { open_registration: true, verify_email: false, access_minutes: 15, refresh_days: 7 }
+        Self {
+            open_registration: true,
+            verify_email: false,
+            access_minutes: 15,
+            refresh_days: 7,
+            providers: Vec::new(),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ mod sealed;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Config, DEFAULT};
+pub use config::{Config, DEFAULT, Provider, ProviderKind};
 pub use db::open as open_database;
 pub use gateway::{Gateway, serve};
 

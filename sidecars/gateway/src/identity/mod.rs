@@ -6,6 +6,7 @@ mod engine;
 mod kept;
 mod login;
 mod lookup;
+mod oidc;
 mod onboarding;
 mod organisations;
 mod password;
@@ -54,6 +55,7 @@ pub struct Identity {
     proofs: proof::Proofs,
     sealer: Sealer,
     mailer: Mailer,
+    providers: Vec<oidc::Provider>,
     /// Whose accounts somebody sees as owner or administrator of an organisation.
     seen: kept::Kept<Uuid, HashSet<Uuid>>,
     /// Whether users must show that their address is theirs before they trade.
@@ -85,6 +87,7 @@ impl Identity {
             proofs: proof::Proofs::new(keys),
             sealer: Sealer::open(keys, &config.dir)?,
             mailer: Mailer::open(&config.mail, &config.dir.join("mail"))?,
+            providers: oidc::providers(config)?,
             seen: kept::Kept::default(),
             verify_email: config.identity.verify_email,
             telling: Mutex::default(),
@@ -207,6 +210,10 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(address::forgotten))
         .routes(routes!(address::reset))
         .routes(routes!(address::change))
+        .routes(routes!(oidc::list))
+        .routes(routes!(oidc::start))
+        .routes(routes!(oidc::callback, oidc::callback_form))
+        .routes(routes!(oidc::finish))
         .routes(routes!(onboarding::onboarding))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::get, users::change))

@@ -1,10 +1,8 @@
 //! The second factor and the PIN, and who tries to get around them.
 
-mod support;
-
+use crate::support::{Api, Front, PASSWORD};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::{Api, Front, PASSWORD};
 use totp_rs::{Builder, Secret};
 
 /// Codes of an authenticator: of the step before, of this one and of the next, all good for the next seconds.

@@ -1,10 +1,8 @@
 //! Guessing, and turning what stops it against somebody else.
 
-mod support;
-
+use crate::support::{Answer, Api, Front, PASSWORD};
 use serde_json::json;
 use std::time::Instant;
-use support::{Answer, Api, Front, PASSWORD};
 
 /// A call from another address of this machine.
 async fn from(ip: &str, api: &Api, path: &str, body: serde_json::Value) -> Answer {

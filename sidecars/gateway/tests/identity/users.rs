@@ -1,9 +1,7 @@
 //! What administrators do, and what nobody does to oneself.
 
-mod support;
-
+use crate::support::{Api, Front, PASSWORD};
 use serde_json::{Value, json};
-use support::{Api, Front, PASSWORD};
 
 async fn id(user: &Api) -> String {
     user.get("/api/v1/users/me").await.data()["id"].as_str().expect("an id").to_string()

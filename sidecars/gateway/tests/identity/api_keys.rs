@@ -1,9 +1,7 @@
 //! API keys, and what cannot be done with one.
 
-mod support;
-
+use crate::support::Front;
 use serde_json::{Value, json};
-use support::Front;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_may_what_it_was_given_until_it_is_revoked() {

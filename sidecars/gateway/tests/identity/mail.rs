@@ -1,9 +1,7 @@
 //! Addresses that are shown to be one's own, and passwords that were forgotten.
 
-mod support;
-
+use crate::support::{Front, PASSWORD};
 use serde_json::json;
-use support::{Front, PASSWORD};
 
 const NEW: &str = "another horse battery";
 
