@@ -1,8 +1,11 @@
 //! How a gateway is set up. Every key has a default; `default.toml` lists them all.
 
+mod billing;
+
+pub use billing::Billing;
+
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +22,14 @@ pub struct Config {
     pub dir: PathBuf,
     /// `sqlite://FILE` or `postgres://USER@HOST/NAME`; empty: SQLite in `dir`.
     pub database: String,
+    /// What people open to come here; mails and sign-ins elsewhere lead back to it. No slash at its end.
+    pub public_url: String,
     /// The engine.
     pub engine: Engine,
     /// Who may come in.
     pub identity: Identity,
+    /// Mails to people.
+    pub mail: Mail,
     /// Plans that are sold.
     pub billing: Billing,
 }
@@ -57,24 +64,73 @@ pub struct Identity {
     pub access_minutes: u32,
     /// How long a session lives without being refreshed.
     pub refresh_days: u32,
+    /// Where else people may sign in.
+    pub providers: Vec<Provider>,
 }
 
-/// `[billing]`
-#[derive(Clone, Debug, Deserialize)]
+/// `[[identity.providers]]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// What it is called in paths: a-z, 0-9 and -.
+    pub name: String,
+    /// Which one it is.
+    pub kind: ProviderKind,
+    /// What the gateway is called there.
+    pub client_id: String,
+    /// The secret that goes with it; empty: from the file, or `TIDEGATE_OIDC_NAME_SECRET` of the environment.
+    #[serde(default)]
+    pub client_secret: String,
+    /// A file of the secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// Its URL; empty: the one that everybody knows. Needed of `oidc`.
+    #[serde(default)]
+    pub issuer: String,
+}
+
+// The secret stays out of logs.
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Provider").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Which provider of sign-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderKind {
+    /// Google.
+    Google,
+    /// GitHub, or its enterprise server at `issuer`: OAuth 2.0.
+    Github,
+    /// Apple; its secret is a JWT that ends after half a year.
+    Apple,
+    /// Any other with OpenID Connect.
+    Oidc,
+}
+
+/// `[mail]`
+#[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Billing {
-    /// Stripe's secret key; empty: `TIDEGATE_STRIPE_KEY` of the environment.
-    pub stripe_key: String,
-    /// What Stripe signs webhooks with; empty: `TIDEGATE_STRIPE_WEBHOOK_SECRET` of the environment.
-    pub webhook_secret: String,
-    /// Where the payment service is.
-    pub api: String,
-    /// Stripe's price of each plan that is sold.
-    pub prices: BTreeMap<String, String>,
-    /// Where people land who have paid.
-    pub success_url: String,
-    /// Where people land who have not.
-    pub cancel_url: String,
+pub struct Mail {
+    /// Whom they are from.
+    pub from: String,
+    /// `smtps://USER:PASSWORD@HOST` or `smtp://HOST:PORT?tls=required`; empty: `TIDEGATE_SMTP` of the environment, and if that is empty
+    /// too each mail becomes a file in the folder `mail` of `dir`.
+    pub smtp: String,
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self { from: "Tidegate <tidegate@localhost>".into(), smtp: String::new() }
+    }
 }
 
 impl Default for Config {
@@ -83,22 +139,11 @@ impl Default for Config {
             listen: ([127, 0, 0, 1], 8080).into(),
             dir: "data/gateway".into(),
             database: String::new(),
+            public_url: "http://127.0.0.1:8080".into(),
             engine: Engine::default(),
             identity: Identity::default(),
+            mail: Mail::default(),
             billing: Billing::default(),
-        }
-    }
-}
-
-impl Default for Billing {
-    fn default() -> Self {
-        Self {
-            stripe_key: String::new(),
-            webhook_secret: String::new(),
-            api: "https://api.stripe.com".into(),
-            prices: BTreeMap::new(),
-            success_url: "http://127.0.0.1:8080/".into(),
-            cancel_url: "http://127.0.0.1:8080/".into(),
         }
     }
 }
@@ -118,7 +163,13 @@ impl Default for Engine {
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { open_registration: true, verify_email: false, access_minutes: 15, refresh_days: 7 }
+        Self {
+            open_registration: true,
+            verify_email: false,
+            access_minutes: 15,
+            refresh_days: 7,
+            providers: Vec::new(),
+        }
     }
 }
 
@@ -147,6 +198,9 @@ impl Config {
         let Identity { access_minutes, refresh_days, .. } = config.identity;
         ensure!((1..=60).contains(&access_minutes), "identity.access_minutes: 1 to 60");
         ensure!((1..=90).contains(&refresh_days), "identity.refresh_days: 1 to 90");
+        let url = &config.public_url;
+        let is_url = url.starts_with("http://") || url.starts_with("https://");
+        ensure!(is_url && !url.ends_with('/'), "public_url: such as https://trade.example.org");
         Ok(config)
     }
 

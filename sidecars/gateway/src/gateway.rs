@@ -50,8 +50,7 @@ impl Gateway {
         let pool = db::open(&config.database_url()).await?;
         let engine = connect(&config).await?;
         let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
-        let identity = Identity::open(&config, &keys, pool.clone()).await;
-        let identity = identity.map_err(|error| failed(&error))?;
+        let identity = Identity::open(&config, &keys, pool.clone()).await?;
         let payments = billing::open(&config.billing)?;
         Ok(Arc::new(Self { config, pool, engine, identity, audit, payments }))
     }

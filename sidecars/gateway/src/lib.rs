@@ -21,11 +21,13 @@ mod graphql;
 pub mod http;
 mod identity;
 mod keys;
+mod mail;
 pub mod permission;
+mod sealed;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Config, DEFAULT};
+pub use config::{Config, DEFAULT, Provider, ProviderKind};
 pub use db::open as open_database;
 pub use gateway::{Gateway, serve};
 

@@ -1,7 +1,9 @@
 //! Coming in: register, log in, refresh, log out.
 
+use super::engine::engine_hears;
 use super::password;
 use super::people::Person;
+use super::proof::Shows;
 use super::session::{Ended, Rotated, ended};
 use super::token::Refresh;
 use crate::audit::Entry;
@@ -45,6 +47,8 @@ pub(super) struct Login {
     email: String,
     /// The password.
     password: String,
+    /// A code of the second factor or a recovery code, where `second_factor_required` asked for it.
+    code: Option<String>,
 }
 
 /// A refresh token.
@@ -71,7 +75,7 @@ pub(super) struct TokenPair {
 }
 
 /// The address as it is kept, if it can be one.
-fn email(given: &str) -> Result<String> {
+pub(super) fn email(given: &str) -> Result<String> {
     let email = given.trim().to_lowercase();
     let is_fine = |local: &str, host: &str| {
         !local.is_empty()
@@ -96,7 +100,13 @@ pub(super) fn display_name(given: &str) -> Result<String> {
     is_fine.then(|| name.to_string()).ok_or_else(|| ApiError::field("name", "1 to 100 characters"))
 }
 
-fn entry(actor: impl ToString, from: &Stranger, action: &'static str, detail: Value) -> Entry {
+/// A row of the audit log about what somebody did who is not logged in.
+pub(super) fn entry(
+    actor: impl ToString,
+    from: &Stranger,
+    action: &'static str,
+    detail: Value,
+) -> Entry {
     let (actor, ip) = (actor.to_string(), from.ip.to_string());
     Entry { target: actor.clone(), actor, action, detail, ip, request_id: request_id() }
 }
@@ -110,6 +120,36 @@ fn pair(gateway: &Gateway, user: Uuid, refresh: Refresh) -> Result<TokenPair> {
         refresh_token: tokens.refresh(refresh),
         user,
     })
+}
+
+/// Lets somebody in who has shown who it is, once the second factor is given too if there is one.
+///
+/// # Errors
+/// [`Code::SecondFactorRequired`], [`Code::WrongCredentials`], [`Code::TooMany`], or the database's.
+pub(super) async fn enter(
+    gateway: &Gateway,
+    person: &Person,
+    from: &Stranger,
+    code: Option<&str>,
+) -> Result<TokenPair> {
+    let (identity, id) = (&gateway.identity, person.id);
+    match code {
+        None if person.has_totp => {
+            let message = "give a code of the second factor, or a recovery code, as 'code'";
+            return Err(ApiError::new(Code::SecondFactorRequired, message));
+        }
+        Some(code) if person.has_totp => {
+            if let Err(error) = identity.ask_code(person, from.ip, code).await {
+                let detail = json!({ "second_factor": error.code });
+                gateway.audit.add(entry(id, from, "login.failed", detail)).await?;
+                return Err(error);
+            }
+        }
+        _ => {}
+    }
+    let refresh = identity.sessions.begin(id, from).await?;
+    gateway.audit.add(entry(id, from, "login", json!({ "session": refresh.session }))).await?;
+    pair(gateway, id, refresh)
 }
 
 /// Registers, and logs in.
@@ -130,8 +170,12 @@ pub(super) async fn register(
     let hash = identity.passwords.hash(asked.password).await?;
     let person = identity.people.add(&email, &name, Some(&hash), Role::Trader).await?;
     gateway.audit.add(entry(person.id, &from, "user.register", json!({ "email": email }))).await?;
+    identity.mail(&gateway.config.public_url, Shows::Address, &person);
     let refresh = identity.sessions.begin(person.id, &from).await?;
-    pair(&gateway, person.id, refresh).map(Data::created)
+    let pair = pair(&gateway, person.id, refresh)?;
+    // Nobody waits for an engine that is away.
+    tokio::spawn(async move { engine_hears(&gateway, person.id).await });
+    Ok(Data::created(pair))
 }
 
 /// Logs in.
@@ -145,23 +189,16 @@ pub(super) async fn login(
     let identity = &gateway.identity;
     let wrong = || ApiError::new(Code::WrongCredentials, "address or password is wrong");
     let email = email(&asked.email).map_err(|_| wrong())?;
-    if let Some(seconds) = identity.throttle.wait_s(&email, from.ip, crate::now_ms()) {
-        let message = format!("too many failures from here; try again in {seconds} s");
-        return Err(ApiError::new(Code::TooMany, message).with(json!({ "retry_after_s": seconds })));
-    }
+    identity.throttle.begin(&email, from.ip, crate::now_ms())?;
     let person = identity.people.by_email(&email).await?;
     let hash = person.as_ref().and_then(|person| person.password_hash.clone());
     let is_right = identity.passwords.is_right(asked.password, hash).await?;
     let Some(person) = person.filter(|person| is_right && !person.is_disabled) else {
-        identity.throttle.failed(&email, from.ip, crate::now_ms());
         gateway.audit.add(entry("", &from, "login.failed", json!({ "email": email }))).await?;
         return Err(wrong());
     };
     identity.throttle.succeeded(&email, from.ip);
-    let Person { id, .. } = person;
-    let refresh = identity.sessions.begin(id, &from).await?;
-    gateway.audit.add(entry(id, &from, "login", json!({ "session": refresh.session }))).await?;
-    pair(&gateway, id, refresh).map(Data::new)
+    enter(&gateway, &person, &from, asked.code.as_deref()).await.map(Data::new)
 }
 
 /// Takes a refresh token for the next pair. One that was used before ends the session: one of the two who have it stole it.

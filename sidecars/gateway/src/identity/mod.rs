@@ -1,21 +1,42 @@
 //! Who may come in: users, their passwords, sessions and tokens.
 
+mod address;
+mod api_key;
+mod engine;
+mod kept;
 mod login;
+mod lookup;
+mod oidc;
+mod onboarding;
+mod organisations;
 mod password;
 mod people;
+mod pin;
 mod profile;
+mod proof;
 mod session;
 mod throttle;
 mod token;
+mod totp;
+mod users;
+
+pub use engine::engine_knows;
+pub use pin::Second;
 
 use crate::config::Config;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::guard::Caller;
 use crate::keys::Keys;
+use crate::mail::Mailer;
+use crate::permission::{Permission, Permissions};
+use crate::sealed::Sealer;
+use people::Person;
 use sqlx::AnyPool;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -23,37 +44,56 @@ use uuid::Uuid;
 /// Who may come in.
 #[derive(Debug)]
 pub struct Identity {
+    pool: AnyPool,
     passwords: password::Passwords,
     tokens: token::Tokens,
     people: people::People,
     sessions: session::Sessions,
     throttle: throttle::Throttle,
+    keys: api_key::ApiKeys,
+    lookup: Arc<lookup::Lookup>,
+    proofs: proof::Proofs,
+    sealer: Sealer,
+    mailer: Mailer,
+    providers: Vec<oidc::Provider>,
+    /// Whose accounts somebody sees as owner or administrator of an organisation.
+    seen: kept::Kept<Uuid, HashSet<Uuid>>,
+    /// Whether users must show that their address is theirs before they trade.
+    verify_email: bool,
+    /// Held while the engine is told of somebody.
+    telling: Mutex<()>,
+    /// Held while something changes of which one must remain.
+    administering: Mutex<()>,
 }
 
 impl Identity {
     /// Reads who is logged in.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn open(config: &Config, keys: &Keys, pool: AnyPool) -> Result<Self> {
+    /// What cannot be opened, or the database's.
+    pub async fn open(config: &Config, keys: &Keys, pool: AnyPool) -> anyhow::Result<Self> {
         let tokens = token::Tokens::new(keys, config.identity.access_minutes);
         let days = config.identity.refresh_days;
-        let sessions = session::Sessions::open(pool.clone(), days, tokens.access_s()).await?;
+        let sessions = session::Sessions::open(pool.clone(), days, tokens.access_s()).await;
+        let lookup = Arc::new(lookup::Lookup::new(keys));
         Ok(Self {
             passwords: password::Passwords::new(),
-            people: people::People::new(pool, config.engine.principals),
+            people: people::People::new(pool.clone(), config.engine.principals),
             throttle: throttle::Throttle::default(),
             tokens,
-            sessions,
+            sessions: sessions.map_err(|error| anyhow::anyhow!(error.message))?,
+            keys: api_key::ApiKeys::new(pool.clone(), Arc::clone(&lookup)),
+            lookup,
+            proofs: proof::Proofs::new(keys),
+            sealer: Sealer::open(keys, &config.dir)?,
+            mailer: Mailer::open(&config.mail, &config.dir.join("mail"))?,
+            providers: oidc::providers(config)?,
+            seen: kept::Kept::default(),
+            verify_email: config.identity.verify_email,
+            telling: Mutex::default(),
+            administering: Mutex::default(),
+            pool,
         })
-    }
-
-    /// A user.
-    ///
-    /// # Errors
-    /// [`Code::NotFound`], or the database's.
-    pub async fn person(&self, id: Uuid) -> Result<Arc<people::Person>> {
-        self.people.get(id).await?.ok_or_else(|| ApiError::not_found("user"))
     }
 
     /// Gives a user a plan.
@@ -69,24 +109,89 @@ impl Identity {
     /// # Errors
     /// [`Code::Unauthenticated`], or the database's.
     pub async fn caller(&self, token: &str, ip: IpAddr) -> Result<Caller> {
-        let claims = self.tokens.claims(token)?;
-        if self.sessions.is_revoked(claims.sid) {
-            return Err(ApiError::new(
-                Code::Unauthenticated,
-                "this session was ended; log in again",
-            ));
-        }
-        let person = self.people.get(claims.sub).await?.filter(|person| !person.is_disabled);
+        let (user, session, scopes) = match token.starts_with(api_key::PREFIX) {
+            true => {
+                let holder = self.keys.holder(token, ip, crate::now_ms()).await?;
+                (holder.user, None, Some(holder.scopes))
+            }
+            false => {
+                let claims = self.tokens.claims(token)?;
+                if self.sessions.is_revoked(claims.sid) {
+                    let message = "this session was ended; log in again";
+                    return Err(ApiError::new(Code::Unauthenticated, message));
+                }
+                (claims.sub, Some(claims.sid), None)
+            }
+        };
+        let person = self.people.get(user).await?.filter(|person| !person.is_disabled);
         let gone = || ApiError::new(Code::Unauthenticated, "this user cannot log in any more");
         let person = person.ok_or_else(gone)?;
+        let permissions = self.permissions(&person);
         Ok(Caller {
             user: person.id,
             principal: person.principal,
             role: person.role,
-            permissions: person.role.permissions(),
-            session: Some(claims.sid),
+            permissions: scopes.map_or(permissions, |scopes| permissions.and(scopes)),
+            session,
             ip,
         })
+    }
+
+    /// What somebody may: what the role has, without trading where the address must be verified and is not.
+    fn permissions(&self, person: &Person) -> Permissions {
+        let all = person.role.permissions();
+        if person.is_verified || !self.verify_email {
+            return all;
+        }
+        let waits = [Permission::AccountsWrite, Permission::OrdersWrite, Permission::RiskWrite];
+        let mut left = all.list();
+        left.retain(|permission| !waits.contains(permission));
+        Permissions::of(&left)
+    }
+
+    /// A user.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], or the database's.
+    pub(crate) async fn person(&self, user: Uuid) -> Result<Arc<Person>> {
+        self.people.get(user).await?.ok_or_else(|| ApiError::not_found("user"))
+    }
+
+    /// Asks for the caller's password once more; of a user who has one.
+    ///
+    /// # Errors
+    /// [`Code::WrongCredentials`], [`Code::TooMany`], or the database's.
+    async fn confirm(&self, caller: &Caller, password: Option<String>) -> Result<Arc<Person>> {
+        let person = self.person(caller.user).await?;
+        if person.password_hash.is_none() {
+            return Ok(person);
+        }
+        let who = format!("{}#password", person.id);
+        self.throttle.begin(&who, caller.ip, crate::now_ms())?;
+        let given = password.unwrap_or_default();
+        if !self.passwords.is_right(given, person.password_hash.clone()).await? {
+            let wrong = ApiError::new(Code::WrongCredentials, "the password is wrong");
+            return Err(wrong.with(serde_json::json!({ "field": "password" })));
+        }
+        self.throttle.succeeded(&who, caller.ip);
+        Ok(person)
+    }
+
+    /// Takes everything from a user that lets somebody in beside the password.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn strip(&self, user: Uuid) -> Result<()> {
+        for statement in [
+            "UPDATE users SET totp_secret = NULL, totp_enabled_at = NULL, pin_hash = NULL WHERE id = $1",
+            "DELETE FROM recovery_codes WHERE user_id = $1",
+            "DELETE FROM external_identities WHERE user_id = $1",
+        ] {
+            sqlx::query(statement).bind(user.to_string()).execute(&self.pool).await?;
+        }
+        self.keys.revoke(user, None).await?;
+        self.people.changed(user);
+        Ok(())
     }
 }
 
@@ -100,4 +205,29 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(session::list))
         .routes(routes!(session::revoke))
         .routes(routes!(profile::me, profile::change))
+        .routes(routes!(totp::setup))
+        .routes(routes!(totp::enable))
+        .routes(routes!(totp::disable))
+        .routes(routes!(totp::recovery_codes))
+        .routes(routes!(pin::set))
+        .routes(routes!(pin::unlock))
+        .routes(routes!(api_key::create, api_key::list_keys))
+        .routes(routes!(api_key::revoke))
+        .routes(routes!(address::verify))
+        .routes(routes!(address::resend))
+        .routes(routes!(address::forgotten))
+        .routes(routes!(address::reset))
+        .routes(routes!(address::change))
+        .routes(routes!(oidc::list))
+        .routes(routes!(oidc::start))
+        .routes(routes!(oidc::callback, oidc::callback_form))
+        .routes(routes!(oidc::finish))
+        .routes(routes!(onboarding::onboarding))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get, users::change))
+        .routes(routes!(organisations::create, organisations::list))
+        .routes(routes!(organisations::join))
+        .routes(routes!(organisations::members))
+        .routes(routes!(organisations::invite))
+        .routes(routes!(organisations::remove))
 }

@@ -1,16 +1,14 @@
 //! Users, as they stand in the database, kept in memory while they are active.
 
+use super::kept::Kept;
 use crate::db::is_duplicate;
 use crate::error::{ApiError, Code, Result};
 use crate::permission::Role;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use uuid::Uuid;
 
-/// Users kept in memory; beyond, all are forgotten and read again.
-const KEPT_MAX: usize = 100_000;
 /// How often a principal is tried to be found that nobody else took in the same moment.
 const TRIES: usize = 8;
 
@@ -39,12 +37,20 @@ pub struct Person {
     pub is_disabled: bool,
     /// Whether a second factor is asked for.
     pub has_totp: bool,
+    /// Whether there is a PIN.
+    pub has_pin: bool,
+    /// What the engine was last told that the user is; empty: nothing yet.
+    pub engine_role: String,
     /// JSON.
     pub preferences: String,
 }
 
 impl Person {
-    fn read(row: &AnyRow) -> Result<Self> {
+    /// A row of `users`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn read(row: &AnyRow) -> Result<Self> {
         let time = |name: &str| row.try_get::<Option<i64>, _>(name);
         let text = |name: &str| row.try_get::<String, _>(name);
         let role = text("role")?;
@@ -62,6 +68,8 @@ impl Person {
             is_verified: time("email_verified_at")?.is_some(),
             is_disabled: time("disabled_at")?.is_some(),
             has_totp: time("totp_enabled_at")?.is_some(),
+            has_pin: row.try_get::<Option<String>, _>("pin_hash")?.is_some(),
+            engine_role: text("engine_role")?,
             preferences: text("preferences")?,
         })
     }
@@ -77,13 +85,13 @@ pub fn uuid(text: &str) -> Result<Uuid> {
 pub struct People {
     pool: AnyPool,
     principals: [u32; 2],
-    kept: RwLock<HashMap<Uuid, Arc<Person>>>,
+    kept: Kept<Uuid, Person>,
 }
 
 impl People {
     /// Users who get principals of this range.
     pub fn new(pool: AnyPool, principals: [u32; 2]) -> Self {
-        Self { pool, principals, kept: RwLock::default() }
+        Self { pool, principals, kept: Kept::default() }
     }
 
     /// A user, from memory if possible.
@@ -91,18 +99,13 @@ impl People {
     /// # Errors
     /// The database's.
     pub async fn get(&self, id: Uuid) -> Result<Option<Arc<Person>>> {
-        if let Some(person) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            return Ok(Some(Arc::clone(person)));
-        }
+        let absent = match self.kept.get(&id) {
+            Ok(person) => return Ok(Some(person)),
+            Err(absent) => absent,
+        };
         let row = sqlx::query("SELECT * FROM users WHERE id = $1").bind(id.to_string());
         let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
-        let person = Arc::new(Person::read(&row)?);
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT_MAX {
-            kept.clear();
-        }
-        kept.insert(id, Arc::clone(&person));
-        Ok(Some(person))
+        Ok(Some(self.kept.put(id, Person::read(&row)?, absent)))
     }
 
     /// A user by address, from the database.
@@ -127,7 +130,7 @@ impl People {
 
     /// Forgets a user, whose row has changed. Call it after the change.
     pub fn changed(&self, id: Uuid) {
-        self.kept.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.kept.forget(&id);
     }
 
     /// Adds a user, with the next principal that is free.

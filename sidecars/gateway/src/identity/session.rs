@@ -145,14 +145,28 @@ impl Sessions {
     /// # Errors
     /// The database's.
     pub async fn end(&self, user: Uuid, session: Option<Uuid>) -> Result<usize> {
+        self.end_but(user, session, None).await
+    }
+
+    /// Ends all sessions of a user but one; says how many.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn end_others(&self, user: Uuid, kept: Option<Uuid>) -> Result<usize> {
+        self.end_but(user, None, kept).await
+    }
+
+    async fn end_but(&self, user: Uuid, one: Option<Uuid>, kept: Option<Uuid>) -> Result<usize> {
         let now = crate::now_ms();
+        let text = |session: Option<Uuid>| session.map_or(String::new(), |id| id.to_string());
         let rows = sqlx::query(
             "UPDATE sessions SET revoked_at = $3
-             WHERE user_id = $1 AND ($2 = '' OR id = $2) AND revoked_at IS NULL RETURNING id",
+             WHERE user_id = $1 AND ($2 = '' OR id = $2) AND id <> $4 AND revoked_at IS NULL RETURNING id",
         )
         .bind(user.to_string())
-        .bind(session.map_or(String::new(), |session| session.to_string()))
+        .bind(text(one))
         .bind(now)
+        .bind(text(kept))
         .fetch_all(&self.pool)
         .await?;
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);

@@ -120,6 +120,47 @@ impl Front {
         self.api.with(pair["access_token"].as_str().expect("a token"))
     }
 
+    /// Makes somebody what only the command line makes: the gateway is started anew.
+    pub async fn promote(self, name: &str, role: &str) -> Self {
+        let pool = tidegate_gateway::open_database(&self.config.database_url()).await;
+        sqlx::query("UPDATE users SET role = $1 WHERE email = $2")
+            .bind(role.to_string())
+            .bind(format!("{name}@example.org"))
+            .execute(&pool.expect("a database"))
+            .await
+            .expect("done");
+        self.restart().await
+    }
+
+    /// The texts of the mails that went to somebody, oldest first, once there are so many.
+    pub async fn mails(&self, name: &str, count: usize) -> Vec<String> {
+        let folder = self.config.dir.join("mail");
+        for _ in 0..500 {
+            let files =
+                std::fs::read_dir(&folder).expect("a folder").map(|file| file.expect("it").path());
+            let mut files: Vec<_> = files
+                .filter(|path| path.extension().is_some_and(|ending| ending == "eml"))
+                .collect();
+            files.sort();
+            let texts = files.iter().map(|path| std::fs::read_to_string(path).expect("text"));
+            let to = format!("To: {name}@example.org");
+            let texts: Vec<_> = texts.filter(|text| text.contains(&to)).collect();
+            assert!(texts.len() <= count, "{texts:#?}");
+            if texts.len() == count {
+                return texts;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("no {count} mails to {name}");
+    }
+
+    /// The token of the newest of so many mails to somebody.
+    pub async fn mailed(&self, name: &str, count: usize) -> String {
+        let mails = self.mails(name, count).await;
+        let lines = mails.last().expect("a mail").lines().map(str::trim);
+        lines.filter(|line| line.starts_with("tg")).last().expect("a token").to_string()
+    }
+
     /// Ends everything, in order.
     pub async fn close(self) {
         self.running.stop().await;
@@ -171,6 +212,15 @@ impl Api {
 
     pub async fn delete(&self, path: &str) -> Answer {
         self.call("DELETE", path, &[], None).await
+    }
+
+    /// Logs in with a code or without.
+    pub async fn login(&self, name: &str, password: &str, code: Option<&str>) -> Answer {
+        let mut body = json!({ "email": format!("{name}@example.org"), "password": password });
+        if let Some(code) = code {
+            body["code"] = code.into();
+        }
+        self.post("/api/v1/auth/login", body).await
     }
 
     /// Any call, with headers besides; a body is sent as JSON.

@@ -1,0 +1,132 @@
+//! Mails to people: into files of a folder, or out by SMTP. Who asks for one does not wait for it.
+
+use crate::config;
+use anyhow::{Context, Result};
+use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Mails that wait to be sent; beyond, they are dropped, and asked for again.
+const WAITING_MAX: usize = 1_000;
+/// How often a mail is tried, and how long after the first failure it is tried again; then four times as long.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A mail. It holds a token, so it has no `Debug`.
+pub struct Mail {
+    /// The address.
+    pub to: String,
+    /// One line.
+    pub subject: &'static str,
+    /// Plain text.
+    pub text: String,
+}
+
+/// Sends mails, one after the other.
+#[derive(Clone, Debug)]
+pub struct Mailer {
+    queue: mpsc::Sender<Mail>,
+}
+
+enum Way {
+    Folder(PathBuf),
+    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+}
+
+impl Way {
+    async fn send(&self, message: &Message) -> Result<()> {
+        match self {
+            Self::Folder(folder) => {
+                let name = format!("{}-{}.eml", crate::now_ms(), uuid::Uuid::new_v4().simple());
+                let (path, bytes) = (folder.join(name), message.formatted());
+                tokio::task::spawn_blocking(move || write(&path, &bytes)).await??;
+            }
+            Self::Smtp(transport) => {
+                transport.send(message.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes a mail that others cannot read, all of it or nothing.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = path.with_extension("part");
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(())
+}
+
+impl Mailer {
+    /// Begins to send, the way that the configuration says: by SMTP, or into files of `folder`.
+    ///
+    /// # Errors
+    /// A URL or an address that is none, a folder that cannot be made.
+    pub fn open(config: &config::Mail, folder: &Path) -> Result<Self> {
+        let from: Mailbox = config.from.parse().context("mail.from is no address")?;
+        let url = match config.smtp.is_empty() {
+            true => std::env::var("TIDEGATE_SMTP").unwrap_or_default(),
+            false => config.smtp.clone(),
+        };
+        let way = match url.is_empty() {
+            true => {
+                let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+                made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+                Way::Folder(folder.into())
+            }
+            false => {
+                // The URL may hold a password: the cause is not shown.
+                let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url);
+                let transport = transport.map_err(|_| anyhow::anyhow!("mail.smtp is no URL"))?;
+                Way::Smtp(Box::new(transport.build()))
+            }
+        };
+        let (queue, mails) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(run(way, from, mails));
+        Ok(Self { queue })
+    }
+
+    /// Sends a mail, soon. What cannot be sent is told in the log, without its text.
+    pub fn send(&self, mail: Mail) {
+        if let Err(error) = self.queue.try_send(mail) {
+            let mail = error.into_inner();
+            tracing::error!("too many mails wait: dropped one to {}, '{}'", mail.to, mail.subject);
+        }
+    }
+}
+
+async fn run(way: Way, from: Mailbox, mut mails: mpsc::Receiver<Mail>) {
+    while let Some(Mail { to, subject, text }) = mails.recv().await {
+        let message = to.parse().map_err(anyhow::Error::from).and_then(|to: Mailbox| {
+            let message = Message::builder().from(from.clone()).to(to).subject(subject);
+            Ok(message.header(ContentType::TEXT_PLAIN).body(text)?)
+        });
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!("no mail can be written to {to}: {error}");
+                continue;
+            }
+        };
+        let mut pause = PAUSE;
+        for tries in 1..=TRIES {
+            match way.send(&message).await {
+                Ok(()) => break,
+                Err(error) if tries == TRIES => {
+                    tracing::error!("a mail to {to}, '{subject}', cannot be sent: {error:#}");
+                }
+                Err(error) => {
+                    tracing::warn!("a mail to {to} waits {pause:?}: {error:#}");
+                    tokio::time::sleep(pause).await;
+                    pause *= 4;
+                }
+            }
+        }
+    }
+}
