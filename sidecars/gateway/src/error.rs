@@ -154,7 +154,9 @@ impl From<ClientError> for ApiError {
             // The gateway's own token, not the caller's: nobody outside can mend it.
             _ => return Self::internal(error),
         };
-        Self::new(code, message)
+        let field = status.metadata().get("tidegate-field").and_then(|name| name.to_str().ok());
+        let details = field.map_or_else(|| json!({}), |field| json!({ "field": field }));
+        Self::new(code, message).with(details)
     }
 }
 

@@ -23,6 +23,7 @@ mod keys;
 pub mod permission;
 #[cfg(test)]
 mod testing;
+mod trading;
 
 pub use config::{Config, DEFAULT};
 pub use db::open as open_database;

@@ -2,7 +2,7 @@
 
 mod login;
 mod password;
-mod people;
+pub(crate) mod people;
 mod profile;
 mod session;
 mod throttle;
