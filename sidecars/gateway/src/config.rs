@@ -184,7 +184,6 @@ impl Default for Billing {
             prices: BTreeMap::new(),
             success_url: "http://127.0.0.1:8080/".into(),
             cancel_url: "http://127.0.0.1:8080/".into(),
-            trading: Trading::default(),
         }
     }
 }

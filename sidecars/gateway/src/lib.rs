@@ -25,7 +25,7 @@ pub mod permission;
 mod testing;
 mod trading;
 
-pub use config::{Config, DEFAULT};
+pub use config::{Authorization, Config, DEFAULT};
 pub use db::open as open_database;
 pub use gateway::{Gateway, serve};
 

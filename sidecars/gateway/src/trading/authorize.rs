@@ -5,9 +5,9 @@
 
 use super::accounts::{Accounts, as_of};
 use super::amount::Amount;
+use super::principal;
 use super::request::{NewOrder, hash};
 use super::words::{Side, VenueKind};
-use super::principal;
 use crate::config::Authorization;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;

@@ -172,7 +172,7 @@ async fn follow(shared: Arc<Shared>, engine: Client) {
         let before = after;
         let error = listen(&shared, &engine, &mut after).await;
         shared.is_caught_up.store(false, Ordering::Release);
-        if error.is_final() {
+        if is_foreign(&error) {
             // Another engine is there now, or one whose log was set back: what was told before is not its.
             tracing::error!("the engine's events begin anew: {error}");
             let fresh = Picture::new(shared.accounts_of, shared.bounds);
@@ -186,6 +186,11 @@ async fn follow(shared: Arc<Shared>, engine: Client) {
         wait = if after == before { (wait * 2).min(longest) } else { first };
         tokio::time::sleep(wait).await;
     }
+}
+
+/// Whether the engine never was where the picture is.
+fn is_foreign(error: &ClientError) -> bool {
+    matches!(error, ClientError::Call { status, .. } if status.code() == tonic::Code::OutOfRange)
 }
 
 /// Listens until the stream breaks.
