@@ -178,6 +178,17 @@ impl Auth {
         Ok(Caller { principal: PrincipalId::OPERATOR, level: self.level(request)? })
     }
 
+    /// Who gives an account its first limits for a gateway that may administer and control, as the configuration does: the
+    /// operator; `None` for every other call.
+    pub fn founder<T>(&self, request: &Request<T>) -> Result<Option<Caller>, Status> {
+        let entry = self.changer(request)?;
+        let may = entry.acts_for.is_some() && entry.may_administer && entry.may_control;
+        if !may || request.metadata().contains_key(PRINCIPAL_KEY) {
+            return Ok(None);
+        }
+        Ok(Some(Caller { principal: PrincipalId::OPERATOR, level: self.level(request)? }))
+    }
+
     /// Lets a call pass that reads.
     pub fn reader<T>(&self, request: &Request<T>) -> Result<(), Status> {
         if self.bearer(request)?.is_some() {

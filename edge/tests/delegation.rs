@@ -221,3 +221,35 @@ async fn a_gateway_says_who_its_people_are() {
     assert_eq!(report.reject.map(|reject| reject.code), Some("not_permitted".into()));
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_gateway_gives_accounts_their_first_limits_and_no_others() {
+    let (house, gateway) = house().await;
+    let account = 77;
+    let open = OpenAccountRequest { account, currency: "USD".into(), ..Default::default() };
+    done(gateway.open_account(open).await.expect("an answer"));
+    let limits = |max_open_orders| SetLimitsRequest {
+        limits: Some(Limits {
+            account,
+            max_order_notional: "1000".into(),
+            max_order_lots: 10,
+            max_position_lots: 10,
+            price_collar_bp: 100,
+            max_open_orders,
+            messages_per_sec: 10,
+            message_burst: 10,
+            ..Default::default()
+        }),
+        reason: "a test".into(),
+    };
+    // Of somebody it acts for they are not the configuration's, and wait.
+    let waits = gateway.acting_for(ALICE).set_limits(limits(5)).await.expect("an answer");
+    assert_ne!(waits.proposal, 0, "{waits:#?}");
+    let first = gateway.set_limits(limits(5)).await.expect("an answer");
+    assert_eq!((first.proposal, first.reject), (0, None));
+    // From then on it is whoever its token stands for, whom nobody let control anything here.
+    assert_eq!(refusal(gateway.set_limits(limits(6)).await), RejectReason::NotPermitted);
+    let kept = gateway.get_limits(GetLimitsRequest { account }).await.expect("an answer");
+    assert_eq!(kept.limits.map(|limits| limits.max_open_orders), Some(5));
+    house.close().await;
+}

@@ -52,6 +52,15 @@ impl AdminService for Admin {
     }
 
     async fn set_limits(&self, request: Request<proto::SetLimitsRequest>) -> Done {
+        if let Some(operator) = self.0.auth.founder(&request)? {
+            let account = requests::account(
+                request.get_ref().limits.as_ref().map_or(0, |limits| limits.account),
+            )?;
+            if !self.0.view().risk.limits.contains_key(&account) {
+                let command = risk::set_limits(request.get_ref())?;
+                return self.0.administer(operator, command).await;
+            }
+        }
         self.control(request, risk::set_limits).await
     }
 

@@ -23,8 +23,8 @@ use tidegate_model::command::{
 use tidegate_model::market::{Definition, MarketEventKind as Kind};
 use tidegate_model::units::MONEY_PER_UNIT;
 use tidegate_model::{
-    AccountId, Command, CommandRecord, Lots, MarketEvent, Money, PrincipalId, Side as ModelSide,
-    StrategyId, Symbol, Ticks, UnixNanos,
+    AccountId, Command, CommandRecord, Lots, MarketEvent, Money, PrincipalId, StrategyId, Symbol,
+    Ticks, UnixNanos,
 };
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
@@ -293,6 +293,11 @@ impl House {
 
     /// The edge goes, and another takes its place at the same address.
     pub async fn restart_edge(self) -> Self {
+        self.restart_edge_with(config()).await
+    }
+
+    /// The same with a configuration of the caller's.
+    pub async fn restart_edge_with(self, config: EdgeConfig) -> Self {
         let Self { edge, mut lanes, .. } = self;
         edge.stop().await;
         let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
@@ -308,7 +313,7 @@ impl House {
             status: Arc::clone(&self.status),
             release: Arc::clone(&self.release),
         };
-        let (edge, addr) = serve(link, EdgeConfig { listen, ..config() }).await;
+        let (edge, addr) = serve(link, EdgeConfig { listen, ..config }).await;
         assert_eq!(addr, self.addr);
         Self { edge, lanes, ..self }
     }

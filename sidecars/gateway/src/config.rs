@@ -32,6 +32,8 @@ pub struct Config {
     pub mail: Mail,
     /// Plans that are sold.
     pub billing: Billing,
+    /// What traders may do.
+    pub trading: Trading,
 }
 
 /// `[engine]`
@@ -44,6 +46,8 @@ pub struct Engine {
     pub token: String,
     /// The first and the last principal that people get.
     pub principals: [u32; 2],
+    /// The first and the last principal that programs of people get; the first two are nobody's.
+    pub programs: [u32; 2],
     /// The first and the last account that people get.
     pub accounts: [u32; 2],
     /// What a new paper account has, in its currency; decimal text.
@@ -133,6 +137,86 @@ impl Default for Mail {
     }
 }
 
+/// `[trading]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trading {
+    /// Which orders of people need a preview and a second factor.
+    pub authorization: Authorization,
+    /// Orders that have ended, and executions, that are kept of one account.
+    pub history_of_account: usize,
+    /// The same of all accounts.
+    pub history: usize,
+    /// The first limits of a new account: its largest order, in its currency; decimal text.
+    pub max_order_notional: String,
+    /// Its largest order, in lots.
+    pub max_order_lots: u64,
+    /// Its largest position in one instrument, in lots.
+    pub max_position_lots: u64,
+    /// How far a limit price may be from the market, in basis points.
+    pub price_collar_bp: u32,
+    /// Its most open orders.
+    pub max_open_orders: u32,
+    /// Its messages a second.
+    pub messages_per_sec: u32,
+    /// Its messages at once.
+    pub message_burst: u32,
+}
+
+/// Which orders of people need a preview and a second factor. Programs need none: their keys are bound otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authorization {
+    /// All.
+    Always,
+    /// Those of instruments that are routed to a live venue.
+    Live,
+    /// None.
+    Never,
+}
+
+impl Trading {
+    /// The first limits of account `number`.
+    pub(crate) fn limits(&self, number: u32) -> tidegate_client::proto::Limits {
+        tidegate_client::proto::Limits {
+            account: number,
+            max_order_notional: self.max_order_notional.clone(),
+            credit: "0".into(),
+            max_order_lots: self.max_order_lots,
+            max_position_lots: self.max_position_lots,
+            price_collar_bp: self.price_collar_bp,
+            max_open_orders: self.max_open_orders,
+            messages_per_sec: self.messages_per_sec,
+            message_burst: self.message_burst,
+        }
+    }
+
+    /// How much of what is over is kept.
+    pub(crate) fn bounds(&self) -> crate::trading::picture::Bounds {
+        crate::trading::picture::Bounds {
+            of_account: self.history_of_account,
+            in_all: self.history,
+        }
+    }
+}
+
+impl Default for Trading {
+    fn default() -> Self {
+        Self {
+            authorization: Authorization::Live,
+            history_of_account: 2_000,
+            history: 200_000,
+            max_order_notional: "100000".into(),
+            max_order_lots: 100_000,
+            max_position_lots: 1_000_000,
+            price_collar_bp: 1_000,
+            max_open_orders: 500,
+            messages_per_sec: 50,
+            message_burst: 100,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -144,6 +228,7 @@ impl Default for Config {
             identity: Identity::default(),
             mail: Mail::default(),
             billing: Billing::default(),
+            trading: Trading::default(),
         }
     }
 }
@@ -153,7 +238,8 @@ impl Default for Engine {
         Self {
             addr: "http://127.0.0.1:7800".into(),
             token: String::new(),
-            principals: [1_000, 3_999],
+            principals: [1_000, 2_999],
+            programs: [3_000, 3_999],
             accounts: [1_000, 65_535],
             paper_cash: "100000".into(),
             currency: "USD".into(),
@@ -190,11 +276,26 @@ impl Config {
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text)?;
-        let ranges =
-            [("principals", config.engine.principals), ("accounts", config.engine.accounts)];
+        let ranges = [
+            ("principals", config.engine.principals),
+            ("programs", config.engine.programs),
+            ("accounts", config.engine.accounts),
+        ];
         for (name, [first, last]) in ranges {
             ensure!(first <= last, "engine.{name}: {first} is above {last}");
         }
+        let ([first, last], programs) = (config.engine.principals, config.engine.programs);
+        ensure!(
+            programs[1] < first || programs[0] > last,
+            "engine.programs: {programs:?} and engine.principals share numbers"
+        );
+        ensure!(programs[1] - programs[0] >= 2, "engine.programs: 3 numbers at least");
+        let Trading { history_of_account, history, .. } = config.trading;
+        ensure!(
+            (1..=100_000).contains(&history_of_account),
+            "trading.history_of_account: 1 to 100000"
+        );
+        ensure!((1..=10_000_000).contains(&history), "trading.history: 1 to 10000000");
         let Identity { access_minutes, refresh_days, .. } = config.identity;
         ensure!((1..=60).contains(&access_minutes), "identity.access_minutes: 1 to 60");
         ensure!((1..=90).contains(&refresh_days), "identity.refresh_days: 1 to 90");
@@ -228,6 +329,9 @@ mod tests {
         for (text, part) in [
             ("listn = 1", "listn"),
             ("[engine]\nprincipals = [2, 1]", "principals"),
+            ("[engine]\nprograms = [2999, 5000]", "share numbers"),
+            ("[trading]\nhistory = 0", "trading.history"),
+            ("[trading]\nauthorization = 'often'", "authorization"),
             ("[identity]\naccess_minutes = 0", "access_minutes"),
             ("[identity]\nrefresh_days = 400", "refresh_days"),
         ] {

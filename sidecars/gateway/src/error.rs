@@ -143,7 +143,10 @@ impl From<ClientError> for ApiError {
             return Self::new(Code::Unavailable, "the engine cannot be reached; try again");
         };
         let message = status.message().to_string();
+        let field = status.metadata().get("tidegate-field").and_then(|name| name.to_str().ok());
         let code = match status.code() {
+            // A field names what is not there, such as a symbol.
+            Grpc::NotFound if field.is_some() => Code::InvalidField,
             Grpc::InvalidArgument | Grpc::OutOfRange => Code::InvalidField,
             Grpc::NotFound => Code::NotFound,
             Grpc::AlreadyExists | Grpc::FailedPrecondition | Grpc::Aborted => Code::Conflict,
@@ -154,7 +157,8 @@ impl From<ClientError> for ApiError {
             // The gateway's own token, not the caller's: nobody outside can mend it.
             _ => return Self::internal(error),
         };
-        Self::new(code, message)
+        let details = field.map_or_else(|| json!({}), |field| json!({ "field": field }));
+        Self::new(code, message).with(details)
     }
 }
 

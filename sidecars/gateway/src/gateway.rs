@@ -5,8 +5,13 @@ use crate::billing::{self, Payments};
 use crate::config::Config;
 use crate::db;
 use crate::http;
+use crate::http::cursor::Cursors;
+use crate::http::idempotency::Idempotency;
 use crate::identity::Identity;
 use crate::keys::Keys;
+use crate::trading::Trading;
+use crate::trading::accounts::Accounts;
+use crate::trading::events::Events;
 use anyhow::{Context, Result, bail};
 use sqlx::AnyPool;
 use std::future::Future;
@@ -36,6 +41,16 @@ pub struct Gateway {
     pub(crate) audit: Audit,
     /// Who takes money for plans, if they are sold.
     pub(crate) payments: Option<Arc<dyn Payments>>,
+    /// What was answered to those who come again.
+    pub(crate) idempotency: Idempotency,
+    /// Where pages begin.
+    pub(crate) cursors: Cursors,
+    /// Accounts of people.
+    pub(crate) accounts: Accounts,
+    /// What happens to them.
+    pub(crate) events: Arc<Events>,
+    /// What trading needs besides.
+    pub(crate) trading: Trading,
 }
 
 impl Gateway {
@@ -52,7 +67,22 @@ impl Gateway {
         let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
         let identity = Identity::open(&config, &keys, pool.clone()).await?;
         let payments = billing::open(&config.billing)?;
-        Ok(Arc::new(Self { config, pool, engine, identity, audit, payments }))
+        let accounts = Accounts::open(&config, pool.clone()).await.map_err(|e| failed(&e))?;
+        let bounds = config.trading.bounds();
+        let events = Arc::new(Events::start(engine.clone(), config.engine.accounts, bounds));
+        Ok(Arc::new(Self {
+            idempotency: Idempotency::new(&keys, pool.clone()),
+            cursors: Cursors::new(&keys),
+            trading: Trading::new(&keys, engine.clone(), Arc::clone(&events)),
+            config,
+            pool,
+            engine,
+            identity,
+            audit,
+            payments,
+            accounts,
+            events,
+        }))
     }
 }
 

@@ -26,8 +26,9 @@ pub mod permission;
 mod sealed;
 #[cfg(test)]
 mod testing;
+mod trading;
 
-pub use config::{Config, DEFAULT, Provider, ProviderKind};
+pub use config::{Authorization, Config, DEFAULT, Provider, ProviderKind};
 pub use db::open as open_database;
 pub use gateway::{Gateway, serve};
 

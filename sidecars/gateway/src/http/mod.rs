@@ -1,11 +1,13 @@
 //! The routes, and what lies around all of them.
 
 pub mod answer;
+pub mod cursor;
 pub mod guard;
+pub mod idempotency;
 
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
-use crate::{billing, graphql, identity};
+use crate::{billing, graphql, identity, trading};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
@@ -60,6 +62,7 @@ pub fn api() -> (Router<Arc<Gateway>>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(identity::routes())
         .merge(billing::routes())
+        .merge(trading::routes())
         .merge(graphql::routes())
         .split_for_parts()
 }
@@ -69,7 +72,10 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     let (api, document) = api();
     let guarding = Guard { gateway: Arc::clone(&gateway), needs: Arc::new(Needs::of(&document)) };
     let document = Json(document);
+    let once = middleware::from_fn_with_state(Arc::clone(&gateway), idempotency::layer);
     let router = api
+        // Within the guard: it knows by whom.
+        .route_layer(once)
         .route_layer(middleware::from_fn_with_state(guarding, guard::guard))
         .route("/api/v1/openapi.json", axum::routing::get(move || async move { document }))
         .fallback(|| async {

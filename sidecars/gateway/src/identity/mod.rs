@@ -10,7 +10,7 @@ mod oidc;
 mod onboarding;
 mod organisations;
 mod password;
-mod people;
+pub(crate) mod people;
 mod pin;
 mod profile;
 mod proof;

@@ -7,6 +7,7 @@ pub mod house;
 
 use house::House;
 use serde_json::{Value, json};
+use std::future::Future;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidegate_edge::{ActsFor, EdgeConfig, TokenEntry};
@@ -112,6 +113,17 @@ impl Front {
         Self { house, gateway, api, config, running, _dir }
     }
 
+    /// The edge goes and comes again; engine and gateway stay.
+    pub async fn restart_edge(self) -> Self {
+        Self { house: self.house.restart_edge_with(edge_config()).await, ..self }
+    }
+
+    /// Changes the database behind the gateway's back; what it keeps in memory it reads again after [`Front::restart`].
+    pub async fn sql(&self, statement: &'static str) -> u64 {
+        let pool = tidegate_gateway::open_database(&self.config.database).await.expect("there");
+        sqlx::query(statement).execute(&pool).await.expect("done").rows_affected()
+    }
+
     /// Registers somebody, logged in.
     pub async fn register(&self, name: &str) -> Api {
         let body =
@@ -192,6 +204,38 @@ impl Api {
     /// The same door with another token.
     pub fn with(&self, token: &str) -> Self {
         Self { base: self.base.clone(), token: Some(token.into()) }
+    }
+
+    /// Opens a paper account; its UUID.
+    pub async fn open_account(&self, name: &str) -> String {
+        let account = self.post("/api/v1/accounts", json!({ "name": name })).await.data();
+        account["id"].as_str().expect("an id").to_string()
+    }
+
+    /// A POST under an Idempotency-Key.
+    pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
+        self.call("POST", path, &[("idempotency-key", key)], Some(body.to_string())).await
+    }
+
+    /// Asks again and again until `data` is as it should be.
+    #[track_caller]
+    pub fn until<'a>(
+        &'a self,
+        path: &'a str,
+        is_so: impl Fn(&Value) -> bool + 'a,
+    ) -> impl Future<Output = Value> + 'a {
+        let caller = std::panic::Location::caller();
+        async move {
+            let mut last = Value::Null;
+            for _ in 0..500 {
+                last = self.get(path).await.body;
+                if is_so(&last["data"]) {
+                    return last["data"].take();
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            panic!("{caller}: {path} did not become what it should: {last:#}")
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

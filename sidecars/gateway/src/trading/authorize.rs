@@ -1,0 +1,296 @@
+//! What lets an order of a person through: preview, then an authorization with a second factor, then the order itself.
+//!
+//! The server says what the order is and what it would cost, and hashes it. The person's PIN or code gives a token that is bound to
+//! user, account and hash for 5 minutes and lets one order through; what is changed has another hash and needs another.
+
+use super::accounts::{Accounts, as_of};
+use super::amount::Amount;
+use super::principal;
+use super::request::{NewOrder, hash};
+use super::words::{Side, VenueKind};
+use crate::config::Authorization;
+use crate::error::{ApiError, Code, Result};
+use crate::gateway::Gateway;
+use crate::http::answer::{Body, Data, Envelope};
+use crate::http::guard::Caller;
+use crate::keys::{hex, random};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName};
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use tidegate_client::proto::{CheckOrderRequest, Verdict};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The header that carries the token of an authorization.
+pub const AUTHORIZATION_HEADER: HeaderName = HeaderName::from_static("trade-authorization");
+/// How long an authorization is good.
+const GOOD_MS: i64 = 5 * 60 * 1_000;
+/// What tokens begin with.
+const PREFIX: &str = "tga_";
+/// Characters of a hash: SHA-256 in hexadecimal digits.
+const HASH_LEN: usize = 64;
+
+/// What an order is and would cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Preview {
+    /// For `POST /api/v1/orders/authorize`.
+    hash: String,
+    /// One sentence: what it is, and what it would cost.
+    summary: String,
+    /// What the instrument is valued at now; absent without a market.
+    mark_price: Option<String>,
+    /// Quantity at its limit price, or at the mark; absent if there is neither.
+    notional: Option<String>,
+    /// What taking would cost of that, at the instrument's own rate.
+    fee: Option<String>,
+    /// What it would take from cash (below 0: bring), fee included.
+    cost: Option<String>,
+    /// The currency of the amounts.
+    currency: Option<String>,
+    /// Whether the order needs an authorization.
+    needs_authorization: bool,
+    /// What would refuse it now, by the engine's own word.
+    refusals: Vec<Refusal>,
+}
+
+/// A control that would refuse an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Refusal {
+    /// Such as `max_order_qty`.
+    reason: String,
+    /// The limit in force.
+    limit: String,
+    /// What the order would make of it.
+    value: String,
+    /// For people.
+    message: String,
+}
+
+impl Refusal {
+    fn of(verdict: &Verdict) -> Self {
+        Self {
+            reason: verdict.code.clone(),
+            limit: verdict.limit.clone(),
+            value: verdict.value.clone(),
+            message: verdict.text.clone(),
+        }
+    }
+}
+
+/// Says what an order is and would cost; nothing is sent.
+#[utoipa::path(post, path = "/api/v1/orders/preview", tag = "orders", security(("bearer" = ["orders:write"])),
+    request_body = NewOrder, responses((status = 200, body = Envelope<Preview>)))]
+pub(super) async fn preview(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Body(asked): Body<NewOrder>,
+) -> Result<Data<Preview>> {
+    let asked = asked.checked()?;
+    let account = Accounts::ready(&gateway, &caller, asked.account).await?;
+    let terms = gateway.events.picture().instrument(&asked.symbol).cloned();
+    let terms = terms.ok_or_else(|| ApiError::field("symbol", "there is no such instrument"))?;
+    let mark_price = gateway.trading.marks.of(&asked.symbol);
+    let price = asked.limit_price.clone().or_else(|| mark_price.clone());
+    let notional = price.and_then(|price| Amount::product(&price, &asked.qty, &terms.multiplier));
+    let fee = notional.and_then(|notional| notional.size().times(&terms.taker_fee_rate));
+    let cost = notional.zip(fee).map(|(notional, fee)| match asked.side {
+        Side::Buy => notional.plus(fee),
+        Side::Sell => fee.minus(notional),
+    });
+    let currency = terms.currency.clone();
+    let about = match (notional, fee) {
+        (Some(notional), Some(fee)) => {
+            format!("; about {} {currency}, fee about {}", notional.text(), fee.text())
+        }
+        _ => "; no market to value it at".to_string(),
+    };
+    let engine = principal::trader(&gateway, &caller).await?;
+    let order = asked.to_engine(account.number, Uuid::now_v7())?;
+    let checked = engine.check_order(CheckOrderRequest { order: Some(order) }).await?;
+    let refused = checked.reject.iter().map(|reject| Refusal {
+        reason: reject.code.clone(),
+        limit: reject.limit.clone(),
+        value: reject.value.clone(),
+        message: reject.text.clone(),
+    });
+    let verdicts = checked.verdicts.iter().filter(|verdict| !verdict.passes);
+    let preview = Preview {
+        hash: hash(&asked)?,
+        summary: format!("{}: {}{about}", account.name, asked.summary()),
+        mark_price,
+        notional: notional.map(Amount::text),
+        fee: fee.map(Amount::text),
+        cost: cost.map(Amount::text),
+        currency: Some(currency),
+        needs_authorization: is_needed(&gateway, &caller, &[asked.symbol.as_str()]),
+        refusals: refused.chain(verdicts.map(Refusal::of)).collect(),
+    };
+    Ok(Data::new(preview).as_of(as_of(&gateway)))
+}
+
+/// What is authorized, and the second factor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Authorize {
+    /// The account's UUID.
+    account: Uuid,
+    /// The hash of the preview.
+    hash: String,
+    /// The PIN; this or `totp`.
+    pin: Option<String>,
+    /// The code of the authenticator.
+    totp: Option<String>,
+}
+
+// The second factor stays out of logs.
+impl std::fmt::Debug for Authorize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Authorize")
+            .field("account", &self.account)
+            .field("hash", &self.hash)
+            .finish()
+    }
+}
+
+/// What lets the order through.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Authorized {
+    /// For the header `Trade-Authorization`; good once.
+    token: String,
+    /// Until when, in milliseconds since the Unix epoch.
+    expires_at: i64,
+}
+
+/// Whether the second factor is right. Who may come in says so: until then nobody's is.
+async fn check_second(
+    _gateway: &Gateway,
+    _caller: &Caller,
+    _pin: Option<&str>,
+    _totp: Option<&str>,
+) -> Result<()> {
+    Err(ApiError::new(Code::NotPermitted, "no second factor is set up; set a PIN first"))
+}
+
+/// The name of a token in the database.
+fn lookup(gateway: &Gateway, token: &str) -> String {
+    hex(hmac::sign(&gateway.trading.lookup, token.as_bytes()).as_ref())
+}
+
+/// Authorizes one order with a second factor.
+#[utoipa::path(post, path = "/api/v1/orders/authorize", tag = "orders", security(("bearer" = ["orders:write"])),
+    request_body = Authorize, responses((status = 201, body = Envelope<Authorized>)))]
+pub(super) async fn authorize(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Body(asked): Body<Authorize>,
+) -> Result<Data<Authorized>> {
+    if caller.session.is_none() {
+        let message = "an authorization is a person's, in a session; a program needs none";
+        return Err(ApiError::new(Code::NotPermitted, message));
+    }
+    let account = gateway.accounts.own(&caller, asked.account)?;
+    let is_hash = asked.hash.len() == HASH_LEN
+        && asked.hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if !is_hash {
+        return Err(ApiError::field("hash", "the hash of POST /api/v1/orders/preview"));
+    }
+    if asked.pin.is_some() == asked.totp.is_some() {
+        return Err(ApiError::field("pin", "give pin or totp, one of them"));
+    }
+    check_second(&gateway, &caller, asked.pin.as_deref(), asked.totp.as_deref()).await?;
+    let made = grant(&gateway, &caller, account.id, &asked.hash).await?;
+    let detail = json!({ "hash": asked.hash });
+    gateway.audit.add(caller.entry("order.authorize", account.id, detail)).await?;
+    Ok(Data::created(made))
+}
+
+async fn grant(
+    gateway: &Gateway,
+    caller: &Caller,
+    account: Uuid,
+    order_hash: &str,
+) -> Result<Authorized> {
+    let token = format!("{PREFIX}{}", hex(&random::<32>()));
+    let now = crate::now_ms();
+    let expires_at = now + GOOD_MS;
+    sqlx::query(
+        "INSERT INTO trade_authorizations (id, user_id, account_id, order_hash, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(lookup(gateway, &token))
+    .bind(caller.user.to_string())
+    .bind(account.to_string())
+    .bind(order_hash.to_string())
+    .bind(now)
+    .bind(expires_at)
+    .execute(&gateway.pool)
+    .await?;
+    sqlx::query("DELETE FROM trade_authorizations WHERE expires_at < $1")
+        .bind(now - GOOD_MS)
+        .execute(&gateway.pool)
+        .await?;
+    Ok(Authorized { token, expires_at })
+}
+
+/// Whether an order of a caller in these symbols needs an authorization.
+pub(super) fn is_needed(gateway: &Gateway, caller: &Caller, symbols: &[&str]) -> bool {
+    if principal::is_program(caller) {
+        return false;
+    }
+    match gateway.config.trading.authorization {
+        Authorization::Always => true,
+        Authorization::Never => false,
+        Authorization::Live => {
+            let picture = gateway.events.picture();
+            // What is not known is refused by the engine anyway.
+            symbols.iter().any(|symbol| {
+                let terms = picture.instrument(symbol);
+                terms.is_some_and(|terms| VenueKind::of(terms.venue_kind) == Some(VenueKind::Route))
+            })
+        }
+    }
+}
+
+/// Lets an order pass that needs no authorization, or has one: it is used up by `order`, which may come again.
+pub(super) async fn check(
+    gateway: &Gateway,
+    caller: &Caller,
+    headers: &HeaderMap,
+    account: Uuid,
+    symbols: &[&str],
+    order: Uuid,
+    order_hash: &str,
+) -> Result<()> {
+    if !is_needed(gateway, caller, symbols) {
+        return Ok(());
+    }
+    let needed = |message: &str| {
+        Err(ApiError::new(Code::AuthorizationRequired, message).with(json!({ "hash": order_hash })))
+    };
+    let token = headers.get(&AUTHORIZATION_HEADER).and_then(|token| token.to_str().ok());
+    let Some(token) = token.filter(|token| token.len() == PREFIX.len() + 64) else {
+        return needed(
+            "preview this order, authorize it, and send the token as Trade-Authorization",
+        );
+    };
+    let used = sqlx::query(
+        "UPDATE trade_authorizations SET used_at = COALESCE(used_at, $6), used_by = $5
+         WHERE id = $1 AND user_id = $2 AND account_id = $3 AND order_hash = $4 AND expires_at > $6
+           AND (used_at IS NULL OR used_by = $5)",
+    )
+    .bind(lookup(gateway, token))
+    .bind(caller.user.to_string())
+    .bind(account.to_string())
+    .bind(order_hash.to_string())
+    .bind(order.to_string())
+    .bind(crate::now_ms())
+    .execute(&gateway.pool)
+    .await?;
+    match used.rows_affected() {
+        1 => Ok(()),
+        _ => needed("this authorization is over, was used, or is for another order"),
+    }
+}

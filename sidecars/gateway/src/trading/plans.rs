@@ -1,0 +1,123 @@
+//! What a plan lets a user do: automatic orders a day, which the engine limits, and queries of models, which others do.
+
+use super::principal;
+use crate::error::Result;
+use crate::gateway::Gateway;
+use crate::http::answer::{Data, Envelope};
+use crate::http::guard::Caller;
+use crate::identity::people::Person;
+use serde::Serialize;
+use std::sync::Arc;
+use tidegate_client::proto::{Control, ControlKind, Scope, ScopeKind, SetControlRequest};
+use utoipa::ToSchema;
+
+/// A plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Plan {
+    /// No automatic orders.
+    Free,
+    /// Some.
+    Basic,
+    /// More.
+    Pro,
+    /// As many as the account's limits let through.
+    Enterprise,
+}
+
+impl Plan {
+    /// All of them, the smallest first.
+    pub const ALL: [Self; 4] = [Self::Free, Self::Basic, Self::Pro, Self::Enterprise];
+
+    /// Its name, as the database and answers have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Basic => "basic",
+            Self::Pro => "pro",
+            Self::Enterprise => "enterprise",
+        }
+    }
+
+    /// The plan of a name; free, for one that is not known.
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|plan| plan.as_str() == name).unwrap_or(Self::Free)
+    }
+
+    /// Automatic orders a day; `None`: any number.
+    pub fn automatic_orders(self) -> Option<u32> {
+        match self {
+            Self::Free => Some(0),
+            Self::Basic => Some(10),
+            Self::Pro => Some(50),
+            Self::Enterprise => None,
+        }
+    }
+
+    /// Queries of models a day; `None`: any number.
+    pub fn ai_queries(self) -> Option<u32> {
+        match self {
+            Self::Free => Some(5),
+            Self::Basic => Some(50),
+            Self::Pro => Some(500),
+            Self::Enterprise => None,
+        }
+    }
+}
+
+/// Brings the engine's limits in line with a user's plan. Call it when the plan has changed; the first automatic order does it too.
+///
+/// # Errors
+/// The engine's, the database's.
+pub async fn apply(gateway: &Gateway, person: &Person) -> Result<()> {
+    principal::ensure_program(gateway, person).await.map(drop)
+}
+
+/// Limits the orders of a day of a principal to what a plan has.
+pub(super) async fn limit(gateway: &Gateway, principal: u32, plan: Plan) -> Result<()> {
+    let Some(orders) = plan.automatic_orders() else { return Ok(()) };
+    let control = Control {
+        scope: Some(Scope {
+            kind: ScopeKind::Principal.into(),
+            id: principal,
+            ..Default::default()
+        }),
+        control: ControlKind::DayOrders.into(),
+        limit: orders.to_string(),
+        reason: format!("plan {}", plan.as_str()),
+        ..Default::default()
+    };
+    let keeper = principal::keeper(gateway).await?;
+    let answer = keeper.set_control(SetControlRequest { control: Some(control) }).await?;
+    super::outcome::check(answer.reject.as_ref())
+}
+
+/// What a plan has.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PlanReport {
+    /// Its name.
+    plan: Plan,
+    /// Orders of programs (API keys, agents) a day; absent: any number.
+    automatic_orders_per_day: Option<u32>,
+    /// Queries of models a day; absent: any number.
+    ai_queries_per_day: Option<u32>,
+    /// Whether it is the caller's.
+    is_current: bool,
+}
+
+/// Every plan, and which is the caller's.
+#[utoipa::path(get, path = "/api/v1/plans", tag = "plans", security(("bearer" = ["profile:read"])),
+    responses((status = 200, body = Envelope<Vec<PlanReport>>)))]
+pub(super) async fn list(
+    axum::extract::State(gateway): axum::extract::State<Arc<Gateway>>,
+    caller: Caller,
+) -> Result<Data<Vec<PlanReport>>> {
+    let current = Plan::from_name(&gateway.identity.person(caller.user).await?.plan);
+    let report = |plan: Plan| PlanReport {
+        plan,
+        automatic_orders_per_day: plan.automatic_orders(),
+        ai_queries_per_day: plan.ai_queries(),
+        is_current: plan == current,
+    };
+    Ok(Data::new(Plan::ALL.into_iter().map(report).collect()))
+}

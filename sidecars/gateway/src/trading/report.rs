@@ -1,0 +1,290 @@
+//! What people see of orders, executions, positions and cash.
+
+use super::amount::{Amount, is_zero};
+use super::picture::{AccountPicture, ExecutionRow, OrderRow, place};
+use super::words::{Liquidity, OrdStatus, OrderType, Side, TimeInForce, plain};
+use jiff::Timestamp;
+use serde::Serialize;
+use tidegate_client::proto::{self, CancelReason, ExecType};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The engine's time as text; RFC 3339, UTC.
+pub fn time(ns: u64) -> String {
+    Timestamp::from_nanosecond(ns.into()).map(|at| at.to_string()).unwrap_or_default()
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+/// Why something was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Reject {
+    /// The engine's reason, such as `max_order_qty`; stable.
+    #[schema(example = "buying_power")]
+    pub reason: String,
+    /// The limit in force, in the unit that the reason names.
+    pub limit: String,
+    /// The value that met it.
+    pub value: String,
+    /// Whose limit it was; absent if it was no control's.
+    pub scope: Option<String>,
+    /// For people.
+    pub message: String,
+}
+
+impl Reject {
+    /// As the engine said it.
+    pub fn new(reject: &proto::Reject) -> Self {
+        Self {
+            reason: reject.code.clone(),
+            limit: reject.limit.clone(),
+            value: reject.value.clone(),
+            scope: some(&reject.scope),
+            message: reject.text.clone(),
+        }
+    }
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Order {
+    /// Its UUID.
+    pub id: Uuid,
+    /// The account's UUID.
+    pub account: Option<Uuid>,
+    /// What it trades.
+    pub symbol: String,
+    /// Buy or sell.
+    pub side: Option<Side>,
+    /// How it is priced.
+    #[serde(rename = "type")]
+    pub order_type: Option<OrderType>,
+    /// How long it lives.
+    pub time_in_force: Option<TimeInForce>,
+    /// Where it stands.
+    pub status: Option<OrdStatus>,
+    /// Quantity; decimal text.
+    pub qty: String,
+    /// Limit price; decimal text.
+    pub limit_price: Option<String>,
+    /// Executed so far.
+    pub filled_qty: String,
+    /// May still be executed.
+    pub leaves_qty: String,
+    /// Average price of what is executed.
+    pub avg_price: Option<String>,
+    /// The currency of prices.
+    pub currency: String,
+    /// The order that it belongs to: the first of its list, the parent whose child it is.
+    pub parent: Option<Uuid>,
+    /// The strategy that it belongs to.
+    pub strategy: Option<u32>,
+    /// Why it was refused, if it was.
+    pub reject: Option<Reject>,
+    /// Why it was canceled, if it was.
+    pub cancel_reason: Option<String>,
+    /// When it was entered; RFC 3339.
+    pub created_at: String,
+    /// When it changed last; RFC 3339.
+    pub updated_at: String,
+    /// The event that told it last, `SEQ:ORDINAL`.
+    pub seq: String,
+}
+
+impl Order {
+    /// Of a row of the picture; `parent` as it is called outside.
+    pub fn new(row: &OrderRow, account: Option<Uuid>, parent: Option<Uuid>) -> Self {
+        let report = &row.report;
+        let at = report.position.map_or((0, 0), |at| (at.seq, at.ordinal));
+        Self {
+            id: row.id,
+            account,
+            symbol: report.symbol.clone(),
+            side: Side::of(report.side),
+            order_type: OrderType::of(report.order_type),
+            time_in_force: TimeInForce::of(report.time_in_force),
+            status: row.status(),
+            qty: report.qty.clone(),
+            limit_price: some(&report.price),
+            filled_qty: report.cum_qty.clone(),
+            leaves_qty: report.leaves_qty.clone(),
+            avg_price: some(&report.avg_price),
+            currency: report.currency.clone(),
+            parent,
+            strategy: (report.strategy != 0).then_some(report.strategy),
+            reject: report.reject.as_ref().map(Reject::new),
+            cancel_reason: CancelReason::try_from(report.cancel_reason)
+                .ok()
+                .and_then(|reason| some(&plain(reason.as_str_name(), "CANCEL_REASON"))),
+            created_at: time(row.created_at),
+            updated_at: time(report.ts),
+            seq: place(at),
+        }
+    }
+
+    /// Of a row of its account's picture, which knows its parent's name.
+    pub fn of(row: &OrderRow, account: Uuid, picture: &AccountPicture) -> Self {
+        let parent = Some(row.report.parent_id).filter(|number| *number != 0);
+        let parent = parent.filter(|number| *number != row.report.order_id);
+        Self::new(row, Some(account), parent.and_then(|number| picture.name_of(number)))
+    }
+}
+
+/// An execution.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Execution {
+    /// Its UUID.
+    pub id: Uuid,
+    /// The order's.
+    pub order: Uuid,
+    /// The account's.
+    pub account: Option<Uuid>,
+    /// `trade`, `trade_cancel` (it was taken back) or `trade_correct` (it was put right).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What was traded.
+    pub symbol: String,
+    /// Bought or sold.
+    pub side: Option<Side>,
+    /// Quantity; decimal text.
+    pub qty: String,
+    /// Price; decimal text.
+    pub price: Option<String>,
+    /// Fee; below 0 a rebate; decimal text.
+    pub fee: String,
+    /// The currency of price and fee.
+    pub currency: String,
+    /// Which side of the trade the order was on.
+    pub liquidity: Option<Liquidity>,
+    /// When; RFC 3339.
+    pub at: String,
+    /// The event that told it, `SEQ:ORDINAL`.
+    pub seq: String,
+}
+
+impl Execution {
+    /// Of a row of the picture.
+    pub fn new(row: &ExecutionRow, account: Option<Uuid>) -> Self {
+        let report = &row.report;
+        let at = place(report.position.map_or((0, 0), |at| (at.seq, at.ordinal)));
+        let kind = ExecType::try_from(report.exec_type).unwrap_or_default();
+        Self {
+            id: Uuid::new_v5(&row.order, at.as_bytes()),
+            order: row.order,
+            account,
+            kind: plain(kind.as_str_name(), "EXEC_TYPE"),
+            symbol: report.symbol.clone(),
+            side: Side::of(report.side),
+            qty: report.last_qty.clone(),
+            price: some(&report.last_price),
+            fee: report.fee.clone(),
+            currency: report.currency.clone(),
+            liquidity: Liquidity::of(report.liquidity),
+            at: time(report.ts),
+            seq: at,
+        }
+    }
+}
+
+/// Cash in one currency.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Balance {
+    /// The currency.
+    pub currency: String,
+    /// Cash; decimal text.
+    pub cash: String,
+    /// Paid in less paid out.
+    pub deposits: String,
+    /// Realised profit and loss over all instruments, before fees.
+    pub realised: String,
+    /// Fees.
+    pub fees: String,
+    /// Dividends received less paid.
+    pub dividends: String,
+    /// Paid for what was borrowed.
+    pub borrow: String,
+    /// Received from other currencies of the account, less given.
+    pub conversions: String,
+}
+
+impl Balance {
+    /// As the engine told it.
+    pub fn new(report: &proto::AccountReport) -> Self {
+        Self {
+            currency: report.currency.clone(),
+            cash: report.cash.clone(),
+            deposits: report.deposits.clone(),
+            realised: report.realised.clone(),
+            fees: report.fees.clone(),
+            dividends: report.dividends.clone(),
+            borrow: report.borrow.clone(),
+            conversions: report.conversions.clone(),
+        }
+    }
+}
+
+/// A position.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Position {
+    /// The account's UUID.
+    pub account: Option<Uuid>,
+    /// What is held.
+    pub symbol: String,
+    /// Quantity; below 0 is short; decimal text.
+    pub qty: String,
+    /// What the open position cost; decimal text in `currency`.
+    pub cost: String,
+    /// Average price of it; absent when flat.
+    pub avg_price: Option<String>,
+    /// What it is valued at; absent without a market.
+    pub mark_price: Option<String>,
+    /// Its value at the mark.
+    pub value: Option<String>,
+    /// Value less cost.
+    pub unrealised: Option<String>,
+    /// Realised profit and loss before fees.
+    pub realised: String,
+    /// Fees paid.
+    pub fees: String,
+    /// Bought since the account opened.
+    pub bought: String,
+    /// Sold since the account opened.
+    pub sold: String,
+    /// The currency of all amounts.
+    pub currency: String,
+}
+
+impl Position {
+    /// As the engine told it, at a mark.
+    pub fn new(
+        report: &proto::PositionReport,
+        account: Option<Uuid>,
+        mark: Option<String>,
+        multiplier: &str,
+    ) -> Self {
+        let value = mark.as_ref().and_then(|mark| Amount::product(mark, &report.qty, multiplier));
+        let unrealised = value.and_then(|value| Some(value.minus(Amount::parse(&report.cost)?)));
+        Self {
+            account,
+            symbol: report.symbol.clone(),
+            qty: report.qty.clone(),
+            cost: report.cost.clone(),
+            avg_price: some(&report.avg_price),
+            mark_price: mark,
+            value: value.map(Amount::text),
+            unrealised: unrealised.map(Amount::text),
+            realised: report.realised.clone(),
+            fees: report.fees.clone(),
+            bought: report.bought.clone(),
+            sold: report.sold.clone(),
+            currency: report.currency.clone(),
+        }
+    }
+
+    /// Whether nothing is held.
+    pub fn is_flat(&self) -> bool {
+        is_zero(&self.qty)
+    }
+}

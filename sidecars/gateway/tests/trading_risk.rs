@@ -1,0 +1,179 @@
+//! Who stops whom: limits, kill switches, two persons, plans, authorizations, and the log of it all.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Api, Front};
+
+fn limit(account: &str, qty: &str) -> Value {
+    json!({
+        "account": account, "symbol": "ACME", "side": "buy", "type": "limit", "qty": qty,
+        "limit_price": "9.00",
+    })
+}
+
+/// A house with a trader and two risk officers.
+async fn desk() -> (Front, Api, Api, Api, String) {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let (rita, ron) = (front.register("rita").await, front.register("ron").await);
+    let account = ann.open_account("Paper").await;
+    front.sql("UPDATE users SET role = 'risk_officer' WHERE name LIKE 'r%'").await;
+    let front = front.restart().await;
+    let again = |api: &Api| front.api.with(api.token.as_deref().expect("a token"));
+    let all = (again(&ann), again(&rita), again(&ron));
+    let path = format!("/api/v1/accounts/{account}");
+    all.0.until(&path, |account| !account["balances"][0].is_null()).await;
+    (front, all.0, all.1, all.2, account)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_stops_and_two_let_go() {
+    let (front, ann, rita, ron, account) = desk().await;
+    let open = ann.post_once("/api/v1/orders", "1", &limit(&account, "1")).await.data();
+    let scope = json!({ "kind": "account", "account": account });
+    let engage = json!({ "scope": scope, "reason": "a test" });
+    let killed = rita.post("/api/v1/risk/kill", engage).await.data();
+    assert_eq!((&killed["status"], &killed["canceled"]), (&json!("done"), &json!(1)));
+    let path = format!("/api/v1/orders/{}", open["id"].as_str().expect("an id"));
+    let order = ann.until(&path, |order| order["status"] == "canceled").await;
+    assert_eq!(order["cancel_reason"], "kill_switch");
+    let refused = ann.post_once("/api/v1/orders", "2", &limit(&account, "1")).await;
+    assert_eq!(refused.error(), (422, "rejected"));
+    assert_eq!(refused.body["error"]["details"]["reason"], "kill_switch");
+    for api in [&ann, &rita] {
+        let stopped = api.get("/api/v1/risk/stopped").await.data();
+        assert_eq!(stopped["kills"][0]["scope"]["account"], json!(account));
+    }
+
+    let release = json!({ "scope": scope, "reason": "all is well" });
+    let waits = rita.post("/api/v1/risk/release", release).await.data();
+    assert_eq!(waits["status"], "waiting");
+    let proposals = ron.get("/api/v1/risk/proposals").await.data();
+    let proposal = &proposals[0];
+    assert_eq!((&proposal["number"], &proposal["status"]), (&waits["proposal"], &json!("pending")));
+    let decide = json!({ "hash": proposal["hash"], "decision": "approve", "reason": "yes" });
+    let path = format!("/api/v1/risk/proposals/{}/decision", waits["proposal"]);
+    let same = rita.post(&path, decide.clone()).await;
+    assert_eq!(same.body["error"]["details"]["reason"], "same_person");
+    ron.post(&path, decide).await.data();
+    assert_eq!(ann.get("/api/v1/risk/stopped").await.data()["kills"], json!([]));
+    let order = ann.post_once("/api/v1/orders", "3", &limit(&account, "1")).await;
+    assert_eq!(order.status, 201);
+
+    // All of it is in the log, page by page.
+    let acts = rita.get("/api/v1/audit?action=kill.engage").await.data();
+    assert_eq!(acts[0]["detail"]["scope"]["account"], json!(account));
+    let first = rita.get("/api/v1/audit?limit=3").await;
+    let next = first.body["meta"]["next_cursor"].as_str().expect("more").to_string();
+    let second = rita.get(&format!("/api/v1/audit?limit=3&cursor={next}")).await.data();
+    let last = first.data()[2]["seq"].as_i64().expect("a number");
+    assert_eq!(second[0]["seq"], json!(last - 1));
+    // A cursor is one's own.
+    let foreign = ron.get(&format!("/api/v1/audit?cursor={next}")).await;
+    assert_eq!(foreign.error(), (422, "invalid_field"));
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_are_lowered_by_one_and_raised_by_two() {
+    let (front, ann, rita, _, account) = desk().await;
+    let path = format!("/api/v1/accounts/{account}/limits");
+    let mut limits = ann.get(&path).await.data();
+    let set = |limits: &Value| json!({ "limits": limits, "reason": "a test" });
+    assert_eq!(ann.put(&path, set(&limits)).await.error(), (403, "not_permitted"));
+    limits["max_order_lots"] = json!(5);
+    assert_eq!(rita.put(&path, set(&limits)).await.data()["status"], "done");
+    assert_eq!(ann.get(&path).await.data()["max_order_lots"], 5);
+    let refused = ann.post_once("/api/v1/orders", "1", &limit(&account, "6")).await;
+    assert_eq!(refused.body["error"]["details"]["reason"], "max_order_qty");
+    assert_eq!(refused.body["error"]["details"]["limit"], "5");
+    limits["max_order_lots"] = json!(6);
+    assert_eq!(rita.put(&path, set(&limits)).await.data()["status"], "waiting");
+    assert_eq!(ann.get(&path).await.data()["max_order_lots"], 5);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_have_as_many_orders_as_the_plan_and_people_any() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("Paper").await;
+    let plans = ann.get("/api/v1/plans").await.data();
+    assert_eq!((&plans[0]["plan"], &plans[0]["is_current"]), (&json!("free"), &json!(true)));
+    assert_eq!(plans[1]["automatic_orders_per_day"], 10);
+    // A person's own orders are no program's.
+    for number in 0..12 {
+        let order = ann.post_once("/api/v1/orders", &format!("p{number}"), &limit(&account, "1"));
+        assert_eq!(order.await.status, 201);
+    }
+    front.sql("UPDATE users SET role = 'agent'").await;
+    let front = front.restart().await;
+    let bot = front.api.with(ann.token.as_deref().expect("a token"));
+    let free = bot.post_once("/api/v1/orders", "f", &limit(&account, "1")).await;
+    assert_eq!(free.error(), (422, "rejected"));
+    assert_eq!(free.body["error"]["details"]["reason"], "not_permitted");
+
+    front.sql("UPDATE users SET plan = 'basic'").await;
+    let front = front.restart().await;
+    let bot = front.api.with(ann.token.as_deref().expect("a token"));
+    for number in 0..11 {
+        let order = bot.post_once("/api/v1/orders", &format!("b{number}"), &limit(&account, "1"));
+        let order = order.await;
+        if number < 10 {
+            assert_eq!(order.status, 201, "{number} {order:#?}");
+            continue;
+        }
+        assert_eq!(order.error(), (422, "rejected"));
+        assert_eq!(order.body["error"]["details"]["reason"], "day_orders");
+        assert_eq!(order.body["error"]["details"]["scope"], "principal");
+    }
+    // A larger plan is in force at once.
+    front.sql("UPDATE users SET plan = 'pro'").await;
+    let front = front.restart().await;
+    let bot = front.api.with(ann.token.as_deref().expect("a token"));
+    let order = bot.post_once("/api/v1/orders", "pro", &limit(&account, "1")).await;
+    assert_eq!(order.status, 201);
+    // A program changes what programs entered, and cancels anything.
+    let open = bot.get("/api/v1/orders?limit=200&status=open").await.data();
+    let open = open.as_array().expect("a list");
+    let path = |row: &Value| format!("/api/v1/orders/{}", row["id"].as_str().expect("an id"));
+    let (newest, oldest) = (path(&open[0]), path(&open[open.len() - 1]));
+    assert_eq!(bot.patch(&newest, json!({ "qty": "2" })).await.status, 200);
+    assert_eq!(bot.patch(&oldest, json!({ "qty": "2" })).await.error(), (403, "not_permitted"));
+    assert_eq!(bot.delete(&oldest).await.status, 200);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_a_person_needs_an_authorization_where_the_house_says_so() {
+    let front = Front::with(|config| {
+        config.trading.authorization = tidegate_gateway::Authorization::Always;
+    })
+    .await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("Paper").await;
+    let order = limit(&account, "1");
+    let preview = ann.post("/api/v1/orders/preview", order.clone()).await.data();
+    assert_eq!(preview["needs_authorization"], true);
+    assert_eq!((&preview["notional"], &preview["currency"]), (&json!("9.00"), &json!("USD")));
+    assert_eq!(
+        preview["summary"],
+        "Paper: buy 1 ACME, limit at 9, day; about 9.00 USD, fee about 0.00"
+    );
+    let large = ann.post("/api/v1/orders/preview", limit(&account, "200000")).await.data();
+    assert_ne!(large["refusals"], json!([]), "{large:#}");
+    assert_eq!(ann.get("/api/v1/orders").await.data(), json!([]), "nothing was sent");
+
+    let refused = ann.post_once("/api/v1/orders", "1", &order).await;
+    assert_eq!(refused.error(), (403, "authorization_required"));
+    assert_eq!(refused.body["error"]["details"]["hash"], preview["hash"]);
+    let headers =
+        [("idempotency-key", "1"), ("trade-authorization", &*format!("tga_{}", "0".repeat(64)))];
+    let forged = ann.call("POST", "/api/v1/orders", &headers, Some(order.to_string())).await;
+    assert_eq!(forged.error(), (403, "authorization_required"));
+    let asked = json!({ "account": account, "hash": preview["hash"], "pin": "1234" });
+    let none = ann.post("/api/v1/orders/authorize", asked).await;
+    assert_eq!(none.status, 403, "no second factor is set up");
+    front.close().await;
+}
