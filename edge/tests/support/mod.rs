@@ -293,6 +293,11 @@ impl House {
 
     /// The edge goes, and another takes its place at the same address.
     pub async fn restart_edge(self) -> Self {
+        self.restart_edge_as(config()).await
+    }
+
+    /// The same, set up as the caller says.
+    pub async fn restart_edge_as(self, config: EdgeConfig) -> Self {
         let Self { edge, mut lanes, .. } = self;
         edge.stop().await;
         let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
@@ -308,7 +313,7 @@ impl House {
             status: Arc::clone(&self.status),
             release: Arc::clone(&self.release),
         };
-        let (edge, addr) = serve(link, EdgeConfig { listen, ..config() }).await;
+        let (edge, addr) = serve(link, EdgeConfig { listen, ..config }).await;
         assert_eq!(addr, self.addr);
         Self { edge, lanes, ..self }
     }

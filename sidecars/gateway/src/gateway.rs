@@ -6,6 +6,8 @@ use crate::db;
 use crate::http;
 use crate::identity::Identity;
 use crate::keys::Keys;
+use crate::live::Live;
+use crate::market::Market;
 use anyhow::{Context, Result, bail};
 use sqlx::AnyPool;
 use std::future::Future;
@@ -33,6 +35,10 @@ pub struct Gateway {
     pub(crate) identity: Identity,
     /// What somebody did.
     pub(crate) audit: Audit,
+    /// The market as it stands.
+    pub(crate) market: Market,
+    /// Streams to people and programs.
+    pub(crate) live: Live,
 }
 
 impl Gateway {
@@ -49,7 +55,9 @@ impl Gateway {
         let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
         let identity = Identity::open(&config, &keys, pool.clone()).await;
         let identity = identity.map_err(|error| failed(&error))?;
-        Ok(Arc::new(Self { config, pool, engine, identity, audit }))
+        let market = Market::start(&engine, &config.market);
+        let live = Live::start(&config.live, &engine, &market, &pool);
+        Ok(Arc::new(Self { config, pool, engine, identity, audit, market, live }))
     }
 }
 
@@ -93,10 +101,12 @@ pub async fn serve(
         .await
         .with_context(|| format!("cannot listen on {listen}; another port: listen in the file"))?;
     ready(listener.local_addr()?);
+    let live = gateway.live.closer();
     let service = http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
     let (told, stopped) = tokio::sync::oneshot::channel();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop.await;
+        live.close();
         let _ = told.send(());
     });
     let late = async {

@@ -19,6 +19,8 @@ mod gateway;
 pub mod http;
 mod identity;
 mod keys;
+mod live;
+mod market;
 pub mod permission;
 #[cfg(test)]
 mod testing;

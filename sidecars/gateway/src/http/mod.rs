@@ -5,7 +5,7 @@ pub mod guard;
 
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
-use crate::identity;
+use crate::{identity, live, market};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
@@ -57,7 +57,11 @@ impl Modify for Schemes {
 
 /// The routes of the API, and their description.
 pub fn api() -> (Router<Arc<Gateway>>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(identity::routes()).split_for_parts()
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(identity::routes())
+        .merge(market::routes())
+        .merge(live::routes())
+        .split_for_parts()
 }
 
 /// Everything that is served.

@@ -112,6 +112,28 @@ impl Front {
         Self { house, gateway, api, config, running, _dir }
     }
 
+    /// The engine's edge goes and comes again; the gateway stays.
+    pub async fn restart_edge(self) -> Self {
+        let house = self.house.restart_edge_as(edge_config()).await;
+        Self { house, ..self }
+    }
+
+    /// Makes an account of the engine's somebody's; its UUID.
+    pub async fn give_account(&self, owner: &Api, number: u32) -> String {
+        let me = owner.get("/api/v1/users/me").await.data();
+        let id = uuid::Uuid::new_v4().to_string();
+        let url = self.gateway.config.database_url();
+        let pool = tidegate_gateway::open_database(&url).await.expect("the database");
+        sqlx::query("INSERT INTO accounts (id, number, owner, name, created_at) VALUES ($1, $2, $3, 'test', 0)")
+            .bind(id.clone())
+            .bind(i64::from(number))
+            .bind(me["id"].as_str().expect("an id").to_string())
+            .execute(&pool)
+            .await
+            .expect("a row");
+        id
+    }
+
     /// Registers somebody, logged in.
     pub async fn register(&self, name: &str) -> Api {
         let body =
