@@ -97,7 +97,7 @@ async fn instruments_are_found_and_paged_as_they_are_defined() {
     for symbol in ["AC", "BACME", "ZED"] {
         let terms = tidegate_client::proto::Instrument {
             symbol: symbol.into(),
-            venue: "XNAS".into(),
+            venue: "XNYS".into(),
             currency: "USD".into(),
             asset_class: tidegate_client::proto::AssetClass::Equity.into(),
             tick_size: "0.0001".into(),
@@ -132,7 +132,7 @@ async fn instruments_are_found_and_paged_as_they_are_defined() {
         (symbols(&second), &second["meta"]["next_cursor"]),
         (vec!["BACME".into()], &Value::Null)
     );
-    let all = ann.get("/api/v1/instruments?venue=XNAS").await.body;
+    let all = ann.get("/api/v1/instruments?venue=XNYS").await.body;
     assert_eq!(symbols(&all), ["AC", "BACME", "ZED"]);
     front.close().await;
 }

@@ -21,8 +21,8 @@ const ROUND: Duration = Duration::from_millis(5);
 const LOOK_BACK: u64 = 200_000;
 /// Wait after the engine refused.
 const RETRY: Duration = Duration::from_secs(1);
-/// For how long an account without a UUID is taken to have none.
-const UNKNOWN_FOR: Duration = Duration::from_secs(2);
+/// For how long an account without a UUID is taken to have none. Those of people have one before the engine hears of them.
+const UNKNOWN_FOR: Duration = Duration::from_millis(50);
 /// Accounts whose UUID is remembered; beyond, all are looked up again.
 const KNOWN_MAX: usize = 200_000;
 

@@ -38,6 +38,9 @@ use uuid::Uuid;
 /// How often is looked whether a client may still listen: its token is good, its session has not ended.
 const CHECK_EVERY: Duration = Duration::from_secs(3);
 
+/// Sockets at one time of which is not known yet whose they are: so many strangers cannot take the places of others.
+const STRANGERS_MAX: usize = 1_000;
+
 /// What all streams share.
 #[derive(Debug)]
 struct Hub {
@@ -45,6 +48,7 @@ struct Hub {
     log: Log,
     streams: AtomicUsize,
     streams_max: usize,
+    strangers: AtomicUsize,
     /// Streams of each user.
     of_user: Mutex<HashMap<Uuid, usize>>,
     of_user_max: usize,
@@ -82,6 +86,7 @@ impl Live {
             log: Log::new(config.events_kept),
             streams: AtomicUsize::new(0),
             streams_max: config.connections,
+            strangers: AtomicUsize::new(0),
             of_user: Mutex::default(),
             of_user_max: config.connections_per_user,
             interval: Duration::from_millis(config.interval_ms),
@@ -112,14 +117,15 @@ impl Place {
     /// # Errors
     /// [`Code::TooMany`].
     fn take(hub: &Arc<Hub>) -> Result<Self> {
-        let max = hub.streams_max;
-        if hub.streams.fetch_add(1, Ordering::AcqRel) >= max {
-            hub.streams.fetch_sub(1, Ordering::AcqRel);
+        let place = Self { hub: Arc::clone(hub), user: None };
+        let strangers = hub.strangers.fetch_add(1, Ordering::AcqRel);
+        let (streams, max) = (hub.streams.fetch_add(1, Ordering::AcqRel), hub.streams_max);
+        if strangers >= STRANGERS_MAX || streams >= max {
             let message = format!("all {max} streams are taken (live.connections); try again");
             let details = json!({ "limit": max, "retry_after_s": 5 });
             return Err(ApiError::new(Code::TooMany, message).with(details));
         }
-        Ok(Self { hub: Arc::clone(hub), user: None })
+        Ok(place)
     }
 
     /// Makes it a user's.
@@ -139,6 +145,7 @@ impl Place {
             return Err(ApiError::new(Code::TooMany, message).with(json!({ "limit": max })));
         }
         *count += 1;
+        self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
         self.user = Some(user);
         Ok(())
     }
@@ -147,7 +154,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.hub.streams.fetch_sub(1, Ordering::AcqRel);
-        let Some(user) = self.user else { return };
+        let Some(user) = self.user else {
+            self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
+            return;
+        };
         let mut of_user = self.hub.of_user.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = of_user.get_mut(&user) {
             *count -= 1;

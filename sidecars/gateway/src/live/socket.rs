@@ -86,7 +86,7 @@ enum Op {
 /// Opens a WebSocket. Its client says who it is by an Authorization header, or by `{"op":"auth","token":TOKEN}` within 10 seconds; never
 /// in the address. Then `{"op":"subscribe","channel":CHANNEL,"symbols":[…]}` or, of accounts, `"account":UUID` and `"from":"SEQ:ORDINAL"`.
 #[utoipa::path(get, path = "/api/v1/stream", tag = "live", security(()),
-    responses((status = 101, description = "A WebSocket; docs/gateway.md has its messages.")))]
+    responses((status = 101, description = "A WebSocket; docs/live.md has its messages.")))]
 pub(super) async fn stream(
     State(gateway): State<Arc<Gateway>>,
     stranger: Stranger,

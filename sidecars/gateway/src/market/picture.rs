@@ -145,8 +145,7 @@ impl Index {
 /// The market as it stands.
 #[derive(Debug)]
 pub(crate) struct Picture {
-    /// Replaced as a whole, when an instrument is defined.
-    index: RwLock<Arc<Index>>,
+    index: RwLock<Index>,
     trades_kept: usize,
     changed: Mutex<Vec<Arc<Instrument>>>,
     /// Rings when something changed.
@@ -164,15 +163,15 @@ impl Picture {
         }
     }
 
-    /// All instruments, as they are now.
-    pub fn index(&self) -> Arc<Index> {
-        Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
+    /// All instruments; keep it short.
+    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Defines instruments, or gives them other terms; the symbols of those that are new.
     pub fn define(&self, defined: Vec<proto::Instrument>) -> Vec<String> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let (mut of, mut sorted) = (index.of.clone(), index.sorted.clone());
+        let Index { of, sorted } = &mut *index;
         let mut new = Vec::new();
         for terms in defined {
             let terms = Arc::new(terms);
@@ -188,12 +187,11 @@ impl Picture {
                 state: RwLock::new(state),
                 changed: AtomicU8::new(0),
             });
-            sorted.push(Arc::clone(&instrument));
+            let at = sorted.partition_point(|one| one.symbol < symbol);
+            sorted.insert(at, Arc::clone(&instrument));
             of.insert(symbol.clone(), instrument);
             new.push(symbol);
         }
-        sorted.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-        *index = Arc::new(Index { of, sorted });
         new
     }
 

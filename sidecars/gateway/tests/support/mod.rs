@@ -131,6 +131,8 @@ impl Front {
             .execute(&pool)
             .await
             .expect("a row");
+        // The engine had the account before anybody did: it is looked up again.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         id
     }
 
