@@ -34,6 +34,10 @@ pub struct Config {
     pub billing: Billing,
     /// What traders may do.
     pub trading: Trading,
+    /// What is kept of the market.
+    pub market: Market,
+    /// Streams to people and programs.
+    pub live: Live,
 }
 
 /// `[engine]`
@@ -217,6 +221,46 @@ impl Default for Trading {
     }
 }
 
+/// `[market]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Market {
+    /// Levels of a book, each side.
+    pub depth: u32,
+    /// Least time between two quotes of an instrument.
+    pub quote_interval_ms: u32,
+    /// Least time between two changes of a book.
+    pub book_interval_ms: u32,
+    /// Trades of an instrument that are kept.
+    pub trades_kept: usize,
+}
+
+/// `[live]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Live {
+    /// Streams at one time.
+    pub connections: usize,
+    /// Streams of one user at one time.
+    pub connections_per_user: usize,
+    /// Least time between two sendings to one client; what changes meanwhile is sent once, as it is then.
+    pub interval_ms: u64,
+    /// Events of all accounts together that are kept for clients that come again.
+    pub events_kept: usize,
+}
+
+impl Default for Market {
+    fn default() -> Self {
+        Self { depth: 20, quote_interval_ms: 10, book_interval_ms: 50, trades_kept: 2_000 }
+    }
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { connections: 20_000, connections_per_user: 20, interval_ms: 20, events_kept: 50_000 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -229,6 +273,8 @@ impl Default for Config {
             mail: Mail::default(),
             billing: Billing::default(),
             trading: Trading::default(),
+            market: Market::default(),
+            live: Live::default(),
         }
     }
 }
@@ -302,6 +348,17 @@ impl Config {
         let url = &config.public_url;
         let is_url = url.starts_with("http://") || url.starts_with("https://");
         ensure!(is_url && !url.ends_with('/'), "public_url: such as https://trade.example.org");
+        let Market { depth, quote_interval_ms, book_interval_ms, trades_kept } = config.market;
+        ensure!((1..=1_000).contains(&depth), "market.depth: 1 to 1000");
+        for (name, ms) in [("quote", quote_interval_ms), ("book", book_interval_ms)] {
+            ensure!(ms <= 60_000, "market.{name}_interval_ms: 0 to 60000");
+        }
+        ensure!((1..=100_000).contains(&trades_kept), "market.trades_kept: 1 to 100000");
+        let Live { connections, connections_per_user, interval_ms, events_kept } = config.live;
+        ensure!((1..=1_000_000).contains(&connections), "live.connections: 1 to 1000000");
+        ensure!(connections_per_user >= 1, "live.connections_per_user: 1 or more");
+        ensure!((1..=10_000).contains(&interval_ms), "live.interval_ms: 1 to 10000");
+        ensure!((1..=10_000_000).contains(&events_kept), "live.events_kept: 1 to 10000000");
         Ok(config)
     }
 
@@ -334,6 +391,8 @@ mod tests {
             ("[trading]\nauthorization = 'often'", "authorization"),
             ("[identity]\naccess_minutes = 0", "access_minutes"),
             ("[identity]\nrefresh_days = 400", "refresh_days"),
+            ("[market]\ndepth = 0", "depth"),
+            ("[live]\ninterval_ms = 0", "interval_ms"),
         ] {
             let error = format!("{:#}", Config::parse(text).expect_err(text));
             assert!(error.contains(part), "{error}");

@@ -9,6 +9,8 @@ use crate::http::cursor::Cursors;
 use crate::http::idempotency::Idempotency;
 use crate::identity::Identity;
 use crate::keys::Keys;
+use crate::live::Live;
+use crate::market::Market;
 use crate::trading::Trading;
 use crate::trading::accounts::Accounts;
 use crate::trading::events::Events;
@@ -51,6 +53,10 @@ pub struct Gateway {
     pub(crate) events: Arc<Events>,
     /// What trading needs besides.
     pub(crate) trading: Trading,
+    /// The market as it stands.
+    pub(crate) market: Market,
+    /// Streams to people and programs.
+    pub(crate) live: Live,
 }
 
 impl Gateway {
@@ -70,6 +76,8 @@ impl Gateway {
         let accounts = Accounts::open(&config, pool.clone()).await.map_err(|e| failed(&e))?;
         let bounds = config.trading.bounds();
         let events = Arc::new(Events::start(engine.clone(), config.engine.accounts, bounds));
+        let market = Market::start(&engine, &config.market);
+        let live = Live::start(&config.live, &engine, &market, &pool);
         Ok(Arc::new(Self {
             idempotency: Idempotency::new(&keys, pool.clone()),
             cursors: Cursors::new(&keys),
@@ -82,6 +90,8 @@ impl Gateway {
             payments,
             accounts,
             events,
+            market,
+            live,
         }))
     }
 }
@@ -126,10 +136,12 @@ pub async fn serve(
         .await
         .with_context(|| format!("cannot listen on {listen}; another port: listen in the file"))?;
     ready(listener.local_addr()?);
+    let live = gateway.live.closer();
     let service = http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
     let (told, stopped) = tokio::sync::oneshot::channel();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop.await;
+        live.close();
         let _ = told.send(());
     });
     let late = async {

@@ -21,7 +21,9 @@ mod graphql;
 pub mod http;
 mod identity;
 mod keys;
+mod live;
 mod mail;
+mod market;
 pub mod permission;
 mod sealed;
 #[cfg(test)]

@@ -46,11 +46,14 @@ pub enum Permission {
     /// Define instruments.
     #[serde(rename = "instruments:admin")]
     InstrumentsAdmin,
+    /// See the market: instruments, quotes, books, trades, bars.
+    #[serde(rename = "market:read")]
+    MarketRead,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ProfileRead,
         Self::ProfileWrite,
         Self::CredentialsWrite,
@@ -64,6 +67,7 @@ impl Permission {
         Self::AuditRead,
         Self::UsersAdmin,
         Self::InstrumentsAdmin,
+        Self::MarketRead,
     ];
 
     /// Its name, as scopes and the OpenAPI document have it.
@@ -82,6 +86,7 @@ impl Permission {
             Self::AuditRead => "audit:read",
             Self::UsersAdmin => "users:admin",
             Self::InstrumentsAdmin => "instruments:admin",
+            Self::MarketRead => "market:read",
         }
     }
 
@@ -164,7 +169,14 @@ impl Role {
     /// What it may.
     pub fn permissions(self) -> Permissions {
         use Permission as P;
-        let looks = [P::ProfileRead, P::ProfileWrite, P::AccountsRead, P::OrdersRead, P::RiskRead];
+        let looks = [
+            P::ProfileRead,
+            P::ProfileWrite,
+            P::AccountsRead,
+            P::OrdersRead,
+            P::RiskRead,
+            P::MarketRead,
+        ];
         let more: &[Permission] = match self {
             Self::Viewer => &[P::CredentialsWrite],
             Self::Trader => &[P::CredentialsWrite, P::AccountsWrite, P::OrdersWrite],

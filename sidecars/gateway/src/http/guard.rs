@@ -196,7 +196,7 @@ async fn admit(
 }
 
 /// The token of a request.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(header) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
     let token = header.to_str().ok().and_then(|text| {
         let (scheme, token) = text.split_once(' ')?;

@@ -7,7 +7,7 @@ pub mod idempotency;
 
 use crate::error::{ApiError, Code};
 use crate::gateway::Gateway;
-use crate::{billing, graphql, identity, trading};
+use crate::{billing, graphql, identity, live, market, trading};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::from_fn;
@@ -63,6 +63,8 @@ pub fn api() -> (Router<Arc<Gateway>>, utoipa::openapi::OpenApi) {
         .merge(identity::routes())
         .merge(billing::routes())
         .merge(trading::routes())
+        .merge(market::routes())
+        .merge(live::routes())
         .merge(graphql::routes())
         .split_for_parts()
 }

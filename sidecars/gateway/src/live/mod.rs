@@ -1,0 +1,212 @@
+//! What is told as it happens: over WebSocket, as server-sent events, or to who asks again and again.
+//!
+//! * [`topics`]: states of the market, of which a client gets the newest;
+//! * [`events`]: what becomes of accounts, of which a client gets everything, or hears that it did not;
+//! * [`subscriber`]: what one client follows, whichever way it came;
+//! * [`follow`]: the tasks that feed both.
+
+mod events;
+mod follow;
+mod socket;
+mod sse;
+mod subscriber;
+mod topics;
+
+pub(crate) use topics::Listener;
+
+use crate::config;
+use crate::error::{ApiError, Code, Result};
+use crate::gateway::Gateway;
+use crate::http::guard::Caller;
+use crate::market::Market;
+use events::Log;
+use serde_json::json;
+use sqlx::AnyPool;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tidegate_client::Client;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use topics::Topics;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+/// How often is looked whether a client may still listen: its token is good, its session has not ended.
+const CHECK_EVERY: Duration = Duration::from_secs(3);
+
+/// Sockets at one time of which is not known yet whose they are: so many strangers cannot take the places of others.
+const STRANGERS_MAX: usize = 1_000;
+
+/// What all streams share.
+#[derive(Debug)]
+struct Hub {
+    topics: Topics,
+    log: Log,
+    streams: AtomicUsize,
+    streams_max: usize,
+    strangers: AtomicUsize,
+    /// Streams of each user.
+    of_user: Mutex<HashMap<Uuid, usize>>,
+    of_user_max: usize,
+    interval: Duration,
+    closing: watch::Sender<bool>,
+}
+
+/// Waits until all streams are to end.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Streams to people and programs, and the tasks that feed them.
+#[derive(Debug)]
+pub(crate) struct Live {
+    hub: Arc<Hub>,
+    _tasks: JoinSet<()>,
+}
+
+/// Ends all streams.
+pub(crate) struct Closer(Arc<Hub>);
+
+impl Closer {
+    /// Ends them.
+    pub fn close(&self) {
+        self.0.closing.send_replace(true);
+    }
+}
+
+impl Live {
+    /// Begins to feed.
+    pub fn start(config: &config::Live, engine: &Client, market: &Market, pool: &AnyPool) -> Self {
+        let hub = Arc::new(Hub {
+            topics: Topics::default(),
+            log: Log::new(config.events_kept),
+            streams: AtomicUsize::new(0),
+            streams_max: config.connections,
+            strangers: AtomicUsize::new(0),
+            of_user: Mutex::default(),
+            of_user_max: config.connections_per_user,
+            interval: Duration::from_millis(config.interval_ms),
+            closing: watch::Sender::new(false),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow::dispatch(Arc::clone(&hub), Arc::clone(&market.picture)));
+        tasks.spawn(follow::events(Arc::clone(&hub), engine.clone(), pool.clone()));
+        Self { hub, _tasks: tasks }
+    }
+
+    /// What ends all streams.
+    pub fn closer(&self) -> Closer {
+        Closer(Arc::clone(&self.hub))
+    }
+}
+
+/// A place among all streams; given back when it is dropped.
+#[derive(Debug)]
+struct Place {
+    hub: Arc<Hub>,
+    user: Option<Uuid>,
+}
+
+impl Place {
+    /// Takes one.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`].
+    fn take(hub: &Arc<Hub>) -> Result<Self> {
+        let place = Self { hub: Arc::clone(hub), user: None };
+        let strangers = hub.strangers.fetch_add(1, Ordering::AcqRel);
+        let (streams, max) = (hub.streams.fetch_add(1, Ordering::AcqRel), hub.streams_max);
+        if strangers >= STRANGERS_MAX || streams >= max {
+            let message = format!("all {max} streams are taken (live.connections); try again");
+            let details = json!({ "limit": max, "retry_after_s": 5 });
+            return Err(ApiError::new(Code::TooMany, message).with(details));
+        }
+        Ok(place)
+    }
+
+    /// Makes it a user's.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`].
+    fn of(&mut self, user: Uuid) -> Result<()> {
+        if self.user == Some(user) {
+            return Ok(());
+        }
+        let max = self.hub.of_user_max;
+        let mut of_user = self.hub.of_user.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = of_user.entry(user).or_default();
+        if *count >= max {
+            let message =
+                format!("you have {max} streams open (live.connections_per_user); close one");
+            return Err(ApiError::new(Code::TooMany, message).with(json!({ "limit": max })));
+        }
+        *count += 1;
+        self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
+        self.user = Some(user);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.streams.fetch_sub(1, Ordering::AcqRel);
+        let Some(user) = self.user else {
+            self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
+            return;
+        };
+        let mut of_user = self.hub.of_user.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = of_user.get_mut(&user) {
+            *count -= 1;
+            if *count == 0 {
+                of_user.remove(&user);
+            }
+        }
+    }
+}
+
+/// Who listens, looked at again and again.
+#[derive(Debug)]
+struct Credential {
+    /// What it was shown by.
+    token: Box<str>,
+    caller: Caller,
+}
+
+impl Credential {
+    /// Whom a token stands for.
+    ///
+    /// # Errors
+    /// As [`crate::identity::Identity::caller`].
+    async fn of(gateway: &Gateway, token: &str, ip: IpAddr) -> Result<Self> {
+        let caller = gateway.identity.caller(token, ip).await?;
+        Ok(Self { token: token.into(), caller })
+    }
+
+    /// Whether it still stands for the same: the token has not ended, nor the session, nor what the user may.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] if not.
+    async fn check(&self, gateway: &Gateway) -> Result<()> {
+        match gateway.identity.caller(&self.token, self.caller.ip).await {
+            Ok(caller) if caller.permissions == self.caller.permissions => Ok(()),
+            Ok(_) => {
+                Err(ApiError::new(Code::Unauthenticated, "what you may has changed; come again"))
+            }
+            // Who cannot be looked up now is looked up again soon.
+            Err(error) if error.code != Code::Unauthenticated => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new()
+        .routes(routes!(socket::stream))
+        .routes(routes!(sse::sse))
+        .routes(routes!(sse::poll))
+}
