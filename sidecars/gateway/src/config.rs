@@ -1,9 +1,13 @@
 //! How a gateway is set up. Every key has a default; `default.toml` lists them all.
 
+mod ops;
+
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+pub use ops::{Cors, Limits, SecretSource, Secrets, Telemetry, Tls};
 
 /// Every key, with its default and what it is for.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -22,6 +26,16 @@ pub struct Config {
     pub engine: Engine,
     /// Who may come in.
     pub identity: Identity,
+    /// How much of it.
+    pub limits: Limits,
+    /// Who the gateway is.
+    pub tls: Tls,
+    /// Which pages may call.
+    pub cors: Cors,
+    /// Who watches.
+    pub telemetry: Telemetry,
+    /// Where its secret is.
+    pub secrets: Secrets,
 }
 
 /// `[engine]`
@@ -64,6 +78,11 @@ impl Default for Config {
             database: String::new(),
             engine: Engine::default(),
             identity: Identity::default(),
+            limits: Limits::default(),
+            tls: Tls::default(),
+            cors: Cors::default(),
+            telemetry: Telemetry::default(),
+            secrets: Secrets::default(),
         }
     }
 }
@@ -112,6 +131,11 @@ impl Config {
         let Identity { access_minutes, refresh_days, .. } = config.identity;
         ensure!((1..=60).contains(&access_minutes), "identity.access_minutes: 1 to 60");
         ensure!((1..=90).contains(&refresh_days), "identity.refresh_days: 1 to 90");
+        config.limits.check()?;
+        config.tls.check()?;
+        config.cors.check()?;
+        config.telemetry.check()?;
+        config.secrets.check()?;
         Ok(config)
     }
 
@@ -141,6 +165,12 @@ mod tests {
             ("[engine]\nprincipals = [2, 1]", "principals"),
             ("[identity]\naccess_minutes = 0", "access_minutes"),
             ("[identity]\nrefresh_days = 400", "refresh_days"),
+            ("[limits]\nuser_burst = 0", "user_burst"),
+            ("[limits]\ntrusted_proxies = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
+            ("[tls]\ncert = \"a.pem\"", "cert and key"),
+            ("[cors]\norigins = [\"*\"]", "cors.origins"),
+            ("[telemetry]\nmetrics_token = \"short\"", "metrics_token"),
+            ("[secrets]\nsource = \"vault\"", "vault_addr"),
         ] {
             let error = format!("{:#}", Config::parse(text).expect_err(text));
             assert!(error.contains(part), "{error}");

@@ -3,22 +3,17 @@
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::db;
-use crate::http;
 use crate::identity::Identity;
-use crate::keys::Keys;
+use crate::ops::{self, Ops};
+use crate::secrets;
 use anyhow::{Context, Result, bail};
 use sqlx::AnyPool;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_client::Client;
-use tokio::net::TcpListener;
 
 /// How long the start waits for the engine.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
-/// How long requests in flight get to end.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// What every request shares.
 #[derive(Debug)]
@@ -33,6 +28,8 @@ pub struct Gateway {
     pub(crate) identity: Identity,
     /// What somebody did.
     pub(crate) audit: Audit,
+    /// What watches.
+    pub(crate) ops: Ops,
 }
 
 impl Gateway {
@@ -43,13 +40,16 @@ impl Gateway {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         std::fs::create_dir_all(&config.dir)
             .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
-        let keys = Keys::open(&config.dir.join("secret"))?;
+        let keys = secrets::open(&config).await?;
         let pool = db::open(&config.database_url()).await?;
         let engine = connect(&config).await?;
         let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
         let identity = Identity::open(&config, &keys, pool.clone()).await;
         let identity = identity.map_err(|error| failed(&error))?;
-        Ok(Arc::new(Self { config, pool, engine, identity, audit }))
+        let ops = Ops::new(&config)?;
+        let gateway = Arc::new(Self { config, pool, engine, identity, audit, ops });
+        tokio::spawn(ops::look_after(Arc::downgrade(&gateway)));
+        Ok(gateway)
     }
 }
 
@@ -76,35 +76,5 @@ async fn connect(config: &Config) -> Result<Client> {
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
-    }
-}
-
-/// Serves until `stop`, then lets requests in flight end. `ready` hears where it listens.
-///
-/// # Errors
-/// An address that cannot be listened on.
-pub async fn serve(
-    gateway: Arc<Gateway>,
-    stop: impl Future<Output = ()> + Send + 'static,
-    ready: impl FnOnce(SocketAddr),
-) -> Result<()> {
-    let listen = gateway.config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; another port: listen in the file"))?;
-    ready(listener.local_addr()?);
-    let service = http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
-    let (told, stopped) = tokio::sync::oneshot::channel();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        let _ = told.send(());
-    });
-    let late = async {
-        let _ = stopped.await;
-        tokio::time::sleep(SHUTDOWN_GRACE).await;
-    };
-    tokio::select! {
-        served = serving.into_future() => served.context("the listener failed"),
-        () = late => Ok(()),
     }
 }

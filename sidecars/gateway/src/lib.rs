@@ -19,13 +19,16 @@ mod gateway;
 pub mod http;
 mod identity;
 mod keys;
+mod ops;
 pub mod permission;
+mod secrets;
 #[cfg(test)]
 mod testing;
 
 pub use config::{Config, DEFAULT};
 pub use db::open as open_database;
-pub use gateway::{Gateway, serve};
+pub use gateway::Gateway;
+pub use http::serve::serve;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,7 @@
 //! Slows guessing down without letting anybody lock somebody else out: failures count for an address and a network together. Who
 //! comes from elsewhere is not held up by them.
 
+use crate::http::origin::place as network;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -25,17 +26,6 @@ struct Failures {
 /// What failed lately.
 #[derive(Debug, Default)]
 pub struct Throttle(Mutex<HashMap<(String, IpAddr), Failures>>);
-
-/// The network of an address: one IPv4 address, or the /64 that one customer has of IPv6.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    }
-}
 
 fn wait_ms(failures: Failures, max: u32, now: i64) -> i64 {
     if failures.count < max || now - failures.last_ms > WINDOW_MS {

@@ -7,6 +7,7 @@ pub mod house;
 
 use house::House;
 use serde_json::{Value, json};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidegate_edge::{ActsFor, EdgeConfig, TokenEntry};
@@ -51,6 +52,7 @@ pub struct Answer {
     pub headers: ureq::http::HeaderMap,
     /// `Null` if it is no JSON.
     pub body: Value,
+    pub text: String,
 }
 
 impl Answer {
@@ -99,6 +101,12 @@ impl Front {
         config.database = database::url(dir.path()).await;
         config.engine.addr = house.addr.clone();
         config.engine.token = GATEWAY.into();
+        // Tests are faster than people.
+        let many = NonZeroU32::new(1_000_000).expect("some");
+        config.limits.user_per_minute = many;
+        config.limits.user_burst = many;
+        config.limits.open_per_minute = many;
+        config.limits.open_burst = many;
         change(&mut config);
         let (gateway, running, api) = start(config.clone()).await;
         Self { house, gateway, api, config, running, _dir: dir }
@@ -202,6 +210,7 @@ impl Api {
                 status: response.status().as_u16(),
                 headers: response.headers().clone(),
                 body: serde_json::from_str(&text).unwrap_or_default(),
+                text,
             }
         })
         .await
