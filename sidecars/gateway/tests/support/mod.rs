@@ -128,6 +128,18 @@ impl Front {
         self.api.with(pair["access_token"].as_str().expect("a token"))
     }
 
+    /// Makes somebody what only the command line makes: the gateway is started anew.
+    pub async fn promote(self, name: &str, role: &str) -> Self {
+        let pool = tidegate_gateway::open_database(&self.config.database_url()).await;
+        sqlx::query("UPDATE users SET role = $1 WHERE email = $2")
+            .bind(role.to_string())
+            .bind(format!("{name}@example.org"))
+            .execute(&pool.expect("a database"))
+            .await
+            .expect("done");
+        self.restart().await
+    }
+
     /// Ends everything, in order.
     pub async fn close(self) {
         self.running.stop().await;
@@ -205,7 +217,12 @@ impl Api {
             let agent =
                 ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
             let mut response = agent.run(request).expect("an answer");
-            let text = response.body_mut().read_to_string().expect("text");
+            let kind = response.headers().get("content-type").map(|kind| kind.as_bytes());
+            // A stream does not end.
+            let text = match kind == Some(b"text/event-stream") {
+                true => String::new(),
+                false => response.body_mut().read_to_string().expect("text"),
+            };
             Answer {
                 status: response.status().as_u16(),
                 headers: response.headers().clone(),
