@@ -7,7 +7,6 @@ mod support;
 use serde_json::{Value, json};
 use std::num::NonZeroU32;
 use support::{Front, PASSWORD};
-use tokio::io::{AsyncReadExt as _, stdin};
 
 #[tokio::main]
 async fn main() {
@@ -31,8 +30,9 @@ async fn main() {
         tokens.insert(role.into(), pair["access_token"].clone());
     }
     println!("{}", json!({ "url": front.api.base, "tokens": Value::Object(tokens) }));
-    let mut rest = Vec::new();
     // Whoever started it ends it by closing the pipe.
-    let _ = stdin().read_to_end(&mut rest).await;
+    let ended =
+        tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    ended.await.expect("no panic").expect("a pipe");
     front.close().await;
 }

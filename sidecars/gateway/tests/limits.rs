@@ -41,7 +41,7 @@ async fn a_user_who_asks_too_much_is_told_when_to_come_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_limited_by_address_and_route() {
     let front = Front::with(|config| {
-        config.limits.open_per_minute = count(60);
+        config.limits.open_per_minute = count(1);
         config.limits.open_burst = count(4);
         config.limits.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
     })
@@ -71,13 +71,14 @@ async fn strangers_are_limited_by_address_and_route() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_no_trusted_proxy_cannot_say_where_it_comes_from() {
     let front = Front::with(|config| {
-        config.limits.open_per_minute = count(60);
+        config.limits.open_per_minute = count(1);
         config.limits.open_burst = count(2);
     })
     .await;
     let mut statuses = Vec::new();
     for ip in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
-        statuses.push(front.api.call("GET", "/docs", &[("x-forwarded-for", ip)], None).await.status);
+        statuses
+            .push(front.api.call("GET", "/docs", &[("x-forwarded-for", ip)], None).await.status);
     }
     assert_eq!(statuses, [200, 200, 429]);
     front.close().await;
@@ -88,7 +89,9 @@ async fn a_cookie_is_no_credential() {
     let front = Front::new().await;
     let ann = front.register("ann").await;
     let token = ann.token.as_deref().expect("a token");
-    for cookie in [format!("access_token={token}"), format!("Authorization=Bearer {token}"), token.into()] {
+    for cookie in
+        [format!("access_token={token}"), format!("Authorization=Bearer {token}"), token.into()]
+    {
         let answer = front.api.call("GET", "/api/v1/users/me", &[("cookie", &cookie)], None).await;
         assert_eq!(answer.error(), (401, "unauthenticated"));
     }
@@ -100,7 +103,8 @@ async fn a_cookie_is_no_credential() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_pages_of_configured_origins_may_call() {
-    let front = Front::with(|config| config.cors.origins = vec!["https://trade.example.org".into()]).await;
+    let front =
+        Front::with(|config| config.cors.origins = vec!["https://trade.example.org".into()]).await;
     let preflight = |origin: &'static str| {
         let api = front.api.clone();
         let headers = [
@@ -116,7 +120,10 @@ async fn only_pages_of_configured_origins_may_call() {
     assert!(!ours.headers.contains_key("access-control-allow-credentials"));
     for other in ["https://evil.example.org", "https://trade.example.org.evil.org", "null"] {
         let answer = preflight(other).await;
-        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{other}: {answer:#?}");
+        assert!(
+            !answer.headers.contains_key("access-control-allow-origin"),
+            "{other}: {answer:#?}"
+        );
     }
     front.close().await;
 }
@@ -236,7 +243,10 @@ async fn fields_that_are_nobodys_to_set_are_refused() {
     let front = Front::new().await;
     let mut register = json!({ "email": "eve@example.org", "password": PASSWORD, "name": "eve" });
     register["role"] = "administrator".into();
-    assert_eq!(front.api.post("/api/v1/auth/register", register).await.error(), (422, "invalid_field"));
+    assert_eq!(
+        front.api.post("/api/v1/auth/register", register).await.error(),
+        (422, "invalid_field")
+    );
     let ann = front.register("ann").await;
     let before = ann.get("/api/v1/users/me").await.data();
     for (field, value) in [

@@ -6,8 +6,8 @@ mod support;
 use serde_json::json;
 use std::fmt::Write as _;
 use support::{Answer, Api, Front, PASSWORD};
-use tidegate_gateway::http::guard::Needs;
 use tidegate_gateway::http::api;
+use tidegate_gateway::http::guard::Needs;
 
 /// What each role may, as docs/security.md has it.
 const MAY: [(&str, &str); 5] = [
@@ -85,8 +85,11 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
     }
     let ended = log_in(&front, "trader").await;
     ended.post("/api/v1/auth/logout", json!({})).await.data();
-    let strangers =
-        [("nobody", front.api.clone()), ("nonsense", front.api.with("nonsense")), ("an ended session", ended)];
+    let strangers = [
+        ("nobody", front.api.clone()),
+        ("nonsense", front.api.with("nonsense")),
+        ("an ended session", ended),
+    ];
     let routes = routes();
     let mut wrong = String::new();
     let mut asked = 0;
@@ -97,10 +100,14 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
             asked += 1;
             let is_right = match need {
                 Some(_) => (answer.status, code(&answer)) == (401, "unauthenticated"),
-                None => !matches!(code(&answer), "unauthenticated" | "not_permitted") || route.path.contains("auth"),
+                None => {
+                    !matches!(code(&answer), "unauthenticated" | "not_permitted")
+                        || route.path.contains("auth")
+                }
             };
             if !is_right {
-                let _ = writeln!(wrong, "{method} {path} by {who}: {} {}", answer.status, answer.text);
+                let _ =
+                    writeln!(wrong, "{method} {path} by {who}: {} {}", answer.status, answer.text);
             }
         }
     }
@@ -162,6 +169,9 @@ fn the_table_of_this_file_knows_every_role_and_permission() {
     }
     for permission in Permission::ALL {
         let name = permission.as_str();
-        assert!(MAY.iter().any(|(_, may)| may.split(' ').any(|one| one == name)), "nobody has {name}");
+        assert!(
+            MAY.iter().any(|(_, may)| may.split(' ').any(|one| one == name)),
+            "nobody has {name}"
+        );
     }
 }

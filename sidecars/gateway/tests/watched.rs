@@ -35,6 +35,7 @@ async fn it_is_ready_while_database_and_engine_are_there() {
 async fn figures_are_counted_and_kept_from_strangers() {
     let front = Front::with(|config| {
         config.telemetry.metrics_token = "scrape-token-0123456789".into();
+        config.limits.open_per_minute = std::num::NonZeroU32::MIN;
         config.limits.open_burst = std::num::NonZeroU32::MIN;
     })
     .await;
@@ -89,7 +90,8 @@ async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(Collector(kept)));
+    let server =
+        tonic::transport::Server::builder().add_service(TraceServiceServer::new(Collector(kept)));
     let collecting = tokio::spawn(server.serve_with_incoming(incoming));
     let front = Front::with(|config| config.telemetry.otlp = format!("http://{addr}")).await;
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -113,7 +115,10 @@ async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
 async fn the_reference_is_served_without_help_from_elsewhere() {
     let front = Front::new().await;
     let page = front.api.get("/docs").await;
-    assert_eq!((page.status, &page.headers["content-type"]), (200, &"text/html; charset=utf-8".parse().expect("text")));
+    assert_eq!(
+        (page.status, &page.headers["content-type"]),
+        (200, &"text/html; charset=utf-8".parse().expect("text"))
+    );
     for path in ["/docs/reference.js", "/docs/reference.css"] {
         assert!(page.text.contains(path), "{path}");
         let part = front.api.get(path).await;
