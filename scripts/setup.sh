@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what building needs, installs what is missing where it may, and says what and why.
-#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind, Python)
+#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind, PostgreSQL, Python)
 #   --deep   also what `make test-deep` needs (nightly Rust, cargo-fuzz)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -87,6 +87,10 @@ if [ "$want_test" = yes ]; then
     if ! command -v valgrind >/dev/null; then
         say "installing valgrind: instructions of the engine's thread are counted with it"
         apt valgrind
+    fi
+    if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && ! command -v initdb >/dev/null; then
+        say "installing postgresql: the gateway is tested on it as on SQLite"
+        apt postgresql
     fi
     if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
         say "installing python3 and python3-venv: the tests of the Python package install it as its users do"

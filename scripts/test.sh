@@ -31,6 +31,7 @@ else
     step tests cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 fi
 step doctests cargo test --locked --workspace --doc
+step gateway scripts/gateway.sh
 step python scripts/python.sh
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 step instructions scripts/instructions.sh

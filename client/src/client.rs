@@ -40,6 +40,14 @@ pub const RELEASE_LEVEL_KEY: &str = "tidegate-release-level";
 /// The name under which a call of a gateway says which principal it acts for.
 pub const PRINCIPAL_KEY: &str = "tidegate-principal";
 
+/// The name under which a call says which trace it belongs to (W3C Trace Context).
+pub const TRACEPARENT_KEY: &str = "traceparent";
+
+tokio::task_local! {
+    /// The trace that this task's calls belong to, as [`TRACEPARENT_KEY`] has it; outside of a scope they belong to none.
+    pub static TRACEPARENT: String;
+}
+
 /// Adds to every request who asks, and what the answer is to wait for.
 #[derive(Clone, Debug)]
 pub struct Bearer {
@@ -59,6 +67,9 @@ impl Interceptor for Bearer {
         }
         if let Some(principal) = self.principal {
             metadata.insert(PRINCIPAL_KEY, principal.into());
+        }
+        if let Ok(Ok(trace)) = TRACEPARENT.try_with(|trace| trace.parse()) {
+            metadata.insert(TRACEPARENT_KEY, trace);
         }
         Ok(request)
     }

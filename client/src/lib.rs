@@ -29,7 +29,9 @@ pub mod proto {
         include_bytes!(concat!(env!("OUT_DIR"), "/tidegate_v1.bin"));
 }
 
-pub use client::{Client, OrderRef, PRINCIPAL_KEY, RELEASE_LEVEL_KEY};
+pub use client::{
+    Client, OrderRef, PRINCIPAL_KEY, RELEASE_LEVEL_KEY, TRACEPARENT, TRACEPARENT_KEY,
+};
 pub use error::ClientError;
 pub use events::{EventFilter, EventStream};
 pub use session::{OrderEvents, OrderSender, OrderSession};

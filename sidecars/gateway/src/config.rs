@@ -1,6 +1,7 @@
 //! How a gateway is set up. Every key has a default; `default.toml` lists them all.
 
 mod billing;
+mod ops;
 
 pub use billing::Billing;
 
@@ -8,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+pub use ops::{Cors, Limits, SecretSource, Secrets, Telemetry, Tls};
 
 /// Every key, with its default and what it is for.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -38,6 +41,16 @@ pub struct Config {
     pub market: Market,
     /// Streams to people and programs.
     pub live: Live,
+    /// How much of it.
+    pub limits: Limits,
+    /// Who the gateway is.
+    pub tls: Tls,
+    /// Which pages may call.
+    pub cors: Cors,
+    /// Who watches.
+    pub telemetry: Telemetry,
+    /// Where its secret is.
+    pub secrets: Secrets,
 }
 
 /// `[engine]`
@@ -275,6 +288,11 @@ impl Default for Config {
             trading: Trading::default(),
             market: Market::default(),
             live: Live::default(),
+            limits: Limits::default(),
+            tls: Tls::default(),
+            cors: Cors::default(),
+            telemetry: Telemetry::default(),
+            secrets: Secrets::default(),
         }
     }
 }
@@ -359,6 +377,11 @@ impl Config {
         ensure!(connections_per_user >= 1, "live.connections_per_user: 1 or more");
         ensure!((1..=10_000).contains(&interval_ms), "live.interval_ms: 1 to 10000");
         ensure!((1..=10_000_000).contains(&events_kept), "live.events_kept: 1 to 10000000");
+        config.limits.check()?;
+        config.tls.check()?;
+        config.cors.check()?;
+        config.telemetry.check()?;
+        config.secrets.check()?;
         Ok(config)
     }
 
@@ -393,6 +416,12 @@ mod tests {
             ("[identity]\nrefresh_days = 400", "refresh_days"),
             ("[market]\ndepth = 0", "depth"),
             ("[live]\ninterval_ms = 0", "interval_ms"),
+            ("[limits]\nuser_burst = 0", "user_burst"),
+            ("[limits]\ntrusted_proxies = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
+            ("[tls]\ncert = \"a.pem\"", "cert and key"),
+            ("[cors]\norigins = [\"*\"]", "cors.origins"),
+            ("[telemetry]\nmetrics_token = \"short\"", "metrics_token"),
+            ("[secrets]\nsource = \"vault\"", "vault_addr"),
         ] {
             let error = format!("{:#}", Config::parse(text).expect_err(text));
             assert!(error.contains(part), "{error}");

@@ -41,6 +41,8 @@ pub enum Code {
     NotFound,
     /// 405: the path has no such method.
     MethodNotAllowed,
+    /// 408: the request did not come in time.
+    TimedOut,
     /// 409: it is there already, or has changed meanwhile.
     Conflict,
     /// 409: the Idempotency-Key was used with another request.
@@ -76,6 +78,7 @@ impl Code {
             Self::NotPermitted | Self::AuthorizationRequired => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict | Self::KeyReused => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -4,29 +4,24 @@ use crate::audit::Audit;
 use crate::billing::{self, Payments};
 use crate::config::Config;
 use crate::db;
-use crate::http;
 use crate::http::cursor::Cursors;
 use crate::http::idempotency::Idempotency;
 use crate::identity::Identity;
-use crate::keys::Keys;
 use crate::live::Live;
 use crate::market::Market;
+use crate::ops::{self, Ops};
+use crate::secrets;
 use crate::trading::Trading;
 use crate::trading::accounts::Accounts;
 use crate::trading::events::Events;
 use anyhow::{Context, Result, bail};
 use sqlx::AnyPool;
-use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_client::Client;
-use tokio::net::TcpListener;
 
 /// How long the start waits for the engine.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
-/// How long requests in flight get to end.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// What every request shares.
 #[derive(Debug)]
@@ -57,6 +52,8 @@ pub struct Gateway {
     pub(crate) market: Market,
     /// Streams to people and programs.
     pub(crate) live: Live,
+    /// What watches.
+    pub(crate) ops: Ops,
 }
 
 impl Gateway {
@@ -67,7 +64,7 @@ impl Gateway {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         std::fs::create_dir_all(&config.dir)
             .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
-        let keys = Keys::open(&config.dir.join("secret"))?;
+        let keys = secrets::open(&config).await?;
         let pool = db::open(&config.database_url()).await?;
         let engine = connect(&config).await?;
         let audit = Audit::open(pool.clone()).await.map_err(|error| failed(&error))?;
@@ -78,10 +75,11 @@ impl Gateway {
         let events = Arc::new(Events::start(engine.clone(), config.engine.accounts, bounds));
         let market = Market::start(&engine, &config.market);
         let live = Live::start(&config.live, &engine, &market, &pool);
-        Ok(Arc::new(Self {
+        let gateway = Arc::new(Self {
+            ops: Ops::new(&config)?,
             idempotency: Idempotency::new(&keys, pool.clone()),
             cursors: Cursors::new(&keys),
-            trading: Trading::new(&keys, engine.clone(), Arc::clone(&events)),
+            trading: Trading::new(&keys),
             config,
             pool,
             engine,
@@ -92,7 +90,9 @@ impl Gateway {
             events,
             market,
             live,
-        }))
+        });
+        tokio::spawn(ops::look_after(Arc::downgrade(&gateway)));
+        Ok(gateway)
     }
 }
 
@@ -119,37 +119,5 @@ async fn connect(config: &Config) -> Result<Client> {
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
-    }
-}
-
-/// Serves until `stop`, then lets requests in flight end. `ready` hears where it listens.
-///
-/// # Errors
-/// An address that cannot be listened on.
-pub async fn serve(
-    gateway: Arc<Gateway>,
-    stop: impl Future<Output = ()> + Send + 'static,
-    ready: impl FnOnce(SocketAddr),
-) -> Result<()> {
-    let listen = gateway.config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; another port: listen in the file"))?;
-    ready(listener.local_addr()?);
-    let live = gateway.live.closer();
-    let service = http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
-    let (told, stopped) = tokio::sync::oneshot::channel();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        live.close();
-        let _ = told.send(());
-    });
-    let late = async {
-        let _ = stopped.await;
-        tokio::time::sleep(SHUTDOWN_GRACE).await;
-    };
-    tokio::select! {
-        served = serving.into_future() => served.context("the listener failed"),
-        () = late => Ok(()),
     }
 }

@@ -89,10 +89,16 @@ impl Keys {
         let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions());
         ensure!(mode & 0o077 == 0, "others can read the secret {shown}: chmod 600 {shown}");
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        Self::read(&text).with_context(|| format!("the secret {shown}"))
+    }
+
+    /// Keys of a secret as text: 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// Any other text; the message does not show it.
+    pub fn read(text: &str) -> Result<Self> {
         let secret = unhex(text.trim()).and_then(|bytes| bytes.try_into().ok());
-        let secret =
-            secret.with_context(|| format!("{shown} does not hold 64 hexadecimal digits"))?;
-        Ok(Self::new(&secret))
+        Ok(Self::new(&secret.context("it has not 64 hexadecimal digits")?))
     }
 
     /// The key for a purpose.

@@ -24,15 +24,18 @@ mod keys;
 mod live;
 mod mail;
 mod market;
+mod ops;
 pub mod permission;
 mod sealed;
+mod secrets;
 #[cfg(test)]
 mod testing;
 mod trading;
 
 pub use config::{Authorization, Config, DEFAULT, Provider, ProviderKind};
 pub use db::open as open_database;
-pub use gateway::{Gateway, serve};
+pub use gateway::Gateway;
+pub use http::serve::serve;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,5 @@
-//! `docs/controls.md` is true: every control is in it, every reject that it names exists, and so does every test.
+//! `docs/controls.md` is true: every control is in it, every reject that it names exists, and so does every test. So do those of
+//! `docs/security.md`, which names one for each item of the OWASP API Security Top 10.
 
 use super::{Source, assert_complains, assert_none, root, sources};
 use std::fs;
@@ -124,18 +125,18 @@ fn check_claims(rows: &[Row]) -> Vec<String> {
     rows.iter().filter(is_bare).map(complaint).collect()
 }
 
-/// Complaints about tests, named anywhere on the page as `crate::test`, that do not exist.
-fn check_tests(page: &str, sources: &[Source]) -> Vec<String> {
+/// Complaints about tests, named anywhere on the page `name` as `crate::test`, that do not exist.
+fn check_tests(name: &str, page: &str, sources: &[Source]) -> Vec<String> {
     let mut complaints = Vec::new();
     for (at, line) in page.lines().enumerate() {
         let tests = code(line).filter_map(|path| Some((path, path.split_once("::")?)));
-        for (path, (folder, name)) in tests.filter(|(path, _)| !path.contains('<')) {
+        for (path, (folder, test)) in tests.filter(|(path, _)| !path.contains('<')) {
             let is_there = sources.iter().any(|source| {
                 let mut folders = source.path.split('/').rev().skip(1);
-                folders.any(|part| part == folder) && has_test(&source.text, name)
+                folders.any(|part| part == folder) && has_test(&source.text, test)
             });
             if !is_there {
-                complaints.push(format!("docs/controls.md:{}: there is no test {path}", at + 1));
+                complaints.push(format!("{name}:{}: there is no test {path}", at + 1));
             }
         }
     }
@@ -146,18 +147,46 @@ fn check_tests(page: &str, sources: &[Source]) -> Vec<String> {
 fn the_page_of_controls_is_true() {
     let page = fs::read_to_string(root().join("docs/controls.md")).expect("the page is there");
     let rows = rows(&page);
-    let sources: Vec<_> =
-        sources("").into_iter().filter(|source| source.path.ends_with(".rs")).collect();
     let mut complaints = check_kinds(&page, &rows);
     complaints.extend(check_scopes(&rows));
     complaints.extend(check_rejects(&rows));
     complaints.extend(check_claims(&rows));
-    complaints.extend(check_tests(&page, &sources));
+    complaints.extend(check_tests("docs/controls.md", &page, &code_files()));
     let untested = rows.iter().filter(|row| row.test == UNTESTED).count();
     if untested > UNTESTED_MAX {
         complaints.push(format!("{untested} rows say '{UNTESTED}', at most {UNTESTED_MAX} may"));
     }
     assert_none("docs/controls.md does not say what is.", &complaints);
+}
+
+fn code_files() -> Vec<Source> {
+    sources("").into_iter().filter(|source| source.path.ends_with(".rs")).collect()
+}
+
+/// Complaints about items of the OWASP API Security Top 10 without a row that names a test, or without a section.
+fn check_items(page: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for item in (1..=10).map(|number| format!("API{number}")) {
+        let mut rows = page.lines().filter(|line| line.starts_with(&format!("| {item} |")));
+        if !rows.any(|row| code(row).any(|test| test.contains("::"))) {
+            complaints.push(format!("docs/security.md: no row of {item} names a test"));
+        }
+        if !page.lines().any(|line| line.starts_with(&format!("## {item}: "))) {
+            complaints.push(format!("docs/security.md: no section says what is done for {item}"));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn the_page_of_security_is_true() {
+    let page = fs::read_to_string(root().join("docs/security.md")).expect("the page is there");
+    let mut complaints = check_items(&page);
+    complaints.extend(check_tests("docs/security.md", &page, &code_files()));
+    assert_none("docs/security.md does not say what is.", &complaints);
+    let without = check_items(&page.replace("| API7 |", "| x |").replace("## API7: ", "## x: "));
+    assert_complains(&without, "no row of API7");
+    assert_complains(&without, "no section says what is done for API7");
 }
 
 #[test]
@@ -192,7 +221,7 @@ fn a_page_that_claims_too_much_is_complained_about() {
         ("risk/tests/controls.rs", "#[test]\nfn a() {}\n\nfn sides() {}", false),
         ("risk/tests/controls.rs", "#[test]\nfn sides_too() {}", false),
     ] {
-        let complaints = check_tests("x `risk::sides` `sides`", &[source(path, text)]);
+        let complaints = check_tests("x.md", "x `risk::sides` `sides`", &[source(path, text)]);
         assert_eq!(complaints.is_empty(), is_there, "{path}: {text}");
     }
     assert_eq!(check_claims(&read("| x | | | | | | | no test yet |")), [""; 0]);

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::http::answer::Body;
 use async_graphql::{Context, EmptySubscription, ID, Object, Schema, SimpleObject, Variables};
-use axum::extract::State;
 use axum::http::{Method, request::Parts};
 use axum::{Extension, Json, Router};
 use rest::{Rest, escaped};
@@ -85,7 +84,6 @@ struct Reply {
 #[utoipa::path(post, path = "/api/v1/graphql", tag = "graphql", security(("bearer" = ["profile:read"])),
     request_body = Question, responses((status = 200, body = Reply)))]
 async fn ask(
-    State(_): State<Arc<Gateway>>,
     Extension(graphql): Extension<GraphQl>,
     parts: Parts,
     Body(question): Body<Question>,
@@ -193,5 +191,3 @@ impl Mutation {
         Ok(true)
     }
 }
-
-

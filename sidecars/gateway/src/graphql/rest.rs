@@ -13,11 +13,8 @@ use tower::ServiceExt;
 /// Bytes of an answer at most.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Headers of the caller's that each call carries.
-const PASSED_ON: [HeaderName; 3] = [
-    header::AUTHORIZATION,
-    header::USER_AGENT,
-    HeaderName::from_static("trade-authorization"),
-];
+const PASSED_ON: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::USER_AGENT, HeaderName::from_static("trade-authorization")];
 const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The REST API, for one caller.

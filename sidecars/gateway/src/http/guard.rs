@@ -2,18 +2,20 @@
 //! document, what is enforced and what the matrix test walks are one.
 
 use super::answer::{REQUEST_ID, request_id};
+use super::limits::Left;
+use super::origin::Origin;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::keys::{hex, random};
 use crate::permission::{Permission, Permissions, Role};
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -94,12 +96,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Stranger {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let user_agent = agent.unwrap_or_default().chars().take(200).collect();
-        Ok(Self { ip: address(parts.extensions.get::<ConnectInfo<SocketAddr>>()), user_agent })
+        Ok(Self { ip: Origin::of(&parts.extensions).ip, user_agent })
     }
-}
-
-fn address(info: Option<&ConnectInfo<SocketAddr>>) -> IpAddr {
-    info.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip().to_canonical())
 }
 
 /// Nobody is logged in.
@@ -171,28 +169,53 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         ref other => other.clone(),
     };
     // What is not in the document is no route of the API: pages, health, documents.
-    if let Some(need) = path.and_then(|path| guard.needs.0.get(&(method, path)).copied()) {
-        let ip = address(request.extensions().get::<ConnectInfo<SocketAddr>>());
-        match admit(&guard.gateway, request.headers(), ip, need).await {
-            Ok(Some(caller)) => drop(request.extensions_mut().insert(caller)),
-            Ok(None) => {}
-            Err(error) => return error.into_response(),
+    let named = path.map(|path| (method, path));
+    let Some((named, need)) =
+        named.and_then(|named| guard.needs.0.get(&named).copied().map(|need| (named, need)))
+    else {
+        return next.run(request).await;
+    };
+    let origin = Origin::of(request.extensions());
+    let stranger = || guard.gateway.ops.limits.stranger(origin, named.0.as_str(), &named.1);
+    let admitted = match need {
+        None => stranger(),
+        Some(need) => match admit(&guard.gateway, request.headers(), origin.ip, need).await {
+            Ok((caller, left)) => {
+                request.extensions_mut().insert(caller);
+                Ok(left)
+            }
+            // Who guesses at tokens is a stranger.
+            Err(error) if error.code == Code::Unauthenticated => stranger().and(Err(error)),
+            Err(error) => Err(error),
+        },
+    };
+    match admitted {
+        Ok(left) => {
+            let mut response = next.run(request).await;
+            left.tell(response.headers_mut());
+            response
+        }
+        Err(error) => {
+            if error.code == Code::TooMany {
+                guard.gateway.ops.metrics.limited(if need.is_some() { "user" } else { "address" });
+            }
+            error.into_response()
         }
     }
-    next.run(request).await
 }
 
 async fn admit(
     gateway: &Gateway,
     headers: &HeaderMap,
     ip: IpAddr,
-    need: Option<Permission>,
-) -> Result<Option<Caller>> {
-    let Some(need) = need else { return Ok(None) };
+    need: Permission,
+) -> Result<(Caller, Left)> {
     let token = bearer(headers)?.ok_or_else(unauthenticated)?;
     let caller = gateway.identity.caller(token, ip).await?;
+    let api_key = caller.session.is_none().then_some(token);
+    let left = gateway.ops.limits.user(caller.user, api_key)?;
     caller.check(need)?;
-    Ok(Some(caller))
+    Ok((caller, left))
 }
 
 /// The token of a request.

@@ -2,6 +2,7 @@
 //! comes from elsewhere is not held up by them.
 
 use crate::error::{ApiError, Code, Result};
+use crate::http::origin::place as network;
 use serde_json::json;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,17 +32,6 @@ type Failed = HashMap<(String, IpAddr), Failures>;
 /// What failed lately.
 #[derive(Debug, Default)]
 pub struct Throttle(Mutex<Failed>);
-
-/// The network of an address: one IPv4 address, or the /64 that one customer has of IPv6.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    }
-}
 
 fn wait_ms(failures: Failures, max: u32, now: i64) -> i64 {
     if failures.count < max || now - failures.last_ms > WINDOW_MS {

@@ -10,6 +10,7 @@ use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
 use crate::permission::Role;
+use crate::trading::plans::Plan;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,8 +21,6 @@ use uuid::Uuid;
 /// Users of a page.
 const PAGE_MAX: i64 = 200;
 const PAGE: i64 = 50;
-/// What users may have subscribed to.
-const PLANS: [&str; 4] = ["free", "basic", "pro", "enterprise"];
 
 /// A user, as an administrator sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -167,8 +166,9 @@ pub(super) async fn change(
     Body(asked): Body<ChangeUser>,
 ) -> Result<Data<User>> {
     let ChangeUser { role, plan, disabled } = asked;
-    if plan.as_deref().is_some_and(|plan| !PLANS.contains(&plan)) {
-        return Err(ApiError::field("plan", format!("one of {}", PLANS.join(", "))));
+    let plans = Plan::ALL.map(Plan::as_str);
+    if plan.as_deref().is_some_and(|plan| !plans.contains(&plan)) {
+        return Err(ApiError::field("plan", format!("one of {}", plans.join(", "))));
     }
     if id == caller.user {
         let message = "nobody changes oneself: ask another administrator";

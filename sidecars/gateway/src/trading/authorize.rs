@@ -13,6 +13,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
+use crate::identity::Second;
 use crate::keys::{hex, random};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
@@ -92,7 +93,7 @@ pub(super) async fn preview(
     let account = Accounts::ready(&gateway, &caller, asked.account).await?;
     let terms = gateway.events.picture().instrument(&asked.symbol).cloned();
     let terms = terms.ok_or_else(|| ApiError::field("symbol", "there is no such instrument"))?;
-    let mark_price = gateway.trading.marks.of(&asked.symbol);
+    let mark_price = super::marks::of(&gateway.market, &asked.symbol);
     let price = asked.limit_price.clone().or_else(|| mark_price.clone());
     let notional = price.and_then(|price| Amount::product(&price, &asked.qty, &terms.multiplier));
     let fee = notional.and_then(|notional| notional.size().times(&terms.taker_fee_rate));
@@ -164,16 +165,6 @@ pub(super) struct Authorized {
     expires_at: i64,
 }
 
-/// Whether the second factor is right. Who may come in says so: until then nobody's is.
-async fn check_second(
-    _gateway: &Gateway,
-    _caller: &Caller,
-    _pin: Option<&str>,
-    _totp: Option<&str>,
-) -> Result<()> {
-    Err(ApiError::new(Code::NotPermitted, "no second factor is set up; set a PIN first"))
-}
-
 /// The name of a token in the database.
 fn lookup(gateway: &Gateway, token: &str) -> String {
     hex(hmac::sign(&gateway.trading.lookup, token.as_bytes()).as_ref())
@@ -197,10 +188,12 @@ pub(super) async fn authorize(
     if !is_hash {
         return Err(ApiError::field("hash", "the hash of POST /api/v1/orders/preview"));
     }
-    if asked.pin.is_some() == asked.totp.is_some() {
-        return Err(ApiError::field("pin", "give pin or totp, one of them"));
-    }
-    check_second(&gateway, &caller, asked.pin.as_deref(), asked.totp.as_deref()).await?;
+    let second = match (asked.pin, asked.totp) {
+        (Some(pin), None) => Second::Pin(pin),
+        (None, Some(code)) => Second::Totp(code),
+        _ => return Err(ApiError::field("pin", "give pin or totp, one of them")),
+    };
+    gateway.identity.check_second(caller.user, second).await?;
     let made = grant(&gateway, &caller, account.id, &asked.hash).await?;
     let detail = json!({ "hash": asked.hash });
     gateway.audit.add(caller.entry("order.authorize", account.id, detail)).await?;

@@ -12,7 +12,7 @@ mod audit_log;
 mod authorize;
 pub mod events;
 mod lists;
-pub mod marks;
+mod marks;
 mod orders;
 pub mod outcome;
 pub mod picture;
@@ -29,7 +29,6 @@ use crate::gateway::Gateway;
 use crate::keys::{Keys, Purpose};
 use ring::hmac;
 use std::sync::Arc;
-use tidegate_client::Client;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -38,18 +37,15 @@ use utoipa_axum::routes;
 pub struct Trading {
     /// What the engine was told of principals.
     known: principal::Known,
-    /// What positions are valued at.
-    pub marks: marks::Marks,
     /// Hashes the tokens of authorizations.
     lookup: hmac::Key,
 }
 
 impl Trading {
-    /// Begins to follow marks.
-    pub fn new(keys: &Keys, engine: Client, events: Arc<events::Events>) -> Self {
+    /// The engine has been told nothing.
+    pub fn new(keys: &Keys) -> Self {
         Self {
             known: principal::Known::default(),
-            marks: marks::Marks::start(engine, events),
             lookup: hmac::Key::new(hmac::HMAC_SHA256, &keys.of(Purpose::Lookup)),
         }
     }

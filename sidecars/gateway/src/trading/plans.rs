@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::http::answer::{Data, Envelope};
 use crate::http::guard::Caller;
-use crate::identity::people::Person;
 use serde::Serialize;
 use std::sync::Arc;
 use tidegate_client::proto::{Control, ControlKind, Scope, ScopeKind, SetControlRequest};
@@ -63,14 +62,6 @@ impl Plan {
             Self::Enterprise => None,
         }
     }
-}
-
-/// Brings the engine's limits in line with a user's plan. Call it when the plan has changed; the first automatic order does it too.
-///
-/// # Errors
-/// The engine's, the database's.
-pub async fn apply(gateway: &Gateway, person: &Person) -> Result<()> {
-    principal::ensure_program(gateway, person).await.map(drop)
 }
 
 /// Limits the orders of a day of a principal to what a plan has.

@@ -2,6 +2,7 @@
 
 use super::accounts::Account;
 use super::amount::Amount;
+use super::marks;
 use super::picture::{Picture, place};
 use super::report::{Balance, Execution, Position};
 use crate::error::Result;
@@ -36,7 +37,7 @@ fn positions_of(gateway: &Gateway, picture: &Picture, account: &Account) -> Vec<
     let Some(known) = picture.account(account.number) else { return Vec::new() };
     let at_mark = known.positions.values().map(|report| {
         let multiplier = picture.instrument(&report.symbol).map(|terms| terms.multiplier.as_str());
-        let mark = gateway.trading.marks.of(&report.symbol);
+        let mark = marks::of(&gateway.market, &report.symbol);
         Position::new(report, Some(account.id), mark, multiplier.unwrap_or("1"))
     });
     at_mark.collect()

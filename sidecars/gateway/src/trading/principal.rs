@@ -9,10 +9,11 @@ use super::plans::Plan;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::guard::Caller;
+use crate::identity::engine_knows;
 use crate::identity::people::Person;
-use crate::permission::{Permission, Role};
+use crate::permission::Role;
 use sqlx::Row;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tidegate_client::proto;
 use tidegate_client::{Client, proto::SetPrincipalRequest};
@@ -26,7 +27,7 @@ const TRIES: usize = 8;
 /// What the engine was told since this gateway started.
 #[derive(Debug, Default)]
 pub struct Known {
-    people: Mutex<HashMap<u32, (Role, String)>>,
+    principals: Mutex<HashSet<u32>>,
     programs: Mutex<HashMap<(Uuid, Plan), u32>>,
 }
 
@@ -36,41 +37,19 @@ fn short(name: &str) -> String {
 }
 
 /// Says to the engine who `principal` is, if that was not said yet.
-async fn tell(gateway: &Gateway, asked: SetPrincipalRequest, role: Role) -> Result<()> {
-    let known = (role, asked.name.clone());
+async fn tell(gateway: &Gateway, asked: SetPrincipalRequest) -> Result<()> {
     let principal = asked.principal;
-    let people = || gateway.trading.known.people.lock().unwrap_or_else(PoisonError::into_inner);
-    if people().get(&principal) == Some(&known) {
+    let known = || gateway.trading.known.principals.lock().unwrap_or_else(PoisonError::into_inner);
+    if known().contains(&principal) {
         return Ok(());
     }
     let answer = gateway.engine.set_principal(asked).await?;
     super::outcome::check(answer.reject.as_ref())?;
-    people().insert(principal, known);
+    known().insert(principal);
     Ok(())
 }
 
-/// Sees to it that the engine knows a person and what that one may.
-///
-/// # Errors
-/// The engine's.
-pub async fn ensure(gateway: &Gateway, person: &Person) -> Result<()> {
-    let may = |permission| person.role.permissions().has(permission);
-    let role = match person.role {
-        Role::Agent => proto::Role::Agent,
-        _ => proto::Role::Person,
-    };
-    let asked = SetPrincipalRequest {
-        principal: person.principal,
-        name: short(&person.name),
-        role: role.into(),
-        may_trade: may(Permission::OrdersWrite),
-        may_control: may(Permission::RiskWrite),
-        ..Default::default()
-    };
-    tell(gateway, asked, person.role).await
-}
-
-/// The same of a user's programs under the user's plan; their number.
+/// Sees to it that the engine knows a user's programs under the user's plan; their number.
 ///
 /// # Errors
 /// The engine's, the database's; [`Code::Conflict`] if no number is left.
@@ -85,7 +64,7 @@ pub async fn ensure_program(gateway: &Gateway, person: &Person) -> Result<u32> {
         ..Default::default()
     };
     if plan.automatic_orders() == Some(0) {
-        tell(gateway, program(first, "no automatic orders", false), Role::Agent).await?;
+        tell(gateway, program(first, "no automatic orders", false)).await?;
         return Ok(first);
     }
     let known = || gateway.trading.known.programs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +73,7 @@ pub async fn ensure_program(gateway: &Gateway, person: &Person) -> Result<u32> {
     }
     let number = number_of(gateway, person.id, plan).await?;
     let name = format!("{} of {}", plan.as_str(), person.principal);
-    tell(gateway, program(number, &name, true), Role::Agent).await?;
+    tell(gateway, program(number, &name, true)).await?;
     super::plans::limit(gateway, number, plan).await?;
     known().insert((person.id, plan), number);
     Ok(number)
@@ -150,7 +129,7 @@ pub async fn keeper(gateway: &Gateway) -> Result<Client> {
         may_control: true,
         ..Default::default()
     };
-    tell(gateway, asked, Role::RiskOfficer).await?;
+    tell(gateway, asked).await?;
     Ok(gateway.engine.acting_for(principal))
 }
 
@@ -162,28 +141,22 @@ pub fn is_program(caller: &Caller) -> bool {
 /// The engine, for a caller who trades.
 ///
 /// # Errors
-/// The engine's; [`Code::NotPermitted`] if the caller's address must be verified first.
+/// The engine's, the database's.
 pub async fn trader(gateway: &Gateway, caller: &Caller) -> Result<Client> {
-    let person = gateway.identity.person(caller.user).await?;
-    if gateway.config.identity.verify_email && !person.is_verified {
-        let message = "verify your e-mail address before you trade";
-        return Err(ApiError::new(Code::NotPermitted, message));
-    }
     if is_program(caller) {
+        let person = gateway.identity.person(caller.user).await?;
         return Ok(gateway.engine.acting_for(ensure_program(gateway, &person).await?));
     }
-    ensure(gateway, &person).await?;
-    Ok(gateway.engine.acting_for(person.principal))
+    controller(gateway, caller).await
 }
 
-/// The engine, for a caller who controls.
+/// The engine, for a caller who decides in person.
 ///
 /// # Errors
-/// The engine's.
+/// The engine's, the database's.
 pub async fn controller(gateway: &Gateway, caller: &Caller) -> Result<Client> {
-    let person = gateway.identity.person(caller.user).await?;
-    ensure(gateway, &person).await?;
-    Ok(gateway.engine.acting_for(person.principal))
+    engine_knows(gateway, caller.user).await?;
+    Ok(gateway.engine.acting_for(caller.principal))
 }
 
 #[cfg(test)]

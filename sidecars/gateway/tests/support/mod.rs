@@ -8,6 +8,7 @@ pub mod house;
 use house::House;
 use serde_json::{Value, json};
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tidegate_edge::{ActsFor, EdgeConfig, TokenEntry};
@@ -52,6 +53,7 @@ pub struct Answer {
     pub headers: ureq::http::HeaderMap,
     /// `Null` if it is no JSON.
     pub body: Value,
+    pub text: String,
 }
 
 impl Answer {
@@ -100,6 +102,12 @@ impl Front {
         config.database = database::url(dir.path()).await;
         config.engine.addr = house.addr.clone();
         config.engine.token = GATEWAY.into();
+        // Tests are faster than people.
+        let many = NonZeroU32::new(1_000_000).expect("some");
+        config.limits.user_per_minute = many;
+        config.limits.user_burst = many;
+        config.limits.open_per_minute = many;
+        config.limits.open_burst = many;
         change(&mut config);
         let (gateway, running, api) = start(config.clone()).await;
         Self { house, gateway, api, config, running, _dir: dir }
@@ -309,11 +317,17 @@ impl Api {
             let agent =
                 ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
             let mut response = agent.run(request).expect("an answer");
-            let text = response.body_mut().read_to_string().expect("text");
+            let kind = response.headers().get("content-type").map(|kind| kind.as_bytes());
+            // A stream does not end.
+            let text = match kind == Some(b"text/event-stream") {
+                true => String::new(),
+                false => response.body_mut().read_to_string().expect("text"),
+            };
             Answer {
                 status: response.status().as_u16(),
                 headers: response.headers().clone(),
                 body: serde_json::from_str(&text).unwrap_or_default(),
+                text,
             }
         })
         .await

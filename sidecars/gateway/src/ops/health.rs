@@ -1,0 +1,67 @@
+//! Is it alive, and can it serve?
+
+use crate::gateway::Gateway;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router, routing};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tidegate_client::Client;
+use tidegate_client::proto::GetStatusRequest;
+use tokio::time::timeout;
+
+/// How long the database or the engine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the engine is, as it was last seen.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    is_alive: AtomicBool,
+}
+
+impl Pulse {
+    /// Asks the engine.
+    pub(super) async fn feel(&self, engine: &Client) {
+        let asked = timeout(PATIENCE, engine.get_status(GetStatusRequest {})).await;
+        let is_alive = matches!(&asked, Ok(Ok(status)) if status.engine_alive);
+        if self.is_alive.swap(is_alive, Ordering::Relaxed) && !is_alive {
+            tracing::warn!("the engine is gone: {asked:?}");
+        }
+    }
+
+    /// Whether the engine answered when it was last asked, and runs.
+    pub fn is_alive(&self) -> bool {
+        self.is_alive.load(Ordering::Relaxed)
+    }
+}
+
+/// `/health` and `/ready`.
+pub(crate) fn routes() -> Router<Arc<Gateway>> {
+    Router::new().route("/health", routing::get(health)).route("/ready", routing::get(ready))
+}
+
+/// The process lives.
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// It can serve: what it needs is there. 503 and what is missing if not.
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let asked = sqlx::query("SELECT 1").fetch_one(&gateway.pool);
+    let is_stored = matches!(timeout(PATIENCE, asked).await, Ok(Ok(_)));
+    let pulse = &gateway.ops.pulse;
+    let is_caught_up = gateway.events.is_caught_up();
+    let said = |is_fine: bool| if is_fine { "ok" } else { "down" };
+    let is_ready = is_stored && pulse.is_alive() && is_caught_up;
+    let body = json!({
+        "status": if is_ready { "ready" } else { "not_ready" },
+        "database": said(is_stored),
+        "engine": said(pulse.is_alive()),
+        "events": if is_caught_up { "caught_up" } else { "behind" },
+    });
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body)).into_response()
+}

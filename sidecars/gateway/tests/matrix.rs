@@ -1,0 +1,177 @@
+//! Every route, asked by everybody: each role, strangers, sessions that have ended, API keys without the scope. Routes and what they
+//! need come from the document; who has what stands here a second time, so that a slip in `permission.rs` is seen.
+
+mod support;
+
+use serde_json::json;
+use std::fmt::Write as _;
+use support::{Answer, Api, Front, PASSWORD};
+use tidegate_gateway::http::api;
+use tidegate_gateway::http::guard::Needs;
+
+/// What each role may, as docs/security.md has it.
+const MAY: [(&str, &str); 5] = [
+    ("viewer", "profile:read profile:write credentials:write accounts:read orders:read risk:read"),
+    (
+        "trader",
+        "profile:read profile:write credentials:write accounts:read accounts:write orders:read orders:write risk:read",
+    ),
+    (
+        "risk_officer",
+        "profile:read profile:write credentials:write accounts:read accounts:read_all orders:read risk:read risk:write audit:read",
+    ),
+    (
+        "administrator",
+        "profile:read profile:write credentials:write accounts:read accounts:read_all orders:read risk:read risk:write audit:read users:admin instruments:admin",
+    ),
+    ("agent", "profile:read profile:write accounts:read orders:read orders:write risk:read"),
+];
+/// Where API keys are made.
+const KEYS: &str = "/api/v1/api-keys";
+/// What nobody has.
+const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+struct Route {
+    method: String,
+    path: String,
+    need: Option<String>,
+}
+
+impl Route {
+    /// Asks it for something that is nobody's, with an empty body.
+    async fn ask(&self, api: &Api) -> Answer {
+        let mut path = self.path.clone();
+        while let (Some(start), Some(end)) = (path.find('{'), path.find('}')) {
+            path.replace_range(start..=end, NOBODY);
+        }
+        let body = (self.method != "GET" && self.method != "DELETE").then(|| "{}".to_string());
+        api.call(&self.method, &path, &[], body).await
+    }
+}
+
+fn routes() -> Vec<Route> {
+    let all = Needs::of(&api().1).list().into_iter();
+    let route = |(path, method, need): (String, String, Option<_>)| Route {
+        method,
+        path,
+        need: need.map(|need: tidegate_gateway::permission::Permission| need.to_string()),
+    };
+    all.map(route).collect()
+}
+
+fn code(answer: &Answer) -> &str {
+    answer.body["error"]["code"].as_str().unwrap_or_default()
+}
+
+/// Whether the guard stopped it for want of `need`.
+fn was_denied(answer: &Answer, need: &str) -> bool {
+    answer.status == 403
+        && code(answer) == "not_permitted"
+        && answer.body["error"]["details"]["permission"] == need
+}
+
+async fn log_in(front: &Front, name: &str) -> Api {
+    let body = json!({ "email": format!("{name}@example.org"), "password": PASSWORD });
+    let pair = front.api.post("/api/v1/auth/login", body).await.data();
+    front.api.with(pair["access_token"].as_str().expect("a token"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_lets_through_whom_it_should_and_nobody_else() {
+    let mut front = Front::new().await;
+    for (role, _) in MAY {
+        front.register(role).await;
+        front = front.promote(role, role).await;
+    }
+    let ended = log_in(&front, "trader").await;
+    ended.post("/api/v1/auth/logout", json!({})).await.data();
+    let strangers = [
+        ("nobody", front.api.clone()),
+        ("nonsense", front.api.with("nonsense")),
+        ("an ended session", ended),
+    ];
+    let routes = routes();
+    let mut wrong = String::new();
+    let mut asked = 0;
+    for Route { method, path, need } in &routes {
+        let route = Route { method: method.clone(), path: path.clone(), need: need.clone() };
+        for (who, stranger) in &strangers {
+            let answer = route.ask(stranger).await;
+            asked += 1;
+            let is_right = match need {
+                Some(_) => (answer.status, code(&answer)) == (401, "unauthenticated"),
+                None => {
+                    !matches!(code(&answer), "unauthenticated" | "not_permitted")
+                        || route.path.contains("auth")
+                }
+            };
+            if !is_right {
+                let _ =
+                    writeln!(wrong, "{method} {path} by {who}: {} {}", answer.status, answer.text);
+            }
+        }
+    }
+    for (role, may) in MAY {
+        let mut api = log_in(&front, role).await;
+        for route in routes.iter() {
+            let Route { method, path, need: Some(need) } = route else { continue };
+            let answer = route.ask(&api).await;
+            asked += 1;
+            let may = may.split(' ').any(|one| one == need);
+            if was_denied(&answer, need) == may || answer.status == 401 || answer.status >= 500 {
+                let (status, text) = (answer.status, &answer.text);
+                let _ = writeln!(wrong, "{method} {path} by {role}, may={may}: {status} {text}");
+            }
+            // Some routes end the session that asks.
+            if api.get("/api/v1/users/me").await.status == 401 {
+                api = log_in(&front, role).await;
+            }
+        }
+    }
+    println!("{asked} questions to {} routes", routes.len());
+    assert!(wrong.is_empty(), "\n{wrong}");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_key_without_the_scope_is_not_let_through() {
+    let front = Front::new().await;
+    let routes = routes();
+    if !routes.iter().any(|route| route.path == KEYS) {
+        return front.close().await;
+    }
+    front.register("trader").await;
+    let trader = log_in(&front, "trader").await;
+    let mut wrong = String::new();
+    for scope in ["profile:read", "orders:read"] {
+        let asked = json!({ "name": scope, "scopes": [scope] });
+        let made = trader.post(KEYS, asked).await.data();
+        let key = made["token"].as_str().or(made["key"].as_str()).expect("the key itself");
+        let api = front.api.with(key);
+        for route in &routes {
+            let Route { method, path, need: Some(need) } = route else { continue };
+            let answer = route.ask(&api).await;
+            if was_denied(&answer, need) == (need == scope) || answer.status == 401 {
+                let (status, text) = (answer.status, &answer.text);
+                let _ = writeln!(wrong, "{method} {path} by a key with {scope}: {status} {text}");
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    front.close().await;
+}
+
+#[test]
+fn the_table_of_this_file_knows_every_role_and_permission() {
+    use tidegate_gateway::permission::{Permission, Role};
+    for role in Role::ALL {
+        assert!(MAY.iter().any(|(name, _)| *name == role.as_str()), "{role:?} has no row");
+    }
+    for permission in Permission::ALL {
+        let name = permission.as_str();
+        assert!(
+            MAY.iter().any(|(_, may)| may.split(' ').any(|one| one == name)),
+            "nobody has {name}"
+        );
+    }
+}

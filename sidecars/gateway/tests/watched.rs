@@ -1,0 +1,132 @@
+//! Who watches the gateway sees how it is: health, readiness, figures, traces.
+
+mod support;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::time::Duration;
+use support::Front;
+use tokio::sync::mpsc;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_while_database_and_engine_are_there() {
+    let front = Front::new().await;
+    let health = front.api.get("/health").await;
+    assert_eq!((health.status, health.body["status"].as_str()), (200, Some("ok")));
+    let mut ready = front.api.get("/ready").await;
+    for _ in 0..50 {
+        if ready.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        ready = front.api.get("/ready").await;
+    }
+    assert_eq!(ready.status, 200, "{ready:#?}");
+    assert_eq!((&ready.body["database"], &ready.body["engine"]), (&"ok".into(), &"ok".into()));
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_counted_and_kept_from_strangers() {
+    let front = Front::with(|config| {
+        config.telemetry.metrics_token = "scrape-token-0123456789".into();
+        config.limits.open_per_minute = std::num::NonZeroU32::MIN;
+        config.limits.open_burst = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    let ann = front.register("ann").await;
+    ann.get("/api/v1/users/me").await.data();
+    front.api.get("/nowhere/at/all").await;
+    front.api.get("/docs").await;
+    front.api.get("/docs").await;
+    let text = front.api.get("/metrics").await.text;
+    for line in [
+        "http_requests_total{method=\"GET\",route=\"/api/v1/users/me\",status=\"200\"} 1",
+        "http_requests_total{method=\"GET\",route=\"other\",status=\"404\"} 1",
+        "http_request_duration_seconds_count{method=\"GET\",route=\"/api/v1/users/me\"} 1",
+        "http_requests_limited_total{kind=\"address\"} 1",
+        "engine_connected 1",
+        "trade_executions_total 0",
+        "websocket_clients 0",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let pool = text.lines().find_map(|line| line.strip_prefix("db_connection_pool_size "));
+    assert!(pool.expect("it is there").parse::<u32>().expect("a number") >= 1);
+    // What comes by a proxy does not come from this machine.
+    let proxied = [("x-forwarded-for", "192.0.2.1")];
+    let call = |api: support::Api| async move { api.call("GET", "/metrics", &proxied, None).await };
+    assert_eq!(call(front.api.clone()).await.error(), (401, "unauthenticated"));
+    assert_eq!(call(front.api.with("scrape-token-0123456780")).await.status, 401);
+    assert_eq!(call(front.api.with("scrape-token-0123456789")).await.status, 200);
+    front.close().await;
+}
+
+/// A collector that keeps what it gets.
+struct Collector(mpsc::UnboundedSender<Span>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        let resources = request.into_inner().resource_spans.into_iter();
+        for span in resources.flat_map(|all| all.scope_spans).flat_map(|all| all.spans) {
+            let _ = self.0.send(span);
+        }
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
+    let (kept, mut spans) = mpsc::unbounded_channel();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    let server =
+        tonic::transport::Server::builder().add_service(TraceServiceServer::new(Collector(kept)));
+    let collecting = tokio::spawn(server.serve_with_incoming(incoming));
+    let front = Front::with(|config| config.telemetry.otlp = format!("http://{addr}")).await;
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    front.api.call("GET", "/api/v1/users/me", &[("traceparent", traceparent)], None).await;
+    // What is left is sent at the end.
+    front.close().await;
+    let span = tokio::time::timeout(Duration::from_secs(10), spans.recv()).await;
+    let span = span.expect("in time").expect("one");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hex(&span.trace_id), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!(hex(&span.parent_span_id), "00f067aa0ba902b7");
+    assert_eq!(span.name, "GET /api/v1/users/me");
+    let said = format!("{:?}", span.attributes);
+    for part in ["http.response.status_code", "401", "http.route", "tidegate.request_id"] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    collecting.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_is_served_without_help_from_elsewhere() {
+    let front = Front::new().await;
+    let page = front.api.get("/docs").await;
+    assert_eq!(
+        (page.status, &page.headers["content-type"]),
+        (200, &"text/html; charset=utf-8".parse().expect("text"))
+    );
+    for path in ["/docs/reference.js", "/docs/reference.css"] {
+        assert!(page.text.contains(path), "{path}");
+        let part = front.api.get(path).await;
+        assert_eq!(part.status, 200);
+        assert!(!part.text.contains("https://") && !part.text.contains("innerHTML"), "{path}");
+    }
+    assert!(!page.text.contains("https://") && !page.text.contains("http://"));
+    let document = front.api.get("/api/v1/openapi.json").await.body;
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    front.close().await;
+}
