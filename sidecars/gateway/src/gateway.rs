@@ -43,7 +43,7 @@ pub struct Gateway {
     /// Where pages begin.
     pub(crate) cursors: Cursors,
     /// Accounts of people.
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: Arc<Accounts>,
     /// What happens to them.
     pub(crate) events: Arc<Events>,
     /// What trading needs besides.
@@ -71,10 +71,11 @@ impl Gateway {
         let identity = Identity::open(&config, &keys, pool.clone()).await?;
         let payments = billing::open(&config.billing)?;
         let accounts = Accounts::open(&config, pool.clone()).await.map_err(|e| failed(&e))?;
+        let accounts = Arc::new(accounts);
         let bounds = config.trading.bounds();
         let events = Arc::new(Events::start(engine.clone(), config.engine.accounts, bounds));
         let market = Market::start(&engine, &config.market);
-        let live = Live::start(&config.live, &engine, &market, &pool);
+        let live = Live::start(&config.live, &market, &events, &accounts);
         let gateway = Arc::new(Self {
             ops: Ops::new(&config)?,
             idempotency: Idempotency::new(&keys, pool.clone()),

@@ -5,9 +5,8 @@ mod support;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::house::{ACCOUNT, SYMBOL};
+use support::house::SYMBOL;
 use support::{Api, Front, PASSWORD};
-use tidegate_client::proto::Side;
 use tidegate_model::Side as ModelSide;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -88,6 +87,22 @@ fn follow(channel: &str, symbols: &[&str]) -> Value {
     json!({ "op": "subscribe", "channel": channel, "symbols": symbols })
 }
 
+/// Enters a buy order for the day; its UUID. The same key is the same order.
+async fn enter(api: &Api, account: &str, key: &str, price: &str) -> String {
+    let order = json!({
+        "account": account, "symbol": SYMBOL, "side": "buy", "type": "limit", "qty": "5",
+        "limit_price": price,
+    });
+    for _ in 0..100 {
+        let answer = api.post_once("/api/v1/orders", key, &order).await;
+        if answer.status < 500 {
+            return answer.data()["id"].as_str().expect("a UUID").to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the engine does not come back");
+}
+
 /// Waits until the gateway has the instrument and its quote.
 async fn settle(ann: &Api) {
     for _ in 0..1_000 {
@@ -152,8 +167,7 @@ async fn what_changes_is_told_and_a_slow_client_gets_the_newest() {
 async fn events_come_again_from_where_they_were_left_without_loss() {
     let mut front = Front::new().await;
     let ann = front.register("ann").await;
-    let account = front.give_account(&ann, ACCOUNT).await;
-    let trader = front.house.trader().await;
+    let account = ann.open_account("Paper").await;
     let follow_orders = |from: Option<&str>| json!({ "op": "subscribe", "channel": "orders", "account": account, "from": from });
     let mut socket = Socket::open(&ann).await;
     assert_eq!(socket.ask(follow_orders(None)).await["gap"], false);
@@ -161,29 +175,29 @@ async fn events_come_again_from_where_they_were_left_without_loss() {
         let wanted = json!({ "op": "subscribe", "channel": channel });
         assert_eq!(socket.ask(wanted).await["op"], "subscribed");
     }
-    let order = front.house.order(Side::Buy, "5", "10.02");
-    trader.submit(order).await.expect("an answer");
+    enter(&ann, &account, "filled", "10.02").await;
+    // The paper venue fills with the market's next word.
+    front.house.add(3, ModelSide::Buy, 999, 100);
     let fill = socket.until(|message| message["channel"] == "fills").await;
-    assert_eq!((&fill["account"], &fill["data"]["last_qty"]), (&json!(account), &json!("5")));
+    assert_eq!((&fill["account"], &fill["data"]["qty"]), (&json!(account), &json!("5")));
     let held = socket.until(|message| message["channel"] == "positions").await;
     assert_eq!(held["data"]["qty"], "5");
     let last = fill["seq"].as_str().expect("a place").to_string();
     drop(socket);
     let mut names = Vec::new();
-    for _ in 0..20 {
-        let order = front.house.order(Side::Buy, "1", "9.50");
-        names.push(order.client_order_id.clone());
-        trader.submit(order).await.expect("an answer");
+    for number in 0..20 {
+        names.push(enter(&ann, &account, &format!("k{number}"), "9.50").await);
     }
     let mut socket = Socket::open(&ann).await;
     assert_eq!(socket.ask(follow_orders(Some(&last))).await["gap"], false);
-    let mut heard = Vec::new();
+    let mut heard: Vec<String> = Vec::new();
     let mut places = Vec::new();
     while heard.len() < names.len() {
         let message = socket.until(|message| message["channel"] == "orders").await;
         places.push(message["seq"].as_str().expect("a place").to_string());
-        if message["data"]["exec_type"] == "new" {
-            heard.push(message["data"]["order_id"].as_str().expect("a name").to_string());
+        let name = message["data"]["id"].as_str().expect("a UUID");
+        if heard.last().is_none_or(|last| last != name) {
+            heard.push(name.to_string());
         }
     }
     assert_eq!(heard, names);
@@ -225,18 +239,15 @@ async fn sse(api: &Api, query: &str, last: Option<&str>, count: usize) -> Vec<St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_longer_kept_is_told() {
-    let mut front = Front::with(|config| config.live.events_kept = 2).await;
+    let front = Front::with(|config| config.live.events_kept = 2).await;
     let ann = front.register("ann").await;
-    let account = front.give_account(&ann, ACCOUNT).await;
-    let trader = front.house.trader().await;
-    let mut socket = Socket::open(&ann).await;
-    let begun = socket.ask(json!({ "op": "subscribe", "channel": "orders" })).await;
-    let from = begun["from"].as_str().expect("a place").to_string();
-    for _ in 0..5 {
-        let order = front.house.order(Side::Buy, "1", "9.50");
-        trader.submit(order).await.expect("an answer");
-        socket.until(|message| message["data"]["exec_type"] == "new").await;
+    let account = ann.open_account("Paper").await;
+    let begun = ann.get("/api/v1/events").await.data();
+    let from = begun["after"].as_str().expect("a place").to_string();
+    for number in 0..5 {
+        enter(&ann, &account, &format!("k{number}"), "9.50").await;
     }
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let again = json!({ "op": "subscribe", "channel": "orders", "account": account, "from": from });
     let mut socket = Socket::open(&ann).await;
     let gap = socket.ask(again).await;
@@ -249,11 +260,11 @@ async fn what_is_no_longer_kept_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_of_the_accounts_of_others() {
-    let mut front = Front::new().await;
+    let front = Front::new().await;
     let (ann, bob) = (front.register("ann").await, front.register("bob").await);
-    let account = front.give_account(&ann, ACCOUNT).await;
+    let account = ann.open_account("Paper").await;
     let mut socket = Socket::open(&bob).await;
-    for channel in ["orders", "fills", "positions", "risk", "alerts"] {
+    for channel in ["orders", "fills", "positions", "balances", "risk", "alerts"] {
         let wanted = json!({ "op": "subscribe", "channel": channel, "account": account });
         assert_eq!(socket.ask(wanted).await["error"]["code"], "not_found", "{channel}");
         let own = json!({ "op": "subscribe", "channel": channel });
@@ -263,8 +274,7 @@ async fn nobody_hears_of_the_accounts_of_others() {
     assert_eq!(bob.get(&path).await.error(), (404, "not_found"));
     let path = format!("/api/v1/stream/sse?channel=orders&account={account}");
     assert_eq!(bob.get(&path).await.error(), (404, "not_found"));
-    let trader = front.house.trader().await;
-    trader.submit(front.house.order(Side::Buy, "5", "10.02")).await.expect("an answer");
+    enter(&ann, &account, "k", "9.50").await;
     let heard = ann.get(&format!("/api/v1/events?account={account}&after=0:0")).await.data();
     assert_eq!(heard["gap"], false);
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -368,16 +378,15 @@ async fn a_stream_ends_with_its_session_and_with_its_token() {
 async fn streams_live_through_a_restart_of_the_edge() {
     let front = Front::new().await;
     let ann = front.register("ann").await;
-    front.give_account(&ann, ACCOUNT).await;
+    let account = ann.open_account("Paper").await;
     settle(&ann).await;
     let mut socket = Socket::open(&ann).await;
     assert_eq!(socket.ask(follow("quotes", &[SYMBOL])).await["op"], "subscribed");
     assert_eq!(socket.ask(json!({ "op": "subscribe", "channel": "orders" })).await["gap"], false);
     let mut front = front.restart_edge().await;
-    let trader = front.house.trader().await;
-    trader.submit(front.house.order(Side::Buy, "5", "10.02")).await.expect("an answer");
+    let order = enter(&ann, &account, "k", "9.50").await;
     let new = socket.until(|message| message["channel"] == "orders").await;
-    assert_eq!(new["data"]["order_id"], "c1");
+    assert_eq!(new["data"]["id"], order);
     front.house.add(50, ModelSide::Buy, 1_001, 9);
     let quote = socket.until(|message| message["data"]["bid_price"] == "10.0100").await;
     assert_eq!(quote["data"]["bid_qty"], "9");

@@ -54,9 +54,11 @@ pub(crate) enum EventChannel {
     Fills,
     /// Positions as they stand; of those that wait for one client only the newest of an instrument is sent.
     Positions,
-    /// Limits that were set, what an account is worth, what stopped and goes on.
+    /// Cash, in the same way.
+    Balances,
+    /// Limits that were set; for those who decide, what waits for a second person.
     Risk,
-    /// What somebody should look at: refusals, controls that stopped something, kill switches.
+    /// Controls that stopped something, and kill switches.
     Alerts,
 }
 
@@ -69,11 +71,15 @@ pub(crate) enum Whose {
     Principal(u32),
     /// Everybody: the firm, or an instrument.
     Everybody,
+    /// Those who decide what waits for a second person.
+    Deciders,
 }
 
 /// What is told of one event on one channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
+    /// Whom it is about.
+    pub whose: Whose,
     /// On which.
     pub channel: EventChannel,
     /// The message as it is sent.
@@ -87,8 +93,6 @@ pub(crate) struct Told {
 pub(crate) struct Event {
     /// Its place; they come in this order.
     pub position: Position,
-    /// Whom it is about.
-    pub whose: Whose,
     /// What is told of it.
     pub told: Vec<Told>,
 }
@@ -139,11 +143,18 @@ impl Log {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What comes next follows this place; what came before is not known, unless it is kept.
+    /// What comes next follows this place; what came before is not known. It may be behind what came last: another engine's.
     pub fn begin(&self, floor: Position) {
         let mut kept = self.kept();
-        if floor > kept.head {
-            (kept.floor, kept.head) = (floor, floor);
+        (kept.floor, kept.head) = (floor, floor);
+        kept.order.clear();
+        for feed in kept.of.values_mut() {
+            feed.kept.clear();
+            feed.dropped = floor;
+            // Whoever was further hears that it must begin anew.
+            for listener in &feed.listeners {
+                listener.events();
+            }
         }
     }
 
@@ -159,22 +170,27 @@ impl Log {
             return;
         }
         kept.head = event.position;
-        if event.told.is_empty() {
-            return;
+        let mut about: Vec<Whose> = Vec::new();
+        for told in &event.told {
+            if !about.contains(&told.whose) {
+                about.push(told.whose);
+            }
         }
-        let whose = event.whose;
-        if kept.order.len() >= self.kept_max
-            && let Some(oldest) = kept.order.pop_front()
-            && let Some(feed) = kept.of.get_mut(&oldest)
-            && let Some(dropped) = feed.kept.pop_front()
-        {
-            feed.dropped = dropped.position;
-        }
-        kept.order.push_back(whose);
-        let feed = kept.of.entry(whose).or_default();
-        feed.kept.push_back(Arc::new(event));
-        for listener in &feed.listeners {
-            listener.events();
+        let event = Arc::new(event);
+        for whose in about {
+            if kept.order.len() >= self.kept_max
+                && let Some(oldest) = kept.order.pop_front()
+                && let Some(feed) = kept.of.get_mut(&oldest)
+                && let Some(dropped) = feed.kept.pop_front()
+            {
+                feed.dropped = dropped.position;
+            }
+            kept.order.push_back(whose);
+            let feed = kept.of.entry(whose).or_default();
+            feed.kept.push_back(Arc::clone(&event));
+            for listener in &feed.listeners {
+                listener.events();
+            }
         }
     }
 
@@ -198,14 +214,14 @@ impl Log {
         let since = |(whose, after): (Whose, Position)| {
             let feed = kept.of.get(&whose);
             let known = feed.map_or(kept.floor, |feed| feed.dropped.max(kept.floor));
-            if after < known {
+            if after < known || after > kept.head {
                 return Since::Gap(kept.head);
             }
             let events = feed.map(|feed| {
                 let first = feed.kept.partition_point(|event| event.position <= after);
                 feed.kept.range(first..).cloned().collect()
             });
-            Since::Events(events.unwrap_or_default(), after.max(kept.head))
+            Since::Events(events.unwrap_or_default(), kept.head)
         };
         asked.map(since).collect()
     }
@@ -216,9 +232,9 @@ mod tests {
     use super::*;
 
     fn event(seq: u64, account: u32) -> Event {
-        let told = Told { channel: EventChannel::Orders, text: "{}".into(), replaces: None };
-        let position = Position { seq, ordinal: 0 };
-        Event { position, whose: Whose::Account(account), told: vec![told] }
+        let (whose, channel) = (Whose::Account(account), EventChannel::Orders);
+        let told = Told { whose, channel, text: "{}".into(), replaces: None };
+        Event { position: Position { seq, ordinal: 0 }, told: vec![told] }
     }
 
     fn since(log: &Log, account: u32, seq: u64) -> Option<Vec<u64>> {
@@ -244,6 +260,11 @@ mod tests {
         assert_eq!((since(&log, 1, 10), since(&log, 1, 11)), (None, Some(vec![13])));
         assert_eq!(since(&log, 2, 10), Some(vec![12, 14]));
         assert_eq!(log.head(), Position { seq: 14, ordinal: 0 });
+        // A place that nobody gave out, and an engine that begins anew.
+        assert_eq!(since(&log, 1, 15), None);
+        log.begin(Position { seq: 5, ordinal: 0 });
+        log.add(event(6, 1));
+        assert_eq!((since(&log, 1, 14), since(&log, 1, 5)), (None, Some(vec![6])));
     }
 
     #[test]

@@ -19,15 +19,15 @@ use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::guard::Caller;
 use crate::market::Market;
+use crate::trading::accounts::Accounts;
+use crate::trading::events::Events;
 use events::Log;
 use serde_json::json;
-use sqlx::AnyPool;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tidegate_client::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use topics::Topics;
@@ -80,7 +80,12 @@ impl Closer {
 
 impl Live {
     /// Begins to feed.
-    pub fn start(config: &config::Live, engine: &Client, market: &Market, pool: &AnyPool) -> Self {
+    pub fn start(
+        config: &config::Live,
+        market: &Market,
+        events: &Arc<Events>,
+        accounts: &Arc<Accounts>,
+    ) -> Self {
         let hub = Arc::new(Hub {
             topics: Topics::default(),
             log: Log::new(config.events_kept),
@@ -94,7 +99,8 @@ impl Live {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::dispatch(Arc::clone(&hub), Arc::clone(&market.picture)));
-        tasks.spawn(follow::events(Arc::clone(&hub), engine.clone(), pool.clone()));
+        let (events, accounts) = (Arc::clone(events), Arc::clone(accounts));
+        tasks.spawn(follow::events(Arc::clone(&hub), events, accounts));
         Self { hub, _tasks: tasks }
     }
 

@@ -1,7 +1,7 @@
 //! What one client follows, whichever way it came.
 
 use super::Hub;
-use super::events::{Event, EventChannel, Position, Since, Told, Whose};
+use super::events::{EventChannel, Position, Since, Told, Whose};
 use super::topics::{Aspect, Key, Listener, RESOLUTIONS, SUBSCRIPTIONS_MAX};
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
@@ -10,7 +10,6 @@ use crate::permission::Permission;
 use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::Row;
 use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -34,9 +33,11 @@ pub(crate) enum Channel {
     Fills,
     /// Positions of `account`.
     Positions,
-    /// Limits, worth, and what stands still of `account`, of oneself and of the firm.
+    /// Cash of `account`.
+    Balances,
+    /// Limits of `account`; for those who decide, what waits for a second person.
     Risk,
-    /// Refusals, tripped controls and kill switches of the same.
+    /// Tripped controls and kill switches of `account`, of oneself and of the firm.
     Alerts,
 }
 
@@ -48,6 +49,7 @@ impl Channel {
             Self::Orders => Some(EventChannel::Orders),
             Self::Fills => Some(EventChannel::Fills),
             Self::Positions => Some(EventChannel::Positions),
+            Self::Balances => Some(EventChannel::Balances),
             Self::Risk => Some(EventChannel::Risk),
             Self::Alerts => Some(EventChannel::Alerts),
         }
@@ -62,7 +64,7 @@ impl Channel {
         match self {
             Self::Quotes | Self::Books | Self::Trades | Self::Bars => Permission::MarketRead,
             Self::Orders | Self::Fills => Permission::OrdersRead,
-            Self::Positions => Permission::AccountsRead,
+            Self::Positions | Self::Balances => Permission::AccountsRead,
             Self::Risk | Self::Alerts => Permission::RiskRead,
         }
     }
@@ -119,28 +121,6 @@ fn leave(hub: &Hub, listener: &Arc<Listener>, follow: &Follow) {
     match follow {
         Follow::State(key) => hub.topics.leave(*key, listener),
         Follow::Events { whose, .. } => hub.log.leave(*whose, listener),
-    }
-}
-
-/// Accounts that somebody may hear of: one, or all of one's own.
-async fn accounts(gateway: &Gateway, caller: &Caller, account: Option<Uuid>) -> Result<Vec<u32>> {
-    let rows =
-        sqlx::query("SELECT number, owner FROM accounts WHERE id = $1 OR ($1 = '' AND owner = $2)")
-            .bind(account.map_or(String::new(), |account| account.to_string()))
-            .bind(caller.user.to_string())
-            .fetch_all(&gateway.pool)
-            .await?;
-    let mut numbers = Vec::new();
-    for row in rows {
-        let is_own = row.try_get::<String, _>("owner")? == caller.user.to_string();
-        if is_own || caller.permissions.has(Permission::AccountsReadAll) {
-            let number = row.try_get::<i64, _>("number")?;
-            numbers.push(u32::try_from(number).map_err(ApiError::internal)?);
-        }
-    }
-    match (numbers.is_empty(), account) {
-        (true, Some(_)) => Err(ApiError::not_found("account")),
-        _ => Ok(numbers),
     }
 }
 
@@ -201,7 +181,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// What may not be, is not there, or is too much; then nothing of it is followed.
-    pub async fn follow(
+    pub fn follow(
         &mut self,
         gateway: &Gateway,
         caller: &Caller,
@@ -209,7 +189,7 @@ impl Subscriber {
     ) -> Result<Followed> {
         caller.check(wanted.channel.permission())?;
         match wanted.channel.events() {
-            Some(channel) => self.follow_events(gateway, caller, wanted, channel).await,
+            Some(channel) => self.follow_events(gateway, caller, wanted, channel),
             None => self.follow_states(gateway, wanted),
         }
     }
@@ -238,7 +218,7 @@ impl Subscriber {
         Ok(Followed { from: self.hub.log.head(), gap: false })
     }
 
-    async fn follow_events(
+    fn follow_events(
         &mut self,
         gateway: &Gateway,
         caller: &Caller,
@@ -250,10 +230,13 @@ impl Subscriber {
         }
         let from = wanted.from.as_deref().map(str::parse::<Position>).transpose();
         let from = from.map_err(|()| ApiError::field("from", "from: SEQ:ORDINAL, two numbers"))?;
-        let numbers = accounts(gateway, caller, wanted.account).await?;
-        let mut all: Vec<Whose> = numbers.into_iter().map(Whose::Account).collect();
+        let accounts = gateway.accounts.asked(caller, wanted.account)?;
+        let mut all: Vec<Whose> = accounts.iter().map(|one| Whose::Account(one.number)).collect();
         if matches!(channel, EventChannel::Risk | EventChannel::Alerts) {
             all.extend([Whose::Principal(caller.principal), Whose::Everybody]);
+            if caller.permissions.has(Permission::RiskWrite) {
+                all.push(Whose::Deciders);
+            }
         }
         let is = |one: &Follow, this: Whose| matches!(one, Follow::Events { channel: c, whose, .. } if (*c, *whose) == (channel, this));
         let is_new = |this: &&Whose| self.place(|one| is(one, **this)).is_none();
@@ -284,12 +267,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// What is not there.
-    pub async fn unfollow(
-        &mut self,
-        gateway: &Gateway,
-        caller: &Caller,
-        wanted: &Wanted,
-    ) -> Result<()> {
+    pub fn unfollow(&mut self, gateway: &Gateway, caller: &Caller, wanted: &Wanted) -> Result<()> {
         let mut slots = Vec::new();
         for symbol in &wanted.symbols {
             slots.push(gateway.market.instrument(symbol)?.slot);
@@ -298,10 +276,7 @@ impl Subscriber {
             None => Some(aspect(wanted)?),
             Some(_) => None,
         };
-        let numbers = match wanted.account {
-            Some(_) => Some(accounts(gateway, caller, wanted.account).await?),
-            None => None,
-        };
+        let account = wanted.account.map(|id| gateway.accounts.seen(caller, id)).transpose()?;
         for at in 0..self.follows.len() {
             let is_meant = match &self.follows[at] {
                 Some(Follow::State((slot, aspect))) => {
@@ -339,17 +314,17 @@ impl Subscriber {
         let all = self.hub.log.since(asked);
         let mut found = Vec::new();
         let follows = self.follows.iter_mut().flatten().filter_map(|follow| match follow {
-            Follow::Events { channel, cursor, .. } => Some((*channel, cursor)),
+            Follow::Events { channel, whose, cursor } => Some((*channel, *whose, cursor)),
             Follow::State(_) => None,
         });
-        for ((channel, cursor), since) in follows.zip(all) {
+        for ((channel, whose, cursor), since) in follows.zip(all) {
             let Since::Events(events, head) = since else { return false };
             *cursor = head;
-            let told = |event: &Arc<Event>| {
-                let told = event.told.iter().find(|told| told.channel == channel)?;
-                Some((event.position, told.clone()))
-            };
-            found.extend(events.iter().filter_map(told));
+            for event in events {
+                let told = event.told.iter();
+                let told = told.filter(|told| (told.channel, told.whose) == (channel, whose));
+                found.extend(told.map(|told| (event.position, told.clone())));
+            }
         }
         out.extend(in_order(found));
         true
@@ -388,6 +363,7 @@ mod tests {
     #[test]
     fn events_go_out_in_their_order_and_only_the_newest_of_what_replaces() {
         let told = |channel, text: &str, key: Option<&str>| Told {
+            whose: Whose::Everybody,
             channel,
             text: text.into(),
             replaces: key.map(Into::into),

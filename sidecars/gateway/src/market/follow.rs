@@ -84,9 +84,7 @@ async fn hear(
 }
 
 /// The engine's last event.
-pub(crate) async fn last_event(
-    client: &Client,
-) -> Result<Option<proto::EventPosition>, ClientError> {
+async fn last_event(client: &Client) -> Result<Option<proto::EventPosition>, ClientError> {
     let request = proto::ListAccountsRequest { page_size: 1, ..Default::default() };
     Ok(client.list_accounts(request).await?.as_of)
 }

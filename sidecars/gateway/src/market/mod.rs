@@ -6,7 +6,6 @@ pub(crate) mod picture;
 pub(crate) mod report;
 mod routes;
 
-pub(crate) use follow::last_event;
 pub(crate) use routes::{Query, routes};
 
 use crate::config;

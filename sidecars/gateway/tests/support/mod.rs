@@ -132,24 +132,6 @@ impl Front {
         sqlx::query(statement).execute(&pool).await.expect("done").rows_affected()
     }
 
-    /// Makes an account of the engine's somebody's; its UUID.
-    pub async fn give_account(&self, owner: &Api, number: u32) -> String {
-        let me = owner.get("/api/v1/users/me").await.data();
-        let id = uuid::Uuid::new_v4().to_string();
-        let url = self.gateway.config.database_url();
-        let pool = tidegate_gateway::open_database(&url).await.expect("the database");
-        sqlx::query("INSERT INTO accounts (id, number, owner, name, created_at) VALUES ($1, $2, $3, 'test', 0)")
-            .bind(id.clone())
-            .bind(i64::from(number))
-            .bind(me["id"].as_str().expect("an id").to_string())
-            .execute(&pool)
-            .await
-            .expect("a row");
-        // The engine had the account before anybody did: it is looked up again.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        id
-    }
-
     /// Registers somebody, logged in.
     pub async fn register(&self, name: &str) -> Api {
         let body =
