@@ -130,3 +130,71 @@ async fn run(way: Way, from: Mailbox, mut mails: mpsc::Receiver<Mail>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    /// Takes one mail as RFC 5321 has it.
+    fn take(listener: &TcpListener) -> String {
+        let (stream, _) = listener.accept().expect("a client");
+        let mut lines = BufReader::new(stream.try_clone().expect("a twin")).lines();
+        let (mut out, mut mail) = (stream, String::new());
+        let mut say = |text: &str| write!(out, "{text}\r\n").expect("sent");
+        say("220 here");
+        while let Some(Ok(line)) = lines.next() {
+            match line.split(' ').next().unwrap_or_default() {
+                "DATA" => {
+                    say("354 go on");
+                    for line in lines.by_ref().map_while(Result::ok).take_while(|line| line != ".")
+                    {
+                        mail += &format!("{line}\n");
+                    }
+                    say("250 taken");
+                }
+                "QUIT" => {
+                    say("221 bye");
+                    break;
+                }
+                _ => {
+                    mail += &format!("{line}\n");
+                    say("250 fine");
+                }
+            }
+        }
+        mail
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mail_goes_out_by_smtp_and_one_that_cannot_be_written_does_not_stop_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("smtp://{}", listener.local_addr().expect("bound"));
+        let config = config::Mail { smtp: url, ..Default::default() };
+        let mailer = Mailer::open(&config, Path::new("/nowhere")).expect("open");
+        let send = |to: &str, text: &str| {
+            mailer.send(Mail { to: to.into(), subject: "A subject", text: text.into() });
+        };
+        send("no address", "lost");
+        send("ann@example.org", "tgv_1.2.3\n");
+        let mail = tokio::task::spawn_blocking(move || take(&listener)).await.expect("no panic");
+        for part in
+            ["RCPT TO:<ann@example.org>", "Subject: A subject", "tgv_1.2.3", "tidegate@localhost"]
+        {
+            assert!(mail.contains(part), "{mail}");
+        }
+        assert!(!mail.contains("lost"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_is_refused_without_telling_the_password() {
+        for config in [
+            config::Mail { from: "nobody".into(), ..Default::default() },
+            config::Mail { smtp: "mail://u:hunter2@host".into(), ..Default::default() },
+        ] {
+            let error = Mailer::open(&config, Path::new("/nowhere")).expect_err("refused");
+            assert!(!format!("{error:#} {config:?}").contains("hunter2"), "{error:#}");
+        }
+    }
+}

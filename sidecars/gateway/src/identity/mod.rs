@@ -41,6 +41,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+/// How long after a sign-in elsewhere it still stands for a password.
+const FRESH_MS: i64 = 10 * 60 * 1_000;
+
 /// Who may come in.
 #[derive(Debug)]
 pub struct Identity {
@@ -157,14 +160,18 @@ impl Identity {
         self.people.get(user).await?.ok_or_else(|| ApiError::not_found("user"))
     }
 
-    /// Asks for the caller's password once more; of a user who has one.
+    /// Asks for the caller's password once more; who has none must have signed in just now.
     ///
     /// # Errors
     /// [`Code::WrongCredentials`], [`Code::TooMany`], or the database's.
     async fn confirm(&self, caller: &Caller, password: Option<String>) -> Result<Arc<Person>> {
         let person = self.person(caller.user).await?;
         if person.password_hash.is_none() {
-            return Ok(person);
+            let since = crate::now_ms() - FRESH_MS;
+            if self.sessions.began_after(caller.session, since).await? {
+                return Ok(person);
+            }
+            return Err(ApiError::new(Code::WrongCredentials, "sign in again, then try again"));
         }
         let who = format!("{}#password", person.id);
         self.throttle.begin(&who, caller.ip, crate::now_ms())?;

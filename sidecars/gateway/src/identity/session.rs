@@ -103,6 +103,19 @@ impl Sessions {
         Ok(Refresh { session, generation: 1 })
     }
 
+    /// Whether a session began after a time.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn began_after(&self, session: Option<Uuid>, time: i64) -> Result<bool> {
+        let found = sqlx::query("SELECT 1 FROM sessions WHERE id = $1 AND created_at > $2")
+            .bind(session.map_or(String::new(), |session| session.to_string()))
+            .bind(time)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Takes a refresh token for the next, once.
     ///
     /// # Errors

@@ -42,16 +42,12 @@ async fn a_key_may_what_it_was_given_until_it_is_revoked() {
         front.api.post("/api/v1/auth/refresh", refresh).await.error(),
         (401, "unauthenticated")
     );
-    let changed = format!("{}0", &token[..token.len() - 1]);
-    for bad in
-        ["tgk_", "tgk_0", changed.as_str(), &token[4..], &format!("{token}0"), &"tgk_é".repeat(30)]
-    {
-        if bad != token && bad.is_ascii() {
-            assert_eq!(
-                front.api.with(bad).get("/api/v1/users/me").await.error(),
-                (401, "unauthenticated")
-            );
-        }
+    let last = if token.ends_with('0') { '1' } else { '0' };
+    let changed = format!("{}{last}", &token[..token.len() - 1]);
+    let longer = format!("{token}0");
+    for bad in ["tgk_", "tgk_0", &changed, &token[4..], &longer] {
+        let answer = front.api.with(bad).get("/api/v1/users/me").await;
+        assert_eq!(answer.error(), (401, "unauthenticated"), "{bad}");
     }
 
     let path = format!("/api/v1/api-keys/{id}");

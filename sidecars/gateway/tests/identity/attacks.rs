@@ -36,30 +36,37 @@ async fn from(ip: &str, api: &Api, path: &str, body: serde_json::Value) -> Answe
     .expect("no panic")
 }
 
+/// Calls until one has to wait for seconds.
+async fn until_it_waits(call: impl AsyncFn() -> Answer) -> usize {
+    for tries in 0..100 {
+        let wait_s = call().await.body["error"]["details"]["retry_after_s"].as_u64();
+        match wait_s {
+            Some(4..) => return tries,
+            Some(seconds) => tokio::time::sleep(std::time::Duration::from_secs(seconds)).await,
+            None => {}
+        }
+    }
+    panic!("it goes on and on");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn guessing_locks_out_who_guesses_and_not_the_user() {
     let front = Front::new().await;
     front.register("ann").await;
-    let login = |password: &str| json!({ "email": "ann@example.org", "password": password });
-    let mut last = 0;
-    for _ in 0..8 {
-        last = from("127.0.0.66", &front.api, "/api/v1/auth/login", login("a wrong guess"))
-            .await
-            .status;
-    }
-    assert_eq!(last, 429);
-    let guesser = from("127.0.0.66", &front.api, "/api/v1/auth/login", login(PASSWORD)).await;
-    assert_eq!(guesser.error(), (429, "too_many"));
-    from("127.0.0.1", &front.api, "/api/v1/auth/login", login(PASSWORD)).await.data();
+    let login = async |ip: &str, password: &str| {
+        let body = json!({ "email": "ann@example.org", "password": password });
+        from(ip, &front.api, "/api/v1/auth/login", body).await
+    };
+    until_it_waits(async || login("127.0.0.66", "a wrong guess").await).await;
+    assert_eq!(login("127.0.0.66", PASSWORD).await.error(), (429, "too_many"));
+    login("127.0.0.1", PASSWORD).await.data();
     // The same of forgotten passwords.
-    let forgotten = json!({ "email": "ann@example.org" });
-    for _ in 0..8 {
-        last = from("127.0.0.66", &front.api, "/api/v1/auth/password/forgotten", forgotten.clone())
-            .await
-            .status;
-    }
-    assert_eq!(last, 429);
-    from("127.0.0.1", &front.api, "/api/v1/auth/password/forgotten", forgotten).await.data();
+    let forgotten = async |ip: &str| {
+        let body = json!({ "email": "ann@example.org" });
+        from(ip, &front.api, "/api/v1/auth/password/forgotten", body).await
+    };
+    until_it_waits(async || forgotten("127.0.0.66").await).await;
+    forgotten("127.0.0.1").await.data();
     front.close().await;
 }
 
@@ -79,7 +86,8 @@ async fn guesses_at_once_are_no_more_than_one_after_the_other() {
     for guess in guesses {
         looked_at += usize::from(guess.await.expect("no panic") == 401);
     }
-    assert!((1..=6).contains(&looked_at), "{looked_at}");
+    // Five, and one more for each wait that is over when the last come.
+    assert!((1..=8).contains(&looked_at), "{looked_at}");
     front.close().await;
 }
 
@@ -89,21 +97,21 @@ async fn the_time_of_an_answer_does_not_tell_who_is_a_user() {
     for name in ["ann", "bob", "cid", "dan", "eve"] {
         front.register(name).await;
     }
-    let median = async |names: [&str; 5]| {
-        let mut times = Vec::new();
-        for name in names {
+    let mut times = [Vec::new(), Vec::new()];
+    for pair in [["ann", "fay"], ["bob", "guy"], ["cid", "hal"], ["dan", "ida"], ["eve", "jim"]] {
+        for (name, times) in pair.into_iter().zip(&mut times) {
             let begun = Instant::now();
             let answer = front.api.login(name, "a wrong guess", None).await;
-            times.push(begun.elapsed());
+            times.push(begun.elapsed().as_secs_f64());
             assert_eq!(answer.error(), (401, "wrong_credentials"));
             assert_eq!(answer.body["error"]["message"], json!("address or password is wrong"));
         }
-        times.sort();
-        times[2].as_secs_f64()
-    };
-    let known = median(["ann", "bob", "cid", "dan", "eve"]).await;
-    let unknown = median(["fay", "guy", "hal", "ida", "jim"]).await;
-    assert!((0.4..2.5).contains(&(known / unknown)), "{known} {unknown}");
+    }
+    let [known, unknown] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[2]
+    });
+    assert!((0.3..3.3).contains(&(known / unknown)), "{known} {unknown}");
     front.close().await;
 }
 

@@ -162,18 +162,18 @@ async fn rogue() -> (Arc<Rogue>, EncodingKey, Vec<u8>) {
     let jwk = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "1", "use": "sig",
         "x": URL_SAFE_NO_PAD.encode(&public) }] });
     let rogue = Arc::new(Rogue::default());
-    let discovery = async |State(rogue): State<Arc<Rogue>>| {
+    let discovery = |State(rogue): State<Arc<Rogue>>| async move {
         let base = rogue.issuer.lock().expect("whole").clone();
         Json(json!({ "issuer": base, "authorization_endpoint": format!("{base}/authorize"),
             "token_endpoint": format!("{base}/token"), "jwks_uri": format!("{base}/jwks") }))
     };
-    let token = async |State(rogue): State<Arc<Rogue>>| {
+    let token = |State(rogue): State<Arc<Rogue>>| async move {
         let id_token = rogue.id_token.lock().expect("whole").clone();
         Json(json!({ "access_token": "x", "token_type": "Bearer", "id_token": id_token }))
     };
     let router = Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
-        .route("/jwks", get(async move || Json(jwk)))
+        .route("/jwks", get(move || async move { Json(jwk) }))
         .route("/token", post(token))
         .with_state(Arc::clone(&rogue));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -228,7 +228,7 @@ async fn an_id_token_is_taken_only_if_it_is_the_providers_for_us_and_for_this_si
     }
     // Signed by nobody, by another, or with the public key as if it were a secret.
     let (_, other, _) = self::rogue().await;
-    for make in [
+    let forgers: [&dyn Fn(Value) -> String; 3] = [
         &|claims: Value| {
             jsonwebtoken::encode(&header(Algorithm::EdDSA), &claims, &other).expect("signed")
         },
@@ -240,8 +240,8 @@ async fn an_id_token_is_taken_only_if_it_is_the_providers_for_us_and_for_this_si
             let body = URL_SAFE_NO_PAD.encode(claims.to_string());
             format!("{}.{body}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"1"}"#))
         },
-    ] as [&dyn Fn(Value) -> String; 3]
-    {
+    ];
+    for make in forgers {
         assert_eq!(try_with(make).await.error(), (401, "unauthenticated"));
     }
     // Nobody gets into a user of somebody else who has not shown that the address is theirs, or in by one that is not verified.
@@ -253,8 +253,9 @@ async fn an_id_token_is_taken_only_if_it_is_the_providers_for_us_and_for_this_si
         let answer = try_with(&|mut all| {
             all.as_object_mut().expect("it").extend(claims.as_object().expect("it").clone());
             sign(&all)
-        });
-        assert_eq!(answer.await.error(), code, "{claims}");
+        })
+        .await;
+        assert_eq!(answer.error(), code, "{claims}");
     }
     try_with(&|claims| sign(&claims)).await.data();
     // Once bob has shown that, the address is enough; the second factor is asked for here too.
@@ -293,15 +294,15 @@ async fn people_sign_in_with_github() {
     let router = Router::new()
         .route(
             "/login/oauth/access_token",
-            post(async |form: String| {
+            post(|form: String| async move {
                 for part in ["code=the-code", "client_id=tidegate", "client_secret=a%20secret", "code_verifier="] {
                     assert!(form.contains(part), "{form}");
                 }
                 Json(json!({ "access_token": "gho_1", "scope": "read:user,user:email", "token_type": "bearer" }))
             }),
         )
-        .route("/api/v3/user", get(async || Json(json!({ "login": "octocat", "id": 583_231, "name": null }))))
-        .route("/api/v3/user/emails", get(async move || Json(told.lock().expect("whole").clone())));
+        .route("/api/v3/user", get(|| async { Json(json!({ "login": "octocat", "id": 583_231, "name": null })) }))
+        .route("/api/v3/user/emails", get(move || async move { Json(told.lock().expect("whole").clone()) }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let issuer = format!("http://{}", listener.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(listener, router).await });
