@@ -2,8 +2,8 @@
 
 use crate::config;
 use anyhow::{Context, Result};
-use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 /// Mails that wait to be sent; beyond, they are dropped, and asked for again.
 const WAITING_MAX: usize = 1_000;
+/// Characters of a line that may be sent as it is (RFC 5322, 2.1.1).
+const LINE_LEN_MAX: usize = 998;
 /// How often a mail is tried, and how long after the first failure it is tried again; then four times as long.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
@@ -105,7 +107,16 @@ async fn run(way: Way, from: Mailbox, mut mails: mpsc::Receiver<Mail>) {
     while let Some(Mail { to, subject, text }) = mails.recv().await {
         let message = to.parse().map_err(anyhow::Error::from).and_then(|to: Mailbox| {
             let message = Message::builder().from(from.clone()).to(to).subject(subject);
-            Ok(message.header(ContentType::TEXT_PLAIN).body(text)?)
+            // As it is where that is allowed, so that a token can be copied out of a file.
+            let is_plain = text.is_ascii() && text.lines().all(|line| line.len() <= LINE_LEN_MAX);
+            let body = match is_plain {
+                true => {
+                    let bytes = text.replace('\n', "\r\n").into_bytes();
+                    Body::dangerous_pre_encoded(bytes, ContentTransferEncoding::SevenBit)
+                }
+                false => Body::new(text),
+            };
+            Ok(message.header(ContentType::TEXT_PLAIN).body(body)?)
         });
         let message = match message {
             Ok(message) => message,
