@@ -117,7 +117,7 @@ fn without_a_time_it_runs_until_ctrl_c_and_people_come_in() {
     let pair = call("POST", "/api/v1/auth/login", "", &login);
     let token = pair["access_token"].as_str().expect("a token");
     let accounts = call("GET", "/api/v1/accounts", token, "");
-    assert_eq!(accounts[0]["cash"], "100000", "{accounts:#}");
+    assert_eq!(accounts[0]["balances"][0]["cash"], "100000.00", "{accounts:#}");
     // The market moves, and the demo lives, until it is told to end.
     std::thread::sleep(Duration::from_secs(2));
     demo.signal("INT");
