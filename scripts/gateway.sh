@@ -59,7 +59,7 @@ fuzz() {
     "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv is missing; scripts/setup.sh --test installs it"
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$schemathesis"
-    cargo build --locked -p tidegate-gateway --example served
+    [ -n "${SKIP_BUILD:-}" ] || cargo build --locked -p tidegate-gateway --example served
     mkfifo "$folder/alive"
     "$target/debug/examples/served" <"$folder/alive" >"$folder/served" 2>"$folder/log.gateway" &
     server=$!
@@ -78,12 +78,13 @@ fuzz() {
     for role in trader administrator; do
         token=$(said tokens "$role")
         say "as $role"
-        "$venv/bin/schemathesis" run "$url/api/v1/openapi.json" --url "$url" \
+        # In the temporary folder: it keeps what it found beside where it runs.
+        (cd "$folder" && "$venv/bin/schemathesis" run "$url/api/v1/openapi.json" --url "$url" \
             --header "Authorization: Bearer $token" \
             --phases examples,coverage,fuzzing --max-examples "${MAX_EXAMPLES:-20}" --seed "$seed" \
             --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection \
             --exclude-path-regex '/auth/(logout|password)|/stream|/live' \
-            --request-timeout 30 --generation-database none --no-color "$@" \
+            --request-timeout 30 --generation-database none --no-color "$@") \
             || fail "schemathesis found something; the gateway's log: $(tail -n5 "$folder/log.gateway")"
     done
 }

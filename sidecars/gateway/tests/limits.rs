@@ -260,6 +260,11 @@ async fn fields_that_are_nobodys_to_set_are_refused() {
         let answer = ann.patch("/api/v1/users/me", json!({ "name": "ann", field: value })).await;
         assert_eq!(answer.error(), (422, "invalid_field"), "{field}");
     }
+    // Nor by their place in a list.
+    let list = ann.patch("/api/v1/users/me", json!(["eve", null])).await;
+    assert_eq!(list.error(), (422, "invalid_field"));
+    let path = ann.delete("/api/v1/sessions/null").await;
+    assert_eq!(path.error(), (400, "malformed"));
     assert_eq!(ann.get("/api/v1/users/me").await.data(), before);
     front.close().await;
 }

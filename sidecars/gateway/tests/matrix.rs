@@ -11,20 +11,26 @@ use tidegate_gateway::http::guard::Needs;
 
 /// What each role may, as docs/security.md has it.
 const MAY: [(&str, &str); 5] = [
-    ("viewer", "profile:read profile:write credentials:write accounts:read orders:read risk:read"),
+    (
+        "viewer",
+        "market:read profile:read profile:write credentials:write accounts:read orders:read risk:read",
+    ),
     (
         "trader",
-        "profile:read profile:write credentials:write accounts:read accounts:write orders:read orders:write risk:read",
+        "market:read profile:read profile:write credentials:write accounts:read accounts:write orders:read orders:write risk:read",
     ),
     (
         "risk_officer",
-        "profile:read profile:write credentials:write accounts:read accounts:read_all orders:read risk:read risk:write audit:read",
+        "market:read profile:read profile:write credentials:write accounts:read accounts:read_all orders:read risk:read risk:write audit:read",
     ),
     (
         "administrator",
-        "profile:read profile:write credentials:write accounts:read accounts:read_all orders:read risk:read risk:write audit:read users:admin instruments:admin",
+        "market:read profile:read profile:write credentials:write accounts:read accounts:read_all orders:read risk:read risk:write audit:read users:admin instruments:admin",
     ),
-    ("agent", "profile:read profile:write accounts:read orders:read orders:write risk:read"),
+    (
+        "agent",
+        "market:read profile:read profile:write accounts:read orders:read orders:write risk:read",
+    ),
 ];
 /// Where API keys are made.
 const KEYS: &str = "/api/v1/api-keys";

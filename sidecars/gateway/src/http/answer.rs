@@ -1,15 +1,23 @@
 //! The envelope of answers: `{"data":…,"meta":…}`.
 
 use axum::Json;
+use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
+use std::fmt;
+use std::marker::PhantomData;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, Code};
+
+/// Bytes of an explanation of the framework's at most.
+const BARE_BYTES_MAX: usize = 4 * 1024;
 
 tokio::task_local! {
     /// The id of the request that is under way; answers and log lines carry it.
@@ -92,8 +100,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         use axum::extract::rejection::JsonRejection as Rejection;
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
+        match Json::<Object<T>>::from_request(request, state).await {
+            Ok(Json(Object(body))) => Ok(Self(body)),
             Err(Rejection::MissingJsonContentType(_)) => Err(ApiError::new(
                 Code::NotJson,
                 "the body must be JSON: Content-Type: application/json",
@@ -116,6 +124,41 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             )),
         }
     }
+}
+
+/// A JSON object. What serde derives takes a list of the fields' values as well, which no document says.
+struct Object<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: DeserializeOwned> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        from.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+/// Puts what a route could not read into the envelope: what the framework says of paths and queries is bare text.
+pub(crate) async fn enclose(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_bare = kind.is_some_and(|kind| kind.starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_bare {
+        return response;
+    }
+    let bytes = to_bytes(response.into_body(), BARE_BYTES_MAX).await.unwrap_or_default();
+    ApiError::new(Code::Malformed, String::from_utf8_lossy(&bytes)).into_response()
 }
 
 /// The innermost cause, which names field and place.

@@ -90,6 +90,7 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         })
         .with_state(state())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(answer::enclose))
         .layer(from_fn(end_in_time))
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::internal("a panic, told above").into_response()

@@ -104,6 +104,11 @@ impl Live {
         Self { hub, _tasks: tasks }
     }
 
+    /// How many there are.
+    pub fn streams(&self) -> usize {
+        self.hub.streams.load(Ordering::Acquire)
+    }
+
     /// What ends all streams.
     pub fn closer(&self) -> Closer {
         Closer(Arc::clone(&self.hub))

@@ -1,5 +1,6 @@
 //! Figures as Prometheus reads them.
 
+use crate::error::Code;
 use crate::gateway::Gateway;
 use crate::http::guard::{bearer, unauthenticated};
 use crate::http::origin::Origin;
@@ -56,15 +57,11 @@ pub struct Metrics {
     engine: Gauge,
     /// Connections that were closed because there were too many.
     pub(crate) refused_connections: Counter,
-    /// Orders, by what became of the request: `taken`, `refused`, `unknown`.
-    #[expect(dead_code, reason = "the trading routes count here")]
-    pub(crate) orders: Family<Of, Counter>,
+    orders: Family<Of, Counter>,
     /// Executions that the engine told.
     #[expect(dead_code, reason = "the picture of the engine's events counts here")]
     pub(crate) executions: Counter,
-    /// Clients that follow by WebSocket.
-    #[expect(dead_code, reason = "the live routes count here")]
-    pub(crate) websockets: Gauge,
+    websockets: Gauge,
 }
 
 impl Metrics {
@@ -85,7 +82,11 @@ impl Metrics {
         let help = "Connections to the database that wait for work";
         registry.register("db_connection_pool_idle", help, pool_idle.clone());
         registry.register("engine_connected", "1 while the engine answers", engine.clone());
-        registry.register("websocket_clients", "Clients by WebSocket", websockets.clone());
+        registry.register(
+            "websocket_clients",
+            "Clients that follow by WebSocket, events or polls",
+            websockets.clone(),
+        );
         let [refused_connections, executions] = std::array::from_fn(|_| Counter::default());
         let help = "Connections closed because there were too many";
         registry.register("http_connections_refused", help, refused_connections.clone());
@@ -120,11 +121,22 @@ impl Metrics {
         self.limited.get_or_create(&Of { kind }).inc();
     }
 
+    /// An order was sent to the engine, and this became of it.
+    pub fn ordered<T>(&self, outcome: Result<T, Code>) {
+        let kind = match outcome {
+            Ok(_) => "taken",
+            Err(Code::OutcomeUnknown | Code::Unavailable) => "unknown",
+            Err(_) => "refused",
+        };
+        self.orders.get_or_create(&Of { kind }).inc();
+    }
+
     /// Looks at what is read rather than counted.
     pub(super) fn see(&self, gateway: &Gateway) {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.pool_size.set(gateway.pool.size().into());
         self.pool_idle.set(count(gateway.pool.num_idle()));
+        self.websockets.set(count(gateway.live.streams()));
         self.engine.set(gateway.ops.pulse.is_alive().into());
     }
 }

@@ -37,7 +37,6 @@ tokio::task_local! {
 }
 
 /// Notes something on the request that is under way, e.g. `order.id`, for whoever looks at its trace.
-#[expect(dead_code, reason = "the trading routes note the order")]
 pub(crate) fn note(key: &'static str, value: impl ToString) {
     // Outside of a request there is nothing to note it on.
     let _ = NOTES.try_with(|notes| {

@@ -16,6 +16,7 @@ use crate::http::answer::{Body, Data, Envelope};
 use crate::http::cursor::Page;
 use crate::http::guard::Caller;
 use crate::http::idempotency::IdempotencyKey;
+use crate::ops::trace::note;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -100,8 +101,14 @@ pub(super) async fn submit(
     let symbols = [asked.symbol.as_str()];
     authorize::check(&gateway, &caller, &headers, account.id, &symbols, id, &hash(&asked)?).await?;
     let engine = principal::trader(&gateway, &caller).await?;
-    let report = engine.submit(request).await.map_err(outcome::unknown)?;
-    let order = told(&gateway, &account, id, caller.principal, report).await?;
+    note("order.id", id);
+    let order = match engine.submit(request).await.map_err(outcome::unknown) {
+        Ok(report) => told(&gateway, &account, id, caller.principal, report).await,
+        Err(error) => Err(error),
+    };
+    gateway.ops.metrics.ordered(order.as_ref().map_err(|error| error.code));
+    let order = order?;
+    note("order.seq", &order.seq);
     let detail = json!({ "account": account.id, "order": asked.summary() });
     gateway.audit.add(caller.entry("order.submit", id, detail)).await?;
     let seq = order.seq.clone();
