@@ -10,6 +10,7 @@ use crate::identity::Identity;
 use crate::live::Live;
 use crate::market::Market;
 use crate::ops::{self, Ops};
+use crate::sealed::Sealer;
 use crate::secrets;
 use crate::trading::Trading;
 use crate::trading::accounts::Accounts;
@@ -78,7 +79,7 @@ impl Gateway {
         let live = Live::start(&config.live, &market, &events, &accounts);
         let gateway = Arc::new(Self {
             ops: Ops::new(&config)?,
-            idempotency: Idempotency::new(&keys, pool.clone()),
+            idempotency: Idempotency::new(Sealer::open(&keys, &config.dir)?, pool.clone()),
             cursors: Cursors::new(&keys),
             trading: Trading::new(&keys),
             config,

@@ -37,13 +37,6 @@ impl Rest {
         Self { router, headers, extensions: parts.extensions.clone() }
     }
 
-    /// The same caller with another token.
-    pub fn with_token(mut self, token: &str) -> Option<Self> {
-        let value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
-        self.headers.insert(header::AUTHORIZATION, value);
-        Some(self)
-    }
-
     /// What is at a path.
     ///
     /// # Errors

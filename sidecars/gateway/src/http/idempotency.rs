@@ -7,14 +7,14 @@ use super::BODY_BYTES_MAX;
 use super::guard::Caller;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
-use crate::keys::{Keys, Purpose, hex, random, unhex};
+use crate::keys::hex;
+use crate::sealed::Sealer;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ring::aead;
 use ring::digest::{Context, SHA256};
 use serde_json::json;
 use sqlx::{AnyPool, Row};
@@ -42,7 +42,15 @@ const UNDER_WAY_MAX: usize = 4_096;
 /// How long a second one of the same key waits for the first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Where answers are kept.
+const TABLE: &str = "idempotency";
+
 type Slot = (Uuid, String);
+
+/// What an answer is sealed for.
+fn row_of((user, key): &Slot) -> Uuid {
+    Uuid::new_v5(user, key.as_bytes())
+}
 
 /// The key of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,19 +105,13 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for IdempotencyKey {
 }
 
 /// What was answered, and what is under way.
+#[derive(Debug)]
 pub struct Idempotency {
     pool: AnyPool,
     /// Answers may hold secrets that are told once: they are sealed.
-    seal: aead::LessSafeKey,
+    sealer: Sealer,
     under_way: Arc<Lock<HashMap<Slot, Arc<Mutex<()>>>>>,
     written: AtomicU64,
-}
-
-// Keys stay out of logs.
-impl std::fmt::Debug for Idempotency {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Idempotency")
-    }
 }
 
 /// The turn of one request among those of its key.
@@ -132,10 +134,8 @@ impl Drop for Turn {
 
 impl Idempotency {
     /// Nothing is under way.
-    pub fn new(keys: &Keys, pool: AnyPool) -> Self {
-        let key = aead::UnboundKey::new(&aead::AES_256_GCM, &keys.of(Purpose::Seal));
-        let seal = aead::LessSafeKey::new(key.expect("a key of 32 bytes"));
-        Self { pool, seal, under_way: Arc::default(), written: AtomicU64::new(0) }
+    pub fn new(sealer: Sealer, pool: AnyPool) -> Self {
+        Self { pool, sealer, under_way: Arc::default(), written: AtomicU64::new(0) }
     }
 
     /// Waits for the turn of a request of this key.
@@ -163,27 +163,6 @@ impl Idempotency {
         }
     }
 
-    fn sealed(&self, (user, key): &Slot, answer: &[u8]) -> Result<String> {
-        let nonce: [u8; aead::NONCE_LEN] = random();
-        let mut bytes = answer.to_vec();
-        let about = aead::Aad::from(format!("idempotency {user} {key}"));
-        let once = aead::Nonce::assume_unique_for_key(nonce);
-        self.seal
-            .seal_in_place_append_tag(once, about, &mut bytes)
-            .map_err(|_| ApiError::internal("an answer cannot be sealed"))?;
-        Ok(format!("{}{}", hex(&nonce), hex(&bytes)))
-    }
-
-    fn opened(&self, (user, key): &Slot, text: &str) -> Option<Vec<u8>> {
-        let bytes = unhex(text)?;
-        let (nonce, sealed) = bytes.split_at_checked(aead::NONCE_LEN)?;
-        let about = aead::Aad::from(format!("idempotency {user} {key}"));
-        let once = aead::Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut sealed = sealed.to_vec();
-        let open = self.seal.open_in_place(once, about, &mut sealed).ok()?;
-        Some(open.to_vec())
-    }
-
     /// What was answered under a key, if something was.
     async fn answered(&self, slot: &Slot, request_hash: &str) -> Result<Option<Response>> {
         let row = sqlx::query(
@@ -202,7 +181,8 @@ impl Idempotency {
         }
         let status = u16::try_from(row.try_get::<i64, _>("status")?).ok();
         let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-        let body = self.opened(slot, &row.try_get::<String, _>("response")?);
+        let sealed: String = row.try_get("response")?;
+        let body = self.sealer.unseal(TABLE, row_of(slot), &sealed);
         let (Some(status), Some(body)) = (status, body) else {
             return Err(ApiError::internal("a kept answer cannot be read"));
         };
@@ -231,7 +211,7 @@ impl Idempotency {
         .bind(slot.1.clone())
         .bind(request_hash)
         .bind(i64::from(status.as_u16()))
-        .bind(self.sealed(slot, body)?)
+        .bind(self.sealer.seal(TABLE, row_of(slot), body)?)
         .bind(now)
         .execute(&self.pool)
         .await?;
@@ -299,7 +279,12 @@ async fn once(idempotency: &Idempotency, request: Request, next: Next) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Keys;
     use crate::testing::Database;
+
+    fn sealer() -> Sealer {
+        Sealer::new(&Keys::new(&[9; 32]), &[])
+    }
 
     fn read(value: &[u8]) -> Result<Option<IdempotencyKey>> {
         let mut headers = HeaderMap::new();
@@ -336,7 +321,7 @@ mod tests {
         .execute(pool)
         .await
         .expect("added");
-        let idempotency = Idempotency::new(&Keys::new(&[9; 32]), pool.clone());
+        let idempotency = Idempotency::new(sealer(), pool.clone());
         let slot = (user, "k".to_string());
         let missing = idempotency.answered(&slot, "h").await.expect("read");
         assert!(missing.is_none());
@@ -351,7 +336,6 @@ mod tests {
         let row = sqlx::query("SELECT response FROM idempotency").fetch_one(pool).await;
         let text: String = row.expect("a row").try_get("response").expect("text");
         assert!(!text.contains(&hex(b"secret")));
-        assert_eq!(idempotency.opened(&(user, "l".into()), &text), None);
         // It is forgotten after a day.
         sqlx::query("UPDATE idempotency SET created_at = $1")
             .bind(crate::now_ms() - KEPT_MS)
@@ -364,7 +348,7 @@ mod tests {
     #[tokio::test]
     async fn one_goes_at_a_time_and_nothing_stays_behind() {
         let database = Database::new().await;
-        let idempotency = Idempotency::new(&Keys::new(&[9; 32]), database.pool.clone());
+        let idempotency = Idempotency::new(sealer(), database.pool.clone());
         let slot = (Uuid::nil(), "k".to_string());
         let first = idempotency.turn(slot.clone()).await.ok().expect("a turn");
         let other = idempotency.turn((Uuid::nil(), "l".into())).await.ok().expect("another key");

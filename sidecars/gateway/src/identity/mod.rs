@@ -21,6 +21,7 @@ mod totp;
 mod users;
 
 pub use engine::engine_knows;
+pub(crate) use lookup::Lookup;
 pub use pin::Second;
 
 use crate::config::Config;

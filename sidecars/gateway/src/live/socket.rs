@@ -287,11 +287,11 @@ impl Client {
         let about = json!({ "channel": channel, "symbols": wanted.symbols, "account": account });
         let mut answer = about;
         if matches!(op, Op::Unsubscribe) {
-            self.subscriber.unfollow(gateway, caller, &wanted)?;
+            self.subscriber.unfollow(gateway, caller, &wanted).await?;
             answer["op"] = json!("unsubscribed");
             return Ok(answer);
         }
-        let Followed { from, gap } = self.subscriber.follow(gateway, caller, &wanted)?;
+        let Followed { from, gap } = self.subscriber.follow(gateway, caller, &wanted).await?;
         answer["op"] = json!("subscribed");
         answer["from"] = json!(from);
         answer["gap"] = json!(gap);

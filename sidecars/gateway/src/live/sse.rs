@@ -70,7 +70,7 @@ pub(super) async fn sse(
     let mut place = Place::take(&gateway.live.hub)?;
     place.of(caller.user)?;
     let mut subscriber = Subscriber::new(&gateway);
-    let Followed { from, gap } = subscriber.follow(&gateway, &caller, &wanted)?;
+    let Followed { from, gap } = subscriber.follow(&gateway, &caller, &wanted).await?;
     let token = bearer(&headers)?.ok_or_else(unauthenticated)?.into();
     let begun = json!({ "channel": channel, "from": from, "gap": gap });
     let begun = Event::default().event("subscribed").data(begun.to_string());
@@ -190,7 +190,7 @@ pub(super) async fn poll(
     let mut subscriber = Subscriber::new(&gateway);
     let listener = Arc::clone(subscriber.listener());
     let wanted = Wanted { channel, symbols: Vec::new(), account, resolution: None, from: after };
-    let Followed { from, gap } = subscriber.follow(&gateway, &caller, &wanted)?;
+    let Followed { from, gap } = subscriber.follow(&gateway, &caller, &wanted).await?;
     let mut out: Vec<Message> = Vec::new();
     loop {
         let is_whole = subscriber.take(&mut out);

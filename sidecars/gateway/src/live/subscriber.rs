@@ -7,6 +7,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::guard::Caller;
 use crate::permission::Permission;
+use crate::trading::accounts::{Account, Accounts};
 use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -181,7 +182,7 @@ impl Subscriber {
     ///
     /// # Errors
     /// What may not be, is not there, or is too much; then nothing of it is followed.
-    pub fn follow(
+    pub async fn follow(
         &mut self,
         gateway: &Gateway,
         caller: &Caller,
@@ -189,7 +190,7 @@ impl Subscriber {
     ) -> Result<Followed> {
         caller.check(wanted.channel.permission())?;
         match wanted.channel.events() {
-            Some(channel) => self.follow_events(gateway, caller, wanted, channel),
+            Some(channel) => self.follow_events(gateway, caller, wanted, channel).await,
             None => self.follow_states(gateway, wanted),
         }
     }
@@ -218,7 +219,7 @@ impl Subscriber {
         Ok(Followed { from: self.hub.log.head(), gap: false })
     }
 
-    fn follow_events(
+    async fn follow_events(
         &mut self,
         gateway: &Gateway,
         caller: &Caller,
@@ -230,7 +231,7 @@ impl Subscriber {
         }
         let from = wanted.from.as_deref().map(str::parse::<Position>).transpose();
         let from = from.map_err(|()| ApiError::field("from", "from: SEQ:ORDINAL, two numbers"))?;
-        let accounts = gateway.accounts.asked(caller, wanted.account)?;
+        let accounts = Accounts::asked(gateway, caller, wanted.account).await?;
         let mut all: Vec<Whose> = accounts.iter().map(|one| Whose::Account(one.number)).collect();
         if matches!(channel, EventChannel::Risk | EventChannel::Alerts) {
             all.extend([Whose::Principal(caller.principal), Whose::Everybody]);
@@ -267,7 +268,12 @@ impl Subscriber {
     ///
     /// # Errors
     /// What is not there.
-    pub fn unfollow(&mut self, gateway: &Gateway, caller: &Caller, wanted: &Wanted) -> Result<()> {
+    pub async fn unfollow(
+        &mut self,
+        gateway: &Gateway,
+        caller: &Caller,
+        wanted: &Wanted,
+    ) -> Result<()> {
         let mut slots = Vec::new();
         for symbol in &wanted.symbols {
             slots.push(gateway.market.instrument(symbol)?.slot);
@@ -276,16 +282,20 @@ impl Subscriber {
             None => Some(aspect(wanted)?),
             Some(_) => None,
         };
-        let account = wanted.account.map(|id| gateway.accounts.seen(caller, id)).transpose()?;
+        let account = match wanted.account {
+            Some(id) => Some(Accounts::seen(gateway, caller, id).await?),
+            None => None,
+        };
         for at in 0..self.follows.len() {
             let is_meant = match &self.follows[at] {
                 Some(Follow::State((slot, aspect))) => {
                     states == Some(*aspect) && slots.contains(slot)
                 }
                 Some(Follow::Events { channel, whose, .. }) => {
-                    let is_whose = |numbers: &Vec<u32>| matches!(whose, Whose::Account(number) if numbers.contains(number));
+                    let is_meant =
+                        |account: &Arc<Account>| *whose == Whose::Account(account.number);
                     wanted.channel.events() == Some(*channel)
-                        && numbers.as_ref().is_none_or(is_whose)
+                        && account.as_ref().is_none_or(is_meant)
                 }
                 None => false,
             };

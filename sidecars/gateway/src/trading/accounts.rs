@@ -13,7 +13,6 @@ use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
 use crate::http::idempotency::IdempotencyKey;
 use crate::identity::people::uuid;
-use crate::permission::Permission;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -124,14 +123,15 @@ impl Accounts {
         all
     }
 
-    /// An account that a caller may see: one's own, or anybody's for who sees everybody's.
+    /// An account that a caller may see: one's own, one of whose owner one leads, or anybody's for who sees everybody's.
     ///
     /// # Errors
-    /// [`Code::NotFound`].
-    pub fn seen(&self, caller: &Caller, id: Uuid) -> Result<Arc<Account>> {
-        let sees_all = caller.permissions.has(Permission::AccountsReadAll);
-        let account = self.get(id).filter(|account| sees_all || account.owner == caller.user);
-        account.ok_or_else(|| ApiError::not_found("account"))
+    /// [`Code::NotFound`], or the database's.
+    pub async fn seen(gateway: &Gateway, caller: &Caller, id: Uuid) -> Result<Arc<Account>> {
+        let none = || ApiError::not_found("account");
+        let account = gateway.accounts.get(id).ok_or_else(none)?;
+        let may = gateway.identity.may_see(account.owner, caller).await?;
+        may.then_some(account).ok_or_else(none)
     }
 
     /// An account of one's own.
@@ -156,10 +156,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Code::NotFound`].
-    pub fn asked(&self, caller: &Caller, id: Option<Uuid>) -> Result<Vec<Arc<Account>>> {
+    pub async fn asked(
+        gateway: &Gateway,
+        caller: &Caller,
+        id: Option<Uuid>,
+    ) -> Result<Vec<Arc<Account>>> {
         match id {
-            Some(id) => Ok(vec![self.seen(caller, id)?]),
-            None => Ok(self.of(caller.user)),
+            Some(id) => Ok(vec![Self::seen(gateway, caller, id).await?]),
+            None => Ok(gateway.accounts.of(caller.user)),
         }
     }
 
@@ -365,6 +369,6 @@ pub(super) async fn get(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Data<AccountReport>> {
-    let account = gateway.accounts.seen(&caller, id)?;
+    let account = Accounts::seen(&gateway, &caller, id).await?;
     Ok(Data::new(report(&gateway, &account)).as_of(as_of(&gateway)))
 }

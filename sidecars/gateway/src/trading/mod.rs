@@ -26,8 +26,8 @@ mod watchlists;
 pub mod words;
 
 use crate::gateway::Gateway;
-use crate::keys::{Keys, Purpose};
-use ring::hmac;
+use crate::identity::Lookup;
+use crate::keys::Keys;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -38,16 +38,13 @@ pub struct Trading {
     /// What the engine was told of principals.
     known: principal::Known,
     /// Hashes the tokens of authorizations.
-    lookup: hmac::Key,
+    lookup: Lookup,
 }
 
 impl Trading {
     /// The engine has been told nothing.
     pub fn new(keys: &Keys) -> Self {
-        Self {
-            known: principal::Known::default(),
-            lookup: hmac::Key::new(hmac::HMAC_SHA256, &keys.of(Purpose::Lookup)),
-        }
+        Self { known: principal::Known::default(), lookup: Lookup::new(keys) }
     }
 }
 

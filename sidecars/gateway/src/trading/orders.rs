@@ -141,7 +141,7 @@ pub(super) async fn list(
 ) -> Result<Data<Vec<Order>>> {
     let page = Page { cursor: filter.cursor, limit: filter.limit };
     let (size, before) = (page.size()?, gateway.cursors.read(&caller, LIST, &page)?);
-    let accounts = gateway.accounts.asked(&caller, filter.account)?;
+    let accounts = Accounts::asked(&gateway, &caller, filter.account).await?;
     let wanted = match filter.status.as_deref() {
         None | Some("open" | "closed") => None,
         Some(name) => Some(serde_json::from_value::<OrdStatus>(json!(name)).map_err(|_| {
@@ -172,18 +172,12 @@ pub(super) async fn list(
     Ok(Data::page(rows.into_iter().map(|(_, order)| order).collect(), next).as_of(seen))
 }
 
-/// An order that a caller may see, or of the caller's own: its account and its row.
+/// An order of some accounts: its account and its row.
 fn find(
     gateway: &Gateway,
-    caller: &Caller,
+    accounts: Vec<Arc<Account>>,
     id: Uuid,
-    is_own: bool,
 ) -> Result<(Arc<Account>, OrderRow)> {
-    use crate::permission::Permission::AccountsReadAll;
-    let accounts = match !is_own && caller.permissions.has(AccountsReadAll) {
-        true => gateway.accounts.all(),
-        false => gateway.accounts.of(caller.user),
-    };
     let picture = gateway.events.picture();
     let found = accounts.into_iter().find_map(|account| {
         let row = picture.account(account.number)?.order(id)?.clone();
@@ -200,7 +194,15 @@ pub(super) async fn get(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Data<Order>> {
-    let (account, row) = find(&gateway, &caller, id, false)?;
+    let (account, row) = match find(&gateway, gateway.accounts.of(caller.user), id) {
+        Ok(own) => own,
+        // One of another's, for who may see that account.
+        Err(none) => {
+            let (account, row) = find(&gateway, gateway.accounts.all(), id)?;
+            let may = gateway.identity.may_see(account.owner, &caller).await?;
+            may.then_some((account, row)).ok_or(none)?
+        }
+    };
     let picture = gateway.events.picture();
     let known = picture.account(account.number).ok_or_else(|| ApiError::not_found("order"))?;
     Ok(Data::new(Order::of(&row, account.id, known)).as_of(place(picture.as_of())))
@@ -215,7 +217,7 @@ pub(super) async fn cancel(
     Path(id): Path<Uuid>,
 ) -> Result<Data<Order>> {
     use cancel_order_request::Order as Named;
-    let (account, row) = find(&gateway, &caller, id, true)?;
+    let (account, row) = find(&gateway, gateway.accounts.of(caller.user), id)?;
     let order = match row.report.order_id {
         0 => Named::ClientOrderId(row.report.client_order_id.clone()),
         number => Named::OrderId(number),
@@ -252,7 +254,7 @@ pub(super) async fn replace(
     Body(asked): Body<Replace>,
 ) -> Result<Data<Order>> {
     use replace_order_request::Order as Named;
-    let (account, row) = find(&gateway, &caller, id, true)?;
+    let (account, row) = find(&gateway, gateway.accounts.of(caller.user), id)?;
     if authorize::is_needed(&gateway, &caller, &[row.report.symbol.as_str()]) {
         let message = "new terms need a new authorization: cancel the order and enter another";
         return Err(ApiError::new(Code::AuthorizationRequired, message));

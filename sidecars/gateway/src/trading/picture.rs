@@ -191,13 +191,6 @@ impl Picture {
         self.instruments.get(symbol)
     }
 
-    /// Every symbol.
-    pub fn symbols(&self) -> Vec<String> {
-        let mut all: Vec<_> = self.instruments.keys().cloned().collect();
-        all.sort();
-        all
-    }
-
     /// The account that an event is about, if it is one that is kept.
     fn account_of(&mut self, number: u32) -> Option<&mut AccountPicture> {
         let [first, last] = self.accounts_of;

@@ -1,6 +1,6 @@
 //! What accounts hold, what it is worth, and the executions that made it so.
 
-use super::accounts::Account;
+use super::accounts::{Account, Accounts};
 use super::amount::Amount;
 use super::marks;
 use super::picture::{Picture, place};
@@ -51,7 +51,7 @@ pub(super) async fn positions(
     caller: Caller,
     Query(whose): Query<Whose>,
 ) -> Result<Data<Vec<Position>>> {
-    let accounts = gateway.accounts.asked(&caller, whose.account)?;
+    let accounts = Accounts::asked(&gateway, &caller, whose.account).await?;
     let picture = gateway.events.picture();
     let all = accounts.iter().flat_map(|account| positions_of(&gateway, &picture, account));
     let wanted = all.filter(|position| {
@@ -202,7 +202,7 @@ pub(super) async fn portfolio(
     caller: Caller,
     Query(of): Query<Of>,
 ) -> Result<Data<Portfolio>> {
-    let accounts = gateway.accounts.asked(&caller, of.account)?;
+    let accounts = Accounts::asked(&gateway, &caller, of.account).await?;
     let picture = gateway.events.picture();
     let all = accounts.iter().flat_map(|account| positions_of(&gateway, &picture, account));
     let positions: Vec<_> = all.filter(|position| !position.is_flat()).collect();
@@ -243,7 +243,7 @@ pub(super) async fn executions(
 ) -> Result<Data<Vec<Execution>>> {
     let page = Page { cursor: filter.cursor, limit: filter.limit };
     let (size, before) = (page.size()?, gateway.cursors.read(&caller, LIST, &page)?);
-    let accounts = gateway.accounts.asked(&caller, filter.account)?;
+    let accounts = Accounts::asked(&gateway, &caller, filter.account).await?;
     let picture = gateway.events.picture();
     let mut rows = Vec::new();
     for account in &accounts {

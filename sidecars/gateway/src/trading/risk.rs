@@ -292,7 +292,7 @@ pub(super) async fn limits(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Data<Option<Limits>>> {
-    let account = gateway.accounts.seen(&caller, id)?;
+    let account = Accounts::seen(&gateway, &caller, id).await?;
     let picture = gateway.events.picture();
     let limits = picture.account(account.number).and_then(|known| known.limits.as_ref());
     let data = Data::new(limits.map(Limits::new));
@@ -318,7 +318,7 @@ pub(super) async fn set_limits(
     Path(id): Path<Uuid>,
     Body(asked): Body<SetLimits>,
 ) -> Result<Data<Changed>> {
-    let account = gateway.accounts.seen(&caller, id)?;
+    let account = Accounts::seen(&gateway, &caller, id).await?;
     let reason = reason(&asked.reason)?;
     let limits = asked.limits.to_engine(account.number);
     let engine = principal::controller(&gateway, &caller).await?;
