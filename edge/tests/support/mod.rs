@@ -23,8 +23,8 @@ use tidegate_model::command::{
 use tidegate_model::market::{Definition, MarketEventKind as Kind};
 use tidegate_model::units::MONEY_PER_UNIT;
 use tidegate_model::{
-    AccountId, Command, CommandRecord, Lots, MarketEvent, Money, PrincipalId, StrategyId, Symbol,
-    Ticks, UnixNanos,
+    AccountId, Command, CommandRecord, Lots, MarketEvent, Money, PrincipalId, Side as ModelSide,
+    StrategyId, Symbol, Ticks, UnixNanos,
 };
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;

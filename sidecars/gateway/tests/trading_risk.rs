@@ -104,8 +104,8 @@ async fn programs_have_as_many_orders_as_the_plan_and_people_any() {
     assert_eq!(plans[1]["automatic_orders_per_day"], 10);
     // A person's own orders are no program's.
     for number in 0..12 {
-        let order = ann.post_once("/api/v1/orders", &format!("p{number}"), &limit(&account, "1"));
-        assert_eq!(order.await.status, 201);
+        let (key, order) = (format!("p{number}"), limit(&account, "1"));
+        assert_eq!(ann.post_once("/api/v1/orders", &key, &order).await.status, 201);
     }
     front.sql("UPDATE users SET role = 'agent'").await;
     let front = front.restart().await;
@@ -118,8 +118,8 @@ async fn programs_have_as_many_orders_as_the_plan_and_people_any() {
     let front = front.restart().await;
     let bot = front.api.with(ann.token.as_deref().expect("a token"));
     for number in 0..11 {
-        let order = bot.post_once("/api/v1/orders", &format!("b{number}"), &limit(&account, "1"));
-        let order = order.await;
+        let (key, order) = (format!("b{number}"), limit(&account, "1"));
+        let order = bot.post_once("/api/v1/orders", &key, &order).await;
         if number < 10 {
             assert_eq!(order.status, 201, "{number} {order:#?}");
             continue;

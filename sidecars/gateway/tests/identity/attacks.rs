@@ -30,6 +30,7 @@ async fn from(ip: &str, api: &Api, path: &str, body: serde_json::Value) -> Answe
             status: head.split(' ').nth(1).expect("a status").parse().expect("a number"),
             headers: Default::default(),
             body: serde_json::from_str(body).unwrap_or_default(),
+            text: body.to_string(),
         }
     })
     .await
