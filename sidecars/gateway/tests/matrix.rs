@@ -124,7 +124,9 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
             let answer = route.ask(&api).await;
             asked += 1;
             let may = may.split(' ').any(|one| one == need);
-            if was_denied(&answer, need) == may || answer.status == 401 || answer.status >= 500 {
+            // A password that is asked for once more is asked by the route: the guard let the call through.
+            let is_nobody = code(&answer) == "unauthenticated";
+            if was_denied(&answer, need) == may || is_nobody || answer.status >= 500 {
                 let (status, text) = (answer.status, &answer.text);
                 let _ = writeln!(wrong, "{method} {path} by {role}, may={may}: {status} {text}");
             }

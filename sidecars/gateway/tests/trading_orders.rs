@@ -40,13 +40,13 @@ async fn an_order_is_filled_and_seen_everywhere() {
     // The paper venue fills with the market's next word.
     front.house.add(3, ModelSide::Buy, 999, 100);
     let filled = ann.until(&path, |order| order["status"] == "filled").await;
-    assert_eq!((text(&filled, "filled_qty"), text(&filled, "avg_price")), ("5", "10.02"));
+    assert_eq!((text(&filled, "filled_qty"), text(&filled, "avg_price")), ("5", "10.0200"));
     assert_eq!(filled["account"], json!(account));
 
     let executions = ann.get("/api/v1/executions").await.data();
     let [execution] = &executions.as_array().expect("a list")[..] else { panic!("{executions:#}") };
     assert_eq!((&execution["order"], &execution["qty"]), (&order["id"], &json!("5")));
-    assert_eq!((text(execution, "type"), text(execution, "price")), ("trade", "10.02"));
+    assert_eq!((text(execution, "type"), text(execution, "price")), ("trade", "10.0200"));
 
     let positions = ann.until("/api/v1/positions", |all| !all[0]["value"].is_null()).await;
     assert_eq!((text(&positions[0], "qty"), text(&positions[0], "cost")), ("5", "50.10"));
@@ -98,10 +98,10 @@ async fn orders_are_listed_changed_and_canceled() {
 
     let path = format!("/api/v1/orders/{}", ids[0]);
     let changed = ann.patch(&path, json!({ "qty": "3", "limit_price": "9.10" })).await.data();
-    assert_eq!((text(&changed, "qty"), text(&changed, "limit_price")), ("3", "9.10"));
+    assert_eq!((text(&changed, "qty"), text(&changed, "limit_price")), ("3", "9.1000"));
     // What is absent stays.
     let changed = ann.patch(&path, json!({ "qty": "4" })).await.data();
-    assert_eq!((text(&changed, "qty"), text(&changed, "limit_price")), ("4", "9.10"));
+    assert_eq!((text(&changed, "qty"), text(&changed, "limit_price")), ("4", "9.1000"));
     assert_eq!(ann.patch(&path, json!({})).await.error(), (422, "invalid_field"));
     assert_eq!(text(&ann.delete(&path).await.data(), "status"), "canceled");
     let again = ann.delete(&path).await;

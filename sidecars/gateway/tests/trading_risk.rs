@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Api, Front};
+use support::{Api, Front, PASSWORD};
 
 fn limit(account: &str, qty: &str) -> Value {
     json!({
@@ -173,7 +173,31 @@ async fn an_order_of_a_person_needs_an_authorization_where_the_house_says_so() {
     let forged = ann.call("POST", "/api/v1/orders", &headers, Some(order.to_string())).await;
     assert_eq!(forged.error(), (403, "authorization_required"));
     let asked = json!({ "account": account, "hash": preview["hash"], "pin": "1234" });
-    let none = ann.post("/api/v1/orders/authorize", asked).await;
-    assert_eq!(none.status, 403, "no second factor is set up");
+    let none = ann.post("/api/v1/orders/authorize", asked.clone()).await;
+    assert_eq!(none.error(), (409, "conflict"), "no second factor is set up");
+
+    let pin = json!({ "pin": "1234", "password": PASSWORD });
+    ann.put("/api/v1/users/me/pin", pin).await.data();
+    let wrong = json!({ "account": account, "hash": preview["hash"], "pin": "4321" });
+    let wrong = ann.post("/api/v1/orders/authorize", wrong).await;
+    assert_eq!(wrong.error(), (401, "wrong_credentials"));
+    let granted = ann.post("/api/v1/orders/authorize", asked).await.data();
+    let token = granted["token"].as_str().expect("a token");
+    // It is for this order alone, of this account, of this user.
+    let other = limit(&account, "2");
+    let with = |key| [("idempotency-key", key), ("trade-authorization", token)];
+    let changed = ann.call("POST", "/api/v1/orders", &with("2"), Some(other.to_string())).await;
+    assert_eq!(changed.error(), (403, "authorization_required"));
+    let bob = front.register("bob").await;
+    let theirs = bob.open_account("Paper").await;
+    let theirs = limit(&theirs, "1").to_string();
+    let stolen = bob.call("POST", "/api/v1/orders", &with("3"), Some(theirs)).await;
+    assert_eq!(stolen.error(), (403, "authorization_required"));
+    // It is good once; the same order tried again is the same order.
+    let first = ann.call("POST", "/api/v1/orders", &with("1"), Some(order.to_string())).await;
+    let again = ann.call("POST", "/api/v1/orders", &with("1"), Some(order.to_string())).await;
+    assert_eq!(again.body["data"]["id"], first.data()["id"]);
+    let twice = ann.call("POST", "/api/v1/orders", &with("4"), Some(order.to_string())).await;
+    assert_eq!(twice.error(), (403, "authorization_required"));
     front.close().await;
 }

@@ -39,6 +39,7 @@ type Sent = std::result::Result<Event, Infallible>;
 #[into_params(parameter_in = Query)]
 pub(super) struct SseQuery {
     /// What of it.
+    #[param(inline)]
     channel: Channel,
     /// Channels of the market: symbols with commas between them.
     symbols: Option<String>,
@@ -140,6 +141,7 @@ async fn feed(
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
     /// A channel of accounts; `orders` if absent.
+    #[param(inline)]
     channel: Option<Channel>,
     /// Whose; absent: all of one's own.
     account: Option<Uuid>,

@@ -145,7 +145,7 @@ pub(super) async fn add(
     }
     let added = sqlx::query(
         "INSERT INTO watchlists (id, user_id, name, symbols, created_at)
-         SELECT $1, $2, $3, $4, $5 FROM watchlists WHERE user_id = $2 HAVING COUNT(*) < $6",
+         SELECT $1, $2, $3, $4, $5 WHERE (SELECT COUNT(*) FROM watchlists WHERE user_id = $2) < $6",
     )
     .bind(id.to_string())
     .bind(caller.user.to_string())
