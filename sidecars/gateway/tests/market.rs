@@ -111,10 +111,7 @@ async fn instruments_are_found_and_paged_as_they_are_defined() {
             price_decimals: 2,
             ..Default::default()
         };
-        let request = tidegate_client::proto::DefineInstrumentRequest {
-            instrument: Some(terms),
-            ..Default::default()
-        };
+        let request = tidegate_client::proto::DefineInstrumentRequest { instrument: Some(terms) };
         support::house::done(front.house.client.define_instrument(request).await.expect("defined"));
     }
     until(&ann, "/api/v1/instruments/ZED", |_| true).await;

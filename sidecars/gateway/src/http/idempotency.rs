@@ -115,6 +115,7 @@ pub struct Idempotency {
 }
 
 /// The turn of one request among those of its key.
+#[derive(Debug)]
 struct Turn {
     slot: Slot,
     mine: Option<OwnedMutexGuard<()>>,
@@ -350,13 +351,13 @@ mod tests {
         let database = Database::new().await;
         let idempotency = Idempotency::new(sealer(), database.pool.clone());
         let slot = (Uuid::nil(), "k".to_string());
-        let first = idempotency.turn(slot.clone()).await.ok().expect("a turn");
-        let other = idempotency.turn((Uuid::nil(), "l".into())).await.ok().expect("another key");
+        let first = idempotency.turn(slot.clone()).await.expect("a turn");
+        let other = idempotency.turn((Uuid::nil(), "l".into())).await.expect("another key");
         let waits = idempotency.turn(slot);
         tokio::pin!(waits);
         assert!(tokio::time::timeout(Duration::from_millis(20), &mut waits).await.is_err());
         drop(first);
-        let second = waits.await.ok().expect("its turn");
+        let second = waits.await.expect("its turn");
         drop((second, other));
         assert!(idempotency.under_way.lock().expect("whole").is_empty());
     }

@@ -148,6 +148,7 @@ impl Log {
         let mut kept = self.kept();
         (kept.floor, kept.head) = (floor, floor);
         kept.order.clear();
+        #[allow(clippy::iter_over_hash_type, reason = "each is done the same to, in any order")]
         for feed in kept.of.values_mut() {
             feed.kept.clear();
             feed.dropped = floor;

@@ -234,17 +234,17 @@ mod tests {
             }
             let within = |time: i64| (start_ns..start_ns + ns).contains(&time);
             let of: Vec<_> = trades.iter().filter(|(time, ..)| within(*time)).collect();
-            let prices = of.iter().map(|(_, price, _)| *price);
+            let mut prices = of.iter().map(|(_, price, _)| *price);
             bars.push(Bar {
                 start_ns,
                 open: of[0].1,
                 high: prices.clone().max().expect("one"),
                 low: prices.clone().min().expect("one"),
-                close: prices.last().expect("one"),
+                close: prices.next_back().expect("one"),
                 volume: of.iter().map(|(.., qty)| i128::from(*qty)).sum(),
                 value: of.iter().map(|(_, p, q)| i128::from(*p) * i128::from(*q)).sum(),
                 trades: of.len() as u64,
-                is_whole: bars.is_empty().then_some(false).unwrap_or(true),
+                is_whole: !bars.is_empty(),
             });
         }
         bars

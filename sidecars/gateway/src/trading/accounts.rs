@@ -269,7 +269,7 @@ pub(super) async fn finish(gateway: &Gateway, account: &Account) -> Result<Arc<A
     // Cash comes last, so that deposits say whether it came.
     let held = engine.get_account(GetAccountRequest { account: number }).await;
     let paid = held.ok().and_then(|held| held.account).map(|report| report.deposits);
-    if !paid.is_some_and(|deposits| !super::amount::is_zero(&deposits)) {
+    if paid.is_none_or(|deposits| super::amount::is_zero(&deposits)) {
         let amount = config.engine.paper_cash.clone();
         let cash = TransferRequest { account: number, amount, ..Default::default() };
         let answer = engine.transfer(cash).await.map_err(outcome::unknown)?;

@@ -177,8 +177,8 @@ impl Front {
     /// The token of the newest of so many mails to somebody.
     pub async fn mailed(&self, name: &str, count: usize) -> String {
         let mails = self.mails(name, count).await;
-        let lines = mails.last().expect("a mail").lines().map(str::trim);
-        lines.filter(|line| line.starts_with("tg")).last().expect("a token").to_string()
+        let mut lines = mails.last().expect("a mail").lines().map(str::trim);
+        lines.rfind(|line| line.starts_with("tg")).expect("a token").to_string()
     }
 
     /// Ends everything, in order.
