@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the gateway where `cargo test` alone does not: on a real PostgreSQL, and with what schemathesis makes of its OpenAPI document.
 #   MAX_EXAMPLES        examples of each operation for schemathesis (20; more for a deep run)
-#   SCHEMATHESIS_SEED   to repeat a run (printed; else a new one is drawn)
+#   SCHEMATHESIS_SEED   what is drawn (1, so that a failure is the change's doing; test-deep draws anew)
 #   GATEWAY_TESTS       postgres or schemathesis for one of the two (both)
 # Arguments go to schemathesis, e.g. scripts/gateway.sh --include-path /api/v1/orders
 set -euo pipefail
@@ -72,7 +72,7 @@ fuzz() {
     local url seed role token
     said() { "$venv/bin/python" -c 'import json, sys; said = json.load(open(sys.argv[1])); print(said[sys.argv[2]] if len(sys.argv) == 3 else said[sys.argv[2]][sys.argv[3]])' "$folder/served" "$@"; }
     url=$(said url)
-    seed=${SCHEMATHESIS_SEED:-$((RANDOM * 32768 + RANDOM))}
+    seed=${SCHEMATHESIS_SEED:-1}
     say "schemathesis $schemathesis on $url, to repeat it: SCHEMATHESIS_SEED=$seed"
     # Each role sees what the others may not. Those who end the session that asks would leave nothing to test after them.
     for role in trader administrator; do
@@ -83,7 +83,7 @@ fuzz() {
             --header "Authorization: Bearer $token" \
             --phases examples,coverage,fuzzing --max-examples "${MAX_EXAMPLES:-20}" --seed "$seed" \
             --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection \
-            --exclude-path-regex '/auth/(logout|password)|/stream|/live' \
+            --exclude-path-regex '/auth/(logout|password)|/sessions/|/stream' \
             --request-timeout 30 --generation-database none --no-color "$@") \
             || fail "schemathesis found something; the gateway's log: $(tail -n5 "$folder/log.gateway")"
     done

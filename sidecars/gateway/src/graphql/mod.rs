@@ -12,7 +12,7 @@ use axum::http::{Method, request::Parts};
 use axum::{Extension, Json, Router};
 use rest::{Rest, escaped};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use types::{Decimal, Order, OrderInput, Position, Quote, User};
 use utoipa::ToSchema;
@@ -61,12 +61,11 @@ struct Question {
     operation_name: Option<String>,
     /// Its variables.
     #[schema(value_type = Option<Object>)]
-    #[serde(default)]
-    variables: Value,
+    variables: Option<Map<String, Value>>,
     /// For extensions of clients; passed over.
     #[schema(value_type = Option<Object>)]
-    #[serde(default, rename = "extensions")]
-    _extensions: Value,
+    #[serde(rename = "extensions")]
+    _extensions: Option<Map<String, Value>>,
 }
 
 /// What was asked for, and what went wrong of it.
@@ -89,7 +88,7 @@ async fn ask(
     Body(question): Body<Question>,
 ) -> Result<Json<Value>> {
     let mut request = async_graphql::Request::new(question.query)
-        .variables(Variables::from_json(question.variables))
+        .variables(Variables::from_json(json!(question.variables.unwrap_or_default())))
         .data(Rest::new(graphql.rest.clone(), &parts));
     if let Some(name) = question.operation_name {
         request = request.operation_name(name);
