@@ -4,7 +4,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
-use serde::Deserialize;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,27 +16,20 @@ use crate::gateway::Gateway;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// An address, or a network of them: `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Network {
-    first: IpAddr,
-    bits: u8,
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "IpNet")]
+pub struct Network(IpNet);
 
 impl Network {
     /// Whether `ip` is in it.
     pub fn has(&self, ip: IpAddr) -> bool {
-        match (self.first, ip.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(ip)) => {
-                let away = first.to_bits() ^ ip.to_bits();
-                away.checked_shr(32 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(first), IpAddr::V6(ip)) => {
-                let away = first.to_bits() ^ ip.to_bits();
-                away.checked_shr(128 - u32::from(self.bits)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+        self.0.contains(&ip.to_canonical())
+    }
+}
+
+impl From<Network> for IpNet {
+    fn from(network: Network) -> Self {
+        network.0
     }
 }
 
@@ -43,13 +37,13 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("'{text}' is no address or network such as 10.0.0.0/8");
-        let (first, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
-        let first: IpAddr = first.parse().map_err(|_| bad())?;
-        let first = first.to_canonical();
-        let max = if first.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(max), str::parse).map_err(|_| bad())?;
-        if bits > max { Err(bad()) } else { Ok(Self { first, bits }) }
+        let address = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
+        let network = text.parse::<IpNet>().ok().or_else(address);
+        // Addresses are compared in their canonical form: nothing would be in another's network.
+        let network = network.filter(|network| network.addr() == network.addr().to_canonical());
+        let bad =
+            || format!("'{}' is no address or network such as 10.0.0.0/8", text.escape_debug());
+        network.map(|network| Self(network.trunc())).ok_or_else(bad)
     }
 }
 

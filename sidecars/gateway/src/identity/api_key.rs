@@ -8,10 +8,10 @@ use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
+use crate::http::origin::Network;
 use crate::keys::{hex, random};
 use crate::permission::{Permission, Permissions};
 use axum::extract::{Path, State};
-use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,7 +37,7 @@ struct Key {
     id: Uuid,
     user: Uuid,
     scopes: Permissions,
-    networks: Vec<IpNet>,
+    networks: Vec<Network>,
     expires_at: Option<i64>,
 }
 
@@ -114,8 +114,7 @@ impl ApiKeys {
         if key.expires_at.is_some_and(|at| at <= now) {
             return Err(unknown());
         }
-        let is_here = |network: &IpNet| network.contains(&ip);
-        if !key.networks.is_empty() && !key.networks.iter().any(is_here) {
+        if !key.networks.is_empty() && !key.networks.iter().any(|network| network.has(ip)) {
             tracing::warn!("API key {} was used from {ip}, where it is not good", key.id);
             return Err(unknown());
         }
@@ -185,16 +184,6 @@ pub(super) struct NewKey {
     key: KeyReport,
 }
 
-/// A network, or an address as the network of itself.
-fn network(text: &str) -> Result<IpNet> {
-    let address = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
-    let parsed = text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(address);
-    parsed.ok_or_else(|| {
-        let rule = "an address or a network such as 10.0.0.0/8";
-        ApiError::field("networks", format!("'{}' is not {rule}", text.escape_debug()))
-    })
-}
-
 /// Makes an API key.
 #[utoipa::path(post, path = "/api/v1/api-keys", tag = "identity", security(("bearer" = ["credentials:write"])),
     request_body = CreateKey, responses((status = 201, body = Envelope<NewKey>)))]
@@ -217,7 +206,9 @@ pub(super) async fn create(
     if asked.networks.len() > NETWORKS_MAX {
         return Err(ApiError::field("networks", format!("at most {NETWORKS_MAX}")));
     }
-    let networks = asked.networks.iter().map(|text| network(text)).collect::<Result<Vec<_>>>()?;
+    let networks = asked.networks.iter().map(|text| text.parse::<Network>());
+    let networks = networks.collect::<std::result::Result<Vec<_>, _>>();
+    let networks = networks.map_err(|bad| ApiError::field("networks", bad))?;
     let now = crate::now_ms();
     let expires_at = asked.expires_at.map(Timestamp::as_millisecond);
     if expires_at.is_some_and(|at| at <= now) {

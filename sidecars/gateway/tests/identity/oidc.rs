@@ -107,20 +107,21 @@ async fn people_sign_in_with_a_real_provider() {
     let Some(mock) = Mock::new().await else { return };
     let issuer = mock.1.clone();
     let front = Front::with(|config| {
-        let work = provider("work", ProviderKind::Oidc, &issuer);
-        config.identity.providers = vec![Provider { name: "other".into(), ..work.clone() }, work];
+        let office = provider("office", ProviderKind::Oidc, &issuer);
+        config.identity.providers =
+            vec![Provider { name: "other".into(), ..office.clone() }, office];
     })
     .await;
-    assert_eq!(front.api.get("/api/v1/auth/oidc").await.data(), json!(["other", "work"]));
+    assert_eq!(front.api.get("/api/v1/auth/oidc").await.data(), json!(["other", "office"]));
     let unknown = front.api.get("/api/v1/auth/oidc/none/start").await;
     assert_eq!(unknown.error(), (404, "not_found"));
 
     // A new user, whose address is verified and who has no password.
-    let (url, cookie) = start(&front, "work").await;
+    let (url, cookie) = start(&front, "office").await;
     let path = mock.sign_in(&url, "ann").await;
     // Not in another browser, not with another state, not with the cookie of another provider or sign-in.
     let (_, other) = start(&front, "other").await;
-    let (_, later) = start(&front, "work").await;
+    let (_, later) = start(&front, "office").await;
     for bad in ["", "tidegate_oidc=", "tidegate_oidc=00.00", &other, &later] {
         assert_eq!(back(&front, &path, bad).await.error(), (401, "unauthenticated"), "{bad}");
     }
@@ -135,12 +136,12 @@ async fn people_sign_in_with_a_real_provider() {
     assert!(back(&front, &path, &cookie).await.status >= 400);
 
     // The same user comes again.
-    let (url, cookie) = start(&front, "work").await;
+    let (url, cookie) = start(&front, "office").await;
     let again = back(&front, &mock.sign_in(&url, "ann").await, &cookie).await.data();
     assert_eq!(again["user"], pair["user"]);
 
     // What the provider has not verified is no address.
-    let (url, cookie) = start(&front, "work").await;
+    let (url, cookie) = start(&front, "office").await;
     let answer = back(&front, &mock.sign_in(&url, "eve").await, &cookie).await;
     assert_eq!(answer.error(), (403, "not_permitted"));
     front.close().await;
@@ -188,7 +189,7 @@ async fn an_id_token_is_taken_only_if_it_is_the_providers_for_us_and_for_this_si
     let (rogue, key, public) = rogue().await;
     let issuer = rogue.issuer.lock().expect("whole").clone();
     let front = Front::with(|config| {
-        config.identity.providers = vec![provider("work", ProviderKind::Oidc, &issuer)];
+        config.identity.providers = vec![provider("office", ProviderKind::Oidc, &issuer)];
     })
     .await;
     front.register("bob").await;
@@ -197,12 +198,12 @@ async fn an_id_token_is_taken_only_if_it_is_the_providers_for_us_and_for_this_si
         "email": "ann@example.org", "email_verified": true });
     let header = |algorithm| Header { kid: Some("1".into()), ..Header::new(algorithm) };
     let try_with = async |make: &dyn Fn(Value) -> String| {
-        let (url, cookie) = start(&front, "work").await;
+        let (url, cookie) = start(&front, "office").await;
         let mut claims = good.clone();
         claims["nonce"] = field(&url, "nonce").into();
         *rogue.id_token.lock().expect("whole") = make(claims);
         let state = field(&url, "state");
-        back(&front, &format!("/api/v1/auth/oidc/work/callback?code=1&state={state}"), &cookie)
+        back(&front, &format!("/api/v1/auth/oidc/office/callback?code=1&state={state}"), &cookie)
             .await
     };
     let sign = |claims: &Value| {
