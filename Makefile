@@ -5,7 +5,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-python test-deep bench fmt lint doc clean
+.PHONY: help setup run test test-python test-deep bench load fmt lint doc clean
 
 help: ## List the targets (this text)
 	@echo "Tidegate: make TARGET"
@@ -32,6 +32,9 @@ test-deep: ## Fuzzing (nightly Rust), long property runs, kill loops (FUZZ_SECON
 
 bench: setup ## Measure every stage, ours and peers beside it, and write docs/figures.md (ARGS="itch" runs only benches of that name)
 	@scripts/bench.sh $(ARGS)
+
+load: setup ## What the gateway bears: reads, orders and thousands of sockets before the demo (LOADS="sockets" SOCKETS=1000)
+	@scripts/load.sh
 
 fmt: ## Format every crate in place
 	$(CARGO) fmt --all

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests the gateway where `cargo test` alone does not: on a real PostgreSQL, and with what schemathesis makes of its OpenAPI document.
+# Tests the gateway where `cargo test` alone does not: on a real PostgreSQL, with a real OpenID Connect provider, and with what
+# schemathesis makes of its OpenAPI document.
 #   MAX_EXAMPLES        examples of each operation for schemathesis (20; more for a deep run)
 #   SCHEMATHESIS_SEED   what is drawn (1, so that a failure is the change's doing; test-deep draws anew)
 #   GATEWAY_TESTS       postgres or schemathesis for one of the two (both)
@@ -8,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 schemathesis=4.32.5
+oidc_mock=0.3.4
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 python=${PYTHON:-python3}
 venv="$target/schemathesis-venv"
@@ -35,6 +37,14 @@ end() {
 }
 trap end EXIT
 
+# programs: schemathesis and the provider, in a folder of their own.
+programs() {
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv is missing; scripts/setup.sh --test installs it"
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$schemathesis" "oidc-provider-mock==$oidc_mock"
+    export TIDEGATE_OIDC_MOCK="$venv/bin/oidc-provider-mock"
+}
+
 postgres() {
     binaries=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n1)
     [ -n "$binaries" ] || binaries=$(dirname "$(command -v postgres || true)")
@@ -56,9 +66,6 @@ postgres() {
 }
 
 fuzz() {
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "Python's venv is missing; scripts/setup.sh --test installs it"
-    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$schemathesis"
     [ -n "${SKIP_BUILD:-}" ] || cargo build --locked -p tidegate-gateway --example served
     mkfifo "$folder/alive"
     "$target/debug/examples/served" <"$folder/alive" >"$folder/served" 2>"$folder/log.gateway" &
@@ -89,6 +96,7 @@ fuzz() {
     done
 }
 
+programs
 case "${GATEWAY_TESTS:-both}" in
     both) postgres; fuzz "$@" ;;
     postgres) postgres ;;

@@ -15,6 +15,7 @@ use crate::proto::order_service_client::OrderServiceClient;
 use crate::proto::risk_service_client::RiskServiceClient;
 use crate::proto::{self, EventPosition, OrderEvent, OrderReport};
 use crate::session::{OUTGOING_MAX, OrderEvents, OrderSender, OrderSession};
+use crate::tls::Tls;
 use std::time::Duration;
 use tidegate_model::ReleaseLevel;
 use tokio::sync::mpsc;
@@ -145,14 +146,36 @@ macro_rules! stream {
 
 impl Client {
     /// Connects to `addr`, e.g. `http://127.0.0.1:7800` (`http://` may be left out), with the token for calls that
-    /// change something; without one, only reading is possible, if the server allows it.
+    /// change something; without one, only reading is possible, if the server allows it. With `https://` it speaks TLS 1.3 as the
+    /// environment says ([`Tls::from_env`]).
     ///
     /// Of a deployment with standbys give the addresses of all nodes, with commas between them: the primary is the one that takes
     /// connections. When it is gone the next call, and every [`EventStream`], goes to the one that has taken over.
     ///
     /// # Errors
-    /// [`ClientError::Address`], [`ClientError::Connect`], [`ClientError::Token`].
+    /// [`ClientError::Address`], [`ClientError::Tls`], [`ClientError::Connect`], [`ClientError::Token`].
     pub async fn connect(addr: &str, token: Option<&str>) -> Result<Self, ClientError> {
+        let tls = nodes::is_encrypted(addr).then(Tls::from_env).transpose()?;
+        Self::connect_with(addr, token, tls).await
+    }
+
+    /// The same to an `https://` address, with files of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_tls(
+        addr: &str,
+        token: Option<&str>,
+        tls: Tls,
+    ) -> Result<Self, ClientError> {
+        Self::connect_with(addr, token, Some(tls)).await
+    }
+
+    async fn connect_with(
+        addr: &str,
+        token: Option<&str>,
+        tls: Option<Tls>,
+    ) -> Result<Self, ClientError> {
         let with = |endpoint: Endpoint| {
             endpoint
                 .initial_stream_window_size(STREAM_WINDOW)
@@ -163,7 +186,7 @@ impl Client {
         let bearer = token
             .map(|token| format!("Bearer {token}").parse().map_err(|_| ClientError::Token))
             .transpose()?;
-        let channel = nodes::connect(addr, with).await?;
+        let channel = nodes::connect(addr, tls, with).await?;
         Ok(Self { channel, bearer: Bearer { token: bearer, level: None, principal: None } })
     }
 
@@ -290,6 +313,10 @@ impl Client {
     stream!(
         /// The same again and again.
         stream_latency(StreamLatencyRequest) -> LatencyReport, latency_service
+    );
+    stream!(
+        /// The ways of calls that belong to a trace, for whoever collects them.
+        stream_traces(StreamTracesRequest) -> LatencyTrace, latency_service
     );
     unary!(
         /// The book of one symbol now.

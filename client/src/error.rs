@@ -1,6 +1,7 @@
 //! What can go wrong between a client and the edge.
 
-use std::error::Error as _;
+use crate::tls::TlsError;
+use std::error::Error;
 use tonic::{Code, Status};
 
 /// Why a call failed. A refusal by the engine's rules is not among them: it is data in the answer.
@@ -15,6 +16,15 @@ pub enum ClientError {
         /// What is wrong with it.
         source: tonic::transport::Error,
     },
+    /// Addresses of nodes of which only some are `https://`.
+    #[error("of the addresses in '{addr}' all or none must begin with https://")]
+    Mixed {
+        /// As given.
+        addr: String,
+    },
+    /// What TLS needs is not there.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// Nobody answers there.
     #[error("cannot connect to {addr}; is `tidegate run` up, and listening there?")]
     Connect {
@@ -30,7 +40,7 @@ pub enum ClientError {
     ///
     /// With `Cancelled`, `DeadlineExceeded`, `Internal`, `Unavailable` or `Unknown` a request may or may not have been
     /// carried out. An order can be sent again under its name, unchanged: it is taken once. With any other code it was not.
-    #[error("{call}: {} ({:?})", status.message(), status.code())]
+    #[error("{call}: {} ({:?})", told(status), status.code())]
     Call {
         /// The call.
         call: &'static str,
@@ -56,6 +66,15 @@ pub enum ClientError {
     Terms(#[from] tidegate_model::instrument::InstrumentError),
 }
 
+/// What a status says; where nothing but a broken connection does, the last cause of it too.
+fn told(status: &Status) -> String {
+    let mut causes = std::iter::successors(status.source(), |&cause| Error::source(cause));
+    match causes.by_ref().last() {
+        Some(cause) => format!("{}: {cause}", status.message()),
+        None => status.message().to_string(),
+    }
+}
+
 impl ClientError {
     /// True if the same call of a stream cannot succeed later either: the request, the token or the position is wrong, or the
     /// event log is damaged.
@@ -77,6 +96,16 @@ impl ClientError {
             }
             _ => false,
         }
+    }
+
+    /// True if it is certain that the request never left: nobody listens where the server should be.
+    pub fn was_not_sent(&self) -> bool {
+        let Self::Call { status, .. } = self else { return matches!(self, Self::Connect { .. }) };
+        let mut causes = std::iter::successors(status.source(), |&cause| Error::source(cause));
+        causes.any(|cause| {
+            let cause = cause.downcast_ref::<std::io::Error>();
+            cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ConnectionRefused)
+        })
     }
 
     /// True if the server asks for a token, or for another one.

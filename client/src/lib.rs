@@ -5,6 +5,7 @@
 //! * [`Client`]: a connection with typed calls.
 //! * [`OrderSession`]: a two-way session, split into a sending and a hearing half.
 //! * [`EventStream`]: every event of the engine, resumed by itself after a disconnect, without gap or repeat.
+//! * [`tls`]: what a connection trusts and shows.
 //! * [`strategy`]: what a strategy is, and the hosts that run one against a server or a backtest.
 //!
 //! Nothing here decides anything about an order, and nothing here retries one: [`ClientError::Call`] says when its outcome
@@ -18,6 +19,7 @@ mod events;
 mod nodes;
 mod session;
 pub mod strategy;
+pub mod tls;
 
 /// Generated from `proto/tidegate/v1/*.proto`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

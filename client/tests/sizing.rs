@@ -209,7 +209,9 @@ proptest! {
         costs in 0_i128..100,
     ) {
         let share = share();
-        let basis = basis(&share, dollars);
+        // A stop of one tick asks for 250,000 shares a hundred dollars.
+        let caps = Caps { leverage: Millionths(1_000_000_000_000), ..WIDE };
+        let basis = Basis { caps, ..basis(&share, dollars) };
         let (fraction, costs) = (Millionths(fraction), Money(costs * CENT));
         let stop = Ticks(500_000 - distance);
         let lots = i128::from(basis.by_stop(fraction, stop, costs).expect("a size").0);

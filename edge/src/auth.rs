@@ -3,6 +3,7 @@
 use crate::config::{EdgeConfig, TOKEN_LEN_MAX, TokenEntry};
 use crate::error::echo;
 use crate::link::Release;
+use crate::traces::Trace;
 use std::hint::black_box;
 use std::sync::Arc;
 use tidegate_client::{PRINCIPAL_KEY, RELEASE_LEVEL_KEY};
@@ -24,6 +25,8 @@ pub(crate) struct Caller {
     pub principal: PrincipalId,
     /// What the answer waits for: never less than every output does.
     pub level: ReleaseLevel,
+    /// The trace that the call belongs to.
+    pub trace: Option<Trace>,
 }
 
 /// Compares in a time that depends on the lengths only.
@@ -113,10 +116,9 @@ impl Auth {
 
     /// Who calls with a token: whom the call names, if the token may act for that one, or else the token's own principal.
     fn caller<T>(&self, entry: &TokenEntry, request: &Request<T>) -> Result<Caller, Status> {
-        let level = self.level(request)?;
         let mut named = request.metadata().get_all(PRINCIPAL_KEY).iter();
         let Some(name) = named.next() else {
-            return Ok(Caller { principal: entry.principal, level });
+            return self.acting(entry.principal, entry, request);
         };
         let text = name.to_str().unwrap_or_default();
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -130,7 +132,28 @@ impl Auth {
         };
         let principal = PrincipalId(number);
         check_acts_for(entry, principal)?;
-        Ok(Caller { principal, level })
+        self.acting(principal, entry, request)
+    }
+
+    /// `principal`, for whom the bearer of a token calls.
+    fn acting<T>(
+        &self,
+        principal: PrincipalId,
+        entry: &TokenEntry,
+        request: &Request<T>,
+    ) -> Result<Caller, Status> {
+        let level = self.level(request)?;
+        Ok(Caller { principal, level, trace: Trace::of(entry.principal, request) })
+    }
+
+    /// Whose traces a call may collect.
+    pub fn collector<T>(&self, request: &Request<T>) -> Result<PrincipalId, Status> {
+        let entry = self.bearer(request)?.ok_or_else(|| {
+            Status::unauthenticated(
+                "traces are for whose calls they are: 'authorization: Bearer TOKEN'",
+            )
+        })?;
+        Ok(entry.principal)
     }
 
     /// Lets a call pass that changes state, and says for whom.
@@ -175,7 +198,7 @@ impl Auth {
             )));
         }
         check_acts_for(entry, principal)?;
-        Ok(Caller { principal: PrincipalId::OPERATOR, level: self.level(request)? })
+        self.acting(PrincipalId::OPERATOR, entry, request)
     }
 
     /// Who gives an account its first limits for a gateway that may administer and control, as the configuration does: the
@@ -186,7 +209,7 @@ impl Auth {
         if !may || request.metadata().contains_key(PRINCIPAL_KEY) {
             return Ok(None);
         }
-        Ok(Some(Caller { principal: PrincipalId::OPERATOR, level: self.level(request)? }))
+        self.acting(PrincipalId::OPERATOR, entry, request).map(Some)
     }
 
     /// Lets a call pass that reads.

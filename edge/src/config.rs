@@ -1,6 +1,7 @@
 //! How an edge is set up, and every bound it keeps.
 
 use crate::error::EdgeError;
+use crate::tls::EdgeTls;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -162,6 +163,8 @@ pub struct EdgeConfig {
     pub limits: Limits,
     /// What the live routes are called, by number.
     pub routes: Vec<String>,
+    /// Who the edge is, and who may connect; without, nothing is encrypted.
+    pub tls: Option<EdgeTls>,
 }
 
 impl Default for EdgeConfig {
@@ -173,6 +176,7 @@ impl Default for EdgeConfig {
             loopback_reads_free: true,
             limits: Limits::default(),
             routes: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -181,7 +185,8 @@ impl EdgeConfig {
     /// Refuses what would be unsafe to start with.
     ///
     /// # Errors
-    /// [`EdgeError::Unprotected`], [`EdgeError::Token`], [`EdgeError::TooManyTokens`] or [`EdgeError::ActsForAnother`].
+    /// [`EdgeError::Unprotected`], [`EdgeError::Token`], [`EdgeError::TooManyTokens`], [`EdgeError::ActsForAnother`] or
+    /// [`EdgeError::Tls`].
     pub fn check(&self) -> Result<(), EdgeError> {
         if !self.listen.ip().is_loopback() && self.tokens.is_empty() {
             return Err(EdgeError::Unprotected { listen: self.listen });
@@ -201,6 +206,7 @@ impl EdgeConfig {
                 return bad("is given twice");
             }
         }
+        self.tls.as_ref().map(EdgeTls::read).transpose()?;
         check_acts_for(&self.tokens)
     }
 }

@@ -4,6 +4,7 @@ use crate::config::ActsFor;
 use crate::link::EventLogError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tidegate_client::tls::TlsError;
 use tidegate_model::PrincipalId;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
@@ -20,6 +21,9 @@ pub enum EdgeError {
         /// Where it was to listen.
         listen: SocketAddr,
     },
+    /// A certificate or key that cannot be used.
+    #[error("edge.tls: {0}")]
+    Tls(#[from] TlsError),
     /// A token that is no protection.
     #[error("the token named '{name}' {why}")]
     Token {

@@ -30,6 +30,8 @@ mod server;
 mod service;
 mod sync;
 mod tail;
+mod tls;
+mod traces;
 mod view;
 
 pub use config::{ActsFor, EdgeConfig, Limits, TokenEntry, check_acts_for};
@@ -38,3 +40,4 @@ pub use link::EngineLink;
 pub use listener::{Counted, accept};
 pub use lock_step::{LockStep, LockStepError};
 pub use server::{Edge, bind};
+pub use tls::EdgeTls;

@@ -3,13 +3,15 @@
 //! A few more are kept for this machine, for a moment each: whoever runs the server can reach it to stop what floods it. Where
 //! even those are taken there is the kill file, which needs no connection.
 
+use crate::tls::secure;
+use rustls::ServerConfig;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Sleep, sleep};
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,20 +25,27 @@ const RESERVED: usize = 8;
 /// How long a connection may have such a place: time for a few calls, and then it is another's turn.
 const RESERVED_FOR: Duration = Duration::from_secs(10);
 
+/// Bytes to and from a client, encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Stream for T {}
+
 /// A connection that counts for as long as it lives.
 #[derive(Debug)]
 pub struct Counted {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+    info: TcpConnectInfo,
     _permit: OwnedSemaphorePermit,
     /// When it ends, if it may not last.
     until: Option<Pin<Box<Sleep>>>,
 }
 
-/// Accepts connections, at most `connections_max` at one time, each for `lasting` at most, if that is given.
+/// Accepts connections, at most `connections_max` at one time, each for `lasting` at most, if that is given. With `tls` they come out
+/// when hands are shaken; until then they count too.
 pub fn accept(
     listener: TcpListener,
     connections_max: usize,
     lasting: Option<Duration>,
+    tls: Option<Arc<ServerConfig>>,
 ) -> ReceiverStream<io::Result<Counted>> {
     let connections = Arc::new(Semaphore::new(connections_max));
     let reserved = Arc::new(Semaphore::new(RESERVED));
@@ -63,7 +72,7 @@ pub fn accept(
                 let permit = reserved?.try_acquire_owned().ok()?;
                 Some((permit, Some(Box::pin(sleep(RESERVED_FOR)))))
             };
-            let Some((permit, until)) = place() else {
+            let Some((_permit, until)) = place() else {
                 tracing::warn!(connections_max, "too many connections; the new one is closed");
                 continue;
             };
@@ -71,9 +80,25 @@ pub fn accept(
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY");
             }
-            if accepted.send(Ok(Counted { stream, _permit: permit, until })).await.is_err() {
-                return;
-            }
+            let info = stream.connect_info();
+            let Some(tls) = tls.clone() else {
+                let counted = Counted { stream: Box::new(stream), info, _permit, until };
+                if accepted.send(Ok(counted)).await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            let accepted = accepted.clone();
+            tokio::spawn(async move {
+                match secure(tls, stream).await {
+                    Ok(stream) => {
+                        let counted = Counted { stream: Box::new(stream), info, _permit, until };
+                        // The server may have gone meanwhile.
+                        let _ = accepted.send(Ok(counted)).await;
+                    }
+                    Err(error) => tracing::info!(%peer, %error, "no handshake"),
+                }
+            });
         }
     });
     ReceiverStream::new(incoming)
@@ -83,7 +108,7 @@ impl Connected for Counted {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+        self.info.clone()
     }
 }
 

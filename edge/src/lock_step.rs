@@ -432,7 +432,7 @@ async fn serve(listener: TcpListener, door: Door) -> Result<(), EdgeError> {
         .add_service(BacktestServiceServer::new(door).max_decoding_message_size(ANSWER_BYTES_MAX));
     tokio::spawn(async move {
         if let Err(error) =
-            router.serve_with_incoming(accept(listener, CONNECTIONS_MAX, None)).await
+            router.serve_with_incoming(accept(listener, CONNECTIONS_MAX, None, None)).await
         {
             tracing::error!(%error, "the backtest's gRPC server failed");
         }

@@ -12,7 +12,10 @@ use crate::listener::accept;
 use crate::market::{Board, MarketReader};
 use crate::service::{Accounts, Admin, Desk, Events, Latencies, MarketData, Orders, Risk, Shared};
 use crate::sync::read;
+use crate::tls::EdgeTls;
+use crate::traces::Traces;
 use crate::view::View;
+use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -67,6 +70,7 @@ pub struct Edge {
     addr: SocketAddr,
     threads: Threads,
     shutdown: watch::Sender<bool>,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 /// The edge's own threads; they stop with it.
@@ -97,6 +101,7 @@ impl Edge {
     /// [`EdgeError`] says what is wrong with the configuration or the machine.
     pub async fn bind(link: EngineLink, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.check()?;
+        let tls = config.tls.as_ref().map(EdgeTls::read).transpose()?;
         let EngineLink {
             kill,
             mut lanes,
@@ -141,6 +146,9 @@ impl Edge {
         release.on_advance(move || {
             let _ = advances.send(());
         });
+        let traces = Arc::new(Traces::new(session));
+        let telling = Arc::clone(&traces);
+        latency.on_request(move |way| telling.ended(way));
         let shared = Arc::new(Shared {
             auth: Auth::new(&config, Arc::clone(&release)),
             routes: config.routes,
@@ -152,6 +160,7 @@ impl Edge {
             status,
             release,
             latency,
+            traces,
             advance,
             followed,
             shutdown: down,
@@ -164,7 +173,7 @@ impl Edge {
             let door = Door::open(path, Arc::clone(&shared), usher, public_memory)?;
             threads.handles.push(door.spawn(stop).map_err(in_thread("edge-door"))?);
         }
-        Ok(Self { shared, listener, addr, threads, shutdown })
+        Ok(Self { shared, listener, addr, threads, shutdown, tls })
     }
 
     /// The number of a session that comes in another way than through here.
@@ -184,7 +193,7 @@ impl Edge {
     /// # Errors
     /// [`EdgeError::Serve`].
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), EdgeError> {
-        let Self { shared, listener, addr, threads, shutdown: tell_down } = self;
+        let Self { shared, listener, addr, threads, shutdown: tell_down, tls } = self;
         let limits = &shared.limits;
         let descriptors = proto::FILE_DESCRIPTOR_SET;
         // The descriptors know of more services than are offered here.
@@ -223,10 +232,13 @@ impl Edge {
             .add_service(service!(DeskServiceServer, Desk))
             .add_service(service!(RiskServiceServer, Risk))
             .add_service(service!(LatencyServiceServer, Latencies));
-        tracing::info!(%addr, "serving gRPC");
+        tracing::info!(%addr, encrypted = tls.is_some(), "serving gRPC");
+        if tls.is_none() && !addr.ip().is_loopback() {
+            tracing::warn!(%addr, "tokens and orders go over the network unencrypted: see edge.tls");
+        }
 
         let mut down = shared.shutdown.clone();
-        let incoming = accept(listener, limits.connections_max, None);
+        let incoming = accept(listener, limits.connections_max, None, tls);
         let serving = router.serve_with_incoming_shutdown(incoming, async move {
             // An error means that the other end is gone, which is down as well.
             let _ = down.wait_for(|down| *down).await;

@@ -153,17 +153,32 @@ enum Cmd {
     Journal(cmd::journal::JournalArgs),
 }
 
-fn main() -> ExitCode {
+/// Log lines go to standard error: those that `TIDEGATE_LOG` lets through, as `TIDEGATE_LOG_FORMAT` says: `text` or `json`.
+fn start_log() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TIDEGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         // Of a standard error that cannot be written there is nobody to tell.
-        .log_internal_errors(false)
-        .init();
-    let done = match Cli::parse().command {
+        .log_internal_errors(false);
+    let format = std::env::var_os("TIDEGATE_LOG_FORMAT").unwrap_or_default();
+    match format.to_str() {
+        Some("" | "text") => log.init(),
+        Some("json") => log.json().flatten_event(true).with_span_list(false).init(),
+        _ => anyhow::bail!("TIDEGATE_LOG_FORMAT: {format:?} is not text or json"),
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    if let Err(error) = start_log() {
+        let _ = writeln!(io::stderr(), "tidegate: {error}");
+        return ExitCode::FAILURE;
+    }
+    let done = match command {
         Cmd::Doctor(args) => match cmd::doctor::run(&args) {
             Ok(code) => return code,
             Err(error) => Err(error),

@@ -107,8 +107,10 @@ impl Metrics {
         let _inside = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(self.0)?;
         let addr = listener.local_addr()?;
-        let incoming =
-            Incoming { accepted: accept(listener, CONNECTIONS_MAX, Some(CONNECTION_LASTS)), addr };
+        let incoming = Incoming {
+            accepted: accept(listener, CONNECTIONS_MAX, Some(CONNECTION_LASTS), None),
+            addr,
+        };
         runtime.spawn(async move {
             if let Err(error) = axum::serve(incoming, app).await {
                 tracing::error!(%error, "metrics are not served any more");

@@ -49,7 +49,7 @@ fn figures(figures: &Figures) -> proto::LatencyFigures {
     }
 }
 
-fn waterfall(slow: &Slow) -> proto::LatencyWaterfall {
+pub(crate) fn waterfall(slow: &Slow) -> proto::LatencyWaterfall {
     let trace = &slow.trace;
     let kind = match trace.followed {
         Traced::Request(kind) => kind.as_str(),

@@ -10,6 +10,9 @@ use tidegate_client::proto;
 use tidegate_client::proto::latency_service_server::LatencyService;
 use tidegate_engine::latency::Window;
 use tidegate_engine::runtime::unix_now;
+use tidegate_model::PrincipalId;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tonic::{Request, Response, Status};
 
 /// How often a stream tells if it is not asked for another interval, in milliseconds.
@@ -76,9 +79,48 @@ impl LatencyService for Latencies {
         tokio::spawn(self.clone().stream(window, every, inlet));
         Ok(Response::new(out))
     }
+
+    type StreamTracesStream = Outlet<proto::LatencyTrace>;
+
+    async fn stream_traces(
+        &self,
+        request: Request<proto::StreamTracesRequest>,
+    ) -> Result<Response<Self::StreamTracesStream>, Status> {
+        let owner = self.0.auth.collector(&request)?;
+        let (inlet, out) = outlet(self.0.stream_permit()?);
+        tokio::spawn(self.clone().traces(owner, self.0.traces.subscribe(), inlet));
+        Ok(Response::new(out))
+    }
 }
 
 impl Latencies {
+    async fn traces(
+        self,
+        owner: PrincipalId,
+        mut told: broadcast::Receiver<(PrincipalId, proto::LatencyTrace)>,
+        inlet: Inlet<proto::LatencyTrace>,
+    ) {
+        let mut shutdown = self.0.shutdown.clone();
+        loop {
+            let heard = tokio::select! {
+                heard = told.recv() => heard,
+                () = inlet.closed() => return,
+                _ = shutdown.wait_for(|down| *down) => {
+                    return inlet.close(Status::unavailable("the server is shutting down"));
+                }
+            };
+            match heard {
+                Ok((whose, trace)) if whose == owner => {
+                    let Ok(room) = inlet.reserve().await else { return };
+                    room.send(trace);
+                }
+                // A collector that is slow misses some.
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
     async fn stream(self, window: Window, every: Duration, inlet: Inlet<proto::LatencyReport>) {
         let mut shutdown = self.0.shutdown.clone();
         let mut told = 0;

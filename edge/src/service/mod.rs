@@ -31,6 +31,7 @@ use crate::market::Board;
 use crate::sync::read;
 use crate::tail::Tail;
 use crate::tail::log_failed;
+use crate::traces::Traces;
 use crate::view::View;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub status: Arc<EngineStatus>,
     pub release: Arc<Release>,
     pub latency: Arc<Latency>,
+    pub traces: Arc<Traces>,
     /// Fires after something more was released.
     pub advance: watch::Receiver<()>,
     pub followed: watch::Receiver<Followed>,
@@ -143,7 +145,7 @@ impl Shared {
     /// Sends commands that belong together, and waits for the answer with what goes with it.
     pub async fn answer(
         &self,
-        Caller { principal, level }: Caller,
+        Caller { principal, level, trace }: Caller,
         commands: &[Command],
         expect: Expect,
     ) -> Result<Answer, Status> {
@@ -166,6 +168,9 @@ impl Shared {
         };
         // Also when the caller goes away while it waits.
         let _forget = Forget { answers: &self.answers, request_id };
+        if let Some(trace) = trace {
+            self.traces.watch(request_id, trace);
+        }
         match &records[..] {
             // Nothing that others send can fill its way.
             [kill] if is_kill => self.lanes.send_kill(*kill)?,

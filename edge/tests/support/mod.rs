@@ -2,6 +2,8 @@
 //! the test itself plays.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod authority;
+
 use rtrb::{Consumer, Producer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +15,7 @@ use tidegate_edge::{Edge, EdgeConfig, EdgeError, EngineLink, TokenEntry};
 use tidegate_engine::broadcast;
 use tidegate_engine::event_log::{self, EventLog, EventLogHandle};
 use tidegate_engine::lane::{CommandLane, lane};
+use tidegate_engine::latency::{Collector, Latency, LatencyHandle};
 use tidegate_engine::runtime::{
     self, BookRequests, EngineConfig, EngineHandle, EngineStatus, Inputs, Outputs, Release,
     SyncPolicy, Trace, Wait,
@@ -51,6 +54,7 @@ pub struct House {
     pub status: Arc<EngineStatus>,
     pub release: Arc<Release>,
     pub stages: Consumer<Trace>,
+    latency: Arc<Latency>,
     events: EventLog,
     engine: EngineHandle,
     log: EventLogHandle,
@@ -88,8 +92,9 @@ pub fn config() -> EdgeConfig {
 }
 
 pub async fn serve(link: EngineLink, config: EdgeConfig) -> (Running, String) {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let edge = Edge::bind(link, config).await.expect("the edge starts");
-    let addr = format!("http://{}", edge.local_addr());
+    let addr = format!("{scheme}://{}", edge.local_addr());
     let (shutdown, down) = oneshot::channel();
     let served = tokio::spawn(edge.serve(async {
         let _ = down.await;
@@ -154,8 +159,9 @@ impl House {
         }
         let mut operator = lanes.pop().expect("a lane");
         set_people(&mut operator, &events).await;
+        let latency = Arc::<Latency>::default();
         let link = EngineLink {
-            latency: Default::default(),
+            latency: Arc::clone(&latency),
             usher,
             kill: lanes.pop().expect("a lane"),
             lanes: lanes.split_off(lanes.len() - LANES),
@@ -178,6 +184,7 @@ impl House {
             status,
             release,
             stages,
+            latency,
             events,
             engine,
             log,
@@ -300,9 +307,10 @@ impl House {
     pub async fn restart_edge_with(self, config: EdgeConfig) -> Self {
         let Self { edge, mut lanes, .. } = self;
         edge.stop().await;
-        let listen = self.addr.strip_prefix("http://").expect("a URL").parse().expect("an address");
+        let (_, listen) = self.addr.split_once("://").expect("a URL");
+        let listen = listen.parse().expect("an address");
         let link = EngineLink {
-            latency: Default::default(),
+            latency: Arc::clone(&self.latency),
             // The engine's seats went with the first.
             usher: runtime::seats::seats().0,
             kill: lanes.pop().expect("a lane"),
@@ -314,8 +322,15 @@ impl House {
             release: Arc::clone(&self.release),
         };
         let (edge, addr) = serve(link, EdgeConfig { listen, ..config }).await;
-        assert_eq!(addr, self.addr);
-        Self { edge, lanes, ..self }
+        Self { edge, lanes, addr, ..self }
+    }
+
+    /// From now on what stages take is put together, as in the server.
+    pub fn collect(&mut self) -> LatencyHandle {
+        let stages = std::mem::replace(&mut self.stages, runtime::stage_ring().1);
+        let latency = Arc::clone(&self.latency);
+        let collector = Collector::new(latency, stages, self.release.level());
+        tidegate_engine::latency::start(collector, &self.events, |_| ()).expect("a thread")
     }
 
     /// Ends everything, in order.

@@ -84,7 +84,10 @@ impl Collector {
         let latency = Arc::clone(&self.latency);
         let kept = &mut *lock(&latency.kept);
         kept.pass_time(now.0);
-        let mut whole = |trace: &Trace| kept.take(trace);
+        let mut whole = |trace: &Trace| {
+            kept.take(trace);
+            latency.tell(trace);
+        };
         let mut has_worked = false;
         // Before the traces, so that each finds what was said of it; what is said of none yet is remembered.
         while let Some(release) = latency.releases.pop() {

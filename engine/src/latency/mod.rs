@@ -20,10 +20,11 @@ pub use collector::{Collector, LatencyHandle, start};
 pub use figures::{Alert, Figures, SLOWEST_MAX, Slow, WINDOW_S};
 
 use crate::event_log::EventPosition;
-use crate::runtime::Stage;
+use crate::runtime::{Stage, Trace, Traced};
 use crossbeam::queue::ArrayQueue;
 use figures::Kept;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tidegate_model::{SessionId, UnixNanos};
@@ -169,6 +170,18 @@ pub(crate) struct Release {
     pub at: u64,
 }
 
+type OnRequest = dyn Fn(&Slow) + Send;
+
+/// Who hears of requests that have come to their end.
+#[derive(Default)]
+struct Listener(Option<Box<OnRequest>>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
 /// What the stages take, for all who tell of them and all who ask.
 #[derive(Debug)]
 pub struct Latency {
@@ -180,6 +193,7 @@ pub struct Latency {
     dropped: AtomicU64,
     pending: AtomicU64,
     seated: Mutex<VecDeque<SessionId>>,
+    listener: Mutex<Listener>,
     kept: Mutex<Kept>,
 }
 
@@ -206,6 +220,7 @@ impl Latency {
             dropped: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             seated: Mutex::default(),
+            listener: Mutex::default(),
         }
     }
 
@@ -259,6 +274,18 @@ impl Latency {
 
     fn is_seated(&self, session: SessionId) -> bool {
         lock(&self.seated).contains(&session)
+    }
+
+    /// Calls `listener` with each request that has come to its end, on the collector's thread; it must be quick. There is one: it
+    /// takes the place of the one before.
+    pub fn on_request(&self, listener: impl Fn(&Slow) + Send + 'static) {
+        lock(&self.listener).0 = Some(Box::new(listener));
+    }
+
+    fn tell(&self, trace: &Trace) {
+        if let (Traced::Request(_), Some(listener)) = (trace.followed, &lock(&self.listener).0) {
+            listener(&Slow::of(Path::Order, *trace));
+        }
     }
 
     /// What is known at `now`.

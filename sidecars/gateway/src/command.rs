@@ -1,9 +1,15 @@
 //! `tidegate gateway`: the command, for the binary that holds it.
 
-use crate::audit::{self, Verified};
+use crate::audit::{self, Audit, Entry, Verified};
+use crate::error::ApiError;
+use crate::keys::Keys;
 use crate::permission::Role;
-use crate::{Config, DEFAULT, Gateway, serve};
+use crate::reseal::{Resealed, reseal};
+use crate::sealed::Sealer;
+use crate::{Config, DEFAULT, Gateway, secrets, serve};
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::json;
+use sqlx::Row;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +19,6 @@ use tokio::signal::unix::{SignalKind, signal};
 /// It is a client of a running server, whose token for it must have may_administer, may_control and acts_for. It may be stopped and
 /// started at any time; the engine does not notice.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct GatewayArgs {
     /// The configuration file (TOML).
     #[arg(long, value_name = "FILE", global = true)]
@@ -32,6 +37,9 @@ pub struct GatewayArgs {
 enum Command {
     /// Read the whole audit log and compare every hash.
     VerifyAudit,
+    /// Seal every secret in the database anew that the secret before sealed, which is in secret.old. It may be stopped and begun again,
+    /// and the gateway may run. Afterwards secret.old is needed no more.
+    Reseal,
     /// Print the OpenAPI document.
     Openapi,
     /// Say what a user is: viewer, trader, risk_officer, administrator or agent. The first administrator is made so.
@@ -72,7 +80,8 @@ pub fn run(args: GatewayArgs) -> Result<()> {
         }
         Some(Command::VerifyAudit) => runtime.block_on(async {
             let pool = crate::open_database(&config.database_url()).await?;
-            match audit::verify(&pool).await.map_err(|error| anyhow!("{}", error.message))? {
+            let keys = keys(&config).await?;
+            match audit::verify(&pool, &keys).await.map_err(said)? {
                 Verified::Whole(rows, newest) => {
                     writeln!(out, "whole: {rows} rows, the newest hash is {newest}")?;
                     Ok(())
@@ -82,14 +91,39 @@ pub fn run(args: GatewayArgs) -> Result<()> {
                 }
             }
         }),
+        Some(Command::Reseal) => runtime.block_on(async {
+            let keys = secrets::open(&config).await?;
+            let sealer = Sealer::open(&keys, &config.dir)?;
+            let pool = crate::open_database(&config.database_url()).await?;
+            sealer.recognise(&pool).await?;
+            let done =
+                reseal(&pool, &sealer).await.map_err(|error| anyhow!("{}", error.message))?;
+            let Resealed { anew, before, closed } = done;
+            writeln!(out, "{anew} sealed anew, {before} were so before")?;
+            ensure!(
+                closed == 0,
+                "{closed} do not open: is the secret that sealed them secret.old?"
+            );
+            Ok(())
+        }),
         Some(Command::SetRole { email, role }) => runtime.block_on(async {
             let pool = crate::open_database(&config.database_url()).await?;
-            let done = sqlx::query("UPDATE users SET role = $1 WHERE email = $2")
+            let keys = secrets::open(&config).await?;
+            let user = sqlx::query("UPDATE users SET role = $1 WHERE email = $2 RETURNING id")
                 .bind(role.as_str())
                 .bind(email.to_lowercase())
-                .execute(&pool)
+                .fetch_optional(&pool)
                 .await?;
-            ensure!(done.rows_affected() == 1, "there is no user '{email}'");
+            let user = user.with_context(|| format!("there is no user '{email}'"))?;
+            let entry = Entry {
+                actor: "system".into(),
+                action: "user.set_role",
+                target: user.try_get("id")?,
+                detail: json!({ "email": email.to_lowercase(), "role": role }),
+                ..Default::default()
+            };
+            let audit = Audit::open(pool, &keys).await.map_err(said)?;
+            audit.add(entry).await.map_err(said)?;
             writeln!(
                 out,
                 "{email} is {}; a running gateway takes it from its next start on",
@@ -98,6 +132,20 @@ pub fn run(args: GatewayArgs) -> Result<()> {
             Ok(())
         }),
     }
+}
+
+/// The keys in force, and those before if their secret is still there.
+async fn keys(config: &Config) -> Result<Vec<Keys>> {
+    let mut keys = vec![secrets::open(config).await?];
+    let before = config.dir.join("secret.old");
+    if before.exists() {
+        keys.push(Keys::open(&before)?);
+    }
+    Ok(keys)
+}
+
+fn said(error: ApiError) -> anyhow::Error {
+    anyhow!("{}", error.message)
 }
 
 async fn run_gateway(config: Config, until_input_ends: bool, out: &mut impl Write) -> Result<()> {
@@ -126,4 +174,39 @@ async fn run_gateway(config: Config, until_input_ends: bool, out: &mut impl Writ
     };
     serve(gateway, stop, ready).await?;
     told.map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_made_more_is_in_the_audit_log_and_nobody_changes_that() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("gateway.toml");
+        std::fs::write(&path, format!("dir = {:?}", dir.path())).expect("written");
+        let run = |command| {
+            let config = Some(path.clone());
+            let command = Some(command);
+            run(GatewayArgs { config, print_config: false, until_input_ends: false, command })
+        };
+        let sql = |statement: &'static str| {
+            let url = Config::read(&path).expect("a configuration").database_url();
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let pool = crate::open_database(&url).await.expect("a database");
+                sqlx::query(statement).execute(&pool).await.expect("done").rows_affected()
+            })
+        };
+        sql("INSERT INTO users (id, email, name, role, plan, principal, created_at)
+             VALUES ('00000000-0000-4000-8000-000000000000', 'ann@x.org', 'Ann', 'trader', 'free', 1000, 0)");
+        let set = |email: &str| Command::SetRole { email: email.into(), role: Role::Administrator };
+        run(set("bob@x.org")).expect_err("there is no bob");
+        run(set("Ann@x.org")).expect("done");
+        run(Command::VerifyAudit).expect("it is whole");
+        let rows = sql("UPDATE audit SET detail = '{}' WHERE action = 'user.set_role'
+             AND target = '00000000-0000-4000-8000-000000000000'");
+        assert_eq!(rows, 1);
+        run(Command::VerifyAudit).expect_err("it was changed");
+    }
 }

@@ -61,6 +61,12 @@ pub struct Engine {
     pub addr: String,
     /// The edge's token that acts for principals; empty: `TIDEGATE_GATEWAY_TOKEN` of the environment.
     pub token: String,
+    /// The authority that made the edge's certificate (PEM); needed if `addr` is `https://`.
+    pub tls_ca: PathBuf,
+    /// The certificate that the gateway shows (PEM); empty: none.
+    pub tls_cert: PathBuf,
+    /// Its key (PEM).
+    pub tls_key: PathBuf,
     /// The first and the last principal that people get.
     pub principals: [u32; 2],
     /// The first and the last principal that programs of people get; the first two are nobody's.
@@ -79,6 +85,8 @@ pub struct Engine {
 pub struct Identity {
     /// Whether anybody may register; else only an administrator makes users.
     pub open_registration: bool,
+    /// How many users one network may register in an hour; after that one in a while.
+    pub registrations_per_network: u32,
     /// Whether an address must be verified before its user may trade.
     pub verify_email: bool,
     /// How long an access token is good.
@@ -302,6 +310,9 @@ impl Default for Engine {
         Self {
             addr: "http://127.0.0.1:7800".into(),
             token: String::new(),
+            tls_ca: PathBuf::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
             principals: [1_000, 2_999],
             programs: [3_000, 3_999],
             accounts: [1_000, 65_535],
@@ -315,6 +326,7 @@ impl Default for Identity {
     fn default() -> Self {
         Self {
             open_registration: true,
+            registrations_per_network: 20,
             verify_email: false,
             access_minutes: 15,
             refresh_days: 7,
@@ -348,6 +360,17 @@ impl Config {
         for (name, [first, last]) in ranges {
             ensure!(first <= last, "engine.{name}: {first} is above {last}");
         }
+        let Engine { addr, tls_ca, tls_cert, tls_key, .. } = &config.engine;
+        let [has_ca, has_cert, has_key] =
+            [tls_ca, tls_cert, tls_key].map(|path| !path.as_os_str().is_empty());
+        ensure!(
+            addr.starts_with("https://") == has_ca,
+            "engine.tls_ca: needed of an addr that begins with https://, and only of such"
+        );
+        ensure!(
+            has_cert == has_key && has_ca >= has_cert,
+            "engine: tls_cert and tls_key go together, beside tls_ca"
+        );
         let ([first, last], programs) = (config.engine.principals, config.engine.programs);
         ensure!(
             programs[1] < first || programs[0] > last,
@@ -410,6 +433,9 @@ mod tests {
             ("listn = 1", "listn"),
             ("[engine]\nprincipals = [2, 1]", "principals"),
             ("[engine]\nprograms = [2999, 5000]", "share numbers"),
+            ("[engine]\naddr = 'https://a:1'", "engine.tls_ca"),
+            ("[engine]\ntls_ca = 'a.pem'", "engine.tls_ca"),
+            ("[engine]\ntls_cert = 'a.pem'", "tls_cert and tls_key"),
             ("[trading]\nhistory = 0", "trading.history"),
             ("[trading]\nauthorization = 'often'", "authorization"),
             ("[identity]\naccess_minutes = 0", "access_minutes"),

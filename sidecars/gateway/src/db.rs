@@ -38,6 +38,17 @@ pub async fn open(url: &str) -> Result<AnyPool> {
                 Ok(())
             })
         })
+        .after_release(move |connection, _| {
+            Box::pin(async move {
+                // What failed for want of space can leave a transaction open that nobody knows of: it would keep the lock, and take with it
+                // what is written later. Such a connection is closed.
+                if is_sqlite {
+                    let is_free = sqlx::query("BEGIN").execute(&mut *connection).await.is_ok();
+                    return Ok(is_free && sqlx::query("ROLLBACK").execute(connection).await.is_ok());
+                }
+                Ok(true)
+            })
+        })
         .connect(&url)
         .await
         .with_context(|| format!("cannot open the database {}", without_password(&url)))?;
@@ -66,6 +77,23 @@ pub fn is_duplicate(error: &sqlx::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_nobody_knows_of_keeps_no_lock() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", dir.path().join("a.db").display());
+        let pool = open(&url).await.expect("open");
+        for _ in 0..3 {
+            let mut left = pool.acquire().await.expect("a connection");
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut *left).await.expect("begun");
+            drop(left);
+            let mark =
+                "INSERT INTO secret_mark (id, sealed) VALUES (1, 'x') ON CONFLICT DO NOTHING";
+            let written =
+                tokio::time::timeout(Duration::from_secs(3), sqlx::query(mark).execute(&pool));
+            written.await.expect("no lock").expect("written");
+        }
+    }
 
     #[test]
     fn passwords_are_not_shown() {

@@ -29,6 +29,8 @@ pub enum Purpose {
     Seal,
     /// Hashes API keys, recovery codes and authorizations.
     Lookup,
+    /// Hashes rows of the audit log.
+    Audit,
 }
 
 impl Purpose {
@@ -41,6 +43,7 @@ impl Purpose {
             Self::Cursor => b"tidegate gateway cursor 1",
             Self::Seal => b"tidegate gateway seal 1",
             Self::Lookup => b"tidegate gateway lookup 1",
+            Self::Audit => b"tidegate gateway audit 1",
         }
     }
 }
@@ -120,7 +123,9 @@ pub fn random<const N: usize>() -> [u8; N] {
 
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// Hexadecimal digits as bytes; `None` if they are none.
@@ -146,6 +151,7 @@ mod tests {
             Purpose::Cursor,
             Purpose::Seal,
             Purpose::Lookup,
+            Purpose::Audit,
         ];
         for (at, purpose) in all.iter().enumerate() {
             assert_eq!(keys.of(*purpose), keys.of(*purpose));

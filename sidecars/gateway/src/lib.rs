@@ -24,8 +24,10 @@ mod keys;
 mod live;
 mod mail;
 mod market;
+mod name;
 mod ops;
 pub mod permission;
+mod reseal;
 mod sealed;
 mod secrets;
 #[cfg(test)]

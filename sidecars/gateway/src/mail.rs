@@ -4,11 +4,12 @@ use crate::config;
 use anyhow::{Context, Result};
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Mails that wait to be sent; beyond, they are dropped, and asked for again.
 const WAITING_MAX: usize = 1_000;
@@ -17,6 +18,8 @@ const LINE_LEN_MAX: usize = 998;
 /// How often a mail is tried, and how long after the first failure it is tried again; then four times as long.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
+/// Mails that are on their way by SMTP at one time: one that waits holds up no other.
+const AT_ONCE: usize = 16;
 
 /// A mail. It holds a token, so it has no `Debug`.
 pub struct Mail {
@@ -28,7 +31,7 @@ pub struct Mail {
     pub text: String,
 }
 
-/// Sends mails, one after the other.
+/// Sends mails.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     queue: mpsc::Sender<Mail>,
@@ -104,8 +107,11 @@ impl Mailer {
 }
 
 async fn run(way: Way, from: Mailbox, mut mails: mpsc::Receiver<Mail>) {
+    let at_once = if matches!(way, Way::Smtp(_)) { AT_ONCE } else { 1 };
+    let (way, turns) = (Arc::new(way), Arc::new(Semaphore::new(at_once)));
     while let Some(Mail { to, subject, text }) = mails.recv().await {
-        let message = to.parse().map_err(anyhow::Error::from).and_then(|to: Mailbox| {
+        let message = to.parse().map_err(anyhow::Error::from).and_then(|to: Address| {
+            let to = Mailbox::new(None, to);
             let message = Message::builder().from(from.clone()).to(to).subject(subject);
             // As it is where that is allowed, so that a token can be copied out of a file.
             let is_plain = text.is_ascii() && text.lines().all(|line| line.len() <= LINE_LEN_MAX);
@@ -125,32 +131,53 @@ async fn run(way: Way, from: Mailbox, mut mails: mpsc::Receiver<Mail>) {
                 continue;
             }
         };
-        let mut pause = PAUSE;
-        for tries in 1..=TRIES {
-            match way.send(&message).await {
-                Ok(()) => break,
-                Err(error) if tries == TRIES => {
-                    tracing::error!("a mail to {to}, '{subject}', cannot be sent: {error:#}");
-                }
-                Err(error) => {
-                    tracing::warn!("a mail to {to} waits {pause:?}: {error:#}");
-                    tokio::time::sleep(pause).await;
-                    pause *= 4;
-                }
+        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let way = Arc::clone(&way);
+        tokio::spawn(async move {
+            deliver(&way, &message, &to, subject).await;
+            drop(turn);
+        });
+    }
+}
+
+/// Sends one mail, again after a while where that may help.
+async fn deliver(way: &Way, message: &Message, to: &str, subject: &str) {
+    let mut pause = PAUSE;
+    for tries in 1..=TRIES {
+        match way.send(message).await {
+            Ok(()) => return,
+            Err(error) if tries == TRIES || is_permanent(&error) => {
+                tracing::error!("a mail to {to}, '{subject}', cannot be sent: {error:#}");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!("a mail to {to} waits {pause:?}: {error:#}");
+                tokio::time::sleep(pause).await;
+                pause *= 4;
             }
         }
     }
+}
+
+/// Whether the server refused for good (RFC 5321, 4.2.1: 5yz).
+fn is_permanent(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<lettre::transport::smtp::Error>();
+    error.is_some_and(lettre::transport::smtp::Error::is_permanent)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
-    /// Takes one mail as RFC 5321 has it.
+    /// Takes one mail as RFC 5321 has it; refuses any to nobody, for good.
     fn take(listener: &TcpListener) -> String {
         let (stream, _) = listener.accept().expect("a client");
+        converse(stream)
+    }
+
+    fn converse(stream: TcpStream) -> String {
         let mut lines = BufReader::new(stream.try_clone().expect("a twin")).lines();
         let (mut out, mut mail) = (stream, String::new());
         let mut say = |text: &str| write!(out, "{text}\r\n").expect("sent");
@@ -168,6 +195,10 @@ mod tests {
                 "QUIT" => {
                     say("221 bye");
                     break;
+                }
+                "RCPT" if line.contains("nobody@") => {
+                    mail += &format!("{line}\n");
+                    say("550 there is none");
                 }
                 _ => {
                     mail += &format!("{line}\n");
@@ -196,6 +227,36 @@ mod tests {
             assert!(mail.contains(part), "{mail}");
         }
         assert!(!mail.contains("lost"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_waits_holds_up_no_other_and_what_is_refused_for_good_is_not_tried_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("smtp://{}", listener.local_addr().expect("bound"));
+        let config = config::Mail { smtp: url, ..Default::default() };
+        let mailer = Mailer::open(&config, Path::new("/nowhere")).expect("open");
+        let (heard, conversations) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            // The first is never answered.
+            let _silent = listener.accept().expect("a client");
+            loop {
+                let (stream, _) = listener.accept().expect("a client");
+                let heard = heard.clone();
+                std::thread::spawn(move || heard.send(converse(stream)));
+            }
+        });
+        let send = |to: &str| {
+            mailer.send(Mail { to: to.into(), subject: "A subject", text: "tgv_1\n".into() });
+        };
+        send("slow@example.org");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        send("nobody@example.org");
+        send("ann@example.org");
+        let mut all = Vec::new();
+        tokio::time::sleep(PAUSE + Duration::from_secs(1)).await;
+        all.extend(conversations.try_iter());
+        let count = |to: &str| all.iter().filter(|mail| mail.contains(to)).count();
+        assert_eq!((count("ann@"), count("nobody@")), (1, 1), "{all:#?}");
     }
 
     #[tokio::test]

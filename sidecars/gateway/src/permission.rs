@@ -31,7 +31,7 @@ pub enum Permission {
     /// See limits, and what stands still.
     #[serde(rename = "risk:read")]
     RiskRead,
-    /// Set limits, engage and release kill switches, decide what waits for a second person.
+    /// Set limits, engage and release kill switches, decide what waits for a second person. Never in the scope of an API key.
     #[serde(rename = "risk:write")]
     RiskWrite,
     /// See everybody's accounts and orders.
@@ -40,7 +40,7 @@ pub enum Permission {
     /// Read the audit log.
     #[serde(rename = "audit:read")]
     AuditRead,
-    /// Make, change and disable users.
+    /// Make, change and disable users. Never in the scope of an API key.
     #[serde(rename = "users:admin")]
     UsersAdmin,
     /// Define instruments.
@@ -123,6 +123,19 @@ impl Permissions {
         Self(self.0 & other.0)
     }
 
+    /// What is in one of them.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that a key may have: who lets people in, and who decides, is a person.
+    #[must_use]
+    pub fn for_programs(self) -> Self {
+        use Permission as P;
+        Self(self.0 & !Self::of(&[P::CredentialsWrite, P::RiskWrite, P::UsersAdmin]).0)
+    }
+
     /// Its members, in their order.
     pub fn list(self) -> Vec<Permission> {
         Permission::ALL.into_iter().filter(|permission| self.has(*permission)).collect()
@@ -193,7 +206,7 @@ impl Role {
                 P::InstrumentsAdmin,
             ],
         };
-        Permissions::of(&[&looks[..], more].concat())
+        Permissions::of(&looks).or(Permissions::of(more))
     }
 }
 

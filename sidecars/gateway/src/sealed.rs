@@ -2,14 +2,17 @@
 
 use crate::error::{ApiError, Result};
 use crate::keys::{Keys, Purpose, hex, random, unhex};
-use anyhow::Context;
+use anyhow::{Context, anyhow, ensure};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
+use sqlx::{AnyPool, Row};
 use std::path::Path;
 use uuid::Uuid;
 
 /// Hexadecimal digits that name a key.
 const ID_LEN: usize = 8;
+/// The table of what shows which secret a database belongs to.
+const MARK: &str = "secret_mark";
 
 /// Seals with the newest key, opens with any.
 pub struct Sealer {
@@ -36,7 +39,17 @@ fn place(table: &str, row: Uuid) -> Vec<u8> {
     [table.as_bytes(), &[0], row.as_bytes()].concat()
 }
 
+/// The rows of one user in a table: a secret that is bound to them does not open in another's.
+pub fn owned(table: &str, user: Uuid) -> String {
+    format!("{table} of {user}")
+}
+
 impl Sealer {
+    /// Whether it was sealed with the newest key.
+    pub fn is_newest(&self, sealed: &str) -> bool {
+        sealed.split_once('.').is_some_and(|(id, _)| id == self.keys[0].0)
+    }
+
     /// Seals with the key of `newest`, and opens what that or one of `older` sealed.
     pub fn new(newest: &Keys, older: &[Keys]) -> Self {
         Self { keys: std::iter::once(newest).chain(older).map(key).collect() }
@@ -53,6 +66,38 @@ impl Sealer {
             false => Vec::new(),
         };
         Ok(Self::new(newest, &older))
+    }
+
+    /// Makes sure that this database was sealed with these keys: a lost secret must not be replaced without a word.
+    ///
+    /// # Errors
+    /// Another secret, or the database's.
+    pub async fn recognise(&self, pool: &AnyPool) -> anyhow::Result<()> {
+        let row = sqlx::query("SELECT sealed FROM secret_mark WHERE id = 1");
+        let sealed: Option<String> = match row.fetch_optional(pool).await? {
+            Some(row) => Some(row.try_get("sealed")?),
+            None => None,
+        };
+        if let Some(sealed) = &sealed {
+            ensure!(
+                self.unseal(MARK, Uuid::nil(), sealed).is_some(),
+                "this database belongs to another secret: restore the file 'secret' of its folder (or what [secrets] names), without \
+                 which second factors, API keys and brokers' credentials are lost; after a change of the secret, keep the one before \
+                 as secret.old"
+            );
+            if self.is_newest(sealed) {
+                return Ok(());
+            }
+        }
+        let mark =
+            self.seal(MARK, Uuid::nil(), b"tidegate").map_err(|error| anyhow!(error.message))?;
+        sqlx::query(
+            "INSERT INTO secret_mark (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed",
+        )
+        .bind(mark)
+        .execute(pool)
+        .await?;
+        Ok(())
     }
 
     /// Seals a secret of a row.
@@ -103,6 +148,23 @@ mod tests {
         for bad in ["", ".", "00", &sealed[..20]] {
             assert_eq!(sealer.unseal("users", row, bad), None, "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_database_knows_its_secret() {
+        let database = crate::testing::Database::new().await;
+        let [first, second] = [Keys::new(&[1; 32]), Keys::new(&[2; 32])];
+        let of = |keys: &Keys| Sealer::new(keys, &[]);
+        for _ in 0..2 {
+            of(&first).recognise(&database.pool).await.expect("its own");
+        }
+        let error = of(&second).recognise(&database.pool).await.expect_err("another's");
+        assert!(error.to_string().contains("secret.old"), "{error}");
+        // With the one before it is the database's from now on.
+        let changed = Sealer::new(&second, std::slice::from_ref(&first));
+        changed.recognise(&database.pool).await.expect("both");
+        of(&second).recognise(&database.pool).await.expect("the new one");
+        assert!(of(&first).recognise(&database.pool).await.is_err());
     }
 
     #[test]

@@ -268,3 +268,116 @@ async fn fields_that_are_nobodys_to_set_are_refused() {
     assert_eq!(ann.get("/api/v1/users/me").await.data(), before);
     front.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_leaves_nothing_half_done() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let base = front.api.base.clone();
+    let guess = json!({ "email": "ann@example.org", "password": "wrong but long" }).to_string();
+    let logout = format!(
+        "POST /api/v1/auth/logout HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n\r\n",
+        ann.token.as_deref().expect("a token")
+    );
+    let guess = format!(
+        "POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{guess}",
+        guess.len()
+    );
+    tokio::task::spawn_blocking(move || {
+        for (nth, text) in [&guess, &guess, &guess, &logout].into_iter().enumerate() {
+            let stream = raw(&base, text);
+            std::thread::sleep(Duration::from_millis(nth as u64));
+            drop(stream);
+        }
+    })
+    .await
+    .expect("no panic");
+    // What was begun is done: the session has ended, in memory too.
+    let until = Instant::now() + Duration::from_secs(10);
+    while ann.get("/api/v1/users/me").await.status != 401 {
+        assert!(Instant::now() < until, "the session goes on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // And the audit log goes on.
+    for _ in 0..3 {
+        assert_eq!(front.api.login("ann", PASSWORD, None).await.status, 200);
+    }
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_no_answers_is_cut_off() {
+    let front = Front::new().await;
+    let base = front.api.base.clone();
+    let heard = tokio::task::spawn_blocking(move || {
+        let ask = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n";
+        let whole = rest(raw(&base, &ask.replace("Host", "Connection: close\r\nHost"))).0.len();
+        let count = 64 * 1_024 * 1_024 / whole;
+        let stream = raw(&base, "");
+        let mut writer = stream.try_clone().expect("the same");
+        // The gateway stops reading when its answers are not taken.
+        let asking = std::thread::spawn(move || {
+            for _ in 0..count {
+                if writer.write_all(ask.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+        std::thread::sleep(Duration::from_secs(33));
+        let heard = rest(stream).0.len();
+        asking.join().expect("no panic");
+        (heard, whole * count)
+    });
+    let (heard, all) = heard.await.expect("no panic");
+    assert!(heard < all / 2, "{heard} of {all} bytes were there");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_network_registers_only_so_many() {
+    let front = Front::with(|config| config.identity.registrations_per_network = 2).await;
+    let register = |name: &'static str| {
+        let api = front.api.clone();
+        let body =
+            json!({ "email": format!("{name}@example.org"), "password": PASSWORD, "name": name });
+        async move { api.post("/api/v1/auth/register", body).await }
+    };
+    assert_eq!((register("ann").await.status, register("bob").await.status), (201, 201));
+    let third = register("eve").await;
+    assert_eq!(third.error(), (429, "too_many"));
+    assert!(third.headers.contains_key("retry-after"));
+    assert_eq!(front.api.login("ann", PASSWORD, None).await.status, 200);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_a_user_counts_as_the_users() {
+    let front = Front::with(|config| {
+        config.limits.open_per_minute = count(1);
+        config.limits.open_burst = count(2);
+    })
+    .await;
+    let ann = front.register("ann").await;
+    let base = front.api.base.clone();
+    let authorization = format!("Authorization: Bearer {}\r\n", ann.token.expect("a token"));
+    let statuses = tokio::task::spawn_blocking(move || {
+        let open = |headers: &str| {
+            let ask = format!(
+                "GET /api/v1/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
+            );
+            let mut stream = raw(&base, &ask);
+            let mut start = [0; 12];
+            stream.read_exact(&mut start).expect("answered");
+            (String::from_utf8_lossy(&start[9..]).into_owned(), stream)
+        };
+        let known: Vec<_> = (0..5).map(|_| open(&authorization)).collect();
+        let strangers: Vec<_> = (0..3).map(|_| open("")).collect();
+        let statuses = known.iter().chain(&strangers).map(|(status, _)| status.clone());
+        statuses.collect::<Vec<_>>()
+    })
+    .await
+    .expect("no panic");
+    assert_eq!(statuses, ["101", "101", "101", "101", "101", "101", "101", "429"]);
+    front.close().await;
+}

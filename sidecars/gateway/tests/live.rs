@@ -2,86 +2,14 @@
 
 mod support;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::house::SYMBOL;
+use support::socket::{PATIENCE, Socket};
 use support::{Api, Front, PASSWORD};
 use tidegate_model::Side as ModelSide;
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    /// Opens one; with the token of `api`, if it has one.
-    async fn try_open(api: &Api) -> Result<Self, Error> {
-        let url = format!("{}/api/v1/stream", api.base.replace("http", "ws"));
-        let mut request = url.into_client_request().expect("a request");
-        if let Some(token) = &api.token {
-            let value = format!("Bearer {token}").parse().expect("a header");
-            request.headers_mut().insert("authorization", value);
-        }
-        connect_async(request).await.map(|(socket, _)| Self(socket))
-    }
-
-    async fn open(api: &Api) -> Self {
-        Self::try_open(api).await.expect("it opens")
-    }
-
-    async fn send(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.expect("sent");
-    }
-
-    /// The next message, or the code with which it was closed.
-    async fn next(&mut self) -> Result<Value, u16> {
-        let next = async {
-            loop {
-                match self.0.next().await {
-                    Some(Ok(Message::Text(text))) => {
-                        return Ok(serde_json::from_str(&text).expect("JSON"));
-                    }
-                    Some(Ok(Message::Close(frame))) => {
-                        return Err(frame.map_or(0, |frame| frame.code.into()));
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Err(0),
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, next).await.expect("something comes")
-    }
-
-    /// The next message that is as it should be.
-    async fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let message = self.next().await.expect("it is open");
-            if is_it(&message) {
-                return message;
-            }
-        }
-    }
-
-    /// Asks, and waits for the answer.
-    async fn ask(&mut self, request: Value) -> Value {
-        self.send(request).await;
-        self.until(|message| message["op"].is_string()).await
-    }
-
-    /// Waits until it is closed; the code.
-    async fn closed(&mut self) -> u16 {
-        loop {
-            if let Err(code) = self.next().await {
-                return code;
-            }
-        }
-    }
-}
 
 fn follow(channel: &str, symbols: &[&str]) -> Value {
     json!({ "op": "subscribe", "channel": channel, "symbols": symbols })
@@ -103,22 +31,11 @@ async fn enter(api: &Api, account: &str, key: &str, price: &str) -> String {
     panic!("the engine does not come back");
 }
 
-/// Waits until the gateway has the instrument and its quote.
-async fn settle(ann: &Api) {
-    for _ in 0..1_000 {
-        if ann.get("/api/v1/quotes/ACME").await.status == 200 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the market does not come");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_is_told_and_a_slow_client_gets_the_newest() {
     let mut front = Front::new().await;
     let ann = front.register("ann").await;
-    settle(&ann).await;
+    ann.settle().await;
     // The token in the first message, as browsers send it.
     let mut socket = Socket::open(&front.api).await;
     let refused = socket.ask(follow("quotes", &[SYMBOL])).await;
@@ -288,7 +205,7 @@ async fn nobody_hears_of_the_accounts_of_others() {
 async fn whatever_clients_send_is_answered_or_ends_them_alone() {
     let front = Front::with(|config| config.live.connections_per_user = 3).await;
     let ann = front.register("ann").await;
-    settle(&ann).await;
+    ann.settle().await;
     let mut socket = Socket::open(&ann).await;
     let many: Vec<String> = (0..201).map(|n| format!("S{n}")).collect();
     for (request, code) in [
@@ -375,11 +292,33 @@ async fn a_stream_ends_with_its_session_and_with_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_leads_no_more_hears_no_more() {
+    let front = Front::new().await;
+    let (ann, bob) = (front.register("ann").await, front.register("bob").await);
+    let account = bob.open_account("Bob's").await;
+    let made = ann.post("/api/v1/organisations", json!({ "name": "Harbour" })).await.data();
+    let path = format!("/api/v1/organisations/{}", made["id"].as_str().expect("an id"));
+    let invite = json!({ "email": "bob@example.org", "rank": "owner" });
+    ann.post(&format!("{path}/invites"), invite).await.data();
+    let join = json!({ "token": front.mailed("bob", 2).await });
+    bob.post("/api/v1/organisations/join", join).await.data();
+    let wanted = json!({ "op": "subscribe", "channel": "orders", "account": account });
+    let (mut of_ann, mut of_bob) = (Socket::open(&ann).await, Socket::open(&bob).await);
+    assert_eq!(of_ann.ask(wanted.clone()).await["op"], "subscribed");
+    assert_eq!(of_bob.ask(wanted).await["op"], "subscribed");
+    let me = ann.get("/api/v1/users/me").await.data()["id"].as_str().expect("an id").to_string();
+    bob.delete(&format!("{path}/members/{me}")).await.data();
+    assert_eq!(of_ann.closed().await, 4401);
+    assert_eq!(of_bob.ask(json!({ "op": "ping" })).await["op"], "pong");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_live_through_a_restart_of_the_edge() {
     let front = Front::new().await;
     let ann = front.register("ann").await;
     let account = ann.open_account("Paper").await;
-    settle(&ann).await;
+    ann.settle().await;
     let mut socket = Socket::open(&ann).await;
     assert_eq!(socket.ask(follow("quotes", &[SYMBOL])).await["op"], "subscribed");
     assert_eq!(socket.ask(json!({ "op": "subscribe", "channel": "orders" })).await["gap"], false);

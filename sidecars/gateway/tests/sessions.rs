@@ -39,3 +39,24 @@ async fn a_refresh_token_that_is_used_again_ends_the_session() {
     assert_eq!(access.get("/api/v1/users/me").await.error(), (401, "unauthenticated"));
     front.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_does_not_stay_in_the_database() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let open = front.api.login("ann", PASSWORD, None).await.data();
+    ann.post("/api/v1/auth/logout", json!({})).await.data();
+    let over = "UPDATE sessions SET revoked_at = 1 WHERE revoked_at IS NOT NULL";
+    assert_eq!(front.sql(over).await, 1);
+    let front = front.restart().await;
+    for tries in 0.. {
+        if front.sql(over).await == 0 {
+            break;
+        }
+        assert!(tries < 100, "it is still there");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let refresh = json!({ "refresh_token": open["refresh_token"] });
+    front.api.post("/api/v1/auth/refresh", refresh).await.data();
+    front.close().await;
+}

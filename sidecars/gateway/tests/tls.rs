@@ -10,7 +10,11 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use support::Front;
+use support::house::House;
+use support::house::authority::Authority;
+use support::{Front, edge_config};
+use tidegate_edge::EdgeConfig;
+use tidegate_gateway::{Config, Gateway};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -93,5 +97,50 @@ async fn only_tls_1_3_is_spoken_and_a_new_certificate_needs_no_restart() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(connect(&addr, &second, &[&TLS13], b"http/1.1").await.is_ok());
     drop((old, two));
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_is_reached_over_tls_by_whom_it_knows() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let house = House::new(edge_config()).await;
+    let encrypted = EdgeConfig { tls: Some(ours.edge()), ..edge_config() };
+    let house = house.restart_edge_with(encrypted).await;
+    let [(cert, key), (foreign_cert, foreign_key)] = [&ours, &theirs].map(|of| of.vouch("gateway"));
+    let engine = house.addr.trim_start_matches("https://").to_string();
+    let ca = std::fs::read_to_string(ours.ca()).expect("PEM");
+    assert!(connect(&engine, &ca, &[&TLS12], b"h2").await.is_err(), "TLS 1.2 is refused");
+    let front = Front::before(house, |config| {
+        config.engine.tls_ca = ours.ca();
+        (config.engine.tls_cert, config.engine.tls_key) = (cert, key);
+    })
+    .await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("over TLS").await;
+    let order = serde_json::json!({
+        "account": account, "symbol": "ACME", "side": "buy", "type": "limit", "qty": "10", "limit_price": "10.00"
+    });
+    let taken = ann.post_once("/api/v1/orders", "tls", &order).await;
+    assert_eq!(taken.status, 201, "{taken:#?}");
+    // A file that is missing is named at once.
+    let refused = async |change: &dyn Fn(&mut Config)| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut config = Config { dir: dir.path().into(), ..Config::default() };
+        config.engine.addr = format!("https://{engine}");
+        config.engine.token = support::GATEWAY.into();
+        change(&mut config);
+        let opened = tokio::time::timeout(Duration::from_secs(2), Gateway::open(config)).await;
+        opened.map(|opened| format!("{:#}", opened.expect_err("refused")))
+    };
+    let missing = refused(&|config| config.engine.tls_ca = "/nowhere/ca.pem".into()).await;
+    assert!(missing.expect("at once").contains("/nowhere/ca.pem holds no authority"));
+    // One that the edge does not know gets nowhere.
+    let stranger = refused(&|config| {
+        config.engine.tls_ca = ours.ca();
+        config.engine.tls_cert = foreign_cert.clone();
+        config.engine.tls_key = foreign_key.clone();
+    })
+    .await;
+    assert!(stranger.is_err(), "it tries on");
     front.close().await;
 }

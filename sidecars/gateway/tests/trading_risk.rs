@@ -167,7 +167,13 @@ async fn an_order_of_a_person_needs_an_authorization_where_the_house_says_so() {
 
     let refused = ann.post_once("/api/v1/orders", "1", &order).await;
     assert_eq!(refused.error(), (403, "authorization_required"));
-    assert_eq!(refused.body["error"]["details"]["hash"], preview["hash"]);
+    // Only what the server said can be authorized.
+    let hash = preview["hash"].as_str().expect("text");
+    for bad in ["", &"0".repeat(64), &hash[..64], &format!("{}{}", "0".repeat(64), &hash[64..])] {
+        let asked = json!({ "account": account, "hash": bad, "pin": "1234" });
+        let refused = ann.post("/api/v1/orders/authorize", asked).await;
+        assert_eq!(refused.error(), (422, "invalid_field"), "{bad}");
+    }
     let headers =
         [("idempotency-key", "1"), ("trade-authorization", &*format!("tga_{}", "0".repeat(64)))];
     let forged = ann.call("POST", "/api/v1/orders", &headers, Some(order.to_string())).await;
@@ -199,5 +205,30 @@ async fn an_order_of_a_person_needs_an_authorization_where_the_house_says_so() {
     assert_eq!(again.body["data"]["id"], first.data()["id"]);
     let twice = ann.call("POST", "/api/v1/orders", &with("4"), Some(order.to_string())).await;
     assert_eq!(twice.error(), (403, "authorization_required"));
+
+    // Lists and parents: the same three steps.
+    let list =
+        json!({ "contingency": "oto", "legs": [limit(&account, "1"), limit(&account, "2")] });
+    let parent = json!({ "order": limit(&account, "5"), "algorithm": "iceberg", "slice_qty": "1" });
+    for (path, body) in [("/api/v1/orders/lists", list), ("/api/v1/orders/algorithms", parent)] {
+        let preview = ann.post(&format!("{path}/preview"), body.clone()).await.data();
+        assert_eq!(preview["needs_authorization"], true, "{preview:#}");
+        assert!(
+            preview.to_string().contains("worked by iceberg")
+                || preview["legs"][1]["cost"] == "18.00",
+            "{preview:#}"
+        );
+        let refused = ann.post_once(path, path, &body).await;
+        assert_eq!(refused.error(), (403, "authorization_required"));
+        let asked = json!({ "account": account, "hash": preview["hash"], "pin": "1234" });
+        let granted = ann.post("/api/v1/orders/authorize", asked).await.data();
+        let token = granted["token"].as_str().expect("a token");
+        let headers = [("idempotency-key", path), ("trade-authorization", token)];
+        let entered = ann.call("POST", path, &headers, Some(body.to_string())).await;
+        assert_eq!(entered.status, 201, "{entered:#?}");
+    }
+    // What is open is closed without one.
+    let flat = ann.post(&format!("/api/v1/accounts/{account}/flatten"), json!({})).await;
+    assert_eq!(flat.status, 200, "{flat:#?}");
     front.close().await;
 }

@@ -155,19 +155,64 @@ async fn a_key_is_one_order_however_often_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_a_crash_cut_off_is_no_other() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("Paper").await;
+    let list = |qty: [&str; 2]| {
+        let legs = qty.map(|qty| limit(&account, qty, "9.00"));
+        json!({ "contingency": "oto", "legs": legs })
+    };
+    let path = "/api/v1/orders/lists";
+    let first = ann.post_once(path, "k", &list(["1", "2"])).await.data();
+    assert_eq!(front.sql("DELETE FROM idempotency").await, 1);
+    let other = ann.post_once(path, "k", &list(["1", "3"])).await;
+    assert_eq!(other.error(), (409, "key_reused"));
+    let again = ann.post_once(path, "k", &list(["1", "2"])).await.data();
+    assert_eq!(again["legs"], first["legs"]);
+    assert_eq!(count(&ann).await, 2);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_the_database_lost_is_given_to_nobody_else() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("Paper").await;
+    let order = limit(&account, "1", "9.00");
+    ann.post_once("/api/v1/orders", "k", &order).await.data();
+    assert_eq!(front.sql("DELETE FROM accounts").await, 1);
+    let front = front.restart().await;
+    let bob = front.register("bob").await;
+    let body = json!({ "name": "Paper" });
+    let mut opened = bob.post("/api/v1/accounts", body.clone()).await;
+    while opened.status == 503 {
+        opened = bob.post("/api/v1/accounts", body.clone()).await;
+    }
+    let opened = opened.data();
+    assert_eq!(opened["balances"][0]["cash"], "100000.00");
+    assert_eq!(bob.get("/api/v1/orders").await.data(), json!([]));
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_crash_cut_off_is_done_once() {
     let front = Front::new().await;
     let ann = front.register("ann").await;
     let account = ann.open_account("Paper").await;
     let order = limit(&account, "1", "9.00");
     let first = ann.post_once("/api/v1/orders", "k", &order).await.data();
-    // As if the gateway had gone before it wrote what it answered, and before the account was noted as open.
-    assert_eq!(front.sql("DELETE FROM idempotency").await, 1);
+    // As if the gateway had gone before it wrote what it answered, which it does just after, and before the account was noted as open.
+    while front.sql("DELETE FROM idempotency").await == 0 {}
     assert_eq!(front.sql("UPDATE accounts SET opened_at = NULL").await, 1);
     let front = front.restart().await;
     let ann = front.api.with(ann.token.as_deref().expect("a token"));
     let path = format!("/api/v1/orders/{}", first["id"].as_str().expect("an id"));
     ann.until(&path, |order| order["status"] == "new").await;
+    for other in [limit(&account, "2", "9.00"), limit(&account, "1", "9.01")] {
+        let refused = ann.post_once("/api/v1/orders", "k", &other).await;
+        assert_eq!(refused.error(), (409, "key_reused"), "{other}");
+    }
     let again = ann.post_once("/api/v1/orders", "k", &order).await;
     assert_eq!((again.status, &again.body["data"]["id"]), (201, &first["id"]));
     assert_eq!(count(&ann).await, 1);

@@ -9,9 +9,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
+use std::net::SocketAddr;
 use std::time::Duration;
 use support::Front;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_ready_while_database_and_engine_are_there() {
@@ -84,15 +86,25 @@ impl TraceService for Collector {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
-    let (kept, mut spans) = mpsc::unbounded_channel();
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Starts a collector: where it listens, what it gets.
+async fn collect() -> (SocketAddr, mpsc::UnboundedReceiver<Span>, AbortHandle) {
+    let (kept, spans) = mpsc::unbounded_channel();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("bound");
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     let server =
         tonic::transport::Server::builder().add_service(TraceServiceServer::new(Collector(kept)));
     let collecting = tokio::spawn(server.serve_with_incoming(incoming));
+    (addr, spans, collecting.abort_handle())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
+    let (addr, mut spans, collecting) = collect().await;
     let front = Front::with(|config| config.telemetry.otlp = format!("http://{addr}")).await;
     let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     front.api.call("GET", "/api/v1/users/me", &[("traceparent", traceparent)], None).await;
@@ -100,7 +112,6 @@ async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
     front.close().await;
     let span = tokio::time::timeout(Duration::from_secs(10), spans.recv()).await;
     let span = span.expect("in time").expect("one");
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!(hex(&span.trace_id), "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(hex(&span.parent_span_id), "00f067aa0ba902b7");
     assert_eq!(span.name, "GET /api/v1/users/me");
@@ -108,6 +119,70 @@ async fn a_collector_gets_a_span_of_each_request_in_its_callers_trace() {
     for part in ["http.response.status_code", "401", "http.route", "tidegate.request_id"] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
+    collecting.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_leads_from_the_request_through_every_stage_of_the_engine() {
+    let (addr, mut spans, collecting) = collect().await;
+    let mut front = Front::with(|config| config.telemetry.otlp = format!("http://{addr}")).await;
+    let collector = front.house.collect();
+    let ann = front.register("ann").await;
+    let account = ann.open_account("traced").await;
+    // The edge begins to tell when it is asked, soon after the start.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let order = serde_json::json!({
+        "account": account, "symbol": "ACME", "side": "buy", "type": "market", "qty": "10",
+    });
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let headers = [("traceparent", traceparent), ("idempotency-key", "traced")];
+    let answer = ann.call("POST", "/api/v1/orders", &headers, Some(order.to_string())).await;
+    assert_eq!(answer.status, 201, "{answer:#?}");
+    let id = answer.body["data"]["id"].as_str().expect("an id").to_string();
+    // Fills are counted, and what was there before the start is not.
+    ann.until(&format!("/api/v1/orders/{id}"), |order| order["status"] == "filled").await;
+    let text = front.api.get("/metrics").await.text;
+    assert!(text.contains("\ntrade_executions_total 1\n"), "{text}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    front.close().await;
+    drop(collector);
+    let mut all = Vec::new();
+    while let Ok(Some(span)) = tokio::time::timeout(Duration::from_secs(1), spans.recv()).await {
+        if hex(&span.trace_id) == "4bf92f3577b34da6a3ce929d0e0e4736" {
+            all.push(span);
+        }
+    }
+    let named = |name: &str| all.iter().find(|span| span.name == name).expect(name);
+    let request = named("POST /api/v1/orders");
+    assert_eq!(hex(&request.parent_span_id), "00f067aa0ba902b7");
+    assert!(format!("{:?}", request.attributes).contains(&id), "{:?}", request.attributes);
+    let engine = named("engine new_order");
+    assert_eq!(engine.parent_span_id, request.span_id);
+    let within = |inner: &Span, outer: &Span| {
+        outer.start_time_unix_nano <= inner.start_time_unix_nano
+            && inner.end_time_unix_nano <= outer.end_time_unix_nano
+    };
+    assert!(within(engine, request), "{engine:?} {request:?}");
+    let mut steps: Vec<_> =
+        all.iter().filter(|span| span.parent_span_id == engine.span_id).collect();
+    steps.sort_by_key(|span| (span.end_time_unix_nano, span.start_time_unix_nano));
+    let mut names: Vec<_> = steps.iter().map(|span| span.name.as_str()).collect();
+    assert!(steps.windows(2).all(|two| two[0].end_time_unix_nano == two[1].start_time_unix_nano));
+    assert!(steps.iter().all(|step| within(step, engine)));
+    names.sort_unstable();
+    let mut expected = [
+        "received",
+        "sequenced",
+        "journaled",
+        "risk_passed",
+        "at_venue",
+        "filled",
+        "published",
+        "released",
+        "delivered",
+    ];
+    expected.sort_unstable();
+    assert_eq!(names, expected);
     collecting.abort();
 }
 

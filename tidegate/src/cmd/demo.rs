@@ -52,6 +52,9 @@ pub struct DemoArgs {
     /// Where everything is kept, the journal and the gateway's database; a new folder in data/ by default.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Settings of the gateway (`tidegate gateway --print-config` has all) beside those that the demo makes.
+    #[arg(long, value_name = "FILE")]
+    gateway: Option<PathBuf>,
 }
 
 /// How often what happens is told where no terminal shows it, in seconds.
@@ -214,7 +217,8 @@ impl Show<'_> {
     }
 
     fn serve(&self, feed: &RunningFeed, system: &System, out: &mut impl Write) -> Result<Watched> {
-        let mut people = People::start(system.edge_addr, self.gateway, self.dir)?;
+        let settings = self.args.gateway.as_deref();
+        let mut people = People::start(system.edge_addr, self.gateway, self.dir, settings)?;
         let traded = people.tell(out).map_err(Into::into);
         let traded = traded.and_then(|()| self.trade(feed, system, &mut people, out));
         let (watched, ()) = first(traded, people.stop(CHILD_GRACE))?;

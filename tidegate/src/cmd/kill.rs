@@ -77,7 +77,10 @@ pub fn run(args: KillArgs) -> Result<()> {
     // What is wrong with the configuration must not keep the call from being tried.
     let config = args.config.as_deref().map(Config::read).transpose();
     let of_config = config.as_ref().ok().and_then(Option::as_ref);
-    let listen = of_config.map(|config| config.edge.listen.to_string());
+    let listen = of_config.map(|config| match config.edge.tls {
+        Some(_) => format!("https://{}", config.edge.listen),
+        None => config.edge.listen.to_string(),
+    });
     let addr = args.addr.clone().or(listen).unwrap_or_else(|| ADDR.into());
     let answer = call(&args, &addr);
     if args.release {

@@ -226,7 +226,8 @@ fn greet(
         )?;
     }
     writeln!(out, "release   {} (nothing leaves before)", system.release.level())?;
-    writeln!(out, "gRPC      http://{} (reflection and health are on)", system.edge_addr)?;
+    let scheme = if config.edge.tls.is_some() { "https" } else { "http" };
+    writeln!(out, "gRPC      {scheme}://{} (reflection and health are on)", system.edge_addr)?;
     if let Some(strategy) = &config.strategy {
         let account = strategy.account(config).map_or(0, |account| account.0);
         writeln!(out, "strategy  {} for account {account}", strategy.name)?;
@@ -260,7 +261,8 @@ pub fn edge_config(config: &mut Config, out: &mut impl Write) -> Result<EdgeConf
     let tokens = config.edge.tokens.iter().map(Token::entry).collect();
     let routes = config.routes.iter().map(|route| route.name.clone()).collect();
     let (listen, door) = (config.edge.listen, config.door());
-    let edge = EdgeConfig { listen, door, tokens, routes, ..Default::default() };
+    let tls = config.edge.tls.clone().map(Into::into);
+    let edge = EdgeConfig { listen, door, tokens, routes, tls, ..Default::default() };
     // Before anything is recovered or written.
     edge.check().context("the configuration cannot be served")?;
     Ok(edge)

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use tidegate_edge::{ActsFor, TokenEntry, check_acts_for};
+use tidegate_edge::{ActsFor, EdgeTls, TokenEntry, check_acts_for};
 use tidegate_model::command::{
     ControlKind, LISTS_OF_INSTRUMENTS_MAX, MAY_CONTROL, MAY_ESTIMATE, MAY_TRADE, Role, SetPrincipal,
 };
@@ -26,11 +26,32 @@ pub struct Edge {
     pub door: Option<PathBuf>,
     /// Who may change state.
     pub tokens: Vec<Token>,
+    /// Who the edge is, and who may connect.
+    pub tls: Option<Tls>,
+}
+
+/// `[edge.tls]`: PEM files.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificate and those that lead to its authority.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authority of whose certificates a client must show one.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl From<Tls> for EdgeTls {
+    fn from(Tls { cert, key, client_ca }: Tls) -> Self {
+        Self { cert, key, client_ca }
+    }
 }
 
 impl Default for Edge {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7_800)), door: None, tokens: Vec::new() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 7_800));
+        Self { listen, door: None, tokens: Vec::new(), tls: None }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Plans that are paid for. Who takes the money is behind [`Payments`]; what it tells of is signed, counts once, and never goes back
-//! behind what is newer.
+//! Plans that are paid for. Who takes the money is behind [`Payments`]; its events are signed and say only whose subscription has
+//! changed. What is paid for is asked anew after each, so it does not matter in which order they come, or how often.
 
 mod stripe;
 
@@ -8,6 +8,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
+use crate::trading::plans::Plan;
 use anyhow::ensure;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{AnyPool, Row};
 use std::sync::Arc;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,23 +42,31 @@ pub struct Order {
     pub once: String,
 }
 
-/// What an event says of somebody's subscription; what it does not say is `None`.
+/// Whose subscription has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The user, if the event names one.
     pub user: Option<Uuid>,
     /// What the service calls the user.
     pub customer: String,
-    /// What it calls the subscription.
-    pub subscription: Option<String>,
-    /// `active`, `trialing`, `past_due`, `canceled`, `unpaid` and so on.
-    pub status: Option<String>,
-    /// The plan that is paid for.
-    pub plan: Option<String>,
+}
+
+/// A subscription as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What the service calls it.
+    pub id: String,
+    /// `active`, `trialing`, `past_due`, `unpaid`, `incomplete` and so on.
+    pub status: String,
+    /// The plan that is paid for; free, for a price that is not sold here.
+    pub plan: Plan,
     /// Until when, in seconds since the Unix epoch.
     pub paid_until: Option<i64>,
-    /// When the event was made, in seconds.
-    pub at: i64,
+}
+
+/// Whether the plan of a subscription is in force. A payment that is late gets the service's days of grace.
+fn is_paid(status: &str) -> bool {
+    matches!(status, "active" | "trialing" | "past_due")
 }
 
 /// Who takes the money. Calls may block.
@@ -71,7 +81,12 @@ pub trait Payments: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Code::Upstream`].
     fn portal(&self, customer: &str) -> Result<String>;
-    /// What an event says, with its id, if `signature` shows that it is the service's and is not older than five minutes at `now_s`.
+    /// The subscriptions of `customer` that have not ended.
+    ///
+    /// # Errors
+    /// [`Code::Upstream`].
+    fn standing(&self, customer: &str) -> Result<Vec<Standing>>;
+    /// Whose subscription has changed, with the event's id, if `signature` shows that it is the service's and is not older than five minutes at `now_s`.
     ///
     /// # Errors
     /// [`Code::WrongCredentials`], [`Code::Malformed`].
@@ -93,6 +108,10 @@ pub fn open(config: &config::Billing) -> anyhow::Result<Option<Arc<dyn Payments>
         (None, None) => Ok(None),
         (Some(key), Some(webhook)) => {
             ensure!(!config.prices.is_empty(), "billing.prices: at least one plan needs a price");
+            for plan in config.prices.keys() {
+                let is_sold = *plan == Plan::from_name(plan).as_str() && plan != FREE;
+                ensure!(is_sold, "billing.prices: '{plan}' is not basic, pro or enterprise");
+            }
             Ok(Some(Arc::new(stripe::Stripe::new(config, key, &webhook))))
         }
         _ => anyhow::bail!(
@@ -143,12 +162,13 @@ fn payments(gateway: &Gateway) -> Result<Arc<dyn Payments>> {
     })
 }
 
-async fn customer(pool: &AnyPool, user: Uuid) -> Result<Option<String>> {
-    let row = sqlx::query("SELECT customer FROM subscriptions WHERE user_id = $1")
+/// What the service calls a user, and the status of the subscription.
+async fn customer(pool: &AnyPool, user: Uuid) -> Result<Option<(String, String)>> {
+    let row = sqlx::query("SELECT customer, status FROM subscriptions WHERE user_id = $1")
         .bind(user.to_string())
         .fetch_optional(pool)
         .await?;
-    Ok(row.map(|row| row.try_get("customer")).transpose()?)
+    row.map(|row| Ok((row.try_get("customer")?, row.try_get("status")?))).transpose()
 }
 
 /// Runs what may block.
@@ -157,7 +177,7 @@ async fn page(ask: impl FnOnce() -> Result<String> + Send + 'static) -> Result<D
     Ok(Data::new(Page { url }))
 }
 
-/// Makes a page of the payment service where a plan is bought.
+/// Makes a page of the payment service where a plan is bought; for who has one, where it is changed: nobody pays twice.
 #[utoipa::path(post, path = "/api/v1/billing/checkout", tag = "billing", security(("bearer" = ["credentials:write"])),
     request_body = Checkout, responses((status = 200, body = Envelope<Page>)))]
 async fn checkout(
@@ -167,10 +187,17 @@ async fn checkout(
 ) -> Result<Data<Page>> {
     let payments = payments(&gateway)?;
     let person = gateway.identity.person(caller.user).await?;
+    let customer = customer(&gateway.pool, caller.user).await?;
+    if let Some((customer, status)) = &customer
+        && is_paid(status)
+    {
+        let customer = customer.clone();
+        return page(move || payments.portal(&customer)).await;
+    }
     let order = Order {
         user: caller.user,
         email: person.email.clone(),
-        customer: customer(&gateway.pool, caller.user).await?,
+        customer: customer.map(|(customer, _)| customer),
         once: format!("{}-{}-{}", caller.user, asked.plan, crate::now_ms() / 60_000),
         plan: asked.plan,
     };
@@ -184,7 +211,7 @@ async fn checkout(
 async fn portal(State(gateway): State<Arc<Gateway>>, caller: Caller) -> Result<Data<Page>> {
     let payments = payments(&gateway)?;
     let customer = customer(&gateway.pool, caller.user).await?;
-    let customer = customer.ok_or_else(|| ApiError::not_found("subscription"))?;
+    let (customer, _) = customer.ok_or_else(|| ApiError::not_found("subscription"))?;
     page(move || payments.portal(&customer)).await
 }
 
@@ -218,8 +245,7 @@ struct Taken {
     taken: bool,
 }
 
-/// Hears what the payment service has to tell; its signature is asked for. An event that comes again, or after one that is newer,
-/// changes nothing.
+/// Hears what the payment service has to tell; its signature is asked for.
 #[utoipa::path(post, path = "/api/v1/billing/webhooks/stripe", tag = "billing", security(()),
     request_body(content = String, content_type = "application/json", description = "An event of Stripe's."),
     params(("Stripe-Signature" = String, Header, description = "`t=SECONDS,v1=HMAC`")),
@@ -234,7 +260,7 @@ async fn webhook(
     let (id, change) =
         payments.event(signature.unwrap_or_default(), &body, crate::now_ms() / 1_000)?;
     if let Some(change) = change {
-        apply(&gateway, &change).await?;
+        apply(&gateway, payments, change).await?;
     }
     // Remembered after it was applied: one that is cut off is told again, and to apply it twice changes nothing.
     let now = crate::now_ms();
@@ -252,59 +278,64 @@ async fn webhook(
     Ok(Data::new(Taken { taken: added.rows_affected() == 1 }))
 }
 
-/// Makes the user's plan what the newest event says.
-async fn apply(gateway: &Gateway, change: &Change) -> Result<()> {
+/// Makes the user's plan what is paid for now.
+async fn apply(gateway: &Gateway, payments: Arc<dyn Payments>, change: Change) -> Result<()> {
+    // One at a time, from the question to the last write: of two events the later one's answer stays.
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let _turn = TURN.lock().await;
     let pool = &gateway.pool;
+    let Change { user, customer } = change;
     let known = sqlx::query("SELECT user_id FROM subscriptions WHERE customer = $1")
-        .bind(change.customer.clone())
+        .bind(customer.clone())
         .fetch_optional(pool)
         .await?;
     let user: Option<String> = match known {
         Some(row) => Some(row.try_get("user_id")?),
-        None => change.user.map(|user| user.to_string()),
+        None => user.map(|user| user.to_string()),
     };
     let user = user.and_then(|user| user.parse::<Uuid>().ok());
     let Some(user) = user else {
-        tracing::warn!(customer = change.customer, "a payment of nobody we know");
+        tracing::warn!(customer, "a payment of nobody we know");
         return Ok(());
     };
     if gateway.identity.person(user).await.is_err() {
-        tracing::warn!(customer = change.customer, "a payment for a user who is not here");
+        tracing::warn!(customer, "a payment for a user who is not here");
         return Ok(());
     }
+    let asked = customer.clone();
+    let standing = tokio::task::spawn_blocking(move || payments.standing(&asked));
+    let standing = standing.await.map_err(ApiError::internal)??;
+    // Of several, the one that gives most.
+    let rank = |plan| Plan::ALL.iter().position(|one| *one == plan);
+    let best = standing.into_iter().max_by_key(|one| (is_paid(&one.status), rank(one.plan)));
+    let (subscription, status, paid, paid_until) = match best {
+        Some(best) => (Some(best.id), best.status, best.plan, best.paid_until),
+        None => (None, "canceled".to_string(), Plan::Free, None),
+    };
+    let plan = if is_paid(&status) { paid } else { Plan::Free };
     let stored = sqlx::query(
-        "INSERT INTO subscriptions (user_id, customer, subscription, status, plan, paid_until, event_at)
-         VALUES ($1, $2, $3, COALESCE($4, 'incomplete'), COALESCE($5, 'free'), $6, $7)
-         ON CONFLICT (user_id) DO UPDATE SET
-             customer = excluded.customer,
-             subscription = COALESCE($3, subscriptions.subscription),
-             status = COALESCE($4, subscriptions.status),
-             plan = COALESCE($5, subscriptions.plan),
-             paid_until = COALESCE($6, subscriptions.paid_until),
-             event_at = excluded.event_at
-         WHERE subscriptions.event_at <= excluded.event_at",
+        "INSERT INTO subscriptions (user_id, customer, subscription, status, plan, paid_until, asked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $8)
+         ON CONFLICT (user_id) DO UPDATE SET customer = excluded.customer, subscription = excluded.subscription,
+             status = excluded.status, plan = excluded.plan, paid_until = excluded.paid_until,
+             asked_at = excluded.asked_at
+         WHERE subscriptions.customer = excluded.customer OR $7 = 1",
     )
     .bind(user.to_string())
-    .bind(change.customer.clone())
-    .bind(change.subscription.clone())
-    .bind(change.status.clone())
-    .bind(change.plan.clone())
-    .bind(change.paid_until)
-    .bind(change.at)
+    .bind(customer)
+    .bind(subscription)
+    .bind(status.clone())
+    .bind(paid.as_str())
+    .bind(paid_until)
+    .bind(i64::from(is_paid(&status)))
+    .bind(crate::now_ms() / 1_000)
     .execute(pool)
     .await?;
-    if stored.rows_affected() == 0 || change.status.is_none() {
+    // The same user as another customer, who pays for nothing.
+    if stored.rows_affected() == 0 {
         return Ok(());
     }
-    let row = sqlx::query("SELECT status, plan FROM subscriptions WHERE user_id = $1")
-        .bind(user.to_string())
-        .fetch_one(pool)
-        .await?;
-    let (status, paid): (String, String) = (row.try_get("status")?, row.try_get("plan")?);
-    // A payment that is late gets the service's days of grace.
-    let is_paid = matches!(status.as_str(), "active" | "trialing" | "past_due");
-    let plan = if is_paid { &paid } else { FREE };
-    gateway.identity.set_plan(user, plan).await?;
+    gateway.identity.set_plan(user, plan.as_str()).await?;
     let entry = crate::audit::Entry {
         actor: "system".into(),
         action: "billing.plan",
@@ -314,4 +345,23 @@ async fn apply(gateway: &Gateway, change: &Change) -> Result<()> {
         request_id: crate::http::answer::request_id(),
     };
     gateway.audit.add(entry).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plans_that_there_are_can_be_sold() {
+        let with = |plan: &str| config::Billing {
+            stripe_key: "sk_test_x".into(),
+            webhook_secret: "whsec_x".into(),
+            prices: [(plan.to_string(), "price_1".to_string())].into(),
+            ..Default::default()
+        };
+        assert!(open(&with("pro")).is_ok_and(|payments| payments.is_some()));
+        for bad in ["gold", "Pro", "free", ""] {
+            assert!(open(&with(bad)).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,15 +1,15 @@
 //! Stripe: hosted checkout and portal pages, and signed webhooks. Forms, fields and the signature are those of its API reference
 //! (docs.stripe.com/api, docs.stripe.com/webhooks/signature).
 
-use super::{Change, Order, Payments};
+use super::{Change, Order, Payments, Standing};
 use crate::config::Billing;
 use crate::error::{ApiError, Code, Result};
+use crate::trading::plans::Plan;
 use ring::hmac;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// How old a signature may be, in seconds: what Stripe's own libraries take.
 const TOLERANCE_S: i64 = 300;
@@ -54,32 +54,60 @@ impl Stripe {
         }
     }
 
+    /// A request with what every one carries.
+    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        let bearer = format!("Bearer {}", self.key);
+        request.header("Authorization", bearer).header("Stripe-Version", VERSION)
+    }
+
     /// The address of a page that Stripe makes for a form. `once` makes a repetition the same page.
     fn page(&self, path: &str, form: &[(&str, &str)], once: Option<&str>) -> Result<String> {
-        let mut request = self
-            .agent
-            .post(format!("{}{path}", self.api))
-            .header("Authorization", format!("Bearer {}", self.key))
-            .header("Stripe-Version", VERSION);
+        let mut request = self.signed(self.agent.post(format!("{}{path}", self.api)));
         if let Some(once) = once {
             request = request.header("Idempotency-Key", once);
         }
-        let failed = |cause: &dyn std::fmt::Display| {
-            tracing::error!("the payment service: {path}: {cause}");
-            ApiError::new(Code::Upstream, "the payment service cannot be reached; try again later")
-        };
-        let mut answer = request.send_form(form.iter().copied()).map_err(|error| failed(&error))?;
-        let text = answer.body_mut().read_to_string().map_err(|error| failed(&error))?;
-        let page: Value = serde_json::from_str(&text).map_err(|error| failed(&error))?;
-        match page["url"].as_str().filter(|_| answer.status().is_success()) {
-            Some(url) => Ok(url.to_string()),
-            // Its error names the field and never holds the key.
-            None => Err(failed(&page["error"]["message"])),
-        }
+        let page = read(path, request.send_form(form.iter().copied()))?;
+        let url = page["url"].as_str().ok_or_else(|| failed(path, &"no url"))?;
+        Ok(url.to_string())
     }
 
-    fn plan_of(&self, price: &str) -> Option<&str> {
-        self.prices.iter().find(|(_, known)| *known == price).map(|(plan, _)| plan.as_str())
+    /// The plan of a price; free, for one that is not sold here.
+    fn plan_of(&self, price: &Value) -> Plan {
+        let sold = self.prices.iter().find(|(_, known)| price == known.as_str());
+        sold.map_or(Plan::Free, |(plan, _)| Plan::from_name(plan))
+    }
+
+    /// A subscription; `None` for what is none.
+    fn subscription(&self, object: &Value) -> Option<Standing> {
+        let item = &object["items"]["data"][0];
+        // Since 2025 the end is told with each item.
+        let paid_until = object["current_period_end"].as_i64();
+        Some(Standing {
+            id: object["id"].as_str()?.to_string(),
+            status: object["status"].as_str()?.to_string(),
+            plan: self.plan_of(&item["price"]["id"]),
+            paid_until: paid_until.or_else(|| item["current_period_end"].as_i64()),
+        })
+    }
+}
+
+fn failed(path: &str, cause: &dyn std::fmt::Display) -> ApiError {
+    tracing::error!("the payment service: {path}: {cause}");
+    ApiError::new(Code::Upstream, "the payment service cannot be reached; try again later")
+}
+
+/// What Stripe answered, if it is good.
+fn read(
+    path: &str,
+    answer: std::result::Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value> {
+    let mut answer = answer.map_err(|error| failed(path, &error))?;
+    let text = answer.body_mut().read_to_string().map_err(|error| failed(path, &error))?;
+    let body: Value = serde_json::from_str(&text).map_err(|error| failed(path, &error))?;
+    match answer.status().is_success() {
+        true => Ok(body),
+        // Its error names the field and never holds the key.
+        false => Err(failed(path, &body["error"]["message"])),
     }
 }
 
@@ -89,7 +117,6 @@ struct Event {
     id: String,
     #[serde(rename = "type")]
     kind: String,
-    created: i64,
     data: EventData,
 }
 
@@ -126,6 +153,16 @@ impl Payments for Stripe {
         self.page("/v1/billing_portal/sessions", &form, None)
     }
 
+    fn standing(&self, customer: &str) -> Result<Vec<Standing>> {
+        let path = "/v1/subscriptions";
+        let request = self.signed(self.agent.get(format!("{}{path}", self.api)));
+        // Without a status: all that have not ended.
+        let answer = request.query("customer", customer).query("limit", "100").call();
+        let list = read(path, answer)?;
+        let list = list["data"].as_array().ok_or_else(|| failed(path, &"no list"))?;
+        Ok(list.iter().filter_map(|object| self.subscription(object)).collect())
+    }
+
     fn event(&self, signature: &str, body: &[u8], now_s: i64) -> Result<(String, Option<Change>)> {
         let bad = |message: &str| ApiError::new(Code::WrongCredentials, message);
         let (mut at, mut tags) = (None, Vec::new());
@@ -150,39 +187,17 @@ impl Payments for Stripe {
             ApiError::new(Code::Malformed, format!("this is no event of Stripe's: {error}"))
         })?;
         let object = &event.data.object;
-        let text = |name: &str| object[name].as_str().map(str::to_string);
-        let user = |text: Option<&str>| text.and_then(|text| text.parse::<Uuid>().ok());
-        let change = match event.kind.as_str() {
-            "checkout.session.completed" => text("customer").map(|customer| Change {
-                user: user(object["client_reference_id"].as_str()),
-                customer,
-                subscription: text("subscription"),
-                status: None,
-                plan: None,
-                paid_until: None,
-                at: event.created,
-            }),
+        let user = match event.kind.as_str() {
+            "checkout.session.completed" => &object["client_reference_id"],
             "customer.subscription.created"
             | "customer.subscription.updated"
-            | "customer.subscription.deleted" => text("customer").map(|customer| {
-                let item = &object["items"]["data"][0];
-                // Since 2025 the end is told with each item.
-                let paid_until = object["current_period_end"].as_i64();
-                Change {
-                    user: user(object["metadata"]["user"].as_str()),
-                    customer,
-                    subscription: text("id"),
-                    status: text("status"),
-                    plan: item["price"]["id"]
-                        .as_str()
-                        .and_then(|price| self.plan_of(price))
-                        .map(str::to_string),
-                    paid_until: paid_until.or_else(|| item["current_period_end"].as_i64()),
-                    at: event.created,
-                }
-            }),
-            _ => None,
+            | "customer.subscription.deleted" => &object["metadata"]["user"],
+            _ => return Ok((event.id, None)),
         };
+        let change = object["customer"].as_str().map(|customer| Change {
+            user: user.as_str().and_then(|user| user.parse().ok()),
+            customer: customer.to_string(),
+        });
         Ok((event.id, change))
     }
 }
@@ -218,10 +233,11 @@ mod tests {
         let (id, change) = stripe().event(&good, body.as_bytes(), 1_100).expect("it is good");
         assert_eq!(id, "evt_1PgafmB7WZ01zgkWSubUpdated");
         let change = change.expect("a change");
-        assert_eq!(change.plan.as_deref(), Some("pro"));
-        assert_eq!(change.status.as_deref(), Some("active"));
-        assert_eq!((change.customer.as_str(), change.at), ("cus_QXg1o8vcGmoR32", 1_721_747_000));
-        assert_eq!(change.paid_until, Some(1_724_425_000));
+        assert_eq!((change.customer.as_str(), change.user), ("cus_QXg1o8vcGmoR32", None));
+        let event: Value = serde_json::from_str(body).expect("JSON");
+        let standing = stripe().subscription(&event["data"]["object"]).expect("a subscription");
+        assert_eq!((standing.status.as_str(), standing.plan), ("active", Plan::Pro));
+        assert_eq!(standing.paid_until, Some(1_724_425_000));
         let other = body.replace("active", "trialing");
         for (signature, body, now) in [
             (sign(1_000, body, "whsec_other"), body, 1_000),

@@ -2,26 +2,34 @@
 //! caller ([`rest::Rest`]), so what may be done, limits and idempotency are those of REST.
 
 mod rest;
+mod subscription;
 mod types;
+mod weight;
 
-use crate::error::Result;
+pub(crate) use rest::{Rest, refused};
+pub(crate) use subscription::Follower;
+
+use crate::error::{ApiError, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::Body;
-use async_graphql::{Context, EmptySubscription, ID, Object, Schema, SimpleObject, Variables};
+use crate::http::escaped;
+use async_graphql::{Context, ID, Object, Pos, Request, Response, Schema, SimpleObject, Variables};
 use axum::http::{Method, request::Parts};
 use axum::{Extension, Json, Router};
-use rest::{Rest, escaped};
+use futures_util::stream::{BoxStream, StreamExt, once};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::future::ready;
 use std::sync::Arc;
+use subscription::Subscription;
 use types::{Decimal, Order, OrderInput, Position, Quote, User};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-/// How deep a question may be.
-const DEPTH_MAX: usize = 8;
+/// How deep a question may be: as deep as the question for the schema that tools send.
+const DEPTH_MAX: usize = 15;
 /// How much a question may cost: each field counts one, each that asks the API [`CALL_COST`].
 const COST_MAX: usize = 400;
 /// What a field costs that asks the API; what is asked for each row of it comes on top.
@@ -30,18 +38,39 @@ const CALL_COST: usize = 20;
 /// The schema, and what it asks.
 #[derive(Clone)]
 pub struct GraphQl {
-    schema: Schema<Query, Mutation, EmptySubscription>,
+    schema: Schema<Query, Mutation, Subscription>,
     rest: Router,
 }
 
 impl GraphQl {
     /// Over the routes of the API.
     pub fn new(rest: Router) -> Self {
-        let schema = Schema::build(Query, Mutation, EmptySubscription)
+        let schema = Schema::build(Query, Mutation, Subscription)
             .limit_depth(DEPTH_MAX)
             .limit_complexity(COST_MAX)
             .finish();
         Self { schema, rest }
+    }
+
+    /// The API as whoever sent a request reaches it.
+    pub(crate) fn rest(&self, parts: &Parts) -> Rest {
+        Rest::new(self.rest.clone(), parts)
+    }
+
+    /// Answers a question that came over a socket: once, or, to a subscription, as often as there is something.
+    pub(crate) fn follow(
+        &self,
+        question: Question,
+        rest: Rest,
+        follower: Follower,
+    ) -> BoxStream<'static, Response> {
+        match question.request(rest) {
+            Ok(request) => self.schema.execute_stream(request.data(follower)),
+            Err(error) => {
+                let error = refused(error).into_server_error(Pos::default());
+                once(ready(Response::from_errors(vec![error]))).boxed()
+            }
+        }
     }
 }
 
@@ -53,7 +82,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
 /// A question.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Question {
+pub(crate) struct Question {
     /// The document.
     #[schema(example = "{ me { email } }")]
     query: String,
@@ -66,6 +95,21 @@ struct Question {
     #[schema(value_type = Option<Object>)]
     #[serde(rename = "extensions")]
     _extensions: Option<Map<String, Value>>,
+}
+
+impl Question {
+    fn request(self, rest: Rest) -> Result<Request> {
+        let document = weight::read(&self.query)?;
+        let variables = Variables::from_json(json!(self.variables.unwrap_or_default()));
+        let mut request = Request::new(self.query).variables(variables).data(rest);
+        if let Some(document) = document {
+            request.set_parsed_query(document);
+        }
+        Ok(match self.operation_name {
+            Some(name) => request.operation_name(name),
+            None => request,
+        })
+    }
 }
 
 /// What was asked for, and what went wrong of it.
@@ -87,12 +131,7 @@ async fn ask(
     parts: Parts,
     Body(question): Body<Question>,
 ) -> Result<Json<Value>> {
-    let mut request = async_graphql::Request::new(question.query)
-        .variables(Variables::from_json(json!(question.variables.unwrap_or_default())))
-        .data(Rest::new(graphql.rest.clone(), &parts));
-    if let Some(name) = question.operation_name {
-        request = request.operation_name(name);
-    }
+    let request = question.request(graphql.rest(&parts))?;
     let reply = graphql.schema.execute(request).await;
     Ok(Json(serde_json::to_value(reply).unwrap_or_default()))
 }
@@ -101,7 +140,7 @@ async fn ask(
 #[utoipa::path(get, path = "/api/v1/graphql/schema", tag = "graphql", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
 async fn schema() -> String {
-    Schema::new(Query, Mutation, EmptySubscription).sdl()
+    Schema::new(Query, Mutation, Subscription).sdl()
 }
 
 /// What can be asked.
@@ -178,14 +217,19 @@ impl Mutation {
                 order[name] = price.into();
             }
         }
-        let key = input.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let field = context.field();
+        let own = || rest.key(field.alias().unwrap_or(field.name()));
+        let key = input.idempotency_key.or_else(own);
+        let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
         rest.call(Method::POST, "/api/v1/orders", Some(&key), Some(order)).await
     }
 
     /// Asks to cancel an order; true once the engine has taken it.
     #[graphql(complexity = "CALL_COST")]
     async fn cancel_order(&self, context: &Context<'_>, id: ID) -> async_graphql::Result<bool> {
-        let path = format!("/api/v1/orders/{}", escaped(&id));
+        let no_uuid = |_| refused(ApiError::field("id", "id: a UUID"));
+        let id: Uuid = id.parse().map_err(no_uuid)?;
+        let path = format!("/api/v1/orders/{id}");
         let _: Value = context.data::<Rest>()?.call(Method::DELETE, &path, None, None).await?;
         Ok(true)
     }

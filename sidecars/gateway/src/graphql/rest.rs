@@ -1,6 +1,8 @@
 //! The REST API as GraphQL reaches it: in this process, as the same caller, through the same guard, limits and handlers. What may be
 //! done and what it does is said once.
 
+use crate::error::ApiError;
+use crate::http::origin::Origin;
 use async_graphql::{Error, ErrorExtensions, Value as GraphValue};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -22,10 +24,24 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 pub struct Rest {
     router: Router,
     headers: HeaderMap,
-    extensions: axum::http::Extensions,
+    origin: Origin,
+    /// The Idempotency-Key of the question.
+    key: Option<String>,
+    /// Whether who asks may hang up between what is changed and what is written of it.
+    may_hang_up: bool,
 }
 
 impl Rest {
+    /// The same over a socket, for whoever a token stands for.
+    #[must_use]
+    pub fn by(mut self, token: &str) -> Self {
+        if let Ok(value) = HeaderValue::try_from(format!("Bearer {token}")) {
+            self.headers.insert(header::AUTHORIZATION, value);
+        }
+        self.may_hang_up = true;
+        self
+    }
+
     /// For whoever sent a request.
     pub fn new(router: Router, parts: &Parts) -> Self {
         let mut headers = HeaderMap::new();
@@ -34,7 +50,14 @@ impl Rest {
                 headers.insert(name, value.clone());
             }
         }
-        Self { router, headers, extensions: parts.extensions.clone() }
+        let key = parts.headers.get(&KEY_HEADER).and_then(|key| key.to_str().ok());
+        let key = key.map(str::to_string);
+        Self { router, headers, origin: Origin::of(&parts.extensions), key, may_hang_up: false }
+    }
+
+    /// The name of what one field makes, if the question came under an Idempotency-Key: the same when it comes again.
+    pub fn key(&self, field: &str) -> Option<String> {
+        self.key.as_ref().map(|key| format!("{key}:{field}"))
     }
 
     /// What is at a path.
@@ -63,7 +86,8 @@ impl Rest {
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().map_err(|_| failed("an argument fits no path"))?;
         *request.headers_mut() = self.headers.clone();
-        *request.extensions_mut() = self.extensions.clone();
+        // Nothing else of the caller's request: who it is, and which route this is, is found out anew.
+        request.extensions_mut().insert(self.origin);
         let json_type = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json_type);
         if let Some(key) = key {
@@ -71,7 +95,14 @@ impl Rest {
                 .map_err(|_| failed("an idempotency key has 1 to 128 visible ASCII characters"))?;
             request.headers_mut().insert(KEY_HEADER, value);
         }
-        let answer = match self.router.clone().oneshot(request).await {
+        let is_safe = request.method().is_safe();
+        let answering = self.router.clone().oneshot(request);
+        let answer = match self.may_hang_up && !is_safe {
+            // Done to its end, as any request that changes something.
+            true => tokio::spawn(answering).await.map_err(failed)?,
+            false => answering.await,
+        };
+        let answer = match answer {
             Ok(answer) => answer,
             Err(never) => match never {},
         };
@@ -83,51 +114,27 @@ impl Rest {
         }
         let error = body["error"].take();
         let message = error["message"].as_str().unwrap_or("the call failed").to_string();
-        let code = error["code"].as_str().unwrap_or("internal").to_string();
-        let details = GraphValue::from_json(error["details"].clone()).unwrap_or_default();
-        Err(Error::new(message).extend_with(|_, extensions| {
-            extensions.set("code", code.as_str());
-            extensions.set("details", details.clone());
-        }))
+        let code = error["code"].as_str().unwrap_or("internal");
+        Err(with_code(message, code, error["details"].clone()))
     }
 }
 
-/// A fault of ours, or an argument that cannot be passed on.
-fn failed(cause: impl std::fmt::Display) -> Error {
-    let details = GraphValue::from_json(json!({})).unwrap_or_default();
-    Error::new(cause.to_string()).extend_with(|_, extensions| {
-        extensions.set("code", "malformed");
+/// An error as GraphQL has it: `extensions.code` is the API's.
+fn with_code(message: String, code: &str, details: Value) -> Error {
+    let details = GraphValue::from_json(details).unwrap_or_default();
+    Error::new(message).extend_with(|_, extensions| {
+        extensions.set("code", code);
         extensions.set("details", details.clone());
     })
 }
 
-/// Text as a part of a path or query.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+/// An error of the API.
+pub fn refused(error: ApiError) -> Error {
+    let code = json!(error.code);
+    with_code(error.message, code.as_str().unwrap_or("internal"), error.details)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_argument_leaves_its_place() {
-        for (text, path) in [
-            ("ACME", "ACME"),
-            ("BRK.B", "BRK.B"),
-            ("a/../b?c=d&e#f", "a%2F..%2Fb%3Fc%3Dd%26e%23f"),
-            ("ü ", "%C3%BC%20"),
-        ] {
-            assert_eq!(escaped(text), path);
-        }
-    }
+/// A fault of ours, or an argument that cannot be passed on.
+fn failed(cause: impl std::fmt::Display) -> Error {
+    with_code(cause.to_string(), "malformed", json!({}))
 }

@@ -1,6 +1,7 @@
 //! What GraphQL gives and takes: the API's own answers, under the names that GraphQL has for them.
 
 use async_graphql::{ComplexObject, Enum, ID, InputObject, SimpleObject};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A decimal number as text, exactly as the engine has it: `"101.25"`.
@@ -10,6 +11,7 @@ async_graphql::scalar!(Decimal, "Decimal", "A decimal number as text, never roun
 
 /// A user.
 #[derive(Clone, Debug, Deserialize, SimpleObject)]
+#[graphql(complex)]
 pub struct User {
     /// The user's UUID.
     pub id: ID,
@@ -23,8 +25,17 @@ pub struct User {
     /// `free`, `basic`, `pro` or `enterprise`.
     #[graphql(name = "subscriptionTier")]
     pub plan: String,
-    /// When the user registered, in milliseconds since the Unix epoch.
+    /// In milliseconds since the Unix epoch.
+    #[graphql(skip)]
     pub created_at: i64,
+}
+
+#[ComplexObject]
+impl User {
+    /// When the user registered.
+    async fn created_at(&self) -> Option<String> {
+        Timestamp::from_millisecond(self.created_at).ok().map(|time| time.to_string())
+    }
 }
 
 /// Best bid and offer.

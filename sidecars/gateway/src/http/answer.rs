@@ -4,7 +4,6 @@ use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -14,6 +13,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use utoipa::ToSchema;
 
+use super::idempotency::FoundByName;
 use crate::error::{ApiError, Code};
 
 /// Bytes of an explanation of the framework's at most.
@@ -57,17 +57,23 @@ pub struct Data<T> {
     status: StatusCode,
     data: T,
     meta: Meta,
+    is_found_by_name: bool,
 }
 
 impl<T> Data<T> {
     /// 200.
     pub fn new(data: T) -> Self {
-        Self { status: StatusCode::OK, data, meta: Meta::default() }
+        Self { status: StatusCode::OK, data, meta: Meta::default(), is_found_by_name: false }
     }
 
     /// 201: something is there that was not.
     pub fn created(data: T) -> Self {
         Self { status: StatusCode::CREATED, ..Self::new(data) }
+    }
+
+    /// 201 of what an Idempotency-Key names: see [`FoundByName`].
+    pub fn named(data: T) -> Self {
+        Self { is_found_by_name: true, ..Self::created(data) }
     }
 
     /// A page, and the cursor of the next.
@@ -85,9 +91,13 @@ impl<T> Data<T> {
 
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
-        let Self { status, data, mut meta } = self;
+        let Self { status, data, mut meta, is_found_by_name } = self;
         meta.request_id = request_id();
-        (status, Json(Envelope { data, meta })).into_response()
+        let mut response = (status, Json(Envelope { data, meta })).into_response();
+        if is_found_by_name {
+            response.extensions_mut().insert(FoundByName);
+        }
+        response
     }
 }
 
@@ -150,8 +160,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
 }
 
 /// Puts what a route could not read into the envelope: what the framework says of paths and queries is bare text.
-pub(crate) async fn enclose(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+pub(crate) async fn enclose(response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_bare = kind.is_some_and(|kind| kind.starts_with(b"text/plain"));
     if !response.status().is_client_error() || !is_bare {

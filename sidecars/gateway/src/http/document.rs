@@ -1,4 +1,4 @@
-//! The OpenAPI document, and the pages that show it.
+//! The OpenAPI document, the pages that show it, and those that links in mails lead to.
 
 use crate::error::ErrorBody;
 use crate::gateway::Gateway;
@@ -98,7 +98,10 @@ fn name(method: &str, path: &str) -> String {
     [method.to_string()].into_iter().chain(parts).collect::<Vec<_>>().join("_")
 }
 
-/// The document, and the pages that show it without any help from elsewhere.
+/// Where links in mails lead to; one page, which looks at its own address.
+const MAILED: [&str; 3] = ["verify-email", "reset-password", "join"];
+
+/// The document, the pages that show it, and those for what was mailed, without any help from elsewhere.
 pub fn routes(document: &OpenApi) -> Router<Arc<Gateway>> {
     let json = document.to_json().expect("the document is JSON");
     let page = |kind: &'static str, text: Bytes| {
@@ -109,7 +112,15 @@ pub fn routes(document: &OpenApi) -> Router<Arc<Gateway>> {
     let html = include_bytes!("reference/index.html");
     let script = include_bytes!("reference/reference.js");
     let style = include_bytes!("reference/reference.css");
-    Router::new()
+    let mailed = |router: Router<Arc<Gateway>>, name: &&str| {
+        let html = Bytes::from_static(include_bytes!("mailed/index.html"));
+        router.route(&format!("/{name}"), page("text/html; charset=utf-8", html))
+    };
+    let script_of_mailed = Bytes::from_static(include_bytes!("mailed/mailed.js"));
+    MAILED
+        .iter()
+        .fold(Router::new(), mailed)
+        .route("/mailed.js", page("text/javascript; charset=utf-8", script_of_mailed))
         .route("/api/v1/openapi.json", page("application/json", json.into()))
         .route("/docs", page("text/html; charset=utf-8", Bytes::from_static(html)))
         .route(

@@ -2,11 +2,12 @@
 //! document, what is enforced and what the matrix test walks are one.
 
 use super::answer::{REQUEST_ID, request_id};
+use super::idempotency;
 use super::limits::Left;
 use super::origin::Origin;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
-use crate::keys::{hex, random};
+use crate::keys::random;
 use crate::permission::{Permission, Permissions, Role};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -16,7 +17,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
 
 /// The header of request ids.
@@ -50,8 +52,13 @@ impl Caller {
         if self.permissions.has(permission) {
             return Ok(());
         }
-        let message =
-            format!("this needs {permission}, which a {} does not have here", self.role.as_str());
+        let role = self.role.as_str();
+        let message = match self.session {
+            None if self.role.permissions().has(permission) => {
+                format!("this needs {permission}, which this API key was not given")
+            }
+            _ => format!("this needs {permission}, which the role {role} does not have here"),
+        };
         Err(ApiError::new(Code::NotPermitted, message).with(json!({ "permission": permission })))
     }
 
@@ -142,6 +149,11 @@ impl Needs {
         Self(needs)
     }
 
+    /// Whether a path has any operation.
+    fn has(&self, path: &str) -> bool {
+        self.0.keys().any(|(_, known)| known == path)
+    }
+
     /// Every operation with what it needs, by path and method.
     pub fn list(&self) -> Vec<(String, String, Option<Permission>)> {
         let all = self.0.iter();
@@ -168,17 +180,25 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         Method::HEAD => Method::GET,
         ref other => other.clone(),
     };
-    // What is not in the document is no route of the API: pages, health, documents.
-    let named = path.map(|path| (method, path));
-    let Some((named, need)) =
-        named.and_then(|named| guard.needs.0.get(&named).copied().map(|need| (named, need)))
-    else {
-        return next.run(request).await;
+    let named = (method, path.unwrap_or_default());
+    let Some(need) = guard.needs.0.get(&named).copied() else {
+        return match guard.needs.has(&named.1) {
+            // The path has no such method; the router says so.
+            true => next.run(request).await,
+            // Every route is in the document: whoever comes by a way that is not goes no further.
+            false => ApiError::internal("a route that says not who may call it").into_response(),
+        };
     };
     let origin = Origin::of(request.extensions());
     let stranger = || guard.gateway.ops.limits.stranger(origin, named.0.as_str(), &named.1);
     let admitted = match need {
-        None => stranger(),
+        None => {
+            let headers = request.method().is_safe().then(|| request.headers());
+            match known(&guard.gateway, headers, origin.ip).await {
+                Some(left) => left,
+                None => stranger(),
+            }
+        }
         Some(need) => match admit(&guard.gateway, request.headers(), origin.ip, need).await {
             Ok((caller, left)) => {
                 request.extensions_mut().insert(caller);
@@ -191,7 +211,9 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     };
     match admitted {
         Ok(left) => {
-            let mut response = next.run(request).await;
+            // Within the guard: it knows by whom.
+            let once = idempotency::once(&guard.gateway.idempotency, request, next).await;
+            let mut response = once.unwrap_or_else(IntoResponse::into_response);
             left.tell(response.headers_mut());
             response
         }
@@ -202,6 +224,14 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
             error.into_response()
         }
     }
+}
+
+/// Who reads or follows what is open to all, and shows a good credential, counts as oneself and not by address.
+async fn known(gateway: &Gateway, headers: Option<&HeaderMap>, ip: IpAddr) -> Option<Result<Left>> {
+    let token = bearer(headers?).ok().flatten()?;
+    let caller = gateway.identity.caller(token, ip).await.ok()?;
+    let api_key = caller.session.is_none().then_some(token);
+    Some(gateway.ops.limits.user(caller.user, api_key))
 }
 
 async fn admit(
@@ -230,17 +260,28 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     })
 }
 
-/// Gives every request an id, the caller's own if that is one, and says it in the answer.
-pub async fn name(request: Request, next: Next) -> Response {
+/// Gives a request an id, the caller's own if that is one, and says it in the answer.
+pub async fn name<F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|id| id.to_str().ok());
     let is_fine = |id: &&str| {
         (1..=REQUEST_ID_LEN_MAX).contains(&id.len())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    let id = given.filter(is_fine).map_or_else(|| hex(&random::<8>()), str::to_string);
-    let mut response = REQUEST_ID.scope(id.clone(), next.run(request)).await;
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    let id = given.filter(is_fine).map_or_else(new_id, str::to_string);
+    let value = HeaderValue::from_str(&id);
+    let mut response = REQUEST_ID.scope(id, next(request)).await;
+    if let Ok(value) = value {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     response
+}
+
+/// An id that no other request has: each is as far from the one before as the golden ratio of all numbers, from a random first on.
+fn new_id() -> String {
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(u64::from_ne_bytes(random::<8>())));
+    format!("{:016x}", NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed))
 }

@@ -1,21 +1,22 @@
 //! `Idempotency-Key`: a POST that is sent again under its key is answered as it was, and not done again.
 //!
-//! The answer is written when it is given; before, nothing is. A request that a crash cut off is done anew when it comes again, so
-//! whatever it makes is named after user and key ([`IdempotencyKey::uuid`]): the second time it is found, not made.
+//! The answer is written before it is given, that of an order just after; before, nothing is. A request that a crash cut off is done
+//! anew when it comes again, so orders, accounts and watchlists are named after user and key ([`IdempotencyKey::uuid`]): the second
+//! time they are found, not made, and what is found for another request is refused as far as it shows. API keys and invitations are
+//! made again: the token of the first was told to nobody.
 
 use super::BODY_BYTES_MAX;
 use super::guard::Caller;
 use crate::error::{ApiError, Code, Result};
-use crate::gateway::Gateway;
-use crate::keys::hex;
+use crate::keys::{Keys, Purpose, hex};
 use crate::sealed::Sealer;
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ring::digest::{Context, SHA256};
+use ring::hmac::{Context, HMAC_SHA256, Key};
 use serde_json::json;
 use sqlx::{AnyPool, Row};
 use std::collections::HashMap;
@@ -42,6 +43,9 @@ const UNDER_WAY_MAX: usize = 4_096;
 /// How long a second one of the same key waits for the first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Where questions in GraphQL come in.
+const GRAPHQL: &str = "/api/v1/graphql";
+
 /// Where answers are kept.
 const TABLE: &str = "idempotency";
 
@@ -50,6 +54,11 @@ type Slot = (Uuid, String);
 /// What an answer is sealed for.
 fn row_of((user, key): &Slot) -> Uuid {
     Uuid::new_v5(user, key.as_bytes())
+}
+
+/// What the answer to a user's key is sealed for: table and row.
+pub(crate) fn place(user: Uuid, key: &str) -> (String, Uuid) {
+    (TABLE.into(), row_of(&(user, key.into())))
 }
 
 /// The key of a request.
@@ -105,13 +114,15 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for IdempotencyKey {
 }
 
 /// What was answered, and what is under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Idempotency {
     pool: AnyPool,
     /// Answers may hold secrets that are told once: they are sealed.
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
+    /// For [`hash`].
+    key: Key,
     under_way: Arc<Lock<HashMap<Slot, Arc<Mutex<()>>>>>,
-    written: AtomicU64,
+    written: Arc<AtomicU64>,
 }
 
 /// The turn of one request among those of its key.
@@ -135,8 +146,10 @@ impl Drop for Turn {
 
 impl Idempotency {
     /// Nothing is under way.
-    pub fn new(sealer: Sealer, pool: AnyPool) -> Self {
-        Self { pool, sealer, under_way: Arc::default(), written: AtomicU64::new(0) }
+    pub fn new(keys: &Keys, sealer: Sealer, pool: AnyPool) -> Self {
+        let key = Key::new(HMAC_SHA256, &keys.of(Purpose::Lookup));
+        let sealer = Arc::new(sealer);
+        Self { pool, key, sealer, under_way: Arc::default(), written: Arc::default() }
     }
 
     /// Waits for the turn of a request of this key.
@@ -232,23 +245,30 @@ fn is_last_word(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY
 }
 
-fn hash(method: &Method, path: &str, body: &[u8]) -> String {
-    let mut context = Context::new(&SHA256);
+/// What tells one request from another. A body may hold a password: nobody finds it out from this without the key.
+fn hash(key: &Key, method: &Method, path: &str, body: &[u8]) -> String {
+    let mut context = Context::with_key(key);
     for part in [method.as_str().as_bytes(), path.as_bytes(), body] {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
     }
-    hex(context.finish().as_ref())
+    hex(context.sign().as_ref())
 }
 
-/// Does what is asked once for each user and key. Requests without a key, of strangers, and other than POST pass.
-pub async fn layer(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    once(&gateway.idempotency, request, next).await.unwrap_or_else(IntoResponse::into_response)
-}
+/// An answer that need not be kept before it is given: what it tells of is found by the name that key and user give it, though a
+/// crash takes the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct FoundByName;
 
-async fn once(idempotency: &Idempotency, request: Request, next: Next) -> Result<Response> {
+/// Does what is asked once for each user and key. Requests without a key, of strangers, other than POST, and questions in GraphQL pass:
+/// of those, each mutation comes here by itself.
+///
+/// # Errors
+/// Another request of the same key, and the database's.
+pub async fn once(idempotency: &Idempotency, request: Request, next: Next) -> Result<Response> {
     let caller = request.extensions().get::<Caller>().map(|caller| caller.user);
-    let Some(user) = caller.filter(|_| request.method() == Method::POST) else {
+    let is_one = request.method() == Method::POST && request.uri().path() != GRAPHQL;
+    let Some(user) = caller.filter(|_| is_one) else {
         return Ok(next.run(request).await);
     };
     let Some(IdempotencyKey(key)) = IdempotencyKey::read(request.headers())? else {
@@ -262,8 +282,8 @@ async fn once(idempotency: &Idempotency, request: Request, next: Next) -> Result
         );
     };
     let path = parts.uri.path_and_query().map_or(parts.uri.path(), |path| path.as_str());
-    let (request_hash, slot) = (hash(&parts.method, path, &body), (user, key));
-    let _turn = idempotency.turn(slot.clone()).await?;
+    let (request_hash, slot) = (hash(&idempotency.key, &parts.method, path, &body), (user, key));
+    let turn = idempotency.turn(slot.clone()).await?;
     if let Some(answer) = idempotency.answered(&slot, &request_hash).await? {
         return Ok(answer);
     }
@@ -273,18 +293,28 @@ async fn once(idempotency: &Idempotency, request: Request, next: Next) -> Result
     }
     let (head, body) = response.into_parts();
     let body = to_bytes(body, ANSWER_BYTES_MAX).await.map_err(ApiError::internal)?;
-    idempotency.keep(&slot, request_hash, head.status, &body).await?;
+    if head.extensions.get::<FoundByName>().is_some() {
+        // The next of this key has its turn when it is kept.
+        let (idempotency, status, body) = (idempotency.clone(), head.status, body.clone());
+        tokio::spawn(async move {
+            // What goes wrong is in the log.
+            let _ = idempotency.keep(&slot, request_hash, status, &body).await;
+            drop(turn);
+        });
+    } else {
+        idempotency.keep(&slot, request_hash, head.status, &body).await?;
+    }
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Keys;
     use crate::testing::Database;
 
-    fn sealer() -> Sealer {
-        Sealer::new(&Keys::new(&[9; 32]), &[])
+    fn idempotency(database: &Database) -> Idempotency {
+        let keys = Keys::new(&[9; 32]);
+        Idempotency::new(&keys, Sealer::new(&keys, &[]), database.pool.clone())
     }
 
     fn read(value: &[u8]) -> Result<Option<IdempotencyKey>> {
@@ -322,7 +352,7 @@ mod tests {
         .execute(pool)
         .await
         .expect("added");
-        let idempotency = Idempotency::new(sealer(), pool.clone());
+        let idempotency = idempotency(&database);
         let slot = (user, "k".to_string());
         let missing = idempotency.answered(&slot, "h").await.expect("read");
         assert!(missing.is_none());
@@ -349,7 +379,7 @@ mod tests {
     #[tokio::test]
     async fn one_goes_at_a_time_and_nothing_stays_behind() {
         let database = Database::new().await;
-        let idempotency = Idempotency::new(sealer(), database.pool.clone());
+        let idempotency = idempotency(&database);
         let slot = (Uuid::nil(), "k".to_string());
         let first = idempotency.turn(slot.clone()).await.expect("a turn");
         let other = idempotency.turn((Uuid::nil(), "l".into())).await.expect("another key");

@@ -16,17 +16,17 @@ use crate::graphql::{self, GraphQl};
 use crate::{billing, config, identity, live, market, ops, trading};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Router};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Router, routing};
 use guard::{Guard, Needs};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Bytes of a body at most; the largest real one, a list of orders, has some 20 KiB.
@@ -74,37 +74,62 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
     let state = || Arc::clone(&gateway);
     let pages =
         document::routes(&document).route_layer(from_fn_with_state(state(), limit_strangers));
-    let api = api
-        // Within the guard: it knows by whom.
-        .route_layer(from_fn_with_state(state(), idempotency::layer))
-        .route_layer(from_fn_with_state(guarding, guard::guard));
+    let api = api.route_layer(from_fn_with_state(guarding, guard::guard));
     let graphql = GraphQl::new(api.clone().with_state(state()));
-    let router = api
-        .layer(Extension(graphql))
-        .merge(pages)
+    let hsts = (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    let headers = HEADERS.into_iter().chain(gateway.config.tls.is_on().then_some(hsts));
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+    let surrounding = Surrounding { gateway: Arc::clone(&gateway), headers };
+    // One layer of all: each of its own would have every route boxed and copied once more, for each request.
+    let layer = ServiceBuilder::new()
+        .layer(from_fn_with_state(surrounding, surround))
+        .layer(cors(&gateway.config.cors))
+        .layer(CatchPanicLayer::custom(|_| {
+            ApiError::internal("a panic, told above").into_response()
+        }))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(Extension(graphql));
+    api.merge(pages)
         .merge(ops::health::routes())
+        .route("/", routing::get(|| async { Redirect::temporary("/docs") }))
         .merge(ops::metrics::routes())
         .fallback(|| async { ApiError::not_found("page; GET /docs says what there is") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(Code::MethodNotAllowed, "this path has no such method; see /docs")
         })
         .with_state(state())
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(answer::enclose))
-        .layer(from_fn(end_in_time))
-        .layer(CatchPanicLayer::custom(|_| {
-            ApiError::internal("a panic, told above").into_response()
-        }))
-        .layer(cors(&gateway.config.cors))
-        .layer(from_fn_with_state(state(), ops::trace::observe))
-        .layer(from_fn_with_state(state(), origin::locate))
-        .layer(from_fn(guard::name));
-    let hsts = (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
-    let headers = HEADERS.into_iter().chain(gateway.config.tls.is_on().then_some(hsts));
-    headers.fold(router, |router, (name, value)| {
-        let value = HeaderValue::from_static(value);
-        router.layer(SetResponseHeaderLayer::if_not_present(name, value))
-    })
+        .layer(layer)
+}
+
+/// What lies around all routes.
+#[derive(Clone)]
+struct Surrounding {
+    gateway: Arc<Gateway>,
+    /// What every answer says, where it does not say something else.
+    headers: Arc<[(HeaderName, HeaderValue)]>,
+}
+
+/// Names, places, traces and times a request, and puts what came of it into the form of our answers.
+async fn surround(State(around): State<Surrounding>, mut request: Request, next: Next) -> Response {
+    let is_safe = request.method().is_safe();
+    let Surrounding { gateway, headers } = around;
+    origin::locate(&gateway, &mut request);
+    let answering = guard::name(request, |request| async move {
+        let next = |request| async { answer::enclose(end_in_time(next.run(request)).await).await };
+        ops::trace::observe(&gateway, request, next).await
+    });
+    let mut response = match is_safe {
+        true => answering.await,
+        // What may change something is done to its end, though its client hangs up: half of it would be in the database, and
+        // neither in memory nor in the audit log.
+        false => tokio::spawn(answering)
+            .await
+            .unwrap_or_else(|error| ApiError::internal(error).into_response()),
+    };
+    for (name, value) in headers.iter() {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response
 }
 
 /// Pages that strangers may see, each address so often.
@@ -128,13 +153,13 @@ async fn limit_strangers(
 }
 
 /// Cuts off what takes too long: a body that does not come, a route that does not end.
-async fn end_in_time(request: Request, next: Next) -> Response {
+async fn end_in_time(answering: impl Future<Output = Response>) -> Response {
     let late = |_| {
         let seconds = REQUEST_TIMEOUT.as_secs();
         let error = ApiError::new(Code::TimedOut, "the request took too long, its body included");
         error.with(json!({ "limit_s": seconds })).into_response()
     };
-    timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(late)
+    timeout(REQUEST_TIMEOUT, answering).await.unwrap_or_else(late)
 }
 
 /// Which pages of other origins may call. No credential of theirs comes along: there are no cookies, and none would be taken.
@@ -148,6 +173,20 @@ fn cors(config: &config::Cors) -> CorsLayer {
         .max_age(PREFLIGHT_LASTS)
 }
 
+/// Text as a part of a path or query.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +195,17 @@ mod tests {
     fn every_route_says_who_may_call_it() {
         let (_, document) = api();
         assert!(Needs::of(&document).list().len() >= 5);
+    }
+
+    #[test]
+    fn no_argument_leaves_its_place() {
+        for (text, path) in [
+            ("ACME", "ACME"),
+            ("BRK.B", "BRK.B"),
+            ("a/../b?c=d&e#f", "a%2F..%2Fb%3Fc%3Dd%26e%23f"),
+            ("ü ", "%C3%BC%20"),
+        ] {
+            assert_eq!(escaped(text), path);
+        }
     }
 }

@@ -1,14 +1,11 @@
 //! From where a request comes.
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderMap;
-use axum::middleware::Next;
-use axum::response::Response;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use crate::gateway::Gateway;
 
@@ -107,16 +104,11 @@ impl Origin {
 }
 
 /// Finds out from where a request comes.
-pub async fn locate(
-    State(gateway): State<Arc<Gateway>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub fn locate(gateway: &Gateway, request: &mut Request) {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let trusted = &gateway.config.limits.trusted_proxies;
     let origin = peer.map(|peer| Origin::new(peer, request.headers(), trusted));
     request.extensions_mut().insert(origin.unwrap_or(Origin::UNKNOWN));
-    next.run(request).await
 }
 
 #[cfg(test)]

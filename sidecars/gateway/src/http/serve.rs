@@ -21,12 +21,14 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a client may take for the head of a request, and a connection may wait for its next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take for the handshake of TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often an idle connection of HTTP/2 is probed, and how long a probe may stay unanswered.
 const PROBE: Duration = Duration::from_secs(15);
 /// Bytes of the head of a request at most.
@@ -54,6 +56,24 @@ struct Counted {
     stream: TcpStream,
     place: Option<IpAddr>,
     doors: Arc<Doors>,
+    /// Runs out while the client takes nothing of what it is sent.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Counted {
+    /// What came of a write, unless the client has taken nothing for too long.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
+        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl Doors {
@@ -69,7 +89,7 @@ impl Doors {
         if let Some(place) = place {
             each.insert(place, count + 1);
         }
-        Some(Counted { stream, place, doors: Arc::clone(self) })
+        Some(Counted { stream, place, doors: Arc::clone(self), stalled: None })
     }
 }
 
@@ -104,7 +124,8 @@ impl AsyncWrite for Counted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -120,7 +141,8 @@ impl AsyncWrite for Counted {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.written(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

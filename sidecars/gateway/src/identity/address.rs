@@ -180,6 +180,9 @@ pub(super) async fn reset(
     }
     password::check(&password, &person.email)?;
     let hash = identity.passwords.hash(password).await?;
+    // Before, so that none is left if what follows is cut off; and after, for one that began meanwhile.
+    let mut ended = identity.sessions.end(user, None).await?;
+    let mut transaction = gateway.pool.begin().await?;
     let done = sqlx::query(
         "UPDATE users SET password_hash = $2, email_verified_at = COALESCE(email_verified_at, $3)
          WHERE id = $1 AND COALESCE(password_hash, '') = $4 AND disabled_at IS NULL",
@@ -188,17 +191,19 @@ pub(super) async fn reset(
     .bind(hash)
     .bind(crate::now_ms())
     .bind(person.password_hash.clone().unwrap_or_default())
-    .execute(&gateway.pool)
+    .execute(&mut *transaction)
     .await?;
     if done.rows_affected() == 0 {
         return Err(over());
     }
     if !person.is_verified {
         // Whoever registered this address had not shown that it is theirs: nothing that they set up stays.
-        identity.strip(user).await?;
+        identity.strip(user, &mut transaction).await?;
     }
+    transaction.commit().await?;
+    identity.keys.forget();
     identity.people.changed(user);
-    let ended = identity.sessions.end(user, None).await?;
+    ended += identity.sessions.end(user, None).await?;
     gateway.audit.add(entry(user, &from, "password.reset", json!({ "ended": ended }))).await?;
     Ok(Data::new(Ended { ended }))
 }
@@ -220,7 +225,7 @@ pub(super) async fn change(
     };
     password::check(&new_password, &person.email)
         .map_err(|error| error.with(json!({ "field": "new_password" })))?;
-    let hash = identity.passwords.hash(new_password).await?;
+    let hash = identity.confirmed.hash(new_password).await?;
     let done =
         sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3")
             .bind(person.id.to_string())

@@ -104,7 +104,7 @@ impl ApiKeys {
                 let key = Key {
                     id: uuid(&row.try_get::<String, _>("id")?)?,
                     user: uuid(&row.try_get::<String, _>("user_id")?)?,
-                    scopes: Permissions::of(&list::<Permission>(&row, "scopes")?),
+                    scopes: Permissions::of(&list::<Permission>(&row, "scopes")?).for_programs(),
                     networks: list(&row, "networks")?,
                     expires_at: row.try_get("expires_at")?,
                 };
@@ -119,6 +119,11 @@ impl ApiKeys {
             return Err(unknown());
         }
         Ok(Holder { user: key.user, scopes: key.scopes })
+    }
+
+    /// Reads all keys anew: some were revoked by a transaction.
+    pub fn forget(&self) {
+        self.kept.clear();
     }
 
     /// Revokes one key of a user, or all; says how many. They are worth nothing from this moment on.
@@ -143,13 +148,13 @@ impl ApiKeys {
 }
 
 /// A new key.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateKey {
     /// What it is for; 1 to 100 characters.
     #[schema(example = "research notebook")]
     name: String,
-    /// What it lets through: some of what one may oneself, never `credentials:write`.
+    /// What it lets through: some of what one may oneself, never `credentials:write`, `risk:write` or `users:admin`.
     scopes: Vec<Permission>,
     /// Addresses and networks it may come from, at most 20; empty: any.
     #[serde(default)]
@@ -158,6 +163,10 @@ pub(super) struct CreateKey {
     /// When it ends; absent: never.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// The password once more; not needed by a user who has none and has just signed in.
+    password: Option<String>,
+    /// A code of the second factor or a recovery code, where it is on.
+    code: Option<String>,
 }
 
 /// A key. The token itself is told when it is made, and never again.
@@ -192,13 +201,11 @@ pub(super) async fn create(
     caller: Caller,
     Body(asked): Body<CreateKey>,
 ) -> Result<Data<NewKey>> {
-    let name = asked.name.trim().to_string();
-    if !(1..=NAME_LEN_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(ApiError::field("name", "1 to 100 characters"));
-    }
+    let name = crate::name::checked(&asked.name, NAME_LEN_MAX)?;
     let scopes = Permissions::of(&asked.scopes);
-    if scopes.list().is_empty() || scopes.has(Permission::CredentialsWrite) {
-        return Err(ApiError::field("scopes", "at least one, and never credentials:write"));
+    if scopes.list().is_empty() || scopes.for_programs() != scopes {
+        let rule = "at least one, and never credentials:write, risk:write or users:admin";
+        return Err(ApiError::field("scopes", rule));
     }
     if scopes.and(caller.role.permissions()) != scopes {
         return Err(ApiError::field("scopes", "no more than one may oneself"));
@@ -214,6 +221,8 @@ pub(super) async fn create(
     if expires_at.is_some_and(|at| at <= now) {
         return Err(ApiError::field("expires_at", "a time to come"));
     }
+    // A key outlives the session that makes it: an access token alone makes none.
+    gateway.identity.confirm_twice(&caller, asked.password, asked.code.as_deref()).await?;
     let keys = &gateway.identity.keys;
     let (id, token) = (Uuid::now_v7(), keys.make());
     let (scopes, networks) = (scopes.list(), json!(networks));

@@ -11,6 +11,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope, request_id};
 use crate::http::guard::{Caller, Stranger};
+use crate::http::origin::place as network;
 use crate::permission::Role;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -77,27 +78,20 @@ pub(super) struct TokenPair {
 /// The address as it is kept, if it can be one.
 pub(super) fn email(given: &str) -> Result<String> {
     let email = given.trim().to_lowercase();
-    let is_fine = |local: &str, host: &str| {
-        !local.is_empty()
-            && host.contains('.')
-            && host.split('.').all(|label| !label.is_empty())
+    // As the mailer reads it, so that a mail goes to what was counted and to nobody else.
+    let address = email.parse::<lettre::Address>().ok().filter(|address| {
+        email.len() <= EMAIL_LEN_MAX
+            && address.domain().contains('.')
+            && !address.domain().starts_with('[')
             && email.chars().all(|c| !c.is_whitespace() && !c.is_control())
-    };
-    match email.rsplit_once('@') {
-        Some((local, host)) if email.len() <= EMAIL_LEN_MAX && is_fine(local, host) => Ok(email),
-        _ => Err(ApiError::field(
-            "email",
-            "an e-mail address such as ann@example.org, at most 254 bytes",
-        )),
-    }
+    });
+    let rule = "an e-mail address such as ann@example.org, at most 254 bytes";
+    address.map(|_| email).ok_or_else(|| ApiError::field("email", rule))
 }
 
 /// A name as it is kept.
 pub(super) fn display_name(given: &str) -> Result<String> {
-    let name = given.trim();
-    let is_fine =
-        (1..=NAME_LEN_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    is_fine.then(|| name.to_string()).ok_or_else(|| ApiError::field("name", "1 to 100 characters"))
+    crate::name::checked(given, NAME_LEN_MAX)
 }
 
 /// A row of the audit log about what somebody did who is not logged in.
@@ -122,6 +116,12 @@ fn pair(gateway: &Gateway, user: Uuid, refresh: Refresh) -> Result<TokenPair> {
     })
 }
 
+/// The password was right, and a code is asked for besides.
+pub(super) fn code_is_missing() -> ApiError {
+    let message = "give a code of the second factor, or a recovery code, as 'code'";
+    ApiError::new(Code::SecondFactorRequired, message)
+}
+
 /// Lets somebody in who has shown who it is, once the second factor is given too if there is one.
 ///
 /// # Errors
@@ -134,10 +134,7 @@ pub(super) async fn enter(
 ) -> Result<TokenPair> {
     let (identity, id) = (&gateway.identity, person.id);
     match code {
-        None if person.has_totp => {
-            let message = "give a code of the second factor, or a recovery code, as 'code'";
-            return Err(ApiError::new(Code::SecondFactorRequired, message));
-        }
+        None if person.has_totp => return Err(code_is_missing()),
         Some(code) if person.has_totp => {
             if let Err(error) = identity.ask_code(person, from.ip, code).await {
                 let detail = json!({ "second_factor": error.code });
@@ -167,6 +164,8 @@ pub(super) async fn register(
     let (email, name) = (email(&asked.email)?, display_name(&asked.name)?);
     password::check(&asked.password, &email)?;
     let identity = &gateway.identity;
+    let free = gateway.config.identity.registrations_per_network;
+    identity.throttle.begin_at("registration", network(from.ip), free, crate::now_ms())?;
     let hash = identity.passwords.hash(asked.password).await?;
     let person = identity.people.add(&email, &name, Some(&hash), Role::Trader).await?;
     gateway.audit.add(entry(person.id, &from, "user.register", json!({ "email": email }))).await?;
@@ -248,9 +247,20 @@ mod tests {
     #[test]
     fn addresses_are_checked_and_kept_in_lower_case() {
         assert_eq!(email(" Ann@Example.ORG "), Ok("ann@example.org".into()));
-        for bad in
-            ["", "ann", "ann@", "@x.org", "ann@localhost", "a b@x.org", "a@x..org", "a@\u{0}x.org"]
-        {
+        for bad in [
+            "",
+            "ann",
+            "ann@",
+            "@x.org",
+            "ann@localhost",
+            "a b@x.org",
+            "a@x..org",
+            "a@\u{0}x.org",
+            "a1<victim@x.org>",
+            "<victim@x.org>",
+            "a,b@x.org",
+            "a@[127.0.0.1]",
+        ] {
             assert!(email(bad).is_err(), "{bad}");
         }
         assert!(email(&format!("{}@x.org", "a".repeat(300))).is_err());

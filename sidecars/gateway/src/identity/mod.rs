@@ -2,6 +2,7 @@
 
 mod address;
 mod api_key;
+pub(crate) mod broker;
 mod engine;
 mod kept;
 mod login;
@@ -44,12 +45,16 @@ use uuid::Uuid;
 
 /// How long after a sign-in elsewhere it still stands for a password.
 const FRESH_MS: i64 = 10 * 60 * 1_000;
+/// How long what is over stays in the database.
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Who may come in.
 #[derive(Debug)]
 pub struct Identity {
     pool: AnyPool,
     passwords: password::Passwords,
+    /// Those of who is logged in, and PINs.
+    confirmed: password::Passwords,
     tokens: token::Tokens,
     people: people::People,
     sessions: session::Sessions,
@@ -80,8 +85,10 @@ impl Identity {
         let days = config.identity.refresh_days;
         let sessions = session::Sessions::open(pool.clone(), days, tokens.access_s()).await;
         let lookup = Arc::new(lookup::Lookup::new(keys));
+        let passwords = password::Passwords::new();
         Ok(Self {
-            passwords: password::Passwords::new(),
+            confirmed: passwords.apart(),
+            passwords,
             people: people::People::new(pool.clone(), config.engine.principals),
             throttle: throttle::Throttle::default(),
             tokens,
@@ -177,7 +184,7 @@ impl Identity {
         let who = format!("{}#password", person.id);
         self.throttle.begin(&who, caller.ip, crate::now_ms())?;
         let given = password.unwrap_or_default();
-        if !self.passwords.is_right(given, person.password_hash.clone()).await? {
+        if !self.confirmed.is_right(given, person.password_hash.clone()).await? {
             let wrong = ApiError::new(Code::WrongCredentials, "the password is wrong");
             return Err(wrong.with(serde_json::json!({ "field": "password" })));
         }
@@ -185,20 +192,63 @@ impl Identity {
         Ok(person)
     }
 
-    /// Takes everything from a user that lets somebody in beside the password.
+    /// Deletes sessions and invitations that have been over for a day.
     ///
     /// # Errors
     /// The database's.
-    async fn strip(&self, user: Uuid) -> Result<()> {
+    pub(crate) async fn clear(&self, now: i64) -> Result<()> {
+        for statement in [
+            "DELETE FROM sessions WHERE expires_at < $1 OR revoked_at < $1",
+            "DELETE FROM organisation_invites WHERE expires_at < $1 OR used_at < $1",
+        ] {
+            sqlx::query(statement).bind(now - DAY_MS).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the caller's password once more, and for a code where the second factor is on.
+    ///
+    /// # Errors
+    /// [`Code::SecondFactorRequired`], and those of a wrong password or code.
+    async fn confirm_twice(
+        &self,
+        caller: &Caller,
+        password: Option<String>,
+        code: Option<&str>,
+    ) -> Result<Arc<Person>> {
+        let person = self.confirm(caller, password).await?;
+        match code {
+            Some(code) if person.has_totp => self.ask_code(&person, caller.ip, code).await?,
+            None if person.has_totp => return Err(login::code_is_missing()),
+            _ => {}
+        }
+        Ok(person)
+    }
+
+    /// Takes everything from a user that lets somebody in beside the password, as one of the transaction's changes. Afterwards
+    /// [`api_key::ApiKeys::forget`] and [`people::People::changed`] are due.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn strip(
+        &self,
+        user: Uuid,
+        transaction: &mut sqlx::Transaction<'_, sqlx::Any>,
+    ) -> Result<()> {
         for statement in [
             "UPDATE users SET totp_secret = NULL, totp_enabled_at = NULL, pin_hash = NULL WHERE id = $1",
             "DELETE FROM recovery_codes WHERE user_id = $1",
             "DELETE FROM external_identities WHERE user_id = $1",
         ] {
-            sqlx::query(statement).bind(user.to_string()).execute(&self.pool).await?;
+            sqlx::query(statement).bind(user.to_string()).execute(&mut **transaction).await?;
         }
-        self.keys.revoke(user, None).await?;
-        self.people.changed(user);
+        sqlx::query(
+            "UPDATE api_keys SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
+        )
+        .bind(user.to_string())
+        .bind(crate::now_ms())
+        .execute(&mut **transaction)
+        .await?;
         Ok(())
     }
 }
@@ -221,6 +271,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(pin::unlock))
         .routes(routes!(api_key::create, api_key::list_keys))
         .routes(routes!(api_key::revoke))
+        .routes(routes!(broker::list, broker::connect))
+        .routes(routes!(broker::rotate, broker::disconnect))
         .routes(routes!(address::verify))
         .routes(routes!(address::resend))
         .routes(routes!(address::forgotten))

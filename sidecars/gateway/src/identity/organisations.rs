@@ -23,6 +23,9 @@ use uuid::Uuid;
 const ORGANISATIONS_MAX: i64 = 20;
 const MEMBERS_MAX: i64 = 500;
 const INVITES_MAX: i64 = 100;
+/// Invitations without a wait: of one user, and to one address whoever invites. They do not count as mails that one asks for oneself.
+const INVITES_FREE: u32 = 50;
+const INVITES_OF_ADDRESS_FREE: u32 = 3;
 /// How long an invitation is good.
 const INVITE_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// What the tokens of invitations begin with.
@@ -285,8 +288,12 @@ pub(super) async fn invite(
         let message = "only owners and admins of an organisation invite, and admins members only";
         return Err(ApiError::new(Code::NotPermitted, message));
     }
+    let now = crate::now_ms();
+    let throttle = &identity.throttle;
+    throttle.begin_anywhere(&format!("{}#invites", caller.user), INVITES_FREE, now)?;
+    throttle.begin_anywhere(&format!("invite#{to}"), INVITES_OF_ADDRESS_FREE, now)?;
     let token = format!("{INVITE_PREFIX}{}", hex(&random::<32>()));
-    let (now, expires_at) = (crate::now_ms(), crate::now_ms() + INVITE_MS);
+    let expires_at = now + INVITE_MS;
     let added = sqlx::query(
         "INSERT INTO organisation_invites (hash, organisation_id, email, role, expires_at)
          SELECT $1, id, $3, $4, $5 FROM organisations WHERE id = $2 AND (SELECT COUNT(*) FROM organisation_invites

@@ -49,13 +49,21 @@ impl Passwords {
         }
     }
 
+    /// The same, with places of its own: for those who are logged in, whom a crowd of strangers must not keep out.
+    pub fn apart(&self) -> Self {
+        Self { places: Arc::new(Semaphore::new(AT_ONCE + WAITING_MAX)), ..self.clone() }
+    }
+
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let _place = self.places.try_acquire().map_err(|_| {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             ApiError::new(Code::TooMany, "too many passwords are being checked; try again")
                 .with(serde_json::json!({ "retry_after_s": 2 }))
         })?;
-        let _turn = self.turns.acquire().await.map_err(ApiError::internal)?;
-        tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(ApiError::internal)?;
+        // A hash that is begun goes on when its client is gone, and keeps its place as long.
+        let work = move || (work(), place, turn);
+        let (done, ..) = tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?;
+        Ok(done)
     }
 
     /// The hash of a secret, in PHC form.

@@ -64,7 +64,7 @@ impl Identity {
         let hash = row.try_get::<Option<String>, _>("pin_hash")?;
         let left = FAILURES_MAX - row.try_get::<i64, _>("pin_failures")?;
         let is_right = match second {
-            Second::Pin(pin) => self.passwords.is_right(pin, hash).await,
+            Second::Pin(pin) => self.confirmed.is_right(pin, hash).await,
             Second::Totp(code) => self.take_code(&person, &code).await,
         };
         let settle = match is_right {
@@ -123,12 +123,13 @@ pub(super) async fn set(
     }
     let identity = &gateway.identity;
     let person = identity.confirm(&caller, password).await?;
-    let hash = identity.passwords.hash(pin).await?;
+    let hash = identity.confirmed.hash(pin).await?;
     sqlx::query("UPDATE users SET pin_hash = $2, pin_failures = 0 WHERE id = $1")
         .bind(person.id.to_string())
         .bind(hash)
         .execute(&gateway.pool)
         .await?;
+    super::session::void_authorizations(&gateway.pool, person.id).await?;
     identity.people.changed(person.id);
     gateway.audit.add(caller.entry("pin.set", person.id, json!({}))).await?;
     Ok(Data::new(PinState { pin_set: true, locked: false }))

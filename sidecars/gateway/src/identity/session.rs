@@ -182,6 +182,8 @@ impl Sessions {
         .bind(text(kept))
         .fetch_all(&self.pool)
         .await?;
+        // What was authorized in one of them and not spent goes with it.
+        void_authorizations(&self.pool, user).await?;
         let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
         revoked.retain(|_, until| *until > now);
         for row in &rows {
@@ -189,6 +191,18 @@ impl Sessions {
         }
         Ok(rows.len())
     }
+}
+
+/// Takes back what a user authorized and did not spend.
+///
+/// # Errors
+/// The database's.
+pub async fn void_authorizations(pool: &AnyPool, user: Uuid) -> Result<()> {
+    sqlx::query("DELETE FROM trade_authorizations WHERE user_id = $1 AND used_at IS NULL")
+        .bind(user.to_string())
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 /// A session of one's own.

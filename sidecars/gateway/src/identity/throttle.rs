@@ -73,8 +73,16 @@ impl Throttle {
     /// # Errors
     /// [`Code::TooMany`].
     pub fn begin_anywhere(&self, who: &str, free: u32, now: i64) -> Result<()> {
+        self.begin_at(who, ANYWHERE, free, now)
+    }
+
+    /// The same for tries from one network.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`].
+    pub fn begin_at(&self, who: &str, network: IpAddr, free: u32, now: i64) -> Result<()> {
         let wait = self.with(|kept| {
-            let key = (who.to_string(), ANYWHERE);
+            let key = (who.to_string(), network);
             let wait = wait_ms(kept.get(&key).copied().unwrap_or_default(), free, now);
             if wait == 0 {
                 count(kept, key, now);

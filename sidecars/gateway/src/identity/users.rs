@@ -143,7 +143,7 @@ pub(super) async fn create(
     let hash = match password {
         Some(password) => {
             password::check(&password, &email)?;
-            Some(identity.passwords.hash(password).await?)
+            Some(identity.confirmed.hash(password).await?)
         }
         None => None,
     };

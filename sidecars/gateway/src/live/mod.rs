@@ -1,4 +1,4 @@
-//! What is told as it happens: over WebSocket, as server-sent events, or to who asks again and again.
+//! What is told as it happens: over WebSocket, in GraphQL, as server-sent events, or to who asks again and again.
 //!
 //! * [`topics`]: states of the market, of which a client gets the newest;
 //! * [`events`]: what becomes of accounts, of which a client gets everything, or hears that it did not;
@@ -7,9 +7,10 @@
 
 mod events;
 mod follow;
+mod graphql;
 mod socket;
 mod sse;
-mod subscriber;
+pub(crate) mod subscriber;
 mod topics;
 
 pub(crate) use topics::Listener;
@@ -123,15 +124,22 @@ struct Place {
 }
 
 impl Place {
-    /// Takes one.
+    /// Takes one of a user, or of a stranger who has still to say who it is.
     ///
     /// # Errors
     /// [`Code::TooMany`].
-    fn take(hub: &Arc<Hub>) -> Result<Self> {
-        let place = Self { hub: Arc::clone(hub), user: None };
+    fn take(hub: &Arc<Hub>, user: Option<Uuid>) -> Result<Self> {
         let strangers = hub.strangers.fetch_add(1, Ordering::AcqRel);
         let (streams, max) = (hub.streams.fetch_add(1, Ordering::AcqRel), hub.streams_max);
-        if strangers >= STRANGERS_MAX || streams >= max {
+        let mut place = Self { hub: Arc::clone(hub), user: None };
+        if let Some(user) = user {
+            place.of(user)?;
+        } else if strangers >= STRANGERS_MAX {
+            let message = "too many have still to say who they are; send an Authorization header";
+            let details = json!({ "limit": STRANGERS_MAX, "retry_after_s": 5 });
+            return Err(ApiError::new(Code::TooMany, message).with(details));
+        }
+        if streams >= max {
             let message = format!("all {max} streams are taken (live.connections); try again");
             let details = json!({ "limit": max, "retry_after_s": 5 });
             return Err(ApiError::new(Code::TooMany, message).with(details));
@@ -218,6 +226,7 @@ impl Credential {
 pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
         .routes(routes!(socket::stream))
+        .routes(routes!(graphql::stream))
         .routes(routes!(sse::sse))
         .routes(routes!(sse::poll))
 }

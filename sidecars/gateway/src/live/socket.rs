@@ -10,13 +10,14 @@ use crate::gateway::Gateway;
 use crate::http::guard::{Stranger, bearer};
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::SinkExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -25,36 +26,36 @@ use uuid::Uuid;
 /// Bytes of a message of a client's: 200 symbols, and some.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes that are read, and gathered before they are written, at a time: each client has both.
-const BUFFER_BYTES: usize = 2 * 1024;
+pub(super) const BUFFER_BYTES: usize = 2 * 1024;
 /// Characters of an id of a request.
 const ID_LEN_MAX: usize = 64;
 /// How long a client may take to say who it is.
-const AUTH_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const AUTH_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of what it is sent.
-const SEND_PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const SEND_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a client gets to hear why it is closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// Checks between two pings: some 20 s.
-const CHECKS_PER_PING: u32 = 7;
+pub(super) const CHECKS_PER_PING: u32 = 7;
 /// A client that has sent nothing for so long, not even a pong, is gone.
-const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 /// Requests between two checks.
-const REQUESTS_MAX: u32 = 400;
+pub(super) const REQUESTS_MAX: u32 = 400;
 
 /// Why a socket is closed; 4000 and above are ours.
-struct Close(u16, String);
+pub(super) struct Close(pub u16, pub String);
 
 impl Close {
-    const AWAY: u16 = 1_001;
+    pub const AWAY: u16 = 1_001;
     const UNSUPPORTED: u16 = 1_003;
     const TOO_BIG: u16 = 1_009;
     const UNAUTHENTICATED: u16 = 4_401;
-    const IDLE: u16 = 4_408;
+    pub const IDLE: u16 = 4_408;
     /// So slow that events were lost: come again, with the last place.
     const LAGGED: u16 = 4_409;
-    const TOO_MANY: u16 = 4_429;
+    pub const TOO_MANY: u16 = 4_429;
 
-    fn new(code: u16, why: impl Into<String>) -> Option<Self> {
+    pub fn new(code: u16, why: impl Into<String>) -> Option<Self> {
         Some(Self(code, why.into()))
     }
 }
@@ -94,15 +95,12 @@ pub(super) async fn stream(
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
     let upgrade = upgrade.map_err(|error| ApiError::new(Code::Malformed, error.body_text()))?;
-    let mut place = Place::take(&gateway.live.hub)?;
     let credential = match bearer(&headers)? {
-        Some(token) => {
-            let credential = Credential::of(&gateway, token, stranger.ip).await?;
-            place.of(credential.caller.user)?;
-            Some(credential)
-        }
+        Some(token) => Some(Credential::of(&gateway, token, stranger.ip).await?),
         None => None,
     };
+    let user = credential.as_ref().map(|credential| credential.caller.user);
+    let place = Place::take(&gateway.live.hub, user)?;
     let upgrade = upgrade
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
@@ -121,8 +119,13 @@ async fn run(
     let subscriber = Subscriber::new(&gateway);
     let mut client =
         Client { gateway, place, ip, credential, subscriber, out: Vec::new(), requests: 0 };
-    let Some(Close(code, why)) = client.serve(&mut socket).await else { return };
+    let Some(close) = client.serve(&mut socket).await else { return };
     drop(client);
+    say_why(socket, close).await;
+}
+
+/// Closes a socket whose client should hear why.
+pub(super) async fn say_why(mut socket: WebSocket, Close(code, why): Close) {
     let frame = CloseFrame { code, reason: why.chars().take(100).collect::<String>().into() };
     // What it sent and nobody read would take the reason with it.
     let _ = timeout(CLOSE_PATIENCE, async {
@@ -130,6 +133,26 @@ async fn run(
         while let Some(Ok(_)) = socket.recv().await {}
     })
     .await;
+}
+
+/// The text of what came, if it is more than a sign of life.
+///
+/// # Errors
+/// The reason to close, or `None`: the client is gone.
+pub(super) fn text(
+    heard: Option<std::result::Result<Message, axum::Error>>,
+    bytes_max: usize,
+) -> std::result::Result<Option<Utf8Bytes>, Option<Close>> {
+    match heard {
+        Some(Ok(Message::Text(text))) => Ok(Some(text)),
+        Some(Ok(Message::Binary(_))) => Err(Close::new(Close::UNSUPPORTED, "send JSON as text")),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Err(error)) if error.to_string().starts_with("Space limit") => {
+            let why = format!("a message has at most {bytes_max} bytes");
+            Err(Close::new(Close::TOO_BIG, why))
+        }
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(None),
+    }
 }
 
 struct Client {
@@ -148,6 +171,7 @@ impl Client {
     /// Serves until there is a reason to close, or `None`: it is gone.
     async fn serve(&mut self, socket: &mut WebSocket) -> Option<Close> {
         let mut closing = self.place.hub.closing.subscribe();
+        let mut closed = pin!(closed(&mut closing));
         let pause = self.place.hub.interval;
         let listener = Arc::clone(self.subscriber.listener());
         let mut checks = interval(CHECK_EVERY);
@@ -156,41 +180,34 @@ impl Client {
         let (mut heard_at, mut send_at) = (opened, opened);
         let (mut is_woken, mut checked) = (false, 0u32);
         loop {
-            tokio::select! {
-                () = closed(&mut closing) => {
+            // In this order, so that one wake-up is one look at what woke; the pause between two sendings is for all else.
+            let is_due = tokio::select! {
+                biased;
+                () = listener.wait(), if !is_woken => {
+                    is_woken = Instant::now() < send_at;
+                    !is_woken
+                }
+                () = sleep_until(send_at), if is_woken => {
+                    is_woken = false;
+                    true
+                }
+                () = &mut closed => {
                     return Close::new(Close::AWAY, "the gateway stops; come again");
                 }
                 heard = socket.recv() => {
                     heard_at = Instant::now();
-                    match heard? {
-                        Ok(Message::Text(text)) => self.request(&text).await?,
-                        Ok(Message::Binary(_)) => {
-                            return Close::new(Close::UNSUPPORTED, "send JSON as text");
-                        }
-                        Ok(Message::Ping(_) | Message::Pong(_)) => self.requests += 1,
-                        Ok(Message::Close(_)) => return None,
-                        Err(error) if error.to_string().starts_with("Space limit") => {
-                            let why = format!("a message has at most {MESSAGE_BYTES_MAX} bytes");
-                            return Close::new(Close::TOO_BIG, why);
-                        }
-                        Err(_) => return None,
+                    self.requests += 1;
+                    match text(heard, MESSAGE_BYTES_MAX) {
+                        Ok(Some(text)) => self.request(&text).await,
+                        Ok(None) => {}
+                        Err(close) => return close,
                     }
                     if self.requests > REQUESTS_MAX {
                         let why = format!("{REQUESTS_MAX} requests in {} s", CHECK_EVERY.as_secs());
                         return Close::new(Close::TOO_MANY, why);
                     }
                     self.send(socket).await?;
-                }
-                () = listener.wait(), if !is_woken => is_woken = true,
-                () = sleep_until(send_at), if is_woken => {
-                    is_woken = false;
-                    if !self.subscriber.take(&mut self.out) {
-                        self.say(&json!({ "op": "lagged" }));
-                        self.send(socket).await?;
-                        return Close::new(Close::LAGGED, "events were lost; subscribe with from");
-                    }
-                    self.send(socket).await?;
-                    send_at = Instant::now() + pause;
+                    false
                 }
                 _ = checks.tick() => {
                     (self.requests, checked) = (0, checked + 1);
@@ -204,7 +221,19 @@ impl Client {
                         let ping = Message::Ping(Vec::new().into());
                         timeout(SEND_PATIENCE, socket.send(ping)).await.ok()?.ok()?;
                     }
+                    false
                 }
+            };
+            if is_due {
+                let is_whole = self.subscriber.take(&mut self.out);
+                if !is_whole {
+                    self.say(&json!({ "op": "lagged" }));
+                }
+                self.send(socket).await?;
+                if !is_whole {
+                    return Close::new(Close::LAGGED, "events were lost; subscribe with from");
+                }
+                send_at = Instant::now() + pause;
             }
         }
     }
@@ -212,7 +241,7 @@ impl Client {
     /// Whether it may still listen.
     async fn check(&self, opened: Instant) -> std::result::Result<(), Close> {
         let ended = match &self.credential {
-            Some(credential) => credential.check(&self.gateway).await.err(),
+            Some(credential) => self.subscriber.check(&self.gateway, credential).await.err(),
             None if opened.elapsed() > AUTH_PATIENCE => {
                 let message = "say who you are within 10 s: {\"op\":\"auth\",\"token\":TOKEN}";
                 Some(ApiError::new(Code::Unauthenticated, message))
@@ -245,8 +274,7 @@ impl Client {
     }
 
     /// Does what is asked and puts the answer to what is to be sent.
-    async fn request(&mut self, text: &str) -> Option<()> {
-        self.requests += 1;
+    async fn request(&mut self, text: &str) {
         let mut id = None;
         let done = match serde_json::from_str::<Request>(text) {
             Ok(mut request) => {
@@ -267,7 +295,6 @@ impl Client {
             answer["id"] = json!(id);
         }
         self.say(&answer);
-        Some(())
     }
 
     async fn do_request(&mut self, request: Request) -> Result<Value> {

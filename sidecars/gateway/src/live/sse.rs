@@ -68,8 +68,7 @@ pub(super) async fn sse(
     let is_of_accounts = channel.is_of_accounts();
     let from = last.filter(|_| is_of_accounts).or(from);
     let wanted = Wanted { channel, symbols, account, resolution, from };
-    let mut place = Place::take(&gateway.live.hub)?;
-    place.of(caller.user)?;
+    let place = Place::take(&gateway.live.hub, Some(caller.user))?;
     let mut subscriber = Subscriber::new(&gateway);
     let Followed { from, gap } = subscriber.follow(&gateway, &caller, &wanted).await?;
     let token = bearer(&headers)?.ok_or_else(unauthenticated)?.into();
@@ -109,7 +108,7 @@ async fn feed(
             }
             () = tell.closed() => return None,
             _ = checks.tick() => {
-                if let Err(error) = credential.check(gateway).await {
+                if let Err(error) = subscriber.check(gateway, credential).await {
                     return Some(("ended", error.message));
                 }
                 continue;
@@ -171,6 +170,7 @@ pub(super) struct EventsReport {
 pub(super) async fn poll(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
+    headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Data<EventsReport>> {
     let EventsQuery { channel, account, after, wait_ms, limit } = query;
@@ -186,8 +186,7 @@ pub(super) async fn poll(
         return Err(ApiError::field("limit", format!("limit: 1 to {}", PAGE[1])));
     }
     let until = Instant::now() + Duration::from_millis(wait_ms);
-    let mut place = Place::take(&gateway.live.hub)?;
-    place.of(caller.user)?;
+    let place = Place::take(&gateway.live.hub, Some(caller.user))?;
     let mut closing = place.hub.closing.subscribe();
     let mut subscriber = Subscriber::new(&gateway);
     let listener = Arc::clone(subscriber.listener());
@@ -204,6 +203,9 @@ pub(super) async fn poll(
             () = closed(&mut closing) => break,
         }
     }
+    // The session may have ended meanwhile.
+    let token = bearer(&headers)?.ok_or_else(unauthenticated)?.into();
+    subscriber.check(&gateway, &Credential { token, caller }).await?;
     out.truncate(limit);
     let after = out.last().and_then(|(position, _)| *position).unwrap_or(from);
     let read = |(_, text): &Message| serde_json::from_str(text).map_err(ApiError::internal);

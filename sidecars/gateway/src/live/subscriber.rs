@@ -1,18 +1,20 @@
 //! What one client follows, whichever way it came.
 
-use super::Hub;
 use super::events::{EventChannel, Position, Since, Told, Whose};
-use super::topics::{Aspect, Key, Listener, RESOLUTIONS, SUBSCRIPTIONS_MAX};
+use super::topics::{Aspect, Key, Listener, RESOLUTIONS, SUBSCRIPTIONS_MAX, Topic};
+use super::{Credential, Hub};
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::guard::Caller;
 use crate::permission::Permission;
 use crate::trading::accounts::{Account, Accounts};
 use axum::extract::ws::Utf8Bytes;
+use futures_util::stream::{Stream, unfold};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use tokio::time::sleep;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -98,7 +100,7 @@ pub(crate) struct Followed {
 }
 
 enum Follow {
-    State(Key),
+    State(Key, Arc<Topic>),
     Events { channel: EventChannel, whose: Whose, cursor: Position },
 }
 
@@ -120,7 +122,7 @@ impl Drop for Subscriber {
 
 fn leave(hub: &Hub, listener: &Arc<Listener>, follow: &Follow) {
     match follow {
-        Follow::State(key) => hub.topics.leave(*key, listener),
+        Follow::State(key, _) => hub.topics.leave(*key, listener),
         Follow::Events { whose, .. } => hub.log.leave(*whose, listener),
     }
 }
@@ -204,7 +206,7 @@ impl Subscriber {
                 .instrument(symbol)
                 .map_err(|error| error.with(json!({ "field": "symbols", "symbol": symbol })))?;
             let key = (instrument.slot, aspect);
-            let is = |one: &Follow| matches!(one, Follow::State(other) if *other == key);
+            let is = |one: &Follow| matches!(one, Follow::State(other, _) if *other == key);
             if self.place(is).is_none() && instruments.iter().all(|(other, _)| *other != key) {
                 instruments.push((key, instrument));
             }
@@ -212,9 +214,9 @@ impl Subscriber {
         self.room(instruments.len())?;
         for (key, instrument) in instruments {
             let at = self.free();
-            self.follows[at] = Some(Follow::State(key));
             let bit = u8::try_from(at).map_err(ApiError::internal)?;
-            self.hub.topics.follow(&instrument, aspect, &self.listener, bit);
+            let topic = self.hub.topics.follow(&instrument, aspect, &self.listener, bit);
+            self.follows[at] = Some(Follow::State(key, topic));
         }
         Ok(Followed { from: self.hub.log.head(), gap: false })
     }
@@ -288,7 +290,7 @@ impl Subscriber {
         };
         for at in 0..self.follows.len() {
             let is_meant = match &self.follows[at] {
-                Some(Follow::State((slot, aspect))) => {
+                Some(Follow::State((slot, aspect), _)) => {
                     states == Some(*aspect) && slots.contains(slot)
                 }
                 Some(Follow::Events { channel, whose, .. }) => {
@@ -306,12 +308,59 @@ impl Subscriber {
         Ok(())
     }
 
+    /// What there is to send, as a stream that ends when it was so slow that events for it are no longer kept, or when the caller may
+    /// no longer see an account of it. While nobody reads it, nothing waits in it but the newest of each state.
+    pub fn into_stream(
+        self,
+        gateway: Arc<Gateway>,
+        caller: Caller,
+    ) -> impl Stream<Item = Message> + Send + 'static {
+        let state = (self, gateway, caller, VecDeque::new(), Vec::new());
+        unfold(state, async |(mut subscriber, gateway, caller, mut waiting, mut out)| {
+            loop {
+                if let Some(message) = waiting.pop_front() {
+                    return Some((message, (subscriber, gateway, caller, waiting, out)));
+                }
+                subscriber.listener.wait().await;
+                subscriber.check_accounts(&gateway, &caller).await.ok()?;
+                if !subscriber.take(&mut out) {
+                    return None;
+                }
+                waiting.extend(out.drain(..));
+                // What changes meanwhile is told once.
+                sleep(subscriber.hub.interval).await;
+            }
+        })
+    }
+
+    /// Whether its client may still listen: by what it came in with, and to whose accounts it follows.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] if not.
+    pub(super) async fn check(&self, gateway: &Gateway, credential: &Credential) -> Result<()> {
+        credential.check(gateway).await?;
+        self.check_accounts(gateway, &credential.caller).await
+    }
+
+    async fn check_accounts(&self, gateway: &Gateway, caller: &Caller) -> Result<()> {
+        for follow in self.follows.iter().flatten() {
+            let Follow::Events { whose: Whose::Account(number), .. } = follow else { continue };
+            let Some(account) = gateway.accounts.by_number(*number) else { continue };
+            // Who cannot be looked up now is looked up again soon.
+            if let Ok(false) = gateway.identity.may_see(account.owner, caller).await {
+                let message = "you may not see one of these accounts any more; come again";
+                return Err(ApiError::new(Code::Unauthenticated, message));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes what there is to send. False: it was so slow that events for it are no longer kept.
     pub fn take(&mut self, out: &mut Vec<Message>) -> bool {
-        let (hub, follows) = (&self.hub, &self.follows);
+        let follows = &self.follows;
         self.listener.take_dirty(|bit| {
-            if let Some(Some(Follow::State(key))) = follows.get(usize::from(bit)) {
-                out.extend(hub.topics.latest(*key).map(|text| (None, text)));
+            if let Some(Some(Follow::State(_, topic))) = follows.get(usize::from(bit)) {
+                out.extend(topic.latest().map(|text| (None, text)));
             }
         });
         if !self.listener.take_events() {
@@ -319,13 +368,13 @@ impl Subscriber {
         }
         let asked = self.follows.iter().flatten().filter_map(|follow| match follow {
             Follow::Events { whose, cursor, .. } => Some((*whose, *cursor)),
-            Follow::State(_) => None,
+            Follow::State(..) => None,
         });
         let all = self.hub.log.since(asked);
         let mut found = Vec::new();
         let follows = self.follows.iter_mut().flatten().filter_map(|follow| match follow {
             Follow::Events { channel, whose, cursor } => Some((*channel, *whose, cursor)),
-            Follow::State(_) => None,
+            Follow::State(..) => None,
         });
         for ((channel, whose, cursor), since) in follows.zip(all) {
             let Since::Events(events, head) = since else { return false };

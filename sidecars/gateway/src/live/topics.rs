@@ -90,10 +90,19 @@ impl Aspect {
 /// An aspect of an instrument, by its slot.
 pub(crate) type Key = (u32, Aspect);
 
+/// An aspect of an instrument, as it was told last, and who follows it.
 #[derive(Debug)]
-struct Topic {
+pub(crate) struct Topic {
     latest: RwLock<Utf8Bytes>,
     listeners: Mutex<Vec<(Arc<Listener>, u8)>>,
+}
+
+impl Topic {
+    /// The state as it was told last; `None` if nothing was.
+    pub fn latest(&self) -> Option<Utf8Bytes> {
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        (!latest.is_empty()).then(|| latest.clone())
+    }
 }
 
 /// A message about an instrument.
@@ -146,7 +155,7 @@ fn text<T: Serialize>(
 
 /// All states that somebody follows.
 #[derive(Debug, Default)]
-pub(crate) struct Topics(RwLock<HashMap<Key, Topic>>);
+pub(crate) struct Topics(RwLock<HashMap<Key, Arc<Topic>>>);
 
 impl Topics {
     /// Tells what changed of an instrument to those who follow it.
@@ -164,42 +173,41 @@ impl Topics {
         }
     }
 
-    /// Begins to mark `listener`, at once for what there is.
+    /// Begins to mark `listener`, at once for what there is, which the topic has from now on.
     pub fn follow(
         &self,
         instrument: &Instrument,
         aspect: Aspect,
         listener: &Arc<Listener>,
         bit: u8,
-    ) {
+    ) -> Arc<Topic> {
         let mut topics = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let topic = topics.entry((instrument.slot, aspect)).or_insert_with(|| Topic {
-            latest: RwLock::new(write(instrument, aspect)),
-            listeners: Mutex::default(),
+        let topic = topics.entry((instrument.slot, aspect)).or_insert_with(|| {
+            Arc::new(Topic {
+                latest: RwLock::new(write(instrument, aspect)),
+                listeners: Mutex::default(),
+            })
         });
-        let listeners = topic.listeners.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut listeners = topic.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.push((Arc::clone(listener), bit));
         listener.mark(bit);
+        drop(listeners);
+        Arc::clone(topic)
     }
 
     /// Marks `listener` no more.
     pub fn leave(&self, key: Key, listener: &Arc<Listener>) {
         let mut topics = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(topic) = topics.get_mut(&key) else { return };
-        let listeners = topic.listeners.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(topic) = topics.get(&key) else { return };
+        let mut listeners = topic.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = listeners.iter().position(|(one, _)| Arc::ptr_eq(one, listener)) {
             listeners.swap_remove(at);
         }
-        if listeners.is_empty() {
+        let is_followed = !listeners.is_empty();
+        drop(listeners);
+        if !is_followed {
             topics.remove(&key);
         }
-    }
-
-    /// The state as it was told last; `None` if nothing was.
-    pub fn latest(&self, key: Key) -> Option<Utf8Bytes> {
-        let topics = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let latest = topics.get(&key)?.latest.read().unwrap_or_else(PoisonError::into_inner);
-        (!latest.is_empty()).then(|| latest.clone())
     }
 
     /// How many are followed.
@@ -222,7 +230,7 @@ mod tests {
         picture.define(vec![proto::Instrument { symbol: symbol.clone(), ..Default::default() }]);
         let acme = picture.index().get("ACME").cloned().expect("defined");
         let (topics, listener) = (Topics::default(), Arc::new(Listener::default()));
-        topics.follow(&acme, Aspect::Quotes, &listener, 199);
+        let quotes = topics.follow(&acme, Aspect::Quotes, &listener, 199);
         topics.follow(&acme, Aspect::Bars(1), &listener, 3);
         let taken = || {
             let mut bits = Vec::new();
@@ -230,7 +238,7 @@ mod tests {
             bits
         };
         assert_eq!(taken(), [3, 199]);
-        assert_eq!(topics.latest((acme.slot, Aspect::Quotes)), None);
+        assert_eq!(quotes.latest(), None);
         for bid in ["1", "2", "3"] {
             let quote = proto::Quote {
                 symbol: symbol.clone(),
@@ -242,7 +250,7 @@ mod tests {
         }
         assert_eq!(taken(), [199]);
         assert!(taken().is_empty());
-        let latest = topics.latest((acme.slot, Aspect::Quotes)).expect("told");
+        let latest = quotes.latest().expect("told");
         assert!(latest.contains(r#""bid_price":"3""#), "{latest}");
         topics.leave((acme.slot, Aspect::Quotes), &listener);
         topics.leave((acme.slot, Aspect::Bars(1)), &listener);

@@ -201,11 +201,28 @@ impl Bars {
         self.rings.get(base)?.back()
     }
 
-    /// Bars of so many seconds, oldest first. The first may lack what is no longer kept; it is not whole then.
-    pub fn of(&self, seconds: i64) -> impl Iterator<Item = Bar> {
+    /// Bars of so many seconds that are asked for, oldest first, and when the next begins of which there was no room. The first that
+    /// there is may lack what is no longer kept; it is not whole then.
+    pub fn page(&self, seconds: i64, range: &Range) -> (Vec<Bar>, Option<i64>) {
         let base = base_of(seconds);
-        let (ns, is_cut) = (seconds * SECOND_NS, self.is_cut[base]);
-        let mut kept = self.rings[base].iter().enumerate().peekable();
+        let (ring, ns) = (&self.rings[base], seconds * SECOND_NS);
+        let start = |bar: &Bar| bar.start_ns - bar.start_ns.rem_euclid(ns);
+        let before = |time_ns: i64| ring.partition_point(|bar| start(bar) < time_ns);
+        let end = before(range.to_ns);
+        let first = range.from_ns.map(before).unwrap_or_else(|| {
+            // One is made of so many at most; the first not from its middle.
+            let most = usize::try_from(seconds / BASES[base].0).unwrap_or(usize::MAX);
+            let at = end.saturating_sub(range.limit.saturating_mul(most));
+            ring.get(at).map_or(0, |bar| before(start(bar)))
+        });
+        range.take(self.within(seconds, first.min(end)..end))
+    }
+
+    /// Bars of so many seconds, made of these of the kept ones.
+    fn within(&self, seconds: i64, kept: std::ops::Range<usize>) -> impl Iterator<Item = Bar> {
+        let base = base_of(seconds);
+        let (ns, is_cut) = (seconds * SECOND_NS, self.is_cut[base] && kept.start == 0);
+        let mut kept = self.rings[base].range(kept).enumerate().peekable();
         std::iter::from_fn(move || {
             let (at, first) = kept.next()?;
             let start_ns = first.start_ns - first.start_ns.rem_euclid(ns);
@@ -223,6 +240,13 @@ impl Bars {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    impl Bars {
+        /// All bars of so many seconds.
+        fn of(&self, seconds: i64) -> impl Iterator<Item = Bar> {
+            self.within(seconds, 0..self.rings[base_of(seconds)].len())
+        }
+    }
 
     /// Bars of so many seconds, worked out from all trades anew.
     fn naive(trades: &[(i64, i64, i64)], seconds: i64) -> Vec<Bar> {
@@ -255,6 +279,7 @@ mod tests {
         fn bars_of_any_resolution_are_those_of_the_trades(
             steps in prop::collection::vec((0i64..400 * SECOND_NS, -500i64..90_000_000_000, 0i64..1_000), 1..120),
             seconds in prop::sample::select(vec![1, 7, 60, 90, 120, 300, 420, 900, 3_600, 7_200, DAY_S, 3 * DAY_S]),
+            from in prop::option::of(0i64..20_000 * SECOND_NS), to in 0i64..40_000 * SECOND_NS, limit in 1usize..30,
         ) {
             let mut time = 1_700_000_000 * SECOND_NS;
             let mut bars = Bars::default();
@@ -266,6 +291,10 @@ mod tests {
             }
             let found: Vec<Bar> = bars.of(seconds).collect();
             prop_assert_eq!(&found, &naive(&trades, seconds));
+            // A page of them, found without a walk over all.
+            let begun = 1_700_000_000 * SECOND_NS;
+            let range = Range { from_ns: from.map(|from| begun + from), to_ns: begun + to, limit };
+            prop_assert_eq!(bars.page(seconds, &range), range.take(found.iter().copied()));
             for bar in found {
                 // The nearest to value / volume, ties to even.
                 if bar.volume > 0 {

@@ -16,7 +16,8 @@ pub(crate) fn time(ns: i64) -> Timestamp {
     Timestamp::from_nanosecond(ns.into()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn some(text: &str) -> Option<String> {
+/// A text of the protocol's, where it has one.
+pub(crate) fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_string())
 }
 

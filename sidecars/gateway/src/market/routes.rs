@@ -335,7 +335,7 @@ async fn history(
                 |trade: &super::picture::TradeRow| Bar::of(trade.time_ns, trade.price, trade.qty);
             range.take(state.trades.iter().map(bar))
         }
-        Resolution::Seconds(seconds) => range.take(state.bars.of(seconds)),
+        Resolution::Seconds(seconds) => state.bars.page(seconds, &range),
     };
     let reports = bars.iter().map(|bar| BarReport::new(&state.terms, bar)).collect();
     Ok(told(Data::page(reports, next.map(|ns| ns.to_string())), as_of(&state)))

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
 use serde_json::{Value, json};
+use sqlx::AnyPool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,15 +17,24 @@ use tokio::time::timeout;
 /// How long the database or the engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How the engine is, as it was last seen.
+/// How what the gateway needs is, as it was last seen.
 #[derive(Debug, Default)]
 pub struct Pulse {
     is_alive: AtomicBool,
+    is_stored: AtomicBool,
 }
 
 impl Pulse {
-    /// Asks the engine.
-    pub(super) async fn feel(&self, engine: &Client) {
+    /// Asks the engine and the database.
+    pub(super) async fn feel(&self, engine: &Client, pool: &AnyPool) {
+        // A write: a full disk can be read from.
+        let write = sqlx::query("UPDATE secret_mark SET sealed = sealed WHERE id = 1");
+        let stored = timeout(PATIENCE, write.execute(pool)).await;
+        let is_stored = matches!(stored, Ok(Ok(_)));
+        if self.is_stored.swap(is_stored, Ordering::Relaxed) && !is_stored {
+            let why = stored.map(|answer| answer.err().map(|error| error.to_string()));
+            tracing::warn!("the database is gone: {why:?}");
+        }
         let asked = timeout(PATIENCE, engine.get_status(GetStatusRequest {})).await;
         let is_alive = matches!(&asked, Ok(Ok(status)) if status.engine_alive);
         if self.is_alive.swap(is_alive, Ordering::Relaxed) && !is_alive {
@@ -50,9 +60,8 @@ async fn health() -> Json<Value> {
 
 /// It can serve: what it needs is there. 503 and what is missing if not.
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    let asked = sqlx::query("SELECT 1").fetch_one(&gateway.pool);
-    let is_stored = matches!(timeout(PATIENCE, asked).await, Ok(Ok(_)));
     let pulse = &gateway.ops.pulse;
+    let is_stored = pulse.is_stored.load(Ordering::Relaxed);
     let is_caught_up = gateway.events.is_caught_up();
     let said = |is_fine: bool| if is_fine { "ok" } else { "down" };
     let is_ready = is_stored && pulse.is_alive() && is_caught_up;

@@ -58,8 +58,7 @@ pub struct Metrics {
     /// Connections that were closed because there were too many.
     pub(crate) refused_connections: Counter,
     orders: Family<Of, Counter>,
-    /// Executions that the engine told.
-    #[expect(dead_code, reason = "the picture of the engine's events counts here")]
+    /// Executions on accounts of people since the start.
     pub(crate) executions: Counter,
     websockets: Gauge,
 }
@@ -90,7 +89,11 @@ impl Metrics {
         let [refused_connections, executions] = std::array::from_fn(|_| Counter::default());
         let help = "Connections closed because there were too many";
         registry.register("http_connections_refused", help, refused_connections.clone());
-        registry.register("trade_executions", "Executions", executions.clone());
+        registry.register(
+            "trade_executions",
+            "Executions on accounts of people",
+            executions.clone(),
+        );
         let orders = Family::default();
         registry.register("orders", "Orders by what became of them", orders.clone());
         Self {

@@ -2,6 +2,7 @@
 
 pub mod health;
 pub mod metrics;
+pub(crate) mod stages;
 pub mod trace;
 
 use crate::config::Config;
@@ -15,6 +16,8 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks between two sweeps.
 const SWEEP_EVERY: u32 = 60;
+/// Looks between two clearings of the database.
+const CLEAR_EVERY: u32 = 60 * 60;
 
 /// What watches.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub struct Ops {
     pub metrics: metrics::Metrics,
     /// How many requests each may make.
     pub limits: Limits,
-    /// The engine's pulse.
+    /// How engine and database are.
     pub pulse: health::Pulse,
     /// Where traces go.
     pub traces: trace::Traces,
@@ -44,14 +47,22 @@ impl Ops {
     }
 }
 
-/// Feels the engine's pulse and forgets what need not be kept, for as long as the gateway lives.
+/// Feels the pulse of engine and database, and forgets what need not be kept, for as long as the gateway lives.
 pub(crate) async fn look_after(gateway: Weak<Gateway>) {
     for look in 0u32.. {
         let Some(gateway) = Weak::upgrade(&gateway) else { return };
-        gateway.ops.pulse.feel(&gateway.engine).await;
+        gateway.ops.pulse.feel(&gateway.engine, &gateway.pool).await;
         gateway.ops.metrics.see(&gateway);
         if look.is_multiple_of(SWEEP_EVERY) {
             gateway.ops.limits.sweep();
+        }
+        if look.is_multiple_of(CLEAR_EVERY)
+            && let Err(error) = gateway.identity.clear(crate::now_ms()).await
+        {
+            tracing::warn!(
+                "what is over stays in the database for another hour: {}",
+                error.message
+            );
         }
         drop::<Arc<Gateway>>(gateway);
         tokio::time::sleep(LOOK_EVERY).await;

@@ -7,9 +7,8 @@ use crate::http::answer::request_id;
 use crate::http::origin::Origin;
 use crate::keys::random;
 use anyhow::{Context as _, Result};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
@@ -21,7 +20,6 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 use tidegate_client::TRACEPARENT;
 use tracing::Instrument as _;
@@ -78,6 +76,11 @@ impl Traces {
         Ok(Self(Some((provider, tracer))))
     }
 
+    /// What makes spans, if anybody collects them.
+    pub(crate) fn tracer(&self) -> Option<SdkTracer> {
+        self.0.as_ref().map(|(_, tracer)| tracer.clone())
+    }
+
     /// Sends what is left.
     pub async fn close(&self) {
         let Some((provider, _)) = &self.0 else { return };
@@ -114,7 +117,11 @@ impl Traces {
 
 /// What the caller says, if it can be read (W3C Trace Context, 3.2).
 fn parent(headers: &HeaderMap) -> Option<SpanContext> {
-    let text = headers.get(HEADER)?.to_str().ok()?;
+    read(headers.get(HEADER)?.to_str().ok()?)
+}
+
+/// A trace and a span as [`HEADER`] names them.
+pub(super) fn read(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
     let mut part = |length: usize| {
         let part = parts.next()?;
@@ -150,10 +157,10 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// Counts, times and traces a request.
-pub async fn observe(
-    State(gateway): State<Arc<Gateway>>,
+pub async fn observe<F: Future<Output = Response>>(
+    gateway: &Gateway,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let started = Instant::now();
     let method = known(request.method());
@@ -162,11 +169,12 @@ pub async fn observe(
     let origin = Origin::of(request.extensions());
     let begun = gateway.ops.traces.begin(format!("{method} {route}"), parent(request.headers()));
     let (mut span, context) = begun;
-    let logged = tracing::info_span!(
+    // Whatever is logged at all says which request it is of.
+    let logged = tracing::warn_span!(
         "request", method, route, request_id = request_id(), trace_id = %context.trace_id()
     );
     let answering = async {
-        let response = next.run(request).await;
+        let response = next(request).await;
         (response, NOTES.with(RefCell::take))
     };
     let answering = NOTES.scope(RefCell::default(), answering);

@@ -10,20 +10,25 @@ use crate::config::Config;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
+use crate::http::cursor::Page;
 use crate::http::guard::Caller;
 use crate::http::idempotency::IdempotencyKey;
 use crate::identity::people::uuid;
-use axum::extract::{Path, State};
+use crate::permission::Permission;
+use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{AnyPool, Row};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tidegate_client::ClientError;
 use tidegate_client::proto::{
-    self, GetAccountRequest, OpenAccountRequest, RejectReason, SetLimitsRequest, TransferRequest,
+    self, EventPosition, GetAccountRequest, GetAccountResponse, OpenAccountRequest, RejectReason,
+    SetLimitsRequest, TransferRequest,
 };
 use tokio::sync::Mutex;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Accounts of one user at most.
@@ -32,6 +37,11 @@ const ACCOUNTS_MAX: usize = 10;
 const NAME_LEN_MAX: usize = 60;
 /// How often a number is tried to be found that nobody else took in the same moment.
 const TRIES: usize = 8;
+/// How often and after which pause the edge is asked again that does not include yet what the engine answered.
+const BEHIND_TRIES: usize = 100;
+const BEHIND_PAUSE: Duration = Duration::from_millis(10);
+/// The list that cursors of everybody's accounts belong to.
+const LIST: &str = "accounts";
 
 /// An account.
 #[derive(Clone, Debug)]
@@ -167,9 +177,29 @@ impl Accounts {
         }
     }
 
-    /// Gives a user a number for an account of this name; the same one for the same UUID.
-    async fn add(&self, id: Uuid, owner: Uuid, name: &str) -> Result<Arc<Account>> {
+    /// Gives a user a number for an account of this name; the same one for the same UUID. Never one that the engine has and the
+    /// database does not: it is somebody's of a database that was lost, or another gateway's.
+    async fn add(
+        &self,
+        gateway: &Gateway,
+        id: Uuid,
+        owner: Uuid,
+        name: &str,
+    ) -> Result<Arc<Account>> {
+        if !gateway.events.is_caught_up() {
+            let message = "the gateway still reads which accounts there are; try again";
+            let details = json!({ "retry_after_s": 1 });
+            return Err(ApiError::new(Code::Unavailable, message).with(details));
+        }
         let [first, last] = self.numbers;
+        let taken = gateway.events.picture().account_last();
+        if taken >= first && self.by_number(taken).is_none() {
+            tracing::error!(
+                "the engine has accounts up to {taken} that this database does not know: it was lost, or another gateway has the \
+                 same engine.accounts; new accounts come after them"
+            );
+        }
+        let first = first.max(taken.saturating_add(1));
         for _ in 0..TRIES {
             if let Some(account) = self.get(id) {
                 return Ok(account);
@@ -182,8 +212,8 @@ impl Accounts {
             let now = crate::now_ms();
             let added = sqlx::query(
                 "INSERT INTO accounts (id, number, owner, name, created_at)
-                 SELECT $1, COALESCE(MAX(number) + 1, $4), $2, $3, $5 FROM accounts
-                 HAVING COALESCE(MAX(number), 0) < $6 AND COUNT(CASE WHEN owner = $2 THEN 1 END) < $7
+                 SELECT $1, CASE WHEN MAX(number) >= $4 THEN MAX(number) + 1 ELSE $4 END, $2, $3, $5 FROM accounts
+                 HAVING COALESCE(MAX(number), 0) < $6 AND $4 <= $6 AND COUNT(CASE WHEN owner = $2 THEN 1 END) < $7
                  RETURNING number",
             )
             .bind(id.to_string())
@@ -266,10 +296,12 @@ pub(super) async fn finish(gateway: &Gateway, account: &Account) -> Result<Arc<A
         }
         last = answer.position;
     }
-    // Cash comes last, so that deposits say whether it came.
-    let held = engine.get_account(GetAccountRequest { account: number }).await;
-    let paid = held.ok().and_then(|held| held.account).map(|report| report.deposits);
-    if paid.is_none_or(|deposits| super::amount::is_zero(&deposits)) {
+    // Cash comes last, so that deposits say whether it came: those after the answer above, which came after any transfer of before.
+    let held = || {
+        let engine = engine.clone();
+        async move { engine.get_account(GetAccountRequest { account: number }).await }
+    };
+    if !is_paid(held, answer.position.as_ref()).await? {
         let amount = config.engine.paper_cash.clone();
         let cash = TransferRequest { account: number, amount, ..Default::default() };
         let answer = engine.transfer(cash).await.map_err(outcome::unknown)?;
@@ -278,6 +310,40 @@ pub(super) async fn finish(gateway: &Gateway, account: &Account) -> Result<Arc<A
     }
     gateway.events.reach(last.as_ref()).await;
     accounts.opened(account).await
+}
+
+/// Whether something was paid into an account until an event, by an answer that includes it.
+///
+/// # Errors
+/// What the question failed with: then nobody knows.
+async fn is_paid<Held>(
+    mut held: impl FnMut() -> Held,
+    until: Option<&EventPosition>,
+) -> Result<bool>
+where
+    Held: Future<Output = std::result::Result<GetAccountResponse, ClientError>>,
+{
+    let place = |at: &EventPosition| (at.seq, at.ordinal);
+    let mut tries = BEHIND_TRIES;
+    loop {
+        tries -= 1;
+        match held().await {
+            Ok(held) if held.as_of.as_ref().map(place) >= until.map(place) => {
+                let deposits = held.account.map(|report| report.deposits);
+                return Ok(deposits.is_some_and(|deposits| !super::amount::is_zero(&deposits)));
+            }
+            Err(error) if tries == 0 || !is_not_found(&error) => return Err(error.into()),
+            Ok(_) if tries == 0 => {
+                return Err(ApiError::internal("the edge is behind the engine's answers"));
+            }
+            // It does not know the account yet, or not all of it.
+            _ => tokio::time::sleep(BEHIND_PAUSE).await,
+        }
+    }
+}
+
+fn is_not_found(error: &ClientError) -> bool {
+    matches!(error, ClientError::Call { status, .. } if status.code() == tonic::Code::NotFound)
 }
 
 /// A new paper account.
@@ -335,30 +401,57 @@ pub(super) async fn open(
     key: Option<IdempotencyKey>,
     Body(asked): Body<Open>,
 ) -> Result<Data<AccountReport>> {
-    let name = asked.name.trim();
-    let is_fine =
-        (1..=NAME_LEN_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if !is_fine {
-        return Err(ApiError::field("name", format!("1 to {NAME_LEN_MAX} characters")));
-    }
+    let name = crate::name::checked(&asked.name, NAME_LEN_MAX)?;
     let id = key.map_or_else(Uuid::now_v7, |key| key.uuid(caller.user));
-    let account = gateway.accounts.add(id, caller.user, name).await?;
+    let account = gateway.accounts.add(&gateway, id, caller.user, &name).await?;
     let account = finish(&gateway, &account).await?;
     let detail = json!({ "name": account.name, "number": account.number });
     gateway.audit.add(caller.entry("account.open", account.id, detail)).await?;
     Ok(Data::created(report(&gateway, &account)).as_of(as_of(&gateway)))
 }
 
-/// One's accounts.
+/// Whose accounts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whose {
+    /// Of this user, whose accounts one may see; absent: one's own.
+    owner: Option<Uuid>,
+    /// Of everybody, in pages; needs `accounts:read_all`.
+    #[serde(default)]
+    everybody: bool,
+    /// `meta.next_cursor` of the page before, for everybody's; absent: the first page.
+    cursor: Option<String>,
+    /// Rows of a page of everybody's, 1 to 200; absent: 50.
+    limit: Option<u32>,
+}
+
+/// One's accounts; those of a member of an organisation that one leads; everybody's.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts", security(("bearer" = ["accounts:read"])),
-    responses((status = 200, body = Envelope<Vec<AccountReport>>)))]
+    params(Whose), responses((status = 200, body = Envelope<Vec<AccountReport>>)))]
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
+    Query(whose): Query<Whose>,
 ) -> Result<Data<Vec<AccountReport>>> {
-    let accounts = gateway.accounts.of(caller.user);
+    let (mut accounts, mut next) = (Vec::new(), None);
+    let page = Page { cursor: whose.cursor, limit: whose.limit };
+    let (size, after) = (page.size()?, gateway.cursors.read(&caller, LIST, &page)?);
+    if whose.everybody {
+        caller.check(Permission::AccountsReadAll)?;
+        accounts = gateway.accounts.all();
+        accounts.retain(|account| after.is_none_or(|after| u64::from(account.number) > after));
+        accounts.truncate(size + 1);
+        let number = |account: &Arc<Account>| account.number.into();
+        next = gateway.cursors.cut(&caller, LIST, &mut accounts, size, number);
+    } else {
+        let owner = whose.owner.unwrap_or(caller.user);
+        if !gateway.identity.may_see(owner, &caller).await? {
+            return Err(ApiError::not_found("user"));
+        }
+        accounts.extend(gateway.accounts.of(owner));
+    }
     let reports = accounts.iter().map(|account| report(&gateway, account)).collect();
-    Ok(Data::new(reports).as_of(as_of(&gateway)))
+    Ok(Data::page(reports, next).as_of(as_of(&gateway)))
 }
 
 /// One account.
@@ -371,4 +464,42 @@ pub(super) async fn get(
 ) -> Result<Data<AccountReport>> {
     let account = Accounts::seen(&gateway, &caller, id).await?;
     Ok(Data::new(report(&gateway, &account)).as_of(as_of(&gateway)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use tidegate_client::proto::AccountReport;
+    use tonic::{Code as Grpc, Status};
+
+    fn held(seq: u64, deposits: &str) -> std::result::Result<GetAccountResponse, ClientError> {
+        let report = AccountReport { deposits: deposits.into(), ..Default::default() };
+        let as_of = Some(EventPosition { seq, ..Default::default() });
+        Ok(GetAccountResponse { account: Some(report), as_of, ..Default::default() })
+    }
+
+    fn failed(code: Grpc) -> std::result::Result<GetAccountResponse, ClientError> {
+        let status = Box::new(Status::new(code, "x"));
+        Err(ClientError::Call { call: "GetAccount", status })
+    }
+
+    #[tokio::test]
+    async fn only_an_answer_says_that_nothing_was_paid() {
+        let until = EventPosition { seq: 7, ..Default::default() };
+        for (answers, expected) in [
+            (vec![held(7, "0")], Some(false)),
+            (vec![held(8, "100000")], Some(true)),
+            // It is behind: before the account, then before the cash.
+            (vec![failed(Grpc::NotFound), held(6, "0"), held(7, "100000")], Some(true)),
+            (vec![failed(Grpc::Unavailable)], None),
+            (vec![failed(Grpc::DeadlineExceeded)], None),
+            (std::iter::repeat_with(|| held(6, "0")).take(BEHIND_TRIES).collect(), None),
+            (std::iter::repeat_with(|| failed(Grpc::NotFound)).take(BEHIND_TRIES).collect(), None),
+        ] {
+            let mut answers = VecDeque::from(answers);
+            let ask = || std::future::ready(answers.pop_front().expect("not asked more often"));
+            assert_eq!(is_paid(ask, Some(&until)).await.ok(), expected);
+        }
+    }
 }

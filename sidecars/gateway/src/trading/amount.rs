@@ -34,8 +34,13 @@ impl Amount {
     /// `price` times `qty` times `multiplier`, decimal texts; `None` if one cannot be read or it does not fit. What is below 1e-18
     /// is cut off.
     pub fn product(price: &str, qty: &str, multiplier: &str) -> Option<Self> {
+        Self::value(decimal::parse_nano(price).ok()?.into(), qty, multiplier)
+    }
+
+    /// The same of a price in 1e-9.
+    pub fn value(price_nano: i128, qty: &str, multiplier: &str) -> Option<Self> {
         let nano = |text: &str| decimal::parse_nano(text).ok().map(i128::from);
-        let value = nano(price)?.checked_mul(nano(qty)?)?;
+        let value = price_nano.checked_mul(nano(qty)?)?;
         let multiplier = nano(multiplier)?;
         let whole = value.checked_mul(multiplier / NANO)?;
         let rest = (value / NANO).checked_mul(multiplier % NANO)?;

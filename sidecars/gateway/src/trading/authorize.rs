@@ -1,11 +1,13 @@
 //! What lets an order of a person through: preview, then an authorization with a second factor, then the order itself.
 //!
-//! The server says what the order is and what it would cost, and hashes it. The person's PIN or code gives a token that is bound to
-//! user, account and hash for 5 minutes and lets one order through; what is changed has another hash and needs another.
+//! The server says what the order is and what it would cost, and hashes it. The hash is signed, so that nothing is authorized that the
+//! server did not say. The person's PIN or code gives a token that is bound to user, account and hash for 5 minutes and lets one
+//! order through; what is changed has another hash and needs another.
 
-use super::accounts::{Accounts, as_of};
+use super::accounts::{Account, Accounts, as_of};
 use super::amount::Amount;
 use super::principal;
+use super::report::is_settled_daily;
 use super::request::{NewOrder, hash};
 use super::words::{Side, VenueKind};
 use crate::config::Authorization;
@@ -20,6 +22,7 @@ use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
+use tidegate_client::decimal;
 use tidegate_client::proto::{CheckOrderRequest, Verdict};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -28,30 +31,39 @@ use uuid::Uuid;
 pub const AUTHORIZATION_HEADER: HeaderName = HeaderName::from_static("trade-authorization");
 /// How long an authorization is good.
 const GOOD_MS: i64 = 5 * 60 * 1_000;
+/// What the signature of a hash is made for.
+const PREVIEW: &str = "trade preview";
 /// What tokens begin with.
 const PREFIX: &str = "tga_";
-/// Characters of a hash: SHA-256 in hexadecimal digits.
+/// Characters of the hash of an order, which the signature follows: SHA-256 in hexadecimal digits.
 const HASH_LEN: usize = 64;
 
 /// What an order is and would cost.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Preview {
     /// For `POST /api/v1/orders/authorize`.
-    hash: String,
+    pub hash: String,
+    /// Whether the order needs an authorization.
+    pub needs_authorization: bool,
+    #[serde(flatten)]
+    pub estimate: Estimate,
+}
+
+/// What an order would cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Estimate {
     /// One sentence: what it is, and what it would cost.
-    summary: String,
+    pub summary: String,
     /// What the instrument is valued at now; absent without a market.
     mark_price: Option<String>,
     /// Quantity at its limit price, or at the mark; absent if there is neither.
     notional: Option<String>,
     /// What taking would cost of that, at the instrument's own rate.
     fee: Option<String>,
-    /// What it would take from cash (below 0: bring), fee included.
+    /// What it would take from cash (below 0: bring), fee included; of what is settled daily the fee alone.
     cost: Option<String>,
     /// The currency of the amounts.
     currency: Option<String>,
-    /// Whether the order needs an authorization.
-    needs_authorization: bool,
     /// What would refuse it now, by the engine's own word.
     refusals: Vec<Refusal>,
 }
@@ -90,13 +102,45 @@ pub(super) async fn preview(
 ) -> Result<Data<Preview>> {
     let asked = asked.checked()?;
     let account = Accounts::ready(&gateway, &caller, asked.account).await?;
+    let preview = Preview {
+        hash: signed(&gateway, &caller, account.id, &asked)?,
+        needs_authorization: is_needed(&gateway, &caller, &[asked.symbol.as_str()]),
+        estimate: estimate(&gateway, &caller, &account, &asked).await?,
+    };
+    Ok(Data::new(preview).as_of(as_of(&gateway)))
+}
+
+/// The hash of what was previewed, signed for whoever asked.
+pub(super) fn signed(
+    gateway: &Gateway,
+    caller: &Caller,
+    account: Uuid,
+    asked: &impl Serialize,
+) -> Result<String> {
+    let hash = hash(asked)?;
+    let tag = gateway.trading.lookup.hash(PREVIEW, &previewed(caller, account, &hash));
+    Ok(hash + &tag)
+}
+
+fn previewed(caller: &Caller, account: Uuid, hash: &str) -> String {
+    format!("{} {account} {hash}", caller.user)
+}
+
+/// What an order would cost, and whether it would be refused.
+pub(super) async fn estimate(
+    gateway: &Gateway,
+    caller: &Caller,
+    account: &Account,
+    asked: &NewOrder,
+) -> Result<Estimate> {
     let terms = gateway.events.picture().instrument(&asked.symbol).cloned();
     let terms = terms.ok_or_else(|| ApiError::field("symbol", "there is no such instrument"))?;
-    let mark_price = super::marks::of(&gateway.market, &asked.symbol);
+    let mark_price = super::marks::of(&gateway.market, &asked.symbol).map(decimal::format_nano);
     let price = asked.limit_price.clone().or_else(|| mark_price.clone());
     let notional = price.and_then(|price| Amount::product(&price, &asked.qty, &terms.multiplier));
     let fee = notional.and_then(|notional| notional.size().times(&terms.taker_fee_rate));
     let cost = notional.zip(fee).map(|(notional, fee)| match asked.side {
+        _ if is_settled_daily(&terms) => fee,
         Side::Buy => notional.plus(fee),
         Side::Sell => fee.minus(notional),
     });
@@ -107,7 +151,7 @@ pub(super) async fn preview(
         }
         _ => "; no market to value it at".to_string(),
     };
-    let engine = principal::trader(&gateway, &caller).await?;
+    let engine = principal::trader(gateway, caller).await?;
     let order = asked.to_engine(account.number, Uuid::now_v7())?;
     let checked = engine.check_order(CheckOrderRequest { order: Some(order) }).await?;
     let refused = checked.reject.iter().map(|reject| Refusal {
@@ -117,18 +161,15 @@ pub(super) async fn preview(
         message: reject.text.clone(),
     });
     let verdicts = checked.verdicts.iter().filter(|verdict| !verdict.passes);
-    let preview = Preview {
-        hash: hash(&asked)?,
+    Ok(Estimate {
         summary: format!("{}: {}{about}", account.name, asked.summary()),
         mark_price,
         notional: notional.map(Amount::text),
         fee: fee.map(Amount::text),
         cost: cost.map(Amount::text),
         currency: Some(currency),
-        needs_authorization: is_needed(&gateway, &caller, &[asked.symbol.as_str()]),
         refusals: refused.chain(verdicts.map(Refusal::of)).collect(),
-    };
-    Ok(Data::new(preview).as_of(as_of(&gateway)))
+    })
 }
 
 /// What is authorized, and the second factor.
@@ -182,10 +223,10 @@ pub(super) async fn authorize(
         return Err(ApiError::new(Code::NotPermitted, message));
     }
     let account = gateway.accounts.own(&caller, asked.account)?;
-    let is_hash = asked.hash.len() == HASH_LEN
-        && asked.hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if !is_hash {
-        return Err(ApiError::field("hash", "the hash of POST /api/v1/orders/preview"));
+    let (hash, tag) = asked.hash.split_at_checked(HASH_LEN).unwrap_or_default();
+    if !gateway.trading.lookup.is_hash(PREVIEW, &previewed(&caller, account.id, hash), tag) {
+        let rule = "the hash of a preview of one's own, for this account";
+        return Err(ApiError::field("hash", rule));
     }
     let second = match (asked.pin, asked.totp) {
         (Some(pin), None) => Second::Pin(pin),
@@ -193,8 +234,8 @@ pub(super) async fn authorize(
         _ => return Err(ApiError::field("pin", "give pin or totp, one of them")),
     };
     gateway.identity.check_second(caller.user, second).await?;
-    let made = grant(&gateway, &caller, account.id, &asked.hash).await?;
-    let detail = json!({ "hash": asked.hash });
+    let made = grant(&gateway, &caller, account.id, hash).await?;
+    let detail = json!({ "hash": hash });
     gateway.audit.add(caller.entry("order.authorize", account.id, detail)).await?;
     Ok(Data::created(made))
 }
@@ -256,12 +297,20 @@ pub(super) async fn check(
     order: Uuid,
     order_hash: &str,
 ) -> Result<()> {
+    // An instrument of which nothing was heard yet may be one of a live venue.
+    let is_unheard = |symbol: &&str| gateway.events.picture().instrument(symbol).is_none();
+    let may_be_live = gateway.config.trading.authorization == Authorization::Live
+        && !principal::is_program(caller)
+        && !gateway.events.is_caught_up()
+        && symbols.iter().any(is_unheard);
+    if may_be_live {
+        let message = "the gateway still reads what there is to trade; try again";
+        return Err(ApiError::new(Code::Unavailable, message).with(json!({ "retry_after_s": 1 })));
+    }
     if !is_needed(gateway, caller, symbols) {
         return Ok(());
     }
-    let needed = |message: &str| {
-        Err(ApiError::new(Code::AuthorizationRequired, message).with(json!({ "hash": order_hash })))
-    };
+    let needed = |message: &str| Err(ApiError::new(Code::AuthorizationRequired, message));
     let token = headers.get(&AUTHORIZATION_HEADER).and_then(|token| token.to_str().ok());
     let Some(token) = token.filter(|token| token.len() == PREFIX.len() + 64) else {
         return needed(

@@ -14,6 +14,7 @@
 use super::accounts::Accounts;
 use super::picture::{Bounds, Change, Picture, Position, place};
 use super::{report, risk};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +71,7 @@ impl Update {
                 "cancel_reject": refused.reject.as_ref().map(report::Reject::new),
             }),
             Change::Position(position) => {
-                shown(serde_json::to_value(report::Position::new(position, id, None, "1")))
+                shown(serde_json::to_value(report::Position::new(position, id, None, None)))
             }
             Change::Balance(balance) => shown(serde_json::to_value(report::Balance::new(balance))),
             Change::Limits(limits) => shown(serde_json::to_value(risk::Limits::new(limits))),
@@ -96,6 +97,9 @@ struct Shared {
     kept: Mutex<(VecDeque<Arc<Update>>, Position)>,
     reached: watch::Sender<Position>,
     is_caught_up: AtomicBool,
+    /// Whether everything was read once that was there at the start.
+    has_begun: AtomicBool,
+    executions: Counter,
     accounts_of: [u32; 2],
     bounds: Bounds,
 }
@@ -114,14 +118,21 @@ impl Drop for Events {
 }
 
 impl Events {
-    /// Begins to follow, from the first event on.
-    pub fn start(engine: Client, accounts_of: [u32; 2], bounds: Bounds) -> Self {
+    /// Begins to follow, from the first event on; counts `executions` that happen from now on.
+    pub fn start(
+        engine: Client,
+        accounts_of: [u32; 2],
+        bounds: Bounds,
+        executions: Counter,
+    ) -> Self {
         let shared = Arc::new(Shared {
             picture: RwLock::new(Picture::new(accounts_of, bounds)),
             told: broadcast::Sender::new(BEHIND_MAX),
             kept: Mutex::new((VecDeque::new(), (0, 0))),
             reached: watch::Sender::new((0, 0)),
             is_caught_up: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
+            executions,
             accounts_of,
             bounds,
         });
@@ -216,6 +227,7 @@ async fn listen(
                     shared.reached.send_replace(at);
                 }
                 shared.is_caught_up.store(true, Ordering::Release);
+                shared.has_begun.store(true, Ordering::Relaxed);
             }
             Err(error) => return error,
         }
@@ -229,7 +241,11 @@ fn take(shared: &Shared, event: tidegate_client::proto::Event) {
     };
     if !changes.is_empty() {
         let mut kept = shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_begun = shared.has_begun.load(Ordering::Relaxed);
         for change in changes {
+            if has_begun && matches!(change, Change::Execution(_)) {
+                shared.executions.inc();
+            }
             let update = Arc::new(Update { position: at, account: account_of(&change), change });
             kept.0.push_back(Arc::clone(&update));
             if kept.0.len() > KEPT_MAX

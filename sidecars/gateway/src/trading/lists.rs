@@ -2,11 +2,12 @@
 
 use super::accounts::{Account, Accounts, as_of};
 use super::amount::canonical;
+use super::authorize::{Estimate, Preview};
 use super::report::Order;
 use super::request::{NewOrder, hash, nanos};
 use super::words::{Algorithm, Contingency};
 use super::{authorize, outcome, principal};
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
@@ -70,6 +71,44 @@ fn orders_of(gateway: &Gateway, account: &Account, ids: &[Uuid]) -> Vec<Order> {
     rows.map(|row| Order::of(row, account.id, known)).collect()
 }
 
+/// What a list is and would cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ListPreview {
+    /// For `POST /api/v1/orders/authorize`.
+    hash: String,
+    /// What its legs are to each other.
+    contingency: Contingency,
+    /// Whether it needs an authorization.
+    needs_authorization: bool,
+    /// Its legs, in their order.
+    legs: Vec<Estimate>,
+}
+
+/// Says what a list is and would cost; nothing is sent.
+#[utoipa::path(post, path = "/api/v1/orders/lists/preview", tag = "orders", security(("bearer" = ["orders:write"])),
+    request_body = NewList, responses((status = 200, body = Envelope<ListPreview>)))]
+pub(super) async fn preview(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Body(asked): Body<NewList>,
+) -> Result<Data<ListPreview>> {
+    let asked = asked.checked()?;
+    let account = asked.legs.first().map(|leg| leg.account).unwrap_or_default();
+    let account = Accounts::ready(&gateway, &caller, account).await?;
+    let symbols: Vec<_> = asked.legs.iter().map(|leg| leg.symbol.as_str()).collect();
+    let mut legs = Vec::with_capacity(asked.legs.len());
+    for leg in &asked.legs {
+        legs.push(authorize::estimate(&gateway, &caller, &account, leg).await?);
+    }
+    let preview = ListPreview {
+        hash: authorize::signed(&gateway, &caller, account.id, &asked)?,
+        contingency: asked.contingency,
+        needs_authorization: authorize::is_needed(&gateway, &caller, &symbols),
+        legs,
+    };
+    Ok(Data::new(preview).as_of(as_of(&gateway)))
+}
+
 /// Enters a list of orders, whole or not at all. Needs an Idempotency-Key; see POST /api/v1/orders.
 #[utoipa::path(post, path = "/api/v1/orders/lists", tag = "orders", security(("bearer" = ["orders:write"])),
     params(("Idempotency-Key" = String, Header, description = "A name of your own, 1 to 128 visible ASCII characters."),
@@ -89,8 +128,15 @@ pub(super) async fn submit(
     let ids: Vec<_> = (0..asked.legs.len()).map(|leg| key.part(caller.user, leg)).collect();
     let report =
         |orders| ListReport { id, contingency: asked.contingency, legs: ids.clone(), orders };
-    let known = orders_of(&gateway, &account, &ids);
-    if known.len() == ids.len() {
+    let known = asked.legs.iter().zip(&ids);
+    let known = known.map(|(leg, id)| super::orders::known(&gateway, &account, *id, leg));
+    let known = known.collect::<Result<Option<Vec<_>>>>()?;
+    let more = key.part(caller.user, ids.len());
+    if !orders_of(&gateway, &account, &[more]).is_empty() {
+        let message = "this Idempotency-Key was used for a longer list; take a new one";
+        return Err(ApiError::new(Code::KeyReused, message));
+    }
+    if let Some(known) = known {
         return Ok(Data::created(report(known)).as_of(as_of(&gateway)));
     }
     let symbols: Vec<_> = asked.legs.iter().map(|leg| leg.symbol.as_str()).collect();
@@ -138,6 +184,55 @@ pub(super) struct NewParent {
     curve: Option<u32>,
 }
 
+impl NewParent {
+    fn checked(self) -> Result<Self> {
+        let order = self.order.checked()?;
+        let slice_qty = self.slice_qty.map(|text| canonical("slice_qty", &text)).transpose()?;
+        Ok(Self { order, slice_qty, ..self })
+    }
+
+    /// How it is worked.
+    fn summary(&self) -> String {
+        let mut text = format!("worked by {}", self.algorithm.as_text());
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        for (name, value) in [
+            ("from", self.start_at.map(|at| at.to_string())),
+            ("until", self.end_at.map(|at| at.to_string())),
+            ("every ms", number(self.interval_ms)),
+            ("in slices of", self.slice_qty.clone()),
+            ("at 0.01 % times", number(self.rate_bp.map(u64::from))),
+            ("along curve", number(self.curve.map(u64::from))),
+        ] {
+            if let Some(value) = value {
+                text.push_str(&format!(" {name} {value}"));
+            }
+        }
+        text
+    }
+}
+
+/// Says what a parent order is and would cost; nothing is sent.
+#[utoipa::path(post, path = "/api/v1/orders/algorithms/preview", tag = "orders",
+    security(("bearer" = ["orders:write"])), request_body = NewParent,
+    responses((status = 200, body = Envelope<Preview>)))]
+pub(super) async fn preview_parent(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Body(asked): Body<NewParent>,
+) -> Result<Data<Preview>> {
+    let asked = asked.checked()?;
+    let account = Accounts::ready(&gateway, &caller, asked.order.account).await?;
+    let symbols = [asked.order.symbol.as_str()];
+    let mut estimate = authorize::estimate(&gateway, &caller, &account, &asked.order).await?;
+    estimate.summary = format!("{}; {}", estimate.summary, asked.summary());
+    let preview = Preview {
+        hash: authorize::signed(&gateway, &caller, account.id, &asked)?,
+        needs_authorization: authorize::is_needed(&gateway, &caller, &symbols),
+        estimate,
+    };
+    Ok(Data::new(preview).as_of(as_of(&gateway)))
+}
+
 /// Enters a parent order. Needs an Idempotency-Key; see POST /api/v1/orders.
 #[utoipa::path(post, path = "/api/v1/orders/algorithms", tag = "orders", security(("bearer" = ["orders:write"])),
     params(("Idempotency-Key" = String, Header, description = "A name of your own, 1 to 128 visible ASCII characters."),
@@ -150,9 +245,7 @@ pub(super) async fn work(
     headers: HeaderMap,
     Body(asked): Body<NewParent>,
 ) -> Result<Data<Order>> {
-    let order = asked.order.checked()?;
-    let slice_qty = asked.slice_qty.map(|text| canonical("slice_qty", &text)).transpose()?;
-    let asked = NewParent { order, slice_qty, ..asked };
+    let asked = asked.checked()?;
     let account = Accounts::ready(&gateway, &caller, asked.order.account).await?;
     let id = key.uuid(caller.user);
     let time = |field, at: Option<Timestamp>| {
@@ -206,7 +299,8 @@ pub(super) struct Flattening {
     waiting: u64,
 }
 
-/// Closes positions of an account, now or at a time: cancels what is open there, then trades them to zero.
+/// Closes positions of an account, now or at a time: cancels what is open there, then trades them to zero. It needs no
+/// authorization: like a cancel it only makes smaller what one stands to lose.
 #[utoipa::path(post, path = "/api/v1/accounts/{id}/flatten", tag = "orders", security(("bearer" = ["orders:write"])),
     params(("id" = Uuid, Path)), request_body = Flatten, responses((status = 200, body = Envelope<Flattening>)))]
 pub(super) async fn flatten(

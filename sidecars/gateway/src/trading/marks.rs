@@ -4,21 +4,19 @@ use crate::market::Market;
 use tidegate_client::decimal;
 use tidegate_client::proto::Quote;
 
-/// The mark of a symbol; decimal text; `None` without a market.
-pub(crate) fn of(market: &Market, symbol: &str) -> Option<String> {
+/// The mark of a symbol in 1e-9; `None` without a market.
+pub(crate) fn of(market: &Market, symbol: &str) -> Option<i128> {
     let instrument = market.instrument(symbol).ok()?;
     let state = instrument.look();
     mark(state.quote.as_ref()?)
 }
 
-fn mark(quote: &Quote) -> Option<String> {
-    let nano = |text: &str| decimal::parse_nano(text).ok();
+fn mark(quote: &Quote) -> Option<i128> {
+    let nano = |text: &str| decimal::parse_nano(text).ok().map(i128::from);
     match (nano(&quote.bid_price), nano(&quote.ask_price)) {
         // Prices have ticks of 1e-9 at least: half of one is cut off.
-        (Some(bid), Some(ask)) => {
-            Some(decimal::format_nano((i128::from(bid) + i128::from(ask)) / 2))
-        }
-        _ => Some(quote.last_price.clone()).filter(|price| !price.is_empty()),
+        (Some(bid), Some(ask)) => Some((bid + ask) / 2),
+        _ => nano(&quote.last_price),
     }
 }
 
@@ -35,11 +33,11 @@ mod tests {
             ..Default::default()
         };
         for (quote, expected) in [
-            (quote("10.00", "10.02", "9"), Some("10.01")),
-            (quote("10.00", "", "9.5"), Some("9.5")),
+            (quote("10.00", "10.02", "9"), Some(10_010_000_000)),
+            (quote("10.00", "", "9.5"), Some(9_500_000_000)),
             (quote("", "", ""), None),
         ] {
-            assert_eq!(mark(&quote).as_deref(), expected);
+            assert_eq!(mark(&quote), expected);
         }
     }
 }

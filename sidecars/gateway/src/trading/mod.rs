@@ -19,6 +19,8 @@ pub mod picture;
 pub mod plans;
 mod portfolio;
 pub mod principal;
+#[cfg(test)]
+mod recount;
 pub mod report;
 mod request;
 pub mod risk;
@@ -56,7 +58,9 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(orders::list, orders::submit, orders::cancel_all))
         .routes(routes!(orders::get, orders::replace, orders::cancel))
         .routes(routes!(lists::submit))
+        .routes(routes!(lists::preview))
         .routes(routes!(lists::work))
+        .routes(routes!(lists::preview_parent))
         .routes(routes!(lists::flatten))
         .routes(routes!(authorize::preview))
         .routes(routes!(authorize::authorize))

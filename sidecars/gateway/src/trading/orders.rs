@@ -9,7 +9,7 @@ use super::picture::{OrderRow, place};
 use super::report::Order;
 use super::request::{NewOrder, hash};
 use super::words::OrdStatus;
-use super::{authorize, outcome, principal};
+use super::{authorize, outcome, plans, principal};
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
@@ -102,17 +102,21 @@ pub(super) async fn submit(
     authorize::check(&gateway, &caller, &headers, account.id, &symbols, id, &hash(&asked)?).await?;
     let engine = principal::trader(&gateway, &caller).await?;
     note("order.id", id);
+    // First written down, then sent: what became of it the engine's journal has.
+    let detail = json!({ "account": account.id, "order": asked.summary() });
+    gateway.audit.add(caller.entry("order.submit", id, detail)).await?;
     let order = match engine.submit(request).await.map_err(outcome::unknown) {
         Ok(report) => told(&gateway, &account, id, caller.principal, report).await,
         Err(error) => Err(error),
     };
     gateway.ops.metrics.ordered(order.as_ref().map_err(|error| error.code));
-    let order = order?;
+    let order = match order {
+        Ok(order) => order,
+        Err(error) => return Err(plans::told(&gateway, &caller, error).await),
+    };
     note("order.seq", &order.seq);
-    let detail = json!({ "account": account.id, "order": asked.summary() });
-    gateway.audit.add(caller.entry("order.submit", id, detail)).await?;
     let seq = order.seq.clone();
-    Ok(Data::created(order).as_of(seq))
+    Ok(Data::named(order).as_of(seq))
 }
 
 /// Which orders.

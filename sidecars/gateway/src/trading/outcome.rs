@@ -24,7 +24,7 @@ pub fn check(reject: Option<&proto::Reject>) -> Result<()> {
 /// A call that changes something and failed: done or not, where that is not known.
 pub fn unknown(error: ClientError) -> ApiError {
     let ClientError::Call { status, .. } = &error else { return error.into() };
-    let is_sent = !status.message().contains("not sent");
+    let is_sent = !error.was_not_sent() && !status.message().contains("not sent");
     let is_open = matches!(
         status.code(),
         Grpc::Cancelled

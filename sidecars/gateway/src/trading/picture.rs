@@ -105,7 +105,7 @@ pub struct AccountPicture {
     pub limits: Option<proto::Limits>,
     by_id: HashMap<Uuid, u64>,
     by_number: HashMap<u64, u64>,
-    /// Ended orders by when they ended; one that came to life again is in here too.
+    /// Ended orders by when they ended.
     closed: VecDeque<u64>,
 }
 
@@ -186,6 +186,11 @@ impl Picture {
         self.accounts.get(&number)
     }
 
+    /// The highest account of people that the engine has; 0 if it has none.
+    pub fn account_last(&self) -> u32 {
+        self.accounts.keys().copied().max().unwrap_or_default()
+    }
+
     /// The terms of an instrument.
     pub fn instrument(&self, symbol: &str) -> Option<&proto::Instrument> {
         self.instruments.get(symbol)
@@ -254,10 +259,23 @@ impl Picture {
         let (order_serial, execution_serial) = (self.serial + 1, self.serial + 2);
         let Some(account) = self.account_of(number) else { return Vec::new() };
         let id = name(&report);
-        let found = account.find(id, report.order_id);
-        // A name of another day's order, which this one takes over.
-        let is_same =
-            |row: &OrderRow| row.report.order_id == report.order_id || row.report.order_id == 0;
+        let found = account.find(id, report.order_id).or_else(|| {
+            // What waited for approval had no number to be called by.
+            let serial = account.by_id.get(&name_of(number, 0, &report.client_order_id)).copied();
+            serial.filter(|serial| account.orders.get(serial).is_some_and(|row| !row.is_closed()))
+        });
+        let named = found.and_then(|serial| account.orders.get(&serial));
+        if report.order_id == 0
+            && named.is_some_and(|row| row.report.order_id != 0 && !row.is_closed())
+        {
+            // Another order was refused because this one has its name. This one stands.
+            return Vec::new();
+        }
+        // What waits for approval gets its number later; else it is a name of another day's order, which this one takes over.
+        let is_same = |row: &OrderRow| match row.report.order_id {
+            0 => !row.is_closed(),
+            number => number == report.order_id,
+        };
         let found = found.filter(|serial| {
             let same = account.orders.get(serial).is_some_and(is_same);
             if !same {
@@ -307,6 +325,10 @@ impl Picture {
                 account.remove_closed(oldest);
             }
             self.closed.push_back((number, serial));
+        } else if was_closed && !is_closed {
+            // An execution was taken back: it will end anew.
+            account.closed.retain(|other| *other != serial);
+            self.closed.retain(|other| *other != (number, serial));
         }
         if is_execution {
             self.executions.push_back((number, execution_serial));
@@ -335,11 +357,14 @@ impl Picture {
 
 /// What an order is called outside: the client's own name if that is a UUID, else one made of account and number.
 fn name(report: &proto::OrderReport) -> Uuid {
-    let given = Uuid::try_parse(&report.client_order_id).ok();
-    given.unwrap_or_else(|| {
-        let text = match report.order_id {
-            0 => format!("{}/{}", report.account, report.client_order_id),
-            number => format!("{}#{number}", report.account),
+    name_of(report.account, report.order_id, &report.client_order_id)
+}
+
+fn name_of(account: u32, order_id: u64, given: &str) -> Uuid {
+    Uuid::try_parse(given).unwrap_or_else(|_| {
+        let text = match order_id {
+            0 => format!("{account}/{given}"),
+            number => format!("{account}#{number}"),
         };
         Uuid::new_v5(&SPACE, text.as_bytes())
     })

@@ -1,7 +1,7 @@
 //! What a plan lets a user do: automatic orders a day, which the engine limits, and queries of models, which others do.
 
 use super::principal;
-use crate::error::Result;
+use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Data, Envelope};
 use crate::http::guard::Caller;
@@ -81,6 +81,31 @@ pub(super) async fn limit(gateway: &Gateway, principal: u32, plan: Plan) -> Resu
     let keeper = principal::keeper(gateway).await?;
     let answer = keeper.set_control(SetControlRequest { control: Some(control) }).await?;
     super::outcome::check(answer.reject.as_ref())
+}
+
+/// A refusal of a program's order, in the words of its user's plan where that is the reason.
+pub(super) async fn told(gateway: &Gateway, caller: &Caller, error: ApiError) -> ApiError {
+    if !principal::is_program(caller) || error.code != Code::Rejected {
+        return error;
+    }
+    let Ok(person) = gateway.identity.person(caller.user).await else { return error };
+    let plan = Plan::from_name(&person.plan);
+    let is_by_plan = plan.automatic_orders().is_some_and(|orders| {
+        error.details["limit"].as_str() == Some(&*orders.to_string())
+            && ["not_permitted", "day_orders"]
+                .iter()
+                .any(|reason| error.details["reason"] == *reason)
+    });
+    if !is_by_plan {
+        return error;
+    }
+    let orders = plan.automatic_orders().unwrap_or_default();
+    let name = plan.as_str();
+    let mut details = error.details;
+    details["plan"] = name.into();
+    let message =
+        format!("the plan {name} has {orders} automatic orders a day; GET /api/v1/plans has more");
+    ApiError::new(Code::Rejected, message).with(details)
 }
 
 /// What a plan has.

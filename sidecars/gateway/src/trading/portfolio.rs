@@ -4,7 +4,7 @@ use super::accounts::{Account, Accounts};
 use super::amount::Amount;
 use super::marks;
 use super::picture::{Picture, place};
-use super::report::{Balance, Execution, Position};
+use super::report::{Balance, Execution, Position, is_flat};
 use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::http::answer::{Data, Envelope};
@@ -14,6 +14,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tidegate_client::proto::PositionReport;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -33,12 +34,17 @@ pub(super) struct Whose {
     include_flat: bool,
 }
 
-fn positions_of(gateway: &Gateway, picture: &Picture, account: &Account) -> Vec<Position> {
+fn positions_of(
+    gateway: &Gateway,
+    picture: &Picture,
+    account: &Account,
+    is_wanted: impl Fn(&PositionReport) -> bool,
+) -> Vec<Position> {
     let Some(known) = picture.account(account.number) else { return Vec::new() };
-    let at_mark = known.positions.values().map(|report| {
-        let multiplier = picture.instrument(&report.symbol).map(|terms| terms.multiplier.as_str());
+    let wanted = known.positions.values().filter(|report| is_wanted(report));
+    let at_mark = wanted.map(|report| {
         let mark = marks::of(&gateway.market, &report.symbol);
-        Position::new(report, Some(account.id), mark, multiplier.unwrap_or("1"))
+        Position::new(report, Some(account.id), mark, picture.instrument(&report.symbol))
     });
     at_mark.collect()
 }
@@ -53,12 +59,12 @@ pub(super) async fn positions(
 ) -> Result<Data<Vec<Position>>> {
     let accounts = Accounts::asked(&gateway, &caller, whose.account).await?;
     let picture = gateway.events.picture();
-    let all = accounts.iter().flat_map(|account| positions_of(&gateway, &picture, account));
-    let wanted = all.filter(|position| {
-        (whose.include_flat || !position.is_flat())
-            && whose.symbol.as_ref().is_none_or(|symbol| *symbol == position.symbol)
-    });
-    Ok(Data::new(wanted.collect()).as_of(place(picture.as_of())))
+    let is_wanted = |report: &PositionReport| {
+        (whose.include_flat || !is_flat(report))
+            && whose.symbol.as_ref().is_none_or(|symbol| *symbol == report.symbol)
+    };
+    let all = accounts.iter().flat_map(|one| positions_of(&gateway, &picture, one, is_wanted));
+    Ok(Data::new(all.collect()).as_of(place(picture.as_of())))
 }
 
 /// What accounts are worth in one currency.
@@ -68,7 +74,8 @@ pub(super) struct Totals {
     currency: String,
     /// Cash.
     cash: String,
-    /// Cash and positions: at their marks, and at their cost where there is none.
+    /// Cash and positions: at their marks, and at their cost where there is none. Of what is settled daily, whose profit is in cash
+    /// once it is settled, only what it has made since.
     equity: String,
     /// Realised profit and loss, before fees.
     realised: String,
@@ -127,6 +134,7 @@ struct Sums {
     gross: Amount,
     net: Amount,
     unmarked: usize,
+    /// What each instrument adds to equity.
     by_symbol: BTreeMap<String, Amount>,
 }
 
@@ -170,18 +178,13 @@ fn sums(balances: &[AccountBalance], positions: &[Position]) -> Vec<Totals> {
     }
     for position in positions {
         let sum = sums.entry(position.currency.clone()).or_default();
-        let value = match &position.value {
-            Some(value) => read(value),
-            None => {
-                sum.unmarked += 1;
-                read(&position.cost)
-            }
-        };
-        sum.unrealised = sum.unrealised.plus(read(position.unrealised.as_deref().unwrap_or("0")));
-        sum.gross = sum.gross.plus(value.size());
-        sum.net = sum.net.plus(value);
+        let worth = position.worth;
+        sum.unmarked += usize::from(!worth.is_marked);
+        sum.unrealised = sum.unrealised.plus(worth.unrealised);
+        sum.gross = sum.gross.plus(worth.value.size());
+        sum.net = sum.net.plus(worth.value);
         let of_symbol = sum.by_symbol.entry(position.symbol.clone()).or_default();
-        *of_symbol = of_symbol.plus(value);
+        *of_symbol = of_symbol.plus(worth.equity);
     }
     sums.into_iter().map(|(currency, sums)| sums.totals(currency)).collect()
 }
@@ -204,8 +207,9 @@ pub(super) async fn portfolio(
 ) -> Result<Data<Portfolio>> {
     let accounts = Accounts::asked(&gateway, &caller, of.account).await?;
     let picture = gateway.events.picture();
-    let all = accounts.iter().flat_map(|account| positions_of(&gateway, &picture, account));
-    let positions: Vec<_> = all.filter(|position| !position.is_flat()).collect();
+    let is_open = |report: &PositionReport| !is_flat(report);
+    let all = accounts.iter().flat_map(|one| positions_of(&gateway, &picture, one, is_open));
+    let positions: Vec<_> = all.collect();
     let mut balances = Vec::new();
     for account in &accounts {
         let Some(known) = picture.account(account.number) else { continue };
@@ -276,7 +280,43 @@ mod tests {
             currency: "USD".into(),
             ..Default::default()
         };
-        Position::new(&report, None, mark.map(str::to_string), "1")
+        let mark = mark.map(|mark| tidegate_client::decimal::parse_nano(mark).expect("a price"));
+        Position::new(&report, None, mark.map(i128::from), None)
+    }
+
+    #[test]
+    fn what_is_settled_daily_adds_what_it_makes_and_not_its_value() {
+        let terms = proto::Instrument {
+            multiplier: "50".into(),
+            settlement: proto::Settlement::Daily.into(),
+            ..Default::default()
+        };
+        let report = |qty: &str, cost: &str| proto::PositionReport {
+            symbol: "ESZ6".into(),
+            qty: qty.into(),
+            cost: cost.into(),
+            currency: "USD".into(),
+            ..Default::default()
+        };
+        let cash = AccountBalance {
+            account: Uuid::nil(),
+            balance: Balance::new(&proto::AccountReport {
+                currency: "USD".into(),
+                cash: "100000".into(),
+                ..Default::default()
+            }),
+        };
+        for (qty, cost, mark, equity, net) in [
+            ("1", "250000", Some(5_000_000_000_000), "100000.00", "250000.00"),
+            ("1", "250000", Some(5_010_000_000_000), "100500.00", "250500.00"),
+            ("-1", "-250000", Some(5_010_000_000_000), "99500.00", "-250500.00"),
+            ("1", "250000", None, "100000.00", "250000.00"),
+        ] {
+            let position = Position::new(&report(qty, cost), None, mark, Some(&terms));
+            let totals = sums(std::slice::from_ref(&cash), &[position]);
+            let shown = (totals[0].equity.as_str(), totals[0].net_exposure.as_str());
+            assert_eq!(shown, (equity, net), "{qty} at {mark:?}");
+        }
     }
 
     #[test]

@@ -2,20 +2,18 @@
 
 use super::amount::{Amount, is_zero};
 use super::picture::{AccountPicture, ExecutionRow, OrderRow, place};
-use super::words::{Liquidity, OrdStatus, OrderType, Side, TimeInForce, plain};
-use jiff::Timestamp;
+use super::words::{Liquidity, OrdStatus, OrderType, Side, TimeInForce};
+use crate::market;
+use crate::market::report::{name, some};
 use serde::Serialize;
+use tidegate_client::decimal;
 use tidegate_client::proto::{self, CancelReason, ExecType};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The engine's time as text; RFC 3339, UTC.
 pub fn time(ns: u64) -> String {
-    Timestamp::from_nanosecond(ns.into()).map(|at| at.to_string()).unwrap_or_default()
-}
-
-fn some(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_string())
+    market::report::time(market::picture::signed(ns)).to_string()
 }
 
 /// Why something was refused.
@@ -117,7 +115,8 @@ impl Order {
             reject: report.reject.as_ref().map(Reject::new),
             cancel_reason: CancelReason::try_from(report.cancel_reason)
                 .ok()
-                .and_then(|reason| some(&plain(reason.as_str_name(), "CANCEL_REASON"))),
+                .filter(|reason| *reason != CancelReason::Unspecified)
+                .map(|reason| name(reason.as_str_name(), "CANCEL_REASON_")),
             created_at: time(row.created_at),
             updated_at: time(report.ts),
             seq: place(at),
@@ -174,7 +173,7 @@ impl Execution {
             id: Uuid::new_v5(&row.order, at.as_bytes()),
             order: row.order,
             account,
-            kind: plain(kind.as_str_name(), "EXEC_TYPE"),
+            kind: name(kind.as_str_name(), "EXEC_TYPE_"),
             symbol: report.symbol.clone(),
             side: Side::of(report.side),
             qty: report.last_qty.clone(),
@@ -254,25 +253,53 @@ pub struct Position {
     pub sold: String,
     /// The currency of all amounts.
     pub currency: String,
+    /// What it is worth, to be added up.
+    #[serde(skip)]
+    pub worth: Worth,
+}
+
+/// What a position is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Worth {
+    /// Its value at the mark, or its cost where there is none.
+    pub value: Amount,
+    /// Whether there is a mark.
+    pub is_marked: bool,
+    /// Value less cost; 0 without a mark.
+    pub unrealised: Amount,
+    /// What it adds to equity. What is settled daily was never paid for: only what it makes until it is settled next.
+    pub equity: Amount,
 }
 
 impl Position {
-    /// As the engine told it, at a mark.
+    /// As the engine told it, at a mark in 1e-9, of an instrument of these terms.
     pub fn new(
         report: &proto::PositionReport,
         account: Option<Uuid>,
-        mark: Option<String>,
-        multiplier: &str,
+        mark: Option<i128>,
+        terms: Option<&proto::Instrument>,
     ) -> Self {
-        let value = mark.as_ref().and_then(|mark| Amount::product(mark, &report.qty, multiplier));
-        let unrealised = value.and_then(|value| Some(value.minus(Amount::parse(&report.cost)?)));
+        let multiplier = terms.map_or("1", |terms| terms.multiplier.as_str());
+        let value = mark.and_then(|mark| Amount::value(mark, &report.qty, multiplier));
+        let cost = Amount::parse(&report.cost);
+        let unrealised = value.and_then(|value| Some(value.minus(cost?)));
+        let mut worth = Worth {
+            value: value.or(cost).unwrap_or_default(),
+            is_marked: value.is_some(),
+            unrealised: unrealised.unwrap_or_default(),
+            ..Default::default()
+        };
+        worth.equity = match terms.is_some_and(is_settled_daily) {
+            true => worth.unrealised,
+            false => worth.value,
+        };
         Self {
             account,
             symbol: report.symbol.clone(),
             qty: report.qty.clone(),
             cost: report.cost.clone(),
             avg_price: some(&report.avg_price),
-            mark_price: mark,
+            mark_price: mark.map(decimal::format_nano),
             value: value.map(Amount::text),
             unrealised: unrealised.map(Amount::text),
             realised: report.realised.clone(),
@@ -280,11 +307,17 @@ impl Position {
             bought: report.bought.clone(),
             sold: report.sold.clone(),
             currency: report.currency.clone(),
+            worth,
         }
     }
+}
 
-    /// Whether nothing is held.
-    pub fn is_flat(&self) -> bool {
-        is_zero(&self.qty)
-    }
+/// Whether nothing is held.
+pub fn is_flat(report: &proto::PositionReport) -> bool {
+    is_zero(&report.qty)
+}
+
+/// Whether positions of an instrument are not paid for: what they make or lose is paid every day.
+pub fn is_settled_daily(terms: &proto::Instrument) -> bool {
+    terms.settlement() == proto::Settlement::Daily
 }

@@ -7,7 +7,8 @@ use crate::keys::hex;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use tidegate_client::proto::{self, SubmitOrderRequest, submit_order_request::Trail};
+use tidegate_client::decimal;
+use tidegate_client::proto::{self, ExecType, SubmitOrderRequest, submit_order_request::Trail};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -170,11 +171,23 @@ impl NewOrder {
         })
     }
 
-    /// Whether a report may be of this order, which may have been changed since.
+    /// Whether a report may be of this order, which may have been changed since. As long as it stands as it was entered, its
+    /// quantity and price say so too.
     pub fn may_be(&self, report: &proto::OrderReport) -> bool {
+        use OrderType as T;
+        let nano = |text: &str| decimal::parse_nano(text).ok();
+        let moves = matches!(self.order_type, T::TrailingStop | T::TrailingStopLimit | T::Pegged);
+        let is_new = matches!(
+            report.exec_type(),
+            ExecType::New | ExecType::PendingNew | ExecType::PendingApproval
+        );
+        let is_as_entered = is_new && !moves;
+        let price = self.limit_price.as_deref().and_then(nano);
         report.symbol == self.symbol
             && report.side == self.side.number()
-            && (report.time_in_force == self.time_in_force.number())
+            && report.time_in_force == self.time_in_force.number()
+            && (!is_as_entered
+                || nano(&report.qty) == nano(&self.qty) && nano(&report.price) == price)
     }
 
     /// One sentence: what it is.
@@ -199,9 +212,15 @@ impl NewOrder {
         if let Some(at) = self.expire_at {
             text.push_str(&format!(" until {at}"));
         }
-        for (word, is_so) in [("hidden", self.hidden), ("post only", self.post_only.is_some())] {
-            if is_so {
-                text.push_str(&format!(", {word}"));
+        for (name, value) in [
+            ("hidden", self.hidden.then(String::new)),
+            ("pegged to", self.peg.map(PegKind::as_text)),
+            ("post only:", self.post_only.map(PostOnly::as_text)),
+            ("against oneself:", self.self_trade.map(SelfTrade::as_text)),
+            ("of strategy", self.strategy.map(|number| number.to_string())),
+        ] {
+            if let Some(value) = value {
+                text.push_str(format!(", {name} {value}").trim_end());
             }
         }
         text

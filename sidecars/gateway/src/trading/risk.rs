@@ -2,12 +2,13 @@
 //! do what, and whether a change needs two.
 
 use super::accounts::{Accounts, as_of};
-use super::words::{Decision, KillMode, ProposalStatus, plain};
+use super::words::{Decision, KillMode, ProposalStatus};
 use super::{outcome, principal};
 use crate::error::{ApiError, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
+use crate::market::report::name;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -138,7 +139,7 @@ impl About {
         let has_number = account.is_none()
             && !matches!(kind, proto::ScopeKind::Firm | proto::ScopeKind::Instrument);
         Self {
-            kind: plain(kind.as_str_name(), "SCOPE_KIND"),
+            kind: name(kind.as_str_name(), "SCOPE_KIND_"),
             account,
             number: has_number.then_some(scope.id),
             symbol: (!scope.symbol.is_empty()).then(|| scope.symbol.clone()),
@@ -203,7 +204,7 @@ impl Tripped {
         let control = ControlKind::try_from(tripped.control).unwrap_or_default();
         Self {
             scope: About::of(tripped.scope.as_ref(), accounts),
-            control: plain(control.as_str_name(), "CONTROL_KIND"),
+            control: name(control.as_str_name(), "CONTROL_KIND_"),
             limit: tripped.limit.clone(),
             value: tripped.value.clone(),
             stopped: tripped.stopped,
@@ -261,7 +262,7 @@ pub(super) struct Changed {
     status: &'static str,
     /// The number of the proposal, if it waits.
     proposal: Option<u64>,
-    /// Open orders that were canceled.
+    /// Open orders that a kill switch canceled.
     canceled: u64,
 }
 
@@ -272,14 +273,14 @@ fn reason(text: &str) -> Result<String> {
     is_fine.then(|| text.to_string()).ok_or_else(|| ApiError::field("reason", rule))
 }
 
-async fn changed(gateway: &Gateway, answer: AdminResponse) -> Result<Data<Changed>> {
+async fn changed(gateway: &Gateway, answer: AdminResponse, canceled: u64) -> Result<Data<Changed>> {
     outcome::check(answer.reject.as_ref())?;
     gateway.events.reach(answer.position.as_ref()).await;
     let waits = answer.proposal != 0;
     let data = Changed {
         status: if waits { "waiting" } else { "done" },
         proposal: waits.then_some(answer.proposal),
-        canceled: answer.value,
+        canceled,
     };
     Ok(Data::new(data).as_of(as_of(gateway)))
 }
@@ -324,7 +325,7 @@ pub(super) async fn set_limits(
     let engine = principal::controller(&gateway, &caller).await?;
     let request = SetLimitsRequest { limits: Some(limits), reason };
     let answer = engine.set_limits(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer).await?;
+    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "limits": asked.limits, "reason": asked.reason });
     gateway.audit.add(caller.entry("limits.set", id, detail)).await?;
     Ok(answer)
@@ -396,7 +397,8 @@ pub(super) async fn kill(
     };
     let engine = principal::controller(&gateway, &caller).await?;
     let answer = engine.kill(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer).await?;
+    let canceled = answer.value;
+    let answer = changed(&gateway, answer, canceled).await?;
     let detail = json!({ "scope": asked.scope, "mode": asked.mode, "reason": asked.reason });
     gateway.audit.add(caller.entry("kill.engage", "", detail)).await?;
     Ok(answer)
@@ -424,7 +426,7 @@ pub(super) async fn release(
     let request = ReleaseRequest { scope, reason: reason(&asked.reason)? };
     let engine = principal::controller(&gateway, &caller).await?;
     let answer = engine.release(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer).await?;
+    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "scope": asked.scope, "reason": asked.reason });
     gateway.audit.add(caller.entry("kill.release", "", detail)).await?;
     Ok(answer)
@@ -490,7 +492,7 @@ pub(super) async fn decide(
     };
     let engine = principal::controller(&gateway, &caller).await?;
     let answer = engine.decide(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer).await?;
+    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "decision": asked.decision, "hash": asked.hash, "reason": asked.reason });
     gateway.audit.add(caller.entry("proposal.decide", number, detail)).await?;
     Ok(answer)

@@ -39,12 +39,7 @@ pub(super) struct Content {
 
 impl Content {
     fn checked(mut self) -> Result<Self> {
-        self.name = self.name.trim().to_string();
-        let is_fine = (1..=NAME_LEN_MAX).contains(&self.name.chars().count())
-            && !self.name.chars().any(char::is_control);
-        if !is_fine {
-            return Err(ApiError::field("name", format!("1 to {NAME_LEN_MAX} characters")));
-        }
+        self.name = crate::name::checked(&self.name, NAME_LEN_MAX)?;
         if self.symbols.len() > SYMBOLS_MAX {
             return Err(ApiError::field("symbols", format!("at most {SYMBOLS_MAX}")));
         }

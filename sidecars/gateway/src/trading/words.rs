@@ -75,14 +75,6 @@ impl OrdStatus {
     }
 }
 
-/// A name of the protocol's without its prefix, in lower case; empty for the unspecified.
-pub fn plain(name: &str, prefix: &str) -> String {
-    match name.strip_prefix(prefix) {
-        Some("_UNSPECIFIED") | None => String::new(),
-        Some(rest) => rest.trim_start_matches('_').to_lowercase(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,10 +87,9 @@ mod tests {
         ] {
             let number = proto::OrderType::from_str_name(name).map(i32::from);
             assert_eq!((Some(word.number()), OrderType::of(word.number())), (number, Some(word)));
-            assert_eq!(word.as_text(), plain(name, "ORDER_TYPE"));
+            assert_eq!(word.as_text(), crate::market::report::name(name, "ORDER_TYPE_"));
         }
         assert_eq!(OrderType::of(0), None);
         assert_eq!(TimeInForce::AtTheOpen.as_text(), "at_the_open");
-        assert_eq!(plain("CANCEL_REASON_UNSPECIFIED", "CANCEL_REASON"), "");
     }
 }

@@ -1,13 +1,14 @@
 //! API keys, and what cannot be done with one.
 
-use crate::support::Front;
+use crate::second_factor::setup;
+use crate::support::{Front, PASSWORD};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_may_what_it_was_given_until_it_is_revoked() {
     let front = Front::new().await;
     let (ann, bob) = (front.register("ann").await, front.register("bob").await);
-    let body = json!({ "name": "notebook", "scopes": ["profile:read", "orders:write"] });
+    let body = json!({ "name": "notebook", "scopes": ["profile:read", "orders:write"], "password": PASSWORD });
     let made = ann.post("/api/v1/api-keys", body).await.data();
     let token = made["token"].as_str().expect("a token");
     assert!(token.starts_with("tgk_"));
@@ -67,7 +68,7 @@ async fn a_key_has_bounds() {
     let front = Front::new().await;
     let ann = front.register("ann").await;
     let make = async |change: Value| {
-        let mut body = json!({ "name": "key", "scopes": ["profile:read"] });
+        let mut body = json!({ "name": "key", "scopes": ["profile:read"], "password": PASSWORD });
         for (name, value) in change.as_object().expect("an object") {
             body[name] = value.clone();
         }
@@ -77,6 +78,7 @@ async fn a_key_has_bounds() {
         (json!({ "scopes": [] }), Some("scopes")),
         (json!({ "scopes": ["credentials:write"] }), Some("scopes")),
         (json!({ "scopes": ["profile:read", "users:admin"] }), Some("scopes")),
+        (json!({ "scopes": ["risk:write"] }), Some("scopes")),
         (json!({ "scopes": ["everything"] }), None),
         (json!({ "networks": ["10.0.0.0/33"] }), Some("networks")),
         (json!({ "networks": vec!["10.0.0.1"; 21] }), Some("networks")),
@@ -107,5 +109,51 @@ async fn a_key_has_bounds() {
     brief.get("/api/v1/users/me").await.data();
     tokio::time::sleep(std::time::Duration::from_millis(1_600)).await;
     assert_eq!(brief.get("/api/v1/users/me").await.error(), (401, "unauthenticated"));
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_an_access_token_alone_makes_no_key() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let make = async |given: Value| {
+        let mut body = json!({ "name": "key", "scopes": ["profile:read"] });
+        for (name, value) in given.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        ann.post("/api/v1/api-keys", body).await
+    };
+    assert_eq!(make(json!({})).await.error(), (401, "wrong_credentials"));
+    assert_eq!(
+        make(json!({ "password": "wrong password" })).await.error(),
+        (401, "wrong_credentials")
+    );
+    make(json!({ "password": PASSWORD })).await.data();
+    let (_, recovery) = setup(&ann).await;
+    let only_password = make(json!({ "password": PASSWORD })).await;
+    assert_eq!(only_password.error(), (401, "second_factor_required"));
+    let wrong = make(json!({ "password": PASSWORD, "code": "000000" })).await;
+    assert_eq!(wrong.error(), (401, "wrong_credentials"));
+    make(json!({ "password": PASSWORD, "code": recovery[0] })).await.data();
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_decides_nothing_whatever_its_key_was_given_before() {
+    let front = Front::new().await;
+    front.register("root").await;
+    let front = front.promote("root", "administrator").await;
+    let root = front.api.login("root", PASSWORD, None).await.data();
+    let root = front.api.with(root["access_token"].as_str().expect("a token"));
+    let key = root.key(&["risk:read"]).await;
+    front
+        .sql("UPDATE api_keys SET scopes = '[\"risk:read\",\"risk:write\",\"users:admin\"]'")
+        .await;
+    let front = front.restart().await;
+    let key = front.api.with(key.token.as_deref().expect("a key"));
+    assert_eq!(key.get("/api/v1/users").await.error(), (403, "not_permitted"));
+    let decision = json!({ "decision": "approve", "hash": "00", "reason": "x" });
+    let decided = key.post("/api/v1/risk/proposals/1/decision", decision).await;
+    assert_eq!(decided.error(), (403, "not_permitted"));
     front.close().await;
 }

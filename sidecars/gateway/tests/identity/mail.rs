@@ -11,9 +11,7 @@ async fn who_has_not_shown_the_address_does_not_trade_where_that_is_asked_for() 
     let ann = front.register("ann").await;
     let may = |me: &serde_json::Value| me["permissions"].to_string().contains("orders:write");
     assert!(!may(&ann.get("/api/v1/users/me").await.data()));
-    let key = json!({ "name": "k", "scopes": ["orders:write", "profile:read"] });
-    let key = ann.post("/api/v1/api-keys", key).await.data();
-    let key = front.api.with(key["token"].as_str().expect("a token"));
+    let key = ann.key(&["orders:write", "profile:read"]).await;
     assert!(!may(&key.get("/api/v1/users/me").await.data()));
 
     let first = front.mailed("ann", 1).await;
@@ -89,12 +87,36 @@ async fn a_forgotten_password_is_set_anew_once_and_ends_all_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_not_reset_by_half() {
+    // The cut is made with a trigger of SQLite's.
+    if std::env::var_os("TIDEGATE_POSTGRES").is_some() {
+        return;
+    }
+    let front = Front::new().await;
+    let thief = front.register("ann").await;
+    let key = thief.key(&["profile:read"]).await;
+    let forgotten = json!({ "email": "ann@example.org" });
+    front.api.post("/api/v1/auth/password/forgotten", forgotten).await.data();
+    let body = json!({ "token": front.mailed("ann", 2).await, "password": NEW });
+    front
+        .sql("CREATE TRIGGER cut BEFORE UPDATE ON api_keys BEGIN SELECT RAISE(ABORT, 'cut'); END")
+        .await;
+    let cut = front.api.post("/api/v1/auth/password/reset", body.clone()).await;
+    assert_eq!(cut.error(), (500, "internal"));
+    front.sql("DROP TRIGGER cut").await;
+    // Nothing was done, so the token is good still; then nothing of the thief's is left.
+    front.api.post("/api/v1/auth/password/reset", body).await.data();
+    for old in [&thief, &key] {
+        assert_eq!(old.get("/api/v1/users/me").await.error(), (401, "unauthenticated"));
+    }
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_registers_somebody_elses_address_keeps_nothing_of_it() {
     let front = Front::new().await;
     let thief = front.register("ann").await;
-    let key = json!({ "name": "k", "scopes": ["profile:read"] });
-    let key = thief.post("/api/v1/api-keys", key).await.data();
-    let key = front.api.with(key["token"].as_str().expect("a token"));
+    let key = thief.key(&["profile:read"]).await;
     let forgotten = json!({ "email": "ann@example.org" });
     front.api.post("/api/v1/auth/password/forgotten", forgotten).await.data();
     let token = front.mailed("ann", 2).await;
@@ -141,5 +163,30 @@ async fn mails_to_one_address_are_few() {
     assert_eq!(statuses[..5], [200; 5]);
     assert!(statuses[5..].contains(&429), "{statuses:?}");
     assert!(front.mails("ann", 5).await.len() <= 5);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_mails_lead_to_a_page_that_takes_the_token() {
+    let front = Front::with(|config| config.public_url = "https://front.example.org".into()).await;
+    let ann = front.register("ann").await;
+    let forgotten = json!({ "email": "ann@example.org" });
+    front.api.post("/api/v1/auth/password/forgotten", forgotten).await.data();
+    let made = ann.post("/api/v1/organisations", json!({ "name": "Harbour" })).await.data();
+    let invites = format!("/api/v1/organisations/{}/invites", made["id"].as_str().expect("an id"));
+    ann.post(&invites, json!({ "email": "ann@example.org", "rank": "member" })).await.data();
+    let script = front.api.get("/mailed.js").await;
+    assert_eq!(script.status, 200);
+    assert!(!script.text.contains("http://") && !script.text.contains("innerHTML"));
+    for mail in front.mails("ann", 3).await {
+        let link = mail.lines().find_map(|line| line.strip_prefix("https://front.example.org/"));
+        let (path, token) = link.expect("a link").split_once("#token=").expect("a token");
+        assert!(token.starts_with("tg"), "{token}");
+        let page = front.api.get(&format!("/{path}")).await;
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
+        assert!(page.text.contains("mailed.js"), "{path}");
+        assert!(script.text.contains(path), "{path}");
+    }
     front.close().await;
 }

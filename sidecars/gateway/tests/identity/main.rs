@@ -2,8 +2,10 @@
 
 mod api_keys;
 mod attacks;
+mod brokers;
 mod mail;
 mod oidc;
+mod onboarding;
 mod second_factor;
 #[path = "../support/mod.rs"]
 mod support;

@@ -56,7 +56,8 @@ impl Drop for Mock {
 
 impl Mock {
     async fn new() -> Option<Self> {
-        let program = std::env::var("TIDEGATE_OIDC_MOCK").unwrap_or("oidc-provider-mock".into());
+        let named = std::env::var("TIDEGATE_OIDC_MOCK");
+        let program = named.clone().unwrap_or("oidc-provider-mock".into());
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("bound").port();
         drop(free);
@@ -71,6 +72,7 @@ impl Mock {
             .stderr(Stdio::null())
             .spawn();
         let Ok(child) = child else {
+            assert!(named.is_err(), "TIDEGATE_OIDC_MOCK: {program} cannot be started");
             eprintln!(
                 "SKIPPED: no {program}; pip install oidc-provider-mock, or TIDEGATE_OIDC_MOCK=PATH"
             );
@@ -285,6 +287,85 @@ async fn an_id_token_is_taken_only_if_it_is_the_providers_for_us_and_for_this_si
     assert_eq!(finish(&ticket, &wrong).await.error(), (401, "wrong_credentials"));
     assert_eq!(finish(&json!("00.00"), recovery).await.error(), (401, "unauthenticated"));
     finish(&ticket, recovery).await.data();
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_sign_in_with_apple_which_comes_back_by_a_form() {
+    let (rogue, key, _) = rogue().await;
+    let issuer = rogue.issuer.lock().expect("whole").clone();
+    let front = Front::with(|config| {
+        config.public_url = "https://trade.example.org".into();
+        config.identity.providers = vec![provider("apple", ProviderKind::Apple, &issuer)];
+    })
+    .await;
+    let start = async || {
+        let answer = front.api.get("/api/v1/auth/oidc/apple/start").await;
+        let cookie = answer.headers["set-cookie"].to_str().expect("text").to_string();
+        // Apple's page posts the form: only such a cookie comes along.
+        for part in ["SameSite=None", "Secure", "HttpOnly", "Path=/api/v1/auth/oidc"] {
+            assert!(cookie.contains(part), "{cookie}");
+        }
+        let url = answer.data()["url"].as_str().expect("a URL").to_string();
+        assert_eq!(field(&url, "response_mode"), "form_post");
+        assert_eq!(field(&url, "scope"), "openid%20email");
+        (url, cookie.split(';').next().expect("a pair").to_string())
+    };
+    let come_back = async |cookie: &str, form: String, kind: &str| {
+        let url = format!("{}/api/v1/auth/oidc/apple/callback", front.api.base);
+        let (cookie, kind) = (cookie.to_string(), kind.to_string());
+        tokio::task::spawn_blocking(move || {
+            let agent = ureq::Agent::config_builder().http_status_as_error(false).build();
+            let request = agent.new_agent().post(url).header("cookie", cookie).content_type(&kind);
+            let request = request.header("origin", "https://appleid.apple.com");
+            let mut answer = request.send(form).expect("an answer");
+            let text = answer.body_mut().read_to_string().expect("text");
+            (answer.status().as_u16(), serde_json::from_str::<Value>(&text).expect("JSON"))
+        })
+        .await
+        .expect("no panic")
+    };
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let now = jiff::Timestamp::now().as_second();
+    // Apple says so as text.
+    let sign_in = async |verified: &str, state: Option<&str>, cookie: Option<&str>, kind: &str| {
+        let (url, own) = start().await;
+        let claims = json!({ "iss": issuer, "aud": "tidegate", "sub": "001.a", "iat": now, "exp": now + 60,
+            "email": "ann@example.org", "email_verified": verified, "nonce": field(&url, "nonce") });
+        let header = Header { kid: Some("1".into()), ..Header::new(Algorithm::EdDSA) };
+        *rogue.id_token.lock().expect("whole") =
+            jsonwebtoken::encode(&header, &claims, &key).expect("signed");
+        let given = field(&url, "state");
+        // The first time the form has the name too.
+        let user = "user=%7B%22name%22%3A%7B%22firstName%22%3A%22Ann%22%7D%7D";
+        let form = format!("state={}&code=c0de&{user}", state.unwrap_or(&given));
+        come_back(cookie.unwrap_or(&own), form, kind).await
+    };
+    let code = |answer: &(u16, Value)| answer.1["error"]["code"].as_str().map(str::to_string);
+    let (_, later) = start().await;
+    for (state, cookie) in
+        [(Some("another"), None), (None, Some("")), (None, Some(&*later)), (Some(""), None)]
+    {
+        let answer = sign_in("true", state, cookie, FORM).await;
+        assert_eq!((answer.0, code(&answer).as_deref()), (401, Some("unauthenticated")));
+    }
+    let answer = sign_in("false", None, None, FORM).await;
+    assert_eq!((answer.0, code(&answer).as_deref()), (403, Some("not_permitted")));
+    // Nothing but a form, and one with an end.
+    let answer = sign_in("true", None, None, "text/plain").await;
+    assert_eq!((answer.0, code(&answer).as_deref()), (400, Some("malformed")));
+    let (_, own) = start().await;
+    let answer = come_back(&own, format!("state={}", "x".repeat(100_000)), FORM).await;
+    assert_eq!((answer.0, code(&answer).as_deref()), (400, Some("malformed")));
+    let (url, own) = start().await;
+    let no = format!("state={}&error=user_cancelled_authorize", field(&url, "state"));
+    let answer = come_back(&own, no, FORM).await;
+    assert_eq!((answer.0, code(&answer).as_deref()), (401, Some("unauthenticated")));
+    let (status, pair) = sign_in("true", None, None, FORM).await;
+    assert_eq!(status, 200, "{pair:#}");
+    let ann = front.api.with(pair["data"]["access_token"].as_str().expect("a token"));
+    let me = ann.get("/api/v1/users/me").await.data();
+    assert_eq!((&me["email"], &me["email_verified"]), (&json!("ann@example.org"), &json!(true)));
     front.close().await;
 }
 

@@ -5,18 +5,26 @@ use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use totp_rs::{Builder, Secret};
 
-/// Codes of an authenticator: of the step before, of this one and of the next, all good for the next seconds.
-async fn codes(secret: &str) -> [String; 3] {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-    while now() % 30 > 15 {
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+/// Waits until so many seconds of a step are over at most.
+async fn early(seconds: u64) {
+    while now() % 30 > seconds {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Codes of an authenticator: of the step before, of this one and of the next, all good for the next seconds.
+async fn codes(secret: &str) -> [String; 3] {
+    early(15).await;
     let secret = Secret::try_from_base32(secret).expect("base32");
     let totp = Builder::new().with_secret(secret).with_account_name("x").build().expect("a TOTP");
     [now() - 30, now(), now() + 30].map(|time| totp.generate(time).to_string())
 }
 
-async fn setup(user: &Api) -> (String, Vec<String>) {
+pub async fn setup(user: &Api) -> (String, Vec<String>) {
     let setup = user.post("/api/v1/auth/totp/setup", json!({ "password": PASSWORD })).await.data();
     let secret = setup["secret"].as_str().expect("a secret").to_string();
     let uri = setup["uri"].as_str().expect("a URI");
@@ -37,8 +45,10 @@ async fn a_code_is_asked_for_and_taken_once() {
         |password: Value| ann.post("/api/v1/auth/totp/setup", json!({ "password": password }));
     assert_eq!(setup_with(json!("wrong password")).await.error(), (401, "wrong_credentials"));
     assert_eq!(setup_with(Value::Null).await.error(), (401, "wrong_credentials"));
-    let early = ann.post("/api/v1/auth/totp/enable", json!({ "code": "123456" })).await;
-    assert_eq!(early.error(), (409, "conflict"));
+    let too_early = ann.post("/api/v1/auth/totp/enable", json!({ "code": "123456" })).await;
+    assert_eq!(too_early.error(), (409, "conflict"));
+    // Codes below are of the same step as those of the set-up.
+    early(5).await;
     let (secret, recovery) = setup(&ann).await;
     assert_eq!(setup_with(json!(PASSWORD)).await.error(), (409, "conflict"));
 

@@ -57,9 +57,7 @@ async fn the_engine_knows_what_people_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_shut_out_is_out_at_once() {
     let (front, root, ann) = front().await;
-    let key = json!({ "name": "k", "scopes": ["profile:read"] });
-    let key = ann.post("/api/v1/api-keys", key).await.data();
-    let key = front.api.with(key["token"].as_str().expect("a token"));
+    let key = ann.key(&["profile:read"]).await;
     let login = front.api.login("ann", PASSWORD, None).await.data();
     key.get("/api/v1/users/me").await.data();
     let path = format!("/api/v1/users/{}", id(&ann).await);
@@ -83,9 +81,7 @@ async fn who_is_shut_out_is_out_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_is_taken_at_once_and_limits_keys_too() {
     let (front, root, ann) = front().await;
-    let key = json!({ "name": "k", "scopes": ["profile:read", "orders:write"] });
-    let key = ann.post("/api/v1/api-keys", key).await.data();
-    let key = front.api.with(key["token"].as_str().expect("a token"));
+    let key = ann.key(&["profile:read", "orders:write"]).await;
     let path = format!("/api/v1/users/{}", id(&ann).await);
     root.patch(&path, json!({ "role": "viewer" })).await.data();
     let me = key.get("/api/v1/users/me").await.data();
@@ -203,6 +199,16 @@ async fn an_organisation_is_of_those_who_agreed() {
     let members = eve.get(&format!("{path}/members")).await.data();
     assert_eq!(members.as_array().map(Vec::len), Some(3));
     let ids = [id(&ann).await, id(&root).await, id(&eve).await];
+    // Who leads finds the accounts of members; members find their own.
+    let account = eve.open_account("Eve's").await;
+    let of_eve = format!("/api/v1/accounts?owner={}", ids[2]);
+    assert_eq!(ann.get(&of_eve).await.data()[0]["id"], account.as_str());
+    let of_ann = format!("/api/v1/accounts?owner={}", ids[0]);
+    assert_eq!(eve.get(&of_ann).await.error(), (404, "not_found"));
+    assert_eq!(ann.get("/api/v1/accounts?everybody=true").await.error(), (403, "not_permitted"));
+    let all = root.get("/api/v1/accounts?everybody=true&limit=1").await;
+    assert_eq!(all.body["meta"]["next_cursor"], serde_json::Value::Null);
+    assert_eq!(all.data()[0]["id"], account.as_str());
     let member = |id: &str| format!("{path}/members/{id}");
     assert_eq!(eve.delete(&member(&ids[1])).await.error(), (403, "not_permitted"));
     assert_eq!(root.delete(&member(&ids[0])).await.error(), (403, "not_permitted"));

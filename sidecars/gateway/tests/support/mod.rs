@@ -4,6 +4,7 @@
 mod database;
 #[path = "../../../../edge/tests/support/mod.rs"]
 pub mod house;
+pub mod socket;
 
 use house::House;
 use serde_json::{Value, json};
@@ -92,7 +93,11 @@ impl Front {
 
     /// With a configuration that `change` makes.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let house = House::new(edge_config()).await;
+        Self::before(House::new(edge_config()).await, change).await
+    }
+
+    /// Before a house of the caller's.
+    pub async fn before(house: House, change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let mut config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -104,6 +109,7 @@ impl Front {
         config.engine.token = GATEWAY.into();
         // Tests are faster than people.
         let many = NonZeroU32::new(1_000_000).expect("some");
+        config.identity.registrations_per_network = u32::MAX;
         config.limits.user_per_minute = many;
         config.limits.user_burst = many;
         config.limits.open_per_minute = many;
@@ -115,9 +121,22 @@ impl Front {
 
     /// The gateway goes and comes again; the engine stays.
     pub async fn restart(self) -> Self {
-        let Self { house, config, running, _dir, .. } = self;
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
+        let Self { house, mut config, running, _dir, .. } = self;
+        change(&mut config);
         running.stop().await;
         let (gateway, running, api) = start(config.clone()).await;
+        // It hears first what there is to trade.
+        for _ in 0..50 {
+            if api.get("/ready").await.status == 200 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         Self { house, gateway, api, config, running, _dir }
     }
 
@@ -218,6 +237,24 @@ impl Api {
     pub async fn open_account(&self, name: &str) -> String {
         let account = self.post("/api/v1/accounts", json!({ "name": name })).await.data();
         account["id"].as_str().expect("an id").to_string()
+    }
+
+    /// Makes an API key; whoever has it.
+    pub async fn key(&self, scopes: &[&str]) -> Self {
+        let body = json!({ "name": "key", "scopes": scopes, "password": PASSWORD });
+        let made = self.post("/api/v1/api-keys", body).await.data();
+        self.with(made["token"].as_str().expect("a token"))
+    }
+
+    /// Waits until the gateway has the instrument and its quote.
+    pub async fn settle(&self) {
+        for _ in 0..1_000 {
+            if self.get("/api/v1/quotes/ACME").await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the market does not come");
     }
 
     /// A POST under an Idempotency-Key.

@@ -11,6 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tidegate_edge::ActsFor;
 use tidegate_model::PrincipalId;
+use toml::Table;
 
 /// Where people come in if nobody else listens there.
 const PORT: u16 = 8_080;
@@ -29,6 +30,29 @@ pub fn token(token: String) -> Result<Token> {
     Ok(Token { may_administer: true, may_control: true, acts_for, ..person })
 }
 
+/// The gateway's configuration: what `given` says, with where it listens if that says nothing, and where folder and engine are.
+fn settings_for(edge: SocketAddr, dir: &Path, given: Option<&Path>) -> Result<Table> {
+    let mut settings = match given {
+        None => Table::new(),
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?
+            .parse()
+            .with_context(|| file.display().to_string())?,
+    };
+    if !settings.contains_key("listen") {
+        let usual = SocketAddr::from(([127, 0, 0, 1], PORT));
+        let is_free = TcpListener::bind(usual).is_ok();
+        let listen = if is_free { usual } else { SocketAddr::from(([127, 0, 0, 1], 0)) };
+        settings.insert("listen".into(), listen.to_string().into());
+    }
+    let folder = dir.join("gateway").to_str().context("--dir must be UTF-8")?.to_string();
+    settings.insert("dir".into(), folder.into());
+    let engine = settings.entry("engine").or_insert_with(|| Table::new().into());
+    let engine = engine.as_table_mut().context("the gateway's settings: [engine] is a table")?;
+    engine.insert("addr".into(), format!("http://{edge}").into());
+    Ok(settings)
+}
+
 /// The running process, and the user who is there.
 pub struct People {
     child: Child,
@@ -39,18 +63,16 @@ pub struct People {
 }
 
 impl People {
-    /// Starts the gateway in front of the engine at `edge`, with everything it keeps in `dir`, and registers the user.
-    pub fn start(edge: SocketAddr, token: &str, dir: &Path) -> Result<Self> {
-        let usual = SocketAddr::from(([127, 0, 0, 1], PORT));
-        let is_free = TcpListener::bind(usual).is_ok();
-        let listen = if is_free { usual } else { SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let config = toml::to_string(&json!({
-            "listen": listen.to_string(),
-            "dir": dir.join("gateway"),
-            "engine": { "addr": format!("http://{edge}") },
-        }))?;
+    /// Starts the gateway in front of the engine at `edge`, with everything it keeps in `dir` and what `settings` say besides, and
+    /// registers the user.
+    pub fn start(
+        edge: SocketAddr,
+        token: &str,
+        dir: &Path,
+        settings: Option<&Path>,
+    ) -> Result<Self> {
         let file = dir.join("gateway.toml");
-        std::fs::write(&file, config)
+        std::fs::write(&file, settings_for(edge, dir, settings)?.to_string())
             .with_context(|| format!("cannot write {}", file.display()))?;
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut child = Command::new(&program)

@@ -4,6 +4,7 @@
 
 use crate::config::{self, ProviderKind};
 use crate::error::{ApiError, Code, Result};
+use crate::http::escaped;
 use anyhow::{Context, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -111,19 +112,6 @@ fn upstream(name: &str, why: impl std::fmt::Display) -> ApiError {
 
 fn refused() -> ApiError {
     ApiError::new(Code::Unauthenticated, "the provider does not say who this is; start again")
-}
-
-/// Percent-encodes a value of a query or form.
-fn encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(byte.into())
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
 }
 
 fn is_safe(url: &str) -> bool {
@@ -316,7 +304,7 @@ impl Provider {
         ];
         let mut authorization = None;
         if basic {
-            let pair = format!("{}:{}", encode(&self.client_id), encode(&self.client_secret));
+            let pair = format!("{}:{}", escaped(&self.client_id), escaped(&self.client_secret));
             authorization = Some(format!("Basic {}", STANDARD.encode(pair)));
         } else {
             fields
@@ -420,7 +408,7 @@ impl Provider {
 
 fn form(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<_> =
-        fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     pairs.join("&")
 }
 
