@@ -55,8 +55,8 @@ fn nodes_of_two_authorities_both_say_so_once() {
     primary.running.signal("TERM");
     let ran = primary.running.wait();
     assert!(began.elapsed() < Duration::from_secs(10));
-    let said = ran.stderr.matches("127.0.0.1 wanted to connect").count();
+    // Not those that broke off for another reason, as they do on a machine that is busy.
+    let said = ran.stderr.matches("of one authority").count();
     assert!((1..=4).contains(&said), "{said} times: {ran:?}");
-    assert!(ran.stderr.contains("of one authority"), "{ran:?}");
     ran.ok();
 }

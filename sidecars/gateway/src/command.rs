@@ -2,6 +2,7 @@
 
 use crate::audit::{self, Audit, Entry, Verified};
 use crate::error::ApiError;
+use crate::identity::Identity;
 use crate::keys::Keys;
 use crate::permission::Role;
 use crate::reseal::{Resealed, reseal};
@@ -10,7 +11,7 @@ use crate::{Config, DEFAULT, Gateway, secrets, serve};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::json;
 use sqlx::Row;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -42,7 +43,19 @@ enum Command {
     Reseal,
     /// Print the OpenAPI document.
     Openapi,
-    /// Say what a user is: viewer, trader, risk_officer, administrator or agent. The first administrator is made so.
+    /// Add a user, with the password that standard input has in its first line. The first administrator is made so; a running gateway
+    /// lets the user in at once.
+    AddUser {
+        /// The user's address.
+        email: String,
+        /// The role: viewer, trader, risk_officer, administrator or agent.
+        #[arg(value_parser = role)]
+        role: Role,
+        /// What others see; the address by default.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Say what a user is: viewer, trader, risk_officer, administrator or agent.
     SetRole {
         /// The user's address.
         email: String,
@@ -104,6 +117,26 @@ pub fn run(args: GatewayArgs) -> Result<()> {
                 closed == 0,
                 "{closed} do not open: is the secret that sealed them secret.old?"
             );
+            Ok(())
+        }),
+        Some(Command::AddUser { email, role, name }) => runtime.block_on(async {
+            let mut password = String::new();
+            io::stdin().lock().read_line(&mut password).context("no password came")?;
+            let password = password.trim_end_matches(['\r', '\n']).to_string();
+            let pool = crate::open_database(&config.database_url()).await?;
+            let keys = secrets::open(&config).await?;
+            let identity = Identity::open(&config, &keys, pool.clone()).await?;
+            let name = name.as_deref().unwrap_or(&email);
+            let person = identity.add(&email, name, role, password).await.map_err(said)?;
+            let entry = Entry {
+                actor: "system".into(),
+                action: "user.create",
+                target: person.id.to_string(),
+                detail: json!({ "email": person.email, "role": role }),
+                ..Default::default()
+            };
+            Audit::open(pool, &keys).await.map_err(said)?.add(entry).await.map_err(said)?;
+            writeln!(out, "{} is here as {}", person.email, role.as_str())?;
             Ok(())
         }),
         Some(Command::SetRole { email, role }) => runtime.block_on(async {

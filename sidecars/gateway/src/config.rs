@@ -246,6 +246,8 @@ impl Default for Trading {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Market {
+    /// Whether strangers see it.
+    pub is_open: bool,
     /// Levels of a book, each side.
     pub depth: u32,
     /// Least time between two quotes of an instrument.
@@ -264,6 +266,10 @@ pub struct Live {
     pub connections: usize,
     /// Streams of one user at one time.
     pub connections_per_user: usize,
+    /// Streams of strangers who follow the market.
+    pub onlookers: usize,
+    /// Those at one address.
+    pub onlookers_per_ip: usize,
     /// Least time between two sendings to one client; what changes meanwhile is sent once, as it is then.
     pub interval_ms: u64,
     /// Events of all accounts together that are kept for clients that come again.
@@ -272,13 +278,26 @@ pub struct Live {
 
 impl Default for Market {
     fn default() -> Self {
-        Self { depth: 20, quote_interval_ms: 10, book_interval_ms: 50, trades_kept: 2_000 }
+        Self {
+            is_open: true,
+            depth: 20,
+            quote_interval_ms: 10,
+            book_interval_ms: 50,
+            trades_kept: 2_000,
+        }
     }
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { connections: 20_000, connections_per_user: 20, interval_ms: 20, events_kept: 50_000 }
+        Self {
+            connections: 20_000,
+            connections_per_user: 20,
+            onlookers: 1_000,
+            onlookers_per_ip: 20,
+            interval_ms: 20,
+            events_kept: 50_000,
+        }
     }
 }
 
@@ -389,13 +408,21 @@ impl Config {
         let url = &config.public_url;
         let is_url = url.starts_with("http://") || url.starts_with("https://");
         ensure!(is_url && !url.ends_with('/'), "public_url: such as https://trade.example.org");
-        let Market { depth, quote_interval_ms, book_interval_ms, trades_kept } = config.market;
+        let Market { depth, quote_interval_ms, book_interval_ms, trades_kept, is_open: _ } =
+            config.market;
         ensure!((1..=1_000).contains(&depth), "market.depth: 1 to 1000");
         for (name, ms) in [("quote", quote_interval_ms), ("book", book_interval_ms)] {
             ensure!(ms <= 60_000, "market.{name}_interval_ms: 0 to 60000");
         }
         ensure!((1..=100_000).contains(&trades_kept), "market.trades_kept: 1 to 100000");
-        let Live { connections, connections_per_user, interval_ms, events_kept } = config.live;
+        let Live {
+            connections,
+            connections_per_user,
+            onlookers: _,
+            onlookers_per_ip: _,
+            interval_ms,
+            events_kept,
+        } = config.live;
         ensure!((1..=1_000_000).contains(&connections), "live.connections: 1 to 1000000");
         ensure!(connections_per_user >= 1, "live.connections_per_user: 1 or more");
         ensure!((1..=10_000).contains(&interval_ms), "live.interval_ms: 1 to 10000");

@@ -72,7 +72,8 @@ impl Gateway {
             .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
         let keys = secrets::open(&config).await?;
         let pool = db::open(&config.database_url()).await?;
-        Sealer::open(&keys, &config.dir)?.recognise(&pool).await?;
+        let sealer = Sealer::open(&keys, &config.dir)?;
+        sealer.recognise(&pool).await?;
         let engine = connect(&config).await?;
         let audit = Audit::open(pool.clone(), &keys).await.map_err(|error| failed(&error))?;
         let identity = Identity::open(&config, &keys, pool.clone()).await?;
@@ -88,7 +89,7 @@ impl Gateway {
         let live = Live::start(&config.live, &market, &events, &accounts);
         let gateway = Arc::new(Self {
             ops,
-            idempotency: Idempotency::new(&keys, Sealer::open(&keys, &config.dir)?, pool.clone()),
+            idempotency: Idempotency::new(&keys, sealer, pool.clone()),
             cursors: Cursors::new(&keys),
             trading: Trading::new(&keys),
             config,

@@ -38,7 +38,7 @@ async fn what_changes_is_told_and_a_slow_client_gets_the_newest() {
     ann.settle().await;
     // The token in the first message, as browsers send it.
     let mut socket = Socket::open(&front.api).await;
-    let refused = socket.ask(follow("quotes", &[SYMBOL])).await;
+    let refused = socket.ask(json!({ "op": "subscribe", "channel": "orders" })).await;
     assert_eq!(refused["error"]["code"], "unauthenticated");
     let auth = json!({ "op": "auth", "token": ann.token, "id": "a" });
     let authenticated = socket.ask(auth).await;
@@ -77,6 +77,65 @@ async fn what_changes_is_told_and_a_slow_client_gets_the_newest() {
         }
     }
     assert!(count < 300, "{count} messages for a thousand changes");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_see_the_market_and_nothing_else_and_not_without_bound() {
+    let front = Front::with(|config| {
+        config.live.onlookers = 3;
+        config.live.onlookers_per_ip = 2;
+    })
+    .await;
+    let ann = front.register("ann").await;
+    ann.settle().await;
+    for path in ["instruments", "quotes", &format!("books/{SYMBOL}"), &format!("history/{SYMBOL}")]
+    {
+        let answer = front.api.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    }
+    let mut first = Socket::open(&front.api).await;
+    assert_eq!(first.ask(follow("quotes", &[SYMBOL])).await["op"], "subscribed");
+    first.until(|message| message["channel"] == "quotes").await;
+    for channel in ["orders", "fills", "positions", "balances", "risk", "alerts"] {
+        let refused = first.ask(json!({ "op": "subscribe", "channel": channel })).await;
+        assert_eq!(refused["error"]["code"], "unauthenticated", "{channel}");
+    }
+    let account = json!({ "op": "unsubscribe", "channel": "quotes", "account": uuid::Uuid::nil() });
+    assert_eq!(first.ask(account).await["error"]["code"], "unauthenticated");
+    assert_eq!(first.ask(follow("books", &[SYMBOL])).await["op"], "subscribed");
+    // Two of one address; who leaves or says who it is makes room.
+    let mut second = Socket::open(&front.api).await;
+    assert_eq!(second.ask(follow("quotes", &[SYMBOL])).await["op"], "subscribed");
+    let mut third = Socket::open(&front.api).await;
+    let refused = third.ask(follow("quotes", &[SYMBOL])).await;
+    assert_eq!(refused["error"]["code"], "too_many", "{refused}");
+    let auth = json!({ "op": "auth", "token": ann.token });
+    assert_eq!(second.ask(auth).await["op"], "authenticated");
+    assert_eq!(third.ask(follow("quotes", &[SYMBOL])).await["op"], "subscribed");
+    let mut fourth = Socket::open(&front.api).await;
+    assert_eq!(fourth.ask(follow("quotes", &[SYMBOL])).await["error"]["code"], "too_many");
+    drop(first);
+    tokio::time::timeout(PATIENCE, async {
+        while fourth.ask(follow("quotes", &[SYMBOL])).await["op"] != "subscribed" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("there is room again");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_market_is_seen_by_those_who_log_in() {
+    let front = Front::with(|config| config.market.is_open = false).await;
+    let ann = front.register("ann").await;
+    ann.settle().await;
+    assert_eq!(front.api.get("/api/v1/quotes").await.status, 401);
+    assert_eq!(ann.get("/api/v1/quotes").await.status, 200);
+    let mut socket = Socket::open(&front.api).await;
+    let refused = socket.ask(follow("quotes", &[SYMBOL])).await;
+    assert_eq!(refused["error"]["code"], "unauthenticated");
     front.close().await;
 }
 

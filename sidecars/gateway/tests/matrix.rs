@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use support::{Answer, Api, Front, PASSWORD};
 use tidegate_gateway::http::api;
-use tidegate_gateway::http::guard::Needs;
+use tidegate_gateway::http::guard::{Need, Needs};
 
 /// What each role may, as docs/security.md has it.
 const MAY: [(&str, &str); 5] = [
@@ -39,6 +39,7 @@ struct Route {
     method: String,
     path: String,
     need: Option<String>,
+    is_open: bool,
 }
 
 impl Route {
@@ -55,10 +56,11 @@ impl Route {
 
 fn routes() -> Vec<Route> {
     let all = Needs::of(&api().1).list().into_iter();
-    let route = |(path, method, need): (String, String, Option<_>)| Route {
+    let route = |(path, method, Need { permission, is_open })| Route {
         method,
         path,
-        need: need.map(|need: tidegate_gateway::permission::Permission| need.to_string()),
+        need: permission.map(|permission| permission.to_string()),
+        is_open,
     };
     all.map(route).collect()
 }
@@ -120,16 +122,17 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
     let routes = routes();
     let mut wrong = String::new();
     let mut asked = 0;
-    for Route { method, path, need } in &routes {
-        let route = Route { method: method.clone(), path: path.clone(), need: need.clone() };
+    for route in &routes {
+        let Route { method, path, need, is_open } = route;
         for (who, stranger) in &strangers {
             let answer = route.ask(stranger).await;
             asked += 1;
-            let is_right = match need {
-                Some(_) => (answer.status, code(&answer)) == (401, "unauthenticated"),
-                None => {
+            // What is open to strangers is not open to a credential that is none.
+            let is_right = match need.is_some() && (!is_open || stranger.token.is_some()) {
+                true => (answer.status, code(&answer)) == (401, "unauthenticated"),
+                false => {
                     !matches!(code(&answer), "unauthenticated" | "not_permitted")
-                        || route.path.contains("auth")
+                        || path.contains("auth")
                 }
             };
             if !is_right {
@@ -141,7 +144,7 @@ async fn every_route_lets_through_whom_it_should_and_nobody_else() {
     for (role, may) in MAY {
         let mut api = log_in(&front, role).await;
         for route in routes.iter() {
-            let Route { method, path, need: Some(need) } = route else { continue };
+            let Route { method, path, need: Some(need), .. } = route else { continue };
             let answer = route.ask(&api).await;
             asked += 1;
             let may = may.split(' ').any(|one| one == need);
@@ -172,7 +175,7 @@ async fn an_api_key_without_the_scope_is_not_let_through() {
     for scope in ["profile:read", "orders:read"] {
         let api = trader.key(&[scope]).await;
         for route in &routes {
-            let Route { method, path, need: Some(need) } = route else { continue };
+            let Route { method, path, need: Some(need), .. } = route else { continue };
             let answer = route.ask(&api).await;
             if was_denied(&answer, need) == (need == scope) || answer.status == 401 {
                 let (status, text) = (answer.status, &answer.text);

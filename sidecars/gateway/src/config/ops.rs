@@ -23,6 +23,10 @@ pub struct Limits {
     pub open_per_minute: NonZeroU32,
     /// How many of them may come at once.
     pub open_burst: NonZeroU32,
+    /// Requests a minute of strangers at one address to the market.
+    pub market_per_minute: NonZeroU32,
+    /// How many of them may come at once.
+    pub market_burst: NonZeroU32,
     /// Connections in all.
     pub connections: u32,
     /// Connections of one address (of IPv6: one /64).
@@ -100,6 +104,8 @@ impl Default for Limits {
             key_burst: count(100),
             open_per_minute: count(100),
             open_burst: count(20),
+            market_per_minute: count(1_000),
+            market_burst: count(100),
             connections: 16_384,
             connections_per_ip: 1_024,
             trusted_proxies: Vec::new(),

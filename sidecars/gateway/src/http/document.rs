@@ -98,10 +98,7 @@ fn name(method: &str, path: &str) -> String {
     [method.to_string()].into_iter().chain(parts).collect::<Vec<_>>().join("_")
 }
 
-/// Where links in mails lead to; one page, which looks at its own address.
-const MAILED: [&str; 3] = ["verify-email", "reset-password", "join"];
-
-/// The document, the pages that show it, and those for what was mailed, without any help from elsewhere.
+/// The document, and the page that shows it, without any help from elsewhere.
 pub fn routes(document: &OpenApi) -> Router<Arc<Gateway>> {
     let json = document.to_json().expect("the document is JSON");
     let page = |kind: &'static str, text: Bytes| {
@@ -112,15 +109,7 @@ pub fn routes(document: &OpenApi) -> Router<Arc<Gateway>> {
     let html = include_bytes!("reference/index.html");
     let script = include_bytes!("reference/reference.js");
     let style = include_bytes!("reference/reference.css");
-    let mailed = |router: Router<Arc<Gateway>>, name: &&str| {
-        let html = Bytes::from_static(include_bytes!("mailed/index.html"));
-        router.route(&format!("/{name}"), page("text/html; charset=utf-8", html))
-    };
-    let script_of_mailed = Bytes::from_static(include_bytes!("mailed/mailed.js"));
-    MAILED
-        .iter()
-        .fold(Router::new(), mailed)
-        .route("/mailed.js", page("text/javascript; charset=utf-8", script_of_mailed))
+    Router::new()
         .route("/api/v1/openapi.json", page("application/json", json.into()))
         .route("/docs", page("text/html; charset=utf-8", Bytes::from_static(html)))
         .route(

@@ -112,13 +112,22 @@ pub fn unauthenticated() -> ApiError {
     ApiError::new(Code::Unauthenticated, "log in, and send 'Authorization: Bearer TOKEN'")
 }
 
+/// What a route needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// What whoever shows a credential must be allowed; `None`: nothing is asked.
+    pub permission: Option<Permission>,
+    /// Whether strangers may call it: always, or, where a permission is named, as long as the market is open to them.
+    pub is_open: bool,
+}
+
 /// What routes need, by method and path.
 #[derive(Clone, Debug, Default)]
-pub struct Needs(HashMap<(Method, String), Option<Permission>>);
+pub struct Needs(HashMap<(Method, String), Need>);
 
 impl Needs {
-    /// Reads what each operation of an OpenAPI document needs: the scope of its `bearer` requirement; none for an operation whose
-    /// requirement is empty.
+    /// Reads what each operation of an OpenAPI document needs: the scope of its `bearer` requirement; an empty requirement, alone or
+    /// beside it, opens it to strangers.
     ///
     /// # Panics
     /// On an operation that does not say: nothing is open by omission.
@@ -140,10 +149,10 @@ impl Needs {
                         .unwrap_or_else(|| panic!("{method} {path}: no permission '{name}'"))
                 });
                 assert!(
-                    is_open != permission.is_some(),
-                    "{method} {path}: one permission, or open to strangers"
+                    is_open || permission.is_some(),
+                    "{method} {path}: a permission, or open to strangers"
                 );
-                needs.insert((method, path.clone()), permission);
+                needs.insert((method, path.clone()), Need { permission, is_open });
             }
         }
         Self(needs)
@@ -155,7 +164,7 @@ impl Needs {
     }
 
     /// Every operation with what it needs, by path and method.
-    pub fn list(&self) -> Vec<(String, String, Option<Permission>)> {
+    pub fn list(&self) -> Vec<(String, String, Need)> {
         let all = self.0.iter();
         let mut all: Vec<_> =
             all.map(|((method, path), need)| (path.clone(), method.to_string(), *need)).collect();
@@ -191,7 +200,11 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     };
     let origin = Origin::of(request.extensions());
     let stranger = || guard.gateway.ops.limits.stranger(origin, named.0.as_str(), &named.1);
-    let admitted = match need {
+    let looks_on = need.is_open
+        && guard.gateway.config.market.is_open
+        && !request.headers().contains_key(header::AUTHORIZATION);
+    let admitted = match need.permission {
+        Some(_) if looks_on => guard.gateway.ops.limits.onlooker(origin),
         None => {
             let headers = request.method().is_safe().then(|| request.headers());
             match known(&guard.gateway, headers, origin.ip).await {
@@ -219,7 +232,8 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
         }
         Err(error) => {
             if error.code == Code::TooMany {
-                guard.gateway.ops.metrics.limited(if need.is_some() { "user" } else { "address" });
+                let whose = if need.is_open { "address" } else { "user" };
+                guard.gateway.ops.metrics.limited(whose);
             }
             error.into_response()
         }

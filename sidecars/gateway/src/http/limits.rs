@@ -58,6 +58,14 @@ impl<K: Hash + Eq + Clone> Limit<K> {
         self.limiter.len() < KEPT_MAX
     }
 
+    /// Who a stranger is counted as: a place, or its wide neighbourhood where too many are remembered.
+    fn place_of(&self, origin: Origin) -> IpAddr {
+        match self.has_room() {
+            true => place(origin.ip),
+            false => crowd(origin.ip),
+        }
+    }
+
     fn take(&self, key: &K) -> Result<Left, ApiError> {
         let (per_minute, burst) = (self.per_minute.get(), self.burst.get());
         match self.limiter.check_key(key) {
@@ -113,6 +121,7 @@ pub struct Limits {
     /// By a keyed hash of the key.
     key: Limit<u64>,
     open: Limit<(IpAddr, u64)>,
+    market: Limit<IpAddr>,
     hasher: RandomState,
 }
 
@@ -129,6 +138,7 @@ impl Limits {
             user: Limit::new("user", config.user_per_minute, config.user_burst),
             key: Limit::new("key", config.key_per_minute, config.key_burst),
             open: Limit::new("address", config.open_per_minute, config.open_burst),
+            market: Limit::new("address", config.market_per_minute, config.market_burst),
             hasher: RandomState::new(),
         }
     }
@@ -152,11 +162,15 @@ impl Limits {
     /// # Errors
     /// [`Code::TooMany`], with the limit and when to try again.
     pub fn stranger(&self, origin: Origin, method: &str, route: &str) -> Result<Left, ApiError> {
-        let place = match self.open.has_room() {
-            true => place(origin.ip),
-            false => crowd(origin.ip),
-        };
-        self.open.take(&(place, self.hasher.hash_one((method, route))))
+        self.open.take(&(self.open.place_of(origin), self.hasher.hash_one((method, route))))
+    }
+
+    /// One request of a stranger to the market.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`], with the limit and when to try again.
+    pub fn onlooker(&self, origin: Origin) -> Result<Left, ApiError> {
+        self.market.take(&self.market.place_of(origin))
     }
 
     /// Forgets who has everything left.
@@ -164,6 +178,7 @@ impl Limits {
         self.user.limiter.retain_recent();
         self.key.limiter.retain_recent();
         self.open.limiter.retain_recent();
+        self.market.limiter.retain_recent();
     }
 }
 

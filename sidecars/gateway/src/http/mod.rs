@@ -7,6 +7,7 @@ pub mod guard;
 pub mod idempotency;
 pub mod limits;
 pub mod origin;
+mod page;
 pub mod serve;
 mod tls;
 
@@ -17,8 +18,8 @@ use crate::{billing, config, identity, live, market, ops, trading};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Router, routing};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use guard::{Guard, Needs};
 use serde_json::json;
 use std::sync::Arc;
@@ -91,9 +92,9 @@ pub(crate) fn router(gateway: Arc<Gateway>) -> Router {
         .layer(Extension(graphql));
     api.merge(pages)
         .merge(ops::health::routes())
-        .route("/", routing::get(|| async { Redirect::temporary("/docs") }))
+        .merge(page::routes(&gateway))
         .merge(ops::metrics::routes())
-        .fallback(|| async { ApiError::not_found("page; GET /docs says what there is") })
+        .fallback(page::otherwise)
         .method_not_allowed_fallback(|| async {
             ApiError::new(Code::MethodNotAllowed, "this path has no such method; see /docs")
         })

@@ -31,7 +31,7 @@ use crate::gateway::Gateway;
 use crate::http::guard::Caller;
 use crate::keys::Keys;
 use crate::mail::Mailer;
-use crate::permission::{Permission, Permissions};
+use crate::permission::{Permission, Permissions, Role};
 use crate::sealed::Sealer;
 use people::Person;
 use sqlx::AnyPool;
@@ -105,6 +105,23 @@ impl Identity {
             administering: Mutex::default(),
             pool,
         })
+    }
+
+    /// Adds a user on the word of whoever runs the gateway.
+    ///
+    /// # Errors
+    /// What address, name or password cannot be, and [`Code::Conflict`] if the address is taken.
+    pub async fn add(
+        &self,
+        email: &str,
+        name: &str,
+        role: Role,
+        password: String,
+    ) -> Result<Arc<Person>> {
+        let (email, name) = (login::email(email)?, login::display_name(name)?);
+        password::check(&password, &email)?;
+        let hash = self.passwords.hash(password).await?;
+        self.people.add(&email, &name, Some(&hash), role).await
     }
 
     /// Gives a user a plan.

@@ -19,12 +19,14 @@ use crate::config;
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::guard::Caller;
+use crate::http::origin::place;
 use crate::market::Market;
 use crate::trading::accounts::Accounts;
 use crate::trading::events::Events;
 use events::Log;
 use serde_json::json;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,9 +52,10 @@ struct Hub {
     streams: AtomicUsize,
     streams_max: usize,
     strangers: AtomicUsize,
-    /// Streams of each user.
-    of_user: Mutex<HashMap<Uuid, usize>>,
-    of_user_max: usize,
+    users: Holders<Uuid>,
+    onlookers: Holders<IpAddr>,
+    onlooking: AtomicUsize,
+    onlooking_max: usize,
     interval: Duration,
     closing: watch::Sender<bool>,
 }
@@ -93,8 +96,10 @@ impl Live {
             streams: AtomicUsize::new(0),
             streams_max: config.connections,
             strangers: AtomicUsize::new(0),
-            of_user: Mutex::default(),
-            of_user_max: config.connections_per_user,
+            users: Holders::new(config.connections_per_user),
+            onlookers: Holders::new(config.onlookers_per_ip),
+            onlooking: AtomicUsize::new(0),
+            onlooking_max: config.onlookers,
             interval: Duration::from_millis(config.interval_ms),
             closing: watch::Sender::new(false),
         });
@@ -116,11 +121,53 @@ impl Live {
     }
 }
 
+/// How many streams each of its kind has.
+#[derive(Debug)]
+struct Holders<K> {
+    each: Mutex<HashMap<K, usize>>,
+    max: usize,
+}
+
+impl<K: Copy + Eq + Hash> Holders<K> {
+    fn new(max: usize) -> Self {
+        Self { each: Mutex::default(), max }
+    }
+
+    /// Counts one more, unless it has all that it may have.
+    fn add(&self, holder: K) -> bool {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = each.entry(holder).or_default();
+        let has_room = *count < self.max;
+        *count += usize::from(has_room);
+        has_room
+    }
+
+    fn remove(&self, holder: K) {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = each.get_mut(&holder) {
+            *count -= 1;
+            if *count == 0 {
+                each.remove(&holder);
+            }
+        }
+    }
+}
+
+/// Whose a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// Somebody who has still to say who it is, or what it follows.
+    Stranger,
+    /// Somebody at this place who follows the market.
+    Onlooker(IpAddr),
+    User(Uuid),
+}
+
 /// A place among all streams; given back when it is dropped.
 #[derive(Debug)]
 struct Place {
     hub: Arc<Hub>,
-    user: Option<Uuid>,
+    holder: Holder,
 }
 
 impl Place {
@@ -131,7 +178,7 @@ impl Place {
     fn take(hub: &Arc<Hub>, user: Option<Uuid>) -> Result<Self> {
         let strangers = hub.strangers.fetch_add(1, Ordering::AcqRel);
         let (streams, max) = (hub.streams.fetch_add(1, Ordering::AcqRel), hub.streams_max);
-        let mut place = Self { hub: Arc::clone(hub), user: None };
+        let mut place = Self { hub: Arc::clone(hub), holder: Holder::Stranger };
         if let Some(user) = user {
             place.of(user)?;
         } else if strangers >= STRANGERS_MAX {
@@ -152,38 +199,67 @@ impl Place {
     /// # Errors
     /// [`Code::TooMany`].
     fn of(&mut self, user: Uuid) -> Result<()> {
-        if self.user == Some(user) {
+        if self.holder == Holder::User(user) {
             return Ok(());
         }
-        let max = self.hub.of_user_max;
-        let mut of_user = self.hub.of_user.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = of_user.entry(user).or_default();
-        if *count >= max {
+        if !self.hub.users.add(user) {
+            let max = self.hub.users.max;
             let message =
                 format!("you have {max} streams open (live.connections_per_user); close one");
             return Err(ApiError::new(Code::TooMany, message).with(json!({ "limit": max })));
         }
-        *count += 1;
-        self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
-        self.user = Some(user);
+        self.give_back();
+        self.holder = Holder::User(user);
         Ok(())
+    }
+
+    /// Makes a stranger's one of those that follow the market without saying who they are.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`].
+    fn look_on(&mut self, ip: IpAddr) -> Result<()> {
+        if self.holder != Holder::Stranger {
+            return Ok(());
+        }
+        let (at, max, each) = (place(ip), self.hub.onlooking_max, self.hub.onlookers.max);
+        let has_room = self.hub.onlooking.fetch_add(1, Ordering::AcqRel) < max;
+        if !has_room || !self.hub.onlookers.add(at) {
+            self.hub.onlooking.fetch_sub(1, Ordering::AcqRel);
+            let message = match has_room {
+                true => format!("your address has {each} streams open (live.onlookers_per_ip)"),
+                false => format!("all {max} streams of strangers are taken (live.onlookers)"),
+            };
+            let error = ApiError::new(Code::TooMany, message + "; log in");
+            return Err(error.with(json!({ "limit": if has_room { each } else { max } })));
+        }
+        self.give_back();
+        self.holder = Holder::Onlooker(at);
+        Ok(())
+    }
+
+    /// Whether it is known what it is for.
+    fn is_known(&self) -> bool {
+        self.holder != Holder::Stranger
+    }
+
+    fn give_back(&self) {
+        match self.holder {
+            Holder::Stranger => {
+                self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
+            }
+            Holder::Onlooker(at) => {
+                self.hub.onlooking.fetch_sub(1, Ordering::AcqRel);
+                self.hub.onlookers.remove(at);
+            }
+            Holder::User(user) => self.hub.users.remove(user),
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.hub.streams.fetch_sub(1, Ordering::AcqRel);
-        let Some(user) = self.user else {
-            self.hub.strangers.fetch_sub(1, Ordering::AcqRel);
-            return;
-        };
-        let mut of_user = self.hub.of_user.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = of_user.get_mut(&user) {
-            *count -= 1;
-            if *count == 0 {
-                of_user.remove(&user);
-            }
-        }
+        self.give_back();
     }
 }
 

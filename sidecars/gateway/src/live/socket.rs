@@ -242,7 +242,7 @@ impl Client {
     async fn check(&self, opened: Instant) -> std::result::Result<(), Close> {
         let ended = match &self.credential {
             Some(credential) => self.subscriber.check(&self.gateway, credential).await.err(),
-            None if opened.elapsed() > AUTH_PATIENCE => {
+            None if !self.place.is_known() && opened.elapsed() > AUTH_PATIENCE => {
                 let message = "say who you are within 10 s: {\"op\":\"auth\",\"token\":TOKEN}";
                 Some(ApiError::new(Code::Unauthenticated, message))
             }
@@ -304,13 +304,15 @@ impl Client {
             Op::Auth => return self.auth(token.as_deref()).await,
             Op::Subscribe | Op::Unsubscribe => {}
         }
-        let Some(credential) = &self.credential else {
-            let message = "first say who you are: {\"op\":\"auth\",\"token\":TOKEN}";
-            return Err(ApiError::new(Code::Unauthenticated, message));
-        };
         let channel = channel.ok_or_else(|| ApiError::field("channel", "channel: name one"))?;
         let wanted = Wanted { channel, symbols, account, resolution, from };
-        let (gateway, caller) = (&self.gateway, &credential.caller);
+        let gateway = &self.gateway;
+        let caller = self.credential.as_ref().map(|credential| &credential.caller);
+        let is_for_all = gateway.config.market.is_open && !channel.is_of_accounts();
+        if caller.is_none() && !is_for_all {
+            let message = "first say who you are: {\"op\":\"auth\",\"token\":TOKEN}";
+            return Err(ApiError::new(Code::Unauthenticated, message));
+        }
         let about = json!({ "channel": channel, "symbols": wanted.symbols, "account": account });
         let mut answer = about;
         if matches!(op, Op::Unsubscribe) {
@@ -318,7 +320,13 @@ impl Client {
             answer["op"] = json!("unsubscribed");
             return Ok(answer);
         }
-        let Followed { from, gap } = self.subscriber.follow(gateway, caller, &wanted).await?;
+        let Followed { from, gap } = match caller {
+            Some(caller) => self.subscriber.follow(gateway, caller, &wanted).await?,
+            None => {
+                self.place.look_on(self.ip)?;
+                self.subscriber.follow_states(gateway, &wanted)?
+            }
+        };
         answer["op"] = json!("subscribed");
         answer["from"] = json!(from);
         answer["gap"] = json!(gap);

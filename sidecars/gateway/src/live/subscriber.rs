@@ -5,7 +5,7 @@ use super::topics::{Aspect, Key, Listener, RESOLUTIONS, SUBSCRIPTIONS_MAX, Topic
 use super::{Credential, Hub};
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
-use crate::http::guard::Caller;
+use crate::http::guard::{Caller, unauthenticated};
 use crate::permission::Permission;
 use crate::trading::accounts::{Account, Accounts};
 use axum::extract::ws::Utf8Bytes;
@@ -197,7 +197,11 @@ impl Subscriber {
         }
     }
 
-    fn follow_states(&mut self, gateway: &Gateway, wanted: &Wanted) -> Result<Followed> {
+    /// Follows what is wanted of the market, whoever asks.
+    ///
+    /// # Errors
+    /// As of [`Self::follow`].
+    pub fn follow_states(&mut self, gateway: &Gateway, wanted: &Wanted) -> Result<Followed> {
         let aspect = aspect(wanted)?;
         let mut instruments = Vec::new();
         for symbol in &wanted.symbols {
@@ -273,7 +277,7 @@ impl Subscriber {
     pub async fn unfollow(
         &mut self,
         gateway: &Gateway,
-        caller: &Caller,
+        caller: Option<&Caller>,
         wanted: &Wanted,
     ) -> Result<()> {
         let mut slots = Vec::new();
@@ -285,7 +289,10 @@ impl Subscriber {
             Some(_) => None,
         };
         let account = match wanted.account {
-            Some(id) => Some(Accounts::seen(gateway, caller, id).await?),
+            Some(id) => {
+                let caller = caller.ok_or_else(unauthenticated)?;
+                Some(Accounts::seen(gateway, caller, id).await?)
+            }
             None => None,
         };
         for at in 0..self.follows.len() {

@@ -99,7 +99,7 @@ fn rank(symbol: &str, wanted: &str) -> Option<u8> {
 }
 
 /// What can be traded: all, or what is searched for.
-#[utoipa::path(get, path = "/api/v1/instruments", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/instruments", tag = "market", security((), ("bearer" = ["market:read"])),
     params(InstrumentsQuery), responses((status = 200, body = Envelope<Vec<InstrumentReport>>)))]
 async fn instruments(
     State(gateway): State<Arc<Gateway>>,
@@ -150,7 +150,7 @@ fn read_cursor(cursor: &str) -> Result<(u8, &str)> {
 }
 
 /// One instrument.
-#[utoipa::path(get, path = "/api/v1/instruments/{symbol}", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/instruments/{symbol}", tag = "market", security((), ("bearer" = ["market:read"])),
     params(("symbol" = String, Path)), responses((status = 200, body = Envelope<InstrumentReport>)))]
 async fn instrument(
     State(gateway): State<Arc<Gateway>>,
@@ -181,7 +181,7 @@ pub(crate) fn read_symbols(symbols: &str) -> Result<Vec<&str>> {
 }
 
 /// Best bids and offers, in the order of the question; of an instrument that none is known of, none.
-#[utoipa::path(get, path = "/api/v1/quotes", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/quotes", tag = "market", security((), ("bearer" = ["market:read"])),
     params(QuotesQuery), responses((status = 200, body = Envelope<Vec<QuoteReport>>)))]
 async fn quotes(
     State(gateway): State<Arc<Gateway>>,
@@ -211,7 +211,7 @@ fn told<T>(data: Data<T>, as_of: Option<String>) -> Data<T> {
 }
 
 /// Best bid and offer.
-#[utoipa::path(get, path = "/api/v1/quotes/{symbol}", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/quotes/{symbol}", tag = "market", security((), ("bearer" = ["market:read"])),
     params(("symbol" = String, Path)), responses((status = 200, body = Envelope<QuoteReport>)))]
 async fn quote(
     State(gateway): State<Arc<Gateway>>,
@@ -233,7 +233,7 @@ struct BookQuery {
 }
 
 /// The book, by price level.
-#[utoipa::path(get, path = "/api/v1/books/{symbol}", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/books/{symbol}", tag = "market", security((), ("bearer" = ["market:read"])),
     params(("symbol" = String, Path), BookQuery), responses((status = 200, body = Envelope<BookReport>)))]
 async fn book(
     State(gateway): State<Arc<Gateway>>,
@@ -264,7 +264,7 @@ struct TradesQuery {
 }
 
 /// Trades, oldest first, of those that are kept (`market.trades_kept`): the newest, or those after a number.
-#[utoipa::path(get, path = "/api/v1/trades/{symbol}", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/trades/{symbol}", tag = "market", security((), ("bearer" = ["market:read"])),
     params(("symbol" = String, Path), TradesQuery), responses((status = 200, body = Envelope<Vec<TradeReport>>)))]
 async fn trades(
     State(gateway): State<Arc<Gateway>>,
@@ -305,7 +305,7 @@ struct HistoryQuery {
 
 /// Open, high, low, close, volume and VWAP by interval, oldest first; intervals without a trade have no bar. How far back depends on
 /// the resolution: two hours by the second, two days by the minute, five years by the day, and not beyond the start of the gateway.
-#[utoipa::path(get, path = "/api/v1/history/{symbol}", tag = "market", security(("bearer" = ["market:read"])),
+#[utoipa::path(get, path = "/api/v1/history/{symbol}", tag = "market", security((), ("bearer" = ["market:read"])),
     params(("symbol" = String, Path), HistoryQuery), responses((status = 200, body = Envelope<Vec<BarReport>>)))]
 async fn history(
     State(gateway): State<Arc<Gateway>>,

@@ -19,6 +19,11 @@ const PORT: u16 = 8_080;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The log-in of the demo's user.
 const EMAIL: &str = "demo@example.org";
+/// Those who decide, together: what one asks for the other agrees to. They do not trade.
+const DECIDERS: [(&str, &str, &str); 2] = [
+    ("risk@example.org", "risk_officer", "Risk officer"),
+    ("admin@example.org", "administrator", "Administrator"),
+];
 /// The gateway itself, and whom it acts for: what a gateway's configuration has unless it says something else.
 const PRINCIPAL: PrincipalId = PrincipalId(4);
 const PEOPLE: (PrincipalId, PrincipalId) = (PrincipalId(1_000), PrincipalId(3_999));
@@ -53,6 +58,21 @@ fn settings_for(edge: SocketAddr, dir: &Path, given: Option<&Path>) -> Result<Ta
     Ok(settings)
 }
 
+/// Adds a user of the gateway whose configuration is `file`, before that one starts.
+fn add_user(program: &Path, file: &Path, password: &str, command: &[&str]) -> Result<()> {
+    let mut child = Command::new(program)
+        .args(["gateway", "--config"])
+        .arg(file)
+        .args(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    writeln!(child.stdin.take().context("its input is ours")?, "{password}")?;
+    let status = child.wait()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
 /// The running process, and the user who is there.
 pub struct People {
     child: Child,
@@ -75,6 +95,11 @@ impl People {
         std::fs::write(&file, settings_for(edge, dir, settings)?.to_string())
             .with_context(|| format!("cannot write {}", file.display()))?;
         let program = std::env::current_exe().context("cannot find this program")?;
+        let password = random_token()?;
+        for (email, role, name) in DECIDERS {
+            add_user(&program, &file, &password, &["add-user", email, role, "--name", name])
+                .with_context(|| format!("cannot add {email}"))?;
+        }
         let mut child = Command::new(&program)
             .args(["gateway", "--until-input-ends", "--config"])
             .arg(&file)
@@ -85,7 +110,7 @@ impl People {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let said = BufReader::new(child.stdout.take().context("its output is ours")?);
         // From here on it is ended if anything fails.
-        let mut people = Self { child, said, url: String::new(), password: random_token()? };
+        let mut people = Self { child, said, url: String::new(), password };
         let mut line = String::new();
         people.said.read_line(&mut line)?;
         let url = line.split_whitespace().find(|word| word.starts_with("http"));
@@ -126,8 +151,10 @@ impl People {
     /// Says where to go, and the log-in.
     pub fn tell(&self, out: &mut impl Write) -> io::Result<()> {
         let Self { url, password, .. } = self;
-        writeln!(out, "open       {url} (the API and its reference)")?;
-        writeln!(out, "log-in     {EMAIL}  password {password}")
+        writeln!(out, "open       {url} (the page; {url}/docs describes the API)")?;
+        writeln!(out, "log-in     {EMAIL}  password {password}")?;
+        let [(risk, ..), (admin, ..)] = DECIDERS;
+        writeln!(out, "deciders   {risk} and {admin}, the same password")
     }
 
     /// True if it has ended by itself.
