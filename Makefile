@@ -5,7 +5,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-python test-deep bench load fmt lint doc clean
+.PHONY: help setup page run test test-python test-deep bench load fmt lint doc clean
 
 help: ## List the targets (this text)
 	@echo "Tidegate: make TARGET"
@@ -15,7 +15,10 @@ help: ## List the targets (this text)
 setup: ## Check what building needs and install what is missing (run and test do this themselves)
 	@scripts/setup.sh
 
-run: setup ## Build and start the demo: feed, engine, journal, gRPC edge, two strategies (ARGS="--seconds 60")
+page: setup ## Build the web page, which the gateway takes into its binary
+	@scripts/ui.sh build
+
+run: page ## Build and start the demo: feed, engine, journal, gRPC edge, two strategies, the web page (ARGS="--seconds 60")
 	$(CARGO) build --locked --release -p tidegate
 	"$${CARGO_TARGET_DIR:-target}/release/tidegate" demo $(ARGS)
 

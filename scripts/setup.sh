@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what building needs, installs what is missing where it may, and says what and why.
-#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind, PostgreSQL, Python)
+#   --test   also what `make test` needs (rustfmt, clippy, etcd, iproute2, valgrind, PostgreSQL, Python, Chromium)
 #   --deep   also what `make test-deep` needs (nightly Rust, cargo-fuzz)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -65,6 +65,28 @@ if ! builds cc c; then
     builds cc c || fail "cc still cannot build a program; please look at: cc --version"
 fi
 
+# Node.js: the web page is built with it. Debian's may be too old; then a newer one from the npm registry goes below the home folder.
+node_need=20.19.0
+node_home=${TIDEGATE_NODE:-${XDG_DATA_HOME:-$HOME/.local/share}/tidegate/node}
+has_node() {
+    command -v node >/dev/null && command -v npm >/dev/null \
+        && [ "$(printf '%s\n%s\n' "$node_need" "$(node --version | tr -d v)" | sort -V | head -n1)" = "$node_need" ]
+}
+[ ! -d "$node_home/node_modules/.bin" ] || PATH="$node_home/node_modules/.bin:$PATH"
+if ! has_node; then
+    if ! command -v npm >/dev/null; then
+        say "installing Node.js and npm: the web page is built with them"
+        apt nodejs npm
+    fi
+    if ! has_node; then
+        say "installing Node.js 22 in $node_home: $(node --version 2>/dev/null || echo none) is older than $node_need"
+        npm install --prefix "$node_home" --no-progress --loglevel=error node@22 npm@11 \
+            || fail "npm could not install node@22; please install Node.js $node_need or newer"
+        PATH="$node_home/node_modules/.bin:$PATH"
+        has_node || fail "Node.js is still too old; please install $node_need or newer"
+    fi
+fi
+
 # component NAME COMMAND: a part of the Rust toolchain.
 component() {
     if cargo "$2" --version >/dev/null 2>&1; then return; fi
@@ -95,6 +117,10 @@ if [ "$want_test" = yes ]; then
     if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
         say "installing python3 and python3-venv: the tests of the Python package install it as its users do"
         apt python3 python3-venv
+    fi
+    if ! command -v chromium >/dev/null && [ ! -x "${CHROMIUM:-}" ]; then
+        say "installing Chromium: the web page is tested in it"
+        apt chromium
     fi
     cargo nextest --version >/dev/null 2>&1 \
         || say "cargo-nextest is not here: the tests run with cargo test, one crate after the other"

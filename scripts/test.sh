@@ -22,6 +22,8 @@ step() {
     echo "==> $name passed in $((SECONDS - started)) s"
 }
 
+# First, for the gateway is tested with its page.
+step page scripts/ui.sh build
 step format cargo fmt --all -- --check
 # --all-targets takes the benches along, so they cannot rot; building them in release is left to `make bench`.
 step clippy cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -32,6 +34,7 @@ else
 fi
 step doctests cargo test --locked --workspace --doc
 step gateway scripts/gateway.sh
+step browser scripts/ui.sh test
 step python scripts/python.sh
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 step instructions scripts/instructions.sh

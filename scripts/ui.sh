@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The web page (`ui/`): built for the gateway to take into its binary, or tested.
+#   scripts/ui.sh build   types from the gateway's description, then ui/dist; does nothing where that is newer than its sources
+#   scripts/ui.sh test    types, format and lint, component tests, the build, then a browser before a demo of its own
+#   TIDEGATE_BIN          the program whose demo the browser meets (CARGO_TARGET_DIR/debug/tidegate)
+#   ARTIFACTS             where screenshots go (ui/artifacts)
+# Arguments after `test` go to Playwright, e.g. scripts/ui.sh test trade
+set -euo pipefail
+cd "$(dirname "$0")/../ui"
+
+# Where scripts/setup.sh puts Node.js if the system's is too old.
+node_home=${TIDEGATE_NODE:-${XDG_DATA_HOME:-$HOME/.local/share}/tidegate/node}
+[ ! -d "$node_home/node_modules/.bin" ] || PATH="$node_home/node_modules/.bin:$PATH"
+
+say() { echo "ui: $*"; }
+fail() { echo "ui: $*" >&2; exit 1; }
+
+# packages: those of package-lock.json, asked for anew when that has changed.
+packages() {
+    if ! cmp -s package-lock.json node_modules/.installed; then
+        say "installing packages"
+        npm ci --no-progress --loglevel=error
+        cp package-lock.json node_modules/.installed
+    fi
+    npm run --silent types
+}
+
+# is_built: the page is newer than everything that it is made of.
+is_built() {
+    [ -e dist/index.html ] \
+        && [ -z "$(find src public index.html openapi.json package-lock.json vite.config.ts -newer dist/index.html -print -quit)" ]
+}
+
+demo=
+folder=
+end() {
+    local code=$?
+    if [ -n "$demo" ]; then
+        kill -INT "$demo" 2>/dev/null || true
+        wait "$demo" 2>/dev/null || true
+    fi
+    [ -z "$folder" ] || rm -rf "$folder"
+    exit "$code"
+}
+trap end EXIT
+
+# browser: a demo of its own on a free port, and Playwright before it.
+browser() {
+    local target program
+    target=$(realpath -m "${CARGO_TARGET_DIR:-../target}")
+    program=${TIDEGATE_BIN:-$target/debug/tidegate}
+    [ -x "$program" ] || fail "$program is missing; build it: cargo build -p tidegate"
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-ui.XXXXXX")
+    printf 'listen = "127.0.0.1:0"\n[identity]\nregistrations_per_network = 1000\n' >"$folder/gateway.toml"
+    "$program" demo --dir "$folder/demo" --gateway "$folder/gateway.toml" >"$folder/said" 2>"$folder/log" &
+    demo=$!
+    for _ in $(seq 1 600); do
+        grep -q '^deciders' "$folder/said" && break
+        kill -0 "$demo" 2>/dev/null || fail "the demo does not start: $(tail -n5 "$folder/said" "$folder/log")"
+        sleep 0.1
+    done
+    TIDEGATE_URL=$(awk '$1 == "open" { print $2 }' "$folder/said")
+    TIDEGATE_PASSWORD=$(awk '$1 == "log-in" { print $4 }' "$folder/said")
+    export TIDEGATE_URL TIDEGATE_PASSWORD
+    npx playwright test "$@"
+}
+
+case "${1:-}" in
+    build)
+        is_built && exit 0
+        packages
+        npm run --silent build
+        ;;
+    test)
+        shift
+        packages
+        npm run --silent check
+        npm test --silent
+        npm run --silent build
+        browser "$@"
+        ;;
+    *) fail "build or test?" ;;
+esac
