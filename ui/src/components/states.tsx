@@ -1,0 +1,56 @@
+// What stands where there is nothing to show: nothing yet, still loading, failed. Each says what can be done.
+
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { ApiError } from "../api/error";
+import { Button } from "./controls";
+
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="state">
+      <strong>{title}</strong>
+      {children}
+    </div>
+  );
+}
+
+/** Grey bars of about the size of what comes. */
+export function Loading({ rows = 4 }: { rows?: number }) {
+  return (
+    <div className="stack" role="status" aria-label="Loading" style={{ padding: 12 }}>
+      {Array.from({ length: rows }, (_, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the bars are all alike
+        <div key={row} className="skeleton" style={{ width: `${90 - (row % 3) * 15}%` }} />
+      ))}
+    </div>
+  );
+}
+
+/** What an error says to people. */
+export function saying(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+  const code = error instanceof ApiError ? error.code : undefined;
+  return (
+    <div className="state" role="alert">
+      <strong>{code === "not_permitted" ? "Not for your role" : "This could not be loaded"}</strong>
+      <span>{saying(error)}</span>
+      {retry && code !== "not_permitted" && <Button onClick={retry}>Try again</Button>}
+    </div>
+  );
+}
+
+interface LoadedProps<T> {
+  query: UseQueryResult<T>;
+  rows?: number;
+  children: (data: T) => ReactNode;
+}
+
+/** What a query has brought, or why not. What was there stays while it is asked for anew. */
+export function Loaded<T>({ query, rows, children }: LoadedProps<T>) {
+  if (query.data !== undefined) return children(query.data);
+  if (query.error) return <Failed error={query.error} retry={() => void query.refetch()} />;
+  return <Loading {...(rows ? { rows } : {})} />;
+}

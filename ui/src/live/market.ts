@@ -1,0 +1,92 @@
+// The market as it stands: the newest quote, book, trades and bar of each symbol that somebody looks at.
+
+import { useCallback, useSyncExternalStore } from "react";
+import type { Schemas } from "../api/client";
+import { type Link, type MarketChannel, socket } from "./socket";
+import { Feed } from "./store";
+
+export type Quote = Schemas["QuoteReport"];
+export type Book = Schemas["BookReport"];
+export type Trade = Schemas["TradeReport"];
+export type Bar = Schemas["BarReport"];
+
+/** Trades kept of a symbol. */
+const TRADES_MAX = 200;
+
+/** A state, and when it came, by the clock of this machine. */
+export interface Told<T> {
+  data: T;
+  at: number;
+}
+
+function newest<T>(channel: MarketChannel): Feed<Told<T>> {
+  return new Feed((symbol, set) =>
+    socket.follow(channel, { symbol }, { onData: (data) => set(() => ({ data: data as T, at: Date.now() })) }),
+  );
+}
+
+const quotes = newest<Quote>("quotes");
+const books = newest<Book>("books");
+const trades = new Feed<Trade[]>((symbol, set) =>
+  socket.follow(
+    "trades",
+    { symbol },
+    {
+      onData: (data) =>
+        set((before = []) => {
+          const trade = data as unknown as Trade;
+          // The newest is told again whenever one comes back.
+          if (before[0] && before[0].number >= trade.number) return before;
+          return [trade, ...before].slice(0, TRADES_MAX);
+        }),
+    },
+  ),
+);
+const bars = new Feed<Bar>((key, set) => {
+  const [symbol, resolution] = key.split("|");
+  return socket.follow(
+    "bars",
+    { symbol: symbol ?? "", resolution: resolution ?? "1m" },
+    {
+      onData: (data) => set(() => data as unknown as Bar),
+    },
+  );
+});
+
+function useFeed<T>(feed: Feed<T>, key: string | undefined): T | undefined {
+  const look = useCallback((listener: () => void) => (key ? feed.look(key, listener) : () => undefined), [feed, key]);
+  return useSyncExternalStore(look, () => (key ? feed.get(key) : undefined));
+}
+
+/** The newest quote; `undefined` until it is known. */
+export function useQuote(symbol: string | undefined): Told<Quote> | undefined {
+  return useFeed(quotes, symbol);
+}
+
+/** The newest book. */
+export function useBook(symbol: string | undefined): Told<Book> | undefined {
+  return useFeed(books, symbol);
+}
+
+/** Trades since somebody looks, the newest first. */
+export function useTrades(symbol: string | undefined): Trade[] {
+  return useFeed(trades, symbol) ?? NONE;
+}
+const NONE: Trade[] = [];
+
+/** The newest bar of a resolution, without a look of React's: charts draw by themselves. */
+export function followBar(symbol: string, resolution: string, onBar: (bar: Bar) => void): () => void {
+  const key = `${symbol}|${resolution}`;
+  return bars.look(key, () => {
+    const bar = bars.get(key);
+    if (bar) onBar(bar);
+  });
+}
+
+/** Whether messages come. */
+export function useLink(): Link {
+  return useSyncExternalStore(
+    (listener) => socket.subscribe(listener),
+    () => socket.state(),
+  );
+}

@@ -1,0 +1,199 @@
+// One WebSocket for everything that is followed. It comes again by itself, follows the same again, and takes up events of accounts
+// where they broke off. `docs/live.md` describes the protocol.
+
+import { accessToken, sessionState, subscribeSession } from "../api/session";
+
+export type MarketChannel = "quotes" | "books" | "trades" | "bars";
+export type AccountChannel = "orders" | "fills" | "positions" | "balances" | "risk" | "alerts";
+
+/** `live`: messages come. `connecting`: not yet, or again. `offline`: it has failed for a while. */
+export type Link = "connecting" | "live" | "offline";
+
+type Data = Record<string, unknown>;
+
+interface Message {
+  op?: string;
+  channel?: string;
+  symbol?: string;
+  resolution?: string;
+  account?: string;
+  seq?: string;
+  from?: string;
+  gap?: boolean;
+  data?: Data;
+  error?: { code: string; message: string };
+}
+
+export interface Follower {
+  onData: (data: Data, message: Message) => void;
+  /** Events were lost: what is known must be loaded anew. */
+  onGap?: () => void;
+}
+
+interface Followed {
+  channel: MarketChannel | AccountChannel;
+  symbol?: string;
+  resolution?: string;
+  followers: Set<Follower>;
+  /** The last event heard, for accounts. */
+  seq?: string;
+}
+
+const RETRY_MS = [250, 500, 1_000, 2_000, 5_000];
+/** A socket that says nothing for so long is given up: the gateway pings every 20 seconds, and so do we. */
+const SILENCE_MS = 30_000;
+const PING_MS = 10_000;
+/** Failures in a row until it counts as offline. */
+const OFFLINE_AFTER = 2;
+
+const ACCOUNT_CHANNELS = new Set<string>(["orders", "fills", "positions", "balances", "risk", "alerts"]);
+
+class Socket {
+  private socket: WebSocket | null = null;
+  private ready = false;
+  private failures = 0;
+  private heard = 0;
+  private link: Link = "connecting";
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private readonly followed = new Map<string, Followed>();
+  private readonly listeners = new Set<() => void>();
+  private user: string | null = null;
+
+  constructor() {
+    setInterval(() => this.look(), PING_MS);
+    subscribeSession(() => {
+      const { status, user } = sessionState();
+      if (status === "starting") return;
+      // Another person, another socket; the same one shows the new token before the old one ends.
+      if (user !== this.user) this.again();
+      else if (status === "in" && this.ready) void this.authenticate();
+    });
+    globalThis.addEventListener?.("online", () => this.again());
+  }
+
+  state(): Link {
+    return this.link;
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Follows a channel until the function that it returns is called. */
+  follow(channel: MarketChannel | AccountChannel, of: { symbol?: string; resolution?: string }, follower: Follower) {
+    const key = `${channel}/${of.symbol ?? ""}/${of.resolution ?? ""}`;
+    let one = this.followed.get(key);
+    if (!one) {
+      one = { channel, ...of, followers: new Set() };
+      this.followed.set(key, one);
+      this.ask("subscribe", one);
+    }
+    one.followers.add(follower);
+    if (!this.socket) this.connect();
+    return () => {
+      one.followers.delete(follower);
+      if (one.followers.size > 0 || this.followed.get(key) !== one) return;
+      this.followed.delete(key);
+      this.ask("unsubscribe", one);
+    };
+  }
+
+  private set(link: Link): void {
+    if (link === this.link) return;
+    this.link = link;
+    for (const listener of this.listeners) listener();
+  }
+
+  private send(message: unknown): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+
+  private ask(op: "subscribe" | "unsubscribe", one: Followed): void {
+    if (!this.ready) return;
+    const { channel, symbol, resolution, seq } = one;
+    const from = op === "subscribe" && seq ? { from: seq } : {};
+    this.send({
+      op,
+      channel,
+      ...(symbol ? { symbols: [symbol] } : {}),
+      ...(resolution ? { resolution } : {}),
+      ...from,
+    });
+  }
+
+  /** Connects anew at once. */
+  private again(): void {
+    clearTimeout(this.retry);
+    const old = this.socket;
+    this.socket = null;
+    this.ready = false;
+    old?.close();
+    if (sessionState().user !== this.user) for (const one of this.followed.values()) delete one.seq;
+    if (this.followed.size > 0) this.connect();
+  }
+
+  private connect(): void {
+    clearTimeout(this.retry);
+    const { protocol, host } = globalThis.location;
+    const socket = new WebSocket(`${protocol === "https:" ? "wss" : "ws"}://${host}/api/v1/stream`);
+    this.socket = socket;
+    this.user = sessionState().user;
+    this.heard = Date.now();
+    socket.onopen = () => void this.authenticate();
+    socket.onmessage = (event) => this.socket === socket && this.hear(JSON.parse(event.data as string) as Message);
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      this.ready = false;
+      this.failures += 1;
+      this.set(this.failures >= OFFLINE_AFTER ? "offline" : "connecting");
+      const wait = RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1] ?? 5_000;
+      this.retry = setTimeout(() => this.connect(), wait * (0.75 + Math.random() / 2));
+    };
+  }
+
+  private async authenticate(): Promise<void> {
+    const socket = this.socket;
+    const token = await accessToken().catch(() => null);
+    if (socket !== this.socket) return;
+    if (token) this.send({ op: "auth", token });
+    else this.begin();
+  }
+
+  private begin(): void {
+    if (this.ready) return;
+    this.ready = true;
+    this.failures = 0;
+    this.set("live");
+    const isStranger = sessionState().status !== "in";
+    for (const one of this.followed.values()) {
+      if (!isStranger || !ACCOUNT_CHANNELS.has(one.channel)) this.ask("subscribe", one);
+    }
+  }
+
+  private hear(message: Message): void {
+    this.heard = Date.now();
+    if (message.op === "authenticated") this.begin();
+    const { channel } = message;
+    if (!channel) return;
+    const key = `${channel}/${message.symbol ?? ""}/${message.resolution ?? ""}`;
+    const one = this.followed.get(key);
+    if (!one) return;
+    if (message.op === "subscribed") {
+      if (message.gap) for (const follower of one.followers) follower.onGap?.();
+      if (message.from && ACCOUNT_CHANNELS.has(channel)) one.seq = message.from;
+      return;
+    }
+    if (message.seq) one.seq = message.seq;
+    if (message.data) for (const follower of one.followers) follower.onData(message.data, message);
+  }
+
+  private look(): void {
+    if (!this.socket) return;
+    if (Date.now() - this.heard > SILENCE_MS) this.again();
+    else this.send({ op: "ping" });
+  }
+}
+
+export const socket = new Socket();
