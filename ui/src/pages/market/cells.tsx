@@ -11,13 +11,14 @@ function useNow({ instrument, quote }: Row): Quote | undefined {
   return useQuote(instrument.symbol)?.data ?? quote;
 }
 
-/** The digits of the instrument, so that nothing moves sideways; more where the market quotes finer. */
-function digits(price: string, least: number): number {
-  return Math.max(price.split(".")[1]?.length ?? 0, least);
+/** As many digits as a step has: 0.0100 has two. */
+function digits(step: string): number {
+  return step.replace(/0+$/, "").split(".")[1]?.length ?? 0;
 }
 
+/** With the digits of the instrument's orders, so that nothing moves sideways; more where the market quotes finer. */
 function price(value: string | null | undefined, { instrument }: Row): string {
-  return value ? show(value, digits(value, instrument.price_decimals)) : "–";
+  return value ? show(value, Math.max(digits(value), digits(instrument.order_tick))) : "–";
 }
 
 export function Bid({ of, ...row }: Row & { of: "price" | "qty" }) {
