@@ -1,6 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { define } from "./coming";
 import { Confirm } from "../../components/confirm";
 import { Button, Select, TextField } from "../../components/controls";
 import { words } from "../../components/figures";
@@ -9,6 +8,7 @@ import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { type Instrument, useInstruments } from "../../shell/user";
+import { define } from "./coming";
 
 const COLUMNS: Column<Instrument>[] = [
   { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <strong>{one.symbol}</strong> },
