@@ -72,7 +72,7 @@ test("a second factor is switched on, and asked for from then on", async ({ page
   await page.getByLabel("Your password").fill(PASSWORD);
   await page.getByRole("button", { name: "Set it up" }).click();
   await expect(page.getByRole("img", { name: /QR code/ })).toBeVisible();
-  const secret = (await page.getByTestId("secret").innerText()).replace(/\s/g, "");
+  const secret = ((await page.getByTestId("secret").textContent()) ?? "").replace(/\s/g, "");
   await accessible(page);
   await page.getByLabel("Code of six digits").fill(totp(secret));
   await page.getByRole("button", { name: "Switch it on" }).click();
@@ -128,7 +128,7 @@ test("an API key is told once, works, and is revoked", async ({ page, request })
   await accessible(page);
   await page.getByRole("button", { name: "Make the key" }).click();
   const told = page.getByRole("region", { name: "The token of e2e" });
-  const token = (await told.getByRole("listitem").innerText()).trim();
+  const token = ((await told.getByRole("listitem").textContent()) ?? "").trim();
   const ask = () => request.get("/api/v1/quotes/TIDE", { headers: { Authorization: `Bearer ${token}` } });
   expect((await ask()).status()).toBe(200);
   await told.getByRole("button", { name: "I have kept it" }).click();
