@@ -18,6 +18,8 @@ export interface SessionState {
   /** `starting` until it is known whether an earlier session goes on. */
   status: "starting" | "out" | "in";
   user: string | null;
+  /** The gateway ended the session: it lapsed, was ended elsewhere, or the user was shut out. */
+  ended?: boolean;
 }
 
 let state: SessionState = { status: "starting", user: null };
@@ -74,11 +76,11 @@ function keep(pair: TokenPair): void {
 }
 
 /** Forgets the session here, without asking the gateway. */
-export function forget(): void {
+export function forget(ended = false): void {
   store(null);
   access = null;
   clearTimeout(timer);
-  set({ status: "out", user: null });
+  set({ status: "out", user: null, ended });
 }
 
 /** Ends the session at the gateway, then here. */
@@ -135,7 +137,7 @@ async function refresh(): Promise<string | null> {
     return pair.access_token;
   }
   if (response.status === 401 || response.status === 403) {
-    forget();
+    forget(true);
     return null;
   }
   throw errorOf(body, response.status);

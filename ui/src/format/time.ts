@@ -27,6 +27,21 @@ export function zoneOf(venue: string | undefined): string {
   return (venue && ZONES[venue]) || "UTC";
 }
 
+/** Zones of exchanges, for those who want to see the exchange's time. */
+export const zones: readonly string[] = [...new Set(Object.values(ZONES))].sort();
+
+/** The zone of all times that name no other; absent: the machine's. */
+let own: string | undefined;
+
+export function setZone(zone: string | undefined): void {
+  try {
+    own = zone && new Intl.DateTimeFormat(undefined, { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    // A browser need not know every zone; its own is as good as any.
+    own = undefined;
+  }
+}
+
 type Value = string | number;
 
 /** The engine tells nanoseconds; a `Date` holds milliseconds. */
@@ -36,7 +51,7 @@ function date(at: Value): Date {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function format(options: Intl.DateTimeFormatOptions, zone?: string): Intl.DateTimeFormat {
+function format(options: Intl.DateTimeFormatOptions, zone = own): Intl.DateTimeFormat {
   const key = `${zone ?? ""}${JSON.stringify(options)}`;
   let found = formats.get(key);
   if (!found) {

@@ -7,6 +7,7 @@ import { Empty, Failed, Loading } from "../components/states";
 import { useAccountEvents } from "../live/account";
 import { Header } from "./header";
 import { Keys } from "./keys";
+import { useApplyPreferences } from "./preferences";
 import { StatusBar } from "./status";
 import { useAccount, useSession } from "./user";
 
@@ -132,6 +133,7 @@ function Pages() {
 
 function Events() {
   useAccountEvents(useAccount()?.id);
+  useApplyPreferences();
   return null;
 }
 

@@ -34,6 +34,8 @@ export function useAccounts() {
     queryKey: ["accounts", user],
     queryFn: () => take(api.GET("/api/v1/accounts")),
     enabled: status === "in",
+    // One that was asked for is `opening` until the engine has it.
+    refetchInterval: (query) => query.state.data?.some((one) => one.status === "opening") && 1_000,
   });
 }
 
@@ -87,11 +89,17 @@ const theme = choice("theme");
 export const chooseAccount = account.set;
 export const chooseSymbol = symbol.set;
 
-/** The account that is looked at: the one that was chosen, else the first that is open. */
+/** The account that is looked at: the one that was chosen here, else by preference, else the first that is open. */
 export function useAccount() {
   const chosen = useSyncExternalStore(account.subscribe, account.get);
+  const preferred = (useMe().data?.preferences as { account?: unknown } | undefined)?.account;
   const accounts = useAccounts().data;
-  return accounts?.find((one) => one.id === chosen) ?? accounts?.find((one) => one.status === "open") ?? accounts?.[0];
+  return (
+    accounts?.find((one) => one.id === chosen) ??
+    accounts?.find((one) => one.id === preferred) ??
+    accounts?.find((one) => one.status === "open") ??
+    accounts?.[0]
+  );
 }
 
 /** The symbol that is looked at. */

@@ -1,0 +1,120 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { api, type Schemas, take } from "../../api/client";
+import { ApiError } from "../../api/error";
+import { Button } from "../../components/controls";
+import { words } from "../../components/figures";
+import { Panel } from "../../components/panel";
+import { Loaded, saying } from "../../components/states";
+import { short } from "../../format/number";
+import { day } from "../../format/time";
+import { useSession } from "../../shell/user";
+import { Facts } from "./profile";
+
+type Plan = Schemas["PlanReport"];
+
+const count = (most: number | null | undefined) => (typeof most === "number" ? short(most) : "Any number");
+
+export function PlanAndBilling() {
+  const { user } = useSession();
+  const plans = useQuery({ queryKey: ["plans", user], queryFn: () => take(api.GET("/api/v1/plans")) });
+  const subscription = useQuery({
+    queryKey: ["subscription", user],
+    queryFn: () => take(api.GET("/api/v1/billing/subscription")),
+  });
+  const [going, setGoing] = useState(false);
+  const [said, setSaid] = useState<unknown>(null);
+  const isPaid = !!subscription.data && !["none", "canceled"].includes(subscription.data.status);
+
+  /** Leaves for a page of the payment service. */
+  const leave = async (page: Promise<Schemas["Page"]>) => {
+    setGoing(true);
+    setSaid(null);
+    try {
+      location.assign((await page).url);
+    } catch (error) {
+      setSaid(error);
+      setGoing(false);
+    }
+  };
+  const notSold = said instanceof ApiError && said.code === "not_found";
+  return (
+    <>
+      {!!said && (
+        <p className={notSold ? "banner warn" : "banner danger"} role="alert">
+          {notSold ? "Plans are not sold here. Ask an administrator for another one." : saying(said)}
+        </p>
+      )}
+      <Loaded query={plans} rows={6}>
+        {(all) => (
+          <div className="plans">
+            {all.map((plan) => (
+              <PlanCard
+                key={plan.plan}
+                plan={plan}
+                going={going}
+                notSold={notSold}
+                onBuy={() => void leave(take(api.POST("/api/v1/billing/checkout", { body: { plan: plan.plan } })))}
+              />
+            ))}
+          </div>
+        )}
+      </Loaded>
+      <Panel title="What you pay for">
+        <Loaded query={subscription} rows={2}>
+          {({ status, plan, paid_until }) =>
+            isPaid ? (
+              <div className="stack">
+                <Facts
+                  facts={[
+                    ["Plan", words(plan)],
+                    ["State", words(status)],
+                    ["Paid until", paid_until ? day(paid_until) : "–"],
+                  ]}
+                />
+                <div className="row">
+                  <Button busy={going} onClick={() => void leave(take(api.POST("/api/v1/billing/portal")))}>
+                    Change or end it
+                  </Button>
+                </div>
+              </div>
+            ) : (
+              <p className="muted">Nothing. Trading on paper is free.</p>
+            )
+          }
+        </Loaded>
+      </Panel>
+    </>
+  );
+}
+
+interface PlanCardProps {
+  plan: Plan;
+  going: boolean;
+  notSold: boolean;
+  onBuy: () => void;
+}
+
+function PlanCard({ plan, going, notSold, onBuy }: PlanCardProps) {
+  return (
+    <section className={plan.is_current ? "panel plan current" : "panel plan"} aria-label={words(plan.plan)}>
+      <h2>{words(plan.plan)}</h2>
+      <Facts
+        facts={[
+          ["Orders of programs a day", count(plan.automatic_orders_per_day)],
+          ["Questions to models a day", count(plan.ai_queries_per_day)],
+          ["Orders of your own", "Any number"],
+        ]}
+      />
+      {plan.is_current ? (
+        <span className="chip good">✓ Yours</span>
+      ) : (
+        plan.plan !== "free" && (
+          <Button busy={going} disabled={notSold} onClick={onBuy}>
+            Choose {words(plan.plan)}
+          </Button>
+        )
+      )}
+    </section>
+  );
+}
