@@ -7,6 +7,31 @@ import { saying } from "./states";
 /** Characters of a reason that the engine keeps. */
 const REASON_LEN_MAX = 48;
 
+interface ReasonFieldProps {
+  reason: string;
+  error?: string | undefined;
+  autoFocus?: boolean;
+  onChange: (reason: string) => void;
+}
+
+/** Why something is done, as the engine keeps it: printable ASCII. */
+export function ReasonField({ reason, error, autoFocus, onChange }: ReasonFieldProps) {
+  return (
+    <TextField
+      label="Reason"
+      required
+      autoFocus={autoFocus}
+      maxLength={REASON_LEN_MAX}
+      pattern="[ -~]*[!-~][ -~]*"
+      title="Letters, digits and signs of ASCII"
+      hint={`It is kept for good. ${REASON_LEN_MAX - reason.length} characters left.`}
+      error={error}
+      value={reason}
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}
+
 interface ConfirmProps {
   title: ReactNode;
   /** What the button says: the act itself, not "OK". */
@@ -44,18 +69,11 @@ export function Confirm({ title, act, isGrave, asksReason, onAct, onClose, child
       <form className="stack" onSubmit={submit}>
         {children}
         {asksReason && (
-          <TextField
-            label="Reason"
-            required
+          <ReasonField
             autoFocus
-            maxLength={REASON_LEN_MAX}
-            // What the engine keeps of it: printable ASCII.
-            pattern="[ -~]*[!-~][ -~]*"
-            title="Letters, digits and signs of ASCII"
-            hint={`It is kept for good. ${REASON_LEN_MAX - reason.length} characters left.`}
+            reason={reason}
             error={field === "reason" ? saying(error) : undefined}
-            value={reason}
-            onChange={(event) => setReason(event.target.value)}
+            onChange={setReason}
           />
         )}
         {error !== null && field !== "reason" && (
