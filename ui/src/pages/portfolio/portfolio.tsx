@@ -65,12 +65,16 @@ function Desk({ account }: { account: Schemas["AccountReport"] }) {
         <>
           <Cards totals={shown} />
           <div className="portfolio-parts">
-            <Equity account={account} totals={shown} at={portfolio.dataUpdatedAt} />
-            <Allocation totals={shown} />
-            <Positions account={account.id} positions={positions} />
-            <ExposurePanel positions={positions} instruments={instruments} totals={shown} />
+            <div className="column">
+              <Equity account={account} totals={shown} at={portfolio.dataUpdatedAt} />
+              <Positions account={account.id} positions={positions} />
+            </div>
+            <div className="column side">
+              <Allocation totals={shown} />
+              <ExposurePanel positions={positions} instruments={instruments} totals={shown} />
+              <Realised key={shown.currency} account={account.id} totals={shown} />
+            </div>
             <Trades account={account.id} instruments={instruments} />
-            <Realised key={shown.currency} account={account.id} totals={shown} />
           </div>
         </>
       ) : (
