@@ -7,7 +7,7 @@ import { Signed } from "../../components/figures";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded, Loading } from "../../components/states";
 import { show } from "../../format/number";
-import { clock, dateTime } from "../../format/time";
+import { clock, date, dateTime } from "../../format/time";
 import { curve, performance, type Range, STEP_MS, span } from "./curve";
 
 const Line = lazy(() => import("../../chart/line"));
@@ -46,7 +46,8 @@ export function Equity({ account, totals, at }: EquityProps) {
     const own = samples.data.points.filter((point) => point.currency === totals.currency);
     // The gateway's last point is of when the range was asked for; what is now comes from the portfolio.
     const live = { at: new Date(at).toISOString(), equity: totals.equity };
-    const all = own.length > 0 && totals.unmarked === 0 ? [...own.filter((point) => point.at < live.at), live] : own;
+    const all =
+      own.length > 0 && totals.unmarked === 0 ? [...own.filter((point) => date(point.at).getTime() < at), live] : own;
     const points = curve(all, STEP_MS[samples.data.resolution]);
     return {
       figures: performance(all),

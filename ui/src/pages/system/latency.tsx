@@ -25,8 +25,8 @@ const POINTS = [
 
 type WindowName = Latency["window"];
 const WINDOWS = [
-  ["minute", "Last minute"],
-  ["start", "Since the start"],
+  ["minute", "1 min"],
+  ["start", "All"],
 ] as const;
 
 const percent = (part: number) => `${(part * 100).toFixed(2)}%`;

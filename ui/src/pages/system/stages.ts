@@ -13,7 +13,7 @@ export const STAGES: Record<string, string> = {
   at_venue: "The venue has the order, or its answer is here.",
   filled: "The first execution.",
   published: "All events of the input are in the engine's outgoing rings.",
-  released: "The release level holds: with `power`, the wait for the disk is here.",
+  released: "The release level holds: with power the wait for the disk is here.",
   delivered: "The last report has left.",
 };
 
