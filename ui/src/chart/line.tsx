@@ -11,7 +11,6 @@ import {
 } from "lightweight-charts";
 import { useEffect, useRef } from "react";
 import { clock, day } from "../format/time";
-import { useTheme } from "../shell/user";
 
 export interface Point {
   /** Milliseconds since the Unix epoch. */
@@ -48,7 +47,6 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
   const chart = useRef<IChartApi | null>(null);
   const series = useRef<ISeriesApi<"Area">[]>([]);
   const length = useRef(0);
-  const [theme] = useTheme();
 
   useEffect(() => {
     const element = host.current;
@@ -87,6 +85,8 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
       1,
     );
     for (const [index, pane] of made.panes().entries()) pane.setStretchFactor(HEIGHTS[index] ?? 1);
+    // What is drawn stays all of it when the page gets narrower.
+    made.timeScale().subscribeSizeChange(() => made.timeScale().fitContent());
     chart.current = made;
     series.current = [value, below];
     return () => {
@@ -96,7 +96,7 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
     };
   }, [digits]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes what tokens stand for, digits make another chart
+  // biome-ignore lint/correctness/useExhaustiveDependencies: digits make another chart
   useEffect(() => {
     const dress = () => {
       const element = host.current;
@@ -129,8 +129,13 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
     dress();
     const system = matchMedia("(prefers-color-scheme: dark)");
     system.addEventListener("change", dress);
-    return () => system.removeEventListener("change", dress);
-  }, [theme, digits]);
+    const chosen = new MutationObserver(dress);
+    chosen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    return () => {
+      system.removeEventListener("change", dress);
+      chosen.disconnect();
+    };
+  }, [digits]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another chart needs its points
   useEffect(() => {

@@ -106,7 +106,7 @@ function Cards({ totals }: { totals: Schemas["Totals"] }) {
         about={unmarked > 0 ? `${unmarked} without a mark, at cost` : undefined}
       />
       <Card label="Cash" value={show(totals.cash, 2)} about={part(totals.cash)} />
-      <Card label="Unrealised" value={<Signed value={totals.unrealised} />} about="Open positions at their marks" />
+      <Card label="Unrealised" value={<Signed value={totals.unrealised} />} about="At their marks" />
       <Card label="Realised" value={<Signed value={totals.realised} />} about="Since the account opened" />
       <Card label="Fees" value={show(totals.fees, 2)} about="Not part of realised" />
       <Card label="Gross exposure" value={show(totals.gross_exposure, 2)} about={part(totals.gross_exposure)} />
