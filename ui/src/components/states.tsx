@@ -33,6 +33,9 @@ export function saying(error: unknown): string {
 
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const code = error instanceof ApiError ? error.code : undefined;
+  if (error instanceof ApiError && error.status === 404) {
+    return <Empty title="Nothing to show">This gateway does not tell it.</Empty>;
+  }
   return (
     <div className="state" role="alert">
       <strong>{code === "not_permitted" ? "Not for your role" : "This could not be loaded"}</strong>

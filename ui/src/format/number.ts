@@ -58,6 +58,13 @@ export function multiply(a: string, b: string): string {
   return unscaled(scaled(a, left) * scaled(b, right), left + right);
 }
 
+/** The quotient, rounded half up to so many digits after the point; nothing where `b` is 0. */
+export function divide(a: string, b: string, digits: number): string | null {
+  const common = Math.max(digitsOf(a), digitsOf(b));
+  const [value, by] = [scaled(a, common), scaled(b, common)];
+  return by === 0n ? null : round(unscaled((value * 10n ** BigInt(digits + 1)) / by, digits + 1), digits);
+}
+
 /** Below 0, 0 or above 0, as `a` is below, at or above `b`. */
 export function compare(a: string, b: string): number {
   const digits = Math.max(digitsOf(a), digitsOf(b));

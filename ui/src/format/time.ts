@@ -45,7 +45,7 @@ export function setZone(zone: string | undefined): void {
 type Value = string | number;
 
 /** The engine tells nanoseconds; a `Date` holds milliseconds. */
-function date(at: Value): Date {
+export function date(at: Value): Date {
   return new Date(typeof at === "number" ? at : at.replace(/(\.\d{3})\d+/, "$1"));
 }
 

@@ -1,5 +1,65 @@
-import { Empty } from "../../components/states";
+import "./risk.css";
+import { useState } from "react";
+import { Select } from "../../components/controls";
+import { useLink } from "../../live/market";
+import { useAccount, useMay } from "../../shell/user";
+import { RiskHistory } from "./history";
+import { Controls, Limits, StandsStill } from "./in-force";
+import { KillSwitch } from "./kill";
+import { useRiskEvents, useSeenAccounts, useStopped } from "./live";
+import { Proposals } from "./proposals";
 
 export default function Risk() {
-  return <Empty title="Risk" />;
+  const mayControl = useMay("risk:write");
+  const own = useAccount();
+  const { accounts, names, more } = useSeenAccounts();
+  const [chosen, choose] = useState<string | null>(null);
+  const account = accounts.find((one) => one.id === (chosen ?? own?.id)) ?? accounts[0];
+  const stopped = useStopped();
+  const said = useRiskEvents(names);
+  const link = useLink();
+  const firm = stopped.data?.kills.find((kill) => kill.engaged && kill.scope?.kind === "firm");
+  return (
+    <div className="page desk risk">
+      <div className="row spread">
+        <h1>Risk</h1>
+        <p className="said" aria-live="polite">
+          {said}
+        </p>
+        {link === "offline" && <span className="chip warn">Not live: what changes is seen after it is asked for</span>}
+      </div>
+      {firm && (
+        <div className="banner danger firm-killed" role="alert">
+          <strong>The firm is stopped.</strong>
+          <span>
+            {firm.mode === "reduce_only" ? "Only orders that reduce a position pass." : "No order passes."}{" "}
+            {firm.reason}
+            {firm.by ? `, ${firm.by}` : ""}
+          </span>
+        </div>
+      )}
+      <div className="risk-parts">
+        {mayControl && <KillSwitch accounts={accounts} names={names} {...(more ? { more } : {})} />}
+        {mayControl && <Proposals names={names} />}
+        <StandsStill stopped={stopped} names={names} />
+        <Limits
+          account={account}
+          choice={
+            accounts.length > 1 && (
+              <div className="account-pick">
+                <Select
+                  label={<span className="unseen">Account</span>}
+                  value={account?.id ?? ""}
+                  options={accounts.map((one) => [one.id, one.name] as const)}
+                  onChange={choose}
+                />
+              </div>
+            )
+          }
+        />
+        <Controls names={names} />
+        <RiskHistory names={names} />
+      </div>
+    </div>
+  );
 }

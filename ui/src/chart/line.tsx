@@ -1,0 +1,154 @@
+// A value over time, and how far it is below its highest under it. Loaded only where it is drawn.
+
+import {
+  AreaSeries,
+  createChart,
+  type IChartApi,
+  type ISeriesApi,
+  LineType,
+  type Time,
+  type UTCTimestamp,
+} from "lightweight-charts";
+import { useEffect, useRef } from "react";
+import { clock, day } from "../format/time";
+
+export interface Point {
+  /** Milliseconds since the Unix epoch. */
+  at: number;
+  value: number;
+  below: number;
+}
+
+interface LineProps {
+  /** What the picture shows, to those who do not see it. */
+  label: string;
+  points: readonly Point[];
+  /** Digits after the point of a value. */
+  digits?: number;
+}
+
+/** Parts of the height that the value and what is below it have. */
+const HEIGHTS = [3, 1] as const;
+const DAY_S = 86_400;
+
+/** A colour of the page as the canvas takes it: tokens are pairs of light and dark. */
+function colour(host: HTMLElement, token: string, alpha = 1): string {
+  const probe = host.appendChild(document.createElement("span"));
+  probe.style.color = `var(${token})`;
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  return alpha === 1 ? resolved : resolved.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+}
+
+const ms = (time: Time) => (time as number) * 1_000;
+
+export default function Line({ label, points, digits = 2 }: LineProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const chart = useRef<IChartApi | null>(null);
+  const series = useRef<ISeriesApi<"Area">[]>([]);
+  const length = useRef(0);
+
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return;
+    const money = new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    const made = createChart(element, {
+      autoSize: true,
+      layout: { attributionLogo: false, fontSize: 11, panes: { enableResize: false } },
+      localization: { timeFormatter: (time: Time) => `${day(ms(time))} ${clock(ms(time))}` },
+      timeScale: {
+        timeVisible: true,
+        secondsVisible: false,
+        // The library's own marks are in UTC.
+        tickMarkFormatter: (time: Time) => {
+          const at = ms(time);
+          const seconds = length.current;
+          return seconds > 3 * DAY_S ? day(at).replace(/,? \d{4}$/, "") : clock(at).slice(0, 5);
+        },
+      },
+      handleScroll: false,
+      handleScale: false,
+    });
+    const options = { lineWidth: 2 as const, lineType: LineType.WithSteps, lastValueVisible: true };
+    const value = made.addSeries(AreaSeries, {
+      ...options,
+      priceFormat: { type: "custom", formatter: (price: number) => money.format(price), minMove: 10 ** -digits },
+    });
+    const below = made.addSeries(
+      AreaSeries,
+      {
+        ...options,
+        invertFilledArea: true,
+        priceFormat: { type: "custom", formatter: (part: number) => `${part.toFixed(2)} %`, minMove: 0.01 },
+        priceLineVisible: false,
+      },
+      1,
+    );
+    for (const [index, pane] of made.panes().entries()) pane.setStretchFactor(HEIGHTS[index] ?? 1);
+    // What is drawn stays all of it when the page gets narrower.
+    made.timeScale().subscribeSizeChange(() => made.timeScale().fitContent());
+    chart.current = made;
+    series.current = [value, below];
+    return () => {
+      made.remove();
+      chart.current = null;
+      series.current = [];
+    };
+  }, [digits]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: digits make another chart
+  useEffect(() => {
+    const dress = () => {
+      const element = host.current;
+      const [value, below] = series.current;
+      if (!element || !chart.current || !value || !below) return;
+      const [accent, fall] = [colour(element, "--accent"), colour(element, "--sell")];
+      const line = colour(element, "--line");
+      chart.current.applyOptions({
+        layout: {
+          background: { color: "transparent" },
+          textColor: colour(element, "--muted"),
+          fontFamily: getComputedStyle(element).fontFamily,
+          panes: { separatorColor: line },
+        },
+        grid: { vertLines: { color: line }, horzLines: { color: line } },
+        rightPriceScale: { borderColor: line },
+        timeScale: { borderColor: line },
+      });
+      value.applyOptions({
+        lineColor: accent,
+        topColor: colour(element, "--accent", 0.25),
+        bottomColor: colour(element, "--accent", 0.02),
+      });
+      below.applyOptions({
+        lineColor: fall,
+        topColor: colour(element, "--sell", 0.05),
+        bottomColor: colour(element, "--sell", 0.3),
+      });
+    };
+    dress();
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    system.addEventListener("change", dress);
+    const chosen = new MutationObserver(dress);
+    chosen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    return () => {
+      system.removeEventListener("change", dress);
+      chosen.disconnect();
+    };
+  }, [digits]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another chart needs its points
+  useEffect(() => {
+    const [value, below] = series.current;
+    if (!value || !below) return;
+    // The library takes whole seconds, each once.
+    const seconds = new Map(points.map((point) => [Math.floor(point.at / 1_000), point]));
+    const list = [...seconds].map(([time, point]) => ({ time: time as UTCTimestamp, point }));
+    length.current = (list.at(-1)?.time ?? 0) - (list[0]?.time ?? 0);
+    value.setData(list.map(({ time, point }) => ({ time, value: point.value })));
+    below.setData(list.map(({ time, point }) => ({ time, value: point.below })));
+    chart.current?.timeScale().fitContent();
+  }, [points, digits]);
+
+  return <div ref={host} className="line-chart" role="img" aria-label={label} />;
+}

@@ -1,0 +1,120 @@
+import { describe, expect, it } from "vitest";
+import { byPeriod, curve, dayOf, joined, monthOf, performance, span, weeks } from "./curve";
+
+const DAY = 86_400_000;
+const at = (minute: number, equity: string) => ({
+  at: new Date(Date.UTC(2026, 10, 23, 10, minute)).toISOString(),
+  equity,
+});
+
+describe("performance", () => {
+  it("is nothing without samples, and none without change", () => {
+    expect(performance([])).toBeNull();
+    expect(performance([at(0, "100000")])).toEqual({ change: "0", returned: "0.00", drawdown: null });
+  });
+
+  it("is exact where floating point is not", () => {
+    const found = performance([at(0, "0.3"), at(1, "0.1")]);
+    expect(found?.change).toBe("-0.2");
+    expect(found?.returned).toBe("-66.67");
+    expect(found?.drawdown?.amount).toBe("0.2");
+  });
+
+  it("takes the fall that is deepest by its part of the peak, not by money", () => {
+    // 100 to 80 is 20 %; 1000 to 850 is more money, but 15 %.
+    const samples = ["100", "80", "1000", "850", "900"].map((equity, minute) => at(minute, equity));
+    const { drawdown } = performance(samples) ?? {};
+    expect(drawdown).toMatchObject({ amount: "20", percent: "20.00" });
+    expect(drawdown?.peak).toEqual(samples[0]);
+    expect(drawdown?.trough).toEqual(samples[1]);
+  });
+
+  it("measures from the highest before the fall", () => {
+    const samples = ["100", "110", "105", "99", "120"].map((equity, minute) => at(minute, equity));
+    expect(performance(samples)?.drawdown).toMatchObject({ amount: "11", percent: "10.00" });
+    expect(performance(samples)?.returned).toBe("20.00");
+  });
+
+  it("names no part of an equity that is none", () => {
+    expect(performance([at(0, "0"), at(1, "-5")])).toMatchObject({ change: "-5", returned: null, drawdown: null });
+  });
+});
+
+describe("curve", () => {
+  it("goes on level where nothing changed, and ends with the last sample", () => {
+    const pixels = curve([at(0, "100"), at(4, "90")], 60_000);
+    expect(pixels.map((pixel) => pixel.equity)).toEqual([100, 100, 100, 90]);
+    expect(pixels.at(-1)).toMatchObject({ equity: 90, at: Date.UTC(2026, 10, 23, 10, 4) });
+    expect(pixels.at(-1)?.drawdown).toBeCloseTo(-10);
+    const times = pixels.map((pixel) => pixel.at);
+    expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+  });
+});
+
+describe("span", () => {
+  it("takes the finest steps that reach back so far", () => {
+    const now = Date.UTC(2026, 10, 23);
+    const old = now - 400 * DAY;
+    expect(span("1D", old, now)).toEqual({ from: now - DAY, resolution: "1m" });
+    expect(span("1W", old, now).resolution).toBe("1h");
+    expect(span("1M", old, now).resolution).toBe("1h");
+    expect(span("all", old, now)).toEqual({ from: old, resolution: "1d" });
+    // An account of an hour is not one point.
+    expect(span("all", now - 3_600_000, now)).toEqual({ from: now - 3_600_000, resolution: "1m" });
+  });
+});
+
+const booked = (time: string, realised: string, fees: string) => ({ at: time, realised, fees });
+
+describe("byPeriod", () => {
+  it("gives a day what the sums grew by between its borders, in the user's zone", () => {
+    const samples = [
+      booked("2026-11-20T15:00:00Z", "10", "1"),
+      // The evening of the 20th in New York, the 21st in London.
+      booked("2026-11-21T02:00:00Z", "7.5", "1.5"),
+      booked("2026-11-23T15:00:00Z", "20", "3"),
+    ];
+    expect(byPeriod(samples, (time) => dayOf(time, "America/New_York"))).toEqual([
+      { key: "2026-11-20", realised: "7.5", fees: "1.5", net: "6.0" },
+      { key: "2026-11-23", realised: "12.5", fees: "1.5", net: "11.0" },
+    ]);
+    expect(byPeriod(samples, (time) => dayOf(time, "Europe/London")).map((one) => [one.key, one.realised])).toEqual([
+      ["2026-11-20", "10"],
+      ["2026-11-21", "-2.5"],
+      ["2026-11-23", "12.5"],
+    ]);
+  });
+
+  it("adds up to the last sum, by day and by month", () => {
+    const samples = [
+      booked("2026-09-30T23:59:59Z", "5", "0"),
+      booked("2026-10-01T00:00:01Z", "-3", "1"),
+      booked("2026-11-01T00:00:00Z", "4.25", "2"),
+    ];
+    const months = byPeriod(samples, (time) => monthOf(time, "UTC"));
+    expect(months.map((one) => [one.key, one.realised, one.net])).toEqual([
+      ["2026-09", "5", "5"],
+      ["2026-10", "-8", "-9"],
+      ["2026-11", "7.25", "6.25"],
+    ]);
+  });
+});
+
+describe("joined", () => {
+  it("takes days only from before the hours", () => {
+    const days = [{ at: "2026-11-01T23:00:00Z" }, { at: "2026-11-23T23:00:00Z" }];
+    const hours = [{ at: "2026-11-20T10:00:00Z" }, { at: "2026-11-23T23:00:00Z" }];
+    expect(joined(days, hours)).toEqual([days[0], ...hours]);
+    expect(joined(days, [])).toEqual(days);
+  });
+});
+
+describe("weeks", () => {
+  it("begins with Monday and has every day once", () => {
+    const rows = weeks("2026-02");
+    expect(rows[0]).toEqual([null, null, null, null, null, null, "2026-02-01"]);
+    expect(rows.flat().filter(Boolean)).toHaveLength(28);
+    expect(weeks("2024-02").flat().filter(Boolean).at(-1)).toBe("2024-02-29");
+    expect(weeks("2026-06")[0]?.[0]).toBe("2026-06-01");
+  });
+});

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import type { Position } from "../../live/account";
+import { exposures } from "./allocation";
+import { isWanted, withNewer } from "./trades";
+import type { Told } from "./why";
+
+const position = (symbol: string, value: string | null, cost = "0") => ({ symbol, value, cost }) as Position;
+
+describe("exposures", () => {
+  it("adds long and short up apart, and takes the cost where there is no mark", () => {
+    const positions = [position("A", "100.10"), position("B", "-40.05"), position("C", null, "5"), position("D", "7")];
+    const groups = exposures(positions, (symbol) => (symbol === "D" ? "Future" : "Equity"));
+    expect(groups).toEqual([
+      { name: "Equity", long: "105.10", short: "-40.05", net: "65.05", gross: "145.15" },
+      { name: "Future", long: "7", short: "0", net: "7", gross: "7" },
+    ]);
+  });
+});
+
+const row = (seq: string, symbol = "TIDE", side: "buy" | "sell" = "buy", at = "2026-11-23T12:00:00Z") =>
+  ({ id: seq, seq, symbol, side, at }) as Told;
+
+describe("withNewer", () => {
+  it("puts what came since before the list, each once", () => {
+    const rows = [row("10:1"), row("9:0")];
+    const live = [row("12:0"), row("11:0", "REEF"), row("10:1"), row("9:0")];
+    expect(withNewer(rows, live, "").map((one) => one.seq)).toEqual(["12:0", "11:0", "10:1", "9:0"]);
+    expect(withNewer(rows, live, "TIDE").map((one) => one.seq)).toEqual(["12:0", "10:1", "9:0"]);
+    expect(withNewer([], live, "REEF").map((one) => one.seq)).toEqual(["11:0"]);
+  });
+});
+
+describe("isWanted", () => {
+  it("keeps to side and to days, both ends among them", () => {
+    const one = row("1:0", "TIDE", "sell", "2026-11-23T12:00:00.123456789Z");
+    const any = { side: "", from: "", to: "" } as const;
+    expect(isWanted(one, any)).toBe(true);
+    expect(isWanted(one, { ...any, side: "buy" })).toBe(false);
+    expect(isWanted(one, { ...any, from: "2026-11-23", to: "2026-11-23" })).toBe(true);
+    expect(isWanted(one, { ...any, from: "2026-11-24" })).toBe(false);
+    expect(isWanted(one, { ...any, to: "2026-11-22" })).toBe(false);
+  });
+});

@@ -1,0 +1,119 @@
+// What the page asks for, and what refreshes it.
+
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { api, page, type Schemas, take } from "../../api/client";
+import { coming, type LimitsInForce } from "../../api/coming";
+import { socket } from "../../live/socket";
+import { useAccounts, useMay } from "../../shell/user";
+import { announce, type Names } from "./say";
+
+/** Rows of accounts and of history that are asked for at once. */
+const ACCOUNTS = 200;
+const EVENTS = 50;
+/** What no message tells, such as limits that are used up, is asked for so often. */
+const EVERY_MS = 10_000;
+
+const KEY = "risk";
+
+export function useStopped() {
+  return useQuery({ queryKey: [KEY, "stopped"], queryFn: () => take(api.GET("/api/v1/risk/stopped")) });
+}
+
+export function useControls() {
+  return useQuery({ queryKey: [KEY, "controls"], queryFn: coming.controls });
+}
+
+export function useLimits(account: string | undefined) {
+  return useQuery({
+    queryKey: [KEY, "limits", account],
+    queryFn: async () => {
+      const query = { params: { path: { id: account ?? "" } } };
+      return (await take(api.GET("/api/v1/accounts/{id}/limits", query))) as LimitsInForce | null;
+    },
+    enabled: !!account,
+    refetchInterval: EVERY_MS,
+  });
+}
+
+export function useProposals(isAll: boolean) {
+  return useQuery({
+    queryKey: [KEY, "proposals", isAll],
+    queryFn: () => take(api.GET("/api/v1/risk/proposals", { params: { query: { include_decided: isAll } } })),
+    enabled: useMay("risk:write"),
+    refetchInterval: EVERY_MS,
+  });
+}
+
+export function useRiskHistory() {
+  return useInfiniteQuery({
+    queryKey: [KEY, "history"],
+    queryFn: ({ pageParam }) => coming.riskHistory({ limit: EVENTS, ...(pageParam ? { cursor: pageParam } : {}) }),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
+  });
+}
+
+export type Account = Schemas["AccountReport"];
+
+/** Accounts that the user may stop or limit: everybody's in pages for who sees those, else one's own. */
+export function useSeenAccounts() {
+  const seesAll = useMay("accounts:read_all");
+  const own = useAccounts().data;
+  const pages = useInfiniteQuery({
+    queryKey: ["everybody"],
+    queryFn: ({ pageParam }) => {
+      const query = { everybody: true, limit: ACCOUNTS, ...(pageParam ? { cursor: pageParam } : {}) };
+      return page(api.GET("/api/v1/accounts", { params: { query } }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
+    enabled: seesAll,
+    staleTime: 60_000,
+  });
+  const accounts = useMemo(
+    (): Account[] => (seesAll ? (pages.data?.pages.flatMap((one) => one.data) ?? []) : (own ?? [])),
+    [seesAll, pages.data, own],
+  );
+  const names = useMemo((): Names => new Map(accounts.map((one) => [one.id, one.name])), [accounts]);
+  return { accounts, names, more: pages.hasNextPage ? () => void pages.fetchNextPage() : undefined };
+}
+
+/** Messages come in bursts: a kill switch of the firm is one for each account. */
+const REFRESH_AFTER_MS = 300;
+
+/** Keeps the page in step with the channels `risk` and `alerts`; the last that they told, for people. */
+export function useRiskEvents(names: Names): string {
+  const client = useQueryClient();
+  const [said, say] = useState("");
+  const latest = useRef(names);
+  latest.current = names;
+  useEffect(() => {
+    let due: ReturnType<typeof setTimeout> | undefined;
+    const refresh = () => {
+      due ??= setTimeout(() => {
+        due = undefined;
+        void client.invalidateQueries({ queryKey: [KEY] });
+      }, REFRESH_AFTER_MS);
+    };
+    const follower = {
+      onData: (data: Record<string, unknown>) => {
+        say(announce(data, latest.current));
+        refresh();
+      },
+      onGap: refresh,
+    };
+    const stops = [socket.follow("risk", {}, follower), socket.follow("alerts", {}, follower)];
+    return () => {
+      clearTimeout(due);
+      for (const stop of stops) stop();
+    };
+  }, [client]);
+  return said;
+}
+
+/** Asks for all of it anew, after an act of one's own. */
+export function useRefresh(): () => void {
+  const client = useQueryClient();
+  return () => void client.invalidateQueries({ queryKey: [KEY] });
+}
