@@ -4,7 +4,7 @@ import { api, take } from "../api/client";
 import { Button, Segments } from "../components/controls";
 import { Empty, Failed, Loading } from "../components/states";
 import { show } from "../format/number";
-import { nearest } from "../format/price";
+import { nearest, priceText } from "../format/price";
 import { dateTime, day, millis, zoneOf } from "../format/time";
 import type { Execution } from "../live/account";
 import { type Bar, followBar, useLink } from "../live/market";
@@ -42,7 +42,10 @@ function kept(): Choice {
   try {
     const read = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Choice>;
     const resolution = RESOLUTIONS.find(([name]) => name === read.resolution)?.[0] ?? none.resolution;
-    return { resolution, indicators: INDICATORS.map(([name]) => name).filter((name) => read.indicators?.includes(name)) };
+    return {
+      resolution,
+      indicators: INDICATORS.map(([name]) => name).filter((name) => read.indicators?.includes(name)),
+    };
   } catch {
     return none;
   }
@@ -86,7 +89,7 @@ interface ChartProps {
 const NONE: Indicator[] = [];
 
 export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) {
-  const { symbol, price_decimals: decimals, venue } = instrument;
+  const { symbol, venue } = instrument;
   const [choice, setChoice] = useState(kept);
   const { resolution } = choice;
   const indicators = choice.indicators.length > 0 ? choice.indicators : NONE;
@@ -123,13 +126,13 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     if (!box.current) return;
     const tell = (one: Candle | undefined) => {
       if (!legend.current) return;
-      const text = (value: number) => show(value.toFixed(decimals));
+      const text = (value: number) => show(priceText(latest.current.instrument, value.toFixed(9)));
       legend.current.textContent = one
         ? `${dateTime(one.time * 1000)}  O ${text(one.open)}  H ${text(one.high)}  L ${text(one.low)}  C ${text(one.close)}  V ${show(String(one.volume))}`
         : "";
     };
     const made = new PriceChart(box.current, {
-      decimals,
+      text: (price) => priceText(latest.current.instrument, price.toFixed(latest.current.instrument.price_decimals)),
       step: Number(latest.current.instrument.tick_size),
       dayOf: daysOf(zoneOf(venue)),
       snap: (price) => nearest(latest.current.instrument, price.toFixed(9)),
@@ -167,7 +170,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
       setChart(null);
       made.dispose();
     };
-  }, [symbol, resolution, decimals, venue]);
+  }, [symbol, resolution, venue]);
 
   useEffect(() => {
     if (chart && history.data) chart.setBars(history.data.map(candle));
@@ -196,7 +199,12 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   return (
     <div className="chart">
       <div className="chart-bar">
-        <Segments label="Length of a bar" value={resolution} options={RESOLUTIONS} onChange={(next) => choose({ resolution: next })} />
+        <Segments
+          label="Length of a bar"
+          value={resolution}
+          options={RESOLUTIONS}
+          onChange={(next) => choose({ resolution: next })}
+        />
         <details className="chart-menu">
           <summary className="button small">
             Indicators{choice.indicators.length > 0 ? ` (${choice.indicators.length})` : ""}
@@ -225,7 +233,13 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
         </Button>
         <span className="chart-legend figures muted" ref={legend} />
       </div>
-      <div className="chart-box" ref={box} role="img" aria-label={`Chart of ${symbol}, ${resolution}`} data-fills={arrows.length} />
+      <div
+        className="chart-box"
+        ref={box}
+        role="img"
+        aria-label={`Chart of ${symbol}, ${resolution}`}
+        data-fills={arrows.length}
+      />
       {history.data === undefined && (
         <div className="chart-over">
           {history.error ? <Failed error={history.error} retry={() => void refetch()} /> : <Loading rows={6} />}
@@ -242,4 +256,3 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     </div>
   );
 }
-

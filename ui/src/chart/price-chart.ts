@@ -44,7 +44,8 @@ export interface FillMark {
 }
 
 interface Options {
-  decimals: number;
+  /** A price as it is written. */
+  text: (price: number) => string;
   /** The smallest step of prices. */
   step: number;
   /** The exchange's day of a time, for what begins anew with it. */
@@ -119,7 +120,7 @@ export class PriceChart {
     });
     const priceFormat = {
       type: "custom" as const,
-      formatter: (price: number) => price.toFixed(options.decimals),
+      formatter: options.text,
       minMove: options.step,
     };
     this.candleSeries = this.chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });
@@ -201,7 +202,9 @@ export class PriceChart {
 
   showNewest(): void {
     const count = this.candles.length;
-    this.chart.timeScale().setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + 5 });
+    this.chart
+      .timeScale()
+      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + 5 });
   }
 
   setIndicators(chosen: readonly Indicator[]): void {
@@ -242,7 +245,13 @@ export class PriceChart {
         pane += 1;
         const series = line(accent, (candles) => rsi(closes(candles)), pane, "RSI");
         for (const price of [30, 70]) {
-          series.createPriceLine({ price, color: muted, lineWidth: 1, lineStyle: LineStyle.Dotted, title: "" });
+          series.createPriceLine({
+            price,
+            color: muted,
+            lineWidth: 1,
+            lineStyle: LineStyle.Dotted,
+            axisLabelVisible: false,
+          });
         }
       }
       if (name === "macd") {

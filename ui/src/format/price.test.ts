@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { markOf, nearest, stepOf, stepped, steppedQty, unrealised } from "./price";
+import { markOf, nearest, priceText, stepOf, stepped, steppedQty, unrealised } from "./price";
 
-const plain = { tick_size: "0.0001", order_tick: "0.01", order_tick_from: "1", tick_table: null, price_decimals: 2 };
+const plain = { tick_size: "0.0001", order_tick: "0.01", order_tick_from: "1", tick_table: null };
 const banded = { ...plain, tick_table: "0:0.001 10:0.002 20:0.05" };
 
 describe("steps of order prices", () => {
@@ -13,6 +13,13 @@ describe("steps of order prices", () => {
     [banded, "300", "0.05"],
   ])("%o at %s", (terms, price, step) => {
     expect(stepOf(terms, price)).toBe(step);
+  });
+
+  it("writes a price with the digits of its step", () => {
+    expect(priceText(plain, "136.2900")).toBe("136.29");
+    expect(priceText(plain, "136")).toBe("136.00");
+    expect(priceText(plain, "136.2905")).toBe("136.2905");
+    expect(priceText(plain, "0.5000")).toBe("0.5000");
   });
 
   it("drops a line at a price that an order may have", () => {

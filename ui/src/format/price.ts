@@ -8,7 +8,6 @@ export interface PriceTerms {
   order_tick: string;
   order_tick_from: string;
   tick_table?: string | null;
-  price_decimals: number;
 }
 
 /** The step of order prices at a price: a band of the tick table, else the order tick, below which the market's tick holds. */
@@ -23,22 +22,24 @@ export function stepOf(terms: PriceTerms, price: string): string {
   return compare(price, terms.order_tick_from) >= 0 ? terms.order_tick : terms.tick_size;
 }
 
-function shown(terms: PriceTerms, price: string): string {
+/** With the digits of its step, and more only where it has more. */
+export function priceText(terms: PriceTerms, price: string): string {
   const [whole = "0", fraction = ""] = price.split(".");
-  const digits = fraction.replace(/0+$/, "").padEnd(terms.price_decimals, "0");
+  const least = (stepOf(terms, price).split(".")[1] ?? "").length;
+  const digits = fraction.replace(/0+$/, "").padEnd(least, "0");
   return digits ? `${whole}.${digits}` : whole;
 }
 
 /** The nearest price that an order may have. */
 export function nearest(terms: PriceTerms, price: string): string {
-  return shown(terms, toStep(price, stepOf(terms, price)));
+  return priceText(terms, toStep(price, stepOf(terms, price)));
 }
 
 /** So many steps up, or down if below 0; never below one step. */
 export function stepped(terms: PriceTerms, price: string, steps: number): string {
   const step = stepOf(terms, price);
   const moved = add(toStep(price, step), multiply(step, String(steps)));
-  return shown(terms, compare(moved, step) < 0 ? step : moved);
+  return priceText(terms, compare(moved, step) < 0 ? step : moved);
 }
 
 /** A quantity so many lots up or down; never below one lot. */
