@@ -8,7 +8,7 @@ import { tellError } from "../../components/notices";
 import { TabPanel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { show, sign } from "../../format/number";
-import { markOf, unrealised } from "../../format/price";
+import { markOf, priceText, unrealised } from "../../format/price";
 import { clock, dateTime } from "../../format/time";
 import {
   type Execution,
@@ -53,7 +53,6 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
   const close = () => setOpen(null);
   const working = useMemo(() => (orders.data ?? []).filter(isWorking), [orders.data]);
   const columns = useMemo(() => {
-    const price = (value: string | null | undefined) => <Figure value={value} />;
     const time: Column<Order> = {
       id: "time",
       title: "Time",
@@ -77,7 +76,7 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         title: "Limit",
         value: (one) => one.limit_price,
         figure: true,
-        cell: (one) => price(one.limit_price),
+        cell: (one) => <Price symbol={one.symbol} of={one.limit_price} />,
       },
     ];
     const status: Column<Order> = {
@@ -141,7 +140,13 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
       { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <ToSymbol name={one.symbol} /> },
       { id: "side", title: "Side", value: (one) => one.side, cell: (one) => <SideText side={one.side} /> },
       { id: "qty", title: "Qty", value: (one) => one.qty, figure: true, cell: (one) => <Figure value={one.qty} /> },
-      { id: "price", title: "Price", value: (one) => one.price, figure: true, cell: (one) => price(one.price) },
+      {
+        id: "price",
+        title: "Price",
+        value: (one) => one.price,
+        figure: true,
+        cell: (one) => <Price symbol={one.symbol} of={one.price} />,
+      },
       {
         id: "fee",
         title: "Fee",
@@ -387,6 +392,11 @@ function ToSymbol({ name }: { name: string }) {
 function useMark(position: Position): string | null | undefined {
   const quote = useQuote(position.symbol)?.data;
   return (quote && markOf(quote)) ?? position.mark_price;
+}
+
+function Price({ symbol, of }: { symbol: string; of: string | null | undefined }) {
+  const instrument = useInstrument(symbol);
+  return <Figure value={of && instrument ? priceText(instrument, of) : of} />;
 }
 
 /** At most four digits: an average has nine. */

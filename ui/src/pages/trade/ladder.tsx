@@ -19,7 +19,8 @@ const ROW_PX = 20;
 /** How far the market may leave the middle, in parts of what is seen, before the ladder follows. */
 const LEAVES = 0.3;
 /** Steps in one row: a wide market fits into few rows. */
-const GROUPS = ["1", "5", "10", "50"];
+const GROUPS = ["1", "5", "10", "50", "100"] as const;
+type Group = (typeof GROUPS)[number];
 
 interface LadderProps {
   instrument: Instrument;
@@ -64,22 +65,23 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
   const box = useRef<HTMLDivElement>(null);
   const [count, setCount] = useState(24);
   const [shift, setShift] = useState(0);
-  const [group, setGroup] = useState("1");
+  const [chosenGroup, setGroup] = useState<Group | "auto">("auto");
+  const autoGroup = useRef<Group>("1");
   const base = useRef<number | null>(null);
 
   useEffect(() => {
     const element = box.current;
     if (!element) return;
     const row = matchMedia("(pointer: coarse)").matches ? ROW_PX * 1.6 : ROW_PX;
-    const fit = () => setCount(Math.max(8, Math.floor(element.clientHeight / row)));
-    const observer = new ResizeObserver(fit);
+    const measure = () => setCount(Math.max(8, Math.floor(element.clientHeight / row)));
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
     const turn = (event: WheelEvent) => {
       event.preventDefault();
       setShift((before) => before - Math.sign(event.deltaY) * 3);
     };
     element.addEventListener("wheel", turn, { passive: false });
-    fit();
+    measure();
     return () => {
       observer.disconnect();
       element.removeEventListener("wheel", turn);
@@ -90,7 +92,16 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
   const bid = first && priceText(instrument, first);
   const ask = second && priceText(instrument, second);
   const near = bid ?? ask;
-  const step = multiply(stepOf(instrument, near ?? "0"), group);
+  const unit = stepOf(instrument, near ?? "0");
+  if (bid && ask) autoGroup.current = fitting(autoGroup.current, stepsOf(subtract(ask, bid), unit), count);
+  const group = chosenGroup === "auto" ? autoGroup.current : chosenGroup;
+  const step = multiply(unit, group);
+  const lastStep = useRef(step);
+  if (lastStep.current !== step) {
+    // Rows have another size: the middle is another number of them.
+    lastStep.current = step;
+    base.current = null;
+  }
   const bidAt = bid ? stepsOf(bid, step, "buy") : null;
   const askAt = ask ? stepsOf(ask, step, "sell") : null;
   const armedAt = armed && isDecimal(armed.price) ? stepsOf(armed.price, step, armed.side) : null;
@@ -175,13 +186,13 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
         <select
           className="input"
           aria-label="Steps in one row"
-          value={group}
+          value={chosenGroup}
           onChange={(event) => {
-            base.current = null;
             setShift(0);
-            setGroup(event.target.value);
+            setGroup(event.target.value as Group | "auto");
           }}
         >
+          <option value="auto">Auto ×{autoGroup.current}</option>
           {GROUPS.map((one) => (
             <option key={one} value={one}>
               ×{one}
@@ -192,6 +203,14 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
     </div>
   );
 });
+
+/** The fewest steps in a row with which both sides are seen; smaller again only where the market fits well, so that it does not flicker. */
+export function fitting(now: Group, spread: number, rows: number): Group {
+  const rowsOf = (group: Group) => spread / Number(group);
+  const least = GROUPS.find((group) => rowsOf(group) <= rows * 0.6) ?? "100";
+  if (Number(least) >= Number(now)) return least;
+  return GROUPS.find((group) => rowsOf(group) <= rows * 0.3) ?? now;
+}
 
 interface RowProps {
   price: string;
