@@ -141,3 +141,29 @@ export const coming = {
   system: () => one<System>("/api/v1/system"),
   latency: (window: "start" | "minute") => one<Latency>("/api/v1/system/latency", { window }),
 };
+
+/** What one control says of an order that was not sent. */
+export interface ControlVerdict {
+  reason: string;
+  scope: string;
+  limit: string;
+  value: string;
+  passes: boolean;
+  message: string | null;
+}
+
+export interface Estimate extends Omit<Schemas["Estimate"], "refusals"> {
+  reject?: Schemas["Reject"] | null;
+  controls?: ControlVerdict[];
+}
+
+/** The place of an order of one's own in the queue. */
+export interface QueuePlace {
+  order: string;
+  side: "buy" | "sell";
+  price: string;
+  leaves_qty: string;
+  ahead: string | null;
+  behind: string | null;
+  level_qty: string | null;
+}

@@ -28,11 +28,16 @@ interface TabsProps {
   tabs: readonly { id: string; title: ReactNode; content: () => ReactNode }[];
   className?: string;
   actions?: ReactNode;
+  /** Where the page itself chooses now and then. */
+  chosen?: string;
+  onChoose?: (id: string) => void;
 }
 
 /** A panel of several, one of which is seen. Arrow keys go from one to the next. */
-export function TabPanel({ label, tabs, className, actions }: TabsProps) {
-  const [chosen, choose] = useState(tabs[0]?.id);
+export function TabPanel({ label, tabs, className, actions, chosen: given, onChoose }: TabsProps) {
+  const [own, setOwn] = useState(tabs[0]?.id);
+  const chosen = given ?? own;
+  const choose = onChoose ?? setOwn;
   const id = useId();
   const current = tabs.find((tab) => tab.id === chosen) ?? tabs[0];
   const move = (event: KeyboardEvent) => {

@@ -84,7 +84,7 @@ export function toStep(text: string, step: string, way: "down" | "up" | "nearest
   if (unit <= 0n) return text;
   const rest = ((value % unit) + unit) % unit;
   const up = way === "up" ? rest > 0n : way === "nearest" && rest * 2n >= unit;
-  return unscaled(value - rest + (up ? unit : 0n), digitsOf(step));
+  return round(unscaled(value - rest + (up ? unit : 0n), digits), digitsOf(step));
 }
 
 /** With so many digits after the point, rounded half up; without them, as it is. */

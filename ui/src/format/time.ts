@@ -49,6 +49,11 @@ export function date(at: Value): Date {
   return new Date(typeof at === "number" ? at : at.replace(/(\.\d{3})\d+/, "$1"));
 }
 
+/** Milliseconds since the Unix epoch. */
+export function millis(at: Value): number {
+  return date(at).getTime();
+}
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(options: Intl.DateTimeFormatOptions, zone = own): Intl.DateTimeFormat {

@@ -1,5 +1,354 @@
-import { Empty } from "../../components/states";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  lazy,
+  type ReactNode,
+  Suspense,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
+import { Link } from "wouter";
+import type { PriceMark } from "../../chart/lines";
+import { Panel, TabPanel } from "../../components/panel";
+import { Empty, Failed, Loading } from "../../components/states";
+import { show, sign } from "../../format/number";
+import { isWorking, type Order, useExecutions, useOrders, usePortfolio } from "../../live/account";
+import type { Quote } from "../../live/market";
+import { useKeys } from "../../shell/keys";
+import {
+  chooseSymbol,
+  type Instrument,
+  useAccount,
+  useAccounts,
+  useInstruments,
+  useMay,
+  useMe,
+  useSession,
+  useSymbol,
+} from "../../shell/user";
+import { dropped, replace } from "./acts";
+import { Ask } from "./ask";
+import { Authorize } from "./authorize";
+import { AskCancelAll, Blotter } from "./blotter";
+import { Ladder } from "./ladder";
+import { ask, type Body } from "./sending";
+import { SymbolBar } from "./symbol-bar";
+import { Tape } from "./tape";
+import { near, TicketForm, useTicket } from "./ticket";
+import { armed, bracketOf, missing, orderOf, type Side } from "./ticket-model";
+import "./trade.css";
+import { priceText } from "../../format/price";
+import { useSender } from "./use-sender";
+import { Watch } from "./watch";
+
+const Chart = lazy(() => import("../../chart/chart"));
+
+/** A change is asked about once it rests for so long. */
+const DEBOUNCE_MS = 250;
+/** What an order would do changes with the market. */
+const ASK_AGAIN_MS = 5_000;
+
+type Width = "narrow" | "desk" | "wall";
+
+const desk = matchMedia("(min-width: 1080px)");
+const wall = matchMedia("(min-width: 2000px)");
+
+function useWidth(): Width {
+  return useSyncExternalStore(
+    (listener) => {
+      for (const query of [desk, wall]) query.addEventListener("change", listener);
+      return () => {
+        for (const query of [desk, wall]) query.removeEventListener("change", listener);
+      };
+    },
+    () => (wall.matches ? "wall" : desk.matches ? "desk" : "narrow"),
+  );
+}
+
+/** A value once it has rested. */
+function useRested<T>(value: T): T {
+  const [rested, set] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => set(value), DEBOUNCE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return rested;
+}
 
 export default function Trade({ symbol }: { symbol?: string }) {
-  return <Empty title={symbol ?? "Trade"} />;
+  const instruments = useInstruments();
+  const chosen = useSymbol();
+  useEffect(() => {
+    if (symbol) chooseSymbol(symbol);
+  }, [symbol]);
+  const name = symbol ?? chosen;
+  const instrument = instruments.data?.find((one) => one.symbol === name);
+  if (instrument && instruments.data) {
+    return <Desk key={instrument.symbol} instrument={instrument} instruments={instruments.data} />;
+  }
+  if (instruments.data) {
+    return (
+      <Empty title={name ? `There is no ${name}` : "There is nothing to trade yet"}>
+        {name ? <Link href="/market">To all symbols</Link> : "The engine has told no instrument."}
+      </Empty>
+    );
+  }
+  if (instruments.error) return <Failed error={instruments.error} retry={() => void instruments.refetch()} />;
+  return (
+    <div className="trade-loading">
+      <Loading rows={12} />
+    </div>
+  );
+}
+
+/** Who may not trade from here, and why. */
+function useBarred(): "stranger" | "account" | "role" | null {
+  const { status } = useSession();
+  const me = useMe().data;
+  const may = useMay("orders:write");
+  const accounts = useAccounts();
+  const account = useAccount();
+  if (status === "out") return "stranger";
+  if (me && !may) return "role";
+  return accounts.data && !account ? "account" : null;
+}
+
+function Desk({ instrument, instruments }: { instrument: Instrument; instruments: Instrument[] }) {
+  const { symbol } = instrument;
+  const client = useQueryClient();
+  const width = useWidth();
+  const barred = useBarred();
+  const account = useAccount()?.id;
+  const sender = useSender();
+  const [ticket, change] = useTicket(sender);
+  const [tab, setTab] = useState("chart");
+  const [isOneClick, setOneClick] = useState(false);
+  const [moved, setMoved] = useState<{ order: Order; price: string } | null>(null);
+  const [asksCancel, setAsksCancel] = useState(false);
+  const quote = useRef<Quote | undefined>(undefined);
+  const qty = useRef<HTMLInputElement>(null);
+  const orders = useOrders(account).data;
+  const fills = useExecutions(account).data;
+  const position = usePortfolio(account).data?.positions.find((one) => one.symbol === symbol);
+
+  const body = useMemo<Body | null>(() => {
+    if (!account || missing(ticket) !== null) return null;
+    return ticket.isBracket ? bracketOf(ticket, account, symbol) : orderOf(ticket, account, symbol);
+  }, [ticket, account, symbol]);
+  const rested = useRested(body);
+  const preview = useQuery({
+    queryKey: ["preview", rested],
+    queryFn: ({ signal }) => ask(rested as Body, signal),
+    enabled: rested !== null && barred === null,
+    placeholderData: keepPreviousData,
+    refetchInterval: ASK_AGAIN_MS,
+    staleTime: 0,
+    gcTime: 10_000,
+    retry: false,
+  });
+  const needsAuthorization = preview.data?.needs_authorization;
+  const neverOneClick = needsAuthorization === true;
+  const clicksSend = isOneClick && needsAuthorization === false && !barred;
+  const isUnclear = sender.now.state === "unclear";
+
+  const send = () => {
+    if (!body || barred || isUnclear) return;
+    const isKnown = preview.data && !preview.isPlaceholderData && rested === body;
+    sender.send(body, isKnown ? preview.data : undefined);
+  };
+
+  const latest = useRef({ ticket, change, clicksSend, account, sender, isUnclear });
+  latest.current = { ticket, change, clicksSend, account, sender, isUnclear };
+  const arm = useCallback((side: Side, price: string) => {
+    const { ticket: before, change: set } = latest.current;
+    const { type, limit } = armed(before, side, price);
+    set({ side, type, limit });
+  }, []);
+  const pick = useCallback(
+    (side: Side, price: string) => {
+      arm(side, price);
+      setTab("ticket");
+      const { ticket: before, clicksSend: goes, account: of, sender: by, isUnclear: waits } = latest.current;
+      const plain = { ...before, side, type: "limit" as const, limit: price, isBracket: false };
+      if (!goes || !of || waits || missing(plain) !== null) {
+        if (!before.qty) qty.current?.focus();
+        return;
+      }
+      by.send(orderOf(plain, of, symbol));
+    },
+    [arm, symbol],
+  );
+  const choose = (side: Side) => {
+    change({ side });
+    setTab("ticket");
+    requestAnimationFrame(() => qty.current?.focus());
+  };
+  const toLimit = () => {
+    const from = near(quote.current, ticket.side);
+    change({ type: "limit", ...(ticket.limit || !from ? {} : { limit: priceText(instrument, from) }) });
+  };
+  useKeys([
+    ["b", "Ticket: buy", () => choose("buy")],
+    ["s", "Ticket: sell", () => choose("sell")],
+    ["l", "Ticket: limit order", toLimit],
+    ["k", "Ticket: market order", () => change({ type: "market" })],
+    ["$mod+Enter", "Send the order of the ticket", send],
+    ["Escape", "Take back what the ladder armed", () => change({ limit: "" })],
+    ["Shift+X", `Cancel all of ${symbol}`, () => working.length > 0 && setAsksCancel(true)],
+  ]);
+
+  const working = useMemo(
+    () => (orders ?? []).filter((order) => order.symbol === symbol && isWorking(order)),
+    [orders, symbol],
+  );
+  const marks = useMemo<PriceMark[]>(() => {
+    const lines = working.flatMap((order): PriceMark[] => {
+      const price = order.limit_price ?? (order as { stop_price?: string | null }).stop_price;
+      if (!price || !order.side) return [];
+      const title = `${order.side === "buy" ? "Buy" : "Sell"} ${show(order.leaves_qty)}${order.limit_price ? "" : " stop"}`;
+      return [{ id: order.id, price: Number(price), title, kind: order.side, moves: true }];
+    });
+    if (position?.avg_price && sign(position.qty) !== 0) {
+      const title = `${sign(position.qty) > 0 ? "Long" : "Short"} ${show(position.qty.replace("-", ""))}`;
+      lines.push({ id: "position", price: Number(position.avg_price), title, kind: "position", moves: false });
+    }
+    return lines;
+  }, [working, position?.avg_price, position?.qty]);
+  const drop = useCallback(
+    (id: string, price: string) => {
+      const order = working.find((one) => one.id === id);
+      if (order) setMoved({ order, price });
+    },
+    [working],
+  );
+  const armedAt = useMemo(
+    () => (ticket.limit ? { side: ticket.side, price: ticket.limit } : null),
+    [ticket.limit, ticket.side],
+  );
+
+  const chart = (
+    <Suspense fallback={<Loading rows={10} />}>
+      <Chart instrument={instrument} fills={fills ?? NONE} marks={marks} onDrop={drop} />
+    </Suspense>
+  );
+  const ladder = (
+    <Ladder
+      instrument={instrument}
+      account={account}
+      armed={armedAt}
+      isOneClick={clicksSend}
+      onArm={arm}
+      onPick={pick}
+    />
+  );
+  const tape = <Tape instrument={instrument} />;
+  const form = (
+    <TicketForm
+      instrument={instrument}
+      ticket={ticket}
+      change={change}
+      barred={barred}
+      preview={preview}
+      sender={sender}
+      onSend={send}
+      quote={quote}
+      isOneClick={clicksSend}
+      setOneClick={setOneClick}
+      neverOneClick={neverOneClick}
+      qtyRef={qty}
+    />
+  );
+  const why: ReactNode = barred && barred !== "role" && (
+    <Empty title={barred === "stranger" ? "Sign in to trade" : "You have no account yet"}>
+      {barred === "stranger" ? (
+        <span>
+          <Link href={`/sign-in?next=${encodeURIComponent(`/trade/${symbol}`)}`}>Sign in</Link> or{" "}
+          <Link href="/register">make an account</Link>: your orders, fills and positions stand here.
+        </span>
+      ) : (
+        <Link href="/onboarding">Open a paper account</Link>
+      )}
+    </Empty>
+  );
+  const shared = { account, barred: why, symbol };
+  return (
+    <div className={`trade ${width}`}>
+      <SymbolBar instrument={instrument} />
+      {width === "narrow" ? (
+        <>
+          <TabPanel
+            label="Market and ticket"
+            className="trade-tabs"
+            chosen={tab}
+            onChoose={setTab}
+            tabs={[
+              { id: "chart", title: "Chart", content: () => chart },
+              { id: "ladder", title: "Ladder", content: () => ladder },
+              { id: "ticket", title: "Ticket", content: () => form },
+              { id: "tape", title: "Tape", content: () => tape },
+            ]}
+          />
+          <Blotter {...shared} tabs={["working", "orders", "fills", "positions"]} className="trade-blotter" />
+        </>
+      ) : (
+        <>
+          {width === "wall" && (
+            <Panel title="Symbols" flush className="trade-watch">
+              <Watch instruments={instruments} chosen={symbol} />
+            </Panel>
+          )}
+          <section className="panel trade-chart" aria-label="Chart">
+            {chart}
+          </section>
+          <Panel title="Ladder" flush className="trade-ladder">
+            {ladder}
+          </Panel>
+          <Panel title="Time and sales" flush className="trade-tape">
+            {tape}
+          </Panel>
+          <Panel title="Order" flush className="trade-ticket">
+            {form}
+          </Panel>
+          {width === "wall" ? (
+            <div className="trade-blotter two">
+              <Blotter {...shared} tabs={["working", "orders"]} />
+              <Blotter {...shared} tabs={["positions", "fills"]} />
+            </div>
+          ) : (
+            <Blotter {...shared} tabs={["working", "orders", "fills", "positions"]} className="trade-blotter" />
+          )}
+        </>
+      )}
+      {sender.now.state === "asks" && <AuthorizeNow sender={sender} />}
+      {moved && (
+        <Ask
+          title={dropped(moved.order, moved.price).text}
+          act="Replace"
+          onYes={() => replace(client, moved.order, dropped(moved.order, moved.price).body)}
+          onClose={() => setMoved(null)}
+        >
+          <p>
+            {moved.order.side === "buy" ? "Buy" : "Sell"} {show(moved.order.leaves_qty)} {symbol}: the order loses its
+            place in the queue.
+          </p>
+        </Ask>
+      )}
+      {asksCancel && account && (
+        <AskCancelAll account={account} orders={working} symbol={symbol} onClose={() => setAsksCancel(false)} />
+      )}
+    </div>
+  );
+}
+
+const NONE: never[] = [];
+
+function AuthorizeNow({ sender }: { sender: ReturnType<typeof useSender> }) {
+  const { now, authorized, clear } = sender;
+  if (now.state !== "asks") return null;
+  return (
+    <Authorize body={now.body} preview={now.preview} onToken={(token) => authorized(now.body, token)} onClose={clear} />
+  );
 }

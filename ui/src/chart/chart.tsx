@@ -1,0 +1,258 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { api, take } from "../api/client";
+import { Button, Segments } from "../components/controls";
+import { Empty, Failed, Loading } from "../components/states";
+import { show } from "../format/number";
+import { nearest, priceText } from "../format/price";
+import { dateTime, day, millis, zoneOf } from "../format/time";
+import type { Execution } from "../live/account";
+import { type Bar, followBar, useLink } from "../live/market";
+import type { Instrument } from "../shell/user";
+import "./chart.css";
+import type { Candle } from "./indicators";
+import type { PriceMark } from "./lines";
+import { INDICATORS, type Indicator, PriceChart } from "./price-chart";
+
+const RESOLUTIONS = [
+  ["1s", "1s"],
+  ["1m", "1m"],
+  ["5m", "5m"],
+  ["15m", "15m"],
+  ["1h", "1h"],
+  ["1d", "1d"],
+] as const;
+type Resolution = (typeof RESOLUTIONS)[number][0];
+
+/** Bars asked for, the most that one page has. */
+const BARS = 1_000;
+/** Bars that ended are asked for anew, at most so often. */
+const SETTLE_MS = 5_000;
+/** Fills with their quantity beside the arrow; more would cover the prices. */
+const TEXTS_MAX = 40;
+const KEY = "tidegate.chart";
+
+interface Choice {
+  resolution: Resolution;
+  indicators: Indicator[];
+}
+
+function kept(): Choice {
+  const none: Choice = { resolution: "1m", indicators: [] };
+  try {
+    const read = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Choice>;
+    const resolution = RESOLUTIONS.find(([name]) => name === read.resolution)?.[0] ?? none.resolution;
+    return {
+      resolution,
+      indicators: INDICATORS.map(([name]) => name).filter((name) => read.indicators?.includes(name)),
+    };
+  } catch {
+    return none;
+  }
+}
+
+/** A bar for drawing. */
+export function candle(bar: Bar): Candle {
+  return {
+    time: Math.floor(millis(bar.start) / 1000),
+    open: Number(bar.open),
+    high: Number(bar.high),
+    low: Number(bar.low),
+    close: Number(bar.close),
+    volume: Number(bar.volume),
+    vwap: Number(bar.vwap),
+  };
+}
+
+/** Names the exchange's day of a time. Zones differ by quarters of an hour, and asking for each bar would be slow. */
+function daysOf(zone: string): (time: number) => string {
+  const known = new Map<number, string>();
+  return (time) => {
+    const quarter = Math.floor(time / 900);
+    let name = known.get(quarter);
+    if (name === undefined) {
+      name = day(quarter * 900_000, zone);
+      known.set(quarter, name);
+    }
+    return name;
+  };
+}
+
+interface ChartProps {
+  instrument: Instrument;
+  fills: Execution[];
+  marks: PriceMark[];
+  /** A line was dropped at another price. */
+  onDrop: (id: string, price: string) => void;
+}
+
+const NONE: Indicator[] = [];
+
+export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) {
+  const { symbol, venue } = instrument;
+  const [choice, setChoice] = useState(kept);
+  const { resolution } = choice;
+  const indicators = choice.indicators.length > 0 ? choice.indicators : NONE;
+  const box = useRef<HTMLDivElement>(null);
+  const legend = useRef<HTMLSpanElement>(null);
+  const [chart, setChart] = useState<PriceChart | null>(null);
+  const latest = useRef({ instrument, onDrop });
+  latest.current = { instrument, onDrop };
+  const choose = (next: Partial<Choice>) => {
+    const all = { ...choice, ...next };
+    setChoice(all);
+    try {
+      localStorage.setItem(KEY, JSON.stringify(all));
+    } catch {
+      // The choice lasts as long as the page.
+    }
+  };
+
+  const history = useQuery({
+    queryKey: ["history", symbol, resolution],
+    queryFn: ({ signal }) =>
+      take(
+        api.GET("/api/v1/history/{symbol}", {
+          params: { path: { symbol }, query: { resolution, limit: BARS } },
+          signal,
+        }),
+      ),
+    // What came while nobody looked is not known.
+    staleTime: 0,
+  });
+
+  // The chart stands for one symbol and resolution.
+  useEffect(() => {
+    if (!box.current) return;
+    const tell = (one: Candle | undefined) => {
+      if (!legend.current) return;
+      const text = (value: number) => show(priceText(latest.current.instrument, value.toFixed(9)));
+      legend.current.textContent = one
+        ? `${dateTime(one.time * 1000)}  O ${text(one.open)}  H ${text(one.high)}  L ${text(one.low)}  C ${text(one.close)}  V ${show(String(one.volume))}`
+        : "";
+    };
+    const made = new PriceChart(box.current, {
+      text: (price) => priceText(latest.current.instrument, price.toFixed(latest.current.instrument.price_decimals)),
+      step: Number(latest.current.instrument.tick_size),
+      dayOf: daysOf(zoneOf(venue)),
+      snap: (price) => nearest(latest.current.instrument, price.toFixed(9)),
+      onDrop: (id, price) => latest.current.onDrop(id, price),
+      onLegend: tell,
+    });
+    let last: number | undefined;
+    let settled = 0;
+    let due: ReturnType<typeof setTimeout> | undefined;
+    const settle = async (from: number) => {
+      due = undefined;
+      const since = new Date(from * 1000).toISOString();
+      const query = { resolution, from: since, limit: BARS };
+      const bars = await take(api.GET("/api/v1/history/{symbol}", { params: { path: { symbol }, query } })).catch(
+        () => [],
+      );
+      if (chartLives) made.correct(bars.map(candle));
+    };
+    let chartLives = true;
+    const stop = followBar(symbol, resolution, (bar) => {
+      const now = candle(bar);
+      if (last !== undefined && now.time > last) {
+        const from = due ? Math.min(settled, last) : last;
+        settled = from;
+        due ??= setTimeout(() => void settle(settled), resolution === "1s" ? SETTLE_MS : 500);
+      }
+      last = now.time;
+      made.update(now);
+    });
+    setChart(made);
+    return () => {
+      chartLives = false;
+      clearTimeout(due);
+      stop();
+      setChart(null);
+      made.dispose();
+    };
+  }, [symbol, resolution, venue]);
+
+  useEffect(() => {
+    if (chart && history.data) chart.setBars(history.data.map(candle));
+  }, [chart, history.data]);
+  useEffect(() => chart?.setIndicators(indicators), [chart, indicators]);
+  useEffect(() => chart?.setMarks(marks), [chart, marks]);
+  const arrows = useMemo(() => {
+    const own = fills.filter((fill) => fill.symbol === symbol && fill.type === "trade");
+    return own.map((fill) => ({
+      time: Math.floor(millis(fill.at) / 1000),
+      isBuy: fill.side === "buy",
+      text: own.length > TEXTS_MAX ? "" : show(fill.qty),
+    }));
+  }, [fills, symbol]);
+  useEffect(() => chart?.setFills(arrows), [chart, arrows]);
+
+  // What was told while the link was away is asked for.
+  const link = useLink();
+  const away = useRef(false);
+  const { refetch } = history;
+  useEffect(() => {
+    if (link === "live" && away.current) void refetch();
+    away.current = link !== "live";
+  }, [link, refetch]);
+
+  return (
+    <div className="chart">
+      <div className="chart-bar">
+        <Segments
+          label="Length of a bar"
+          value={resolution}
+          options={RESOLUTIONS}
+          onChange={(next) => choose({ resolution: next })}
+        />
+        <details className="chart-menu">
+          <summary className="button small">
+            Indicators{choice.indicators.length > 0 ? ` (${choice.indicators.length})` : ""}
+          </summary>
+          <div className="chart-menu-body">
+            {INDICATORS.map(([name, title]) => (
+              <label key={name}>
+                <input
+                  type="checkbox"
+                  checked={choice.indicators.includes(name)}
+                  onChange={(event) =>
+                    choose({
+                      indicators: INDICATORS.map(([one]) => one).filter((one) =>
+                        one === name ? event.target.checked : choice.indicators.includes(one),
+                      ),
+                    })
+                  }
+                />{" "}
+                {title}
+              </label>
+            ))}
+          </div>
+        </details>
+        <Button small kind="plain" onClick={() => chart?.showNewest()}>
+          To now
+        </Button>
+        <span className="chart-legend figures muted" ref={legend} />
+      </div>
+      <div
+        className="chart-box"
+        ref={box}
+        role="img"
+        aria-label={`Chart of ${symbol}, ${resolution}`}
+        data-fills={arrows.length}
+      />
+      {history.data === undefined && (
+        <div className="chart-over">
+          {history.error ? <Failed error={history.error} retry={() => void refetch()} /> : <Loading rows={6} />}
+        </div>
+      )}
+      {history.data?.length === 0 && (
+        <div className="chart-over clear">
+          <Empty title="No trades yet">The first one begins the chart.</Empty>
+        </div>
+      )}
+      <a className="chart-by" href="https://www.tradingview.com/" target="_blank" rel="noreferrer">
+        Charts by TradingView
+      </a>
+    </div>
+  );
+}

@@ -1,0 +1,412 @@
+// The chart itself: candles, volume, indicators, fills and lines of one symbol. It knows nothing of React: prices come a thousand
+// times a second.
+
+import {
+  CandlestickSeries,
+  ColorType,
+  CrosshairMode,
+  createChart,
+  createSeriesMarkers,
+  HistogramSeries,
+  type IChartApi,
+  type IPriceLine,
+  type ISeriesApi,
+  type ISeriesMarkersPluginApi,
+  LineSeries,
+  LineStyle,
+  type SeriesMarker,
+  type SeriesType,
+  TickMarkType,
+  type Time,
+  type UTCTimestamp,
+} from "lightweight-charts";
+import { dateTime } from "../format/time";
+import { type Colours, colours, faint, onTheme } from "./colours";
+import { bollinger, type Candle, ema, type Line, macd, rsi, sma, vwap } from "./indicators";
+import { dragged, lineAt, type PriceMark, REACH } from "./lines";
+
+export const INDICATORS = [
+  ["sma", "SMA 20"],
+  ["ema", "EMA 50"],
+  ["bollinger", "Bollinger 20, 2"],
+  ["vwap", "VWAP of the day"],
+  ["rsi", "RSI 14"],
+  ["macd", "MACD 12, 26, 9"],
+] as const;
+
+export type Indicator = (typeof INDICATORS)[number][0];
+
+/** A fill of the user's own. */
+export interface FillMark {
+  time: number;
+  isBuy: boolean;
+  text: string;
+}
+
+interface Options {
+  /** A price as it is written. */
+  text: (price: number) => string;
+  /** The smallest step of prices. */
+  step: number;
+  /** The exchange's day of a time, for what begins anew with it. */
+  dayOf: (time: number) => string;
+  /** The price that a line is dropped at. */
+  snap: (price: number) => string;
+  onDrop: (id: string, price: string) => void;
+  /** Under the pointer, or the newest. */
+  onLegend: (candle: Candle | undefined) => void;
+}
+
+interface Drawn {
+  series: ISeriesApi<SeriesType>;
+  /** The value of each bar, and its colour if it differs. */
+  values: (candles: Candle[], colours: Colours) => { line: Line; colour?: (value: number) => string };
+}
+
+/** Bars shown at first. */
+const SHOWN = 140;
+/** Parts of the height that prices have beside one pane of an indicator. */
+const PRICE_STRETCH = 3;
+
+function ticks(): Record<TickMarkType, Intl.DateTimeFormat> {
+  const format = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(undefined, { ...options, hourCycle: "h23" });
+  const time = format({ hour: "2-digit", minute: "2-digit" });
+  return {
+    [TickMarkType.Year]: format({ year: "numeric" }),
+    [TickMarkType.Month]: format({ month: "short" }),
+    [TickMarkType.DayOfMonth]: format({ day: "numeric", month: "short" }),
+    [TickMarkType.Time]: time,
+    [TickMarkType.TimeWithSeconds]: format({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+  };
+}
+
+const at = (candle: Candle) => candle.time as UTCTimestamp;
+
+export class PriceChart {
+  private readonly chart: IChartApi;
+  private readonly candleSeries: ISeriesApi<"Candlestick">;
+  private readonly volumes: ISeriesApi<"Histogram">;
+  private readonly markers: ISeriesMarkersPluginApi<Time>;
+  private readonly lines = new Map<string, IPriceLine>();
+  private readonly stopTheme: () => void;
+  private drawn: Drawn[] = [];
+  private chosen: Indicator[] = [];
+  private candles: Candle[] = [];
+  private newest: Candle | undefined;
+  private isNew = true;
+  private isHovered = false;
+  private marks: readonly PriceMark[] = [];
+  private fills: readonly FillMark[] = [];
+  private palette: Colours;
+  private drag: { mark: PriceMark; fromY: number; price: number } | null = null;
+
+  constructor(
+    private readonly container: HTMLElement,
+    private readonly options: Options,
+  ) {
+    this.palette = colours(container);
+    const format = ticks();
+    this.chart = createChart(container, {
+      autoSize: true,
+      crosshair: { mode: CrosshairMode.Normal },
+      localization: { timeFormatter: (time: Time) => dateTime(Number(time) * 1000) },
+      timeScale: {
+        timeVisible: true,
+        secondsVisible: true,
+        rightOffset: 6,
+        tickMarkFormatter: (time: Time, type: TickMarkType) => format[type].format(Number(time) * 1000),
+      },
+    });
+    const priceFormat = {
+      type: "custom" as const,
+      formatter: options.text,
+      minMove: options.step,
+    };
+    this.candleSeries = this.chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });
+    this.candleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
+    this.volumes = this.chart.addSeries(HistogramSeries, {
+      priceScaleId: "volume",
+      priceFormat: { type: "volume" },
+      lastValueVisible: false,
+      priceLineVisible: false,
+    });
+    this.volumes.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    this.markers = createSeriesMarkers(this.candleSeries, []);
+    this.paint();
+    this.stopTheme = onTheme(() => {
+      this.palette = colours(container);
+      this.paint();
+      this.draw();
+      this.setIndicators(this.chosen);
+      this.setMarks(this.marks);
+      this.setFills(this.fills);
+    });
+    this.chart.subscribeCrosshairMove((event) => {
+      const under = this.candles.find((one) => one.time === Number(event.time));
+      this.isHovered = under !== undefined;
+      this.options.onLegend(under ?? this.candles.at(-1));
+    });
+    // Before the chart's own listeners, which would scroll.
+    container.addEventListener("pointerdown", this.onDown, { capture: true });
+    container.addEventListener("pointermove", this.onMove);
+    container.addEventListener("pointerup", this.onUp);
+    container.addEventListener("pointercancel", this.onCancel);
+  }
+
+  dispose(): void {
+    this.stopTheme();
+    this.container.removeEventListener("pointerdown", this.onDown, { capture: true });
+    this.container.removeEventListener("pointermove", this.onMove);
+    this.container.removeEventListener("pointerup", this.onUp);
+    this.container.removeEventListener("pointercancel", this.onCancel);
+    this.chart.remove();
+  }
+
+  /** All bars anew, oldest first; the newest told live is newer than what was asked for. */
+  setBars(candles: Candle[]): void {
+    this.candles = candles;
+    this.draw();
+    this.drawIndicators();
+    this.setFills(this.fills);
+    if (this.newest) this.update(this.newest);
+    if (this.isNew && candles.length > 0) {
+      this.isNew = false;
+      this.showNewest();
+    }
+  }
+
+  /** Bars that are done, as they ended: the newest told live may have been followed by another before it was drawn. */
+  correct(tail: Candle[]): void {
+    const first = tail[0];
+    if (first) this.setBars([...this.candles.filter((candle) => candle.time < first.time), ...tail]);
+  }
+
+  /** The newest bar as it is now. */
+  update(candle: Candle): void {
+    this.newest = candle;
+    const last = this.candles.at(-1);
+    if (last && candle.time < last.time) return;
+    if (last?.time === candle.time) this.candles[this.candles.length - 1] = candle;
+    else this.candles.push(candle);
+    this.candleSeries.update({ ...candle, time: at(candle) });
+    this.volumes.update(this.volume(candle));
+    for (const one of this.drawn) {
+      const { line, colour } = one.values(this.candles, this.palette);
+      const value = line.at(-1);
+      if (value === null || value === undefined) continue;
+      one.series.update({ time: at(candle), value, ...(colour ? { color: colour(value) } : {}) });
+    }
+    if (!this.isHovered) this.options.onLegend(candle);
+  }
+
+  showNewest(): void {
+    const count = this.candles.length;
+    this.chart
+      .timeScale()
+      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + 5 });
+  }
+
+  setIndicators(chosen: readonly Indicator[]): void {
+    this.chosen = [...chosen];
+    for (const one of this.drawn) this.chart.removeSeries(one.series);
+    this.drawn = [];
+    for (let pane = this.chart.panes().length - 1; pane > 0; pane -= 1) this.chart.removePane(pane);
+    const { accent, warn, focus, muted, buy, sell } = this.palette;
+    const closes = (candles: Candle[]) => candles.map((candle) => candle.close);
+    const line = (color: string, values: (candles: Candle[]) => Line, pane = 0, title = "") => {
+      const series = this.chart.addSeries(
+        LineSeries,
+        {
+          color,
+          title,
+          lineWidth: 1,
+          priceLineVisible: false,
+          lastValueVisible: pane > 0,
+          crosshairMarkerVisible: false,
+          ...(pane > 0 ? { priceFormat: { type: "price" as const, precision: 2, minMove: 0.01 } } : {}),
+        },
+        pane,
+      );
+      this.drawn.push({ series, values: (candles) => ({ line: values(candles) }) });
+      return series;
+    };
+    let pane = 0;
+    for (const name of chosen) {
+      if (name === "sma") line(warn, (candles) => sma(closes(candles), 20));
+      if (name === "ema") line(focus, (candles) => ema(closes(candles), 50));
+      if (name === "vwap") line(accent, (candles) => vwap(candles, this.options.dayOf));
+      if (name === "bollinger") {
+        for (const part of ["upper", "middle", "lower"] as const) {
+          line(muted, (candles) => bollinger(closes(candles))[part]);
+        }
+      }
+      if (name === "rsi") {
+        pane += 1;
+        const series = line(accent, (candles) => rsi(closes(candles)), pane, "RSI");
+        for (const price of [30, 70]) {
+          series.createPriceLine({
+            price,
+            color: muted,
+            lineWidth: 1,
+            lineStyle: LineStyle.Dotted,
+            axisLabelVisible: false,
+          });
+        }
+      }
+      if (name === "macd") {
+        pane += 1;
+        const bars = this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane);
+        this.drawn.push({
+          series: bars,
+          values: (candles) => ({
+            line: macd(closes(candles)).bars,
+            colour: (value) => faint(value >= 0 ? buy : sell, 0.5),
+          }),
+        });
+        line(accent, (candles) => macd(closes(candles)).macd, pane, "MACD");
+        line(warn, (candles) => macd(closes(candles)).signal, pane, "Signal");
+      }
+    }
+    for (const [index, one] of this.chart.panes().entries()) one.setStretchFactor(index === 0 ? PRICE_STRETCH : 1);
+    this.drawIndicators();
+  }
+
+  setFills(fills: readonly FillMark[]): void {
+    this.fills = fills;
+    const { buy, sell } = this.palette;
+    const first = this.candles[0]?.time ?? 0;
+    const markers: SeriesMarker<Time>[] = [];
+    let index = 0;
+    for (const fill of [...fills].sort((a, b) => a.time - b.time)) {
+      if (fill.time < first) continue;
+      // The bar that it belongs to: intervals without a trade have none.
+      while ((this.candles[index + 1]?.time ?? Number.POSITIVE_INFINITY) <= fill.time) index += 1;
+      const candle = this.candles[index];
+      if (!candle) break;
+      markers.push({
+        time: at(candle),
+        position: fill.isBuy ? "belowBar" : "aboveBar",
+        shape: fill.isBuy ? "arrowUp" : "arrowDown",
+        color: fill.isBuy ? buy : sell,
+        text: fill.text,
+      });
+    }
+    this.markers.setMarkers(markers);
+  }
+
+  setMarks(marks: readonly PriceMark[]): void {
+    this.marks = marks;
+    const kept = new Set(marks.map((mark) => mark.id));
+    for (const [id, line] of this.lines) {
+      if (kept.has(id)) continue;
+      this.candleSeries.removePriceLine(line);
+      this.lines.delete(id);
+    }
+    for (const mark of marks) {
+      const isDragged = this.drag?.mark.id === mark.id;
+      const colour = mark.kind === "position" ? this.palette.accent : this.palette[mark.kind];
+      const options = {
+        price: isDragged && this.drag ? this.drag.price : mark.price,
+        color: colour,
+        axisLabelColor: colour,
+        axisLabelTextColor: this.palette.panel,
+        lineWidth: 1 as const,
+        lineStyle: mark.kind === "position" ? LineStyle.Dotted : LineStyle.Solid,
+        title: mark.title,
+      };
+      const line = this.lines.get(mark.id);
+      if (line) line.applyOptions(options);
+      else this.lines.set(mark.id, this.candleSeries.createPriceLine(options));
+    }
+  }
+
+  private volume(candle: Candle) {
+    const colour = candle.close >= candle.open ? this.palette.buy : this.palette.sell;
+    return { time: at(candle), value: candle.volume, color: faint(colour, 0.35) };
+  }
+
+  private draw(): void {
+    this.candleSeries.setData(this.candles.map((candle) => ({ ...candle, time: at(candle) })));
+    this.volumes.setData(this.candles.map((candle) => this.volume(candle)));
+  }
+
+  private drawIndicators(): void {
+    for (const { series, values } of this.drawn) {
+      const { line, colour } = values(this.candles, this.palette);
+      series.setData(
+        this.candles.map((candle, index) => {
+          const value = line[index];
+          if (value === null || value === undefined) return { time: at(candle) };
+          return { time: at(candle), value, ...(colour ? { color: colour(value) } : {}) };
+        }),
+      );
+    }
+  }
+
+  private paint(): void {
+    const { panel, text, muted, line, buy, sell } = this.palette;
+    const style = getComputedStyle(this.container);
+    this.chart.applyOptions({
+      layout: {
+        background: { type: ColorType.Solid, color: panel },
+        textColor: muted,
+        fontFamily: style.fontFamily,
+        fontSize: 11,
+        // The page's policy lets no foreign mark in; the panel has a link in its place.
+        attributionLogo: false,
+        panes: { separatorColor: line, separatorHoverColor: faint(text, 0.1), enableResize: true },
+      },
+      grid: { vertLines: { color: faint(line, 0.5) }, horzLines: { color: faint(line, 0.5) } },
+      rightPriceScale: { borderColor: line },
+      timeScale: { borderColor: line },
+    });
+    this.candleSeries.applyOptions({ upColor: buy, downColor: sell, wickUpColor: buy, wickDownColor: sell });
+  }
+
+  private readonly toY = (price: number): number | null => this.candleSeries.priceToCoordinate(price);
+
+  private y(event: PointerEvent): number {
+    return event.clientY - this.container.getBoundingClientRect().top;
+  }
+
+  private under(event: PointerEvent): PriceMark | undefined {
+    return lineAt(this.marks, this.y(event), this.toY, event.pointerType === "touch" ? REACH.touch : REACH.mouse);
+  }
+
+  private readonly onDown = (event: PointerEvent): void => {
+    const mark = event.button === 0 ? this.under(event) : undefined;
+    if (!mark) return;
+    this.drag = { mark, fromY: this.y(event), price: mark.price };
+    this.chart.applyOptions({ handleScroll: false, handleScale: false });
+    this.container.setPointerCapture(event.pointerId);
+  };
+
+  private readonly onMove = (event: PointerEvent): void => {
+    if (!this.drag) {
+      this.container.style.cursor = this.under(event) ? "ns-resize" : "";
+      return;
+    }
+    const scale = { toY: this.toY, toPrice: (y: number) => this.candleSeries.coordinateToPrice(y) };
+    const price = dragged(this.drag.mark, this.drag.fromY, this.y(event), scale);
+    if (price === null || price <= 0) return;
+    this.drag.price = Number(this.options.snap(price));
+    this.lines.get(this.drag.mark.id)?.applyOptions({ price: this.drag.price });
+  };
+
+  private readonly onUp = (): void => {
+    const drag = this.drag;
+    this.end();
+    if (drag && drag.price !== drag.mark.price) this.options.onDrop(drag.mark.id, this.options.snap(drag.price));
+  };
+
+  private readonly onCancel = (): void => this.end();
+
+  /** The line goes back to where the gateway says that it is. */
+  private end(): void {
+    if (!this.drag) return;
+    this.drag = null;
+    this.chart.applyOptions({ handleScroll: true, handleScale: true });
+    this.setMarks(this.marks);
+  }
+}

@@ -1,0 +1,140 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { api, take } from "../../api/client";
+import { Button } from "../../components/controls";
+import { show, showSigned, sign, subtract } from "../../format/number";
+import { priceText } from "../../format/price";
+import { ago, bothClocks } from "../../format/time";
+import { useLink, useQuote } from "../../live/market";
+import { openPalette } from "../../shell/palette";
+import type { Instrument } from "../../shell/user";
+
+/** A quote that is older than this is told as such, as long as the page is connected. */
+const STALE_MS = 5_000;
+
+/** The time, told every second. */
+export function useNow(): number {
+  const [now, set] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => set(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+/** What the day began from: the close of the day before, else its first trade since the gateway knows of it. */
+export function useDayStart(symbol: string) {
+  return useQuery({
+    queryKey: ["day", symbol],
+    queryFn: async ({ signal }) => {
+      const params = { path: { symbol }, query: { resolution: "1d", limit: 2 } };
+      const bars = await take(api.GET("/api/v1/history/{symbol}", { params, signal }));
+      const [first, second] = bars;
+      if (first && second) return { price: first.close, isClose: true };
+      return first ? { price: first.open, isClose: false } : null;
+    },
+    staleTime: 60_000,
+    refetchInterval: 60_000,
+  }).data;
+}
+
+/** What a price has moved from another, and in per cent. */
+export function change(last: string, from: string): { by: string; percent: string } | null {
+  if (sign(from) === 0) return null;
+  const by = subtract(last, from);
+  return { by, percent: ((100 * Number(by)) / Number(from)).toFixed(2) };
+}
+
+/** The way of the last price: it stays until it moves again. */
+function useWay(last: string | null | undefined): "up" | "down" | "" {
+  const kept = useRef<{ price: string | undefined; way: "up" | "down" | "" }>({ price: undefined, way: "" });
+  if (last && last !== kept.current.price) {
+    const before = kept.current.price;
+    const way = before === undefined ? "" : Number(last) > Number(before) ? "up" : "down";
+    kept.current = { price: last, way };
+  }
+  return kept.current.way;
+}
+
+const STANDS: Record<string, string> = {
+  halted: "Halted",
+  paused: "Paused",
+  quotation_only: "Quotation only",
+  closed: "Closed",
+};
+
+export function SymbolBar({ instrument }: { instrument: Instrument }) {
+  const { symbol, venue } = instrument;
+  const text = (price: string | null | undefined) => price && show(priceText(instrument, price));
+  const told = useQuote(symbol);
+  const link = useLink();
+  const now = useNow();
+  const start = useDayStart(symbol);
+  const quote = told?.data;
+  const last = quote?.last_price;
+  const way = useWay(last);
+  const moved = last && start ? change(last, start.price) : null;
+  const stands = quote ? STANDS[quote.status] : undefined;
+  const isStale = link === "live" && told && now - told.at > STALE_MS;
+  const kind = moved ? (sign(moved.by) > 0 ? "buy" : sign(moved.by) < 0 ? "sell" : "") : "";
+  return (
+    <section className="panel symbol-bar" aria-label={`Quote of ${symbol}`}>
+      <h1>
+        <Button
+          kind="plain"
+          onClick={openPalette}
+          aria-keyshortcuts="/"
+          aria-label={`${symbol}: choose another symbol`}
+        >
+          {symbol} <span aria-hidden="true">▾</span>
+        </Button>
+        <span className="muted symbol-venue">
+          {venue} · {instrument.currency}
+        </span>
+      </h1>
+      <div className={`symbol-last figures ${way === "up" ? "buy" : way === "down" ? "sell" : ""}`}>
+        <span aria-hidden="true">{way === "up" ? "▲" : way === "down" ? "▼" : " "}</span>
+        <span className="unseen">Last price </span>
+        {text(last) ?? "–"}
+      </div>
+      <dl className="symbol-facts figures">
+        <Fact title="Bid">
+          <b className="buy">{text(quote?.bid_price) ?? "–"}</b>{" "}
+          <small className="muted">× {show(quote?.bid_qty)}</small>
+        </Fact>
+        <Fact title="Offer">
+          <b className="sell">{text(quote?.ask_price) ?? "–"}</b>{" "}
+          <small className="muted">× {show(quote?.ask_qty)}</small>
+        </Fact>
+        <Fact title={start?.isClose === false ? "Since open" : "Day"}>
+          <span className={kind}>{moved ? `${showSigned(moved.by, 2)} (${showSigned(moved.percent, 2)} %)` : "–"}</span>
+        </Fact>
+        {quote?.auction && (
+          <Fact title="Auction">
+            {text(quote.auction.price) ?? "–"} <small className="muted">× {show(quote.auction.qty)}</small>
+          </Fact>
+        )}
+      </dl>
+      <div className="symbol-end">
+        <span role="status" className="symbol-status">
+          {stands && <strong className="symbol-stopped">{stands}</strong>}
+          {quote?.status === "trading" && <span className="chip good">Trading</span>}
+          {link !== "live" && (
+            <span className="chip danger">{link === "offline" ? "Disconnected" : "Connecting …"}</span>
+          )}
+          {isStale && <span className="chip warn">{`Nothing new for ${ago(told.at, now)}`}</span>}
+        </span>
+        <span className="figures muted symbol-time">{quote ? bothClocks(quote.time, venue) : "–"}</span>
+      </div>
+    </section>
+  );
+}
+
+function Fact({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{title}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { act, armed, bracketOf, EMPTY, missing, type OrderType, orderOf, type Ticket } from "./ticket-model";
+
+// Everything that can be typed is typed: only what the type of order has may be sent.
+const full: Ticket = {
+  ...EMPTY,
+  qty: "10",
+  limit: "100.05",
+  stop: "99",
+  trail: "0.5",
+  offset: "0.1",
+  peg: "mid",
+};
+
+describe("the order that a ticket makes", () => {
+  it.each<[OrderType, object]>([
+    ["market", {}],
+    ["limit", { limit_price: "100.05" }],
+    ["stop", { stop_price: "99" }],
+    ["stop_limit", { stop_price: "99", limit_price: "100.05" }],
+    ["market_to_limit", {}],
+    ["market_if_touched", { stop_price: "99" }],
+    ["limit_if_touched", { stop_price: "99", limit_price: "100.05" }],
+    ["trailing_stop", { trail_amount: "0.5", stop_price: "99" }],
+    ["trailing_stop_limit", { trail_amount: "0.5", offset: "0.1", stop_price: "99" }],
+    ["pegged", { peg: "mid", offset: "0.1", limit_price: "100.05" }],
+  ])("%s has its own terms and no other", (type, terms) => {
+    expect(orderOf({ ...full, type }, "a", "TIDE")).toEqual({
+      account: "a",
+      symbol: "TIDE",
+      side: "buy",
+      type,
+      qty: "10",
+      time_in_force: "day",
+      ...terms,
+    });
+  });
+
+  it("sends instructions only where they are given and can hold", () => {
+    const ticket: Ticket = { ...full, trailBy: "percent", postOnly: "slide", hidden: true, display: "5", min: "2" };
+    expect(orderOf(ticket, "a", "T")).toMatchObject({
+      post_only: "slide",
+      hidden: true,
+      display_qty: "5",
+      min_qty: "2",
+    });
+    expect(orderOf({ ...ticket, type: "market" }, "a", "T")).not.toHaveProperty("post_only");
+    expect(orderOf({ ...ticket, tif: "ioc" }, "a", "T")).not.toHaveProperty("post_only");
+    const trailing = orderOf({ ...ticket, type: "trailing_stop" }, "a", "T");
+    expect(trailing).toMatchObject({ trail_percent: "0.5" });
+    expect(trailing).not.toHaveProperty("trail_amount");
+  });
+
+  it("ends at a time of the user's, told in UTC", () => {
+    const until = { ...full, tif: "gtd" as const, expireAt: "2030-01-02T03:04" };
+    expect(orderOf(until, "a", "T").expire_at).toBe(new Date("2030-01-02T03:04").toISOString());
+    expect(orderOf({ ...until, tif: "gtc" }, "a", "T")).not.toHaveProperty("expire_at");
+  });
+
+  it("names what is still to be entered", () => {
+    expect(missing(EMPTY)).toBe("a quantity");
+    expect(missing({ ...EMPTY, qty: "0" })).toBe("a quantity");
+    expect(missing({ ...EMPTY, qty: "1" })).toBe("a limit price");
+    expect(missing({ ...EMPTY, qty: "1", type: "trailing_stop_limit", trail: "1" })).toBe("an offset");
+    expect(missing({ ...EMPTY, qty: "1", type: "pegged" })).toBeNull();
+    expect(missing({ ...full, tif: "gtd" })).toBe("when it ends");
+    expect(missing({ ...full, isBracket: true })).toBe("a take profit or a stop loss");
+  });
+
+  it("makes a bracket of an entry and exits on the other side that outlive the day", () => {
+    const list = bracketOf({ ...full, type: "limit", takeProfit: "110", stopLoss: "95" }, "a", "TIDE");
+    expect(list.contingency).toBe("bracket");
+    expect(
+      list.legs.map(({ side, type, qty, limit_price, stop_price, time_in_force }) => [
+        side,
+        type,
+        qty,
+        limit_price ?? stop_price,
+        time_in_force,
+      ]),
+    ).toEqual([
+      ["buy", "limit", "10", "100.05", "day"],
+      ["sell", "limit", "10", "110", "gtc"],
+      ["sell", "stop", "10", "95", "gtc"],
+    ]);
+    expect(bracketOf({ ...full, type: "limit", stopLoss: "95" }, "a", "TIDE").legs).toHaveLength(2);
+  });
+
+  it("a click on the ladder gives side and limit, and a limit order where the type has none", () => {
+    expect(armed({ ...full, type: "market" }, "sell", "101")).toMatchObject({
+      side: "sell",
+      type: "limit",
+      limit: "101",
+    });
+    expect(armed({ ...full, type: "stop_limit" }, "buy", "101")).toMatchObject({ type: "stop_limit", limit: "101" });
+  });
+
+  it("the button names the act", () => {
+    expect(act({ ...full, type: "limit" }, "TIDE")).toBe("Buy 10 TIDE limit 100.05");
+    expect(act({ ...full, type: "market", side: "sell" }, "TIDE")).toBe("Sell 10 TIDE market");
+    expect(act({ ...full, type: "stop_limit" }, "TIDE")).toBe("Buy 10 TIDE stop limit at 99, 100.05");
+  });
+});

@@ -1,0 +1,200 @@
+// What is typed into the ticket, and the order that it makes.
+
+import type { Schemas } from "../../api/client";
+import { isDecimal, sign } from "../../format/number";
+import type { Instrument } from "../../shell/user";
+
+export type Side = Schemas["Side"];
+export type OrderType = Schemas["OrderType"];
+export type TimeInForce = Schemas["TimeInForce"];
+export type NewOrder = Schemas["NewOrder"];
+export type NewList = Schemas["NewList"];
+
+export interface Ticket {
+  side: Side;
+  type: OrderType;
+  qty: string;
+  limit: string;
+  stop: string;
+  trail: string;
+  trailBy: "amount" | "percent";
+  peg: Schemas["PegKind"];
+  offset: string;
+  tif: TimeInForce;
+  /** Of `gtd`: as a field for a local time has it. */
+  expireAt: string;
+  postOnly: "" | Schemas["PostOnly"];
+  hidden: boolean;
+  display: string;
+  min: string;
+  isBracket: boolean;
+  takeProfit: string;
+  stopLoss: string;
+}
+
+export const EMPTY: Ticket = {
+  side: "buy",
+  type: "limit",
+  qty: "",
+  limit: "",
+  stop: "",
+  trail: "",
+  trailBy: "amount",
+  peg: "primary",
+  offset: "",
+  tif: "day",
+  expireAt: "",
+  postOnly: "",
+  hidden: false,
+  display: "",
+  min: "",
+  isBracket: false,
+  takeProfit: "",
+  stopLoss: "",
+};
+
+export const TYPES: readonly (readonly [OrderType, string])[] = [
+  ["market", "Market"],
+  ["limit", "Limit"],
+  ["stop", "Stop"],
+  ["stop_limit", "Stop limit"],
+  ["market_to_limit", "Market to limit"],
+  ["market_if_touched", "Market if touched"],
+  ["limit_if_touched", "Limit if touched"],
+  ["trailing_stop", "Trailing stop"],
+  ["trailing_stop_limit", "Trailing stop limit"],
+  ["pegged", "Pegged"],
+];
+
+export const TIMES: readonly (readonly [TimeInForce, string])[] = [
+  ["day", "Day"],
+  ["gtc", "Until canceled"],
+  ["ioc", "Immediate or cancel"],
+  ["fok", "Fill or kill"],
+  ["gtd", "Until a date"],
+  ["at_the_open", "At the open"],
+  ["at_the_close", "At the close"],
+];
+
+type Name = "limit" | "stop" | "trail" | "peg" | "offset";
+
+/** What a type of order is priced by; `optional` may stay empty. */
+const TERMS: Record<OrderType, { needs: Name[]; optional?: Name[] }> = {
+  market: { needs: [] },
+  limit: { needs: ["limit"] },
+  stop: { needs: ["stop"] },
+  stop_limit: { needs: ["stop", "limit"] },
+  market_to_limit: { needs: [] },
+  market_if_touched: { needs: ["stop"] },
+  limit_if_touched: { needs: ["stop", "limit"] },
+  trailing_stop: { needs: ["trail"], optional: ["stop"] },
+  trailing_stop_limit: { needs: ["trail", "offset"], optional: ["stop"] },
+  pegged: { needs: ["peg"], optional: ["offset", "limit"] },
+};
+
+/** Whether a type of order has a term at all. */
+export function has(type: OrderType, name: Name): boolean {
+  const { needs, optional } = TERMS[type];
+  return needs.includes(name) || !!optional?.includes(name);
+}
+
+/** Whether it may stay empty. */
+export function isOptional(type: OrderType, name: Name): boolean {
+  return !!TERMS[type].optional?.includes(name);
+}
+
+/** Whether an order can rest without taking, which post-only asks for. */
+export function mayRest(ticket: Ticket): boolean {
+  const rests = ["limit", "stop_limit", "limit_if_touched", "trailing_stop_limit", "pegged"].includes(ticket.type);
+  return rests && ticket.tif !== "ioc" && ticket.tif !== "fok";
+}
+
+/** What the paper venue does not know: it has orders of ours in somebody else's book, where nobody sees them. */
+export function isPaper(instrument: Instrument | undefined): boolean {
+  return instrument?.venue_kind === "paper";
+}
+
+const LABELS: Record<Name | "qty" | "expireAt" | "exits", string> = {
+  qty: "a quantity",
+  limit: "a limit price",
+  stop: "a stop price",
+  trail: "how far it trails",
+  peg: "what it follows",
+  offset: "an offset",
+  expireAt: "when it ends",
+  exits: "a take profit or a stop loss",
+};
+
+/** The first thing that is still to be entered, in words. */
+export function missing(ticket: Ticket): string | null {
+  const isGiven = (text: string) => isDecimal(text);
+  if (!isGiven(ticket.qty) || sign(ticket.qty) <= 0) return LABELS.qty;
+  for (const name of TERMS[ticket.type].needs) {
+    if (name !== "peg" && !isGiven(ticket[name])) return LABELS[name];
+  }
+  if (ticket.tif === "gtd" && !ticket.expireAt) return LABELS.expireAt;
+  if (ticket.isBracket && !isGiven(ticket.takeProfit) && !isGiven(ticket.stopLoss)) return LABELS.exits;
+  return null;
+}
+
+/** The order that a ticket makes. */
+export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrder {
+  const { type } = ticket;
+  const given = (name: Exclude<Name, "peg" | "trail">, field: "limit_price" | "stop_price" | "offset") =>
+    has(type, name) && ticket[name] !== "" ? { [field]: ticket[name] } : {};
+  return {
+    account,
+    symbol,
+    side: ticket.side,
+    type,
+    qty: ticket.qty,
+    time_in_force: ticket.tif,
+    ...given("limit", "limit_price"),
+    ...given("stop", "stop_price"),
+    ...given("offset", "offset"),
+    ...(has(type, "trail") ? { [ticket.trailBy === "amount" ? "trail_amount" : "trail_percent"]: ticket.trail } : {}),
+    ...(type === "pegged" ? { peg: ticket.peg } : {}),
+    ...(ticket.tif === "gtd" ? { expire_at: new Date(ticket.expireAt).toISOString() } : {}),
+    ...(ticket.postOnly && mayRest(ticket) ? { post_only: ticket.postOnly } : {}),
+    ...(ticket.hidden ? { hidden: true } : {}),
+    ...(ticket.display ? { display_qty: ticket.display } : {}),
+    ...(ticket.min ? { min_qty: ticket.min } : {}),
+  };
+}
+
+/** An entry with its exits, which close what it has executed: a limit order, a stop order, or both, of which one cancels the other. */
+export function bracketOf(ticket: Ticket, account: string, symbol: string): NewList {
+  const entry = orderOf(ticket, account, symbol);
+  const exit = {
+    account,
+    symbol,
+    side: ticket.side === "buy" ? ("sell" as const) : ("buy" as const),
+    qty: ticket.qty,
+    // An exit outlives the day: it guards what is held.
+    time_in_force: "gtc" as const,
+  };
+  return {
+    contingency: "bracket",
+    legs: [
+      entry,
+      ...(ticket.takeProfit ? [{ ...exit, type: "limit" as const, limit_price: ticket.takeProfit }] : []),
+      ...(ticket.stopLoss ? [{ ...exit, type: "stop" as const, stop_price: ticket.stopLoss }] : []),
+    ],
+  };
+}
+
+/** What a click on the ladder makes of a ticket: a plain limit order at that price. */
+export function armed(ticket: Ticket, side: Side, price: string): Ticket {
+  const type = has(ticket.type, "limit") && ticket.type !== "pegged" ? ticket.type : "limit";
+  return { ...ticket, side, type, limit: price };
+}
+
+/** What the button says: "Buy 10 TIDE limit 100.05". */
+export function act(ticket: Ticket, symbol: string): string {
+  const type = TYPES.find(([name]) => name === ticket.type)?.[1].toLowerCase() ?? "";
+  const price = has(ticket.type, "limit") && ticket.limit ? ` ${ticket.limit}` : "";
+  const stop = has(ticket.type, "stop") && ticket.stop ? ` at ${ticket.stop}` : "";
+  const kind = ticket.type === "stop_limit" || ticket.type === "limit_if_touched" ? `${type}${stop},${price}` : "";
+  const verb = ticket.side === "buy" ? "Buy" : "Sell";
+  return `${verb} ${ticket.qty || "…"} ${symbol} ${kind || `${type}${price}${stop}`}${ticket.isBracket ? " with exits" : ""}`;
+}

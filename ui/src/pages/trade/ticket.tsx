@@ -1,0 +1,411 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import { type KeyboardEvent, memo, type Ref, type RefObject, useState } from "react";
+import { Link } from "wouter";
+import { ApiError } from "../../api/error";
+import { Button, Segments, Select, TextField } from "../../components/controls";
+import { Loading, saying } from "../../components/states";
+import { show } from "../../format/number";
+import { priceText, stepped, steppedQty } from "../../format/price";
+import { type Quote, useQuote } from "../../live/market";
+import type { Instrument } from "../../shell/user";
+import type { Preview } from "./sending";
+import {
+  act,
+  EMPTY,
+  has,
+  isOptional,
+  isPaper,
+  mayRest,
+  missing,
+  type OrderType,
+  TIMES,
+  type Ticket,
+  TYPES,
+} from "./ticket-model";
+import type { Sender } from "./use-sender";
+import { WhatIf } from "./what-if";
+
+interface TicketProps {
+  instrument: Instrument;
+  ticket: Ticket;
+  change: (next: Partial<Ticket>) => void;
+  /** Why nobody can send from here; absent if one can. */
+  barred: "stranger" | "account" | "role" | null;
+  preview: UseQueryResult<Preview>;
+  sender: Sender;
+  onSend: () => void;
+  /** The newest quote, for who fills in a price. */
+  quote: RefObject<Quote | undefined>;
+  isOneClick: boolean;
+  setOneClick: (on: boolean) => void;
+  /** Orders of this symbol need an authorization, so that none goes out by a click. */
+  neverOneClick: boolean;
+  qtyRef: Ref<HTMLInputElement>;
+}
+
+/** Names of fields of the API, by those of the ticket. */
+const FIELDS: Partial<Record<keyof Ticket, string>> = {
+  qty: "qty",
+  limit: "limit_price",
+  stop: "stop_price",
+  trail: "trail_amount",
+  offset: "offset",
+  peg: "peg",
+  expireAt: "expire_at",
+  display: "display_qty",
+  min: "min_qty",
+  postOnly: "post_only",
+};
+
+/** The order that is being made: its terms, what it would do, and the button that sends it. */
+export const TicketForm = memo(function TicketForm(props: TicketProps) {
+  const { instrument, ticket, change, preview, sender, onSend, quote, qtyRef } = props;
+  const { symbol } = instrument;
+  const paper = isPaper(instrument);
+  const refused = sender.now.state === "refused" ? sender.now.error : null;
+  const wrong = (name: keyof Ticket): string | undefined => {
+    for (const error of [refused, preview.error]) {
+      if (!(error instanceof ApiError) || !error.field) continue;
+      const field = error.field === "trail_percent" ? "trail_amount" : error.field;
+      if (field === FIELDS[name]) return error.message;
+    }
+    return undefined;
+  };
+  const price = (name: "limit" | "stop" | "takeProfit" | "stopLoss", label: string) => (
+    <TextField
+      label={label}
+      inputMode="decimal"
+      autoComplete="off"
+      className="figures"
+      placeholder={isTerm(name) && isOptional(ticket.type, name) ? "optional" : undefined}
+      value={ticket[name]}
+      error={wrong(name)}
+      onChange={(event) => change({ [name]: event.target.value.trim() })}
+      onKeyDown={(event) =>
+        stepping(event, (steps) => {
+          const from = ticket[name] || near(quote.current, ticket.side);
+          if (from) change({ [name]: stepped(instrument, from, ticket[name] ? steps : 0) });
+        })
+      }
+    />
+  );
+  const lots = (name: "qty" | "display" | "min", label: string, ref?: Ref<HTMLInputElement>) => (
+    <TextField
+      label={label}
+      inputMode="decimal"
+      autoComplete="off"
+      className="figures"
+      value={ticket[name]}
+      error={wrong(name)}
+      {...(ref ? { ref } : {})}
+      onChange={(event) => change({ [name]: event.target.value.trim() })}
+      onKeyDown={(event) =>
+        stepping(event, (steps) => change({ [name]: steppedQty(instrument.order_lot, ticket[name], steps) }))
+      }
+    />
+  );
+  const chooseType = (type: OrderType) => {
+    const needs = has(type, "limit") && !isOptional(type, "limit") && !ticket.limit;
+    const from = needs && near(quote.current, ticket.side);
+    change({ type, ...(from ? { limit: priceText(instrument, from) } : {}) });
+  };
+
+  return (
+    <form className="ticket" aria-label={`Order ticket of ${symbol}`} onSubmit={(event) => event.preventDefault()}>
+      <div className="ticket-fields">
+        <div className="ticket-sides">
+          <Segments
+            label="Side"
+            value={ticket.side}
+            options={[
+              ["buy", "Buy"],
+              ["sell", "Sell"],
+            ]}
+            onChange={(side) => change({ side })}
+          />
+        </div>
+        <div className="ticket-pair">
+          <Select
+            label="Type"
+            value={ticket.type}
+            options={paper ? TYPES.filter(([type]) => type !== "pegged") : TYPES}
+            onChange={chooseType}
+          />
+          <Select
+            label="Time in force"
+            value={ticket.tif}
+            options={paper ? TIMES.filter(([tif]) => !tif.startsWith("at_the")) : TIMES}
+            onChange={(tif) => change({ tif })}
+          />
+        </div>
+        <div className="ticket-pair">
+          {lots("qty", "Quantity", qtyRef)}
+          {has(ticket.type, "limit") && price("limit", "Limit price")}
+          {has(ticket.type, "stop") && price("stop", ticket.type.includes("touched") ? "Touch price" : "Stop price")}
+          {has(ticket.type, "trail") && (
+            <>
+              <TextField
+                label={ticket.trailBy === "amount" ? "Trails by" : "Trails by %"}
+                inputMode="decimal"
+                autoComplete="off"
+                className="figures"
+                value={ticket.trail}
+                error={wrong("trail")}
+                onChange={(event) => change({ trail: event.target.value.trim() })}
+              />
+              <Select
+                label="In"
+                value={ticket.trailBy}
+                options={[
+                  ["amount", instrument.currency],
+                  ["percent", "Per cent"],
+                ]}
+                onChange={(trailBy) => change({ trailBy })}
+              />
+            </>
+          )}
+          {has(ticket.type, "peg") && (
+            <Select
+              label="Follows"
+              value={ticket.peg}
+              error={wrong("peg")}
+              options={[
+                ["primary", "Own side"],
+                ["market", "Other side"],
+                ["mid", "Middle"],
+              ]}
+              onChange={(peg) => change({ peg })}
+            />
+          )}
+          {has(ticket.type, "offset") && (
+            <TextField
+              label={ticket.type === "pegged" ? "Offset" : "Limit from stop"}
+              inputMode="decimal"
+              autoComplete="off"
+              className="figures"
+              placeholder={isOptional(ticket.type, "offset") ? "optional" : undefined}
+              value={ticket.offset}
+              error={wrong("offset")}
+              onChange={(event) => change({ offset: event.target.value.trim() })}
+            />
+          )}
+          {ticket.tif === "gtd" && (
+            <TextField
+              label="Ends"
+              type="datetime-local"
+              value={ticket.expireAt}
+              error={wrong("expireAt")}
+              onChange={(event) => change({ expireAt: event.target.value })}
+            />
+          )}
+        </div>
+        <Touch
+          instrument={instrument}
+          latest={quote}
+          onPick={(limit) => change({ limit, ...(has(ticket.type, "limit") ? {} : { type: "limit" }) })}
+        />
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={ticket.isBracket}
+            onChange={(event) => change({ isBracket: event.target.checked })}
+          />{" "}
+          Bracket: take profit and stop loss
+        </label>
+        {ticket.isBracket && (
+          <div className="ticket-pair">
+            {price("takeProfit", "Take profit at")}
+            {price("stopLoss", "Stop loss at")}
+          </div>
+        )}
+        <details className="ticket-more">
+          <summary>More terms</summary>
+          <div className="stack">
+            <Select
+              label="Post only"
+              value={ticket.postOnly}
+              disabled={!mayRest(ticket)}
+              error={wrong("postOnly")}
+              hint={mayRest(ticket) ? undefined : "Only an order that can rest."}
+              options={[
+                ["", "No"],
+                ["reject", "Refuse it if it would take"],
+                ["slide", "Move it so that it rests"],
+              ]}
+              onChange={(postOnly) => change({ postOnly })}
+            />
+            {paper ? (
+              <p className="field-hint">
+                On paper nobody sees an order: hidden, displayed and least quantities, pegs and auctions are for real
+                venues.
+              </p>
+            ) : (
+              <>
+                <label className="check">
+                  <input
+                    type="checkbox"
+                    checked={ticket.hidden}
+                    onChange={(event) => change({ hidden: event.target.checked })}
+                  />{" "}
+                  Hidden
+                </label>
+                <div className="ticket-pair">
+                  {lots("display", "Display quantity")}
+                  {lots("min", "Least per fill")}
+                </div>
+              </>
+            )}
+            <label className="check">
+              <input
+                type="checkbox"
+                checked={props.isOneClick}
+                disabled={props.neverOneClick}
+                onChange={(event) => props.setOneClick(event.target.checked)}
+              />{" "}
+              One-click: the ladder sends at once
+            </label>
+            {props.neverOneClick && <p className="field-hint">Orders of this symbol are authorized one by one.</p>}
+          </div>
+        </details>
+        {preview.error && !(preview.error instanceof ApiError && preview.error.field) && !props.barred && (
+          <p className="field-error" role="alert">
+            {saying(preview.error)}
+          </p>
+        )}
+        {preview.isLoading && <Loading rows={3} />}
+        {preview.data && !preview.error && <WhatIf preview={preview.data} isOld={preview.isPlaceholderData} />}
+      </div>
+      <Foot {...props} onSend={onSend} />
+    </form>
+  );
+});
+
+function isTerm(name: string): name is "limit" | "stop" {
+  return name === "limit" || name === "stop";
+}
+
+/** Arrow keys step; with Shift by ten. */
+function stepping(event: KeyboardEvent, step: (steps: number) => void): void {
+  const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
+  if (!way) return;
+  event.preventDefault();
+  step(way * (event.shiftKey ? 10 : 1));
+}
+
+/** The price that an order of a side would join. */
+export function near(quote: Quote | undefined, side: string): string | undefined {
+  const [own, other] = side === "buy" ? [quote?.bid_price, quote?.ask_price] : [quote?.ask_price, quote?.bid_price];
+  return own ?? other ?? quote?.last_price ?? undefined;
+}
+
+/** Bid and offer as buttons that fill in the price; it alone is drawn anew with the market. */
+function Touch({
+  instrument,
+  latest,
+  onPick,
+}: {
+  instrument: Instrument;
+  latest: RefObject<Quote | undefined>;
+  onPick: (price: string) => void;
+}) {
+  const quote = useQuote(instrument.symbol)?.data;
+  latest.current = quote;
+  return (
+    <div className="touch">
+      {(["bid", "ask"] as const).map((side) => {
+        const told = quote?.[`${side}_price`];
+        const price = told && priceText(instrument, told);
+        return (
+          <Button key={side} small disabled={!price} onClick={() => price && onPick(price)}>
+            <span className="muted">{side === "bid" ? "Bid" : "Offer"}</span>{" "}
+            <span className={`figures ${side === "bid" ? "buy" : "sell"}`}>{show(price)}</span>
+          </Button>
+        );
+      })}
+    </div>
+  );
+}
+
+/** The button that names the act, and what became of it. */
+function Foot({ instrument, ticket, barred, preview, sender, onSend, isOneClick }: TicketProps) {
+  const { now } = sender;
+  const lacks = missing(ticket);
+  if (barred) {
+    return (
+      <div className="ticket-foot">
+        {barred === "stranger" && (
+          <Link href={`/sign-in?next=${encodeURIComponent(`/trade/${instrument.symbol}`)}`} className="button primary">
+            Sign in to trade
+          </Link>
+        )}
+        {barred === "account" && (
+          <Link href="/onboarding" className="button primary">
+            Open a paper account to trade
+          </Link>
+        )}
+        {barred === "role" && <p className="muted">Your role watches; it does not trade.</p>}
+      </div>
+    );
+  }
+  return (
+    <div className="ticket-foot">
+      {isOneClick && (
+        <p className="banner warn one-click" role="status">
+          One-click is on: a click on the ladder sends {show(ticket.qty)} at once.
+        </p>
+      )}
+      {now.state === "unclear" ? (
+        <div className="stack" role="alert">
+          <p className="banner warn">
+            It is not known whether the order was taken ({saying(now.error)}). To send it again is safe: it counts once.
+          </p>
+          <div className="row">
+            <Button kind="primary" onClick={sender.again}>
+              Send the same again
+            </Button>
+            <Button onClick={sender.clear}>I looked: put away</Button>
+          </div>
+        </div>
+      ) : (
+        <Button
+          className="ticket-send"
+          kind={ticket.side === "buy" ? "buy-side" : "sell-side"}
+          busy={now.state === "busy"}
+          disabled={lacks !== null}
+          onClick={onSend}
+          aria-keyshortcuts="Control+Enter"
+        >
+          {act(ticket, instrument.symbol)}
+        </Button>
+      )}
+      <p className="ticket-told" role="status">
+        {now.state === "busy" && "Sending …"}
+        {now.state === "taken" && now.text}
+        {now.state === "refused" && <span className="danger">{saying(now.error)}</span>}
+        {now.state === "idle" && (
+          <span className="muted">
+            {lacks
+              ? `Give ${lacks}.`
+              : preview.data?.needs_authorization
+                ? "It will ask for your second factor."
+                : "Ctrl+Enter sends it."}
+          </span>
+        )}
+      </p>
+    </div>
+  );
+}
+
+/** A ticket of one's own, and how it changes; what was told of the last order goes when the next is made. */
+export function useTicket(sender: Sender): [Ticket, (next: Partial<Ticket>) => void] {
+  const [ticket, set] = useState(EMPTY);
+  const { clear } = sender;
+  const { state } = sender.now;
+  return [
+    ticket,
+    (next) => {
+      if (state === "taken" || state === "refused") clear();
+      set((before) => ({ ...before, ...next }));
+    },
+  ];
+}
