@@ -124,6 +124,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     #[test]
     fn every_operation_has_a_name_of_its_own_and_says_how_it_fails() {
@@ -143,6 +144,22 @@ mod tests {
             }
         }
         assert!(names.contains("get_users_me") && names.contains("delete_sessions_by_id"));
+    }
+
+    /// The page's types are made of the file, which no running gateway is needed for.
+    #[test]
+    fn the_page_is_made_for_this_document() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ui/openapi.json");
+        let document = crate::http::api().1.to_pretty_json().expect("JSON") + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &document).expect("written");
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == document,
+            "ui/openapi.json is of another document; renew it, and the page's types of it:\n\
+             UPDATE=1 cargo nextest run -p tidegate-gateway the_page_is_made_for_this_document"
+        );
     }
 
     #[test]
