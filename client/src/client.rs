@@ -365,6 +365,10 @@ impl Client {
         get_order(GetOrderRequest) -> GetOrderResponse, account_service
     );
     unary!(
+        /// Where the resting orders of one account stand in the queues of one symbol.
+        get_queue(GetQueueRequest) -> GetQueueResponse, account_service
+    );
+    unary!(
         /// Defines an instrument.
         define_instrument(DefineInstrumentRequest) -> AdminResponse, admin_service
     );

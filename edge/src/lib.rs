@@ -26,6 +26,7 @@ mod listener;
 mod lock_step;
 mod market;
 mod outlet;
+mod places;
 mod server;
 mod service;
 mod sync;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 pub use tidegate_engine::broadcast::Reader;
+pub(crate) use tidegate_engine::core::places::{QueuePicture, QueuePlace};
 pub use tidegate_engine::event_log::{EventCursor, EventLog, EventLogError, EventPosition};
 pub use tidegate_engine::lane::CommandLane;
 pub use tidegate_engine::latency::Latency;

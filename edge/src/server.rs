@@ -10,6 +10,7 @@ use crate::lanes::Lanes;
 use crate::link::{EngineLink, EngineStatus};
 use crate::listener::accept;
 use crate::market::{Board, MarketReader};
+use crate::places::Places;
 use crate::service::{Accounts, Admin, Desk, Events, Latencies, MarketData, Orders, Risk, Shared};
 use crate::sync::read;
 use crate::tls::EdgeTls;
@@ -126,6 +127,7 @@ impl Edge {
         }
         let session = SessionId(read(&view).session_last + 1);
         let answers = Arc::new(Answers::new(session, limits.waiting_max));
+        let places = Places::new(Arc::clone(&book_requests));
         let board = Arc::new(Board::new(book_requests));
         let listen = config.listen;
         let in_listening = |source| EdgeError::Listen { listen, source };
@@ -157,6 +159,7 @@ impl Edge {
             view,
             answers,
             board,
+            places,
             status,
             release,
             latency,

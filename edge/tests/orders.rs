@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::time::Duration;
 use support::*;
 use tidegate_client::proto::order_event::Event as Heard;
 use tidegate_client::proto::*;
@@ -308,5 +309,92 @@ async fn sessions_are_bounded_and_come_free_again() {
     }
     let again = again.expect("the lane came home");
     assert!(again.opened.session > sessions[0].opened.session);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_resting_order_sees_its_place_in_the_queue() {
+    let mut house = House::new(config()).await;
+    let trader = house.trader().await;
+    house.open_account(2).await;
+    let order = house.order(Side::Buy, "100", "10.00");
+    let order = trader.submit(order).await.expect("a report").order_id;
+    let others = house.order(Side::Buy, "20", "10.00");
+    trader.submit(SubmitOrderRequest { account: 2, ..others }).await.expect("a report");
+    let far = house.order(Side::Sell, "10", "10.05");
+    let far = trader.submit(far).await.expect("a report").order_id;
+    let ask = |account| trader.get_queue(GetQueueRequest { account, symbol: SYMBOL.into() });
+    let place =
+        |order_id, side: Side, price: &str, leaves_qty: &str, ahead: &str, level: [&str; 2]| {
+            QueuePlace {
+                order_id,
+                side: side.into(),
+                price: price.into(),
+                leaves_qty: leaves_qty.into(),
+                ahead: ahead.into(),
+                behind: level[0].into(),
+                level_qty: level[1].into(),
+            }
+        };
+    let at_best = |leaves, ahead, level| place(order, Side::Buy, "10.0000", leaves, ahead, level);
+    let other_side = place(far, Side::Sell, "10.0500", "10", "0", ["0", "0"]);
+    house.add(3, ModelSide::Buy, 1000, 70);
+    let book = house.settle(|book| book.bids[0].qty == "570").await;
+    let told = ask(ACCOUNT).await.expect("places");
+    assert_eq!(told.places, [at_best("100", "500", ["70", "570"]), other_side.clone()]);
+    assert_eq!((told.fill_model(), told.truncated), (FillModel::Exact, false));
+    assert!(told.seq >= book.seq && told.ts >= book.ts);
+
+    // A trade ahead, then all else ahead is canceled.
+    house.execute(1, 200);
+    house.settle(|book| book.bids[0].qty == "370").await;
+    let told = ask(ACCOUNT).await.expect("places");
+    assert_eq!(told.places[0], at_best("100", "300", ["70", "370"]));
+    house.delete(1);
+    house.settle(|book| book.bids[0].qty == "70").await;
+    let told = ask(ACCOUNT).await.expect("places");
+    assert_eq!(told.places[0], at_best("100", "0", ["70", "70"]));
+    // Whoever was behind is met: so were we, from the place that was told.
+    house.execute(3, 60);
+    house.settle(|book| book.bids[0].qty == "10").await;
+    let told = ask(ACCOUNT).await.expect("places");
+    assert_eq!(told.places[0], at_best("40", "0", ["10", "10"]));
+    let name = get_order_request::Order::OrderId(order);
+    let request = GetOrderRequest { account: ACCOUNT, order: Some(name) };
+    let filled = loop {
+        let told = trader.get_order(request.clone()).await.expect("it").report.expect("a report");
+        if told.cum_qty != "0" {
+            break told;
+        }
+    };
+    assert_eq!((filled.cum_qty.as_str(), filled.queue_ahead_at_fill.as_str()), ("60", "0"));
+
+    // Everybody's own; where nothing happened since, what was told is told again.
+    let others = ask(2).await.expect("places");
+    assert_eq!((others.places.len(), others.places[0].leaves_qty.as_str()), (1, "20"));
+    let name = cancel_order_request::Order::OrderId(order);
+    let cancel = CancelOrderRequest { account: ACCOUNT, order: Some(name) };
+    trader.cancel(cancel).await.expect("a report");
+    assert_eq!(ask(ACCOUNT).await.expect("places").places, [other_side]);
+    assert_eq!(failure(ask(9).await).0, Code::NotFound);
+    let nowhere = GetQueueRequest { account: ACCOUNT, symbol: "NONE".into() };
+    assert_eq!(failure(trader.get_queue(nowhere).await).0, Code::NotFound);
+    // Many at once, some of whom do not wait for the answer.
+    let mut askers = tokio::task::JoinSet::new();
+    for number in 0..60 {
+        let (client, symbol) = (house.trader().await, SYMBOL.into());
+        let ask =
+            async move { client.get_queue(GetQueueRequest { account: ACCOUNT, symbol }).await };
+        let patience = Duration::from_micros(if number % 3 == 0 { 300 } else { 5_000_000 });
+        askers.spawn(async move { (number % 3 != 0, tokio::time::timeout(patience, ask).await) });
+        house.add(100 + number, ModelSide::Buy, 990, 1);
+    }
+    for (waits, answer) in askers.join_all().await {
+        if let Ok(answer) = answer {
+            assert_eq!(answer.expect("places").places.len(), 1);
+        } else {
+            assert!(!waits, "it is answered in the end");
+        }
+    }
     house.close().await;
 }

@@ -131,6 +131,31 @@ async fn a_session_and_a_stream_wait_for_what_they_ask() {
     house.close().await;
 }
 
+#[tokio::test]
+async fn a_place_in_the_queue_is_told_once_its_input_is_released() {
+    let (is_held, sync) = held_disk();
+    let mut house = House::new_at(config(), Release::new(Asked::Power), sync).await;
+    let trader = house.trader().await;
+    let order = house.order(Side::Buy, "1", "10.00");
+    trader.submit(order).await.expect("the disk takes it");
+    let ask = || trader.get_queue(GetQueueRequest { account: ACCOUNT, symbol: SYMBOL.into() });
+    assert_eq!(ask().await.expect("places").places[0].behind, "0");
+
+    is_held.store(true, Ordering::Release);
+    let before = house.status.seq.load(Ordering::Acquire);
+    house.add(3, tidegate_model::Side::Buy, 1000, 70);
+    while house.status.seq.load(Ordering::Acquire) == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (code, text) = failure(ask().await);
+    assert_eq!(code, Code::Unavailable, "{text}");
+    is_held.store(false, Ordering::Release);
+    let told = ask().await.expect("places");
+    assert_eq!(told.places[0].behind, "70");
+    assert!(told.seq <= house.release.released().0);
+    house.close().await;
+}
+
 /// A disk whose every sync takes another while, up to three milliseconds.
 fn uneven_disk() -> SyncPolicy {
     let count = AtomicU64::new(1);

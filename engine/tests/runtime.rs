@@ -481,6 +481,46 @@ fn pictures_without_end_are_paced() {
 }
 
 #[test]
+fn places_in_a_queue_are_told_on_request() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let mut bench = start(dir.path(), EventPosition::default());
+    bench.set_up();
+    let behind = new_order("behind", Side::Buy, Some(cents(10_000)), 7, Gtc);
+    bench.command(Command::NewOrder(behind));
+    bench.applied(11);
+    let requests = Arc::clone(&bench.book_requests);
+    let picture = requests.take_places().expect("nobody has it");
+    assert!(requests.take_places().is_none(), "there is one");
+    requests.ask_places(picture, INSTRUMENT);
+    let mut told = None;
+    wait_for("the places", || {
+        told = requests.take_places();
+        told.is_some()
+    });
+    let picture = told.take().expect("it was waited for");
+    assert!(picture.seq >= SeqNo(11));
+    let [place] = picture.places[Side::Buy.index()][..] else { panic!("{picture:?}") };
+    assert_eq!((place.leaves, place.around), (Lots(7), Some((Lots(500), Lots(0)))));
+    // Asked for without end, they are paced, and books have their turn beside them.
+    let (began, mut places, mut books) = (Instant::now(), 0, 0);
+    requests.return_places(picture);
+    while began.elapsed() < Duration::from_millis(50) || places == 0 || books == 0 {
+        requests.request(INSTRUMENT);
+        if let Some(picture) = requests.take_places() {
+            places += 1;
+            requests.ask_places(picture, INSTRUMENT);
+        }
+        while let broadcast::Next::Item(update) = bench.public.next() {
+            books += u128::from(update.kind == PublicKind::PictureEnd.wire());
+        }
+    }
+    // One order or two levels, and two marks, a microsecond each; one picture was at hand.
+    let most = began.elapsed().as_micros() / 3 + 2;
+    assert!(places + books <= most, "{places} and {books} pictures, {most} at most");
+    bench.engine.stop().expect("it stops in order");
+}
+
+#[test]
 fn core_that_does_not_exist_is_named() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (_feed, feed) = runtime::feed_ring();

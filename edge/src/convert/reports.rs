@@ -3,7 +3,7 @@
 use super::amounts::{average_cost, average_price, format_rate, price_or_empty, qty, signed_qty};
 use super::controls;
 pub(crate) use super::rejects::reject;
-use crate::link::EventPosition;
+use crate::link::{EventPosition, QueuePicture, QueuePlace};
 use crate::view::{OrderView, RouteView, View};
 use tidegate_client::proto;
 use tidegate_client::proto::event::Body;
@@ -14,7 +14,8 @@ use tidegate_model::event::{
 };
 use tidegate_model::instrument::{Settlement, format_money};
 use tidegate_model::{
-    AccountId, Event, EventRecord, Instrument, ReleaseLevel, SeqNo, TickTable, Ticks, UnixNanos,
+    AccountId, Event, EventRecord, Instrument, Lots, ReleaseLevel, SeqNo, Side, TickTable, Ticks,
+    UnixNanos,
 };
 
 /// A position in the log, as the protocol has it.
@@ -119,6 +120,37 @@ pub(crate) fn standing_order(view: &View, standing: &OrderView) -> proto::OrderR
         report.reject = None;
     }
     report
+}
+
+/// The places of one account's orders.
+pub(crate) fn queue(
+    picture: &QueuePicture,
+    account: AccountId,
+    terms: &Instrument,
+) -> proto::GetQueueResponse {
+    let row = |side: Side, place: &QueuePlace| {
+        let displayed = |lots: Option<Lots>| lots.map_or_else(String::new, |lots| qty(terms, lots));
+        proto::QueuePlace {
+            order_id: place.order.0,
+            side: side.wire().into(),
+            price: terms.format_price(place.price),
+            leaves_qty: qty(terms, place.leaves),
+            ahead: displayed(place.around.map(|(ahead, _)| ahead)),
+            behind: displayed(place.around.map(|(_, behind)| behind)),
+            level_qty: qty(terms, place.level),
+        }
+    };
+    let of_side = |side: Side| {
+        let own = picture.places[side.index()].iter().filter(|place| place.account == account);
+        own.map(move |place| row(side, place))
+    };
+    proto::GetQueueResponse {
+        places: [Side::Buy, Side::Sell].into_iter().flat_map(of_side).collect(),
+        fill_model: picture.model.map_or(0, |model| model.wire().into()),
+        seq: picture.seq.0,
+        ts: picture.ts.0,
+        truncated: picture.is_cut,
+    }
 }
 
 /// A position, without a mark.

@@ -6,10 +6,12 @@ use crate::error::Refusal;
 use crate::view::{OrderView, View};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tidegate_client::proto;
 use tidegate_client::proto::account_service_server::AccountService;
 use tidegate_model::event::{OrdStatus, Position};
-use tidegate_model::{AccountId, Instrument, InstrumentId, OrderId};
+use tidegate_model::{AccountId, Instrument, InstrumentId, OrderId, SeqNo};
 use tonic::{Request, Response, Status};
 
 /// Accounts of one page where none is asked for.
@@ -18,6 +20,8 @@ const ACCOUNTS_PAGE: usize = 1_000;
 const POSITIONS_PAGE: usize = 1_000;
 /// Orders of one page where none is asked for.
 const ORDERS_PAGE: usize = 100;
+/// How long GetQueue waits for what the engine says, and for its release.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// AccountService.
 #[derive(Clone, Debug)]
@@ -215,5 +219,35 @@ impl AccountService for Accounts {
             report: Some(reports::standing_order(&view, order)),
             as_of: Some(reports::position(view.as_of)),
         }))
+    }
+
+    async fn get_queue(
+        &self,
+        request: Request<proto::GetQueueRequest>,
+    ) -> Result<Response<proto::GetQueueResponse>, Status> {
+        self.0.auth.reader(&request)?;
+        let request = request.get_ref();
+        let (account, instrument, terms, heard) = {
+            let view = self.0.view();
+            let account = open_account(&view, request.account)?;
+            let (instrument, terms) = requests::instrument(&view, &request.symbol)?;
+            (account, instrument, terms, view.as_of.seq)
+        };
+        let status = &self.0.status;
+        if !status.alive.load(Ordering::Acquire) {
+            return Err(Status::unavailable("the engine is not running"));
+        }
+        // Nothing that the caller may have heard of by now is missing.
+        let shown = self.0.board.cell(instrument).look(|book| book.seq).unwrap_or_default();
+        let since = heard.max(shown).max(SeqNo(status.seq.load(Ordering::Acquire)));
+        let told = async {
+            let picture = self.0.places.after(since, instrument).await;
+            self.0.reach(self.0.release.level(), picture.seq).await?;
+            Ok(picture)
+        };
+        let picture = tokio::time::timeout(QUEUE_TIMEOUT, told).await.unwrap_or_else(|_| {
+            Err(Status::unavailable("the engine has not told the places in the queue; try again"))
+        })?;
+        Ok(Response::new(reports::queue(&picture, account, &terms)))
     }
 }

@@ -28,6 +28,7 @@ use crate::follow::Followed;
 use crate::lanes::Lanes;
 use crate::link::{EngineStatus, EventLog, EventPosition, Latency, Release};
 use crate::market::Board;
+use crate::places::Places;
 use crate::sync::read;
 use crate::tail::Tail;
 use crate::tail::log_failed;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub view: Arc<RwLock<View>>,
     pub answers: Arc<Answers>,
     pub board: Arc<Board>,
+    pub places: Places,
     pub status: Arc<EngineStatus>,
     pub release: Arc<Release>,
     pub latency: Arc<Latency>,

@@ -26,6 +26,7 @@ mod market;
 mod orders;
 pub mod output;
 pub mod paper;
+pub mod places;
 mod proposals;
 mod reports;
 pub mod route;

@@ -5,7 +5,7 @@ use super::market::{BESIDE_MAX, Market};
 use super::pool::{NONE, Node, Pool};
 use super::take::Taker;
 use super::terms::Entry;
-use super::{Indicative, PRICE_MAX, Phase, QTY_MAX, Reports};
+use super::{Indicative, PRICE_MAX, Phase, QTY_MAX, Queued, Reports};
 use serde::{Deserialize, Serialize};
 use tidegate_model::command::TimeInForce;
 use tidegate_model::event::CancelReason;
@@ -449,6 +449,30 @@ impl Markets {
         let market = &self.markets[market as usize];
         let levels = market.books[side.index()].iter(&market.grid);
         levels.map(|(price, queue)| (Ticks(price), Lots(queue.qty), queue.orders))
+    }
+
+    /// Displayed orders, best price first, then by their turn.
+    pub fn queued(&self, market: u32, side: Side) -> impl Iterator<Item = Queued> {
+        let market = &self.markets[market as usize];
+        market.books[side.index()].iter(&market.grid).flat_map(move |(price, queue)| {
+            let (mut next, mut ahead) = (queue.head, 0);
+            std::iter::from_fn(move || {
+                if next == NONE {
+                    return None;
+                }
+                let node = self.pool.node(next);
+                let queued = Queued {
+                    handle: node.handle,
+                    price: Ticks(price),
+                    open: Lots(node.open()),
+                    level: Lots(queue.qty),
+                    ahead: Lots(ahead),
+                    behind: Lots(queue.qty - ahead - node.qty),
+                };
+                (next, ahead) = (node.next, ahead + node.qty);
+                Some(queued)
+            })
+        })
     }
 
     /// The hash of a market with its orders.

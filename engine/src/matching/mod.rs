@@ -75,6 +75,23 @@ impl Indicative {
         Self { price: None, qty: Lots(0), imbalance: Lots(0), side: Side::Buy };
 }
 
+/// A displayed order in the queue of its price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The order.
+    pub handle: u32,
+    /// Its price.
+    pub price: Ticks,
+    /// Its open quantity, displayed or not.
+    pub open: Lots,
+    /// Lots displayed at its price, its own among them.
+    pub level: Lots,
+    /// Of those, lots that trade before it.
+    pub ahead: Lots,
+    /// And lots that trade after it.
+    pub behind: Lots,
+}
+
 /// Is told what the market does, in the order in which it does it.
 pub trait Reports {
     /// The order is in. `price` is its limit where it slid, else as entered; 0 where it has none.

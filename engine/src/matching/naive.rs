@@ -4,7 +4,7 @@ mod auction;
 
 use super::hash::{MarketState, OrderState, Place, hash_market, hash_order, hash_terms};
 use super::terms::{Entry, Peg, Trail};
-use super::{Indicative, Phase, Reports, Trade, is_self_trade};
+use super::{Indicative, Phase, Queued, Reports, Trade, is_self_trade};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use tidegate_model::command::{OrderType, PegKind, PostOnly, SelfTrade, TimeInForce};
@@ -192,6 +192,31 @@ impl NaiveMarket {
             }
         }
         levels.into_values().collect()
+    }
+
+    /// Displayed orders of one side, best price first, then by their turn.
+    pub fn queued(&self, side: Side) -> Vec<Queued> {
+        let is_meant = |order: &&Order| order.entry.side == side && order.place == Place::Displayed;
+        let mut displayed: Vec<&Order> = self.orders.values().filter(is_meant).collect();
+        displayed.sort_by_key(|order| order.rank(order.resting_price()));
+        let sum = |orders: &mut dyn Iterator<Item = &&Order>| {
+            orders.fold(Lots(0), |sum, order| {
+                sum.checked_add(order.shown).expect("QTY_MAX bounds the sum")
+            })
+        };
+        let queued = |(at, order): (usize, &&Order)| {
+            let price = order.entry.price;
+            let is_here = |other: &&&Order| other.entry.price == price;
+            Queued {
+                handle: order.entry.handle,
+                price,
+                open: order.entry.qty,
+                level: sum(&mut displayed.iter().filter(is_here)),
+                ahead: sum(&mut displayed[..at].iter().filter(is_here)),
+                behind: sum(&mut displayed[at + 1..].iter().filter(is_here)),
+            }
+        };
+        displayed.iter().enumerate().map(queued).collect()
     }
 
     /// The hash of everything that decides what the market does next.

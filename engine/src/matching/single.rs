@@ -1,6 +1,6 @@
 //! One instrument's market on its own: what a tool or a test wants.
 
-use super::{Entry, HANDLES_MAX, Indicative, Markets, Phase, Reports};
+use super::{Entry, HANDLES_MAX, Indicative, Markets, Phase, Queued, Reports};
 use tidegate_model::{AccountId, Lots, Side, StateHash, Ticks, UnixNanos};
 
 /// [`Markets`] with one market, which tells what an auction would do after each input that changes it (rule 7.4).
@@ -102,6 +102,11 @@ impl SingleMarket {
     /// See [`Markets::levels`].
     pub fn levels(&self, side: Side) -> Vec<(Ticks, Lots, u32)> {
         self.markets.levels(0, side).collect()
+    }
+
+    /// See [`Markets::queued`].
+    pub fn queued(&self, side: Side) -> Vec<Queued> {
+        self.markets.queued(0, side).collect()
     }
 
     /// See [`Markets::indicative`].

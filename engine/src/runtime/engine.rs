@@ -4,6 +4,7 @@
 use super::clock::unix_now;
 use super::probe::{Cause, Stage};
 use super::seats::{ORDERS_CAPACITY, SeatWork, Seats};
+use super::status::Wanted;
 use super::{
     BookRequests, COMMANDS_PER_TURN, EVENTS_PER_TURN, EngineError, EngineStatus, HEARTBEAT, Inputs,
     Orders, Publishing, Stopped, Strategy, TURNS_BETWEEN_CLOCK,
@@ -35,15 +36,17 @@ pub struct Engine<S> {
     pub(super) pictures: Pictures,
 }
 
-/// Paces whole pictures of books, so that whoever asks for them without end neither keeps the engine from its work nor
-/// floods who listens: after one of `n` levels none is told for [`PICTURE_REST`] each.
+/// Paces whole pictures of books and of places in them, so that whoever asks for them without end neither keeps the engine from its
+/// work nor floods who listens: after one of `n` levels or orders none is told for [`PICTURE_REST`] each.
 #[derive(Debug, Default)]
 pub(super) struct Pictures {
     last: UnixNanos,
     rest: Duration,
+    /// The last was one of places: a book has its turn.
+    were_places: bool,
 }
 
-/// What a level of a picture costs the pictures after it: a million levels a second are told at most, a few percent of the engine's
+/// What a row of a picture costs the pictures after it: a million rows a second are told at most, a few percent of the engine's
 /// time.
 const PICTURE_REST: Duration = Duration::from_micros(1);
 
@@ -53,9 +56,9 @@ impl Pictures {
         u128::from(now.0.wrapping_sub(self.last.0)) >= self.rest.as_nanos()
     }
 
-    fn told(&mut self, levels: usize, now: UnixNanos) {
+    fn told(&mut self, rows: usize, were_places: bool, now: UnixNanos) {
         // The marks around the levels are told as well.
-        *self = Self { last: now, rest: PICTURE_REST * (levels as u32 + 2) };
+        *self = Self { last: now, rest: PICTURE_REST * (rows as u32 + 2), were_places };
     }
 }
 
@@ -336,11 +339,20 @@ impl<S: Strategy> Engine<S> {
     }
 
     fn publish_picture(&mut self, wanted: &BookRequests, now: UnixNanos) {
-        if self.pictures.may_tell(now)
-            && let Some(instrument) = wanted.take_next()
-        {
-            let levels = self.core.publish_picture(instrument, &mut self.publishing);
-            self.pictures.told(levels, now);
+        if !self.pictures.may_tell(now) {
+            return;
+        }
+        match wanted.take_next(self.pictures.were_places) {
+            None => {}
+            Some(Wanted::Book(instrument)) => {
+                let levels = self.core.publish_picture(instrument, &mut self.publishing);
+                self.pictures.told(levels, false, now);
+            }
+            Some(Wanted::Places(mut picture)) => {
+                self.core.picture_places(&mut picture);
+                self.pictures.told(picture.count(), true, now);
+                wanted.return_places(picture);
+            }
         }
     }
 

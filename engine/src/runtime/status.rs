@@ -1,5 +1,8 @@
 //! What everyone may know of a running engine, and how they ask it for a picture of a book.
 
+use crate::core::places::QueuePicture;
+use crossbeam::atomic::AtomicCell;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -117,18 +120,43 @@ impl EngineStatus {
     }
 }
 
-/// Instruments of which somebody wants a whole picture: one bit each, set by anyone, cleared by the engine.
-#[derive(Debug)]
+/// What somebody wants to see of a book: instruments of which a whole picture is wanted, one bit each, set by anyone, cleared by the
+/// engine; and one where it is asked for the places of the orders that rest there.
 pub struct BookRequests {
     any: AtomicBool,
     bits: Box<[AtomicU64]>,
+    /// The picture that waits to be filled.
+    asked: AtomicCell<Option<Box<QueuePicture>>>,
+    /// The one that waits to be fetched.
+    filled: AtomicCell<Option<Box<QueuePicture>>>,
+}
+
+const _: () = assert!(
+    AtomicCell::<Option<Box<QueuePicture>>>::is_lock_free(),
+    "handing a picture over makes nobody wait"
+);
+
+impl fmt::Debug for BookRequests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BookRequests").field("any", &self.any).finish_non_exhaustive()
+    }
 }
 
 impl Default for BookRequests {
     fn default() -> Self {
         let bits = (0..InstrumentId::COUNT_MAX / 64).map(|_| AtomicU64::new(0)).collect();
-        Self { any: AtomicBool::new(false), bits }
+        let (asked, filled) = (None, Some(Box::new(QueuePicture::new())));
+        Self { any: AtomicBool::new(false), bits, asked: asked.into(), filled: filled.into() }
     }
+}
+
+/// What is to be shown next.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// A book.
+    Book(InstrumentId),
+    /// The places in the picture's instrument.
+    Places(Box<QueuePicture>),
 }
 
 impl BookRequests {
@@ -140,21 +168,48 @@ impl BookRequests {
         }
     }
 
+    /// Takes the one picture of places that there is; `None` while the engine has it, or somebody else.
+    pub fn take_places(&self) -> Option<Box<QueuePicture>> {
+        self.filled.take()
+    }
+
+    /// Asks for the places in one instrument. They come back by [`Self::take_places`].
+    pub fn ask_places(&self, mut picture: Box<QueuePicture>, instrument: InstrumentId) {
+        picture.instrument = instrument;
+        self.asked.store(Some(picture));
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Lays the picture back, filled or read.
+    pub fn return_places(&self, picture: Box<QueuePicture>) {
+        self.filled.store(Some(picture));
+    }
+
     /// True if one may be wanted.
     #[inline]
     pub(super) fn has_any(&self) -> bool {
         self.any.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take_next(&self) -> Option<InstrumentId> {
+    /// The next that is wanted: a book first if `book_first`, else places.
+    pub(super) fn take_next(&self, book_first: bool) -> Option<Wanted> {
         if !self.any.swap(false, Ordering::Acquire) {
             return None;
         }
+        let book = || self.next_book().map(Wanted::Book);
+        let places = || self.asked.take().map(Wanted::Places);
+        let next = if book_first { book().or_else(places) } else { places().or_else(book) };
+        if next.is_some() {
+            // There may be more; the next turn looks again.
+            self.any.store(true, Ordering::Release);
+        }
+        next
+    }
+
+    fn next_book(&self) -> Option<InstrumentId> {
         let at = self.bits.iter().position(|word| word.load(Ordering::Relaxed) != 0)?;
         let bit = self.bits[at].load(Ordering::Relaxed).trailing_zeros();
         self.bits[at].fetch_and(!(1 << bit), Ordering::Relaxed);
-        // There may be more; the next turn looks again.
-        self.any.store(true, Ordering::Release);
         Some(InstrumentId((at * 64) as u32 + bit))
     }
 }

@@ -14,7 +14,7 @@ pub mod text;
 
 use std::fmt;
 use tidegate_engine::matching::{
-    Entry, Indicative, NaiveMarket, Phase, Reports, SingleMarket, Trade,
+    Entry, Indicative, NaiveMarket, Phase, Queued, Reports, SingleMarket, Trade,
 };
 use tidegate_model::event::CancelReason;
 use tidegate_model::hash::StateHash;
@@ -89,6 +89,8 @@ pub trait Matching {
     fn apply(&mut self, input: &Input, out: &mut Recorder);
     /// The displayed book, best first: price, lots, orders.
     fn levels(&self, side: Side) -> Vec<(Ticks, Lots, u32)>;
+    /// The displayed orders in their turn.
+    fn queued(&self, side: Side) -> Vec<Queued>;
     fn phase(&self) -> Phase;
     fn last(&self) -> Option<Ticks>;
     fn indicative(&self) -> Indicative;
@@ -132,6 +134,10 @@ macro_rules! matching {
 
     fn levels(&self, side: Side) -> Vec<(Ticks, Lots, u32)> {
         self.levels(side)
+    }
+
+    fn queued(&self, side: Side) -> Vec<Queued> {
+        self.queued(side)
     }
 
     fn phase(&self) -> Phase {

@@ -43,6 +43,7 @@ fn do_the_same<A: Matching, B: Matching>(inputs: &[Input]) {
         assert_eq!(left, right, "at: {input}");
         for side in [tidegate_model::Side::Buy, tidegate_model::Side::Sell] {
             assert_eq!(one.levels(side), other.levels(side), "{side} levels after: {input}");
+            assert_eq!(one.queued(side), other.queued(side), "{side} queues after: {input}");
         }
         let state = (one.phase(), one.last(), one.indicative());
         assert_eq!(state, (other.phase(), other.last(), other.indicative()), "after: {input}");
@@ -267,6 +268,9 @@ impl Matching for Forgetful {
     }
     fn levels(&self, side: tidegate_model::Side) -> Vec<(Ticks, tidegate_model::Lots, u32)> {
         self.0.levels(side)
+    }
+    fn queued(&self, side: tidegate_model::Side) -> Vec<tidegate_engine::matching::Queued> {
+        self.0.queued(side)
     }
     fn phase(&self) -> Phase {
         self.0.phase()

@@ -49,6 +49,9 @@ pub struct Meta {
     /// The engine's last event that the answer includes, as `SEQ:ORDINAL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
+    /// True: there are more than are told at once, and no further page.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// An answer, and how it is told: 200, or what [`Data::created`] says.
@@ -79,6 +82,13 @@ impl<T> Data<T> {
     /// A page, and the cursor of the next.
     pub fn page(data: T, next_cursor: Option<String>) -> Self {
         Self { meta: Meta { next_cursor, ..Meta::default() }, ..Self::new(data) }
+    }
+
+    /// The same, of which some may have been left out.
+    #[must_use]
+    pub fn truncated(mut self, truncated: bool) -> Self {
+        self.meta.truncated = truncated;
+        self
     }
 
     /// The same, with the engine's last event that it includes.

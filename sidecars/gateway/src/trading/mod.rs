@@ -1,7 +1,8 @@
 //! Trading: accounts, orders, what they hold, and who stops them. Whatever changes something goes to the engine as the principal of
 //! whoever asks; whatever is read comes from the picture that [`events`] keeps.
 //!
-//! * [`accounts`], [`orders`], [`lists`], [`portfolio`], [`history`]: what traders do and see; [`authorize`]: what lets a person's order through.
+//! * [`accounts`], [`orders`], [`queue`], [`lists`], [`portfolio`], [`history`]: what traders do and see; [`authorize`]: what lets a
+//!   person's order through.
 //! * [`risk`], [`controls`], [`audit_log`]: what risk officers do and see. [`plans`], [`watchlists`].
 //! * [`picture`]: orders, executions, positions and cash, of the events and of nothing else; [`marks`]: what positions are valued at.
 //! * [`principal`]: for whom the engine takes a caller.
@@ -21,6 +22,7 @@ pub mod picture;
 pub mod plans;
 mod portfolio;
 pub mod principal;
+mod queue;
 #[cfg(test)]
 mod recount;
 pub mod report;
@@ -59,6 +61,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(accounts::get))
         .routes(routes!(orders::list, orders::submit, orders::cancel_all))
         .routes(routes!(orders::get, orders::replace, orders::cancel))
+        .routes(routes!(queue::get))
+        .routes(routes!(queue::list))
         .routes(routes!(lists::submit))
         .routes(routes!(lists::preview))
         .routes(routes!(lists::work))

@@ -190,6 +190,21 @@ fn find(
     found.ok_or_else(|| ApiError::not_found("order"))
 }
 
+/// An order of one's own, or one of another's, for who may see that account.
+pub(super) async fn seen(
+    gateway: &Gateway,
+    caller: &Caller,
+    id: Uuid,
+) -> Result<(Arc<Account>, OrderRow)> {
+    let none = match find(gateway, gateway.accounts.of(caller.user), id) {
+        Ok(own) => return Ok(own),
+        Err(none) => none,
+    };
+    let (account, row) = find(gateway, gateway.accounts.all(), id)?;
+    let may = gateway.identity.may_see(account.owner, caller).await?;
+    may.then_some((account, row)).ok_or(none)
+}
+
 /// One order.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", tag = "orders", security(("bearer" = ["orders:read"])),
     params(("id" = Uuid, Path)), responses((status = 200, body = Envelope<Order>)))]
@@ -198,15 +213,7 @@ pub(super) async fn get(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Data<Order>> {
-    let (account, row) = match find(&gateway, gateway.accounts.of(caller.user), id) {
-        Ok(own) => own,
-        // One of another's, for who may see that account.
-        Err(none) => {
-            let (account, row) = find(&gateway, gateway.accounts.all(), id)?;
-            let may = gateway.identity.may_see(account.owner, &caller).await?;
-            may.then_some((account, row)).ok_or(none)?
-        }
-    };
+    let (account, row) = seen(&gateway, &caller, id).await?;
     let picture = gateway.events.picture();
     let known = picture.account(account.number).ok_or_else(|| ApiError::not_found("order"))?;
     Ok(Data::new(Order::of(&row, account.id, known)).as_of(place(picture.as_of())))
