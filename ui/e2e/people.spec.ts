@@ -164,6 +164,8 @@ test("the market is live, is filtered, keeps lists, and leads to a symbol", asyn
   await page.getByRole("button", { name: "Delete Watched" }).click();
   await page.getByRole("button", { name: "Delete it" }).click();
   await expect(table.getByRole("link", { name: "WAVE" })).toBeVisible();
+  // Keys of the page rest while a dialog is open.
+  await expect(page.getByRole("dialog")).toBeHidden();
   await page.keyboard.press("f");
   await page.keyboard.type("wave");
   await expect(table.getByRole("link")).toHaveCount(1);
