@@ -1,6 +1,6 @@
 // Prices of orders: their steps, which depend on the price.
 
-import { add, compare, multiply, subtract, toStep } from "./number";
+import { add, compare, multiply, show, subtract, toStep } from "./number";
 
 /** What an instrument says of its prices. */
 export interface PriceTerms {
@@ -28,6 +28,13 @@ export function priceText(terms: PriceTerms, price: string): string {
   const least = (stepOf(terms, price).split(".")[1] ?? "").length;
   const digits = fraction.replace(/0+$/, "").padEnd(least, "0");
   return digits ? `${whole}.${digits}` : whole;
+}
+
+/** For a sentence: without the zeros that say nothing, but with two digits. */
+export function briefly(price: string | null | undefined): string {
+  if (!price?.includes(".")) return show(price);
+  const [whole, fraction = ""] = price.split(".");
+  return show(`${whole}.${fraction.replace(/0+$/, "").padEnd(2, "0")}`);
 }
 
 /** The nearest price that an order may have. */

@@ -51,7 +51,13 @@ export function Header() {
         ))}
       </nav>
       <div className="header-end">
-        <Button kind="plain" onClick={openPalette} aria-keyshortcuts="/" className="find">
+        <Button
+          kind="plain"
+          onClick={openPalette}
+          aria-label="Find a symbol or a page"
+          aria-keyshortcuts="/"
+          className="find"
+        >
           <span aria-hidden="true">⌕</span> <span className="find-text">Find</span> <kbd>/</kbd>
         </Button>
         {status === "in" && <AccountChoice />}

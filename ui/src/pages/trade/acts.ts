@@ -4,11 +4,12 @@ import type { QueryClient } from "@tanstack/react-query";
 import { api, type Schemas, take } from "../../api/client";
 import { tell } from "../../components/notices";
 import { show, sign } from "../../format/number";
+import { briefly } from "../../format/price";
 import { keys, merge, type Order, type Position } from "../../live/account";
 
 /** An order in few words: "buy 10 TIDE at 100.05". */
 export function told(order: Order): string {
-  const price = order.limit_price ? ` at ${show(order.limit_price)}` : "";
+  const price = order.limit_price ? ` at ${briefly(order.limit_price)}` : "";
   return `${order.side ?? ""} ${show(order.leaves_qty)} ${order.symbol}${price}`;
 }
 
@@ -26,7 +27,7 @@ export async function cancel(client: QueryClient, order: Order): Promise<void> {
 export async function replace(client: QueryClient, order: Order, body: Schemas["Replace"]): Promise<void> {
   const now = await take(api.PATCH("/api/v1/orders/{id}", { params: { path: { id: order.id } }, body }));
   keep(client, now);
-  const stop = body.stop_price ? `, stop ${show(body.stop_price)}` : "";
+  const stop = body.stop_price ? `, stop ${briefly(body.stop_price)}` : "";
   tell(
     now.status === "pending_replace" ? `Its venue was asked: ${told(now)}${stop}.` : `Replaced: ${told(now)}${stop}.`,
   );
@@ -50,7 +51,7 @@ export async function flatten(account: string, position: Position): Promise<void
 export function dropped(order: Order, price: string): { text: string; body: Schemas["Replace"] } {
   const stop = (order as { stop_price?: string | null }).stop_price;
   if (order.limit_price) {
-    return { text: `Replace limit ${show(order.limit_price)} → ${show(price)}?`, body: { limit_price: price } };
+    return { text: `Replace limit ${briefly(order.limit_price)} → ${briefly(price)}?`, body: { limit_price: price } };
   }
-  return { text: `Replace stop ${show(stop)} → ${show(price)}?`, body: { stop_price: price } };
+  return { text: `Replace stop ${briefly(stop)} → ${briefly(price)}?`, body: { stop_price: price } };
 }

@@ -180,7 +180,7 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
       </div>
       <div className="ladder-foot">
         <Button small onClick={recentre} aria-keyshortcuts="c" disabled={middle === null}>
-          Centre <kbd>c</kbd>
+          Centre
         </Button>
         <span className="figures muted">{bid && ask ? `Spread ${show(subtract(ask, bid))}` : ""}</span>
         <select

@@ -92,7 +92,7 @@ describe("sending an order", () => {
     act(() => result.current.send(body));
     await waitFor(() => expect(result.current.now.state).toBe("unclear"));
     act(() => result.current.again());
-    await waitFor(() => expect(result.current.now).toEqual({ state: "taken", text: "Bought 10 TIDE at 99.5." }));
+    await waitFor(() => expect(result.current.now).toEqual({ state: "taken", text: "Bought 10 TIDE at 99.50." }));
     const [one, two] = sent(asked);
     expect(one?.key).toMatch(/^[0-9a-f]{32}$/);
     expect(two?.key).toBe(one?.key);

@@ -5,6 +5,7 @@ import { api, newKey, take } from "../../api/client";
 import type { Estimate } from "../../api/coming";
 import { ApiError } from "../../api/error";
 import { show } from "../../format/number";
+import { briefly } from "../../format/price";
 import type { Order } from "../../live/account";
 import type { NewList, NewOrder } from "./ticket-model";
 
@@ -63,8 +64,8 @@ export async function ask(body: Body, signal?: AbortSignal): Promise<Preview> {
 /** What became of an order, in words. */
 export function outcome(order: Order): string {
   const { symbol, side, qty, filled_qty: filled, leaves_qty: leaves, limit_price: limit } = order;
-  const done = `${side === "buy" ? "Bought" : "Sold"} ${show(filled)} ${symbol} at ${show(order.avg_price)}`;
-  const what = `${side === "buy" ? "buy" : "sell"} ${show(qty)} ${symbol}${limit ? ` at ${show(limit)}` : ""}`;
+  const done = `${side === "buy" ? "Bought" : "Sold"} ${show(filled)} ${symbol} at ${briefly(order.avg_price)}`;
+  const what = `${side === "buy" ? "buy" : "sell"} ${show(qty)} ${symbol}${limit ? ` at ${briefly(limit)}` : ""}`;
   switch (order.status) {
     case "filled":
       return `${done}.`;

@@ -1,6 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useRef, useState } from "react";
-import { tell } from "../../components/notices";
 import { keys, merge, type Order } from "../../live/account";
 import { type Attempt, accountOf, ask, attemptFor, type Body, isUnclear, outcome, type Preview, post } from "./sending";
 
@@ -42,7 +41,6 @@ export function useSender(): Sender {
         }
         const text = orders[0] ? outcome(orders[0]) : "The gateway has it.";
         set({ state: "taken", text });
-        tell(text);
       } catch (error) {
         open.current = isUnclear(error) ? attempt : null;
         set(isUnclear(error) ? { state: "unclear", attempt, error } : { state: "refused", error });
