@@ -47,6 +47,13 @@ async fn an_order_is_filled_and_seen_everywhere() {
     let [execution] = &executions.as_array().expect("a list")[..] else { panic!("{executions:#}") };
     assert_eq!((&execution["order"], &execution["qty"]), (&order["id"], &json!("5")));
     assert_eq!((text(execution, "type"), text(execution, "price")), ("trade", "10.0200"));
+    // It took from the book, whose orders are shown.
+    let why = &execution["why"];
+    assert_eq!((text(why, "fill_model"), text(why, "impact")), ("exact", "0.0000"));
+    assert_eq!(
+        (&why["queue_ahead_at_entry"], &why["queue_ahead_at_fill"]),
+        (&json!(null), &json!(null))
+    );
 
     let positions = ann.until("/api/v1/positions", |all| !all[0]["value"].is_null()).await;
     assert_eq!((text(&positions[0], "qty"), text(&positions[0], "cost")), ("5", "50.10"));
@@ -68,6 +75,30 @@ async fn an_order_is_filled_and_seen_everywhere() {
     }
     assert_eq!(totals["allocation"][1]["symbol"], "ACME");
     assert_eq!(totals["allocation"][1]["percent"], "0.05");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_is_told_why_an_order_at_rest_was_filled() {
+    let mut front = Front::new().await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("Paper").await;
+    let order = enter(&ann, "rests", &limit(&account, "buy", "5", "10.00")).await;
+    let path = format!("/api/v1/orders/{}", text(&order, "id"));
+    // It comes to the paper venue with the market's next word.
+    front.house.add(3, ModelSide::Buy, 999, 100);
+    ann.until(&path, |order| order["status"] == "new").await;
+    // All 500 that were there before it, then more.
+    front.house.execute(1, 500);
+    front.house.add(4, ModelSide::Buy, 1000, 100);
+    front.house.execute(4, 50);
+    ann.until(&path, |order| order["status"] == "filled").await;
+    let executions = ann.get("/api/v1/executions").await.data();
+    let why = &executions[0]["why"];
+    assert_eq!((text(why, "fill_model"), text(why, "cause_kind")), ("exact", "execute"));
+    assert!(text(why, "cause_seq").parse::<u64>().is_ok_and(|seq| seq > 0), "{why:#}");
+    assert_eq!((text(why, "queue_ahead_at_entry"), text(why, "queue_ahead_at_fill")), ("500", "0"));
+    assert_eq!(why["impact"], json!(null));
     front.close().await;
 }
 

@@ -161,8 +161,23 @@ async fn an_order_of_a_person_needs_an_authorization_where_the_house_says_so() {
         preview["summary"],
         "Paper: buy 1 ACME, limit at 9, day; about 9.00 USD, fee about 0.00"
     );
+    // Every control has its say, those too that let it pass.
+    let says = |preview: &Value| -> Vec<(String, bool)> {
+        let text = |value: &Value| value.as_str().expect("text").to_string();
+        let all = preview["controls"].as_array().expect("a list").iter();
+        all.map(|one| (text(&one["reason"]), one["passes"] == true)).collect()
+    };
+    assert!(!says(&preview).is_empty() && says(&preview).iter().all(|(_, passes)| *passes));
     let large = ann.post("/api/v1/orders/preview", limit(&account, "200000")).await.data();
-    assert_ne!(large["refusals"], json!([]), "{large:#}");
+    let (passes, refuses): (Vec<_>, Vec<_>) = says(&large).into_iter().partition(|(_, it)| *it);
+    assert!(!passes.is_empty(), "{large:#}");
+    let refuses: Vec<_> = refuses.iter().map(|(reason, _)| reason.as_str()).collect();
+    assert!(refuses.contains(&"max_order_qty"), "{large:#}");
+    let all = large["controls"].as_array().expect("a list");
+    let qty = all.iter().find(|one| one["reason"] == "max_order_qty").expect("it is there");
+    assert_eq!((&qty["limit"], &qty["value"]), (&json!("100000"), &json!("200000")));
+    assert_eq!((&qty["scope"], &large["reject"]), (&json!("account"), &json!(null)));
+    assert!(qty["message"].is_string(), "{qty:#}");
     assert_eq!(ann.get("/api/v1/orders").await.data(), json!([]), "nothing was sent");
 
     let refused = ann.post_once("/api/v1/orders", "1", &order).await;

@@ -7,7 +7,7 @@
 use super::accounts::{Account, Accounts, as_of};
 use super::amount::Amount;
 use super::principal;
-use super::report::is_settled_daily;
+use super::report::{Reject, is_settled_daily};
 use super::request::{NewOrder, hash};
 use super::words::{Side, VenueKind};
 use crate::config::Authorization;
@@ -17,13 +17,14 @@ use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
 use crate::identity::Second;
 use crate::keys::{hex, random};
+use crate::market::report::{name, some};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 use tidegate_client::decimal;
-use tidegate_client::proto::{CheckOrderRequest, Verdict};
+use tidegate_client::proto::{CheckOrderRequest, Scope, Verdict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -64,30 +65,39 @@ pub(super) struct Estimate {
     cost: Option<String>,
     /// The currency of the amounts.
     currency: Option<String>,
-    /// What would refuse it now, by the engine's own word.
-    refusals: Vec<Refusal>,
+    /// Why no control could look at it, such as an account that is not open; absent if they did.
+    reject: Option<Reject>,
+    /// What each control in force that looks at such an order says of it now, by the engine's own word; it sends 512 at most.
+    controls: Vec<ControlVerdict>,
 }
 
-/// A control that would refuse an order.
+/// What one control says of an order that was not sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Refusal {
-    /// Such as `max_order_qty`.
+pub(super) struct ControlVerdict {
+    /// The reason that a refusal would give, such as `max_order_qty`; stable.
     reason: String,
-    /// The limit in force.
+    /// Whose limit it is, such as `account`.
+    scope: String,
+    /// The limit in force, in the unit that the reason names.
     limit: String,
     /// What the order would make of it.
     value: String,
-    /// For people.
-    message: String,
+    /// Whether the order passes.
+    passes: bool,
+    /// For people; absent of one that lets it pass.
+    message: Option<String>,
 }
 
-impl Refusal {
-    fn of(verdict: &Verdict) -> Self {
+impl ControlVerdict {
+    fn new(verdict: &Verdict) -> Self {
+        let kind = verdict.scope.as_ref().map(Scope::kind).unwrap_or_default();
         Self {
             reason: verdict.code.clone(),
+            scope: name(kind.as_str_name(), "SCOPE_KIND_"),
             limit: verdict.limit.clone(),
             value: verdict.value.clone(),
-            message: verdict.text.clone(),
+            passes: verdict.passes,
+            message: some(&verdict.text),
         }
     }
 }
@@ -154,13 +164,6 @@ pub(super) async fn estimate(
     let engine = principal::trader(gateway, caller).await?;
     let order = asked.to_engine(account.number, Uuid::now_v7())?;
     let checked = engine.check_order(CheckOrderRequest { order: Some(order) }).await?;
-    let refused = checked.reject.iter().map(|reject| Refusal {
-        reason: reject.code.clone(),
-        limit: reject.limit.clone(),
-        value: reject.value.clone(),
-        message: reject.text.clone(),
-    });
-    let verdicts = checked.verdicts.iter().filter(|verdict| !verdict.passes);
     Ok(Estimate {
         summary: format!("{}: {}{about}", account.name, asked.summary()),
         mark_price,
@@ -168,7 +171,8 @@ pub(super) async fn estimate(
         fee: fee.map(Amount::text),
         cost: cost.map(Amount::text),
         currency: Some(currency),
-        refusals: refused.chain(verdicts.map(Refusal::of)).collect(),
+        reject: checked.reject.as_ref().map(Reject::new),
+        controls: checked.verdicts.iter().map(ControlVerdict::new).collect(),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::market;
 use crate::market::report::{name, some};
 use serde::Serialize;
 use tidegate_client::decimal;
-use tidegate_client::proto::{self, CancelReason, ExecType};
+use tidegate_client::proto::{self, CancelReason, ExecType, FillModel, MarketEventKind};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -157,6 +157,8 @@ pub struct Execution {
     pub currency: String,
     /// Which side of the trade the order was on.
     pub liquidity: Option<Liquidity>,
+    /// Why it happened.
+    pub why: Why,
     /// When; RFC 3339.
     pub at: String,
     /// The event that told it, `SEQ:ORDINAL`.
@@ -181,8 +183,43 @@ impl Execution {
             fee: report.fee.clone(),
             currency: report.currency.clone(),
             liquidity: Liquidity::of(report.liquidity),
+            why: Why::new(report),
             at: time(report.ts),
             seq: at,
+        }
+    }
+}
+
+/// Why an execution happened; what does not apply to it is absent.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Why {
+    /// On paper: how the fill was decided, such as `exact` or `quotes`.
+    pub fill_model: Option<String>,
+    /// The kind of market event that caused it, such as `execute`.
+    pub cause_kind: Option<String>,
+    /// The engine's input that told that event; a number as text.
+    pub cause_seq: Option<String>,
+    /// At rest on paper: quantity displayed ahead when the order came to rest; decimal text.
+    pub queue_ahead_at_entry: Option<String>,
+    /// At rest on paper: quantity displayed ahead when it happened. Above 0, the market went through the order's price.
+    pub queue_ahead_at_fill: Option<String>,
+    /// Taking on paper: how much of the price is the impact of the order itself; decimal text, at least 0.
+    pub impact: Option<String>,
+}
+
+impl Why {
+    fn new(report: &proto::OrderReport) -> Self {
+        let model = Some(report.fill_model()).filter(|model| *model != FillModel::Unspecified);
+        let kind = Some(report.cause_kind()).filter(|kind| *kind != MarketEventKind::Unspecified);
+        let is_paper = |liquidity| model.is_some() && report.liquidity() == liquidity;
+        let [rested, took] = [proto::Liquidity::Maker, proto::Liquidity::Taker].map(is_paper);
+        Self {
+            fill_model: model.map(|model| name(model.as_str_name(), "FILL_MODEL_")),
+            cause_kind: kind.map(|kind| name(kind.as_str_name(), "MARKET_EVENT_KIND_")),
+            cause_seq: (report.cause_seq != 0).then(|| report.cause_seq.to_string()),
+            queue_ahead_at_entry: rested.then(|| report.queue_ahead_at_entry.clone()),
+            queue_ahead_at_fill: rested.then(|| report.queue_ahead_at_fill.clone()),
+            impact: took.then(|| report.impact.clone()),
         }
     }
 }
