@@ -28,7 +28,7 @@ pub enum Permission {
     /// Place, change and cancel orders.
     #[serde(rename = "orders:write")]
     OrdersWrite,
-    /// See limits, and what stands still.
+    /// See limits and controls, what stands still, and how the system stands.
     #[serde(rename = "risk:read")]
     RiskRead,
     /// Set limits, engage and release kill switches, decide what waits for a second person. Never in the scope of an API key.

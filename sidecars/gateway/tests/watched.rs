@@ -1,4 +1,4 @@
-//! Who watches the gateway sees how it is: health, readiness, figures, traces.
+//! Who watches sees how gateway and engine are: health, readiness, figures, traces, latencies.
 
 mod support;
 
@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
 use support::Front;
@@ -184,6 +185,52 @@ async fn one_trace_leads_from_the_request_through_every_stage_of_the_engine() {
     expected.sort_unstable();
     assert_eq!(names, expected);
     collecting.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_sees_how_engine_feed_and_gateway_stand() {
+    let mut front = Front::new().await;
+    let collector = front.house.collect();
+    let ann = front.register("ann").await;
+    let path = "/api/v1/system";
+    let system = ann.until(path, |system| !system["engine"].is_null()).await;
+    let engine = &system["engine"];
+    assert_eq!((&engine["alive"], &engine["release_level"]), (&json!(true), &json!("process")));
+    assert!(
+        engine["seq"].as_str().and_then(|seq| seq.parse::<u64>().ok()).is_some_and(|seq| seq > 0)
+    );
+    assert_eq!(system["gateway"]["engine_connected"], true);
+    assert_eq!(system["feed"]["market_events"], system["counters"]["market_events"]);
+    let before = system["feed"]["market_events"].as_u64().expect("a count");
+    front.house.execute(1, 10);
+    let system = ann.until(path, |system| system["feed"]["market_events"] == before + 1).await;
+    assert!(system["feed"]["last_at"].is_string(), "{system:#}");
+
+    let account = ann.open_account("timed").await;
+    let order = json!({
+        "account": account, "symbol": "ACME", "side": "buy", "type": "market", "qty": "10",
+    });
+    assert_eq!(ann.post_once("/api/v1/orders", "timed", &order).await.status, 201);
+    let path = "/api/v1/system/latency?window=minute";
+    let latency = ann.until(path, |latency| !latency["slowest"][0].is_null()).await;
+    let figures = latency["figures"].as_array().expect("a list");
+    let order = figures.iter().find(|figures| figures["name"] == "order").expect("it is there");
+    assert!(order["count"].as_u64() >= Some(1) && order["p99_ns"].is_u64(), "{order:#}");
+    let steps = latency["slowest"][0]["steps"].as_array().expect("a list");
+    let last = steps.last().expect("a step");
+    assert_eq!((&steps[0]["ns"], &last["ns"]), (&json!(0), &latency["slowest"][0]["total_ns"]));
+    assert_eq!(latency["worst_by_second"].as_array().map(Vec::len), Some(60));
+    let odd = ann.get("/api/v1/system/latency?window=day").await;
+    assert_eq!(odd.error(), (422, "invalid_field"));
+
+    // Without the engine the page still hears of the gateway.
+    front.house.close().await;
+    drop(collector);
+    let system = ann.until("/api/v1/system", |system| system["engine"].is_null()).await;
+    assert_eq!(system["gateway"]["engine_connected"], false);
+    assert_eq!((&system["feed"], &system["counters"]), (&json!(null), &json!({})));
+    let latency = ann.get("/api/v1/system/latency").await;
+    assert_eq!(latency.error(), (503, "unavailable"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,6 +62,7 @@ pub fn api() -> (Router<Arc<Gateway>>, utoipa::openapi::OpenApi) {
         .merge(market::routes())
         .merge(live::routes())
         .merge(graphql::routes())
+        .merge(ops::system::routes())
         .split_for_parts();
     document::finish(&mut document);
     (router, document)

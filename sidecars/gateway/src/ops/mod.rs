@@ -1,14 +1,16 @@
-//! How the gateway is watched: health, readiness, figures, traces.
+//! How the gateway is watched: health, readiness, figures, traces, and how the engine behind it stands.
 
 pub mod health;
 pub mod metrics;
 pub(crate) mod stages;
+pub(crate) mod system;
 pub mod trace;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::limits::Limits;
 use anyhow::Result;
+use jiff::Timestamp;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -30,6 +32,10 @@ pub struct Ops {
     pub pulse: health::Pulse,
     /// Where traces go.
     pub traces: trace::Traces,
+    /// What the engine's stages take.
+    pub(crate) latencies: system::Latencies,
+    /// Since when the gateway runs.
+    pub(crate) started_at: Timestamp,
 }
 
 impl Ops {
@@ -43,6 +49,8 @@ impl Ops {
             limits: Limits::new(&config.limits),
             pulse: health::Pulse::default(),
             traces: trace::Traces::open(&config.telemetry)?,
+            latencies: system::Latencies::default(),
+            started_at: Timestamp::now(),
         })
     }
 }
