@@ -172,6 +172,8 @@ pub struct Trading {
     pub history_of_account: usize,
     /// The same of all accounts.
     pub history: usize,
+    /// How often what accounts are worth is written down, in seconds; the newest of a minute stays.
+    pub equity_every_s: u32,
     /// The first limits of a new account: its largest order, in its currency; decimal text.
     pub max_order_notional: String,
     /// Its largest order, in lots.
@@ -231,6 +233,7 @@ impl Default for Trading {
             authorization: Authorization::Live,
             history_of_account: 2_000,
             history: 200_000,
+            equity_every_s: 60,
             max_order_notional: "100000".into(),
             max_order_lots: 100_000,
             max_position_lots: 1_000_000,
@@ -377,12 +380,13 @@ impl Config {
             "engine.programs: {programs:?} and engine.principals share numbers"
         );
         ensure!(programs[1] - programs[0] >= 2, "engine.programs: 3 numbers at least");
-        let Trading { history_of_account, history, .. } = config.trading;
+        let Trading { history_of_account, history, equity_every_s, .. } = config.trading;
         ensure!(
             (1..=100_000).contains(&history_of_account),
             "trading.history_of_account: 1 to 100000"
         );
         ensure!((1..=10_000_000).contains(&history), "trading.history: 1 to 10000000");
+        ensure!((1..=60).contains(&equity_every_s), "trading.equity_every_s: 1 to 60");
         let Identity { access_minutes, refresh_days, .. } = config.identity;
         ensure!((1..=60).contains(&access_minutes), "identity.access_minutes: 1 to 60");
         ensure!((1..=90).contains(&refresh_days), "identity.refresh_days: 1 to 90");
@@ -437,6 +441,7 @@ mod tests {
             ("[engine]\ntls_ca = 'a.pem'", "engine.tls_ca"),
             ("[engine]\ntls_cert = 'a.pem'", "tls_cert and tls_key"),
             ("[trading]\nhistory = 0", "trading.history"),
+            ("[trading]\nequity_every_s = 61", "trading.equity_every_s"),
             ("[trading]\nauthorization = 'often'", "authorization"),
             ("[identity]\naccess_minutes = 0", "access_minutes"),
             ("[identity]\nrefresh_days = 400", "refresh_days"),

@@ -12,9 +12,9 @@ use crate::market::Market;
 use crate::ops::{self, Ops};
 use crate::sealed::Sealer;
 use crate::secrets;
-use crate::trading::Trading;
 use crate::trading::accounts::Accounts;
 use crate::trading::events::Events;
+use crate::trading::{Trading, history};
 use anyhow::{Context, Result, bail};
 use sqlx::AnyPool;
 use std::fs::Permissions;
@@ -103,6 +103,7 @@ impl Gateway {
             live,
         });
         tokio::spawn(ops::look_after(Arc::downgrade(&gateway)));
+        tokio::spawn(history::keep(Arc::downgrade(&gateway)));
         if let Some(tracer) = gateway.ops.traces.tracer() {
             tokio::spawn(ops::stages::follow(Arc::downgrade(&gateway), tracer));
         }

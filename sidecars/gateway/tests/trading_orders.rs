@@ -103,6 +103,58 @@ async fn one_is_told_why_an_order_at_rest_was_filled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_accounts_were_worth_is_told_as_a_curve() {
+    let mut front = Front::with(|config| config.trading.equity_every_s = 1).await;
+    let (ann, bob) = (front.register("ann").await, front.register("bob").await);
+    let account = ann.open_account("Paper").await;
+    let path = format!("/api/v1/portfolio/history?account={account}");
+    assert_eq!(ann.get(&path).await.data(), json!([]));
+    enter(&ann, "first", &limit(&account, "buy", "5", "10.02")).await;
+    front.house.add(3, ModelSide::Buy, 999, 100);
+    let points = ann.until(&path, |points| !points[1].is_null()).await;
+    let points = points.as_array().expect("a list");
+    for (field, expected) in [
+        ("currency", "USD"),
+        ("equity", "99999.95"),
+        ("cash", "99949.90"),
+        ("realised", "0.00"),
+        ("unrealised", "-0.05"),
+        ("fees", "0.00"),
+    ] {
+        assert_eq!(text(&points[0], field), expected, "{field}");
+    }
+    // The last is now, also of what moved since.
+    front.house.add(4, ModelSide::Buy, 1001, 100);
+    let is_now = |points: &Value| {
+        points
+            .as_array()
+            .and_then(|all| all.last())
+            .is_some_and(|last| last["unrealised"] == "-0.025")
+    };
+    let points = ann.until(&path, is_now).await;
+    let time = |point: &Value| text(point, "at").parse::<jiff::Timestamp>().expect("a time");
+    let times: Vec<_> = points.as_array().expect("a list").iter().map(time).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    for resolution in ["1h", "1d"] {
+        let points = ann.get(&format!("{path}&resolution={resolution}")).await.data();
+        assert!(points.as_array().is_some_and(|points| points.len() >= 2), "{points:#}");
+    }
+    let past = ann.get(&format!("{path}&to=2020-01-01T00:00:00Z")).await.data();
+    assert_eq!(past, json!([]));
+    // It is there after a restart, and nobody else's.
+    let front = front.restart().await;
+    let [ann, bob] = [ann, bob].map(|api| front.api.with(api.token.as_deref().expect("a token")));
+    assert!(ann.get(&path).await.data().as_array().is_some_and(|points| !points.is_empty()));
+    assert_eq!(bob.get(&path).await.error(), (404, "not_found"));
+    for bad in
+        ["/api/v1/portfolio/history", &format!("{path}&resolution=1w"), &format!("{path}&from=x")]
+    {
+        assert_eq!(ann.get(bad).await.error(), (422, "invalid_field"), "{bad}");
+    }
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_are_listed_changed_and_canceled() {
     let front = Front::new().await;
     let ann = front.register("ann").await;

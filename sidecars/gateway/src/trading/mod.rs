@@ -1,7 +1,7 @@
 //! Trading: accounts, orders, what they hold, and who stops them. Whatever changes something goes to the engine as the principal of
 //! whoever asks; whatever is read comes from the picture that [`events`] keeps.
 //!
-//! * [`accounts`], [`orders`], [`lists`], [`portfolio`]: what traders do and see; [`authorize`]: what lets a person's order through.
+//! * [`accounts`], [`orders`], [`lists`], [`portfolio`], [`history`]: what traders do and see; [`authorize`]: what lets a person's order through.
 //! * [`risk`], [`audit_log`]: what risk officers do and see. [`plans`], [`watchlists`].
 //! * [`picture`]: orders, executions, positions and cash, of the events and of nothing else; [`marks`]: what positions are valued at.
 //! * [`principal`]: for whom the engine takes a caller.
@@ -11,6 +11,7 @@ mod amount;
 mod audit_log;
 mod authorize;
 pub mod events;
+pub mod history;
 mod lists;
 mod marks;
 mod orders;
@@ -66,6 +67,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(authorize::authorize))
         .routes(routes!(portfolio::positions))
         .routes(routes!(portfolio::portfolio))
+        .routes(routes!(history::history))
         .routes(routes!(portfolio::executions))
         .routes(routes!(risk::limits, risk::set_limits))
         .routes(routes!(risk::stopped))

@@ -71,24 +71,24 @@ pub(super) async fn positions(
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Totals {
     /// The currency of all amounts.
-    currency: String,
+    pub currency: String,
     /// Cash.
-    cash: String,
+    pub cash: String,
     /// Cash and positions: at their marks, and at their cost where there is none. Of what is settled daily, whose profit is in cash
     /// once it is settled, only what it has made since.
-    equity: String,
+    pub equity: String,
     /// Realised profit and loss, before fees.
-    realised: String,
+    pub realised: String,
     /// Profit and loss of open positions.
-    unrealised: String,
+    pub unrealised: String,
     /// Fees.
-    fees: String,
+    pub fees: String,
     /// Value of long and short positions, added up.
     gross_exposure: String,
     /// Value of long less short positions.
     net_exposure: String,
     /// Positions that count at their cost because there is no mark.
-    unmarked: usize,
+    pub unmarked: usize,
     /// What equity is in, the largest first; cash among it.
     allocation: Vec<Share>,
 }
@@ -108,7 +108,7 @@ pub(super) struct Share {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Portfolio {
     /// By currency: amounts of two are not added up.
-    totals: Vec<Totals>,
+    pub totals: Vec<Totals>,
     /// Open positions.
     positions: Vec<Position>,
     /// Cash, by account and currency.
@@ -197,6 +197,20 @@ pub(super) struct Of {
     account: Option<Uuid>,
 }
 
+/// What accounts hold and are worth now.
+pub(super) fn worth(gateway: &Gateway, picture: &Picture, accounts: &[Arc<Account>]) -> Portfolio {
+    let is_open = |report: &PositionReport| !is_flat(report);
+    let all = accounts.iter().flat_map(|one| positions_of(gateway, picture, one, is_open));
+    let positions: Vec<_> = all.collect();
+    let mut balances = Vec::new();
+    for account in accounts {
+        let Some(known) = picture.account(account.number) else { continue };
+        let of_account = known.balances.iter().map(Balance::new);
+        balances.extend(of_account.map(|balance| AccountBalance { account: account.id, balance }));
+    }
+    Portfolio { totals: sums(&balances, &positions), positions, balances }
+}
+
 /// What accounts hold and are worth: profit and loss, allocation, exposure.
 #[utoipa::path(get, path = "/api/v1/portfolio", tag = "accounts", security(("bearer" = ["accounts:read"])),
     params(Of), responses((status = 200, body = Envelope<Portfolio>)))]
@@ -207,18 +221,7 @@ pub(super) async fn portfolio(
 ) -> Result<Data<Portfolio>> {
     let accounts = Accounts::asked(&gateway, &caller, of.account).await?;
     let picture = gateway.events.picture();
-    let is_open = |report: &PositionReport| !is_flat(report);
-    let all = accounts.iter().flat_map(|one| positions_of(&gateway, &picture, one, is_open));
-    let positions: Vec<_> = all.collect();
-    let mut balances = Vec::new();
-    for account in &accounts {
-        let Some(known) = picture.account(account.number) else { continue };
-        let of_account = known.balances.iter().map(Balance::new);
-        balances.extend(of_account.map(|balance| AccountBalance { account: account.id, balance }));
-    }
-    let totals = sums(&balances, &positions);
-    let data = Data::new(Portfolio { totals, positions, balances });
-    Ok(data.as_of(place(picture.as_of())))
+    Ok(Data::new(worth(&gateway, &picture, &accounts)).as_of(place(picture.as_of())))
 }
 
 /// Which executions.
