@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::house::SYMBOL;
-use support::{Api, Front};
+use support::{Api, Front, PASSWORD};
 
 /// Asks again until the answer is as it should be.
 async fn until(api: &Api, path: &str, is_there: impl Fn(&Value) -> bool) -> Value {
@@ -131,6 +131,66 @@ async fn instruments_are_found_and_paged_as_they_are_defined() {
     );
     let all = ann.get("/api/v1/instruments?venue=XNYS").await.body;
     assert_eq!(symbols(&all), ["AC", "BACME", "ZED"]);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_defines_instruments() {
+    let front = Front::new().await;
+    front.register("ann").await;
+    let front = front.promote("ann", "administrator").await;
+    let pair = front.api.login("ann", PASSWORD, None).await.data();
+    let ann = front.api.with(pair["access_token"].as_str().expect("a token"));
+    let path = "/api/v1/instruments";
+    let terms = json!({
+        "symbol": "FUT", "asset_class": "future", "settlement": "daily", "multiplier": "50",
+        "tick_size": "0.25", "price_decimals": 2, "venue_kind": "internal",
+    });
+    let made = ann.post(path, terms.clone()).await;
+    assert_eq!(made.status, 201, "{made:#?}");
+    let made = made.data();
+    for (field, expected) in [
+        ("symbol", json!("FUT")),
+        ("venue", json!("XNAS")),
+        ("currency", json!("USD")),
+        ("asset_class", json!("future")),
+        ("settlement", json!("daily")),
+        ("multiplier", json!("50")),
+        ("order_tick", json!("0.25")),
+        ("venue_kind", json!("internal")),
+        ("tick_table", json!(null)),
+    ] {
+        assert_eq!(made[field], expected, "{field}");
+    }
+    assert_eq!(ann.get("/api/v1/instruments/FUT").await.data(), made);
+    // The same terms again are confirmed, others are not taken.
+    assert_eq!(ann.post(path, terms.clone()).await.status, 201);
+    let with = |field: &str, value: Value| {
+        let mut terms = terms.clone();
+        terms[field] = value;
+        terms
+    };
+    let other = ann.post(path, with("multiplier", json!("20"))).await;
+    assert_eq!(other.error(), (422, "rejected"));
+    assert_eq!(other.body["error"]["details"]["reason"], "duplicate_symbol");
+    for (field, value) in [
+        ("symbol", json!("")),
+        ("symbol", json!("A B")),
+        ("tick_size", json!("0")),
+        ("lot_size", json!("1e3")),
+        ("price_decimals", json!(10)),
+        ("taker_fee_rate", json!("0.000000001")),
+        ("maker_fee_rate", json!("2")),
+        ("venue_kind", json!("route")),
+    ] {
+        let refused = ann.post(path, with(field, value.clone())).await;
+        assert_eq!(refused.error(), (422, "invalid_field"), "{field} {value}");
+        assert_eq!(refused.body["error"]["details"]["field"], field, "{value}");
+    }
+    let odd = ann.post(path, with("tick_table", json!("0:0.01"))).await;
+    assert_eq!(odd.error(), (422, "invalid_field"));
+    let log = ann.get("/api/v1/audit?action=instrument.define").await.data();
+    assert_eq!((&log[0]["target"], log.as_array().map(Vec::len)), (&json!("FUT"), Some(2)));
     front.close().await;
 }
 

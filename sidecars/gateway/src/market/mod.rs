@@ -1,6 +1,7 @@
 //! The market: what the engine's public data says, kept in memory. Reads never call the engine.
 
 pub(crate) mod bars;
+mod define;
 mod follow;
 pub(crate) mod picture;
 pub(crate) mod report;

@@ -1,6 +1,7 @@
 //! Instruments, quotes, books, trades and bars over REST.
 
 use super::bars::{Bar, Range, Resolution};
+use super::define;
 use super::picture::{Index, Instrument};
 use super::report::{BarReport, BookReport, InstrumentReport, QuoteReport, TradeReport, as_of};
 use crate::error::{ApiError, Code, Result};
@@ -27,7 +28,7 @@ const SYMBOL_LEN_MAX: usize = 24;
 /// The routes.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
-        .routes(routes!(instruments))
+        .routes(routes!(instruments, define::define))
         .routes(routes!(instrument))
         .routes(routes!(quotes))
         .routes(routes!(quote))

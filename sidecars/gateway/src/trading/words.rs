@@ -58,6 +58,10 @@ words! {
         PendingReplace DoneForDay PendingApproval;
     /// Which side of a trade an order was on.
     Liquidity: Maker Taker Auction;
+    /// What kind of thing an instrument is.
+    AssetClass: Equity Future Option Fx Crypto;
+    /// How a position is paid for.
+    Settlement: Paid Daily;
     /// Where orders of an instrument go.
     VenueKind: Paper Internal Route;
     /// What a kill switch lets through.
