@@ -80,6 +80,7 @@ async fn limits_are_lowered_by_one_and_raised_by_two() {
     let (front, ann, rita, _, account) = desk().await;
     let path = format!("/api/v1/accounts/{account}/limits");
     let mut limits = ann.get(&path).await.data();
+    assert_eq!(limits["used"], json!({ "open_orders": 0, "largest_position_lots": 0 }));
     let set = |limits: &Value| json!({ "limits": limits, "reason": "a test" });
     assert_eq!(ann.put(&path, set(&limits)).await.error(), (403, "not_permitted"));
     limits["max_order_lots"] = json!(5);
@@ -91,6 +92,97 @@ async fn limits_are_lowered_by_one_and_raised_by_two() {
     limits["max_order_lots"] = json!(6);
     assert_eq!(rita.put(&path, set(&limits)).await.data()["status"], "waiting");
     assert_eq!(ann.get(&path).await.data()["max_order_lots"], 5);
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_used_of_limits_is_told() {
+    let (mut front, ann, _, _, account) = desk().await;
+    let taking = json!({
+        "account": account, "symbol": "ACME", "side": "buy", "type": "market", "qty": "7",
+    });
+    ann.post_once("/api/v1/orders", "t", &taking).await.data();
+    front.house.add(3, tidegate_model::Side::Buy, 999, 100);
+    for key in ["1", "2", "3"] {
+        ann.post_once("/api/v1/orders", key, &limit(&account, "1")).await.data();
+    }
+    let path = format!("/api/v1/accounts/{account}/limits");
+    let expected = json!({ "open_orders": 3, "largest_position_lots": 7 });
+    ann.until(&path, |limits| limits["used"] == expected).await;
+    ann.delete(&format!("/api/v1/orders?account={account}")).await.data();
+    ann.until(&path, |limits| limits["used"]["open_orders"] == 0).await;
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_sees_the_controls_and_the_history_that_concern_them() {
+    let (front, ann, rita, _, account) = desk().await;
+    let bob = front.register("bob").await;
+    bob.open_account("Paper").await;
+    use tidegate_client::proto::{Control, ControlKind, Scope, ScopeKind, SetControlRequest};
+    for (kind, id, limit) in [
+        (ScopeKind::Firm, 0, "900"),
+        // The first two accounts that people opened.
+        (ScopeKind::Account, 1_000, "50"),
+        (ScopeKind::Account, 1_001, "60"),
+    ] {
+        let control = Control {
+            scope: Some(Scope { kind: kind.into(), id, symbol: String::new() }),
+            control: ControlKind::OpenOrders.into(),
+            limit: limit.into(),
+            reason: "a test".into(),
+            ..Default::default()
+        };
+        let answer = front.house.client.set_control(SetControlRequest { control: Some(control) });
+        support::house::done(answer.await.expect("set"));
+    }
+    let limits = |controls: &Value| -> Vec<String> {
+        let all = controls.as_array().expect("a list").iter();
+        let open = all.filter(|one| one["control"] == "open_orders");
+        open.map(|one| one["limit"].as_str().expect("text").to_string()).collect()
+    };
+    let path = "/api/v1/risk/controls";
+    let controls = ann.until(path, |controls| limits(controls).len() == 2).await;
+    assert_eq!(limits(&controls), ["900", "50"]);
+    let own = controls.as_array().expect("a list").iter().find(|one| one["limit"] == "50");
+    let own = own.expect("it is there");
+    assert_eq!(
+        own["scope"],
+        json!({ "kind": "account", "account": account, "number": null, "symbol": null })
+    );
+    assert_eq!((&own["reason"], &own["counted"]), (&json!("a test"), &json!("0")));
+    assert!(own["changed_at"].is_string(), "{own:#}");
+    assert_eq!(limits(&bob.get(path).await.data()), ["900", "60"]);
+    assert_eq!(limits(&rita.get(path).await.data()), ["900", "50", "60"]);
+
+    // A control is met, and a kill switch engaged: for ann alone, and who sees everybody's.
+    let scope = json!({ "kind": "account", "account": account });
+    rita.post("/api/v1/risk/kill", json!({ "scope": scope, "reason": "a stop" })).await.data();
+    let path = "/api/v1/risk/history";
+    let history = ann.until(path, |history| history[0]["kind"] == "kill").await;
+    assert_eq!(history[0]["scope"]["account"], json!(account));
+    assert_eq!(
+        (&history[0]["reason"], &history[0]["by"]),
+        (&json!("a stop"), &json!("rita@example.org"))
+    );
+    let kinds = |history: &Value| -> Vec<String> {
+        let all = history.as_array().expect("a list").iter();
+        all.map(|one| one["kind"].as_str().expect("text").to_string()).collect()
+    };
+    assert_eq!(kinds(&history), ["kill", "control", "control", "limits"]);
+    assert_eq!(kinds(&bob.get(path).await.data()), ["control", "control", "limits"]);
+    // Pages put together are the whole.
+    let (mut next, mut paged) = (String::new(), Vec::new());
+    loop {
+        let page = ann.get(&format!("{path}?limit=1{next}")).await.body;
+        paged.extend(page["data"].as_array().expect("a list").iter().cloned());
+        let Some(cursor) = page["meta"]["next_cursor"].as_str() else { break };
+        next = format!("&cursor={cursor}");
+    }
+    assert_eq!(Value::Array(paged), history);
+    let foreign = ann.get(&format!("{path}?cursor=nonsense")).await;
+    assert_eq!(foreign.error(), (422, "invalid_field"));
+    assert_eq!(foreign.body["error"]["details"]["field"], "cursor");
     front.close().await;
 }
 

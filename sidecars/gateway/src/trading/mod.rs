@@ -2,7 +2,7 @@
 //! whoever asks; whatever is read comes from the picture that [`events`] keeps.
 //!
 //! * [`accounts`], [`orders`], [`lists`], [`portfolio`], [`history`]: what traders do and see; [`authorize`]: what lets a person's order through.
-//! * [`risk`], [`audit_log`]: what risk officers do and see. [`plans`], [`watchlists`].
+//! * [`risk`], [`controls`], [`audit_log`]: what risk officers do and see. [`plans`], [`watchlists`].
 //! * [`picture`]: orders, executions, positions and cash, of the events and of nothing else; [`marks`]: what positions are valued at.
 //! * [`principal`]: for whom the engine takes a caller.
 
@@ -10,6 +10,7 @@ pub mod accounts;
 mod amount;
 mod audit_log;
 mod authorize;
+mod controls;
 pub mod events;
 pub mod history;
 mod lists;
@@ -71,6 +72,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(portfolio::executions))
         .routes(routes!(risk::limits, risk::set_limits))
         .routes(routes!(risk::stopped))
+        .routes(routes!(controls::list))
+        .routes(routes!(controls::history))
         .routes(routes!(risk::kill))
         .routes(routes!(risk::release))
         .routes(routes!(risk::proposals))

@@ -115,6 +115,12 @@ impl AccountPicture {
         self.orders.get(self.by_id.get(&id)?)
     }
 
+    /// How many orders are open, as the engine's risk counts them: what waits for approval is no order yet.
+    pub fn open_orders(&self) -> usize {
+        let is_open = |row: &&OrderRow| !row.is_closed() && row.report.order_id != 0;
+        self.orders.values().filter(is_open).count()
+    }
+
     /// The name of an order by the engine's number.
     pub fn name_of(&self, number: u64) -> Option<Uuid> {
         self.orders.get(self.by_number.get(&number)?).map(|row| row.id)

@@ -2,6 +2,8 @@
 //! do what, and whether a change needs two.
 
 use super::accounts::{Accounts, as_of};
+use super::picture::AccountPicture;
+use super::report::is_flat;
 use super::words::{Decision, KillMode, ProposalStatus};
 use super::{outcome, principal};
 use crate::error::{ApiError, Result};
@@ -9,10 +11,12 @@ use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
 use crate::market::report::name;
+use crate::permission::Permission;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
+use tidegate_client::decimal;
 use tidegate_client::proto::{
     self, AdminResponse, ControlKind, DecideRequest, KillRequest, ListProposalsRequest,
     ListStoppedRequest, ReleaseRequest, SetLimitsRequest,
@@ -45,6 +49,35 @@ pub struct Limits {
     pub messages_per_sec: u32,
     /// Messages that may come at once.
     pub message_burst: u32,
+    /// What is used of them now; told of one account, and not looked at in what is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(read_only)]
+    pub used: Option<Used>,
+}
+
+/// What is used of an account's limits. What open orders and positions tie up of its cash and `credit` only the engine knows.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+pub struct Used {
+    /// Open orders, as `max_open_orders` counts them.
+    open_orders: usize,
+    /// The largest position that is held in one instrument, long or short, in lots. `max_position_lots` counts open orders of its
+    /// direction besides. Absent if the lots of an instrument are not known.
+    largest_position_lots: Option<u64>,
+}
+
+impl Used {
+    fn of(known: &AccountPicture, lot_size: impl Fn(&str) -> Option<i64>) -> Self {
+        let lots = |position: &proto::PositionReport| -> Option<u64> {
+            let qty = decimal::parse_nano(&position.qty).ok()?.unsigned_abs();
+            qty.checked_div(lot_size(&position.symbol)?.unsigned_abs())
+        };
+        let mut held = known.positions.values().filter(|position| !is_flat(position));
+        Self {
+            open_orders: known.open_orders(),
+            largest_position_lots: held
+                .try_fold(0, |largest, position| Some(lots(position)?.max(largest))),
+        }
+    }
 }
 
 impl Limits {
@@ -59,6 +92,7 @@ impl Limits {
             max_open_orders: limits.max_open_orders,
             messages_per_sec: limits.messages_per_sec,
             message_burst: limits.message_burst,
+            used: None,
         }
     }
 
@@ -146,7 +180,8 @@ impl About {
         }
     }
 
-    fn of(scope: Option<&proto::Scope>, accounts: &Accounts) -> Option<Self> {
+    /// The same of what may have none.
+    pub(super) fn of(scope: Option<&proto::Scope>, accounts: &Accounts) -> Option<Self> {
         scope.map(|scope| Self::new(scope, accounts))
     }
 }
@@ -285,7 +320,7 @@ async fn changed(gateway: &Gateway, answer: AdminResponse, canceled: u64) -> Res
     Ok(Data::new(data).as_of(as_of(gateway)))
 }
 
-/// The limits of an account; absent until it is open.
+/// The limits of an account, and what of them is used; absent until it is open.
 #[utoipa::path(get, path = "/api/v1/accounts/{id}/limits", tag = "risk", security(("bearer" = ["risk:read"])),
     params(("id" = Uuid, Path)), responses((status = 200, body = Envelope<Option<Limits>>)))]
 pub(super) async fn limits(
@@ -295,8 +330,11 @@ pub(super) async fn limits(
 ) -> Result<Data<Option<Limits>>> {
     let account = Accounts::seen(&gateway, &caller, id).await?;
     let picture = gateway.events.picture();
-    let limits = picture.account(account.number).and_then(|known| known.limits.as_ref());
-    let data = Data::new(limits.map(Limits::new));
+    let lot_size = |symbol: &str| decimal::parse_nano(&picture.instrument(symbol)?.lot_size).ok();
+    let data = Data::new(picture.account(account.number).and_then(|known| {
+        let used = Some(Used::of(known, lot_size));
+        Some(Limits { used, ..Limits::new(known.limits.as_ref()?) })
+    }));
     Ok(data.as_of(super::picture::place(picture.as_of())))
 }
 
@@ -321,14 +359,42 @@ pub(super) async fn set_limits(
 ) -> Result<Data<Changed>> {
     let account = Accounts::seen(&gateway, &caller, id).await?;
     let reason = reason(&asked.reason)?;
-    let limits = asked.limits.to_engine(account.number);
+    let limits = Limits { used: None, ..asked.limits };
     let engine = principal::controller(&gateway, &caller).await?;
-    let request = SetLimitsRequest { limits: Some(limits), reason };
+    let request = SetLimitsRequest { limits: Some(limits.to_engine(account.number)), reason };
     let answer = engine.set_limits(request).await.map_err(outcome::unknown)?;
     let answer = changed(&gateway, answer, 0).await?;
-    let detail = json!({ "limits": asked.limits, "reason": asked.reason });
+    let detail = json!({ "limits": limits, "reason": asked.reason });
     gateway.audit.add(caller.entry("limits.set", id, detail)).await?;
     Ok(answer)
+}
+
+/// What a caller is told of: the firm, one's own accounts, instruments and strategies; everything for who sees everybody's accounts.
+pub(super) struct Sight {
+    sees_all: bool,
+    accounts: Vec<u32>,
+    principal: u32,
+}
+
+impl Sight {
+    /// A caller's.
+    pub fn of(gateway: &Gateway, caller: &Caller) -> Self {
+        Self {
+            sees_all: caller.permissions.has(Permission::AccountsReadAll),
+            accounts: gateway.accounts.numbers_of(caller.user),
+            principal: caller.principal,
+        }
+    }
+
+    /// Whether the caller is told what is about a scope.
+    pub fn sees(&self, scope: Option<&proto::Scope>) -> bool {
+        self.sees_all
+            || scope.is_some_and(|scope| match scope.kind() {
+                proto::ScopeKind::Account => self.accounts.contains(&scope.id),
+                proto::ScopeKind::Principal => scope.id == self.principal,
+                kind => kind != proto::ScopeKind::Group,
+            })
+    }
 }
 
 /// All that stands still.
@@ -347,24 +413,15 @@ pub(super) async fn stopped(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
 ) -> Result<Data<Stopped>> {
-    let sees_all = caller.permissions.has(crate::permission::Permission::AccountsReadAll);
-    let own = gateway.accounts.numbers_of(caller.user);
-    let is_seen = |scope: Option<&proto::Scope>| {
-        sees_all
-            || scope.is_some_and(|scope| match scope.kind() {
-                proto::ScopeKind::Account => own.contains(&scope.id),
-                proto::ScopeKind::Principal => scope.id == caller.principal,
-                kind => kind != proto::ScopeKind::Group,
-            })
-    };
+    let sight = Sight::of(&gateway, &caller);
     let answer = gateway.engine.list_stopped(ListStoppedRequest {}).await?;
     let accounts = &gateway.accounts;
     let kills = answer.kills.iter().filter_map(|entry| {
-        let kill = entry.kill.as_ref().filter(|kill| is_seen(kill.scope.as_ref()))?;
+        let kill = entry.kill.as_ref().filter(|kill| sight.sees(kill.scope.as_ref()))?;
         Some(Kill::new(kill, entry.changed.as_ref(), accounts))
     });
     let tripped = answer.tripped.iter().filter_map(|entry| {
-        let tripped = entry.tripped.as_ref().filter(|it| is_seen(it.scope.as_ref()))?;
+        let tripped = entry.tripped.as_ref().filter(|it| sight.sees(it.scope.as_ref()))?;
         Some(Tripped::new(tripped, accounts))
     });
     Ok(Data::new(Stopped { kills: kills.collect(), tripped: tripped.collect() }))
