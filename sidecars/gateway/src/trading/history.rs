@@ -17,7 +17,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
+use sqlx::{Any, AnyPool, Row, Transaction};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -189,33 +189,44 @@ fn has_traded(gateway: &Gateway, account: &Account) -> bool {
 }
 
 async fn write(pool: &AnyPool, at: i64, samples: &[(Uuid, Vec<EquityFigures>)]) -> Result<()> {
-    let rows = samples.iter().flat_map(|(account, all)| all.iter().map(move |one| (account, one)));
     let mut transaction = pool.begin().await?;
-    for (account, figures) in rows {
-        for seconds in Resolution::ALL.map(Resolution::seconds) {
-            sqlx::query(
-                "INSERT INTO equity_samples
-                   (account_id, currency, interval_s, starts_at, at, equity, cash, realised, unrealised, fees)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                 ON CONFLICT (account_id, interval_s, starts_at, currency) DO UPDATE SET at = excluded.at,
-                   equity = excluded.equity, cash = excluded.cash, realised = excluded.realised,
-                   unrealised = excluded.unrealised, fees = excluded.fees",
-            )
-            .bind(account.to_string())
-            .bind(figures.currency.clone())
-            .bind(seconds)
-            .bind(at - at.rem_euclid(seconds * 1_000))
-            .bind(at)
-            .bind(figures.equity.clone())
-            .bind(figures.cash.clone())
-            .bind(figures.realised.clone())
-            .bind(figures.unrealised.clone())
-            .bind(figures.fees.clone())
-            .execute(&mut *transaction)
-            .await?;
+    for (account, all) in samples {
+        for figures in all {
+            put(&mut transaction, *account, at, figures).await?;
         }
     }
     Ok(transaction.commit().await?)
+}
+
+async fn put(
+    transaction: &mut Transaction<'_, Any>,
+    account: Uuid,
+    at: i64,
+    figures: &EquityFigures,
+) -> Result<()> {
+    for seconds in Resolution::ALL.map(Resolution::seconds) {
+        sqlx::query(
+            "INSERT INTO equity_samples
+               (account_id, currency, interval_s, starts_at, at, equity, cash, realised, unrealised, fees)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (account_id, interval_s, starts_at, currency) DO UPDATE SET at = excluded.at,
+               equity = excluded.equity, cash = excluded.cash, realised = excluded.realised,
+               unrealised = excluded.unrealised, fees = excluded.fees",
+        )
+        .bind(account.to_string())
+        .bind(figures.currency.clone())
+        .bind(seconds)
+        .bind(at - at.rem_euclid(seconds * 1_000))
+        .bind(at)
+        .bind(figures.equity.clone())
+        .bind(figures.cash.clone())
+        .bind(figures.realised.clone())
+        .bind(figures.unrealised.clone())
+        .bind(figures.fees.clone())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Lets go of what is older than its resolution keeps.

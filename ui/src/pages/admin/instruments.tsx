@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { api, take } from "../../api/client";
 import { Confirm } from "../../components/confirm";
 import { Button, Select, TextField } from "../../components/controls";
 import { words } from "../../components/figures";
@@ -8,7 +9,6 @@ import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { type Instrument, useInstruments } from "../../shell/user";
-import { define } from "./coming";
 
 const COLUMNS: Column<Instrument>[] = [
   { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <strong>{one.symbol}</strong> },
@@ -96,17 +96,18 @@ const FIELDS: readonly [name: string, label: string, hint: string, initial: stri
   ["taker_fee_rate", "Taker fee", "The same, taking.", "0"],
 ];
 
-const CLASSES = ["equity", "future", "option", "fx", "crypto"].map((one) => [one, words(one)] as const);
+const CLASSES = (["equity", "future", "option", "fx", "crypto"] as const).map((one) => [one, words(one)] as const);
 const KINDS = [
   ["paper", "Paper: filled against the market's data"],
   ["internal", "Internal: matched here"],
-  ["route", "Route: sent to a live venue"],
 ] as const;
 
 function Define({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
-  const [values, setValues] = useState(Object.fromEntries(FIELDS.map(([name, , , initial]) => [name, initial])));
-  const [asset, setAsset] = useState<string>("equity");
+  const [values, setValues] = useState<Record<string, string>>(
+    Object.fromEntries(FIELDS.map(([name, , , initial]) => [name, initial])),
+  );
+  const [asset, setAsset] = useState<(typeof CLASSES)[number][0]>("equity");
   const [kind, setKind] = useState<(typeof KINDS)[number][0]>("paper");
   const [settlement, setSettlement] = useState<"paid" | "daily">("paid");
   return (
@@ -115,7 +116,8 @@ function Define({ onClose }: { onClose: () => void }) {
       act="Define it"
       onClose={onClose}
       onConfirm={async () => {
-        const made = await define({ ...values, asset_class: asset, venue_kind: kind, settlement });
+        const body = { ...values, symbol: values.symbol ?? "", asset_class: asset, venue_kind: kind, settlement };
+        const made = await take(api.POST("/api/v1/instruments", { body }));
         tell(`${made.symbol} is defined.`);
         await client.invalidateQueries({ queryKey: ["instruments"] });
       }}

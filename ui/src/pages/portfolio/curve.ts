@@ -1,7 +1,8 @@
 // What a series of samples says: exact, for people rely on it. Cash comes into an account of paper when it is opened, before the
 // first sample, so that what equity changes by is profit or loss.
 
-import type { EquityPoint, Resolution } from "../../api/coming";
+import { api, take } from "../../api/client";
+import type { EquityPoint, Resolution } from "../../api/reports";
 import { add, compare, divide, multiply, sign, subtract } from "../../format/number";
 import { date } from "../../format/time";
 
@@ -163,4 +164,13 @@ export function weeks(month: string): (string | null)[][] {
     );
   }
   return rows;
+}
+
+/** What an account was worth, oldest first. */
+export function equityHistory(query: {
+  account: string;
+  from?: string;
+  resolution: Resolution;
+}): Promise<EquityPoint[]> {
+  return take(api.GET("/api/v1/portfolio/history", { params: { query } }));
 }

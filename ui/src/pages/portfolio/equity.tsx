@@ -1,14 +1,13 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { coming } from "../../api/coming";
 import { Segments } from "../../components/controls";
 import { Signed } from "../../components/figures";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded, Loading } from "../../components/states";
 import { show } from "../../format/number";
 import { clock, date, dateTime } from "../../format/time";
-import { curve, performance, type Range, STEP_MS, span } from "./curve";
+import { curve, equityHistory, performance, type Range, STEP_MS, span } from "./curve";
 
 const Line = lazy(() => import("../../chart/line"));
 
@@ -34,9 +33,10 @@ export function Equity({ account, totals, at }: EquityProps) {
     queryKey: ["portfolio-history", account.id, range],
     queryFn: () => {
       const { from, resolution } = span(range, account.created_at, Date.now());
-      return coming
-        .history({ account: account.id, from: new Date(from).toISOString(), resolution })
-        .then((points) => ({ points, resolution }));
+      return equityHistory({ account: account.id, from: new Date(from).toISOString(), resolution }).then((points) => ({
+        points,
+        resolution,
+      }));
     },
     refetchInterval: SAMPLED_EVERY_MS,
     placeholderData: keepPreviousData,

@@ -1,13 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { coming } from "../../api/coming";
 import { Button, Segments } from "../../components/controls";
 import { Signed } from "../../components/figures";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { add, show, showSigned, sign } from "../../format/number";
-import { byPeriod, dayOf, joined, monthOf, type Period, weeks } from "./curve";
+import { byPeriod, dayOf, equityHistory, joined, monthOf, type Period, weeks } from "./curve";
 
 type Steps = "days" | "months";
 const STEPS = [
@@ -51,8 +50,8 @@ export function Realised({ account, totals }: { account: string; totals: Schemas
     queryKey: ["portfolio-history", account, "periods"],
     queryFn: async () => {
       const [days, hours] = await Promise.all([
-        coming.history({ account, resolution: "1d" }),
-        coming.history({ account, resolution: "1h" }),
+        equityHistory({ account, resolution: "1d" }),
+        equityHistory({ account, resolution: "1h" }),
       ]);
       return { days, hours };
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Why } from "../../api/coming";
+import type { Why } from "../../api/reports";
 import { reason, type Told } from "./why";
 
 const NONE: Why = {

@@ -1,4 +1,4 @@
-import type { Why } from "../../api/coming";
+import type { Why } from "../../api/reports";
 import { words } from "../../components/figures";
 import { show, sign } from "../../format/number";
 import type { Execution } from "../../live/account";

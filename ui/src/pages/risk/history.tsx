@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import type { RiskEvent } from "../../api/coming";
+import type { RiskEvent } from "../../api/reports";
 import { Button } from "../../components/controls";
 import { words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";

@@ -1,7 +1,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
-import type { Control, LimitsInForce } from "../../api/coming";
+import type { Control, LimitsInForce } from "../../api/reports";
 import { Confirm } from "../../components/confirm";
 import { Button } from "../../components/controls";
 import { Meter, words } from "../../components/figures";
@@ -121,7 +121,7 @@ export function limitRows(limits: LimitsInForce): LimitRow[] {
   ];
   const [orders, position] = rows;
   if (used && orders) orders.used = used.open_orders;
-  if (used && used.largest_position_lots !== null && position) position.used = used.largest_position_lots;
+  if (typeof used?.largest_position_lots === "number" && position) position.used = used.largest_position_lots;
   return rows;
 }
 
@@ -181,7 +181,7 @@ export function Limits({ account, choice }: { account: Account | undefined; choi
 
 function Counted({ control }: { control: Control }) {
   const { counted, limit } = control;
-  if (counted === null || !isDecimal(counted)) return <span className="muted">–</span>;
+  if (!counted || !isDecimal(counted)) return <span className="muted">–</span>;
   const share = isDecimal(limit) && sign(limit) > 0 ? Number(counted) / Number(limit) : null;
   return (
     <span className="counted">
@@ -204,7 +204,7 @@ export function Controls({ names }: { names: Names }) {
         title: "Within",
         figure: true,
         value: (row) => row.window_ms,
-        cell: (row) => (row.window_ms === null ? "–" : duration(row.window_ms * 1e6)),
+        cell: (row) => (typeof row.window_ms !== "number" ? "–" : duration(row.window_ms * 1e6)),
       },
       {
         id: "action",

@@ -1,11 +1,11 @@
 import { type FormEvent, useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
-import type { LimitsInForce } from "../../api/coming";
 import { ApiError } from "../../api/error";
-import { ReasonField } from "../../components/reason";
+import type { LimitsInForce } from "../../api/reports";
 import { Button, TextField } from "../../components/controls";
 import { Dialog } from "../../components/dialog";
 import { tell } from "../../components/notices";
+import { ReasonField } from "../../components/reason";
 import { saying } from "../../components/states";
 import { compare, isDecimal } from "../../format/number";
 import { type Account, useRefresh } from "./live";

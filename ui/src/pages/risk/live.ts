@@ -3,7 +3,7 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api, page, type Schemas, take } from "../../api/client";
-import { coming, type LimitsInForce } from "../../api/coming";
+import type { LimitsInForce } from "../../api/reports";
 import { socket } from "../../live/socket";
 import { useAccounts, useMay } from "../../shell/user";
 import { announce, type Names } from "./say";
@@ -21,7 +21,7 @@ export function useStopped() {
 }
 
 export function useControls() {
-  return useQuery({ queryKey: [KEY, "controls"], queryFn: coming.controls });
+  return useQuery({ queryKey: [KEY, "controls"], queryFn: () => take(api.GET("/api/v1/risk/controls")) });
 }
 
 export function useLimits(account: string | undefined) {
@@ -29,7 +29,7 @@ export function useLimits(account: string | undefined) {
     queryKey: [KEY, "limits", account],
     queryFn: async () => {
       const query = { params: { path: { id: account ?? "" } } };
-      return (await take(api.GET("/api/v1/accounts/{id}/limits", query))) as LimitsInForce | null;
+      return (await take(api.GET("/api/v1/accounts/{id}/limits", query))) satisfies LimitsInForce | null | undefined;
     },
     enabled: !!account,
     refetchInterval: EVERY_MS,
@@ -48,7 +48,12 @@ export function useProposals(isAll: boolean) {
 export function useRiskHistory() {
   return useInfiniteQuery({
     queryKey: [KEY, "history"],
-    queryFn: ({ pageParam }) => coming.riskHistory({ limit: EVENTS, ...(pageParam ? { cursor: pageParam } : {}) }),
+    queryFn: ({ pageParam }) =>
+      page(
+        api.GET("/api/v1/risk/history", {
+          params: { query: { limit: EVENTS, ...(pageParam ? { cursor: pageParam } : {}) } },
+        }),
+      ),
     initialPageParam: "",
     getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
   });

@@ -1,7 +1,7 @@
 // What the engine's risk tells, in sentences.
 
 import type { Schemas } from "../../api/client";
-import type { Control } from "../../api/coming";
+import type { Control } from "../../api/reports";
 import { words } from "../../components/figures";
 import { duration, isDecimal, show } from "../../format/number";
 import { dateTime } from "../../format/time";

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { coming, type Latency, type LatencyFigures, type Way } from "../../api/coming";
+import { api, take } from "../../api/client";
+import type { Latency, LatencyFigures, Way } from "../../api/reports";
 import { Segments } from "../../components/controls";
 import { words } from "../../components/figures";
 import { Panel } from "../../components/panel";
@@ -35,7 +36,7 @@ export function LatencyPanels() {
   const [window, setWindow] = useState<WindowName>("minute");
   const latency = useQuery({
     queryKey: ["system", "latency", window],
-    queryFn: () => coming.latency(window),
+    queryFn: () => take(api.GET("/api/v1/system/latency", { params: { query: { window } } })),
     refetchInterval: EVERY_MS,
     placeholderData: keepPreviousData,
   });

@@ -1,7 +1,8 @@
+import { api, take } from "../../api/client";
 import "./system.css";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useRef, useState } from "react";
-import { coming, type System as Told } from "../../api/coming";
+import type { System as Told } from "../../api/reports";
 import { TextField } from "../../components/controls";
 import { Meter, words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
@@ -32,7 +33,7 @@ function useRate(count: number | undefined, at: number): number | null {
 export default function System() {
   const system = useQuery({
     queryKey: ["system"],
-    queryFn: coming.system,
+    queryFn: () => take(api.GET("/api/v1/system")),
     refetchInterval: EVERY_MS,
   });
   return (
@@ -114,7 +115,7 @@ function Parts({ told, at }: { told: Told; at: number }) {
             <Empty title="It does not answer" />
           )}
         </Panel>
-        <Panel title="Feed" actions={engine && feed && <Freshness last={feed.last_at} now={engine.at} />}>
+        <Panel title="Feed" actions={engine && feed && <Freshness last={feed.last_at ?? null} now={engine.at} />}>
           {feed ? (
             <dl className="facts">
               <Fact name="Events a second">{events === null ? "–" : show(events.toFixed(0))}</Fact>

@@ -1,6 +1,6 @@
 // The rows of the ladder: one a price step, best prices in the middle.
 
-import type { QueuePlace } from "../../api/coming";
+import type { QueuePlace } from "../../api/reports";
 import { add, multiply } from "../../format/number";
 import type { Order } from "../../live/account";
 import type { Book } from "../../live/market";

@@ -108,8 +108,8 @@ describe("a row", () => {
         onPick={onPick}
       />,
     );
-    fireEvent.click(screen.getByRole("button", { name: "Buy limit 100.01, 300 bid" }));
-    fireEvent.click(screen.getByRole("button", { name: "Sell limit 100.01" }));
+    fireEvent.click(screen.getByLabelText("Buy limit 100.01, 300 bid"));
+    fireEvent.click(screen.getByLabelText("Sell limit 100.01"));
     expect(onPick.mock.calls).toEqual([
       ["buy", "100.01"],
       ["sell", "100.01"],

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../../api/client";
-import type { QueuePlace } from "../../api/coming";
 import { ApiError, errorOf } from "../../api/error";
+import type { QueuePlace } from "../../api/reports";
 import { Button } from "../../components/controls";
 import { Empty, Loading } from "../../components/states";
 import { isDecimal, multiply, show, subtract } from "../../format/number";

@@ -2,8 +2,8 @@
 // same name, and the gateway answers with the order that it has.
 
 import { api, newKey, take } from "../../api/client";
-import type { Estimate } from "../../api/coming";
 import { ApiError } from "../../api/error";
+import type { Estimate } from "../../api/reports";
 import { show } from "../../format/number";
 import { briefly } from "../../format/price";
 import type { Order } from "../../live/account";

@@ -1,4 +1,4 @@
-import type { ControlVerdict } from "../../api/coming";
+import type { ControlVerdict } from "../../api/reports";
 import { Meter, words } from "../../components/figures";
 import { add, compare, isDecimal, show, sign, subtract } from "../../format/number";
 import type { Preview } from "./sending";

@@ -1,4 +1,4 @@
-import type { Why } from "../../api/coming";
+import type { Why } from "../../api/reports";
 import { Dialog } from "../../components/dialog";
 import { SideText, words } from "../../components/figures";
 import { show, sign } from "../../format/number";
