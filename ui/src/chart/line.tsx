@@ -11,6 +11,7 @@ import {
 } from "lightweight-charts";
 import { useEffect, useRef } from "react";
 import { clock, day } from "../format/time";
+import { colours, faint } from "./colours";
 
 export interface Point {
   /** Milliseconds since the Unix epoch. */
@@ -30,15 +31,6 @@ interface LineProps {
 /** Parts of the height that the value and what is below it have. */
 const HEIGHTS = [3, 1] as const;
 const DAY_S = 86_400;
-
-/** A colour of the page as the canvas takes it: tokens are pairs of light and dark. */
-function colour(host: HTMLElement, token: string, alpha = 1): string {
-  const probe = host.appendChild(document.createElement("span"));
-  probe.style.color = `var(${token})`;
-  const resolved = getComputedStyle(probe).color;
-  probe.remove();
-  return alpha === 1 ? resolved : resolved.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
-}
 
 const ms = (time: Time) => (time as number) * 1_000;
 
@@ -102,12 +94,11 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
       const element = host.current;
       const [value, below] = series.current;
       if (!element || !chart.current || !value || !below) return;
-      const [accent, fall] = [colour(element, "--accent"), colour(element, "--sell")];
-      const line = colour(element, "--line");
+      const { accent, sell: fall, line, muted } = colours(element);
       chart.current.applyOptions({
         layout: {
           background: { color: "transparent" },
-          textColor: colour(element, "--muted"),
+          textColor: muted,
           fontFamily: getComputedStyle(element).fontFamily,
           panes: { separatorColor: line },
         },
@@ -117,13 +108,13 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
       });
       value.applyOptions({
         lineColor: accent,
-        topColor: colour(element, "--accent", 0.25),
-        bottomColor: colour(element, "--accent", 0.02),
+        topColor: faint(accent, 0.25),
+        bottomColor: faint(accent, 0.02),
       });
       below.applyOptions({
         lineColor: fall,
-        topColor: colour(element, "--sell", 0.05),
-        bottomColor: colour(element, "--sell", 0.3),
+        topColor: faint(fall, 0.05),
+        bottomColor: faint(fall, 0.3),
       });
     };
     dress();

@@ -1,6 +1,7 @@
-import { type ReactNode, useSyncExternalStore } from "react";
+import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { Empty, Loading } from "../../components/states";
+import { useHash } from "../../shell/hash";
 import { type Permission, useMe } from "../../shell/user";
 import { Accounts } from "./accounts";
 import { Audit } from "./audit";
@@ -14,16 +15,6 @@ const PARTS: readonly [id: string, title: string, needs: Permission, content: ()
   ["instruments", "Instruments", "instruments:admin", () => <Instruments />],
   ["audit", "Audit log", "audit:read", () => <Audit />],
 ];
-
-function useHash(): string {
-  return useSyncExternalStore(
-    (listener) => {
-      addEventListener("hashchange", listener);
-      return () => removeEventListener("hashchange", listener);
-    },
-    () => location.hash.slice(1),
-  );
-}
 
 /** The house's own matters, as far as one's role goes. */
 export default function Admin() {

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Position } from "../../live/account";
+import type { Execution, Position } from "../../live/account";
 import { exposures } from "./allocation";
 import { isWanted, withNewer } from "./trades";
-import type { Told } from "./why";
 
 const position = (symbol: string, value: string | null, cost = "0") => ({ symbol, value, cost }) as Position;
 
@@ -18,7 +17,7 @@ describe("exposures", () => {
 });
 
 const row = (seq: string, symbol = "TIDE", side: "buy" | "sell" = "buy", at = "2026-11-23T12:00:00Z") =>
-  ({ id: seq, seq, symbol, side, at }) as Told;
+  ({ id: seq, seq, symbol, side, at }) as Execution;
 
 describe("withNewer", () => {
   it("puts what came since before the list, each once", () => {

@@ -6,12 +6,13 @@ import { Figure, SideText, words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
+import { reason } from "../../components/why";
 import { dateTime } from "../../format/time";
+import type { Execution } from "../../live/account";
 import { isAfter, keys, useExecutions } from "../../live/account";
 import type { Instrument } from "../../shell/user";
 import { csv, save } from "./csv";
 import { dayOf } from "./curve";
-import { reason, type Told } from "./why";
 
 const ROWS = 100;
 const HEAD = [
@@ -37,19 +38,19 @@ export interface Wanted {
   to: string;
 }
 
-export function isWanted(row: Told, { side, from, to }: Wanted): boolean {
+export function isWanted(row: Execution, { side, from, to }: Wanted): boolean {
   const day = dayOf(row.at);
   return (!side || row.side === side) && (!from || day >= from) && (!to || day <= to);
 }
 
 /** Rows that came since a list was loaded, before those of the list. */
-export function withNewer(rows: Told[], live: readonly Told[], symbol: string): Told[] {
+export function withNewer(rows: Execution[], live: readonly Execution[], symbol: string): Execution[] {
   const newest = rows[0]?.seq;
   const newer = live.filter((row) => (!symbol || row.symbol === symbol) && (!newest || isAfter(row.seq, newest)));
   return [...newer, ...rows];
 }
 
-const COLUMNS: Column<Told>[] = [
+const COLUMNS: Column<Execution>[] = [
   {
     id: "at",
     title: "Time",

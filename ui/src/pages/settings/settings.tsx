@@ -1,4 +1,5 @@
-import { type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
+import { useHash } from "../../shell/hash";
 import { ApiKeys } from "./api-keys";
 import { Brokers } from "./brokers";
 import { Organisations } from "./organisations";
@@ -21,18 +22,6 @@ const SECTIONS: readonly [id: string, title: string, group: string, content: () 
   ["organisations", "Organisations", "Access", () => <Organisations />],
   ["plan", "Plan and billing", "Access", () => <PlanAndBilling />],
 ];
-
-function hash(): string {
-  return location.hash.slice(1);
-}
-
-/** What stands behind `#` in the address. */
-export function useHash(): string {
-  return useSyncExternalStore((listener) => {
-    addEventListener("hashchange", listener);
-    return () => removeEventListener("hashchange", listener);
-  }, hash);
-}
 
 /** One section at a time, each with an address of its own. */
 export default function Settings() {

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import { Link } from "wouter";
+import { Confirm } from "../../components/confirm";
 import { Button } from "../../components/controls";
 import { Figure, SideText, Signed, words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
@@ -22,7 +23,6 @@ import {
 import { useQuote } from "../../live/market";
 import { useInstrument, useInstruments } from "../../shell/user";
 import { cancel, cancelAll, flatten, told } from "./acts";
-import { Ask } from "./ask";
 import { Replace } from "./replace";
 import { WhyFill } from "./why";
 
@@ -352,35 +352,35 @@ export function AskCancelAll({ account, orders, symbol, onClose }: AskCancelAllP
   const count = orders.filter((one) => !symbol || one.symbol === symbol).length;
   const which = symbol ? `orders of ${symbol}` : "orders of this account";
   return (
-    <Ask
+    <Confirm
       title={symbol ? `Cancel all of ${symbol}?` : "Cancel all orders?"}
       act={count === 1 ? "Cancel one order" : `Cancel ${count} orders`}
-      danger
-      onYes={() => cancelAll(account, symbol)}
+      destroys
+      onConfirm={() => cancelAll(account, symbol)}
       onClose={onClose}
     >
       <p>
         All working {which} are canceled: {count} now.
       </p>
-    </Ask>
+    </Confirm>
   );
 }
 
 function AskFlatten({ account, position, onClose }: { account: string; position: Position; onClose: () => void }) {
   const isLong = sign(position.qty) > 0;
   return (
-    <Ask
+    <Confirm
       title={`Flatten ${position.symbol}?`}
       act={`${isLong ? "Sell" : "Buy"} ${show(position.qty.replace("-", ""))} ${position.symbol} at the market`}
-      danger
-      onYes={() => flatten(account, position)}
+      destroys
+      onConfirm={() => flatten(account, position)}
       onClose={onClose}
     >
       <p>
         Working orders of {position.symbol} are canceled, then the whole position is {isLong ? "sold" : "bought back"}{" "}
         at the market.
       </p>
-    </Ask>
+    </Confirm>
   );
 }
 

@@ -12,6 +12,7 @@ import {
 } from "react";
 import { Link } from "wouter";
 import type { PriceMark } from "../../chart/lines";
+import { Confirm } from "../../components/confirm";
 import { Panel, TabPanel } from "../../components/panel";
 import { Empty, Failed, Loading } from "../../components/states";
 import { show, sign } from "../../format/number";
@@ -30,7 +31,6 @@ import {
   useSymbol,
 } from "../../shell/user";
 import { dropped, replace } from "./acts";
-import { Ask } from "./ask";
 import { Authorize } from "./authorize";
 import { AskCancelAll, Blotter } from "./blotter";
 import { Ladder } from "./ladder";
@@ -324,17 +324,17 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
       )}
       {sender.now.state === "asks" && <AuthorizeNow sender={sender} />}
       {moved && (
-        <Ask
+        <Confirm
           title={dropped(moved.order, moved.price).text}
           act="Replace"
-          onYes={() => replace(client, moved.order, dropped(moved.order, moved.price).body)}
+          onConfirm={() => replace(client, moved.order, dropped(moved.order, moved.price).body)}
           onClose={() => setMoved(null)}
         >
           <p>
             {moved.order.side === "buy" ? "Buy" : "Sell"} {show(moved.order.leaves_qty)} {symbol}: the order loses its
             place in the queue.
           </p>
-        </Ask>
+        </Confirm>
       )}
       {asksCancel && account && (
         <AskCancelAll account={account} orders={working} symbol={symbol} onClose={() => setAsksCancel(false)} />

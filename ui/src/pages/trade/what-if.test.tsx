@@ -1,9 +1,7 @@
 import { render, screen } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import type { Execution } from "../../live/account";
 import { joined } from "./tape";
 import { buyingPower, share, WhatIf } from "./what-if";
-import { sentences } from "./why";
 
 const control = (reason: string, value: string, limit: string, passes = true) => ({
   reason,
@@ -48,25 +46,5 @@ describe("time and sales", () => {
   const trade = (number: number) => ({ number, price: "1", qty: "1", aggressor: "buy", time: "", seq: number });
   it("joins what came live to what was asked for, each once, newest first", () => {
     expect(joined([trade(7), trade(5)], [trade(4), trade(5)]).map((one) => one.number)).toEqual([7, 5, 4]);
-  });
-});
-
-describe("why a fill happened", () => {
-  const fill = { liquidity: "maker", qty: "10", symbol: "TIDE" } as Execution;
-  it("tells what stood ahead and whether the market went through", () => {
-    const why = { queue_ahead_at_entry: "300", queue_ahead_at_fill: "20", fill_model: "exact", cause_seq: "17" };
-    const said = sentences(fill, why, undefined).join(" ");
-    expect(said).toContain("300 stood ahead");
-    expect(said).toContain("went through its price while 20");
-    expect(said).toContain("exact queue");
-    expect(said).toContain("input 17");
-    expect(sentences(fill, { ...why, queue_ahead_at_fill: "0" }, undefined).join(" ")).toContain(
-      "all of that was gone",
-    );
-  });
-  it("says less where less is known", () => {
-    expect(sentences({ ...fill, liquidity: "taker" }, undefined, undefined)).toEqual([
-      "It took what was displayed on the other side.",
-    ]);
   });
 });

@@ -1,9 +1,6 @@
-import type { Why } from "../../api/reports";
-import { words } from "../../components/figures";
-import { show, sign } from "../../format/number";
-import type { Execution } from "../../live/account";
-
-export type Told = Execution & { why?: Why };
+import { show, sign } from "../format/number";
+import type { Execution } from "../live/account";
+import { words } from "./figures";
 
 const CAUSES: Record<string, string> = {
   add: "an order that came to the book",
@@ -27,16 +24,16 @@ const MODELS: Record<string, string> = {
 };
 
 /** Why an execution happened, in sentences. */
-export function reason({ type, liquidity, why }: Told): string {
+export function reason({ type, liquidity, why }: Execution): string {
   if (type === "trade_cancel") return "The venue took the trade back.";
   if (type === "trade_correct") return "The venue put the trade right.";
-  const cause = why?.cause_kind ? (CAUSES[why.cause_kind] ?? words(why.cause_kind).toLowerCase()) : null;
-  const model = why?.fill_model ? (MODELS[why.fill_model] ?? words(why.fill_model).toLowerCase()) : null;
+  const cause = why.cause_kind ? (CAUSES[why.cause_kind] ?? words(why.cause_kind).toLowerCase()) : null;
+  const model = why.fill_model ? (MODELS[why.fill_model] ?? words(why.fill_model).toLowerCase()) : null;
   const told = model ? ` On paper: ${model}.` : "";
   if (liquidity === "auction") return `It traded in an auction.${told}`;
   if (liquidity === "maker") {
     const filled = cause ? `, until ${cause} filled it` : ", until it was filled";
-    if (!why?.queue_ahead_at_entry) return `It rested${filled}.${told}`;
+    if (!why.queue_ahead_at_entry) return `It rested${filled}.${told}`;
     const left = why.queue_ahead_at_fill ?? "0";
     const place = `It rested behind ${show(why.queue_ahead_at_entry)}${filled}`;
     return sign(left) > 0
@@ -44,7 +41,7 @@ export function reason({ type, liquidity, why }: Told): string {
       : `${place}.${told}`;
   }
   if (liquidity === "taker") {
-    const impact = why?.impact && sign(why.impact) > 0 ? `; ${show(why.impact)} of its price is its own impact` : "";
+    const impact = why.impact && sign(why.impact) > 0 ? `; ${show(why.impact)} of its price is its own impact` : "";
     return `It took what was displayed${impact}.${told}`;
   }
   return cause ? `Filled by ${cause}.${told}` : "The venue told it.";

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Why } from "../../api/reports";
-import { reason, type Told } from "./why";
+import type { Why } from "../api/reports";
+import type { Execution } from "../live/account";
+import { reason } from "./why";
 
 const NONE: Why = {
   fill_model: null,
@@ -10,8 +11,8 @@ const NONE: Why = {
   queue_ahead_at_fill: null,
   impact: null,
 };
-const told = (liquidity: Told["liquidity"], why: Partial<Why>, type = "trade") =>
-  reason({ type, liquidity, why: { ...NONE, ...why } } as Told);
+const told = (liquidity: Execution["liquidity"], why: Partial<Why>, type = "trade") =>
+  reason({ type, liquidity, why: { ...NONE, ...why } } as Execution);
 
 describe("reason", () => {
   it("says where an order stood that rested", () => {
@@ -28,7 +29,7 @@ describe("reason", () => {
   });
 
   it("stands without a reason, and with words that it does not know", () => {
-    expect(reason({ type: "trade", liquidity: null } as Told)).toBe("The venue told it.");
+    expect(reason({ type: "trade", liquidity: null, why: NONE } as Execution)).toBe("The venue told it.");
     expect(told(null, { cause_kind: "new_kind" })).toBe("Filled by new kind.");
     expect(told("taker", {}, "trade_cancel")).toContain("took the trade back");
   });
