@@ -2,6 +2,7 @@
 
 use crate::audit::{self, Audit, Entry, Verified};
 use crate::error::ApiError;
+use crate::gateway::make_dir;
 use crate::identity::Identity;
 use crate::keys::Keys;
 use crate::permission::Role;
@@ -123,6 +124,7 @@ pub fn run(args: GatewayArgs) -> Result<()> {
             let mut password = String::new();
             io::stdin().lock().read_line(&mut password).context("no password came")?;
             let password = password.trim_end_matches(['\r', '\n']).to_string();
+            make_dir(&config.dir)?;
             let pool = crate::open_database(&config.database_url()).await?;
             let keys = secrets::open(&config).await?;
             let identity = Identity::open(&config, &keys, pool.clone()).await?;

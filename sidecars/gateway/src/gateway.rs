@@ -68,8 +68,7 @@ impl Gateway {
     /// # Errors
     /// What cannot be opened or reached, and what to do.
     pub async fn open(config: Config) -> Result<Arc<Self>> {
-        make_dir(&config.dir)
-            .with_context(|| format!("cannot make the folder {}", config.dir.display()))?;
+        make_dir(&config.dir)?;
         let keys = secrets::open(&config).await?;
         let pool = db::open(&config.database_url()).await?;
         let sealer = Sealer::open(&keys, &config.dir)?;
@@ -113,8 +112,9 @@ impl Gateway {
 }
 
 /// Makes the folder, or takes it, for nobody else: it holds secrets, hashes of passwords, and mails with tokens.
-fn make_dir(dir: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+pub(crate) fn make_dir(dir: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("cannot make the folder {}", dir.display()))?;
     if let Err(error) = std::fs::set_permissions(dir, Permissions::from_mode(0o700)) {
         tracing::warn!("others may be able to read {}: {error}", dir.display());
     }
