@@ -30,14 +30,14 @@ struct Source {
 }
 
 /// Folders that hold what was built, downloaded or generated.
-const FOLDERS_SKIPPED: [&str; 6] =
-    ["target", "node_modules", "corpus", "artifacts", "data", "dist"];
+const FOLDERS_SKIPPED: [&str; 8] =
+    ["target", "node_modules", "corpus", "artifacts", "data", "dist", "generated", "test-results"];
 /// Hidden folders that are ours; the others belong to tools.
 const FOLDERS_HIDDEN_OURS: [&str; 3] = [".ci", ".config", ".github"];
 /// What is written by hand, by the end of its name.
-const ENDINGS: [&str; 12] = [
-    ".rs", ".md", ".toml", ".proto", ".sh", ".py", ".ts", ".css", ".html", ".yml", "Makefile",
-    "/run",
+const ENDINGS: [&str; 13] = [
+    ".rs", ".md", ".toml", ".proto", ".sh", ".py", ".ts", ".tsx", ".css", ".html", ".yml",
+    "Makefile", "/run",
 ];
 
 /// Every handwritten file below `folder` of the root, sorted by path.

@@ -2,7 +2,7 @@
 
 import createClient, { type Middleware } from "openapi-fetch";
 import { ApiError, errorOf } from "./error";
-import type { components, paths } from "./schema";
+import type { components, paths } from "./generated/schema";
 import { accessToken, renew } from "./session";
 
 export type Schemas = components["schemas"];
