@@ -131,8 +131,8 @@ async fn a_closed_market_is_seen_by_those_who_log_in() {
     let front = Front::with(|config| config.market.is_open = false).await;
     let ann = front.register("ann").await;
     ann.settle().await;
-    assert_eq!(front.api.get("/api/v1/quotes").await.status, 401);
-    assert_eq!(ann.get("/api/v1/quotes").await.status, 200);
+    assert_eq!(front.api.get("/api/v1/instruments").await.status, 401);
+    assert_eq!(ann.get("/api/v1/instruments").await.status, 200);
     let mut socket = Socket::open(&front.api).await;
     let refused = socket.ask(follow("quotes", &[SYMBOL])).await;
     assert_eq!(refused["error"]["code"], "unauthenticated");

@@ -85,7 +85,8 @@ async fn what_is_not_there_or_cannot_be_is_told() {
     ] {
         assert_eq!(ann.get(path).await.error(), error, "{path}");
     }
-    assert_eq!(front.api.get("/api/v1/quotes/ACME").await.error(), (401, "unauthenticated"));
+    let nobody = front.api.with("nonsense");
+    assert_eq!(nobody.get("/api/v1/quotes/ACME").await.error(), (401, "unauthenticated"));
     front.close().await;
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
 
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../ui/dist"]
+#[folder = "../../ui/dist"]
 #[allow_missing = true]
 struct Built;
 
