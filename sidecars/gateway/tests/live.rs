@@ -89,8 +89,8 @@ async fn strangers_see_the_market_and_nothing_else_and_not_without_bound() {
     .await;
     let ann = front.register("ann").await;
     ann.settle().await;
-    for path in ["instruments", "quotes", &format!("books/{SYMBOL}"), &format!("history/{SYMBOL}")]
-    {
+    let of = |route: &str| format!("{route}{SYMBOL}");
+    for path in ["instruments", &of("quotes?symbols="), &of("books/"), &of("history/")] {
         let answer = front.api.get(&format!("/api/v1/{path}")).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     }
