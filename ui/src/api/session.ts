@@ -29,7 +29,8 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 const listeners = new Set<() => void>();
 
 function set(next: SessionState): void {
-  if (next.status === state.status && next.user === state.user) return;
+  const isSame = next.status === state.status && next.user === state.user && next.ended === state.ended;
+  if (isSame) return;
   state = next;
   for (const listener of listeners) listener();
 }
