@@ -5,7 +5,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page run test test-python test-deep bench load fmt lint doc clean
+.PHONY: help setup page run test test-page test-python test-deep bench load fmt lint doc clean
 
 help: ## List the targets (this text)
 	@echo "Tidegate: make TARGET"
@@ -25,6 +25,10 @@ run: page ## Build and start the demo: feed, engine, journal, gRPC edge, two str
 test: ## Format, clippy, every test, doc tests, the Python package, documentation: what must pass before a commit is shared
 	@scripts/setup.sh --test
 	@scripts/test.sh
+
+test-page: page ## The web page in a browser, before a demo of its own (ARGS="trade" runs tests of that name)
+	$(CARGO) build --locked -p tidegate
+	@scripts/ui.sh browser $(ARGS)
 
 test-python: setup ## The Python package as a user installs it: its tests against the real server, its types (ARGS="-k aio")
 	@scripts/python.sh $(ARGS)

@@ -23,7 +23,7 @@ step() {
 }
 
 # First, for the gateway is tested with its page.
-step page scripts/ui.sh build
+step page scripts/ui.sh test
 step format cargo fmt --all -- --check
 # --all-targets takes the benches along, so they cannot rot; building them in release is left to `make bench`.
 step clippy cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -34,7 +34,6 @@ else
 fi
 step doctests cargo test --locked --workspace --doc
 step gateway scripts/gateway.sh
-step browser scripts/ui.sh test
 step python scripts/python.sh
 step documentation env RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 step instructions scripts/instructions.sh

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The web page (`ui/`): built for the gateway to take into its binary, or tested.
 #   scripts/ui.sh build   types from the gateway's description, then ui/dist; does nothing where that is newer than its sources
-#   scripts/ui.sh test    types, format and lint, component tests, the build, then a browser before a demo of its own
+#   scripts/ui.sh test    types, format and lint, component tests, the build
+#   scripts/ui.sh browser the same, then a browser before a demo of its own
 #   TIDEGATE_BIN          the program whose demo the browser meets (CARGO_TARGET_DIR/debug/tidegate)
 #   ARTIFACTS             where screenshots go (ui/artifacts)
-# Arguments after `test` go to Playwright, e.g. scripts/ui.sh test trade
+# Arguments after `browser` go to Playwright, e.g. scripts/ui.sh browser trade
 set -euo pipefail
 cd "$(dirname "$0")/../ui"
 
@@ -71,13 +72,12 @@ case "${1:-}" in
         packages
         npm run --silent build
         ;;
-    test)
-        shift
+    test | browser)
         packages
         npm run --silent check
         npm test --silent
         npm run --silent build
-        browser "$@"
+        if [ "$1" = browser ]; then browser "${@:2}"; fi
         ;;
-    *) fail "build or test?" ;;
+    *) fail "build, test or browser?" ;;
 esac
