@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_journal::Release;
 pub use tidegate_journal::Rest;
 use tidegate_model::PublicUpdate;
@@ -67,10 +68,10 @@ impl Writer {
 }
 
 impl Reader {
-    /// Sleeps after [`Next::Empty`], as `rest` has it; where the engine rings for what comes, it is woken.
-    pub fn rest(&self, rest: &mut Rest) {
+    /// Sleeps after [`Next::Empty`], as `rest` has it; where the engine rings for what comes, for `long` at most, and is woken.
+    pub fn rest(&self, rest: &mut Rest, long: Duration) {
         let has_work = || self.ring.has_more();
-        rest.sleep(self.release.bell().filter(|_| !has_work()), has_work);
+        rest.sleep(self.release.bell().filter(|_| !has_work()), long, has_work);
     }
 
     /// The next update, if there is one; never waits.

@@ -24,8 +24,8 @@ use tidegate_ring::queue::Receiver;
 
 /// How long the log's thread sleeps when no event is there.
 const PARK: Duration = Duration::from_micros(20);
-/// How long it goes on like that when nothing comes.
-const QUIET: Duration = Duration::from_millis(20);
+/// How long it goes on like that when nothing comes: each look takes a core from whoever has it.
+const QUIET: Duration = Duration::from_micros(500);
 /// How long it sleeps then where somebody would wake it.
 const SLEEP: Duration = Duration::from_millis(5);
 /// Events taken before listeners are woken.
@@ -371,7 +371,7 @@ struct Moving {
 impl Moving {
     fn run(mut self) -> Result<(), EventLogError> {
         let mut patience = None;
-        let mut rest = Rest::new(PARK, QUIET, SLEEP);
+        let mut rest = Rest::new(PARK, QUIET);
         loop {
             // Both are read before the ring, so that whatever was sent before is still taken.
             let stopping = self.stop.load(Ordering::Acquire);
@@ -395,7 +395,7 @@ impl Moving {
                 }
             }
             let Mover { ring, release, .. } = &self.mover;
-            rest.sleep(release.bell().filter(|_| is_empty), || !ring.is_empty());
+            rest.sleep(release.bell().filter(|_| is_empty), SLEEP, || !ring.is_empty());
         }
     }
 

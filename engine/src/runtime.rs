@@ -62,14 +62,16 @@ const EVENTS_PER_TURN: usize = 256;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a parked thread sleeps.
 const PARK: Duration = Duration::from_micros(20);
-/// How long it goes on like that when nothing comes.
-const QUIET: Duration = Duration::from_millis(20);
+/// How long it goes on like that when nothing comes: each look takes a core from whoever has it.
+const QUIET: Duration = Duration::from_micros(500);
 /// How long it sleeps then, unless it is woken: what comes from those who wake nobody waits that much longer.
 const SLEEP: Duration = Duration::from_millis(1);
+/// The same where such may come: what is due at a time, and orders over shared memory.
+const DOZE: Duration = Duration::from_micros(100);
 /// Turns between two looks at the clock, when nothing is on its way to the venue.
 const TURNS_BETWEEN_CLOCK: u32 = 32;
 /// Empty polls before a thread that may park begins to.
-const POLLS_BEFORE_PARK: u32 = 200;
+const POLLS_BEFORE_PARK: u32 = 32;
 
 /// How the engine thread waits when no input is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub enum Wait {
     Spin,
     /// Offers its core to other threads between polls.
     Yield,
-    /// Sleeps for some microseconds after some hundred empty polls, longer when nothing has come for a while; then it is woken by those
+    /// Sleeps for some microseconds after some empty polls, longer when nothing has come for a while; then it is woken by those
     /// who bring something, and wakes those who wait for what it makes of it.
     Park,
 }
@@ -435,7 +437,9 @@ pub fn start_standby<S: Strategy + 'static>(
                     engine.ring();
                     pause.worked();
                 }
-                Followed::Nothing if !stopping => pause.pause(config.release.bell(), || false),
+                Followed::Nothing if !stopping => {
+                    pause.pause(config.release.bell(), SLEEP, || false)
+                }
                 Followed::Nothing | Followed::End => return engine.finish().map(Begun::Ended),
                 Followed::Lead(epoch) => {
                     engine.lead(epoch, config.configure, unix_now())?;
@@ -529,11 +533,10 @@ fn run<S: Strategy>(
         if stopping {
             return engine.finish();
         }
-        // What comes with time is not rung for, nor what comes over shared memory.
         let is_rung_for = engine.next_due().is_none() && !engine.has_seats();
-        let bell = is_rung_for.then(|| Arc::clone(&engine.status));
+        let long = if is_rung_for { SLEEP } else { DOZE };
         let has_work = || stop.load(Ordering::Acquire) || !inputs.is_empty();
-        pause.pause(bell.as_ref().map(|status| &status.bell), has_work);
+        pause.pause(Some(&engine.status.bell), long, has_work);
     }
 }
 
@@ -547,7 +550,7 @@ struct Pause {
 
 impl Pause {
     fn new(wait: Wait) -> Self {
-        Self { wait, polls: 0, rest: Rest::new(PARK, QUIET, SLEEP) }
+        Self { wait, polls: 0, rest: Rest::new(PARK, QUIET) }
     }
 
     /// Something came.
@@ -557,9 +560,9 @@ impl Pause {
         self.rest.worked();
     }
 
-    /// Nothing came. `has_work` looks again before a sleep at `bell`.
+    /// Nothing came. `has_work` looks again before a sleep of `long` at most at `bell`.
     #[inline]
-    fn pause(&mut self, bell: Option<&Bell>, has_work: impl FnOnce() -> bool) {
+    fn pause(&mut self, bell: Option<&Bell>, long: Duration, has_work: impl FnOnce() -> bool) {
         match self.wait {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Yield => std::thread::yield_now(),
@@ -567,7 +570,7 @@ impl Pause {
                 self.polls += 1;
                 std::thread::yield_now();
             }
-            Wait::Park => self.rest.sleep(bell, has_work),
+            Wait::Park => self.rest.sleep(bell, long, has_work),
         }
     }
 }

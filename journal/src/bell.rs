@@ -58,20 +58,19 @@ impl Bell {
 #[derive(Debug)]
 pub struct Rest {
     short: Duration,
-    long: Duration,
     /// Short sleeps before the first long one.
     shorts: u32,
     slept: u32,
 }
 
 impl Rest {
-    /// Sleeps `short`, until there was no work for `quiet` of such sleeps; then `long` at most, at a bell. To be made on the thread that
-    /// sleeps: from now on its sleeps end when they are over, where the kernel would add 50 microseconds to each.
-    pub fn new(short: Duration, quiet: Duration, long: Duration) -> Self {
+    /// Sleeps `short`, until there was no work for `quiet` of such sleeps; then longer, at a bell. To be made on the thread that sleeps:
+    /// from now on its sleeps end when they are over, where the kernel would add 50 microseconds to each.
+    pub fn new(short: Duration, quiet: Duration) -> Self {
         // Without it sleeps are longer, and nothing else.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(SLACK_NS));
         let shorts = (quiet.as_nanos() / short.as_nanos().max(1)) as u32;
-        Self { short, long, shorts, slept: 0 }
+        Self { short, shorts, slept: 0 }
     }
 
     /// There was work.
@@ -80,10 +79,10 @@ impl Rest {
         self.slept = 0;
     }
 
-    /// There was none. Without a bell every sleep is a short one.
-    pub fn sleep(&mut self, bell: Option<&Bell>, has_work: impl FnOnce() -> bool) {
+    /// There was none; a long sleep takes `long` at most. Without a bell every sleep is a short one.
+    pub fn sleep(&mut self, bell: Option<&Bell>, long: Duration, has_work: impl FnOnce() -> bool) {
         match bell {
-            Some(bell) if self.slept >= self.shorts => bell.sleep(self.long, has_work),
+            Some(bell) if self.slept >= self.shorts => bell.sleep(long, has_work),
             _ => {
                 self.slept = self.slept.saturating_add(1);
                 std::thread::sleep(self.short);
@@ -129,20 +128,20 @@ mod tests {
     #[test]
     fn short_sleeps_come_before_long_ones_and_after_work() {
         let bell = Bell::default();
-        let mut rest = Rest::new(Duration::from_micros(1), Duration::from_micros(3), LONG);
+        let mut rest = Rest::new(Duration::from_micros(1), Duration::from_micros(3));
         for _ in 0..2 {
             for _ in 0..3 {
-                rest.sleep(Some(&bell), || unreachable!("a short sleep"));
+                rest.sleep(Some(&bell), LONG, || unreachable!("a short sleep"));
             }
             let asked = AtomicBool::new(false);
-            rest.sleep(Some(&bell), || {
+            rest.sleep(Some(&bell), LONG, || {
                 asked.store(true, Ordering::Relaxed);
                 true
             });
             assert!(asked.into_inner(), "a long one");
             rest.worked();
         }
-        let mut without = Rest::new(Duration::from_micros(1), Duration::ZERO, LONG);
-        without.sleep(None, || unreachable!("no bell, no long sleep"));
+        let mut without = Rest::new(Duration::from_micros(1), Duration::ZERO);
+        without.sleep(None, LONG, || unreachable!("no bell, no long sleep"));
     }
 }

@@ -115,7 +115,7 @@ struct Syncing<'r> {
 impl Syncing<'_> {
     fn run(mut self, stop: &AtomicBool) -> Result<(), JournalError> {
         let mut last = Instant::now();
-        let mut rest = Rest::new(LOOK_EVERY, QUIET, REST);
+        let mut rest = Rest::new(LOOK_EVERY, QUIET);
         while !stop.load(Ordering::Acquire) {
             let synced = self.release.synced();
             let is_asked = self.release.level().is_synced() || self.release.wanted() > synced;
@@ -131,7 +131,7 @@ impl Syncing<'_> {
                 std::thread::park_timeout(left.max(LOOK_EVERY_LAZY));
                 continue;
             }
-            rest.sleep(self.release.bell(), || self.watermark.seq() > synced);
+            rest.sleep(self.release.bell(), REST, || self.watermark.seq() > synced);
         }
         Ok(())
     }

@@ -115,6 +115,7 @@ test("a session elsewhere is ended, and told so", async ({ page, browser }) => {
   await page.getByRole("button", { name: /^End the session of/ }).click();
   await page.getByRole("button", { name: "End it" }).click();
   await expect(page.getByRole("button", { name: /^End the session of/ })).toHaveCount(0);
+  await expect(elsewhere.getByText("Your session has ended.")).toBeVisible();
   await elsewhere.goto("/settings");
   await expect(elsewhere.getByText("Your session has ended.")).toBeVisible();
 });

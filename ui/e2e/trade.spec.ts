@@ -79,7 +79,7 @@ test("a limit order rests on the ladder, is replaced by its row and by its line,
   request,
 }) => {
   await trader(page, request);
-  const price = ((await bid(page)) - 0.4).toFixed(2);
+  const price = ((await bid(page)) - 1).toFixed(2);
   await enterLimit(page, price);
   const working = page.getByRole("region", { name: "Working orders" });
   await expect(working.getByRole("row")).toHaveCount(2);

@@ -22,8 +22,9 @@ const FULL_MAX: Duration = Duration::from_secs(5);
 /// Looks in vain before a thread that does not spin gives way to others, and before one that may sleep does.
 const LOOKS_BEFORE_YIELD: u32 = 64;
 const LOOKS_BEFORE_SLEEP: u32 = 256;
-/// How long it sleeps then.
+/// How long it sleeps then, at first and at most: each sleep in vain is twice as long as the one before.
 const NAP: Duration = Duration::from_micros(50);
+const NAP_MAX: Duration = Duration::from_micros(500);
 
 /// What to do while there is nothing to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -152,7 +153,10 @@ impl<S: Strategy> Host<S> {
             looks = if is_idle { looks.saturating_add(1) } else { 0 };
             match wait {
                 _ if !is_idle => {}
-                Wait::Park if looks > LOOKS_BEFORE_SLEEP => std::thread::sleep(NAP),
+                Wait::Park if looks > LOOKS_BEFORE_SLEEP => {
+                    let doublings = (looks - LOOKS_BEFORE_SLEEP - 1).min(8);
+                    std::thread::sleep((NAP * (1 << doublings)).min(NAP_MAX));
+                }
                 Wait::Park | Wait::Yield if looks > LOOKS_BEFORE_YIELD => std::thread::yield_now(),
                 _ => std::hint::spin_loop(),
             }

@@ -76,12 +76,12 @@ impl MarketReader {
     /// Runs until `stop`, on a thread of its own.
     pub fn spawn(mut self, stop: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name("edge-market".into()).spawn(move || {
-            let mut rest = Rest::new(PARK, QUIET, SLEEP);
+            let mut rest = Rest::new(PARK, QUIET);
             while !stop.load(Ordering::Acquire) {
                 if self.step() {
                     rest.worked();
                 } else {
-                    self.reader.rest(&mut rest);
+                    self.reader.rest(&mut rest, SLEEP);
                 }
             }
         })

@@ -4,6 +4,8 @@
 import { ApiError, errorOf } from "./error";
 
 const KEY = "tidegate.session";
+/** Whether the last session of this tab was ended by the gateway, over a reload. */
+const ENDED = "tidegate.ended";
 /** An access token is renewed this long before it ends. */
 const EARLY_MS = 60_000;
 
@@ -61,6 +63,23 @@ function store(token: string | null): void {
   }
 }
 
+function storeEnded(ended: boolean): void {
+  try {
+    if (ended) sessionStorage.setItem(ENDED, "1");
+    else sessionStorage.removeItem(ENDED);
+  } catch {
+    // Then a reload forgets it.
+  }
+}
+
+function storedEnded(): boolean {
+  try {
+    return sessionStorage.getItem(ENDED) !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** Takes the tokens of a log-in. */
 export function signIn(pair: TokenPair): void {
   store(pair.refresh_token);
@@ -73,12 +92,14 @@ function keep(pair: TokenPair): void {
   clearTimeout(timer);
   // A socket ends with its token: it is renewed though nothing is asked.
   timer = setTimeout(() => void renew(), Math.max(life - EARLY_MS, life / 2));
+  storeEnded(false);
   set({ status: "in", user: pair.user });
 }
 
 /** Forgets the session here, without asking the gateway. */
 export function forget(ended = false): void {
   store(null);
+  storeEnded(ended);
   access = null;
   clearTimeout(timer);
   set({ status: "out", user: null, ended });
@@ -117,7 +138,7 @@ async function refresh(): Promise<string | null> {
   // Read under the lock: another tab may have spent the one before.
   const token = stored();
   if (!token) {
-    forget();
+    forget(storedEnded());
     return null;
   }
   let response: Response;
@@ -153,7 +174,7 @@ globalThis.addEventListener?.("storage", (event) => {
 
 /** Takes up the session of an earlier visit, if there is one. */
 export async function start(): Promise<void> {
-  if (!stored()) return forget();
+  if (!stored()) return forget(storedEnded());
   await renew().catch(() => {
     // Not reachable: whoever was signed in stays so, and requests say what is wrong.
     set({ status: "in", user: null });

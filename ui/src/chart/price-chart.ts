@@ -109,6 +109,8 @@ export class PriceChart {
     const format = ticks();
     this.chart = createChart(container, {
       autoSize: true,
+      // The page's policy lets no foreign style in; the panel has a link in the mark's place.
+      layout: { attributionLogo: false },
       crosshair: { mode: CrosshairMode.Normal },
       localization: { timeFormatter: (time: Time) => dateTime(Number(time) * 1000) },
       timeScale: {
@@ -353,8 +355,6 @@ export class PriceChart {
         textColor: muted,
         fontFamily: style.fontFamily,
         fontSize: 11,
-        // The page's policy lets no foreign mark in; the panel has a link in its place.
-        attributionLogo: false,
         panes: { separatorColor: line, separatorHoverColor: faint(text, 0.1), enableResize: true },
       },
       grid: { vertLines: { color: faint(line, 0.5) }, horzLines: { color: faint(line, 0.5) } },

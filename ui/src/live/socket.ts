@@ -1,7 +1,7 @@
 // One WebSocket for everything that is followed. It comes again by itself, follows the same again, and takes up events of accounts
 // where they broke off. `docs/live.md` describes the protocol.
 
-import { accessToken, sessionState, subscribeSession } from "../api/session";
+import { accessToken, renew, sessionState, subscribeSession } from "../api/session";
 
 export type MarketChannel = "quotes" | "books" | "trades" | "bars";
 export type AccountChannel = "orders" | "fills" | "positions" | "balances" | "risk" | "alerts";
@@ -43,6 +43,8 @@ const RETRY_MS = [250, 500, 1_000, 2_000, 5_000];
 /** A socket that says nothing for so long is given up: the gateway pings every 20 seconds, and so do we. */
 const SILENCE_MS = 30_000;
 const PING_MS = 10_000;
+/** The gateway's close code for a token or a session that has ended. */
+const TOKEN_ENDED = 4401;
 /** Failures in a row until it counts as offline. */
 const OFFLINE_AFTER = 2;
 
@@ -142,8 +144,9 @@ class Socket {
     this.heard = Date.now();
     socket.onopen = () => void this.authenticate();
     socket.onmessage = (event) => this.socket === socket && this.hear(JSON.parse(event.data as string) as Message);
-    socket.onclose = () => {
+    socket.onclose = ({ code }) => {
       if (this.socket !== socket) return;
+      if (code === TOKEN_ENDED) void this.refused("unauthenticated");
       this.socket = null;
       this.ready = false;
       this.failures += 1;
@@ -161,6 +164,13 @@ class Socket {
     else this.begin();
   }
 
+  /** The gateway does not take the token: the next one, or nobody is signed in from now on. */
+  private async refused(code: string | undefined): Promise<void> {
+    const socket = this.socket;
+    if (code === "unauthenticated" && sessionState().status === "in") await renew().catch(() => null);
+    socket?.close();
+  }
+
   private begin(): void {
     if (this.ready) return;
     this.ready = true;
@@ -175,6 +185,8 @@ class Socket {
   private hear(message: Message): void {
     this.heard = Date.now();
     if (message.op === "authenticated") this.begin();
+    // The answer to `auth`, for nothing else is asked before it: at the end of the socket it is tried again, later each time.
+    if (message.op === "error" && !this.ready) void this.refused(message.error?.code);
     const { channel } = message;
     if (!channel) return;
     const key = `${channel}/${message.symbol ?? ""}/${message.resolution ?? ""}`;

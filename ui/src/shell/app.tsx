@@ -5,6 +5,7 @@ import { ApiError } from "../api/error";
 import { Notices } from "../components/notices";
 import { Empty, Failed, Loading } from "../components/states";
 import { useAccountEvents } from "../live/account";
+import { Banners } from "./banners";
 import { Header } from "./header";
 import { Keys } from "./keys";
 import { useApplyPreferences } from "./preferences";
@@ -146,7 +147,10 @@ export function App() {
       <Events />
       <Keys />
       <div className="app">
-        <Header />
+        <div>
+          <Header />
+          <Banners />
+        </div>
         <main id="main" className="main" tabIndex={-1}>
           <Pages />
         </main>

@@ -1,10 +1,10 @@
 // What the page asks for, and what refreshes it.
 
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { api, page, type Schemas, take } from "../../api/client";
 import type { LimitsInForce } from "../../api/reports";
-import { socket } from "../../live/socket";
+import { RISK, useRiskChanges } from "../../live/risk";
 import { useAccounts, useMay } from "../../shell/user";
 import { announce, type Names } from "./say";
 
@@ -14,19 +14,13 @@ const EVENTS = 50;
 /** What no message tells, such as limits that are used up, is asked for so often. */
 const EVERY_MS = 10_000;
 
-const KEY = "risk";
-
-export function useStopped() {
-  return useQuery({ queryKey: [KEY, "stopped"], queryFn: () => take(api.GET("/api/v1/risk/stopped")) });
-}
-
 export function useControls() {
-  return useQuery({ queryKey: [KEY, "controls"], queryFn: () => take(api.GET("/api/v1/risk/controls")) });
+  return useQuery({ queryKey: [RISK, "controls"], queryFn: () => take(api.GET("/api/v1/risk/controls")) });
 }
 
 export function useLimits(account: string | undefined) {
   return useQuery({
-    queryKey: [KEY, "limits", account],
+    queryKey: [RISK, "limits", account],
     queryFn: async () => {
       const query = { params: { path: { id: account ?? "" } } };
       return (await take(api.GET("/api/v1/accounts/{id}/limits", query))) satisfies LimitsInForce | null | undefined;
@@ -38,7 +32,7 @@ export function useLimits(account: string | undefined) {
 
 export function useProposals(isAll: boolean) {
   return useQuery({
-    queryKey: [KEY, "proposals", isAll],
+    queryKey: [RISK, "proposals", isAll],
     queryFn: () => take(api.GET("/api/v1/risk/proposals", { params: { query: { include_decided: isAll } } })),
     enabled: useMay("risk:write"),
     refetchInterval: EVERY_MS,
@@ -47,7 +41,7 @@ export function useProposals(isAll: boolean) {
 
 export function useRiskHistory() {
   return useInfiniteQuery({
-    queryKey: [KEY, "history"],
+    queryKey: [RISK, "history"],
     queryFn: ({ pageParam }) =>
       page(
         api.GET("/api/v1/risk/history", {
@@ -84,41 +78,20 @@ export function useSeenAccounts() {
   return { accounts, names, more: pages.hasNextPage ? () => void pages.fetchNextPage() : undefined };
 }
 
-/** Messages come in bursts: a kill switch of the firm is one for each account. */
-const REFRESH_AFTER_MS = 300;
-
-/** Keeps the page in step with the channels `risk` and `alerts`; the last that they told, for people. */
+/** Keeps the page in step with what risk tells; the last of it, for people. */
 export function useRiskEvents(names: Names): string {
-  const client = useQueryClient();
   const [said, say] = useState("");
   const latest = useRef(names);
   latest.current = names;
-  useEffect(() => {
-    let due: ReturnType<typeof setTimeout> | undefined;
-    const refresh = () => {
-      due ??= setTimeout(() => {
-        due = undefined;
-        void client.invalidateQueries({ queryKey: [KEY] });
-      }, REFRESH_AFTER_MS);
-    };
-    const follower = {
-      onData: (data: Record<string, unknown>) => {
-        say(announce(data, latest.current));
-        refresh();
-      },
-      onGap: refresh,
-    };
-    const stops = [socket.follow("risk", {}, follower), socket.follow("alerts", {}, follower)];
-    return () => {
-      clearTimeout(due);
-      for (const stop of stops) stop();
-    };
-  }, [client]);
+  useRiskChanges(
+    true,
+    useCallback((data: Record<string, unknown>) => say(announce(data, latest.current)), []),
+  );
   return said;
 }
 
 /** Asks for all of it anew, after an act of one's own. */
 export function useRefresh(): () => void {
   const client = useQueryClient();
-  return () => void client.invalidateQueries({ queryKey: [KEY] });
+  return () => void client.invalidateQueries({ queryKey: [RISK] });
 }

@@ -2,11 +2,12 @@ import "./risk.css";
 import { useState } from "react";
 import { Select } from "../../components/controls";
 import { useLink } from "../../live/market";
+import { useStopped } from "../../live/risk";
 import { useAccount, useMay } from "../../shell/user";
 import { RiskHistory } from "./history";
 import { Controls, Limits, StandsStill } from "./in-force";
 import { KillSwitch } from "./kill";
-import { useRiskEvents, useSeenAccounts, useStopped } from "./live";
+import { useRiskEvents, useSeenAccounts } from "./live";
 import { Proposals } from "./proposals";
 
 export default function Risk() {
@@ -18,7 +19,6 @@ export default function Risk() {
   const stopped = useStopped();
   const said = useRiskEvents(names);
   const link = useLink();
-  const firm = stopped.data?.kills.find((kill) => kill.engaged && kill.scope?.kind === "firm");
   return (
     <div className="page desk risk">
       <div className="row spread">
@@ -28,16 +28,6 @@ export default function Risk() {
         </p>
         {link === "offline" && <span className="chip warn">Not live: what changes is seen after it is asked for</span>}
       </div>
-      {firm && (
-        <div className="banner danger firm-killed" role="alert">
-          <strong>The firm is stopped.</strong>
-          <span>
-            {firm.mode === "reduce_only" ? "Only orders that reduce a position pass." : "No order passes."}{" "}
-            {firm.reason}
-            {firm.by ? `, ${firm.by}` : ""}
-          </span>
-        </div>
-      )}
       <div className="risk-parts">
         {mayControl && <KillSwitch accounts={accounts} names={names} {...(more ? { more } : {})} />}
         {mayControl && <Proposals names={names} />}

@@ -90,11 +90,6 @@ function Parts({ told, at }: { told: Told; at: number }) {
           are not taken until it does.
         </p>
       )}
-      {engine?.firm_killed && (
-        <p className="banner danger" role="alert">
-          <strong>The firm is stopped.</strong> Its kill switch is engaged; two persons release it on the page Risk.
-        </p>
-      )}
       {engine?.waits_for_release && (
         <p className="banner danger" role="alert">
           <strong>The engine takes no input:</strong> disk or followers take too long to let outputs leave.

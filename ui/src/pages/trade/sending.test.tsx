@@ -3,6 +3,7 @@ import { act, renderHook, waitFor } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../../api/error";
+import { keys } from "../../live/account";
 import { attemptFor, isUnclear } from "./sending";
 import { EMPTY, orderOf } from "./ticket-model";
 import { useSender } from "./use-sender";
@@ -52,8 +53,7 @@ const failed = (code: string, status: number): Reply => ({
   body: { error: { code, message: code, details: {} } },
 });
 
-function mount() {
-  const client = new QueryClient();
+function mount(client = new QueryClient()) {
   const wrapper = ({ children }: { children: ReactNode }) => (
     <QueryClientProvider client={client}>{children}</QueryClientProvider>
   );
@@ -96,6 +96,24 @@ describe("sending an order", () => {
     const [one, two] = sent(asked);
     expect(one?.key).toMatch(/^[0-9a-f]{32}$/);
     expect(two?.key).toBe(one?.key);
+  });
+
+  it("tells what became of an order after the gateway's answer", async () => {
+    const working = { ...order, account: "a", seq: "1:0", status: "new", filled_qty: "0", leaves_qty: "10" };
+    gateway({
+      "/orders/preview": [preview(false)],
+      "/orders": [
+        { status: 201, body: { data: working, meta: {} } },
+        { status: 200, body: { data: [], meta: {} } },
+      ],
+    });
+    const client = new QueryClient();
+    client.setQueryData(keys.orders("a"), []);
+    const { result } = mount(client);
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.now).toEqual({ state: "taken", text: "Working: buy 10 TIDE." }));
+    act(() => client.setQueryData(keys.orders("a"), [{ ...order, account: "a", seq: "2:0" }]));
+    await waitFor(() => expect(result.current.now).toEqual({ state: "taken", text: "Bought 10 TIDE at 99.50." }));
   });
 
   it("takes another name after a refusal, and for the next order", async () => {

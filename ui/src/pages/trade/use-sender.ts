@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useRef, useState } from "react";
-import { keys, merge, type Order } from "../../live/account";
+import { keys, merge, type Order, useOrders } from "../../live/account";
 import { type Attempt, accountOf, ask, attemptFor, type Body, isUnclear, outcome, type Preview, post } from "./sending";
 
 export type Sending =
@@ -26,7 +26,15 @@ export interface Sender {
 
 export function useSender(): Sender {
   const client = useQueryClient();
-  const [now, set] = useState<Sending>({ state: "idle" });
+  const [told, set] = useState<Exclude<Sending, { state: "taken" }> | { state: "taken"; order: Order | undefined }>({
+    state: "idle",
+  });
+  const taken = told.state === "taken" ? told.order : undefined;
+  // What the gateway answered is how it stood then; events tell how it stands now.
+  const orders = useOrders(taken?.account ?? undefined).data;
+  const newest = orders?.find((order) => order.id === taken?.id) ?? taken;
+  const now: Sending =
+    told.state === "taken" ? { state: "taken", text: newest ? outcome(newest) : "The gateway has it." } : told;
   const open = useRef<Attempt | null>(null);
   const isBusy = useRef(false);
 
@@ -39,8 +47,7 @@ export function useSender(): Sender {
         for (const order of orders) {
           client.setQueryData<Order[]>(keys.orders(accountOf(attempt.body)), (rows) => rows && merge(rows, order));
         }
-        const text = orders[0] ? outcome(orders[0]) : "The gateway has it.";
-        set({ state: "taken", text });
+        set({ state: "taken", order: orders[0] });
       } catch (error) {
         open.current = isUnclear(error) ? attempt : null;
         set(isUnclear(error) ? { state: "unclear", attempt, error } : { state: "refused", error });

@@ -4,9 +4,11 @@ import { add, compare, isDecimal, show, sign, subtract } from "../../format/numb
 import type { Preview } from "./sending";
 
 /** How much of a limit an order would use, 0 to 1 and beyond. */
-export function share({ limit, value, passes }: ControlVerdict): number {
+export function share({ limit, value, passes, reason }: ControlVerdict): number {
   const [most, used] = [Number(limit), Number(value)];
   if (!passes) return 1;
+  // Its value is what is left of a burst.
+  if (reason === "message_rate") return 0;
   if (!Number.isFinite(most) || !Number.isFinite(used) || most <= 0) return 0;
   return Math.min(Math.max(used / most, 0), 1);
 }
@@ -85,7 +87,9 @@ export function WhatIf({ preview, isOld }: { preview: Preview; isOld: boolean })
               <span className="unseen">{one.passes ? ": passes" : ": refuses"}</span>
             </span>
             <span className="figures muted">
-              {show(one.value)} / {show(one.limit)}
+              {one.reason === "message_rate"
+                ? `${show(one.value)} left, ${show(one.limit)} a second`
+                : `${show(one.value)} / ${show(one.limit)}`}
             </span>
             <Meter share={one.passes ? share(one) : 1} label={`${words(one.reason)}: used of its limit`} />
           </li>
