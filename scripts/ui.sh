@@ -34,25 +34,10 @@ is_built() {
 
 demo=
 folder=
-end() {
-    local code=$?
-    if [ -n "$demo" ]; then
-        kill -INT "$demo" 2>/dev/null || true
-        wait "$demo" 2>/dev/null || true
-    fi
-    [ -z "$folder" ] || rm -rf "$folder"
-    exit "$code"
-}
-trap end EXIT
-
-# browser: a demo of its own on a free port, and Playwright before it.
-browser() {
-    local target program
-    target=$(realpath -m "${CARGO_TARGET_DIR:-../target}")
-    program=${TIDEGATE_BIN:-$target/debug/tidegate}
-    [ -x "$program" ] || fail "$program is missing; build it: cargo build -p tidegate"
+# A demo of its own folder on a free port, with this said in [trading]; TIDEGATE_URL and TIDEGATE_PASSWORD lead to it.
+begin() {
     folder=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-ui.XXXXXX")
-    printf 'listen = "127.0.0.1:0"\n[identity]\nregistrations_per_network = 1000\n' >"$folder/gateway.toml"
+    printf 'listen = "127.0.0.1:0"\n[identity]\nregistrations_per_network = 1000\n[trading]\n%s\n' "$1" >"$folder/gateway.toml"
     "$program" demo --dir "$folder/demo" --gateway "$folder/gateway.toml" >"$folder/said" 2>"$folder/log" &
     demo=$!
     for _ in $(seq 1 600); do
@@ -63,7 +48,28 @@ browser() {
     TIDEGATE_URL=$(awk '$1 == "open" { print $2 }' "$folder/said")
     TIDEGATE_PASSWORD=$(awk '$1 == "log-in" { print $4 }' "$folder/said")
     export TIDEGATE_URL TIDEGATE_PASSWORD
-    npx playwright test "$@"
+}
+end() {
+    if [ -n "$demo" ]; then
+        kill -INT "$demo" 2>/dev/null || true
+        wait "$demo" 2>/dev/null || true
+    fi
+    [ -z "$folder" ] || rm -rf "$folder"
+    demo= folder=
+}
+trap end EXIT
+
+# browser: Playwright before a demo, then before one that asks a second factor for every order.
+browser() {
+    local target program
+    target=$(realpath -m "${CARGO_TARGET_DIR:-../target}")
+    program=${TIDEGATE_BIN:-$target/debug/tidegate}
+    [ -x "$program" ] || fail "$program is missing; build it: cargo build -p tidegate"
+    begin 'authorization = "always"'
+    npx playwright test --project=journey --pass-with-no-tests "$@"
+    end
+    begin ''
+    npx playwright test --project=pages --pass-with-no-tests "$@"
 }
 
 case "${1:-}" in

@@ -9,6 +9,11 @@ export default defineConfig({
   outputDir: "test-results",
   // One gateway and one market for all: tests make users of their own.
   workers: 1,
+  // The journey's gateway asks a second factor for every order; the others' asks none on paper.
+  projects: [
+    { name: "pages", testIgnore: "journey.spec.ts" },
+    { name: "journey", testMatch: "journey.spec.ts" },
+  ],
   fullyParallel: false,
   timeout: 60_000,
   expect: { timeout: 10_000 },

@@ -1,54 +1,7 @@
-import { createHmac } from "node:crypto";
-import AxeBuilder from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
-import { expect, PASSWORD, register, test } from "./support";
-
-const SIZES = [
-  [390, 844],
-  [1280, 800],
-  [2560, 1300],
-] as const;
+import { accessible, expect, look, PASSWORD, register, signIn, signOut, test, totp } from "./support";
 
 /** From the first sight of the page to a first order on paper. */
 const FIRST_ORDER_MS = 60_000;
-
-/** A code of a second factor (RFC 6238: SHA-1, six digits, 30 seconds). */
-function totp(secret: string, now = Date.now()): string {
-  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  const bits = [...secret].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(now / 30_000)));
-  const mac = createHmac("sha1", key).update(step).digest();
-  const at = (mac.at(-1) ?? 0) & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
-}
-
-/** What axe finds wrong, in both themes. */
-async function accessible(page: Page): Promise<void> {
-  for (const theme of ["light", "dark"]) {
-    await page.evaluate((name) => {
-      document.documentElement.dataset.theme = name;
-    }, theme);
-    const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa"]).analyze();
-    const told = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-    expect(told, `${page.url()} in ${theme}`).toEqual([]);
-  }
-}
-
-/** At every width nothing scrolls sideways, and a picture is kept. */
-async function fits(page: Page, name: string): Promise<void> {
-  for (const [width, height] of SIZES) {
-    await page.setViewportSize({ width, height });
-    const over = await page.evaluate(() => {
-      const main = document.querySelector("main");
-      return main ? main.scrollWidth - main.clientWidth : 0;
-    });
-    expect(over, `${name} at ${width} px`).toBeLessThanOrEqual(0);
-    await page.screenshot({ path: `test-results/people/${name}-${width}.png` });
-  }
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 
 test("a newcomer places a first order within a minute", async ({ page }) => {
   const began = Date.now();
@@ -59,8 +12,7 @@ test("a newcomer places a first order within a minute", async ({ page }) => {
   await buy.click();
   await expect(page.getByText(/^Bought 10 TIDE at /)).toBeVisible();
   expect(Date.now() - began).toBeLessThan(FIRST_ORDER_MS);
-  await accessible(page);
-  await fits(page, "onboarding");
+  await look(page, "onboarding");
   await page.getByRole("link", { name: "Watch it trade" }).click();
   await expect(page).toHaveURL(/\/trade\/TIDE$/);
 });
@@ -84,14 +36,8 @@ test("a second factor is switched on, and asked for from then on", async ({ page
   await expect(codes).toBeHidden();
 
   const enter = async (code: string) => {
-    await page.getByRole("button", { name: "Menu" }).click();
-    await page.getByRole("button", { name: "Sign out" }).click();
-    await page.goto("/sign-in");
-    await page.getByLabel("E-mail").fill(email);
-    await page.getByLabel("Password").fill(PASSWORD);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByLabel("Code of your second factor").fill(code);
-    await page.getByRole("button", { name: "Go on" }).click();
+    await signOut(page);
+    await signIn(page, email, PASSWORD, code);
   };
   // A code is good once: the next step's is another, and the gateway takes one step ahead.
   await enter(totp(secret, Date.now() + 30_000));
@@ -146,8 +92,7 @@ test("every section of the settings is accessible and fits", async ({ page }) =>
   for (const section of sections) {
     await page.goto(`/settings#${section}`);
     await expect(page.locator("main .skeleton")).toHaveCount(0);
-    await accessible(page);
-    await fits(page, `settings-${section}`);
+    await look(page, `settings-${section}`);
   }
 });
 
@@ -160,8 +105,7 @@ test("the market is live, is filtered, keeps lists, and leads to a symbol", asyn
   await page.getByRole("button", { name: "TIDE in Watched" }).click();
   await page.getByRole("button", { name: "Watched 1" }).click();
   await expect(table.getByRole("link")).toHaveCount(1);
-  await accessible(page);
-  await fits(page, "market");
+  await look(page, "market");
   await page.getByRole("button", { name: "Delete Watched" }).click();
   await page.getByRole("button", { name: "Delete it" }).click();
   await expect(table.getByRole("link", { name: "WAVE" })).toBeVisible();
@@ -179,8 +123,7 @@ test("a stranger sees the sign-in, and is led back after it", async ({ page }) =
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     expect(new URL(page.url()).hash).toBe("");
-    await accessible(page);
-    await fits(page, path.replace(/[/#=]/g, ""));
+    await look(page, path.replace(/[/#=]/g, ""));
   }
   await page.goto("/market");
   await expect(page.getByRole("link", { name: "Sign in" }).first()).toBeVisible();

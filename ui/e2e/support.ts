@@ -1,3 +1,5 @@
+import { createHmac } from "node:crypto";
+import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
 
 export { expect, test };
@@ -23,4 +25,85 @@ export async function register(page: Page, who = "ann"): Promise<string> {
   await page.getByRole("button", { name: "Make an account" }).click();
   await expect(page).toHaveURL(/onboarding/);
   return email;
+}
+
+/** Signs in over the page, which goes on to the market if it is right. */
+export async function signIn(page: Page, email: string, password = PASSWORD, code?: string): Promise<void> {
+  await page.goto("/sign-in");
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).last().click();
+  if (code) {
+    await page.getByLabel("Code of your second factor").fill(code);
+    await page.getByRole("button", { name: "Go on" }).click();
+  }
+}
+
+export async function signOut(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Menu" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+}
+
+/** A code of a second factor (RFC 6238: SHA-1, six digits, 30 seconds). */
+export function totp(secret: string, now = Date.now()): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...secret].map((letter) => letters.indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(now / 30_000)));
+  const mac = createHmac("sha1", key).update(step).digest();
+  const at = (mac.at(-1) ?? 0) & 15;
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+const THEMES = ["light", "dark"] as const;
+const SIZES = [
+  [390, 844],
+  [2560, 1300],
+  [1280, 800],
+] as const;
+const ARTIFACTS = process.env.ARTIFACTS ?? "artifacts";
+
+async function wear(page: Page, theme: string): Promise<void> {
+  await page.evaluate((name) => {
+    document.documentElement.dataset.theme = name;
+  }, theme);
+}
+
+/** What axe finds wrong, in both themes. */
+export async function accessible(page: Page): Promise<void> {
+  for (const theme of THEMES) {
+    await wear(page, theme);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"])
+      .analyze();
+    const told = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(", ")}`);
+    expect(told, `${page.url()} in ${theme}`).toEqual([]);
+  }
+}
+
+/** A picture of a page in both themes at every width, to be looked at; at none of them it scrolls sideways. */
+export async function picture(page: Page, name: string): Promise<void> {
+  for (const [width, height] of SIZES) {
+    await page.setViewportSize({ width, height });
+    const main = page.locator("#main");
+    const over = await main.evaluate((it) => it.scrollWidth - it.clientWidth);
+    expect(over, `${name} at ${width} px`).toBeLessThanOrEqual(0);
+    // All of it: what scrolls is between header and bottom line.
+    const more = await main.evaluate((it) => it.scrollHeight - it.clientHeight);
+    await page.setViewportSize({ width, height: Math.min(height + more, 4_000) });
+    for (const theme of THEMES) {
+      await wear(page, theme);
+      // Charts draw themselves anew.
+      await page.waitForTimeout(200);
+      await page.screenshot({ path: `${ARTIFACTS}/${name}-${theme}-${width}.png` });
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
+/** Both. */
+export async function look(page: Page, name: string): Promise<void> {
+  await accessible(page);
+  await picture(page, name);
 }

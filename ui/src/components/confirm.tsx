@@ -36,7 +36,7 @@ export function Confirm({ title, act, destroys, asksReason, onConfirm, onClose, 
         {(wrong) => (
           <>
             {typeof children === "function" ? children(wrong) : <div className="stack">{children}</div>}
-            {asksReason && <ReasonField autoFocus reason={reason} error={wrong("reason")} onChange={setReason} />}
+            {asksReason && <ReasonField reason={reason} error={wrong("reason")} onChange={setReason} />}
           </>
         )}
       </Form>

@@ -14,7 +14,10 @@ export function Dialog({ title, onClose, wide, children }: DialogProps) {
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (!dialog || dialog.open) return;
+    dialog.showModal();
+    // What is to be filled in, where the browser would take the first button.
+    dialog.querySelector<HTMLElement>("input:not([type=radio], [type=checkbox]), textarea")?.focus();
   }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard has Escape

@@ -6,17 +6,15 @@ const REASON_LEN_MAX = 48;
 interface ReasonFieldProps {
   reason: string;
   error?: string | undefined;
-  autoFocus?: boolean;
   onChange: (reason: string) => void;
 }
 
 /** Why something is done, as the engine keeps it: printable ASCII. */
-export function ReasonField({ reason, error, autoFocus, onChange }: ReasonFieldProps) {
+export function ReasonField({ reason, error, onChange }: ReasonFieldProps) {
   return (
     <TextField
       label="Reason"
       required
-      autoFocus={autoFocus}
       maxLength={REASON_LEN_MAX}
       pattern="[ -~]*[!-~][ -~]*"
       title="Letters, digits and signs of ASCII"

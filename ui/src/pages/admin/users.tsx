@@ -264,7 +264,6 @@ function CreateUser({ onClose }: { onClose: () => void }) {
             label="Name"
             required
             maxLength={100}
-            autoFocus
             value={name}
             error={wrong("name")}
             onChange={(event) => setName(event.target.value)}

@@ -45,7 +45,7 @@ export function Authorize({ body, preview, onToken, onClose }: AuthorizeProps) {
             <li key={index}>{leg.summary}</li>
           ))}
         </ul>
-        <p className="muted">It goes to a live venue: a second factor shows that it is you.</p>
+        <p className="muted">A second factor shows that it is you.</p>
         <Segments
           label="Second factor"
           value={by}
@@ -60,7 +60,6 @@ export function Authorize({ body, preview, onToken, onClose }: AuthorizeProps) {
           type={by === "pin" ? "password" : "text"}
           inputMode="numeric"
           autoComplete={by === "pin" ? "off" : "one-time-code"}
-          autoFocus
           required
           value={code}
           error={error ? saying(error) : undefined}

@@ -13,6 +13,13 @@ export function share({ limit, value, passes, reason }: ControlVerdict): number 
   return Math.min(Math.max(used / most, 0), 1);
 }
 
+/** What a control counts, beside its limit; a kill switch counts nothing. */
+function figures({ reason, value, limit }: ControlVerdict): string {
+  if (reason === "kill_switch") return "";
+  if (reason === "message_rate") return `${show(value)} left, ${show(limit)} a second`;
+  return `${show(value)} / ${show(limit)}`;
+}
+
 /** What an order would make of what can be spent, by the control that guards it. `null`: it does not look at this order. */
 export function buyingPower(controls: ControlVerdict[], cost: string | null | undefined) {
   const control = controls.find((one) => one.reason === "buying_power");
@@ -86,11 +93,7 @@ export function WhatIf({ preview, isOld }: { preview: Preview; isOld: boolean })
               {words(one.reason)} <span className="muted">{words(one.scope).toLowerCase()}</span>
               <span className="unseen">{one.passes ? ": passes" : ": refuses"}</span>
             </span>
-            <span className="figures muted">
-              {one.reason === "message_rate"
-                ? `${show(one.value)} left, ${show(one.limit)} a second`
-                : `${show(one.value)} / ${show(one.limit)}`}
-            </span>
+            <span className="figures muted">{figures(one)}</span>
             <Meter share={one.passes ? share(one) : 1} label={`${words(one.reason)}: used of its limit`} />
           </li>
         ))}
