@@ -48,24 +48,17 @@ connections_per_ip = 65536
 connections = 65536
 connections_per_user = 65536
 TOML
-RUST_LOG=${RUST_LOG:-warn} "$target/tidegate" demo --input "$folder/market.itch" --speed 1 --dir "$folder/demo" \
-    --gateway "$folder/gateway.toml" >"$folder/said" 2>"$folder/log" &
-demo=$!
-for _ in $(seq 1 600); do
-    grep -q '^log-in' "$folder/said" && break
-    kill -0 "$demo" 2>/dev/null || fail "the demo does not start: $(tail -n5 "$folder/said" "$folder/log")"
-    sleep 0.1
-done
-word() { awk -v first="$1" -v n="$2" '$1 == first { print $n }' "$folder/said"; }
-url=$(word open 2)
-edge=$(word gRPC 2)
-guest=$(word your 3)
+export RUST_LOG=${RUST_LOG:-warn}
+begin_demo "$target/tidegate" "$folder" --input "$folder/market.itch" --speed 1
+url=$(word "$folder" open 2)
+edge=$(word "$folder" gRPC 2)
+guest=$(word "$folder" your 3)
 gateway=$(pgrep -P "$demo" -f 'tidegate gateway')
 # json PATH: one value of the JSON on standard input.
 json() { python3 -c 'import json, sys; value = json.load(sys.stdin)
 for key in sys.argv[1].split("."): value = value[int(key)] if key.isdigit() else value[key]
 print(value)' "$1"; }
-user="{\"email\":\"$(word log-in 2)\",\"password\":\"$(word log-in 4)\"}"
+user="{\"email\":\"$(word "$folder" log-in 2)\",\"password\":\"$(word "$folder" log-in 4)\"}"
 token=$(curl -sf "$url/api/v1/auth/login" -H 'Content-Type: application/json' -d "$user" | json data.access_token)
 export TIDEGATE_TOKEN=$token
 ask() { curl -sf -H "Authorization: Bearer $token" "$url$1"; }

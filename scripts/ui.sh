@@ -8,6 +8,7 @@
 # Arguments after `browser` go to Playwright, e.g. scripts/ui.sh browser trade
 set -euo pipefail
 cd "$(dirname "$0")/../ui"
+source ../scripts/demo.sh
 
 # Where scripts/setup.sh puts Node.js if the system's is too old.
 node_home=${TIDEGATE_NODE:-${XDG_DATA_HOME:-$HOME/.local/share}/tidegate/node}
@@ -38,15 +39,9 @@ folder=
 begin() {
     folder=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-ui.XXXXXX")
     printf 'listen = "127.0.0.1:0"\n[identity]\nregistrations_per_network = 1000\n[trading]\n%s\n' "$1" >"$folder/gateway.toml"
-    "$program" demo --dir "$folder/demo" --gateway "$folder/gateway.toml" >"$folder/said" 2>"$folder/log" &
-    demo=$!
-    for _ in $(seq 1 600); do
-        grep -q '^deciders' "$folder/said" && break
-        kill -0 "$demo" 2>/dev/null || fail "the demo does not start: $(tail -n5 "$folder/said" "$folder/log")"
-        sleep 0.1
-    done
-    TIDEGATE_URL=$(awk '$1 == "open" { print $2 }' "$folder/said")
-    TIDEGATE_PASSWORD=$(awk '$1 == "log-in" { print $4 }' "$folder/said")
+    begin_demo "$program" "$folder"
+    TIDEGATE_URL=$(word "$folder" open 2)
+    TIDEGATE_PASSWORD=$(word "$folder" log-in 4)
     export TIDEGATE_URL TIDEGATE_PASSWORD
 }
 end() {

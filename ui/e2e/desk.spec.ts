@@ -1,33 +1,10 @@
 import type { Page } from "@playwright/test";
-import { expect, look, newEmail, PASSWORD, test } from "./support";
+import { expect, look, type Person, person, test } from "./support";
 
 const MINUTE_MS = 60_000;
 
 // Each test looks at a page six times.
 test.setTimeout(180_000);
-
-interface Person {
-  token: string;
-  refresh: string;
-  account: string;
-}
-
-/** A user with an account, over the API. */
-async function person(page: Page, who: string): Promise<Person> {
-  const credentials = { email: newEmail(who), password: PASSWORD, name: who };
-  const pair = (await (await page.request.post("/api/v1/auth/register", { data: credentials })).json()).data;
-  const headers = { Authorization: `Bearer ${pair.access_token}`, "Idempotency-Key": `open-${credentials.email}` };
-  const opened = await page.request.post("/api/v1/accounts", { headers, data: { name: "Paper" } });
-  expect(opened.status(), await opened.text()).toBe(201);
-  return { token: pair.access_token, refresh: pair.refresh_token, account: (await opened.json()).data.id };
-}
-
-async function enter(page: Page, { refresh }: Person): Promise<void> {
-  await page.addInitScript((token) => {
-    // A reload takes up the token that the page has renewed since.
-    if (!localStorage.getItem("tidegate.session")) localStorage.setItem("tidegate.session", token);
-  }, refresh);
-}
 
 async function buy(page: Page, { token, account }: Person, qty: string): Promise<void> {
   const data = { account, symbol: "TIDE", side: "buy", type: "market", qty };
@@ -61,7 +38,6 @@ function samples() {
 test("a trader sees what an order has made of the portfolio", async ({ page }) => {
   const ann = await person(page, "ann");
   await buy(page, ann, "30");
-  await enter(page, ann);
   await page.route("**/api/v1/portfolio/history*", (route) => route.fulfill(told(samples())));
   await page.goto("/portfolio");
   await expect(page.getByRole("heading", { name: "Positions (1)" })).toBeVisible();
@@ -90,7 +66,6 @@ test("a trader sees what an order has made of the portfolio", async ({ page }) =
 test("a trader sees limits, what is used of them and what stands still", async ({ page }) => {
   const ann = await person(page, "ann");
   await buy(page, ann, "20");
-  await enter(page, ann);
   await page.goto("/risk");
   await expect(page.getByText("Largest position")).toBeVisible();
   await expect(page.getByText("Nothing stands still")).toBeVisible();
@@ -99,8 +74,7 @@ test("a trader sees limits, what is used of them and what stands still", async (
 });
 
 test("the system page shows numbers that move", async ({ page }) => {
-  const ann = await person(page, "ann");
-  await enter(page, ann);
+  await person(page);
   await page.goto("/system");
   const input = page.locator("dt", { hasText: /^Input$/ }).locator("+ dd");
   await expect(input).toBeVisible();

@@ -1,7 +1,7 @@
 // The whole way of one person through the page, before a gateway that asks a second factor for every order.
 
 import type { Page } from "@playwright/test";
-import { expect, look, PASSWORD, register, signIn, test, totp } from "./support";
+import { beginSecondFactor, expect, look, PASSWORD, register, signIn, test, totp } from "./support";
 
 test.setTimeout(300_000);
 
@@ -29,10 +29,7 @@ test("from registration to a firm that stands still and goes on", async ({ page,
   await page.getByRole("button", { name: "Open an account with 100,000" }).click();
   await expect(page.getByText(/The house asks for a PIN or a code with each order/)).toBeVisible();
 
-  await page.goto("/settings#second-factor");
-  await page.getByLabel("Your password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Set it up" }).click();
-  const secret = ((await page.getByTestId("secret").textContent()) ?? "").replace(/\s/g, "");
+  const secret = await beginSecondFactor(page);
   await page.getByLabel("Code of six digits").fill(totp(secret));
   await page.getByRole("button", { name: "Switch it on" }).click();
   await page.getByRole("button", { name: "I have kept them" }).click();

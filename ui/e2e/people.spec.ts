@@ -1,4 +1,15 @@
-import { accessible, expect, look, PASSWORD, register, signIn, signOut, test, totp } from "./support";
+import {
+  accessible,
+  beginSecondFactor,
+  expect,
+  look,
+  PASSWORD,
+  register,
+  signIn,
+  signOut,
+  test,
+  totp,
+} from "./support";
 
 /** From the first sight of the page to a first order on paper. */
 const FIRST_ORDER_MS = 60_000;
@@ -20,11 +31,7 @@ test("a newcomer places a first order within a minute", async ({ page }) => {
 test("a second factor is switched on, and asked for from then on", async ({ page }) => {
   test.setTimeout(120_000);
   const email = await register(page, "careful");
-  await page.goto("/settings#second-factor");
-  await page.getByLabel("Your password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Set it up" }).click();
-  await expect(page.getByRole("img", { name: /QR code/ })).toBeVisible();
-  const secret = ((await page.getByTestId("secret").textContent()) ?? "").replace(/\s/g, "");
+  const secret = await beginSecondFactor(page);
   await accessible(page);
   await page.getByLabel("Code of six digits").fill(totp(secret));
   await page.getByRole("button", { name: "Switch it on" }).click();
@@ -51,10 +58,7 @@ test("a second factor is switched on, and asked for from then on", async ({ page
 test("a session elsewhere is ended, and told so", async ({ page, browser }) => {
   const email = await register(page, "twice");
   const elsewhere = await (await browser.newContext()).newPage();
-  await elsewhere.goto("/sign-in");
-  await elsewhere.getByLabel("E-mail").fill(email);
-  await elsewhere.getByLabel("Password").fill(PASSWORD);
-  await elsewhere.getByRole("button", { name: "Sign in" }).click();
+  await signIn(elsewhere, email);
   await expect(elsewhere).toHaveURL(/\/trade/);
   await page.goto("/settings#sessions");
   await expect(page.getByText("This one")).toBeVisible();

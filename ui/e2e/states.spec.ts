@@ -1,8 +1,7 @@
 // What a page shows when there is nothing, not yet anything, something wrong, something old, or nobody at the other end;
 // and the pages of an administrator. Each state is made on purpose, and kept as a picture.
 
-import type { Page } from "@playwright/test";
-import { accessible, expect, look, picture, register, signIn, test } from "./support";
+import { accessible, expect, look, person, picture, signIn, test } from "./support";
 
 test.setTimeout(240_000);
 
@@ -10,14 +9,8 @@ const DECIDERS = process.env.TIDEGATE_PASSWORD ?? "";
 const PAGES = ["trade", "market", "portfolio", "risk", "system"];
 const REST = /\/api\/v1\/(?!auth|users\/me|accounts$)/;
 
-async function newcomer(page: Page): Promise<void> {
-  await register(page, "state");
-  await page.getByRole("button", { name: "Open an account with 100,000" }).click();
-  await expect(page.getByRole("button", { name: /^Buy 10 TIDE at the market$/ })).toBeVisible();
-}
-
 test("empty: an account that has done nothing", async ({ page }) => {
-  await newcomer(page);
+  await person(page);
   for (const name of PAGES) {
     await page.goto(`/${name}`);
     await expect(page.locator("main .skeleton")).toHaveCount(0);
@@ -26,7 +19,7 @@ test("empty: an account that has done nothing", async ({ page }) => {
 });
 
 test("loading: an answer that does not come yet", async ({ page }) => {
-  await newcomer(page);
+  await person(page);
   await page.route(REST, () => undefined);
   for (const name of PAGES) {
     await page.goto(`/${name}`);
@@ -37,7 +30,7 @@ test("loading: an answer that does not come yet", async ({ page }) => {
 });
 
 test("error: an answer that says what is wrong, and a way to ask again", async ({ page }) => {
-  await newcomer(page);
+  await person(page);
   const error = { code: "unavailable", message: "The engine does not answer.", details: {} };
   await page.route(REST, (route) => route.fulfill({ status: 503, json: { error } }));
   for (const name of PAGES) {
@@ -51,7 +44,7 @@ test("error: an answer that says what is wrong, and a way to ask again", async (
 });
 
 test("disconnected, then live again", async ({ page }) => {
-  await newcomer(page);
+  await person(page);
   let isCut = false;
   let cut = (): void => undefined;
   await page.routeWebSocket(/\/api\/v1\/stream/, (socket) => {
@@ -73,7 +66,7 @@ test("disconnected, then live again", async ({ page }) => {
 });
 
 test("stale: a market that says nothing any more", async ({ page }) => {
-  await newcomer(page);
+  await person(page);
   let isSilent = false;
   await page.routeWebSocket(/\/api\/v1\/stream/, (socket) => {
     const server = socket.connectToServer();

@@ -39,9 +39,41 @@ export async function signIn(page: Page, email: string, password = PASSWORD, cod
   }
 }
 
+export interface Person {
+  email: string;
+  token: string;
+  account: string;
+}
+
+/** A user with a paper account, made over the API; the page begins signed in as them. */
+export async function person(page: Page, who = "ann"): Promise<Person> {
+  const email = newEmail(who);
+  const made = await page.request.post("/api/v1/auth/register", { data: { email, password: PASSWORD, name: who } });
+  expect(made.status(), await made.text()).toBe(201);
+  const { access_token: token, refresh_token: refresh } = (await made.json()).data;
+  const headers = { Authorization: `Bearer ${token}` };
+  const opened = await page.request.post("/api/v1/accounts", { headers, data: { name: "Paper" } });
+  expect(opened.status(), await opened.text()).toBe(201);
+  await page.addInitScript((kept) => {
+    // Once: a reload takes up the token that the page has renewed since.
+    if (!localStorage.getItem("begun")) localStorage.setItem("tidegate.session", kept);
+    localStorage.setItem("begun", "yes");
+  }, refresh);
+  return { email, token, account: (await opened.json()).data.id };
+}
+
 export async function signOut(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Menu" }).click();
   await page.getByRole("button", { name: "Sign out" }).click();
+}
+
+/** Begins to set up a second factor, over the page; its secret. */
+export async function beginSecondFactor(page: Page): Promise<string> {
+  await page.goto("/settings#second-factor");
+  await page.getByLabel("Your password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Set it up" }).click();
+  await expect(page.getByRole("img", { name: /QR code/ })).toBeVisible();
+  return ((await page.getByTestId("secret").textContent()) ?? "").replace(/\s/g, "");
 }
 
 /** A code of a second factor (RFC 6238: SHA-1, six digits, 30 seconds). */

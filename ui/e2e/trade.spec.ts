@@ -1,26 +1,11 @@
-import type { APIRequestContext, Page } from "@playwright/test";
-import { expect, look, newEmail, PASSWORD, test } from "./support";
+import type { Page } from "@playwright/test";
+import { expect, look, person, test } from "./support";
 
-// With the waits of the throttle.
 test.setTimeout(240_000);
 
 /** A user with a paper account, signed in on the trade page. */
-async function trader(page: Page, request: APIRequestContext): Promise<void> {
-  const email = newEmail("trader");
-  const data = { email, password: PASSWORD, name: "Trader" };
-  let made = await request.post("/api/v1/auth/register", { data });
-  // Registrations from one place are slowed down.
-  while (made.status() === 429) {
-    await page.waitForTimeout(1_000 * (await made.json()).error.details.retry_after_s);
-    made = await request.post("/api/v1/auth/register", { data });
-  }
-  const { access_token, refresh_token } = (await made.json()).data;
-  const headers = { Authorization: `Bearer ${access_token}` };
-  expect((await request.post("/api/v1/accounts", { data: { name: "Paper" }, headers })).ok()).toBe(true);
-  await page.addInitScript((token) => {
-    if (!sessionStorage.getItem("begun")) localStorage.setItem("tidegate.session", token);
-    sessionStorage.setItem("begun", "yes");
-  }, refresh_token);
+async function trader(page: Page): Promise<void> {
+  await person(page, "trader");
   await page.goto("/trade/TIDE");
   await expect(page.getByRole("heading", { name: /TIDE/ })).toBeVisible();
   await expect(page.getByText("Trading", { exact: true })).toBeVisible();
@@ -51,8 +36,8 @@ test("a stranger sees the market, and is asked to sign in to trade", async ({ pa
   await expect(page.getByRole("link", { name: "Sign in to trade" })).toBeVisible();
 });
 
-test("a market order is filled, told in the blotter, marked on the chart, and explained", async ({ page, request }) => {
-  await trader(page, request);
+test("a market order is filled, told in the blotter, marked on the chart, and explained", async ({ page }) => {
+  await trader(page);
   await page.keyboard.press("b");
   await expect(page.getByLabel("Quantity")).toBeFocused();
   await page.keyboard.type("10");
@@ -73,11 +58,8 @@ test("a market order is filled, told in the blotter, marked on the chart, and ex
   await expect(page.getByText("Nothing is held")).toBeVisible({ timeout: 30_000 });
 });
 
-test("a limit order rests on the ladder, is replaced by its row and by its line, and canceled", async ({
-  page,
-  request,
-}) => {
-  await trader(page, request);
+test("a limit order rests on the ladder, is replaced by its row and by its line, and canceled", async ({ page }) => {
+  await trader(page);
   const price = ((await bid(page)) - 1).toFixed(2);
   await enterLimit(page, price);
   const working = page.getByRole("region", { name: "Working orders" });
@@ -112,8 +94,8 @@ test("a limit order rests on the ladder, is replaced by its row and by its line,
   await expect(page.getByText("No orders work")).toBeVisible();
 });
 
-test("a click on the ladder arms the ticket and sends nothing", async ({ page, request }) => {
-  await trader(page, request);
+test("a click on the ladder arms the ticket and sends nothing", async ({ page }) => {
+  await trader(page);
   await page
     .getByRole("button", { name: /Sell limit .* offered/ })
     .last()
@@ -123,8 +105,8 @@ test("a click on the ladder arms the ticket and sends nothing", async ({ page, r
   await expect(page.getByText("No orders work")).toBeVisible();
 });
 
-test("a bracket is an entry with two exits", async ({ page, request }) => {
-  await trader(page, request);
+test("a bracket is an entry with two exits", async ({ page }) => {
+  await trader(page);
   const price = await bid(page);
   await page.getByLabel("Bracket: take profit and stop loss").check();
   await page.getByLabel("Take profit at").fill((price * 1.05).toFixed(2));
@@ -138,8 +120,8 @@ test("a bracket is an entry with two exits", async ({ page, request }) => {
   await expect(page.getByText("No orders work")).toBeVisible();
 });
 
-test("what there is to see is accessible, and fits", async ({ page, request }) => {
-  await trader(page, request);
+test("what there is to see is accessible, and fits", async ({ page }) => {
+  await trader(page);
   await page.getByLabel("Quantity").fill("10");
   await page.getByLabel("Type").selectOption("market");
   await expect(page.getByRole("region", { name: "What this order would do" })).toBeVisible();

@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { api, type Schemas, take } from "../api/client";
 import { socket } from "./socket";
+import { soon } from "./soon";
 
 export type Order = Schemas["Order"];
 export type Execution = Schemas["Execution"];
@@ -84,13 +85,7 @@ export function useAccountEvents(account: string | undefined): void {
   const client = useQueryClient();
   useEffect(() => {
     if (!account) return;
-    let due: ReturnType<typeof setTimeout> | undefined;
-    const sums = () => {
-      due ??= setTimeout(() => {
-        due = undefined;
-        void client.invalidateQueries({ queryKey: keys.portfolio(account) });
-      }, SUMS_EVERY_MS);
-    };
+    const sums = soon(() => void client.invalidateQueries({ queryKey: keys.portfolio(account) }), SUMS_EVERY_MS);
     const put = <T extends { id: string; seq: string }>(key: readonly string[], row: T) =>
       client.setQueryData<T[]>(key, (rows) => rows && merge(rows, row));
     const onGap = () => {
@@ -115,16 +110,16 @@ export function useAccountEvents(account: string | undefined): void {
           onData: (data, message) => {
             if (!ours(message)) return;
             put(keys.executions(account), data as unknown as Execution);
-            sums();
+            sums.ask();
           },
           onGap,
         },
       ),
-      socket.follow("positions", {}, { onData: (_, message) => ours(message) && sums(), onGap }),
-      socket.follow("balances", {}, { onData: (_, message) => ours(message) && sums(), onGap }),
+      socket.follow("positions", {}, { onData: (_, message) => ours(message) && sums.ask(), onGap }),
+      socket.follow("balances", {}, { onData: (_, message) => ours(message) && sums.ask(), onGap }),
     ];
     return () => {
-      clearTimeout(due);
+      sums.cancel();
       for (const stop of stops) stop();
     };
   }, [account, client]);

@@ -1,9 +1,10 @@
 // What stands still: asked for once, and anew when the engine's risk tells that something changed.
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useMemo } from "react";
 import { api, take } from "../api/client";
 import { socket } from "./socket";
+import { soon } from "./soon";
 
 /** Begins the keys of all that risk answers. */
 export const RISK = "risk";
@@ -19,26 +20,30 @@ export function useStopped(enabled = true) {
   });
 }
 
-/** Keeps all that risk answers in step with the channels `risk` and `alerts`, and hears what they tell. */
-export function useRiskChanges(enabled: boolean, hears?: (data: Record<string, unknown>) => void): void {
-  const client = useQueryClient();
+const nothing = (): void => undefined;
+
+/** Hears what the channels `risk` and `alerts` tell. */
+export function useRiskMessages(
+  enabled: boolean,
+  onData: (data: Record<string, unknown>) => void,
+  onGap: () => void = nothing,
+): void {
   useEffect(() => {
     if (!enabled) return;
-    let due: ReturnType<typeof setTimeout> | undefined;
-    const refresh = () => {
-      due ??= setTimeout(() => {
-        due = undefined;
-        void client.invalidateQueries({ queryKey: [RISK] });
-      }, REFRESH_AFTER_MS);
-    };
-    const onData = (data: Record<string, unknown>) => {
-      hears?.(data);
-      refresh();
-    };
-    const stops = (["risk", "alerts"] as const).map((name) => socket.follow(name, {}, { onData, onGap: refresh }));
+    const stops = (["risk", "alerts"] as const).map((name) => socket.follow(name, {}, { onData, onGap }));
     return () => {
-      clearTimeout(due);
       for (const stop of stops) stop();
     };
-  }, [client, enabled, hears]);
+  }, [enabled, onData, onGap]);
+}
+
+/** Keeps all that risk answers in step with what it tells, on whatever page. One of these is mounted: the banners'. */
+export function useRiskChanges(enabled: boolean): void {
+  const client = useQueryClient();
+  const refresh = useMemo(
+    () => soon(() => void client.invalidateQueries({ queryKey: [RISK] }), REFRESH_AFTER_MS),
+    [client],
+  );
+  useEffect(() => refresh.cancel, [refresh]);
+  useRiskMessages(enabled, refresh.ask, refresh.ask);
 }

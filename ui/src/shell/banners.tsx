@@ -27,8 +27,7 @@ function Ended() {
 
 /** A kill switch of the firm, of the account or of the symbol that is looked at. */
 function Stopped() {
-  const isSignedIn = useSession().status === "in";
-  const mayRead = useMay("risk:read") && isSignedIn;
+  const mayRead = useMay("risk:read");
   const account = useAccount();
   const symbol = useSymbol();
   useRiskChanges(mayRead);

@@ -4,7 +4,7 @@ import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-quer
 import { useCallback, useMemo, useRef, useState } from "react";
 import { api, page, type Schemas, take } from "../../api/client";
 import type { LimitsInForce } from "../../api/reports";
-import { RISK, useRiskChanges } from "../../live/risk";
+import { RISK, useRiskMessages } from "../../live/risk";
 import { useAccounts, useMay } from "../../shell/user";
 import { announce, type Names } from "./say";
 
@@ -78,12 +78,12 @@ export function useSeenAccounts() {
   return { accounts, names, more: pages.hasNextPage ? () => void pages.fetchNextPage() : undefined };
 }
 
-/** Keeps the page in step with what risk tells; the last of it, for people. */
+/** The last that risk told, for people. */
 export function useRiskEvents(names: Names): string {
   const [said, say] = useState("");
   const latest = useRef(names);
   latest.current = names;
-  useRiskChanges(
+  useRiskMessages(
     true,
     useCallback((data: Record<string, unknown>) => say(announce(data, latest.current)), []),
   );
