@@ -52,15 +52,19 @@ impl WithDoor {
         self.attach(Attach { token: TRADER.into(), ..Default::default() }).await.expect("a session")
     }
 
-    async fn open_orders(&self) -> usize {
+    /// The names of the account's open orders.
+    async fn open_orders(&self) -> Vec<String> {
         let request = ListOrdersRequest { account: Some(ACCOUNT), ..Default::default() };
-        self.house.client.list_orders(request).await.expect("an answer").orders.len()
+        let orders = self.house.client.list_orders(request).await.expect("an answer").orders;
+        let mut names: Vec<_> = orders.into_iter().map(|order| order.client_order_id).collect();
+        names.sort_unstable();
+        names
     }
 
-    async fn until_open_orders(&self, count: usize) {
+    async fn until_open_orders(&self, names: &[&str]) {
         let until = Instant::now() + LONG;
-        while self.open_orders().await != count {
-            assert!(Instant::now() < until, "{} are open", self.open_orders().await);
+        while self.open_orders().await != names {
+            assert!(Instant::now() < until, "{:?} are open", self.open_orders().await);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -239,23 +243,12 @@ async fn the_end_of_a_session_cancels_what_asked_for_it() {
     for _ in 0..2 {
         assert_eq!(exec_type(&next_execution(&mut session).1), ExecType::New);
     }
-    door.until_open_orders(2).await;
+    door.until_open_orders(&["goes", "stays"]).await;
     // What was sent before the end is taken before it.
     session.submit(order("last", Side::Buy, 1, 989)).expect("room");
     drop(session);
     // Two are open before it is taken too.
-    let mut names = Vec::new();
-    for _ in 0..500 {
-        let request = ListOrdersRequest { account: Some(ACCOUNT), ..Default::default() };
-        let orders = door.house.client.list_orders(request).await.expect("an answer").orders;
-        names = orders.into_iter().map(|order| order.client_order_id).collect();
-        names.sort_unstable();
-        if names == ["last", "stays"] {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(names, ["last", "stays"]);
+    door.until_open_orders(&["last", "stays"]).await;
     door.house.close().await;
 }
 
@@ -327,7 +320,7 @@ async fn what_no_session_may_send_ends_it() {
     let ended = until_ended(&mut session);
     assert_eq!(ended.code, Code::Garbage);
     assert!(ended.text.contains("kind 19"), "{ended}");
-    door.until_open_orders(0).await;
+    door.until_open_orders(&[]).await;
     door.house.close().await;
 }
 

@@ -12,17 +12,14 @@ export interface Preferences {
   zone?: string;
   /** The account that is looked at where none was chosen on the machine. */
   account?: string;
-  /** Whether a click in the book may enter an order without asking. */
-  oneClick: boolean;
 }
 
 /** Reads what any version of the page may have kept. */
 export function readPreferences(kept: unknown): Preferences {
-  const { zone, account, oneClick } = (kept ?? {}) as Record<string, unknown>;
+  const { zone, account } = (kept ?? {}) as Record<string, unknown>;
   return {
     ...(typeof zone === "string" && zone ? { zone } : {}),
     ...(typeof account === "string" && account ? { account } : {}),
-    oneClick: oneClick === true,
   };
 }
 

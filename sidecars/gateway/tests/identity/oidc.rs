@@ -397,12 +397,14 @@ async fn people_sign_in_with_github() {
         let (url, cookie) = start(&front, "github").await;
         assert!(url.starts_with(&format!("{issuer}/login/oauth/authorize?")), "{url}");
         let state = field(&url, "state");
-        back(
-            &front,
-            &format!("/api/v1/auth/oidc/github/callback?code=the-code&state={state}"),
-            &cookie,
-        )
-        .await
+        let path = format!("/api/v1/auth/oidc/github/callback?code=the-code&state={state}");
+        // The browser is led to the page, which asks itself: the code is good still.
+        let led = [("cookie", &*cookie), ("sec-fetch-dest", "document")];
+        let page = front.api.call("GET", &path, &led, None).await;
+        assert_eq!((page.status, page.headers.contains_key("set-cookie")), (303, false));
+        let to = format!("/sign-in#oidc=github&code=the-code&state={state}");
+        assert_eq!(page.headers["location"], to);
+        back(&front, &path, &cookie).await
     };
     let email = |email: &str, primary: bool, verified: bool| json!({ "email": email, "primary": primary, "verified": verified, "visibility": null });
     let unverified = sign_in(json!([email("octo@example.org", true, false)])).await;
@@ -416,5 +418,8 @@ async fn people_sign_in_with_github() {
     assert_eq!(moved["user"], pair["user"]);
     let refused = format!("/api/v1/auth/oidc/github/callback?error=access_denied&state={}", "x");
     assert_eq!(back(&front, &refused, "").await.error(), (401, "unauthenticated"));
+    let hostile = "/api/v1/auth/oidc/github/callback?error=%0d%0ax%26code%3d1%23";
+    let page = front.api.call("GET", hostile, &[("sec-fetch-dest", "document")], None).await;
+    assert_eq!(page.headers["location"], "/sign-in#oidc=github&error=%0D%0Ax%26code%3D1%23");
     front.close().await;
 }

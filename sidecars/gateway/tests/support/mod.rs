@@ -333,8 +333,11 @@ impl Api {
         }
         let request = request.body(body.unwrap_or_default()).expect("a request");
         tokio::task::spawn_blocking(move || {
-            let agent =
-                ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+            let agent = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .build()
+                .new_agent();
             let mut response = agent.run(request).expect("an answer");
             let kind = response.headers().get("content-type").map(|kind| kind.as_bytes());
             // A stream does not end.

@@ -154,19 +154,6 @@ function Preferences() {
           onChange={(account) => save({ account: account || undefined })}
           hint="On a machine where no other was chosen in the head of the page."
         />
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={preferences.oneClick}
-            onChange={(event) => save({ oneClick: event.target.checked })}
-          />
-          <span>
-            One-click trading
-            <span className="field-hint">
-              A click in the book enters an order without asking. Off unless you switch it on.
-            </span>
-          </span>
-        </label>
       </div>
     </Panel>
   );

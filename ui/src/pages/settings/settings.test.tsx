@@ -74,11 +74,11 @@ test("a key offers no more than its owner may and programs can, and its token is
   await waitFor(() => expect(screen.queryByText("tgk_secret")).toBeNull());
 });
 
-test("preferences of any make are read, and one click is off unless it was switched on", () => {
-  for (const kept of [null, undefined, {}, { oneClick: "yes", zone: 3, account: "" }]) {
-    expect(readPreferences(kept)).toEqual({ oneClick: false });
+test("preferences of any make are read", () => {
+  for (const kept of [null, undefined, {}, { zone: 3, account: "" }]) {
+    expect(readPreferences(kept)).toEqual({});
   }
-  const kept = { zone: "UTC", account: "a1", oneClick: true };
+  const kept = { zone: "UTC", account: "a1" };
   expect(readPreferences({ ...kept, other: 1 })).toEqual(kept);
 });
 

@@ -18,9 +18,10 @@ use crate::permission::Role;
 use anyhow::ensure;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use provider::{Asked, Subject};
+use provider::{Asked, Subject, form};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -173,32 +174,40 @@ fn flow(gateway: &Gateway, headers: &HeaderMap) -> Option<Flow> {
     unseal::<Flow>(gateway, "oidc_flow", sealed).filter(|flow| crate::now_ms() < flow.ends_at)
 }
 
-type Entered = Result<([(HeaderName, String); 1], Data<TokenPair>)>;
+/// Where the page takes over: what the provider said stands behind `#`, which no server sees, and is not used up yet.
+fn page_address(provider: &str, back: &Back) -> String {
+    let given = [("code", &back.code), ("state", &back.state), ("error", &back.error)];
+    let mut fields = vec![("oidc", provider)];
+    fields.extend(given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+    format!("/sign-in#{}", form(&fields))
+}
 
-/// Comes back from a provider, and logs in; registers who is not known yet.
+/// Comes back from a provider, and logs in; registers who is not known yet. A browser that is led here as to a page is led on to
+/// `/sign-in` of the page, which asks again with what it was given.
 #[utoipa::path(get, path = "/api/v1/auth/oidc/{provider}/callback", tag = "identity", security(()),
-    params(("provider" = String, Path), Back), responses((status = 200, body = Envelope<TokenPair>)))]
+    params(("provider" = String, Path), Back),
+    responses((status = 200, body = Envelope<TokenPair>), (status = 303, description = "To the page, for a browser that is led here.")))]
 pub(super) async fn callback(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
     from: Stranger,
     headers: HeaderMap,
     Query(back): Query<Back>,
-) -> Entered {
+) -> Result<Response> {
     come_back(&gateway, &name, &from, &headers, back).await
 }
 
 /// The same, for a provider that comes back with a form.
 #[utoipa::path(post, path = "/api/v1/auth/oidc/{provider}/callback", tag = "identity", security(()),
     params(("provider" = String, Path)), request_body(content = Back, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, body = Envelope<TokenPair>)))]
+    responses((status = 200, body = Envelope<TokenPair>), (status = 303, description = "To the page, for a browser that is led here.")))]
 pub(super) async fn callback_form(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
     from: Stranger,
     headers: HeaderMap,
     Form(back): Form<Back>,
-) -> Entered {
+) -> Result<Response> {
     come_back(&gateway, &name, &from, &headers, back).await
 }
 
@@ -208,8 +217,12 @@ async fn come_back(
     from: &Stranger,
     headers: &HeaderMap,
     back: Back,
-) -> Entered {
+) -> Result<Response> {
     let provider = find(gateway, name)?;
+    // https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header
+    if headers.get("sec-fetch-dest").is_some_and(|dest| dest == "document") {
+        return Ok(Redirect::to(&page_address(name, &back)).into_response());
+    }
     let flow = flow(gateway, headers).filter(|flow| flow.provider == name).ok_or_else(over)?;
     if back.state.as_deref() != Some(&*flow.state) {
         return Err(over());
@@ -236,7 +249,7 @@ async fn come_back(
         return Err(error.with(json!({ "ticket": ticket })));
     }
     let pair = enter(gateway, &person, from, None).await?;
-    Ok((cookie(gateway, provider, ""), Data::new(pair)))
+    Ok((cookie(gateway, provider, ""), Data::new(pair)).into_response())
 }
 
 /// Gives the code of the second factor after a sign-in elsewhere, and logs in.

@@ -406,7 +406,8 @@ impl Provider {
     }
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+/// Fields as `application/x-www-form-urlencoded`.
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<_> =
         fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     pairs.join("&")
