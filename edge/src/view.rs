@@ -14,7 +14,7 @@ use tidegate_model::event::{
 };
 use tidegate_model::{
     AccountId, ClientOrderId, Event, EventRecord, Instrument, InstrumentId, OrderId, RejectReason,
-    ScopeKind, Symbol, TickTable, UnixNanos,
+    ScopeKind, Symbol, TickTable, Ticks, UnixNanos,
 };
 
 /// What is known of one account.
@@ -50,6 +50,8 @@ impl AccountView {
 pub(crate) struct OrderView {
     pub record: EventRecord,
     pub execution: Execution,
+    /// As it was told last.
+    pub stop_price: Option<Ticks>,
 }
 
 impl OrderView {
@@ -262,7 +264,9 @@ impl View {
         if execution.order_id.0 == 0 {
             return;
         }
-        let order = OrderView { record: *record, execution };
+        let known = self.orders.get(&execution.order_id).and_then(|order| order.stop_price);
+        let stop_price = execution.stop_price().or(known);
+        let order = OrderView { record: *record, execution, stop_price };
         let before = self.orders.insert(execution.order_id, order);
         if before.is_none() {
             let name = (record.account, execution.client_order_id);

@@ -150,6 +150,49 @@ fn triggered_orders_go_in_the_order_in_which_the_price_reached_them() {
     assert_eq!(trade(&mut desk, 9_955), triggered);
 }
 
+/// Stop prices as events tell them, in cents.
+fn told(events: &[Event]) -> Vec<Option<i64>> {
+    let executions = events.iter().filter_map(|event| match event {
+        Event::Execution(execution) => Some(execution),
+        _ => None,
+    });
+    executions.map(|execution| execution.stop_price().map(|stop| stop.0 / 100)).collect()
+}
+
+#[test]
+fn a_stop_price_is_told_with_the_order_and_with_its_new_terms() {
+    let mut desk = with_book(0);
+    let order = stop(Type::StopLimit, Sell, 9_980, 9_970, 10);
+    let replace = |qty: u64, stop: i64| {
+        Command::ReplaceOrder(ReplaceOrder {
+            client_order_id: ClientOrderId::EMPTY,
+            order_id: OrderId(1),
+            account: ACCOUNT,
+            reserved: [0; 4],
+            qty: Lots(qty),
+            price: cents(9_960),
+            stop_price: cents(stop),
+        })
+    };
+    assert_eq!(told(&desk.command(Command::NewOrder(order))), [Some(9_980)]);
+    // What is not asked for stays.
+    assert_eq!(told(&desk.command(replace(20, 0))), [Some(9_980)]);
+    assert_eq!(told(&desk.command(replace(20, 9_975))), [Some(9_975)]);
+    assert_eq!(stop_price(&desk, 1), Some(9_975));
+    // No other event tells one: what it triggers and fills, an order at a limit, one that trails.
+    let event = MarketEvent { price: cents(9_975), qty: Lots(1), ..market(Kind::Trade, 0) };
+    let events = desk.market(event);
+    assert!(told(&events).len() >= 2 && told(&events).iter().all(Option::is_none), "{events:#?}");
+    let name = |order: NewOrder, name: &str| NewOrder {
+        client_order_id: ClientOrderId::new(name).expect("valid"),
+        ..order
+    };
+    let limit = new_order("limit", Buy, Some(cents(9_900)), 1, Gtc);
+    assert_eq!(told(&desk.command(Command::NewOrder(limit))), [None]);
+    let trail = name(trailing(Sell, TrailUnit::Ticks, 5_000, 9_900), "trail");
+    assert_eq!(told(&desk.command(Command::NewOrder(trail))), [None]);
+}
+
 #[test]
 fn rule_2_6_a_trailing_stop_follows_and_never_returns() {
     let mut desk = with_book(0);

@@ -17,8 +17,8 @@
 //! ```
 
 use crate::command::{
-    GrantLocate, KillSwitch, Reason, SetControl, SetFactors, SetGroup, SetLimits, SetListed,
-    SetPrincipal, SetTickTable,
+    GrantLocate, KillSwitch, OrderType, Reason, SetControl, SetFactors, SetGroup, SetLimits,
+    SetListed, SetPrincipal, SetTickTable,
 };
 use crate::ids::{
     AccountId, ClientOrderId, Code, ExecId, InstrumentId, OrderId, PrincipalId, SessionId,
@@ -242,7 +242,8 @@ pub struct Execution {
     pub leaves_qty: Lots,
     /// LastQty: executed, or canceled, by this event.
     pub last_qty: Lots,
-    /// LastPx.
+    /// LastPx of an execution. As an order that waits for its stop price is entered or gets new terms, that price:
+    /// [`Self::stop_price`].
     pub last_price: Ticks,
     /// Limit price; 0 for market orders.
     pub price: Ticks,
@@ -853,6 +854,15 @@ impl Execution {
     pub const fn impact(&self) -> Ticks {
         let took = self.liquidity == Liquidity::Taker.wire();
         Ticks(if took { self.fill_detail as i64 } else { 0 })
+    }
+
+    /// StopPx, in the events that tell it: an order that waits for its stop price is entered, or gets new terms. One that trails
+    /// the market tells none, for it moves with each trade.
+    pub fn stop_price(&self) -> Option<Ticks> {
+        let told = [ExecType::New, ExecType::PendingNew, ExecType::Replaced];
+        let is_told = told.iter().any(|exec_type| self.exec_type == exec_type.wire());
+        let waits = OrderType::from_wire(self.order_type).is_some_and(OrderType::waits);
+        Some(self.last_price).filter(|stop| is_told && waits && *stop != Ticks::ZERO)
     }
 
     /// The refusal this report carries, if it is one.

@@ -81,6 +81,9 @@ test("from registration to a firm that stands still and goes on", async ({ page,
   await dialog(page).getByRole("button", { name: "Authorize and send" }).click();
   await expect(page.getByRole("tab", { name: "Working (3)" })).toBeVisible();
   await page.getByRole("tab", { name: /Working/ }).click();
+  const stopLoss = page.getByRole("region", { name: "Working orders" }).getByRole("row", { name: /Stop/ });
+  await expect(stopLoss).toContainText(`stop ${(price * 0.9).toFixed(2)}`);
+  await expect(stopLoss).toContainText("Held");
   await look(page, "trade-bracket");
 
   // The kill switch.

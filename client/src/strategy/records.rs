@@ -87,7 +87,10 @@ impl Numbers {
             cum_qty: execution.cum_qty,
             leaves_qty: execution.leaves_qty,
             last_qty: execution.last_qty,
-            last_price: execution.last_price,
+            last_price: match execution.stop_price() {
+                Some(_) => Ticks::ZERO,
+                None => execution.last_price,
+            },
             reject,
         }))
     }

@@ -230,6 +230,7 @@ fn order_that_waits(view: &View, order: &NewOrder) -> proto::OrderReport {
         time_in_force: order.time_in_force.into(),
         qty: qty_text(view, order.instrument, order.qty),
         price: price(order.price),
+        stop_price: price(order.stop_price),
         strategy: order.strategy.0.into(),
         ..Default::default()
     }

@@ -62,6 +62,9 @@ pub(crate) fn order(
         avg_price: average_price(instrument, execution.cum_ticks_lots, execution.cum_qty.0.into()),
         last_qty: qty(instrument, execution.last_qty),
         last_price: price_or_empty(instrument, execution.last_price, is_trade),
+        stop_price: execution
+            .stop_price()
+            .map_or_else(String::new, |stop| instrument.format_price(stop)),
         fee: format_money(execution.fee),
         currency: instrument.currency.as_str().to_string(),
         liquidity: execution.liquidity.into(),
@@ -116,6 +119,11 @@ pub(crate) fn any_order(
 /// An order as it stands: a refused cancel or replace is not part of that.
 pub(crate) fn standing_order(view: &View, standing: &OrderView) -> proto::OrderReport {
     let mut report = any_order(view, &standing.record, &standing.execution);
+    if let (Some(stop), Some(terms)) =
+        (standing.stop_price, view.instrument(standing.record.instrument))
+    {
+        report.stop_price = terms.format_price(stop);
+    }
     if standing.execution.ord_status != OrdStatus::Rejected.wire() {
         report.reject = None;
     }

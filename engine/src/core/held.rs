@@ -62,7 +62,12 @@ impl Core {
         match order.place {
             Place::Venue | Place::House => self.send(slot, Request::New, who, publisher),
             Place::Waiting => self.wait(slot, who, publisher),
-            Place::Held => self.report(slot, ExecType::PendingNew, who, publisher, |_| {}),
+            Place::Held => {
+                let stop_price = self.told_stop_price(slot);
+                self.report(slot, ExecType::PendingNew, who, publisher, |execution| {
+                    execution.last_price = stop_price;
+                });
+            }
             Place::Parent => {
                 self.oms.accepted(slot).expect("a new order is accepted");
                 self.report(slot, ExecType::New, who, publisher, |_| {});
@@ -133,11 +138,22 @@ impl Core {
     /// The engine has the order, and holds it until its stop price is reached; that may be at once.
     pub(super) fn wait(&mut self, slot: OrderSlot, who: Requester, publisher: &mut Publisher<'_>) {
         self.oms.accepted(slot).expect("a new order is accepted");
-        self.report(slot, ExecType::New, who, publisher, |_| {});
+        let stop_price = self.told_stop_price(slot);
+        self.report(slot, ExecType::New, who, publisher, |execution| {
+            execution.last_price = stop_price;
+        });
         let entered = self.oms.entered(slot);
         let stop_price = self.oms.first_stop_price(slot);
         let waiter = Waiter::of(slot, self.oms.order(slot), &entered, stop_price);
         self.hold(waiter, publisher);
+    }
+
+    /// StopPx as the report of an order tells it that does not wait yet; see [`Execution::stop_price`].
+    fn told_stop_price(&self, slot: OrderSlot) -> Ticks {
+        match self.oms.order(slot).order_type.trails() {
+            true => Ticks::ZERO,
+            false => self.oms.first_stop_price(slot),
+        }
     }
 
     /// The last trade before it counts: it gives a trailing order its first stop price, and triggers what it has reached.
@@ -270,17 +286,26 @@ impl Core {
         let order = *self.oms.order(slot);
         let asked = order.replace.expect("a replace was asked for").stop_price;
         let waiter = match order.place {
-            Place::Waiting => Some(self.waiting.remove(&order).expect("the order waits")),
+            Place::Waiting => {
+                let waiter = self.waiting.remove(&order).expect("the order waits");
+                let asked = Some(asked).filter(|stop_price| *stop_price != Ticks::ZERO);
+                Some(Waiter { stop_price: asked.or(waiter.stop_price), ..waiter })
+            }
             _ => None,
         };
         self.oms.replaced(slot).expect("what was asked for can be had at once");
         self.oms.recount(&mut self.risk, slot, &before);
-        self.report(slot, ExecType::Replaced, who, publisher, |_| {});
-        let Some(mut waiter) = waiter else { return };
-        if asked != Ticks::ZERO {
-            waiter.stop_price = Some(asked);
+        let stop_price = match &waiter {
+            Some(waiter) if waiter.trail.is_none() => waiter.stop_price.unwrap_or_default(),
+            Some(_) => Ticks::ZERO,
+            None => self.told_stop_price(slot),
+        };
+        self.report(slot, ExecType::Replaced, who, publisher, |execution| {
+            execution.last_price = stop_price;
+        });
+        if let Some(waiter) = waiter {
+            self.hold(waiter, publisher);
         }
-        self.hold(waiter, publisher);
     }
 
     /// The limit price of a post-only order as the venue takes it: its own, or one step short of the best opposite price if

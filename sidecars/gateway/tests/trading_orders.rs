@@ -257,6 +257,12 @@ async fn lists_parents_and_positions_that_are_closed() {
     let target = format!("/api/v1/orders/{}", legs[1].as_str().expect("an id"));
     let target = ann.until(&target, |order| order["leaves_qty"] == "5").await;
     assert_eq!(target["parent"], legs[0]);
+    let stop = format!("/api/v1/orders/{}", legs[2].as_str().expect("an id"));
+    let waits = ann.until(&stop, |order| order["status"] == "new").await;
+    assert_eq!((&waits["stop_price"], &waits["limit_price"]), (&json!("9.5000"), &Value::Null));
+    let lower = ann.patch(&stop, json!({ "stop_price": "9.40" })).await.data();
+    assert_eq!(lower["stop_price"], "9.4000");
+    assert_eq!(ann.get(&stop).await.data()["stop_price"], "9.4000");
     // The same list again is the same list.
     let again = ann.post_once("/api/v1/orders/lists", "b", &bracket).await.data();
     assert_eq!(again["legs"], list["legs"]);

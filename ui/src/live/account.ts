@@ -3,6 +3,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { api, type Schemas, take } from "../api/client";
+import { briefly } from "../format/price";
 import { socket } from "./socket";
 import { soon } from "./soon";
 
@@ -23,6 +24,18 @@ const FINAL = new Set(["filled", "canceled", "rejected", "expired"]);
 /** Whether an order may still be executed. */
 export function isWorking(order: Order): boolean {
   return !FINAL.has(order.status ?? "");
+}
+
+/** Held back until another order of its list is filled, or out of its way. */
+export function isHeld(order: Order): boolean {
+  return order.status === "pending_new" && !!order.parent;
+}
+
+/** The prices of an order as they stand in a sentence: " at 100.05", " stop 98", or nothing. */
+export function atPrices(order: Order): string {
+  const limit = order.limit_price ? ` at ${briefly(order.limit_price)}` : "";
+  const stop = order.stop_price ? ` stop ${briefly(order.stop_price)}` : "";
+  return limit + stop;
 }
 
 export const keys = {

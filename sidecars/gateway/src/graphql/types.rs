@@ -144,6 +144,8 @@ pub struct Order {
     /// Limit price.
     #[graphql(name = "price")]
     pub limit_price: Option<Decimal>,
+    /// The price that it waits or waited for.
+    pub stop_price: Option<Decimal>,
     /// Executed so far.
     #[graphql(name = "filledQuantity")]
     pub filled_qty: Decimal,

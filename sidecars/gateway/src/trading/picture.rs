@@ -36,7 +36,7 @@ pub struct OrderRow {
     pub id: Uuid,
     /// Its number among all orders here, by their first event.
     pub serial: u64,
-    /// As the engine told it last.
+    /// As the engine told it last; `stop_price` as it told that last.
     pub report: proto::OrderReport,
     /// Whose request it was; only that principal may change it.
     pub principal: u32,
@@ -260,7 +260,12 @@ impl Picture {
         }
     }
 
-    fn execution(&mut self, report: proto::OrderReport, principal: u32, ts: u64) -> Vec<Change> {
+    fn execution(
+        &mut self,
+        mut report: proto::OrderReport,
+        principal: u32,
+        ts: u64,
+    ) -> Vec<Change> {
         let (number, bounds) = (report.account, self.bounds);
         let (order_serial, execution_serial) = (self.serial + 1, self.serial + 2);
         let Some(account) = self.account_of(number) else { return Vec::new() };
@@ -291,6 +296,9 @@ impl Picture {
         });
         let before = found.and_then(|serial| account.orders.get(&serial));
         let was_closed = before.is_some_and(OrderRow::is_closed);
+        if let (true, Some(before)) = (report.stop_price.is_empty(), before) {
+            report.stop_price.clone_from(&before.report.stop_price);
+        }
         let row = OrderRow {
             id: before.map_or(id, |row| row.id),
             serial: before.map_or(order_serial, |row| row.serial),

@@ -67,6 +67,8 @@ pub struct Order {
     pub qty: String,
     /// Limit price; decimal text.
     pub limit_price: Option<String>,
+    /// The price that it waits or waited for; decimal text. Absent where it trails the market.
+    pub stop_price: Option<String>,
     /// Executed so far.
     pub filled_qty: String,
     /// May still be executed.
@@ -106,6 +108,7 @@ impl Order {
             status: row.status(),
             qty: report.qty.clone(),
             limit_price: some(&report.price),
+            stop_price: some(&report.stop_price),
             filled_qty: report.cum_qty.clone(),
             leaves_qty: report.leaves_qty.clone(),
             avg_price: some(&report.avg_price),

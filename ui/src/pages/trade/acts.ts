@@ -5,12 +5,11 @@ import { api, type Schemas, take } from "../../api/client";
 import { tell } from "../../components/notices";
 import { show, sign } from "../../format/number";
 import { briefly } from "../../format/price";
-import { keys, merge, type Order, type Position } from "../../live/account";
+import { atPrices, keys, merge, type Order, type Position } from "../../live/account";
 
 /** An order in few words: "buy 10 TIDE at 100.05". */
 export function told(order: Order): string {
-  const price = order.limit_price ? ` at ${briefly(order.limit_price)}` : "";
-  return `${order.side ?? ""} ${show(order.leaves_qty)} ${order.symbol}${price}`;
+  return `${order.side ?? ""} ${show(order.leaves_qty)} ${order.symbol}${atPrices(order)}`;
 }
 
 function keep(client: QueryClient, order: Order): void {
@@ -27,10 +26,7 @@ export async function cancel(client: QueryClient, order: Order): Promise<void> {
 export async function replace(client: QueryClient, order: Order, body: Schemas["Replace"]): Promise<void> {
   const now = await take(api.PATCH("/api/v1/orders/{id}", { params: { path: { id: order.id } }, body }));
   keep(client, now);
-  const stop = body.stop_price ? `, stop ${briefly(body.stop_price)}` : "";
-  tell(
-    now.status === "pending_replace" ? `Its venue was asked: ${told(now)}${stop}.` : `Replaced: ${told(now)}${stop}.`,
-  );
+  tell(now.status === "pending_replace" ? `Its venue was asked: ${told(now)}.` : `Replaced: ${told(now)}.`);
 }
 
 export async function cancelAll(account: string, symbol?: string): Promise<void> {
@@ -49,9 +45,8 @@ export async function flatten(account: string, position: Position): Promise<void
 
 /** What a line of the chart that was dropped at a price changes: the limit, or the stop of an order that has no limit. */
 export function dropped(order: Order, price: string): { text: string; body: Schemas["Replace"] } {
-  const stop = (order as { stop_price?: string | null }).stop_price;
   if (order.limit_price) {
     return { text: `Replace limit ${briefly(order.limit_price)} → ${briefly(price)}?`, body: { limit_price: price } };
   }
-  return { text: `Replace stop ${briefly(stop)} → ${briefly(price)}?`, body: { stop_price: price } };
+  return { text: `Replace stop ${briefly(order.stop_price)} → ${briefly(price)}?`, body: { stop_price: price } };
 }

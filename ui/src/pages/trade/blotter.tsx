@@ -13,6 +13,7 @@ import { markOf, priceText, unrealised } from "../../format/price";
 import { clock, dateTime } from "../../format/time";
 import {
   type Execution,
+  isHeld,
   isWorking,
   type Order,
   type Position,
@@ -72,11 +73,11 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         cell: (one) => `${show(one.filled_qty)} / ${show(one.qty)}`,
       },
       {
-        id: "limit",
-        title: "Limit",
-        value: (one) => one.limit_price,
+        id: "price",
+        title: "Price",
+        value: (one) => one.limit_price ?? one.stop_price,
         figure: true,
-        cell: (one) => <Price symbol={one.symbol} of={one.limit_price} />,
+        cell: (one) => <Prices order={one} />,
       },
     ];
     const status: Column<Order> = {
@@ -85,7 +86,7 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
       value: (one) => one.status,
       cell: (one) => (
         <span title={one.reject?.message ?? words(one.cancel_reason ?? one.status)}>
-          {words(one.status)}
+          {isHeld(one) ? "Held" : words(one.status)}
           {one.reject && <span className="danger"> {one.reject.message}</span>}
         </span>
       ),
@@ -397,6 +398,16 @@ function useMark(position: Position): string | null | undefined {
 function Price({ symbol, of }: { symbol: string; of: string | null | undefined }) {
   const instrument = useInstrument(symbol);
   return <Figure value={of && instrument ? priceText(instrument, of) : of} />;
+}
+
+function Prices({ order: { symbol, limit_price: limit, stop_price: stop } }: { order: Order }) {
+  if (!stop) return <Price symbol={symbol} of={limit} />;
+  return (
+    <>
+      {limit && <Price symbol={symbol} of={limit} />} <span className="muted">stop</span>{" "}
+      <Price symbol={symbol} of={stop} />
+    </>
+  );
 }
 
 /** At most four digits: an average has nine. */

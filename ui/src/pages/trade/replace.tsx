@@ -11,7 +11,7 @@ import { has } from "./ticket-model";
 /** New terms of an order that works. */
 export function Replace({ order, onClose }: { order: Order; onClose: () => void }) {
   const client = useQueryClient();
-  const stopNow = (order as { stop_price?: string | null }).stop_price ?? "";
+  const stopNow = order.stop_price ?? "";
   const [qty, setQty] = useState(order.qty);
   const [limit, setLimit] = useState(order.limit_price ?? "");
   const [stop, setStop] = useState(stopNow);

@@ -6,7 +6,7 @@ import { ApiError } from "../../api/error";
 import type { Estimate } from "../../api/reports";
 import { show } from "../../format/number";
 import { briefly } from "../../format/price";
-import type { Order } from "../../live/account";
+import { atPrices, type Order } from "../../live/account";
 import type { NewList, NewOrder } from "./ticket-model";
 
 export type Body = NewOrder | NewList;
@@ -63,9 +63,9 @@ export async function ask(body: Body, signal?: AbortSignal): Promise<Preview> {
 
 /** What became of an order, in words. */
 export function outcome(order: Order): string {
-  const { symbol, side, qty, filled_qty: filled, leaves_qty: leaves, limit_price: limit } = order;
+  const { symbol, side, qty, filled_qty: filled, leaves_qty: leaves } = order;
   const done = `${side === "buy" ? "Bought" : "Sold"} ${show(filled)} ${symbol} at ${briefly(order.avg_price)}`;
-  const what = `${side === "buy" ? "buy" : "sell"} ${show(qty)} ${symbol}${limit ? ` at ${briefly(limit)}` : ""}`;
+  const what = `${side === "buy" ? "buy" : "sell"} ${show(qty)} ${symbol}${atPrices(order)}`;
   switch (order.status) {
     case "filled":
       return `${done}.`;

@@ -206,7 +206,7 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   );
   const marks = useMemo<PriceMark[]>(() => {
     const lines = working.flatMap((order): PriceMark[] => {
-      const price = order.limit_price ?? (order as { stop_price?: string | null }).stop_price;
+      const price = order.limit_price ?? order.stop_price;
       if (!price || !order.side) return [];
       const title = `${order.side === "buy" ? "Buy" : "Sell"} ${show(order.leaves_qty)}${order.limit_price ? "" : " stop"}`;
       return [{ id: order.id, price: Number(price), title, kind: order.side, moves: true }];

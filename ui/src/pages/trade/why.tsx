@@ -3,7 +3,7 @@ import { SideText, words } from "../../components/figures";
 import { reason } from "../../components/why";
 import { show } from "../../format/number";
 import { clockMs, dateTime, zoneOf } from "../../format/time";
-import type { Execution, Order } from "../../live/account";
+import { atPrices, type Execution, type Order } from "../../live/account";
 
 /** The input of the journal that caused it, for those who look it up there. */
 function cause({ cause_kind, cause_seq }: Execution["why"]): string {
@@ -36,11 +36,7 @@ export function WhyFill({ fill, order, venue, onClose }: WhyProps) {
           <dt>Liquidity</dt>
           <dd>{words(fill.liquidity)}</dd>
           <dt>Order</dt>
-          <dd>
-            {order
-              ? `${words(order.type)} ${order.limit_price ? show(order.limit_price) : ""}, ${words(order.time_in_force)}`
-              : fill.order}
-          </dd>
+          <dd>{order ? `${words(order.type)}${atPrices(order)}, ${words(order.time_in_force)}` : fill.order}</dd>
           <dt>When</dt>
           <dd>{dateTime(fill.at)}</dd>
           <dt>At the exchange</dt>
