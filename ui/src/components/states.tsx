@@ -1,7 +1,7 @@
 // What stands where there is nothing to show: nothing yet, still loading, failed. Each says what can be done.
 
 import type { UseQueryResult } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { ApiError } from "../api/error";
 import { Button } from "./controls";
 
@@ -31,7 +31,14 @@ export function saying(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+interface FailedProps {
+  error: unknown;
+  retry?: () => void;
+  /** It is being asked for anew. */
+  busy?: boolean;
+}
+
+export function Failed({ error, retry, busy = false }: FailedProps) {
   const code = error instanceof ApiError ? error.code : undefined;
   if (error instanceof ApiError && error.status === 404) {
     return <Empty title="Nothing to show">This gateway does not tell it.</Empty>;
@@ -40,7 +47,11 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
     <div className="state" role="alert">
       <strong>{code === "not_permitted" ? "Not for your role" : "This could not be loaded"}</strong>
       <span>{saying(error)}</span>
-      {retry && code !== "not_permitted" && <Button onClick={retry}>Try again</Button>}
+      {retry && code !== "not_permitted" && (
+        <Button onClick={retry} busy={busy}>
+          Try again
+        </Button>
+      )}
     </div>
   );
 }
@@ -53,7 +64,12 @@ interface LoadedProps<T> {
 
 /** What a query has brought, or why not. What was there stays while it is asked for anew. */
 export function Loaded<T>({ query, rows, children }: LoadedProps<T>) {
+  // A query without an answer forgets why as soon as it asks anew.
+  const last = useRef<unknown>(null);
+  if (query.error) last.current = query.error;
   if (query.data !== undefined) return children(query.data);
-  if (query.error) return <Failed error={query.error} retry={() => void query.refetch()} />;
+  if (query.errorUpdateCount > 0 && last.current) {
+    return <Failed error={last.current} retry={() => void query.refetch()} busy={query.isFetching} />;
+  }
   return <Loading {...(rows ? { rows } : {})} />;
 }

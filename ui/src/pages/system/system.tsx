@@ -104,7 +104,7 @@ function Parts({ told, at }: { told: Told; at: number }) {
               <Fact name="Inputs a second">{inputs === null ? "–" : show(inputs.toFixed(0))}</Fact>
               <Fact name="Its time">{clock(engine.at)}</Fact>
               <Fact name="Behind this clock">{ago(engine.at, at)}</Fact>
-              <Fact name="State hash">{engine.state_hash}</Fact>
+              <Fact name="State hash">{/[1-9a-f]/.test(engine.state_hash) ? engine.state_hash : "–"}</Fact>
             </dl>
           ) : (
             <Empty title="It does not answer" />
