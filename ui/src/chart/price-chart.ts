@@ -63,6 +63,8 @@ interface Drawn {
   values: (candles: Candle[], colours: Colours) => { line: Line; colour?: (value: number) => string };
 }
 
+/** Room for a price before the first one is known. */
+const SCALE_PX = 76;
 /** Bars shown at first. */
 const SHOWN = 140;
 /** Parts of the height that prices have beside one pane of an indicator. */
@@ -112,6 +114,7 @@ export class PriceChart {
       // The page's policy lets no foreign style in; the panel has a link in the mark's place.
       layout: { attributionLogo: false },
       crosshair: { mode: CrosshairMode.Normal },
+      rightPriceScale: { minimumWidth: SCALE_PX },
       localization: { timeFormatter: (time: Time) => dateTime(Number(time) * 1000) },
       timeScale: {
         timeVisible: true,

@@ -54,13 +54,25 @@ const bars = new Feed<Bar>((key, set) => {
 });
 
 function useFeed<T>(feed: Feed<T>, key: string | undefined): T | undefined {
+  return useOf(feed, key, (value) => value);
+}
+
+function useOf<T, Part>(feed: Feed<T>, key: string | undefined, part: (value: T | undefined) => Part): Part {
   const look = useCallback((listener: () => void) => (key ? feed.look(key, listener) : () => undefined), [feed, key]);
-  return useSyncExternalStore(look, () => (key ? feed.get(key) : undefined));
+  return useSyncExternalStore(look, () => part(key ? feed.get(key) : undefined));
 }
 
 /** The newest quote; `undefined` until it is known. */
 export function useQuote(symbol: string | undefined): Told<Quote> | undefined {
   return useFeed(quotes, symbol);
+}
+
+/** A text of the newest quote: who shows it is drawn anew only when it is another. */
+export function useQuoteText<Text extends string | null | undefined>(
+  symbol: string,
+  of: (quote: Quote | undefined) => Text,
+): Text {
+  return useOf(quotes, symbol, (told) => of(told?.data));
 }
 
 /** The newest book. */

@@ -50,6 +50,12 @@ export function Header() {
           </Link>
         ))}
       </nav>
+      {status === "in" && <AccountChoice />}
+      {status === "out" && (
+        <Link href="/sign-in" className="button primary">
+          Sign in
+        </Link>
+      )}
       <div className="header-end">
         <Button
           kind="plain"
@@ -60,12 +66,6 @@ export function Header() {
         >
           <span aria-hidden="true">⌕</span> <span className="find-text">Find</span> <kbd>/</kbd>
         </Button>
-        {status === "in" && <AccountChoice />}
-        {status === "out" && (
-          <Link href="/sign-in" className="button primary">
-            Sign in
-          </Link>
-        )}
         <UserMenu />
       </div>
     </header>

@@ -1,14 +1,19 @@
-// The cells that move. Each follows its symbol for itself, so that a message draws a few characters and not the table.
+// The cells that move. Each follows its own text of its symbol, so that a message draws a few characters and not the table.
 
 import { useRef } from "react";
 import { words } from "../../components/figures";
 import { compare, show, subtract } from "../../format/number";
-import { type Quote, useQuote } from "../../live/market";
+import { type Quote, useQuoteText } from "../../live/market";
 import type { Row } from "./market";
 
-/** The newest quote: the one that was told last, or the table's own until then. */
-function useNow({ instrument, quote }: Row): Quote | undefined {
-  return useQuote(instrument.symbol)?.data ?? quote;
+type Text = string | null | undefined;
+
+/** A text of the newest quote: the one that was told last, or the table's own until then. */
+function useNow({ instrument, quote }: Row, of: (quote: Quote) => Text): Text {
+  return useQuoteText(instrument.symbol, (told) => {
+    const newest = told ?? quote;
+    return newest && of(newest);
+  });
 }
 
 /** As many digits as a step has: 0.0100 has two. */
@@ -17,23 +22,23 @@ function digits(step: string): number {
 }
 
 /** With the digits of the instrument's orders, so that nothing moves sideways; more where the market quotes finer. */
-function price(value: string | null | undefined, { instrument }: Row): string {
+function price(value: Text, { instrument }: Row): string {
   return value ? show(value, Math.max(digits(value), digits(instrument.order_tick))) : "–";
 }
 
 export function Bid({ of, ...row }: Row & { of: "price" | "qty" }) {
-  const quote = useNow(row);
-  return of === "qty" ? <span className="muted">{show(quote?.bid_qty)}</span> : price(quote?.bid_price, row);
+  const text = useNow(row, (quote) => quote[`bid_${of}`]);
+  return of === "qty" ? <span className="muted">{show(text)}</span> : price(text, row);
 }
 
 export function Ask({ of, ...row }: Row & { of: "price" | "qty" }) {
-  const quote = useNow(row);
-  return of === "qty" ? <span className="muted">{show(quote?.ask_qty)}</span> : price(quote?.ask_price, row);
+  const text = useNow(row, (quote) => quote[`ask_${of}`]);
+  return of === "qty" ? <span className="muted">{show(text)}</span> : price(text, row);
 }
 
 /** The last trade's price, and which way it went from the one before. */
 export function Last(row: Row) {
-  const last = useNow(row)?.last_price;
+  const last = useNow(row, (quote) => quote.last_price);
   const seen = useRef<{ price: string; way: number }>(null);
   if (last && last !== seen.current?.price) {
     seen.current = { price: last, way: seen.current ? compare(last, seen.current.price) : 0 };
@@ -50,15 +55,14 @@ export function Last(row: Row) {
 }
 
 export function Spread(row: Row) {
-  const quote = useNow(row);
-  if (!quote?.bid_price || !quote.ask_price) return "–";
-  return <span className="muted">{price(subtract(quote.ask_price, quote.bid_price), row)}</span>;
+  const spread = useNow(row, ({ bid_price: bid, ask_price: ask }) => (bid && ask ? subtract(ask, bid) : undefined));
+  return spread ? <span className="muted">{price(spread, row)}</span> : "–";
 }
 
 const KINDS: Record<string, string> = { trading: "good", halted: "danger", paused: "warn", closed: "" };
 
 export function Status(row: Row) {
-  const status = useNow(row)?.status;
+  const status = useNow(row, (quote) => quote.status);
   if (!status || status === "unspecified") return <span className="muted">–</span>;
   return <span className={`chip ${KINDS[status] ?? "warn"}`}>{words(status)}</span>;
 }
