@@ -22,7 +22,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_client::proto::ListAccountsRequest;
+use tidegate_client::proto::{CheckOrderRequest, ListAccountsRequest};
 use tidegate_client::tls::Tls;
 use tidegate_client::{Client, ClientError};
 
@@ -146,7 +146,7 @@ async fn connect(config: &Config) -> Result<Client> {
             None => Client::connect(addr, Some(&token)).await,
         };
         match connected {
-            Ok(client) => return known(client, addr).await,
+            Ok(client) => return known(client, &config.engine).await,
             Err(error) if tokio::time::Instant::now() > until => {
                 return Err(error)
                     .context("the engine cannot be reached; is tidegate run started?");
@@ -162,8 +162,10 @@ async fn connect(config: &Config) -> Result<Client> {
     }
 }
 
-/// Makes sure that the engine knows the token; whatever else fails now may be better soon.
-async fn known(client: Client, addr: &str) -> Result<Client> {
+/// Makes sure that the engine knows the token, and that it acts for all that get a number here; whatever else fails now may be
+/// better soon.
+async fn known(client: Client, engine: &config::Engine) -> Result<Client> {
+    let addr = &engine.addr;
     if let Err(ClientError::Call { status, .. }) =
         client.list_accounts(ListAccountsRequest::default()).await
         && status.code() == tonic::Code::Unauthenticated
@@ -172,6 +174,18 @@ async fn known(client: Client, addr: &str) -> Result<Client> {
             "the engine at {addr} does not know this token: enter it under [[edge.tokens]] of the server's file, with acts_for, \
              may_administer and may_control, and start the server anew"
         );
+    }
+    for (key, ends) in [("principals", engine.principals), ("programs", engine.programs)] {
+        for principal in ends {
+            // Of what orders nothing, the engine asks no more than whose it is.
+            let acting = client.acting_for(principal);
+            if let Err(ClientError::Call { status, .. }) =
+                acting.check_order(CheckOrderRequest::default()).await
+                && status.code() == tonic::Code::PermissionDenied
+            {
+                bail!("engine.{key} = {ends:?}: {}", status.message());
+            }
+        }
     }
     Ok(client)
 }

@@ -12,9 +12,35 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
-use support::Front;
+use support::house::{House, TRADER};
+use support::{Front, GATEWAY, edge_config};
+use tidegate_gateway::{Config, Gateway};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+
+/// Not with somebody's first order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_good_for_the_work_is_found_at_the_start() {
+    let house = House::new(edge_config()).await;
+    let refused = async |token: &str, programs: [u32; 2]| {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut config = Config { dir: dir.path().into(), ..Config::default() };
+        (config.engine.addr, config.engine.token) = (house.addr.clone(), token.into());
+        config.engine.programs = programs;
+        Gateway::open(config).await.err().map(|error| format!("{error:#}")).unwrap_or_default()
+    };
+    assert_eq!(refused(GATEWAY, [3_000, 3_999]).await, "");
+    let beyond = refused(GATEWAY, [3_000, 4_000]).await;
+    assert!(
+        beyond.starts_with("engine.programs = [3000, 4000]: the token named 'gateway' acts for"),
+        "{beyond}"
+    );
+    let own = refused(TRADER, [3_000, 3_999]).await;
+    assert!(own.contains("engine.principals") && own.contains("no principal but its own"), "{own}");
+    let stranger = refused("a token of nobody's", [3_000, 3_999]).await;
+    assert!(stranger.contains("does not know this token"), "{stranger}");
+    house.close().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_ready_while_database_and_engine_are_there() {
