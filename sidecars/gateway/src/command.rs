@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::json;
 use sqlx::Row;
 use std::io::{self, BufRead, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -203,9 +204,18 @@ async fn run_gateway(config: Config, until_input_ends: bool, out: &mut impl Writ
         }
     };
     let gateway = Gateway::open(config).await?;
+    let is_encrypted = gateway.config.tls.is_on();
+    let has_proxies = !gateway.config.limits.trusted_proxies.is_empty();
     let mut told = Ok(());
-    let ready = |addr| {
-        told = writeln!(out, "gateway   http://{addr}\nCtrl-C stops.").and_then(|()| out.flush());
+    let ready = |addr: SocketAddr| {
+        if !is_encrypted && !has_proxies && !addr.ip().is_loopback() {
+            tracing::warn!(
+                "passwords and tokens come to {addr} without TLS: set [tls], or listen on 127.0.0.1 behind a proxy that has it"
+            );
+        }
+        let scheme = if is_encrypted { "https" } else { "http" };
+        told =
+            writeln!(out, "gateway   {scheme}://{addr}\nCtrl-C stops.").and_then(|()| out.flush());
     };
     serve(gateway, stop, ready).await?;
     told.map_err(Into::into)
