@@ -72,7 +72,8 @@ fn get(addr: &str, path: &str) -> String {
     text
 }
 
-#[tokio::test]
+// The client hears of the end of its server on a thread of its own, else that waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn each_stage_of_an_order_is_told_and_scraped() {
     let more = "[metrics]\nlisten = '127.0.0.1:0'\n";
     let place = Place::new(&format!("{}{more}", Place::account(1)));
@@ -136,7 +137,7 @@ async fn each_stage_of_an_order_is_told_and_scraped() {
     server.stop("TERM").ok();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_takes_longer_than_it_may_is_an_alert_in_stream_log_and_figures() {
     let more = "[latency]\nbudget = '1ns'\n[latency.stages]\ndelivered = '1ns'\n";
     let place = Place::new(&format!("{}{more}", Place::account(1)));
@@ -181,6 +182,7 @@ async fn what_takes_longer_than_it_may_is_an_alert_in_stream_log_and_figures() {
         (&"market_received".into(), Some("filled"))
     );
     assert_eq!(figure(&said, "fill", "breaches"), 1);
+    drop((stream, client));
     let ended = server.stop("TERM");
     assert!(ended.stderr.contains("took longer than it may"), "{}", ended.stderr);
     ended.ok();
