@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use support::nodes::free_port;
-use support::{Place, Running, Server, run, spawn_errors_heard, spawn_heard, text, tidegate};
+use support::{Place, Running, Server, run, spawn_all_heard, spawn_heard, text, tidegate};
 use tidegate_client::Client;
 use tidegate_client::proto::{
     KillRequest, OrderReport, OrderType, Scope, ScopeKind, SetReferenceRequest, Side,
@@ -209,9 +209,11 @@ async fn a_restart_of_the_server_is_said_and_survived() {
     submit(&client(&server).await, "before", 1, Side::Sell, 10).await;
     let mut command = tidegate();
     command.args(["surveil", "--addr", &addr, "--drop-copy"]);
-    let (running, errors) = spawn_errors_heard(&mut command);
+    let (running, lines, errors) = spawn_all_heard(&mut command);
     let watch = Watch::start(&server, &["--drop-copy"]);
     watch.next(|it| it["cl_ord_id"] == "before");
+    // One that has not come so far yet ends with its server.
+    while !lines.recv_timeout(PATIENCE).expect("it watches").contains("\"before\"") {}
     server.kill();
     let line = errors.recv_timeout(PATIENCE).expect("it is said");
     assert!(line.contains("nothing is watched until they go on"), "{line}");

@@ -198,6 +198,12 @@ pub fn spawn_errors_heard(command: &mut Command) -> (Running, Receiver<String>) 
     (Running::start(command, None, Some(lines)), heard)
 }
 
+/// Starts any command, with its lines and those of its standard error as they come.
+pub fn spawn_all_heard(command: &mut Command) -> (Running, Receiver<String>, Receiver<String>) {
+    let ((lines, heard), (errors, errors_heard)) = (channel(), channel());
+    (Running::start(command, Some(lines), Some(errors)), heard, errors_heard)
+}
+
 /// An interpreter with grpcio, or why there is none.
 pub fn python() -> Result<String, String> {
     let program = std::env::var("TIDEGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
