@@ -401,11 +401,10 @@ function Price({ symbol, of }: { symbol: string; of: string | null | undefined }
 }
 
 function Prices({ order: { symbol, limit_price: limit, stop_price: stop } }: { order: Order }) {
-  if (!stop) return <Price symbol={symbol} of={limit} />;
+  if (!stop || !limit) return <Price symbol={symbol} of={limit ?? stop} />;
   return (
     <>
-      {limit && <Price symbol={symbol} of={limit} />} <span className="muted">stop</span>{" "}
-      <Price symbol={symbol} of={stop} />
+      <Price symbol={symbol} of={limit} /> <span className="muted">stop</span> <Price symbol={symbol} of={stop} />
     </>
   );
 }
