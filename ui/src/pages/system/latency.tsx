@@ -319,19 +319,22 @@ function Alerts({ latency }: { latency: Latency }) {
   return (
     <>
       <p className="alerts-count muted">{latency.alerts_count} since the start of the server</p>
-      <ul className="alert-list">
-        {latency.alerts.map((alert) => (
-          <li key={alert.number}>
-            <span className="figures muted">{clock(alert.at)}</span>
-            <span>
-              <strong>{words(alert.name)}</strong> took{" "}
-              <span className="figures danger">{duration(alert.took_ns)}</span> of{" "}
-              <span className="figures">{duration(alert.budget_ns)}</span>
-              {alert.breaches > 1 ? `, the worst of ${alert.breaches}` : ""}
-            </span>
-          </li>
-        ))}
-      </ul>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      <section className="alert-list" tabIndex={0} aria-label="What took too long">
+        <ul>
+          {latency.alerts.map((alert) => (
+            <li key={alert.number}>
+              <span className="figures muted">{clock(alert.at)}</span>
+              <span>
+                <strong>{words(alert.name)}</strong> took{" "}
+                <span className="figures danger">{duration(alert.took_ns)}</span> of{" "}
+                <span className="figures">{duration(alert.budget_ns)}</span>
+                {alert.breaches > 1 ? `, the worst of ${alert.breaches}` : ""}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </section>
     </>
   );
 }
