@@ -71,13 +71,19 @@ test("a limit order rests on the ladder, is replaced by its row and by its line,
   await page.getByRole("dialog").getByRole("button", { name: "Replace" }).click();
   await expect(working).toContainText(next);
 
-  // The line is where the pointer becomes one that drags.
   const chart = page.getByRole("img", { name: /Chart of TIDE/ });
   const box = await chart.boundingBox();
   if (!box) throw new Error("the chart is not drawn");
+  // Prices that lie further apart are shown when their axis is pulled.
+  const [axis, middle] = [box.x + box.width - 30, box.y + box.height / 2];
+  await page.mouse.move(axis, middle);
+  await page.mouse.down();
+  await page.mouse.move(axis, middle + 120, { steps: 6 });
+  await page.mouse.up();
+  // The line is where the pointer becomes one that drags.
   const x = box.x + box.width / 3;
   let y = 0;
-  for (let at = box.y + 4; at < box.y + box.height - 40 && y === 0; at += 3) {
+  for (let at = box.y + 4; at < box.y + box.height - 40 && y === 0; at += 6) {
     await page.mouse.move(x, at);
     if (await chart.evaluate((element) => element.style.cursor === "ns-resize")) y = at;
   }
