@@ -54,12 +54,13 @@ end() {
 }
 trap end EXIT
 
-# browser: Playwright before a demo, then before one that asks a second factor for every order.
+# browser: Playwright with the page alone, then before a demo that asks a second factor for every order, then before one that does not.
 browser() {
     local target program
     target=$(realpath -m "${CARGO_TARGET_DIR:-../target}")
     program=${TIDEGATE_BIN:-$target/debug/tidegate}
     [ -x "$program" ] || fail "$program is missing; build it: cargo build -p tidegate"
+    npx playwright test --project=frames --pass-with-no-tests "$@"
     begin 'authorization = "always"'
     npx playwright test --project=journey --pass-with-no-tests "$@"
     end

@@ -11,8 +11,10 @@ export default defineConfig({
   workers: 1,
   // The journey's gateway asks a second factor for every order; the others' asks none on paper.
   projects: [
-    { name: "pages", testIgnore: "journey.spec.ts" },
+    { name: "pages", testIgnore: ["journey.spec.ts", "frames.spec.ts"] },
     { name: "journey", testMatch: "journey.spec.ts" },
+    // Needs nothing but what was built, and the machine for itself.
+    { name: "frames", testMatch: "frames.spec.ts" },
   ],
   fullyParallel: false,
   timeout: 60_000,
