@@ -6,7 +6,6 @@ use support::*;
 use tidegate_model::Side::{Buy, Sell};
 use tidegate_model::command::TimeInForce::Gtc;
 use tidegate_model::command::*;
-use tidegate_model::market::MarketEventKind as Kind;
 use tidegate_model::*;
 
 /// A bracket: buy 100 at 99.95, take profit at 100.50, stop loss at 99.50.
@@ -46,33 +45,6 @@ fn amend(desk: &mut Desk, order: u64, exec: u64, qty: u64, price: i64) -> Vec<St
         kind: kind.wire(),
         reserved: [0; 3],
     })))
-}
-
-/// A stop loss that is held back tells its stop price, and the new one.
-#[test]
-fn the_stop_price_of_a_leg_is_told_while_it_is_held() {
-    let mut desk = with_bracket();
-    let told = |events: &[Event]| {
-        let executions = events.iter().filter_map(|event| match event {
-            Event::Execution(execution) => Some((execution.order_id.0, execution.stop_price())),
-            _ => None,
-        });
-        executions.filter(|(order, _)| *order == 3).map(|(_, stop)| stop).collect::<Vec<_>>()
-    };
-    let replace = |stop: i64| {
-        Command::ReplaceOrder(ReplaceOrder {
-            client_order_id: ClientOrderId::EMPTY,
-            order_id: OrderId(3),
-            account: ACCOUNT,
-            reserved: [0; 4],
-            qty: Lots(100),
-            price: Ticks::ZERO,
-            stop_price: cents(stop),
-        })
-    };
-    assert_eq!(told(&desk.command(replace(9_940))), [Some(cents(9_940))]);
-    let event = MarketEvent { price: cents(9_990), qty: Lots(100), ..market(Kind::Trade, 0) };
-    assert_eq!(told(&desk.market(event)).first(), Some(&Some(cents(9_940))));
 }
 
 /// Exits close what is held, also where the entry that brought it was taken back after it was filled.

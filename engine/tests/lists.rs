@@ -247,17 +247,13 @@ fn an_exit_is_replaced_in_price_and_not_in_quantity() {
         ["2 cancel_reject -> pending_new contingent_qty: limit=100 value=90"]
     );
     assert_eq!(lines(&desk.replace(2, cents(10_040), 100)), ["2 replaced -> pending_new"]);
-    let change = ReplaceOrder {
-        client_order_id: ClientOrderId::EMPTY,
-        order_id: OrderId(3),
-        account: ACCOUNT,
-        reserved: [0; 4],
-        qty: Lots(100),
-        price: Ticks::ZERO,
-        stop_price: cents(9_960),
-    };
-    assert_eq!(lines(&desk.command(Command::ReplaceOrder(change))), ["3 replaced -> pending_new"]);
-    trade(&mut desk, 9_990, 40);
+    let changed = desk.replace_with_stop(3, Ticks::ZERO, 100, cents(9_960));
+    assert_eq!(lines(&changed), ["3 replaced -> pending_new"]);
+    // A stop loss that is held back tells its stop price, and tells it as it begins to wait.
+    assert_eq!(stop_prices(&changed), [(3, Some(cents(9_960)))]);
+    let event = MarketEvent { price: cents(9_990), qty: Lots(40), ..market(Kind::Trade, 0) };
+    let told = stop_prices(&desk.market(event));
+    assert_eq!(told.iter().find(|(order, _)| *order == 3), Some(&(3, Some(cents(9_960)))));
     let waits_at = desk.core.waiting().waiters(INSTRUMENT).next().and_then(|w| w.stop_price);
     assert_eq!(waits_at, Some(cents(9_960)));
     assert_eq!(lines(&desk.replace(2, cents(10_030), 40)), ["2 replaced -> new"]);

@@ -150,47 +150,26 @@ fn triggered_orders_go_in_the_order_in_which_the_price_reached_them() {
     assert_eq!(trade(&mut desk, 9_955), triggered);
 }
 
-/// Stop prices as events tell them, in cents.
-fn told(events: &[Event]) -> Vec<Option<i64>> {
-    let executions = events.iter().filter_map(|event| match event {
-        Event::Execution(execution) => Some(execution),
-        _ => None,
-    });
-    executions.map(|execution| execution.stop_price().map(|stop| stop.0 / 100)).collect()
-}
-
 #[test]
 fn a_stop_price_is_told_with_the_order_and_with_its_new_terms() {
     let mut desk = with_book(0);
     let order = stop(Type::StopLimit, Sell, 9_980, 9_970, 10);
-    let replace = |qty: u64, stop: i64| {
-        Command::ReplaceOrder(ReplaceOrder {
-            client_order_id: ClientOrderId::EMPTY,
-            order_id: OrderId(1),
-            account: ACCOUNT,
-            reserved: [0; 4],
-            qty: Lots(qty),
-            price: cents(9_960),
-            stop_price: cents(stop),
-        })
-    };
-    assert_eq!(told(&desk.command(Command::NewOrder(order))), [Some(9_980)]);
+    let first = desk.command(Command::NewOrder(order));
+    assert_eq!(stop_prices(&first), [(1, Some(cents(9_980)))]);
     // What is not asked for stays.
-    assert_eq!(told(&desk.command(replace(20, 0))), [Some(9_980)]);
-    assert_eq!(told(&desk.command(replace(20, 9_975))), [Some(9_975)]);
+    let same = desk.replace(1, cents(9_960), 20);
+    assert_eq!(stop_prices(&same), [(1, Some(cents(9_980)))]);
+    let moved = desk.replace_with_stop(1, cents(9_960), 20, cents(9_975));
+    assert_eq!(stop_prices(&moved), [(1, Some(cents(9_975)))]);
     assert_eq!(stop_price(&desk, 1), Some(9_975));
     // No other event tells one: what it triggers and fills, an order at a limit, one that trails.
     let event = MarketEvent { price: cents(9_975), qty: Lots(1), ..market(Kind::Trade, 0) };
-    let events = desk.market(event);
-    assert!(told(&events).len() >= 2 && told(&events).iter().all(Option::is_none), "{events:#?}");
-    let name = |order: NewOrder, name: &str| NewOrder {
-        client_order_id: ClientOrderId::new(name).expect("valid"),
-        ..order
-    };
+    let told = stop_prices(&desk.market(event));
+    assert!(told.len() >= 2 && told.iter().all(|(_, stop)| stop.is_none()), "{told:?}");
     let limit = new_order("limit", Buy, Some(cents(9_900)), 1, Gtc);
-    assert_eq!(told(&desk.command(Command::NewOrder(limit))), [None]);
-    let trail = name(trailing(Sell, TrailUnit::Ticks, 5_000, 9_900), "trail");
-    assert_eq!(told(&desk.command(Command::NewOrder(trail))), [None]);
+    assert_eq!(stop_prices(&desk.command(Command::NewOrder(limit))), [(2, None)]);
+    let trail = trailing(Sell, TrailUnit::Ticks, 5_000, 9_900);
+    assert_eq!(stop_prices(&desk.command(Command::NewOrder(trail))), [(3, None)]);
 }
 
 #[test]
@@ -283,39 +262,31 @@ fn latency_lies_between_the_trigger_and_the_venue() {
 fn the_engine_cancels_and_replaces_at_once_what_it_holds() {
     let mut desk = with_book(1_000);
     send(&mut desk, stop(Type::Stop, Buy, 10_020, 0, 120));
-    let change = |order_id, qty, price, stop_price| {
-        Command::ReplaceOrder(ReplaceOrder {
-            client_order_id: ClientOrderId::EMPTY,
-            order_id: OrderId(order_id),
-            account: ACCOUNT,
-            reserved: [0; 4],
-            qty: Lots(qty),
-            price: cents(price),
-            stop_price: cents(stop_price),
-        })
-    };
-    assert_eq!(lines(&desk.command(change(1, 50, 0, 10_030))), ["1 replaced -> new"]);
+    assert_eq!(
+        lines(&desk.replace_with_stop(1, cents(0), 50, cents(10_030))),
+        ["1 replaced -> new"]
+    );
     assert_eq!(stop_price(&desk, 1), Some(10_030));
     assert_eq!(desk.core.risk().exposure(ACCOUNT, INSTRUMENT).open_qty[0], Lots(50));
     // The same stop price; none is not a price.
-    assert_eq!(lines(&desk.command(change(1, 60, 0, 0))), ["1 replaced -> new"]);
+    assert_eq!(lines(&desk.replace_with_stop(1, cents(0), 60, cents(0))), ["1 replaced -> new"]);
     assert_eq!(stop_price(&desk, 1), Some(10_030));
     assert_eq!(
-        lines(&desk.command(change(1, 60, 10_000, 10_030))),
+        lines(&desk.replace_with_stop(1, cents(10_000), 60, cents(10_030))),
         ["1 cancel_reject -> new bad_field: limit=0 value=1000000"]
     );
     assert_eq!(
-        lines(&desk.command(change(1, 60, 0, -1))),
+        lines(&desk.replace_with_stop(1, cents(0), 60, cents(-1))),
         ["1 cancel_reject -> new bad_price: limit=0 value=-100"]
     );
     // Replaced to what the market has reached.
     assert_eq!(
-        lines(&desk.command(change(1, 60, 0, 10_000))),
+        lines(&desk.replace_with_stop(1, cents(0), 60, cents(10_000))),
         ["1 replaced -> new", "1 triggered -> new", "1 pending_new -> new"]
     );
     // On its way it is a market order like any other.
     assert_eq!(
-        lines(&desk.command(change(1, 70, 0, 10_030))),
+        lines(&desk.replace_with_stop(1, cents(0), 70, cents(10_030))),
         ["1 cancel_reject -> new bad_field: limit=0 value=3"]
     );
     assert_eq!(lines(&desk.cancel(1)), ["1 pending_cancel -> pending_cancel"]);
@@ -328,7 +299,10 @@ fn the_engine_cancels_and_replaces_at_once_what_it_holds() {
     );
 
     send(&mut desk, stop(Type::StopLimit, Sell, 9_950, 9_940, 10));
-    assert_eq!(lines(&desk.command(change(2, 20, 9_930, 0))), ["2 replaced -> new"]);
+    assert_eq!(
+        lines(&desk.replace_with_stop(2, cents(9_930), 20, cents(0))),
+        ["2 replaced -> new"]
+    );
     assert_eq!(lines(&desk.cancel(2)), ["2 canceled 20 user -> canceled"]);
     assert!(!desk.core.waiting().has_any(INSTRUMENT));
     let pair = desk.core.risk().exposure(ACCOUNT, INSTRUMENT);
@@ -337,10 +311,10 @@ fn the_engine_cancels_and_replaces_at_once_what_it_holds() {
     send(&mut desk, stop(Type::StopLimit, Sell, 10_000, 10_020, 10));
     desk.pass(1_000);
     assert_eq!(
-        lines(&desk.command(change(3, 10, 10_030, 9_990))),
+        lines(&desk.replace_with_stop(3, cents(10_030), 10, cents(9_990))),
         ["3 cancel_reject -> new bad_field: limit=0 value=999000"]
     );
-    desk.command(change(3, 10, 10_030, 0));
+    desk.replace_with_stop(3, cents(10_030), 10, cents(0));
     assert_eq!(lines(&desk.pass(1_000)), ["3 replaced -> new"]);
 }
 

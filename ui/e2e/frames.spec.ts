@@ -15,7 +15,7 @@ const SYMBOLS = Array.from({ length: 50 }, (_, n) => `S${String(n).padStart(2, "
 const RATE = 1_000;
 /** Of each second, the page's own thread may use so much of a processor: the rest stays for whoever clicks. */
 const BUSY_MS = 400;
-/** How long frames and memory are watched, in seconds; an hour is `SOAK_S=3600`. */
+/** How long an empty page is watched, and how long frames and memory of the market's, in seconds; an hour is `SOAK_S=3600`. */
 const EMPTY_S = 2;
 const WATCHED_S = Number(process.env.SOAK_S ?? 10);
 /** Growth of the page's own memory that is still flat, in bytes. */

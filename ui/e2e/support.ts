@@ -40,7 +40,6 @@ export async function signIn(page: Page, email: string, password = PASSWORD, cod
 }
 
 export interface Person {
-  email: string;
   token: string;
   account: string;
 }
@@ -59,7 +58,7 @@ export async function person(page: Page, who = "ann"): Promise<Person> {
     if (!localStorage.getItem("begun")) localStorage.setItem("tidegate.session", kept);
     localStorage.setItem("begun", "yes");
   }, refresh);
-  return { email, token, account: (await opened.json()).data.id };
+  return { token, account: (await opened.json()).data.id };
 }
 
 export async function signOut(page: Page): Promise<void> {

@@ -262,6 +262,17 @@ impl Desk {
     }
 
     pub fn replace(&mut self, order_id: u64, price: Ticks, qty: u64) -> Vec<Event> {
+        self.replace_with_stop(order_id, price, qty, Ticks::ZERO)
+    }
+
+    /// The same of an order that waits for a stop price, which 0 leaves as it is.
+    pub fn replace_with_stop(
+        &mut self,
+        order_id: u64,
+        price: Ticks,
+        qty: u64,
+        stop_price: Ticks,
+    ) -> Vec<Event> {
         self.command(Command::ReplaceOrder(ReplaceOrder {
             client_order_id: ClientOrderId::EMPTY,
             order_id: OrderId(order_id),
@@ -269,7 +280,7 @@ impl Desk {
             reserved: [0; 4],
             qty: Lots(qty),
             price,
-            stop_price: Ticks::ZERO,
+            stop_price,
         }))
     }
 
@@ -278,6 +289,15 @@ impl Desk {
         self.now.0 += ns;
         self.command(Command::Time)
     }
+}
+
+/// The stop prices that reports tell, each with its order.
+pub fn stop_prices(events: &[Event]) -> Vec<(u64, Option<Ticks>)> {
+    let executions = events.iter().filter_map(|event| match event {
+        Event::Execution(execution) => Some(execution),
+        _ => None,
+    });
+    executions.map(|execution| (execution.order_id.0, execution.stop_price())).collect()
 }
 
 /// One line for each report about orders; positions and cash are left out.

@@ -13,6 +13,9 @@ export function soon(act: () => void, ms: number): Soon {
         act();
       }, ms);
     },
-    cancel: () => clearTimeout(due),
+    cancel: () => {
+      clearTimeout(due);
+      due = undefined;
+    },
   };
 }
