@@ -10,6 +10,7 @@
 #   MARKET        messages of the market a second (200)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source scripts/demo.sh
 
 loads=${LOADS:-reads orders sockets}
 seconds=${SECONDS_EACH:-20}
