@@ -8,6 +8,7 @@
 #   SOCKETS       sockets, each of which follows five symbols (10000)
 #   SYMBOLS       symbols of the market (50)
 #   MARKET        messages of the market a second (200)
+#   APART         1: engine, feed and strategies have the first core to themselves; gateway and load have the others
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/demo.sh
@@ -55,6 +56,13 @@ url=$(word "$folder" open 2)
 edge=$(word "$folder" gRPC 2)
 guest=$(word "$folder" your 3)
 gateway=$(pgrep -P "$demo" -f 'tidegate gateway')
+on=()
+if [ -n "${APART:-}" ]; then
+    others=1-$(($(nproc) - 1))
+    for process in "$demo" $(pgrep -P "$demo"); do taskset -acp 0 "$process" >/dev/null; done
+    taskset -acp "$others" "$gateway" >/dev/null
+    on=(taskset -c "$others")
+fi
 # json PATH: one value of the JSON on standard input.
 json() { python3 -c 'import json, sys; value = json.load(sys.stdin)
 for key in sys.argv[1].split("."): value = value[int(key)] if key.isdigit() else value[key]
@@ -75,7 +83,8 @@ engine() {
         | grep -m1 -A1 '^ *order' | tr -s ' \n' ' ')"
 }
 echo "a market of ${SYMBOLS:-50} symbols and ${MARKET:-200} messages a second; gateway is process $gateway"
-sleep 20
+echo "waiting for a minute: books fill at first, and the market is denser"
+sleep 60
 engine
 for load in $loads; do
     echo
@@ -85,16 +94,16 @@ for load in $loads; do
         paths="/api/v1/quotes/$one,/api/v1/quotes?symbols=$(cut -d, -f1-5 <<<"$symbols" | sed 's/,/%2C/g')"
         paths="$paths,/api/v1/quotes/$one,/api/v1/books/$one,/api/v1/positions,/api/v1/orders?limit=20"
         paths="$paths,/api/v1/portfolio?account=$account,/api/v1/accounts"
-        "$target/examples/requests" --addr "$addr" --rate "${RATE:-10000}" --seconds "$seconds" --paths "$paths"
+        "${on[@]}" "$target/examples/requests" --addr "$addr" --rate "${RATE:-10000}" --seconds "$seconds" --paths "$paths"
         ;;
     orders)
         echo "== orders over REST, ${ORDERS:-40} a second, until the engine's answer"
-        "$target/examples/requests" --addr "$addr" --rate "${ORDERS:-40}" --connections 4 --seconds "$seconds" \
+        "${on[@]}" "$target/examples/requests" --addr "$addr" --rate "${ORDERS:-40}" --connections 4 --seconds "$seconds" \
             --orders-of "$account" --symbol "$one"
         ;;
     sockets)
         echo "== ${SOCKETS:-10000} sockets with five symbols each"
-        "$target/examples/sockets" --addr "$addr" --clients "${SOCKETS:-10000}" --seconds "$seconds" --pid "$gateway" \
+        "${on[@]}" "$target/examples/sockets" --addr "$addr" --clients "${SOCKETS:-10000}" --seconds "$seconds" --pid "$gateway" \
             --symbols "$symbols"
         ;;
     *) fail "no load '$load': reads, orders, sockets" ;;

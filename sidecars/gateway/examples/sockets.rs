@@ -1,5 +1,8 @@
 //! Load: so many sockets, each following five symbols. Says how long an update takes from the engine's time in it to the client, on
 //! the clock of this machine, and what a client costs the gateway in memory.
+//!
+//! All clients are read by one thread, once a millisecond: as the network card of a machine elsewhere would gather what comes for them,
+//! and so that what is measured takes little of what it measures.
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -19,6 +22,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 const SYMBOLS: usize = 5;
 /// Files that the process needs besides its sockets.
 const FILES: usize = 100;
+/// How often all sockets are read.
+const READ_EVERY: Duration = Duration::from_millis(1);
 /// Largest latency that is told apart: a minute, in microseconds.
 const LATENCY_US_MAX: u64 = 60_000_000;
 
@@ -78,7 +83,15 @@ fn rss_kib(pid: u32) -> Result<u64> {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).context("VmRSS is a number")
 }
 
-#[tokio::main]
+/// Keeps the thread from waiting for each message: what came in meanwhile is read in one go.
+async fn gather() {
+    loop {
+        std::thread::sleep(READ_EVERY);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let args = Arc::new(Args::parse());
     ensure!(args.symbols.len() >= SYMBOLS, "name at least {SYMBOLS} symbols");
@@ -114,9 +127,11 @@ async fn main() -> Result<()> {
         let each = after.saturating_sub(before) as f64 / args.clients as f64;
         println!("gateway: {before} KiB before, {after} KiB with them: {each:.1} KiB a client");
     }
+    let gathering = tokio::spawn(gather());
     measured.is_measuring.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(args.seconds)).await;
     measured.is_measuring.store(false, Ordering::Relaxed);
+    gathering.abort();
     let mut gone = 0;
     while let Some(ended) = running.try_join_next() {
         gone += 1;
