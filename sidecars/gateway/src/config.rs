@@ -7,6 +7,7 @@ pub use billing::Billing;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,11 @@ pub use ops::{Cors, Limits, SecretSource, Secrets, Telemetry, Tls};
 
 /// Every key, with its default and what it is for.
 pub const DEFAULT: &str = include_str!("default.toml");
+
+/// The highest group of the engine's risk.
+const GROUP_MAX: u32 = 1_023;
+/// Characters of the name of a sector.
+const SECTOR_LEN_MAX: usize = 40;
 
 /// How a gateway is set up.
 #[derive(Clone, Debug, Deserialize)]
@@ -259,6 +265,8 @@ pub struct Market {
     pub book_interval_ms: u32,
     /// Trades of an instrument that are kept.
     pub trades_kept: usize,
+    /// Names of groups of instruments in the engine's risk, 1 to [`GROUP_MAX`].
+    pub sectors: BTreeMap<String, u32>,
 }
 
 /// `[live]`
@@ -287,6 +295,7 @@ impl Default for Market {
             quote_interval_ms: 10,
             book_interval_ms: 50,
             trades_kept: 2_000,
+            sectors: BTreeMap::new(),
         }
     }
 }
@@ -412,13 +421,21 @@ impl Config {
         let url = &config.public_url;
         let is_url = url.starts_with("http://") || url.starts_with("https://");
         ensure!(is_url && !url.ends_with('/'), "public_url: such as https://trade.example.org");
-        let Market { depth, quote_interval_ms, book_interval_ms, trades_kept, is_open: _ } =
-            config.market;
+        let Market { depth, quote_interval_ms, book_interval_ms, trades_kept, .. } = config.market;
         ensure!((1..=1_000).contains(&depth), "market.depth: 1 to 1000");
         for (name, ms) in [("quote", quote_interval_ms), ("book", book_interval_ms)] {
             ensure!(ms <= 60_000, "market.{name}_interval_ms: 0 to 60000");
         }
         ensure!((1..=100_000).contains(&trades_kept), "market.trades_kept: 1 to 100000");
+        let mut groups = BTreeSet::new();
+        for (name, group) in &config.market.sectors {
+            ensure!(
+                (1..=SECTOR_LEN_MAX).contains(&name.trim().chars().count()),
+                "market.sectors: a name has 1 to {SECTOR_LEN_MAX} characters"
+            );
+            ensure!((1..=GROUP_MAX).contains(group), "market.sectors.{name}: 1 to {GROUP_MAX}");
+            ensure!(groups.insert(group), "market.sectors: two are group {group}");
+        }
         let Live {
             connections,
             connections_per_user,
@@ -473,6 +490,9 @@ mod tests {
             ("[identity]\naccess_minutes = 0", "access_minutes"),
             ("[identity]\nrefresh_days = 400", "refresh_days"),
             ("[market]\ndepth = 0", "depth"),
+            ("[market.sectors]\nEnergy = 1024", "market.sectors.Energy: 1 to 1023"),
+            ("[market.sectors]\n' ' = 1", "1 to 40 characters"),
+            ("[market.sectors]\nEnergy = 7\nMining = 7", "two are group 7"),
             ("[live]\ninterval_ms = 0", "interval_ms"),
             ("[limits]\nuser_burst = 0", "user_burst"),
             ("[limits]\ntrusted_proxies = [\"10.0.0.0/33\"]", "10.0.0.0/33"),

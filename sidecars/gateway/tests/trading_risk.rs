@@ -76,6 +76,52 @@ async fn one_person_stops_and_two_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sector_is_a_group_of_the_engines_and_left_by_two() {
+    let (front, ann, rita, ron, _) = desk().await;
+    let mut front = front
+        .restart_with(|config| {
+            config.market.sectors = [("Energy".into(), 7), ("Shipping".into(), 9)].into();
+        })
+        .await;
+    let again = |front: &Front, api: &Api| front.api.with(api.token.as_deref().expect("a token"));
+    let [ann, rita, ron] = [&ann, &rita, &ron].map(|api| again(&front, api));
+    let sectors = json!([{ "name": "Energy", "group": 7 }, { "name": "Shipping", "group": 9 }]);
+    assert_eq!(ann.get("/api/v1/sectors").await.data(), sectors);
+    let path = "/api/v1/instruments/ACME";
+    ann.until(path, |acme| acme["sector"].is_null()).await;
+    let put = format!("{path}/sector");
+    let into = |sector: Value| json!({ "sector": sector, "reason": "what it earns by" });
+    assert_eq!(ann.put(&put, into(json!("Energy"))).await.error(), (403, "not_permitted"));
+    let unknown = rita.put(&put, into(json!("energy"))).await;
+    assert_eq!(unknown.error(), (422, "invalid_field"));
+    assert_eq!(unknown.body["error"]["details"]["field"], "sector");
+    let absent = rita.put("/api/v1/instruments/NONE/sector", into(json!("Energy"))).await;
+    assert_eq!(absent.error(), (404, "not_found"));
+    assert_eq!(rita.put(&put, into(json!("Energy"))).await.data()["status"], "done");
+    assert_eq!(ann.get(path).await.data()["sector"], "Energy");
+    // The limits of one sector would not hold any more: a second person agrees.
+    let waits = rita.put(&put, into(json!("Shipping"))).await.data();
+    assert_eq!(waits["status"], "waiting");
+    assert_eq!(ann.get(path).await.data()["sector"], "Energy");
+    let proposal = ron.get("/api/v1/risk/proposals").await.data()[0].take();
+    let decide = json!({ "hash": proposal["hash"], "decision": "approve", "reason": "yes" });
+    ron.post(&format!("/api/v1/risk/proposals/{}/decision", waits["proposal"]), decide)
+        .await
+        .data();
+    ann.until(path, |acme| acme["sector"] == "Shipping").await;
+    // It is the engine's, and is read from it again.
+    front = front.restart().await;
+    let ann = again(&front, &ann);
+    ann.until("/api/v1/instruments?q=ACME", |found| found[0]["sector"] == "Shipping").await;
+    let acts = again(&front, &rita).get("/api/v1/audit?action=instrument.sector").await.data();
+    assert_eq!(
+        (&acts[0]["target"], &acts[0]["detail"]["sector"]),
+        (&json!("ACME"), &json!("Shipping"))
+    );
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_are_lowered_by_one_and_raised_by_two() {
     let (front, ann, rita, _, account) = desk().await;
     let path = format!("/api/v1/accounts/{account}/limits");

@@ -7,6 +7,7 @@ mod strategies;
 
 use super::run::{Feed, RunningFeed, random_token, stop_on_signal};
 use crate::config::{Config, Token};
+use crate::scope_text::ScopeText;
 use crate::system::System;
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -115,6 +116,10 @@ fn trade(
 ) -> Result<Outcome> {
     let mut config = Config::parse(include_str!("demo/demo.toml")).context("demo.toml")?;
     config.journal.dir = dir.join("journal");
+    for group in &mut config.risk.groups {
+        let is_played = |symbol| market.symbols().contains(symbol);
+        group.members.retain(|member| matches!(member, ScopeText::Symbol(one) if is_played(one)));
+    }
     let request_addr = free_port()?;
     config.feed.line_a = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.feed.rerequest = Some(request_addr);

@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use crate::http::answer::{Body, Data, Envelope};
 use crate::http::guard::Caller;
 use crate::trading::words::{AssetClass, Settlement, VenueKind};
-use crate::trading::{outcome, principal};
+use crate::trading::{outcome, principal, sectors};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,7 +106,8 @@ pub(super) async fn define(
     gateway.audit.add(caller.entry("instrument.define", &asked.symbol, detail)).await?;
     for _ in 0..HEARD_TRIES {
         if let Ok(instrument) = gateway.market.instrument(&asked.symbol) {
-            return Ok(Data::created(InstrumentReport::new(&instrument.look().terms)));
+            let sector = sectors::of(&gateway, &asked.symbol);
+            return Ok(Data::created(InstrumentReport::new(&instrument.look().terms, sector)));
         }
         tokio::time::sleep(HEARD_PAUSE).await;
     }

@@ -63,11 +63,13 @@ pub(crate) struct InstrumentReport {
     settlement: String,
     /// `paper`, `internal` or `route`.
     venue_kind: String,
+    /// The sector that risk counts it in (GET /sectors), if any.
+    sector: Option<String>,
 }
 
 impl InstrumentReport {
-    /// Of its terms.
-    pub fn new(terms: &proto::Instrument) -> Self {
+    /// Of its terms, in a sector.
+    pub fn new(terms: &proto::Instrument, sector: Option<String>) -> Self {
         let terms = terms.clone();
         Self {
             asset_class: name(terms.asset_class().as_str_name(), "ASSET_CLASS_"),
@@ -87,6 +89,7 @@ impl InstrumentReport {
             taker_fee_rate: terms.taker_fee_rate,
             price_decimals: terms.price_decimals,
             qty_decimals: terms.qty_decimals,
+            sector,
         }
     }
 

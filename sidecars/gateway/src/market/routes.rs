@@ -7,6 +7,7 @@ use super::report::{BarReport, BookReport, InstrumentReport, QuoteReport, TradeR
 use crate::error::{ApiError, Code, Result};
 use crate::gateway::Gateway;
 use crate::http::answer::{Data, Envelope};
+use crate::trading::sectors;
 use axum::extract::{Path, State};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -119,7 +120,7 @@ async fn instruments(
     let mut next = None;
     let mut last = String::new();
     for (rank, one) in found {
-        let report = InstrumentReport::new(&one.look().terms);
+        let report = InstrumentReport::new(&one.look().terms, sectors::of(&gateway, &one.symbol));
         if !report.fits(query.asset_class.as_deref(), query.venue.as_deref()) {
             continue;
         }
@@ -158,7 +159,8 @@ async fn instrument(
     Path(symbol): Path<String>,
 ) -> Result<Data<InstrumentReport>> {
     let instrument = gateway.market.instrument(&symbol)?;
-    Ok(Data::new(InstrumentReport::new(&instrument.look().terms)))
+    let sector = sectors::of(&gateway, &symbol);
+    Ok(Data::new(InstrumentReport::new(&instrument.look().terms, sector)))
 }
 
 /// Which quotes.

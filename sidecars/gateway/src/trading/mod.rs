@@ -3,7 +3,7 @@
 //!
 //! * [`accounts`], [`orders`], [`queue`], [`lists`], [`portfolio`], [`history`]: what traders do and see; [`authorize`]: what lets a
 //!   person's order through.
-//! * [`risk`], [`controls`], [`audit_log`]: what risk officers do and see. [`plans`], [`watchlists`].
+//! * [`risk`], [`controls`], [`sectors`], [`audit_log`]: what risk officers do and see. [`plans`], [`watchlists`].
 //! * [`picture`]: orders, executions, positions and cash, of the events and of nothing else; [`marks`]: what positions are valued at.
 //! * [`principal`]: for whom the engine takes a caller.
 
@@ -28,6 +28,7 @@ mod recount;
 pub mod report;
 mod request;
 pub mod risk;
+pub mod sectors;
 mod watchlists;
 pub mod words;
 
@@ -78,6 +79,8 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(risk::stopped))
         .routes(routes!(controls::list))
         .routes(routes!(controls::history))
+        .routes(routes!(sectors::list))
+        .routes(routes!(sectors::put))
         .routes(routes!(risk::kill))
         .routes(routes!(risk::release))
         .routes(routes!(risk::proposals))

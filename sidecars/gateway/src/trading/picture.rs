@@ -156,6 +156,8 @@ pub struct Picture {
     bounds: Bounds,
     accounts: HashMap<u32, AccountPicture>,
     instruments: HashMap<String, proto::Instrument>,
+    /// The group of each instrument that is in one.
+    groups: HashMap<String, u32>,
     as_of: Position,
     serial: u64,
     closed: VecDeque<(u32, u64)>,
@@ -170,6 +172,7 @@ impl Picture {
             bounds,
             accounts: HashMap::new(),
             instruments: HashMap::new(),
+            groups: HashMap::new(),
             as_of: (0, 0),
             serial: 0,
             closed: VecDeque::new(),
@@ -200,6 +203,11 @@ impl Picture {
     /// The terms of an instrument.
     pub fn instrument(&self, symbol: &str) -> Option<&proto::Instrument> {
         self.instruments.get(symbol)
+    }
+
+    /// The group that the engine's risk counts an instrument in, if it is in one.
+    pub fn group(&self, symbol: &str) -> Option<u32> {
+        self.groups.get(symbol).copied()
     }
 
     /// The account that an event is about, if it is one that is kept.
@@ -251,6 +259,16 @@ impl Picture {
             }
             Some(Body::Instrument(terms) | Body::TickTable(terms)) => {
                 self.instruments.insert(terms.symbol.clone(), terms);
+                Vec::new()
+            }
+            Some(Body::Group(proto::GroupReport { member: Some(member), group, .. })) => {
+                match (member.kind(), group) {
+                    (proto::ScopeKind::Instrument, 0) => drop(self.groups.remove(&member.symbol)),
+                    (proto::ScopeKind::Instrument, _) => {
+                        self.groups.insert(member.symbol, group);
+                    }
+                    _ => {}
+                }
                 Vec::new()
             }
             Some(Body::KillSwitchReport(report)) => one(Change::KillSwitch(Box::new(report))),

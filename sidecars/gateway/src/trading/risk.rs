@@ -301,14 +301,18 @@ pub(super) struct Changed {
     canceled: u64,
 }
 
-fn reason(text: &str) -> Result<String> {
+pub(super) fn reason(text: &str) -> Result<String> {
     let is_fine = (1..=REASON_LEN_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
     let rule = "say why: 1 to 48 printable ASCII characters";
     is_fine.then(|| text.to_string()).ok_or_else(|| ApiError::field("reason", rule))
 }
 
-async fn changed(gateway: &Gateway, answer: AdminResponse, canceled: u64) -> Result<Data<Changed>> {
+pub(super) async fn changed(
+    gateway: &Gateway,
+    answer: AdminResponse,
+    canceled: u64,
+) -> Result<Data<Changed>> {
     outcome::check(answer.reject.as_ref())?;
     gateway.events.reach(answer.position.as_ref()).await;
     let waits = answer.proposal != 0;

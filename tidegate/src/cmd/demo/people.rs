@@ -28,6 +28,9 @@ const DECIDERS: [(&str, &str, &str); 2] = [
 const PRINCIPAL: PrincipalId = PrincipalId(4);
 const PEOPLE: (PrincipalId, PrincipalId) = (PrincipalId(1_000), PrincipalId(3_999));
 
+/// What the groups of demo.toml are called.
+const SECTORS: [(&str, i64); 3] = [("Energy", 101), ("Shipping", 102), ("Travel", 103)];
+
 /// The gateway's token.
 pub fn token(token: String) -> Result<Token> {
     let person = Token::of_person(token, PRINCIPAL, "gateway");
@@ -55,6 +58,11 @@ fn settings_for(edge: SocketAddr, dir: &Path, given: Option<&Path>) -> Result<Ta
     let engine = settings.entry("engine").or_insert_with(|| Table::new().into());
     let engine = engine.as_table_mut().context("the gateway's settings: [engine] is a table")?;
     engine.insert("addr".into(), format!("http://{edge}").into());
+    let market = settings.entry("market").or_insert_with(|| Table::new().into());
+    let market = market.as_table_mut().context("the gateway's settings: [market] is a table")?;
+    let sectors: Table =
+        SECTORS.map(|(name, group)| (name.into(), group.into())).into_iter().collect();
+    market.entry("sectors").or_insert_with(|| sectors.into());
     Ok(settings)
 }
 

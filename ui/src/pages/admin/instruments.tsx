@@ -1,5 +1,5 @@
-import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
 import { api, take } from "../../api/client";
 import { Confirm } from "../../components/confirm";
 import { Button, Select, TextField } from "../../components/controls";
@@ -8,7 +8,7 @@ import { type Column, Grid } from "../../components/grid";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
-import { type Instrument, useInstruments } from "../../shell/user";
+import { type Instrument, useInstruments, useMay } from "../../shell/user";
 
 const COLUMNS: Column<Instrument>[] = [
   { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <strong>{one.symbol}</strong> },
@@ -53,7 +53,21 @@ const COLUMNS: Column<Instrument>[] = [
 /** What can be traded, and what more can be. */
 export function Instruments() {
   const query = useInstruments();
+  const maySet = useMay("risk:write");
   const [defines, setDefines] = useState(false);
+  const [sectorOf, setSectorOf] = useState<Instrument | null>(null);
+  const columns = useMemo(() => {
+    const cell = (one: Instrument) =>
+      maySet ? (
+        <Button small aria-label={`Sector of ${one.symbol}: ${one.sector ?? "none"}`} onClick={() => setSectorOf(one)}>
+          {one.sector ?? "–"}
+        </Button>
+      ) : (
+        (one.sector ?? "–")
+      );
+    const sector: Column<Instrument> = { id: "sector", title: "Sector", value: (one) => one.sector, cell };
+    return COLUMNS.toSpliced(2, 0, sector);
+  }, [maySet]);
   return (
     <>
       <Panel
@@ -71,7 +85,7 @@ export function Instruments() {
             <Grid
               label="Instruments"
               rows={all}
-              columns={COLUMNS}
+              columns={columns}
               rowKey={(one) => one.symbol}
               empty={<Empty title="Nothing is traded yet">Define the first instrument.</Empty>}
             />
@@ -79,7 +93,49 @@ export function Instruments() {
         </Loaded>
       </Panel>
       {defines && <Define onClose={() => setDefines(false)} />}
+      {sectorOf && <SetSector instrument={sectorOf} onClose={() => setSectorOf(null)} />}
     </>
+  );
+}
+
+function SetSector({ instrument, onClose }: { instrument: Instrument; onClose: () => void }) {
+  const { symbol } = instrument;
+  const client = useQueryClient();
+  const sectors = useQuery({ queryKey: ["sectors"], queryFn: () => take(api.GET("/api/v1/sectors")) });
+  const [sector, setSector] = useState(instrument.sector ?? "");
+  const options = [["", "None"] as const, ...(sectors.data ?? []).map(({ name }) => [name, name] as const)];
+  return (
+    <Confirm
+      title={`Sector of ${symbol}`}
+      act="Set it"
+      asksReason
+      onClose={onClose}
+      onConfirm={async (reason) => {
+        const { status, proposal } = await take(
+          api.PUT("/api/v1/instruments/{symbol}/sector", {
+            params: { path: { symbol } },
+            body: { sector: sector || null, reason },
+          }),
+        );
+        const where = sector ? `is in ${sector}` : "is in no sector";
+        tell(status === "waiting" ? `Proposal ${proposal} waits for a second person.` : `${symbol} ${where}.`);
+        await client.invalidateQueries({ queryKey: ["instruments"] });
+      }}
+    >
+      {(wrong) => (
+        <>
+          <p className="muted">
+            Limits of the sector hold for all its instruments together. To take one out of its sector needs a second person.
+          </p>
+          <Select label="Sector" value={sector} options={options} onChange={setSector} error={wrong("sector")} />
+          {sectors.data?.length === 0 && (
+            <p className="muted">
+              No sector has a name yet: whoever runs the gateway gives names under <code>[market.sectors]</code>.
+            </p>
+          )}
+        </>
+      )}
+    </Confirm>
   );
 }
 

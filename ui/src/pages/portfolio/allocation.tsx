@@ -100,7 +100,9 @@ export function ExposurePanel({ positions, instruments, totals }: ExposureProps)
   const of = (symbol: string) => instruments.find((one) => one.symbol === symbol);
   const part = (value: string) =>
     sign(totals.equity) > 0 ? `${show(divide(multiply(value, "100"), totals.equity, 1), 1)} %` : "–";
+  const hasSectors = instruments.some((one) => one.sector);
   const groups = [
+    ...(hasSectors ? [["By sector", exposures(own, (symbol) => of(symbol)?.sector ?? "No sector")] as const] : []),
     ["By asset class", exposures(own, (symbol) => words(of(symbol)?.asset_class ?? "not known"))],
     ["By venue", exposures(own, (symbol) => of(symbol)?.venue ?? "Not known")],
   ] as const;
