@@ -1,19 +1,22 @@
 //! Who is calling, and what the answer waits for. Everything that changes state needs `authorization: Bearer TOKEN`.
 
+use crate::clients::Client;
 use crate::config::{EdgeConfig, TOKEN_LEN_MAX, TokenEntry};
 use crate::error::echo;
 use crate::link::Release;
 use crate::traces::Trace;
 use std::hint::black_box;
 use std::sync::Arc;
-use tidegate_client::{PRINCIPAL_KEY, RELEASE_LEVEL_KEY};
+use tidegate_client::{PRINCIPAL_KEY, RELEASE_LEVEL_KEY, proto};
 use tidegate_model::{PrincipalId, ReleaseLevel};
 use tonic::{Request, Status};
 
 /// Checks tokens.
 #[derive(Debug)]
 pub(crate) struct Auth {
-    tokens: Vec<TokenEntry>,
+    tokens: Vec<(TokenEntry, Arc<Client>)>,
+    /// Whoever reads without a token.
+    local: Arc<Client>,
     loopback_reads_free: bool,
     release: Arc<Release>,
 }
@@ -52,10 +55,22 @@ fn check_acts_for(entry: &TokenEntry, principal: PrincipalId) -> Result<(), Stat
     )))
 }
 
+fn with_clients(tokens: impl Iterator<Item = TokenEntry>) -> Vec<(TokenEntry, Arc<Client>)> {
+    let with_client = |entry| {
+        let client = Client::new(&entry);
+        (entry, client)
+    };
+    tokens.map(with_client).collect()
+}
+
 impl Auth {
     pub fn new(config: &EdgeConfig, release: Arc<Release>) -> Self {
-        let tokens = config.tokens.clone();
-        Self { tokens, loopback_reads_free: config.loopback_reads_free, release }
+        Self {
+            tokens: with_clients(config.tokens.iter().cloned()),
+            local: Client::local(),
+            loopback_reads_free: config.loopback_reads_free,
+            release,
+        }
     }
 
     /// What the answer waits for: the deployment's level, and the one that the call asks for.
@@ -80,7 +95,10 @@ impl Auth {
     }
 
     /// The bearer of the request's token; `None` if it carries none.
-    fn bearer<T>(&self, request: &Request<T>) -> Result<Option<&TokenEntry>, Status> {
+    fn bearer<T>(
+        &self,
+        request: &Request<T>,
+    ) -> Result<Option<&(TokenEntry, Arc<Client>)>, Status> {
         let Some(header) = request.metadata().get("authorization") else { return Ok(None) };
         let token = header.to_str().ok().and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;
@@ -89,17 +107,19 @@ impl Auth {
         let Some(token) = token.filter(|token| token.len() <= TOKEN_LEN_MAX) else {
             return Err(Status::unauthenticated("authorization: must read 'Bearer TOKEN'"));
         };
-        let found = self.entry_of(token.as_bytes());
-        found.map(Some).ok_or_else(|| Status::unauthenticated("authorization: unknown token"))
+        let found = self.known(token.as_bytes());
+        let found = found.ok_or_else(|| Status::unauthenticated("authorization: unknown token"))?;
+        found.1.called();
+        Ok(Some(found))
     }
 
-    /// Whom a token stands for.
-    pub fn entry_of(&self, token: &[u8]) -> Option<&TokenEntry> {
+    /// Whom a token stands for, and what is open of it.
+    pub fn known(&self, token: &[u8]) -> Option<&(TokenEntry, Arc<Client>)> {
         // No early end: how long it takes must not tell which token came close.
         let mut found = None;
-        for entry in &self.tokens {
-            if is_equal(entry.token.as_bytes(), token) {
-                found = Some(entry);
+        for known in &self.tokens {
+            if is_equal(known.0.token.as_bytes(), token) {
+                found = Some(known);
             }
         }
         found
@@ -107,7 +127,7 @@ impl Auth {
 
     /// The token of a call that changes state.
     fn changer<T>(&self, request: &Request<T>) -> Result<&TokenEntry, Status> {
-        self.bearer(request)?.ok_or_else(|| {
+        self.bearer(request)?.map(|(entry, _)| entry).ok_or_else(|| {
             Status::unauthenticated(
                 "this call changes state and needs 'authorization: Bearer TOKEN' (edge.tokens in the configuration)",
             )
@@ -148,7 +168,7 @@ impl Auth {
 
     /// Whose traces a call may collect.
     pub fn collector<T>(&self, request: &Request<T>) -> Result<PrincipalId, Status> {
-        let entry = self.bearer(request)?.ok_or_else(|| {
+        let (entry, _) = self.bearer(request)?.ok_or_else(|| {
             Status::unauthenticated(
                 "traces are for whose calls they are: 'authorization: Bearer TOKEN'",
             )
@@ -212,16 +232,23 @@ impl Auth {
         self.acting(PrincipalId::OPERATOR, entry, request).map(Some)
     }
 
-    /// Lets a call pass that reads.
-    pub fn reader<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        if self.bearer(request)?.is_some() {
-            return Ok(());
+    /// Lets a call pass that reads, and says of which client.
+    pub fn reader<T>(&self, request: &Request<T>) -> Result<&Arc<Client>, Status> {
+        if let Some((_, client)) = self.bearer(request)? {
+            return Ok(client);
         }
         let is_local = request.remote_addr().is_some_and(|addr| addr.ip().is_loopback());
         if self.loopback_reads_free && is_local {
-            return Ok(());
+            self.local.called();
+            return Ok(&self.local);
         }
         Err(Status::unauthenticated("reading from here needs 'authorization: Bearer TOKEN'"))
+    }
+
+    /// All who have called, in the order of the configuration; whoever has no token last.
+    pub fn clients(&self) -> Vec<proto::ClientReport> {
+        let with_token = self.tokens.iter().map(|(_, client)| client);
+        with_token.chain([&self.local]).filter_map(|client| client.report()).collect()
     }
 }
 
@@ -241,11 +268,15 @@ mod tests {
             acts_for: None,
         };
         Auth {
-            tokens: vec![
-                entry("trader-token-0123", false, false),
-                entry("admin-token-01234", true, false),
-                entry("officer-token-012", false, true),
-            ],
+            tokens: with_clients(
+                [
+                    entry("trader-token-0123", false, false),
+                    entry("admin-token-01234", true, false),
+                    entry("officer-token-012", false, true),
+                ]
+                .into_iter(),
+            ),
+            local: Client::local(),
             loopback_reads_free: true,
             release: Arc::default(),
         }
@@ -298,7 +329,7 @@ mod tests {
     fn a_gateway_acts_for_its_own_people_only() {
         let mut auth = auth();
         let range = ActsFor::new(PrincipalId(1_000), PrincipalId(1_005)).expect("principals");
-        auth.tokens[0].acts_for = Some(range);
+        auth.tokens[0].0.acts_for = Some(range);
         let (gateway, other) = ("Bearer trader-token-0123", "Bearer officer-token-012");
         let (denied, invalid) = (Err(Code::PermissionDenied), Err(Code::InvalidArgument));
         for (header, named, whom) in [
@@ -382,7 +413,12 @@ mod tests {
     fn reading_without_a_token_is_for_loopback_only() {
         // A request that did not come over TCP has no address: not loopback.
         assert!(auth().reader(&request(None)).is_err());
-        assert!(auth().reader(&request(Some("Bearer trader-token-0123"))).is_ok());
-        assert!(auth().reader(&request(Some("Bearer wrong"))).is_err());
+        let auth = auth();
+        assert!(auth.clients().is_empty());
+        let client = auth.reader(&request(Some("Bearer trader-token-0123"))).expect("it may");
+        let _stream = client.open_stream();
+        let told = auth.clients();
+        assert_eq!((told.len(), told[0].principal, told[0].streams_open), (1, 7, 1));
+        assert!(auth.reader(&request(Some("Bearer wrong"))).is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! One thread takes connections; each session has a thread that brings it in and then waits for its end, which is the end of its
 //! socket. What goes over the socket is in [`tidegate_shm::protocol`]; orders and events never pass here.
 
+use crate::clients::Open;
 use crate::error::EdgeError;
 use crate::link::{EventPosition, Release, Usher};
 use crate::service::Shared;
@@ -218,7 +219,7 @@ impl House {
     fn enter(&self, connection: &OwnedFd, stop: &AtomicBool) -> Result<Guest, Reason> {
         let hello = read_hello(connection)?;
         let token = hello.token.get(..hello.token_len as usize).unwrap_or_default();
-        let entry = self.shared.auth.entry_of(token).ok_or_else(|| {
+        let (entry, client) = self.shared.auth.known(token).ok_or_else(|| {
             Reason::new(Code::Unauthenticated, "unknown token (edge.tokens in the configuration)")
         })?;
         let level = self.level(hello.level)?;
@@ -249,7 +250,8 @@ impl House {
         );
         match self.seat(session, principal, account, stop) {
             Ok((memory, status)) => {
-                Ok(Guest { session, principal, account, level, after, memory, status })
+                let _open = client.open_seat();
+                Ok(Guest { session, principal, account, level, after, memory, status, _open })
             }
             Err(reason) => {
                 self.shared.latency.unseated(session);
@@ -497,6 +499,8 @@ struct Guest {
     after: Option<EventPosition>,
     memory: OwnedFd,
     status: Arc<SeatStatus>,
+    /// Counts the session for as long as it lives.
+    _open: Open,
 }
 
 fn read_hello(connection: &OwnedFd) -> Result<Hello, Reason> {

@@ -15,6 +15,7 @@
 
 mod answers;
 mod auth;
+mod clients;
 mod config;
 mod convert;
 mod door;

@@ -1,5 +1,6 @@
 //! The way out of a stream: a bounded queue with a reason at its end.
 
+use crate::clients::Open;
 use crate::sync::lock;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -24,14 +25,21 @@ pub(crate) struct Outlet<T> {
     queue: mpsc::Receiver<T>,
     reason: Arc<Mutex<Option<Status>>>,
     /// Counts the stream for as long as it lives.
-    _permit: OwnedSemaphorePermit,
+    _permit: StreamPermit,
+}
+
+/// A place among all streams, and among those of one client; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct StreamPermit {
+    pub _place: OwnedSemaphorePermit,
+    pub _open: Open,
 }
 
 /// The client has gone.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-pub(crate) fn outlet<T>(permit: OwnedSemaphorePermit) -> (Inlet<T>, Outlet<T>) {
+pub(crate) fn outlet<T>(permit: StreamPermit) -> (Inlet<T>, Outlet<T>) {
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
     let reason = Arc::new(Mutex::new(None));
     let inlet = Inlet { queue: sender, reason: Arc::clone(&reason) };

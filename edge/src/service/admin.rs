@@ -180,6 +180,7 @@ impl AdminService for Admin {
             synced_seq: release.synced().0,
             replicated_seq: release.replicated().0,
             waits_for_release: status.is_waiting.load(Ordering::Relaxed),
+            clients: self.0.auth.clients(),
         }))
     }
 }

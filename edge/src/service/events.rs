@@ -65,7 +65,7 @@ impl EventService for Events {
         &self,
         request: Request<proto::StreamEventsRequest>,
     ) -> Result<Response<Self::StreamEventsStream>, Status> {
-        self.0.auth.reader(&request)?;
+        let client = self.0.auth.reader(&request)?;
         let level = self.0.auth.level(&request)?;
         let request = request.into_inner();
         let filter = Filter::new(&request)?;
@@ -77,7 +77,7 @@ impl EventService for Events {
                 after.seq, after.ordinal, last.seq, last.ordinal
             )));
         }
-        let (inlet, out) = outlet(self.0.stream_permit()?);
+        let (inlet, out) = outlet(self.0.stream_permit(client)?);
         let tail = self.0.tail(after, level)?;
         let stop_after = request.stop_at_end.then_some(last);
         tokio::spawn(stream(Arc::clone(&self.0), tail, filter, stop_after, inlet));

@@ -72,10 +72,10 @@ impl LatencyService for Latencies {
         &self,
         request: Request<proto::StreamLatencyRequest>,
     ) -> Result<Response<Self::StreamLatencyStream>, Status> {
-        self.0.auth.reader(&request)?;
+        let client = self.0.auth.reader(&request)?;
         let window = latency::window(request.get_ref().window)?;
         let every = interval(request.get_ref().interval_ms)?;
-        let (inlet, out) = outlet(self.0.stream_permit()?);
+        let (inlet, out) = outlet(self.0.stream_permit(client)?);
         tokio::spawn(self.clone().stream(window, every, inlet));
         Ok(Response::new(out))
     }
@@ -87,7 +87,8 @@ impl LatencyService for Latencies {
         request: Request<proto::StreamTracesRequest>,
     ) -> Result<Response<Self::StreamTracesStream>, Status> {
         let owner = self.0.auth.collector(&request)?;
-        let (inlet, out) = outlet(self.0.stream_permit()?);
+        let client = self.0.auth.reader(&request)?;
+        let (inlet, out) = outlet(self.0.stream_permit(client)?);
         tokio::spawn(self.clone().traces(owner, self.0.traces.subscribe(), inlet));
         Ok(Response::new(out))
     }

@@ -317,9 +317,9 @@ impl MarketDataService for MarketData {
         &self,
         request: Request<proto::TradesRequest>,
     ) -> Result<Response<Self::TradesStream>, Status> {
-        self.0.auth.reader(&request)?;
+        let client = self.0.auth.reader(&request)?;
         let followed = self.follow(&request.get_ref().symbols)?;
-        let (inlet, out) = outlet(self.0.stream_permit()?);
+        let (inlet, out) = outlet(self.0.stream_permit(client)?);
         tokio::spawn(send_trades(Arc::clone(&self.0), followed, inlet));
         Ok(Response::new(out))
     }
@@ -330,11 +330,11 @@ impl MarketDataService for MarketData {
         &self,
         request: Request<proto::QuotesRequest>,
     ) -> Result<Response<Self::QuotesStream>, Status> {
-        self.0.auth.reader(&request)?;
+        let client = self.0.auth.reader(&request)?;
         let request = request.get_ref();
         let interval = interval(request.min_interval_ms)?;
         let symbols = conflated::<()>(self.follow(&request.symbols)?);
-        let (inlet, out) = outlet(self.0.stream_permit()?);
+        let (inlet, out) = outlet(self.0.stream_permit(client)?);
         let conflation = Conflation {
             shared: Arc::clone(&self.0),
             symbols,
@@ -353,11 +353,11 @@ impl MarketDataService for MarketData {
         &self,
         request: Request<proto::BooksRequest>,
     ) -> Result<Response<Self::BooksStream>, Status> {
-        self.0.auth.reader(&request)?;
+        let client = self.0.auth.reader(&request)?;
         let request = request.get_ref();
         let (interval, depth) = (interval(request.min_interval_ms)?, depth(request.depth)?);
         let symbols = conflated::<(Depth, u8)>(self.follow(&request.symbols)?);
-        let (inlet, out) = outlet(self.0.stream_permit()?);
+        let (inlet, out) = outlet(self.0.stream_permit(client)?);
         let conflation = Conflation {
             shared: Arc::clone(&self.0),
             symbols,

@@ -21,6 +21,7 @@ pub(crate) use risk::Risk;
 
 use crate::answers::{Answer, Answers, Expect};
 use crate::auth::{Auth, Caller};
+use crate::clients::Client;
 use crate::config::Limits;
 use crate::convert::reports;
 use crate::error::Refusal;
@@ -28,6 +29,7 @@ use crate::follow::Followed;
 use crate::lanes::Lanes;
 use crate::link::{EngineStatus, EventLog, EventPosition, Latency, Release};
 use crate::market::Board;
+use crate::outlet::StreamPermit;
 use crate::places::Places;
 use crate::sync::read;
 use crate::tail::Tail;
@@ -39,7 +41,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tidegate_client::proto;
 use tidegate_model::{Command, CommandRecord, Event, EventRecord, ReleaseLevel, SeqNo, SessionId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tonic::{Response, Status};
 
 /// How long an answer that was released may take through the event log.
@@ -79,12 +81,13 @@ impl Shared {
         read(&self.view)
     }
 
-    /// Counts one more stream.
-    pub fn stream_permit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+    /// Counts one more stream of a client.
+    pub fn stream_permit(&self, client: &Arc<Client>) -> Result<StreamPermit, Status> {
+        let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
             let max = self.limits.streams_max;
             Status::resource_exhausted(format!("all {max} streams are taken (streams_max)"))
-        })
+        })?;
+        Ok(StreamPermit { _place: place, _open: client.open_stream() })
     }
 
     /// A number for a new session.

@@ -141,6 +141,7 @@ impl OrderService for Orders {
         request: Request<Streaming<proto::OrderRequest>>,
     ) -> Result<Response<Self::OrderSessionStream>, Status> {
         let caller = self.0.auth.trader(&request)?;
-        session::open(&self.0, caller, request.into_inner()).map(Response::new)
+        let client = self.0.auth.reader(&request)?;
+        session::open(&self.0, caller, client, request.into_inner()).map(Response::new)
     }
 }

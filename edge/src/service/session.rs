@@ -6,6 +6,7 @@
 
 use super::Shared;
 use crate::auth::Caller;
+use crate::clients::Client;
 use crate::convert::{lists, reports, requests};
 use crate::error::Refusal;
 use crate::lanes::LentLane;
@@ -38,12 +39,13 @@ type Refused = Result<proto::RequestRefused, Status>;
 pub(super) fn open(
     shared: &Arc<Shared>,
     caller: Caller,
+    client: &Arc<Client>,
     asked: Streaming<proto::OrderRequest>,
 ) -> Result<Reports, Status> {
     if !shared.status.alive.load(Ordering::Acquire) {
         return Err(Status::unavailable("the engine is not running"));
     }
-    let permit = shared.stream_permit()?;
+    let permit = shared.stream_permit(client)?;
     let lane = shared.lanes.lend()?;
     let session = shared.next_session();
     // Before the first request, so that none of its events is missed.

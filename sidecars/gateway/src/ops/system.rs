@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use crate::http::answer::{Data, Envelope};
 use crate::market::Query;
 use crate::market::picture::signed;
-use crate::market::report::{name, time};
+use crate::market::report::{name, some, time};
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,24 @@ struct EngineReport {
     streams_open: u32,
     /// Streams that may be open at one time.
     streams_max: u32,
+    /// Who has called it since its start: gateway, sidecars, strategies, tools.
+    clients: Vec<ClientReport>,
+}
+
+/// What the bearers of one of the engine's tokens have open.
+#[derive(Debug, Serialize, ToSchema)]
+struct ClientReport {
+    /// What the engine's configuration calls the token; absent: whoever reads on the engine's machine without one.
+    name: Option<String>,
+    /// Whom the engine takes its bearer for; absent without a token.
+    principal: Option<u32>,
+    /// Streams open now, order sessions among them.
+    streams_open: u32,
+    /// Order sessions over shared memory open now.
+    seats_open: u32,
+    /// When it called last.
+    #[schema(value_type = String, format = DateTime)]
+    last_call_at: Timestamp,
 }
 
 /// What the feed brought since the journal began.
@@ -131,6 +149,19 @@ impl EngineReport {
             sessions_max: status.sessions_max,
             streams_open: status.streams_open,
             streams_max: status.streams_max,
+            clients: status.clients.iter().map(ClientReport::new).collect(),
+        }
+    }
+}
+
+impl ClientReport {
+    fn new(client: &proto::ClientReport) -> Self {
+        Self {
+            name: some(&client.name),
+            principal: (client.principal != 0).then_some(client.principal),
+            streams_open: client.streams_open,
+            seats_open: client.seats_open,
+            last_call_at: at(client.last_call),
         }
     }
 }

@@ -57,6 +57,7 @@ export default function System() {
       )}
       <div className="system-parts">
         <LatencyPanels />
+        {system.data?.engine && <Clients clients={system.data.engine.clients} now={system.data.engine.at} />}
         {system.data && <Counters counters={system.data.counters} />}
       </div>
     </div>
@@ -193,6 +194,57 @@ function Seats({ name, open, max }: { name: string; open: number; max: number })
       </div>
       <Meter share={max > 0 ? open / max : 0} label={`${name} taken`} />
     </div>
+  );
+}
+
+type Client = NonNullable<Told["engine"]>["clients"][number];
+
+/** Who has called the engine: the gateway, other sidecars, strategies, tools. */
+function Clients({ clients, now }: { clients: Client[]; now: string }) {
+  const columns = useMemo(() => {
+    const seen = (row: Client) => date(now).getTime() - date(row.last_call_at).getTime();
+    const isHere = (row: Client) => row.streams_open + row.seats_open > 0 || seen(row) < STALE_MS;
+    const all: Column<Client>[] = [
+      { id: "name", title: "Client", value: (row) => row.name, cell: (row) => row.name ?? "without a token" },
+      {
+        id: "state",
+        title: "State",
+        value: (row) => Number(isHere(row)),
+        cell: (row) => <State isGood={isHere(row)} good="Connected" bad="Gone" />,
+      },
+      {
+        id: "streams",
+        title: "Streams",
+        figure: true,
+        value: (row) => row.streams_open,
+        cell: (row) => show(String(row.streams_open)),
+      },
+      {
+        id: "seats",
+        title: "In shared memory",
+        figure: true,
+        value: (row) => row.seats_open,
+        cell: (row) => show(String(row.seats_open)),
+      },
+      {
+        id: "called",
+        title: "Last call",
+        value: (row) => row.last_call_at,
+        cell: (row) => <span title={dateTime(row.last_call_at)}>{ago(0, seen(row))} ago</span>,
+      },
+    ];
+    return all;
+  }, [now]);
+  return (
+    <Panel title="Sessions and sidecars" className="clients" flush>
+      <Grid
+        label="Clients of the engine"
+        rows={clients}
+        columns={columns}
+        rowKey={(row) => `${row.principal ?? ""} ${row.name ?? ""}`}
+        empty={<Empty title="Nobody has called" />}
+      />
+    </Panel>
   );
 }
 
