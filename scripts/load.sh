@@ -90,7 +90,7 @@ for load in $loads; do
     echo
     case $load in
     reads)
-        echo "== reads: quotes, books, positions, orders, portfolio, bars, ${RATE:-10000} a second"
+        echo "== reads: quotes, books, positions, orders, portfolio, accounts, ${RATE:-10000} a second"
         paths="/api/v1/quotes/$one,/api/v1/quotes?symbols=$(cut -d, -f1-5 <<<"$symbols" | sed 's/,/%2C/g')"
         paths="$paths,/api/v1/quotes/$one,/api/v1/books/$one,/api/v1/positions,/api/v1/orders?limit=20"
         paths="$paths,/api/v1/portfolio?account=$account,/api/v1/accounts"

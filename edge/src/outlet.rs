@@ -78,12 +78,14 @@ impl<T> Stream for Outlet<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::Client;
     use tokio_stream::StreamExt;
 
     #[tokio::test]
     async fn the_reason_comes_after_what_is_queued() {
         let streams = Arc::new(tokio::sync::Semaphore::new(1));
-        let permit = Arc::clone(&streams).try_acquire_owned().expect("a permit");
+        let place = Arc::clone(&streams).try_acquire_owned().expect("a permit");
+        let permit = StreamPermit { _place: place, _open: Client::local().open_stream() };
         let (inlet, mut outlet) = outlet(permit);
         inlet.reserve().await.expect("room").send(1);
         inlet.close(Status::aborted("enough"));

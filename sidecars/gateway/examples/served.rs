@@ -17,14 +17,14 @@ async fn main() {
         config.limits.key_per_minute = NonZeroU32::MAX;
     })
     .await;
-    for role in ["trader", "risk_officer", "administrator"] {
+    for role in ["trader", "administrator"] {
         front.register(role).await;
         if role != "trader" {
             front = front.promote(role, role).await;
         }
     }
     let mut tokens = serde_json::Map::new();
-    for role in ["trader", "risk_officer", "administrator"] {
+    for role in ["trader", "administrator"] {
         let body = json!({ "email": format!("{role}@example.org"), "password": PASSWORD });
         let pair = front.api.post("/api/v1/auth/login", body).await.data();
         tokens.insert(role.into(), pair["access_token"].clone());

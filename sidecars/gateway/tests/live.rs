@@ -235,6 +235,42 @@ async fn what_is_no_longer_kept_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn orders_are_told_with_the_one_they_belong_to_and_refused_cancels_are() {
+    let front = Front::new().await;
+    let ann = front.register("ann").await;
+    let account = ann.open_account("Paper").await;
+    let mut socket = Socket::open(&ann).await;
+    socket.ask(json!({ "op": "subscribe", "channel": "orders" })).await;
+    let leg = |side: &str, kind: &str, price: &str, value: &str| {
+        let mut leg = json!({
+            "account": account, "symbol": SYMBOL, "side": side, "type": kind, "qty": "5",
+            "time_in_force": "gtc",
+        });
+        leg[price] = json!(value);
+        leg
+    };
+    let legs = [
+        leg("buy", "limit", "limit_price", "9.00"),
+        leg("sell", "limit", "limit_price", "10.50"),
+        leg("sell", "stop", "stop_price", "8.50"),
+    ];
+    let bracket = json!({ "contingency": "bracket", "legs": legs });
+    let list = ann.post_once("/api/v1/orders/lists", "list", &bracket).await.data();
+    let (entry, target) = (&list["legs"][0], &list["legs"][1]);
+    let told = socket.until(|message| message["data"]["id"] == *target).await;
+    assert_eq!(told["data"]["parent"], *entry);
+    let path = |id: &Value| format!("/api/v1/orders/{}", id.as_str().expect("a UUID"));
+    assert_eq!(ann.get(&path(target)).await.data()["parent"], *entry);
+    // More than one may hold: the engine refuses it, and the order stands.
+    ann.patch(&path(entry), json!({ "qty": "99999999" })).await;
+    let told = socket.until(|message| !message["data"]["cancel_reject"].is_null()).await;
+    assert_eq!((&told["data"]["id"], &told["account"]), (entry, &json!(account)));
+    assert!(told["data"]["cancel_reject"]["reason"].is_string(), "{told}");
+    assert_eq!(ann.get(&path(entry)).await.data()["qty"], "5");
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_of_the_accounts_of_others() {
     let front = Front::new().await;
     let (ann, bob) = (front.register("ann").await, front.register("bob").await);

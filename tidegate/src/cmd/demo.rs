@@ -117,8 +117,9 @@ fn trade(
     let mut config = Config::parse(include_str!("demo/demo.toml")).context("demo.toml")?;
     config.journal.dir = dir.join("journal");
     for group in &mut config.risk.groups {
-        let is_played = |symbol| market.symbols().contains(symbol);
-        group.members.retain(|member| matches!(member, ScopeText::Symbol(one) if is_played(one)));
+        group.members.retain(|member| {
+            matches!(member, ScopeText::Symbol(symbol) if market.symbols().contains(symbol))
+        });
     }
     let request_addr = free_port()?;
     config.feed.line_a = Some(SocketAddr::from(([127, 0, 0, 1], 0)));

@@ -1,7 +1,7 @@
 //! The REST API as GraphQL reaches it: in this process, as the same caller, through the same guard, limits and handlers. What may be
 //! done and what it does is said once.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::http::origin::Origin;
 use async_graphql::{Error, ErrorExtensions, Value as GraphValue};
 use axum::Router;
@@ -84,22 +84,23 @@ impl Rest {
             None => Body::empty(),
         });
         *request.method_mut() = method;
-        *request.uri_mut() = path.parse().map_err(|_| failed("an argument fits no path"))?;
+        *request.uri_mut() = path.parse().map_err(|_| malformed("an argument fits no path"))?;
         *request.headers_mut() = self.headers.clone();
         // Nothing else of the caller's request: who it is, and which route this is, is found out anew.
         request.extensions_mut().insert(self.origin);
         let json_type = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json_type);
         if let Some(key) = key {
-            let value = HeaderValue::try_from(key)
-                .map_err(|_| failed("an idempotency key has 1 to 128 visible ASCII characters"))?;
+            let value = HeaderValue::try_from(key).map_err(|_| {
+                malformed("an idempotency key has 1 to 128 visible ASCII characters")
+            })?;
             request.headers_mut().insert(KEY_HEADER, value);
         }
         let is_safe = request.method().is_safe();
         let answering = self.router.clone().oneshot(request);
         let answer = match self.may_hang_up && !is_safe {
             // Done to its end, as any request that changes something.
-            true => tokio::spawn(answering).await.map_err(failed)?,
+            true => tokio::spawn(answering).await.map_err(fault)?,
             false => answering.await,
         };
         let answer = match answer {
@@ -107,10 +108,10 @@ impl Rest {
             Err(never) => match never {},
         };
         let is_good = answer.status().is_success();
-        let body = to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await.map_err(failed)?;
-        let mut body: Value = serde_json::from_slice(&body).map_err(failed)?;
+        let body = to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await.map_err(fault)?;
+        let mut body: Value = serde_json::from_slice(&body).map_err(fault)?;
         if is_good {
-            return serde_json::from_value(body["data"].take()).map_err(failed);
+            return serde_json::from_value(body["data"].take()).map_err(fault);
         }
         let error = body["error"].take();
         let message = error["message"].as_str().unwrap_or("the call failed").to_string();
@@ -134,7 +135,12 @@ pub fn refused(error: ApiError) -> Error {
     with_code(error.message, code.as_str().unwrap_or("internal"), error.details)
 }
 
-/// A fault of ours, or an argument that cannot be passed on.
-fn failed(cause: impl std::fmt::Display) -> Error {
-    with_code(cause.to_string(), "malformed", json!({}))
+/// An argument that cannot be passed on.
+fn malformed(message: &str) -> Error {
+    refused(ApiError::new(Code::Malformed, message))
+}
+
+/// A fault of ours.
+fn fault(cause: impl std::fmt::Display) -> Error {
+    refused(ApiError::internal(cause))
 }

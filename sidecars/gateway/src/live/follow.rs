@@ -71,7 +71,7 @@ fn told(updates: &[Arc<Update>], accounts: &Accounts) -> Event {
     let (seq, ordinal) = updates.first().map_or((0, 0), |update| update.position);
     let told = |update: &Arc<Update>| {
         let (channel, replaces) = match &update.change {
-            Change::Order(_) | Change::CancelReject(..) => (Channel::Orders, None),
+            Change::Order(..) | Change::CancelReject(..) => (Channel::Orders, None),
             Change::Execution(_) => (Channel::Fills, None),
             Change::Position(held) => (Channel::Positions, Some((held.account, &held.symbol))),
             Change::Balance(cash) => (Channel::Balances, Some((cash.account, &cash.currency))),

@@ -49,7 +49,7 @@ impl Update {
     /// The channel that it belongs to: `orders`, `fills`, `positions`, `balances`, `risk` or `alerts`.
     pub fn channel(&self) -> &'static str {
         match self.change {
-            Change::Order(_) | Change::CancelReject(..) => "orders",
+            Change::Order(..) | Change::CancelReject(..) => "orders",
             Change::Execution(_) => "fills",
             Change::Position(_) => "positions",
             Change::Balance(_) => "balances",
@@ -64,7 +64,9 @@ impl Update {
         let id = account.as_ref().map(|account| account.id);
         let shown = |value: Result<Value, serde_json::Error>| value.unwrap_or_default();
         let data = match &self.change {
-            Change::Order(row) => shown(serde_json::to_value(report::Order::new(row, id, None))),
+            Change::Order(row, parent) => {
+                shown(serde_json::to_value(report::Order::new(row, id, *parent)))
+            }
             Change::Execution(row) => shown(serde_json::to_value(report::Execution::new(row, id))),
             Change::CancelReject(order, refused) => json!({
                 "id": order,
@@ -267,7 +269,7 @@ fn account_of(change: &Change) -> Option<u32> {
         scope.map(|scope| scope.id)
     };
     match change {
-        Change::Order(row) => Some(row.report.account),
+        Change::Order(row, _) => Some(row.report.account),
         Change::Execution(row) => Some(row.report.account),
         Change::CancelReject(_, report) => Some(report.account),
         Change::Position(report) => Some(report.account),

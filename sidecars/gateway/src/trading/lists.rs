@@ -147,15 +147,15 @@ pub(super) async fn submit(
     let list_id = (id.as_u128() as u32).max(1);
     let contingency = asked.contingency.number();
     let engine = principal::trader(&gateway, &caller).await?;
-    let answer = engine.submit_list(SubmitListRequest { list_id, contingency, legs }).await;
-    let answer = answer.map_err(outcome::unknown)?;
-    outcome::check(answer.list.as_ref().and_then(|list| list.reject.as_ref()))?;
-    gateway.events.reach(answer.position.as_ref()).await;
     let summary: Vec<_> = asked.legs.iter().map(NewOrder::summary).collect();
     let detail = json!({
         "account": account.id, "contingency": asked.contingency, "legs": summary,
     });
     gateway.audit.add(caller.entry("order.submit_list", id, detail)).await?;
+    let answer = engine.submit_list(SubmitListRequest { list_id, contingency, legs }).await;
+    let answer = answer.map_err(outcome::unknown)?;
+    outcome::check(answer.list.as_ref().and_then(|list| list.reject.as_ref()))?;
+    gateway.events.reach(answer.position.as_ref()).await;
     let orders = orders_of(&gateway, &account, &ids);
     Ok(Data::created(report(orders)).as_of(as_of(&gateway)))
 }
@@ -268,12 +268,12 @@ pub(super) async fn work(
     let symbols = [asked.order.symbol.as_str()];
     authorize::check(&gateway, &caller, &headers, account.id, &symbols, id, &hash(&asked)?).await?;
     let engine = principal::trader(&gateway, &caller).await?;
-    let report = engine.algorithm(request).await.map_err(outcome::unknown)?;
-    let order = super::orders::told(&gateway, &account, id, caller.principal, report).await?;
     let detail = json!({
         "account": account.id, "algorithm": asked.algorithm, "order": asked.order.summary(),
     });
     gateway.audit.add(caller.entry("order.submit_algorithm", id, detail)).await?;
+    let report = engine.algorithm(request).await.map_err(outcome::unknown)?;
+    let order = super::orders::told(&gateway, &account, id, caller.principal, report).await?;
     let seq = order.seq.clone();
     Ok(Data::created(order).as_of(seq))
 }

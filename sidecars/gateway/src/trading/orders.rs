@@ -102,7 +102,8 @@ pub(super) async fn submit(
     authorize::check(&gateway, &caller, &headers, account.id, &symbols, id, &hash(&asked)?).await?;
     let engine = principal::trader(&gateway, &caller).await?;
     note("order.id", id);
-    // First written down, then sent: what became of it the engine's journal has.
+    // First written down, then sent, as all that trades or loosens: what became of it the engine's journal has. What stops is sent
+    // first: no database may keep it.
     let detail = json!({ "account": account.id, "order": asked.summary() });
     gateway.audit.add(caller.entry("order.submit", id, detail)).await?;
     let order = match engine.submit(request).await.map_err(outcome::unknown) {
@@ -298,10 +299,10 @@ pub(super) async fn replace(
         price: price.unwrap_or_else(|| row.report.price.clone()),
         stop_price: stop_price.unwrap_or_default(),
     };
-    let report = engine.replace(request).await.map_err(outcome::unknown)?;
-    let order = told(&gateway, &account, id, row.principal, report).await?;
     let detail = json!({ "account": account.id, "to": asked });
     gateway.audit.add(caller.entry("order.replace", id, detail)).await?;
+    let report = engine.replace(request).await.map_err(outcome::unknown)?;
+    let order = told(&gateway, &account, id, row.principal, report).await?;
     let seq = order.seq.clone();
     Ok(Data::new(order).as_of(seq))
 }

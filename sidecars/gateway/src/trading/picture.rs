@@ -70,8 +70,8 @@ pub struct ExecutionRow {
 /// What one event changed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// An order.
-    Order(Box<OrderRow>),
+    /// An order, and the name of the one that it belongs to.
+    Order(Box<OrderRow>, Option<Uuid>),
     /// There was an execution; the order follows.
     Execution(Box<ExecutionRow>),
     /// A cancel or replace was refused: the name of its order, and the report with the refusal.
@@ -124,6 +124,12 @@ impl AccountPicture {
     /// The name of an order by the engine's number.
     pub fn name_of(&self, number: u64) -> Option<Uuid> {
         self.orders.get(self.by_number.get(&number)?).map(|row| row.id)
+    }
+
+    /// The name of the order that another belongs to: the first of its list, the parent whose child it is.
+    pub fn parent_of(&self, report: &proto::OrderReport) -> Option<Uuid> {
+        let number = Some(report.parent_id).filter(|number| *number != 0);
+        self.name_of(number.filter(|number| *number != report.order_id)?)
     }
 
     fn find(&self, id: Uuid, number: u64) -> Option<u64> {
@@ -227,12 +233,22 @@ impl Picture {
         match event.body {
             Some(Body::Execution(report)) => self.execution(report, event.principal, event.ts),
             Some(Body::CancelReject(report)) => {
-                let id = name(&report);
-                let account = self.account_of(report.account);
-                account.map_or_else(Vec::new, |account| {
-                    let id = account.name_of(report.order_id).unwrap_or(id);
-                    one(Change::CancelReject(id, Box::new(report)))
-                })
+                let Some(account) = self.account_of(report.account) else { return Vec::new() };
+                let row = account.by_number.get(&report.order_id);
+                let row = row.and_then(|serial| account.orders.get(serial));
+                let id = row.map_or_else(|| name(&report), |row| row.id);
+                // It tells the order as it stands: a cancel that was pending no longer is.
+                let stands =
+                    |row: &OrderRow| !row.is_closed() && row.report.symbol == report.symbol;
+                let mut changes = if row.is_some_and(stands) {
+                    let exec_type = ExecType::Unspecified.into();
+                    let standing = proto::OrderReport { reject: None, exec_type, ..report.clone() };
+                    self.execution(standing, event.principal, event.ts)
+                } else {
+                    Vec::new()
+                };
+                changes.push(Change::CancelReject(id, Box::new(report)));
+                changes
             }
             Some(Body::PositionReport(report)) => {
                 let Some(account) = self.account_of(report.account) else { return Vec::new() };
@@ -348,7 +364,8 @@ impl Picture {
             }
             changes.push(Change::Execution(Box::new(execution)));
         }
-        changes.push(Change::Order(Box::new(row)));
+        let parent = account.parent_of(&row.report);
+        changes.push(Change::Order(Box::new(row), parent));
         if is_closed && !was_closed {
             account.closed.push_back(serial);
             if account.closed.len() > bounds.of_account

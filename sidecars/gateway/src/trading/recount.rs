@@ -237,6 +237,11 @@ impl Engine {
             }
             7 => {
                 let Some(at) = self.pick(step, |order, _| order.order_id != 0) else { return };
+                let before = self.orders[at].0.ord_status();
+                if !is_over(&self.orders[at].0) {
+                    self.report(at, ExecType::PendingCancel, OrdStatus::PendingCancel);
+                }
+                self.orders[at].0.set_ord_status(before);
                 let report = self.orders[at].0.clone();
                 self.tell(Body::CancelReject(report), true);
             }
@@ -302,7 +307,22 @@ fn outside(report: &OrderReport) -> String {
 /// name that is in use none.
 fn orders(events: &[Event], account: u32) -> Vec<Counted> {
     let mut all: Vec<(String, Counted)> = Vec::new();
-    for (event, report) in reports(events, account) {
+    for event in events {
+        let (report, is_refusal) = match &event.body {
+            Some(Body::Execution(report)) if report.account == account => (report, false),
+            Some(Body::CancelReject(report)) if report.account == account => (report, true),
+            _ => continue,
+        };
+        if is_refusal {
+            let number = report.order_id;
+            let is_meant = |known: &&mut (String, Counted)| known.1.report.order_id == number;
+            if let Some((_, known)) = all.iter_mut().find(is_meant)
+                && !is_over(&known.report)
+            {
+                known.report = OrderReport { exec_type: 0, reject: None, ..report.clone() };
+            }
+            continue;
+        }
         let is_same = |known: &OrderReport| match (known.order_id, report.order_id) {
             (0, _) => !is_over(known) && known.client_order_id == report.client_order_id,
             (known, number) => known == number,

@@ -128,9 +128,7 @@ impl Order {
 
     /// Of a row of its account's picture, which knows its parent's name.
     pub fn of(row: &OrderRow, account: Uuid, picture: &AccountPicture) -> Self {
-        let parent = Some(row.report.parent_id).filter(|number| *number != 0);
-        let parent = parent.filter(|number| *number != row.report.order_id);
-        Self::new(row, Some(account), parent.and_then(|number| picture.name_of(number)))
+        Self::new(row, Some(account), picture.parent_of(&row.report))
     }
 }
 

@@ -366,11 +366,10 @@ pub(super) async fn set_limits(
     let limits = Limits { used: None, ..asked.limits };
     let engine = principal::controller(&gateway, &caller).await?;
     let request = SetLimitsRequest { limits: Some(limits.to_engine(account.number)), reason };
-    let answer = engine.set_limits(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "limits": limits, "reason": asked.reason });
     gateway.audit.add(caller.entry("limits.set", id, detail)).await?;
-    Ok(answer)
+    let answer = engine.set_limits(request).await.map_err(outcome::unknown)?;
+    changed(&gateway, answer, 0).await
 }
 
 /// What a caller is told of: the firm, one's own accounts, instruments and strategies; everything for who sees everybody's accounts.
@@ -486,11 +485,10 @@ pub(super) async fn release(
     let scope = Some(asked.scope.to_engine(&gateway.accounts)?);
     let request = ReleaseRequest { scope, reason: reason(&asked.reason)? };
     let engine = principal::controller(&gateway, &caller).await?;
-    let answer = engine.release(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "scope": asked.scope, "reason": asked.reason });
     gateway.audit.add(caller.entry("kill.release", "", detail)).await?;
-    Ok(answer)
+    let answer = engine.release(request).await.map_err(outcome::unknown)?;
+    changed(&gateway, answer, 0).await
 }
 
 /// Which proposals.
@@ -552,9 +550,8 @@ pub(super) async fn decide(
         reason: reason(&asked.reason)?,
     };
     let engine = principal::controller(&gateway, &caller).await?;
-    let answer = engine.decide(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "decision": asked.decision, "hash": asked.hash, "reason": asked.reason });
     gateway.audit.add(caller.entry("proposal.decide", number, detail)).await?;
-    Ok(answer)
+    let answer = engine.decide(request).await.map_err(outcome::unknown)?;
+    changed(&gateway, answer, 0).await
 }

@@ -69,9 +69,8 @@ pub(super) async fn put(
     let member = Scope { kind: ScopeKind::Instrument.into(), symbol: symbol.clone(), id: 0 };
     let request = SetGroupRequest { member: Some(member), group, reason };
     let engine = principal::controller(&gateway, &caller).await?;
-    let answer = engine.set_group(request).await.map_err(outcome::unknown)?;
-    let answer = changed(&gateway, answer, 0).await?;
     let detail = json!({ "sector": asked.sector, "reason": asked.reason });
     gateway.audit.add(caller.entry("instrument.sector", symbol, detail)).await?;
-    Ok(answer)
+    let answer = engine.set_group(request).await.map_err(outcome::unknown)?;
+    changed(&gateway, answer, 0).await
 }
