@@ -10,8 +10,6 @@ export default defineConfig({
     target: "es2023",
     // The page's policy allows nothing from `data:`.
     assetsInlineLimit: 0,
-    // Compressed, which is what a first load costs; `e2e/size.spec.ts` holds the sum.
-    reportCompressedSize: true,
   },
   server: {
     proxy: { "/api": { target: gateway, ws: true }, "/docs": gateway, "/health": gateway },

@@ -10,7 +10,7 @@ export const PASSWORD = "correct horse battery staple";
 let made = 0;
 
 /** An address nobody has yet. */
-export function newEmail(who: string): string {
+function newEmail(who: string): string {
   made += 1;
   return `${who}-${Date.now()}-${made}@example.org`;
 }

@@ -37,10 +37,11 @@ async function reach(request: Request): Promise<Response> {
   }
 }
 
-// Every POST is named, so that one that is sent again is not done again.
+// Every POST is named, so that one that is sent again is not done again. A preview does nothing, and its answer need not be kept.
 const named: Middleware = {
   onRequest({ request }) {
-    if (request.method === "POST" && !request.headers.has("Idempotency-Key")) {
+    const isPreview = new URL(request.url).pathname.endsWith("/preview");
+    if (request.method === "POST" && !isPreview && !request.headers.has("Idempotency-Key")) {
       request.headers.set("Idempotency-Key", newKey());
     }
     return request;

@@ -5,14 +5,14 @@ import { Button, Segments } from "../components/controls";
 import { Empty, Failed, Loading } from "../components/states";
 import { show } from "../format/number";
 import { nearest, priceText } from "../format/price";
-import { dateTime, day, millis, zoneOf } from "../format/time";
+import { barTime, dayOf, millis, zoneOf } from "../format/time";
 import type { Execution } from "../live/account";
 import { type Bar, followBar, useLink } from "../live/market";
-import type { Instrument } from "../shell/user";
+import { type Instrument, useZone } from "../shell/user";
 import "./chart.css";
 import type { Candle } from "./indicators";
 import type { PriceMark } from "./lines";
-import { INDICATORS, type Indicator, PriceChart } from "./price-chart";
+import { INDICATORS, type Indicator, PriceChart, type Reading } from "./price-chart";
 
 const RESOLUTIONS = [
   ["1s", "1s"],
@@ -71,7 +71,7 @@ function daysOf(zone: string): (time: number) => string {
     const quarter = Math.floor(time / 900);
     let name = known.get(quarter);
     if (name === undefined) {
-      name = day(quarter * 900_000, zone);
+      name = dayOf(quarter * 900_000, zone);
       known.set(quarter, name);
     }
     return name;
@@ -94,7 +94,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   const { resolution } = choice;
   const indicators = choice.indicators.length > 0 ? choice.indicators : NONE;
   const box = useRef<HTMLDivElement>(null);
-  const legend = useRef<HTMLSpanElement>(null);
+  const legend = useRef<HTMLDivElement>(null);
   const [chart, setChart] = useState<PriceChart | null>(null);
   const latest = useRef({ instrument, onDrop });
   latest.current = { instrument, onDrop };
@@ -121,18 +121,30 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     staleTime: 0,
   });
 
-  // The chart stands for one symbol and resolution.
+  // The chart stands for one symbol and resolution, and writes times of one zone.
+  const zone = useZone();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another zone is another chart
   useEffect(() => {
     if (!box.current) return;
-    const tell = (one: Candle | undefined) => {
+    const isDays = resolution === "1d";
+    const tell = (one: Candle | undefined, readings: Reading[]) => {
       if (!legend.current) return;
       const text = (value: number) => show(priceText(latest.current.instrument, value.toFixed(9)));
-      legend.current.textContent = one
-        ? `${dateTime(one.time * 1000)}  O ${text(one.open)}  H ${text(one.high)}  L ${text(one.low)}  C ${text(one.close)}  V ${show(String(one.volume))}`
+      // The prices first: where it is narrow, what comes last is on another line.
+      const bar = one
+        ? `O\u00a0${text(one.open)}  H\u00a0${text(one.high)}  L\u00a0${text(one.low)}  C\u00a0${text(one.close)}  V\u00a0${show(String(one.volume))}  ${barTime(one.time * 1000, isDays)}`
         : "";
+      const lines = readings.map(({ name, colour, text }) => {
+        const line = document.createElement("span");
+        line.style.color = colour;
+        line.textContent = `  ${name} ${text}`;
+        return line;
+      });
+      legend.current.replaceChildren(bar, ...lines);
     };
     const made = new PriceChart(box.current, {
       text: (price) => priceText(latest.current.instrument, price.toFixed(latest.current.instrument.price_decimals)),
+      isDays,
       step: Number(latest.current.instrument.tick_size),
       dayOf: daysOf(zoneOf(venue)),
       snap: (price) => nearest(latest.current.instrument, price.toFixed(9)),
@@ -170,7 +182,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
       setChart(null);
       made.dispose();
     };
-  }, [symbol, resolution, venue]);
+  }, [symbol, resolution, venue, zone]);
 
   useEffect(() => {
     if (chart && history.data) chart.setBars(history.data.map(candle));
@@ -205,11 +217,23 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
           options={RESOLUTIONS}
           onChange={(next) => choose({ resolution: next })}
         />
-        <details className="chart-menu">
+        <details
+          className="chart-menu"
+          onKeyDown={(event) => {
+            if (event.key !== "Escape" || !event.currentTarget.open) return;
+            event.stopPropagation();
+            event.currentTarget.open = false;
+            event.currentTarget.querySelector("summary")?.focus();
+          }}
+          onBlur={(event) => {
+            if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false;
+          }}
+        >
           <summary className="button small">
             Indicators{choice.indicators.length > 0 ? ` (${choice.indicators.length})` : ""}
           </summary>
-          <div className="chart-menu-body">
+          {/* It takes the focus of a press beside a box, which must not count as leaving the menu. */}
+          <div className="chart-menu-body" tabIndex={-1}>
             {INDICATORS.map(([name, title]) => (
               <label key={name}>
                 <input
@@ -231,7 +255,6 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
         <Button small kind="plain" onClick={() => chart?.showNewest()}>
           To now
         </Button>
-        <span className="chart-legend figures muted" ref={legend} />
       </div>
       <div
         className="chart-box"
@@ -240,6 +263,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
         aria-label={`Chart of ${symbol}, ${resolution}`}
         data-fills={arrows.length}
       />
+      <div className="chart-legend figures muted" ref={legend} />
       {history.data === undefined && (
         <div className="chart-over">
           {history.error ? <Failed error={history.error} retry={() => void refetch()} /> : <Loading rows={6} />}

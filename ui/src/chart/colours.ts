@@ -1,18 +1,6 @@
 // The chart draws on a canvas, which knows no CSS: the colours of the theme as they are now.
 
-const NAMES = [
-  "panel",
-  "line",
-  "line-strong",
-  "text",
-  "muted",
-  "accent",
-  "buy",
-  "sell",
-  "warn",
-  "focus",
-  "sunken",
-] as const;
+const NAMES = ["panel", "line", "text", "muted", "accent", "buy", "sell", "warn", "focus"] as const;
 
 export type Colours = Record<(typeof NAMES)[number], string>;
 

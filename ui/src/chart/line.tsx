@@ -10,8 +10,10 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { useEffect, useRef } from "react";
-import { clock, day } from "../format/time";
-import { colours, faint } from "./colours";
+import { dateTime } from "../format/time";
+import { useZone } from "../shell/user";
+import { colours, faint, onTheme } from "./colours";
+import { tickMarks } from "./ticks";
 
 export interface Point {
   /** Milliseconds since the Unix epoch. */
@@ -30,7 +32,6 @@ interface LineProps {
 
 /** Parts of the height that the value and what is below it have. */
 const HEIGHTS = [3, 1] as const;
-const DAY_S = 86_400;
 
 const ms = (time: Time) => (time as number) * 1_000;
 
@@ -38,8 +39,9 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<IChartApi | null>(null);
   const series = useRef<ISeriesApi<"Area">[]>([]);
-  const length = useRef(0);
+  const zone = useZone();
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another zone is another chart
   useEffect(() => {
     const element = host.current;
     if (!element) return;
@@ -47,17 +49,8 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
     const made = createChart(element, {
       autoSize: true,
       layout: { attributionLogo: false, fontSize: 11, panes: { enableResize: false } },
-      localization: { timeFormatter: (time: Time) => `${day(ms(time))} ${clock(ms(time))}` },
-      timeScale: {
-        timeVisible: true,
-        secondsVisible: false,
-        // The library's own marks are in UTC.
-        tickMarkFormatter: (time: Time) => {
-          const at = ms(time);
-          const seconds = length.current;
-          return seconds > 3 * DAY_S ? day(at).replace(/,? \d{4}$/, "") : clock(at).slice(0, 5);
-        },
-      },
+      localization: { timeFormatter: (time: Time) => dateTime(ms(time)) },
+      timeScale: tickMarks(false),
       handleScroll: false,
       handleScale: false,
     });
@@ -86,9 +79,9 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
       chart.current = null;
       series.current = [];
     };
-  }, [digits]);
+  }, [digits, zone]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: digits make another chart
+  // biome-ignore lint/correctness/useExhaustiveDependencies: digits and zone make another chart
   useEffect(() => {
     const dress = () => {
       const element = host.current;
@@ -118,15 +111,8 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
       });
     };
     dress();
-    const system = matchMedia("(prefers-color-scheme: dark)");
-    system.addEventListener("change", dress);
-    const chosen = new MutationObserver(dress);
-    chosen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    return () => {
-      system.removeEventListener("change", dress);
-      chosen.disconnect();
-    };
-  }, [digits]);
+    return onTheme(dress);
+  }, [digits, zone]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another chart needs its points
   useEffect(() => {
@@ -135,11 +121,10 @@ export default function Line({ label, points, digits = 2 }: LineProps) {
     // The library takes whole seconds, each once.
     const seconds = new Map(points.map((point) => [Math.floor(point.at / 1_000), point]));
     const list = [...seconds].map(([time, point]) => ({ time: time as UTCTimestamp, point }));
-    length.current = (list.at(-1)?.time ?? 0) - (list[0]?.time ?? 0);
     value.setData(list.map(({ time, point }) => ({ time, value: point.value })));
     below.setData(list.map(({ time, point }) => ({ time, value: point.below })));
     chart.current?.timeScale().fitContent();
-  }, [points, digits]);
+  }, [points, digits, zone]);
 
   return <div ref={host} className="line-chart" role="img" aria-label={label} />;
 }

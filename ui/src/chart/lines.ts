@@ -5,7 +5,8 @@ export interface PriceMark {
   id: string;
   price: number;
   title: string;
-  kind: "buy" | "sell" | "position";
+  /** The side of an order, or of a position. */
+  kind: "buy" | "sell" | "long" | "short";
   /** Whether it can be dragged. */
   moves: boolean;
 }

@@ -16,14 +16,14 @@ import {
   LineStyle,
   type SeriesMarker,
   type SeriesType,
-  TickMarkType,
   type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
-import { dateTime } from "../format/time";
+import { barTime } from "../format/time";
 import { type Colours, colours, faint, onTheme } from "./colours";
 import { bollinger, type Candle, ema, type Line, macd, rsi, sma, vwap } from "./indicators";
 import { dragged, lineAt, type PriceMark, REACH } from "./lines";
+import { tickMarks } from "./ticks";
 
 export const INDICATORS = [
   ["sma", "SMA 20"],
@@ -48,40 +48,45 @@ interface Options {
   text: (price: number) => string;
   /** The smallest step of prices. */
   step: number;
+  /** Whether a bar is a day or more. */
+  isDays: boolean;
   /** The exchange's day of a time, for what begins anew with it. */
   dayOf: (time: number) => string;
   /** The price that a line is dropped at. */
   snap: (price: number) => string;
   onDrop: (id: string, price: string) => void;
-  /** Under the pointer, or the newest. */
-  onLegend: (candle: Candle | undefined) => void;
+  /** Under the pointer, or the newest; and what the indicators are now. */
+  onLegend: (candle: Candle | undefined, readings: Reading[]) => void;
+}
+
+/** The last value of a line of an indicator, for the legend. */
+export interface Reading {
+  name: string;
+  colour: string;
+  text: string;
 }
 
 interface Drawn {
+  /** What the legend calls it; what has no name is not in it. */
+  name?: string;
+  colour?: string;
+  last?: number | null | undefined;
   series: ISeriesApi<SeriesType>;
+  /** The newest bars that its last value is made of; 0: all of them. */
+  needs: number;
   /** The value of each bar, and its colour if it differs. */
   values: (candles: Candle[], colours: Colours) => { line: Line; colour?: (value: number) => string };
 }
 
 /** Room for a price before the first one is known. */
 const SCALE_PX = 76;
+/** Bars kept. Live ones are added to them until there are so many more, for leaving some out draws all anew. */
+const CANDLES_MAX = 2_000;
+const CANDLES_MORE = 500;
 /** Bars shown at first. */
 const SHOWN = 140;
 /** Parts of the height that prices have beside one pane of an indicator. */
 const PRICE_STRETCH = 3;
-
-function ticks(): Record<TickMarkType, Intl.DateTimeFormat> {
-  const format = (options: Intl.DateTimeFormatOptions) =>
-    new Intl.DateTimeFormat(undefined, { ...options, hourCycle: "h23" });
-  const time = format({ hour: "2-digit", minute: "2-digit" });
-  return {
-    [TickMarkType.Year]: format({ year: "numeric" }),
-    [TickMarkType.Month]: format({ month: "short" }),
-    [TickMarkType.DayOfMonth]: format({ day: "numeric", month: "short" }),
-    [TickMarkType.Time]: time,
-    [TickMarkType.TimeWithSeconds]: format({ hour: "2-digit", minute: "2-digit", second: "2-digit" }),
-  };
-}
 
 const at = (candle: Candle) => candle.time as UTCTimestamp;
 
@@ -108,20 +113,14 @@ export class PriceChart {
     private readonly options: Options,
   ) {
     this.palette = colours(container);
-    const format = ticks();
     this.chart = createChart(container, {
       autoSize: true,
       // The page's policy lets no foreign style in; the panel has a link in the mark's place.
       layout: { attributionLogo: false },
       crosshair: { mode: CrosshairMode.Normal },
       rightPriceScale: { minimumWidth: SCALE_PX },
-      localization: { timeFormatter: (time: Time) => dateTime(Number(time) * 1000) },
-      timeScale: {
-        timeVisible: true,
-        secondsVisible: true,
-        rightOffset: 6,
-        tickMarkFormatter: (time: Time, type: TickMarkType) => format[type].format(Number(time) * 1000),
-      },
+      localization: { timeFormatter: (time: Time) => barTime(Number(time) * 1000, options.isDays) },
+      timeScale: { ...tickMarks(options.isDays), rightOffset: 6 },
     });
     const priceFormat = {
       type: "custom" as const,
@@ -150,7 +149,7 @@ export class PriceChart {
     this.chart.subscribeCrosshairMove((event) => {
       const under = this.candles.find((one) => one.time === Number(event.time));
       this.isHovered = under !== undefined;
-      this.options.onLegend(under ?? this.candles.at(-1));
+      this.tellLegend(under);
     });
     // Before the chart's own listeners, which would scroll.
     container.addEventListener("pointerdown", this.onDown, { capture: true });
@@ -175,6 +174,7 @@ export class PriceChart {
     this.drawIndicators();
     this.setFills(this.fills);
     if (this.newest) this.update(this.newest);
+    if (!this.isHovered) this.tellLegend();
     if (this.isNew && candles.length > 0) {
       this.isNew = false;
       this.showNewest();
@@ -194,15 +194,28 @@ export class PriceChart {
     if (last && candle.time < last.time) return;
     if (last?.time === candle.time) this.candles[this.candles.length - 1] = candle;
     else this.candles.push(candle);
+    if (this.candles.length > CANDLES_MAX + CANDLES_MORE) this.setBars(this.candles.slice(-CANDLES_MAX));
+    else this.drawNewest(candle);
+    if (!this.isHovered) this.tellLegend();
+  }
+
+  private tellLegend(under?: Candle): void {
+    const readings = this.drawn.flatMap(({ name, colour, last }): Reading[] =>
+      name && colour && typeof last === "number" ? [{ name, colour, text: this.options.text(last) }] : [],
+    );
+    this.options.onLegend(under ?? this.candles.at(-1), readings);
+  }
+
+  private drawNewest(candle: Candle): void {
     this.candleSeries.update({ ...candle, time: at(candle) });
     this.volumes.update(this.volume(candle));
     for (const one of this.drawn) {
-      const { line, colour } = one.values(this.candles, this.palette);
+      const { line, colour } = one.values(one.needs ? this.candles.slice(-one.needs) : this.candles, this.palette);
       const value = line.at(-1);
+      one.last = value;
       if (value === null || value === undefined) continue;
       one.series.update({ time: at(candle), value, ...(colour ? { color: colour(value) } : {}) });
     }
-    if (!this.isHovered) this.options.onLegend(candle);
   }
 
   showNewest(): void {
@@ -219,7 +232,11 @@ export class PriceChart {
     for (let pane = this.chart.panes().length - 1; pane > 0; pane -= 1) this.chart.removePane(pane);
     const { accent, warn, focus, muted, buy, sell } = this.palette;
     const closes = (candles: Candle[]) => candles.map((candle) => candle.close);
-    const line = (color: string, values: (candles: Candle[]) => Line, pane = 0, title = "") => {
+    const line = (
+      color: string,
+      values: (candles: Candle[]) => Line,
+      { pane = 0, title = "", name = "", needs = 0 } = {},
+    ) => {
       const series = this.chart.addSeries(
         LineSeries,
         {
@@ -233,22 +250,22 @@ export class PriceChart {
         },
         pane,
       );
-      this.drawn.push({ series, values: (candles) => ({ line: values(candles) }) });
+      this.drawn.push({ series, name, colour: color, needs, values: (candles) => ({ line: values(candles) }) });
       return series;
     };
     let pane = 0;
     for (const name of chosen) {
-      if (name === "sma") line(warn, (candles) => sma(closes(candles), 20));
-      if (name === "ema") line(focus, (candles) => ema(closes(candles), 50));
-      if (name === "vwap") line(accent, (candles) => vwap(candles, this.options.dayOf));
+      if (name === "sma") line(warn, (candles) => sma(closes(candles), 20), { name: "SMA", needs: 20 });
+      if (name === "ema") line(focus, (candles) => ema(closes(candles), 50), { name: "EMA" });
+      if (name === "vwap") line(accent, (candles) => vwap(candles, this.options.dayOf), { name: "VWAP" });
       if (name === "bollinger") {
         for (const part of ["upper", "middle", "lower"] as const) {
-          line(muted, (candles) => bollinger(closes(candles))[part]);
+          line(muted, (candles) => bollinger(closes(candles), 20)[part], { name: `Bollinger ${part}`, needs: 20 });
         }
       }
       if (name === "rsi") {
         pane += 1;
-        const series = line(accent, (candles) => rsi(closes(candles)), pane, "RSI");
+        const series = line(accent, (candles) => rsi(closes(candles)), { pane, title: "RSI" });
         for (const price of [30, 70]) {
           series.createPriceLine({
             price,
@@ -264,17 +281,19 @@ export class PriceChart {
         const bars = this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane);
         this.drawn.push({
           series: bars,
+          needs: 0,
           values: (candles) => ({
             line: macd(closes(candles)).bars,
             colour: (value) => faint(value >= 0 ? buy : sell, 0.5),
           }),
         });
-        line(accent, (candles) => macd(closes(candles)).macd, pane, "MACD");
-        line(warn, (candles) => macd(closes(candles)).signal, pane, "Signal");
+        line(accent, (candles) => macd(closes(candles)).macd, { pane, title: "MACD" });
+        line(warn, (candles) => macd(closes(candles)).signal, { pane, title: "Signal" });
       }
     }
     for (const [index, one] of this.chart.panes().entries()) one.setStretchFactor(index === 0 ? PRICE_STRETCH : 1);
     this.drawIndicators();
+    this.tellLegend();
   }
 
   setFills(fills: readonly FillMark[]): void {
@@ -310,14 +329,16 @@ export class PriceChart {
     }
     for (const mark of marks) {
       const isDragged = this.drag?.mark.id === mark.id;
-      const colour = mark.kind === "position" ? this.palette.accent : this.palette[mark.kind];
+      const isPosition = mark.kind === "long" || mark.kind === "short";
+      const { buy, sell } = this.palette;
+      const colour = mark.kind === "buy" || mark.kind === "long" ? buy : sell;
       const options = {
         price: isDragged && this.drag ? this.drag.price : mark.price,
         color: colour,
         axisLabelColor: colour,
         axisLabelTextColor: this.palette.panel,
         lineWidth: 1 as const,
-        lineStyle: mark.kind === "position" ? LineStyle.Dotted : LineStyle.Solid,
+        lineStyle: isPosition ? LineStyle.Dotted : LineStyle.Solid,
         title: mark.title,
       };
       const line = this.lines.get(mark.id);
@@ -337,8 +358,10 @@ export class PriceChart {
   }
 
   private drawIndicators(): void {
-    for (const { series, values } of this.drawn) {
+    for (const one of this.drawn) {
+      const { series, values } = one;
       const { line, colour } = values(this.candles, this.palette);
+      one.last = line.at(-1);
       series.setData(
         this.candles.map((candle, index) => {
           const value = line[index];

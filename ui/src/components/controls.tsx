@@ -5,14 +5,24 @@ type Kind = "primary" | "plain" | "buy-side" | "sell-side" | "danger-side";
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   kind?: Kind;
   small?: boolean;
-  /** What it began is under way: it cannot be pressed again. */
+  /** What it began is under way: it cannot be pressed again, but keeps the focus, which a disabled button would lose. */
   busy?: boolean;
   ref?: Ref<HTMLButtonElement>;
 }
 
-export function Button({ kind, small, busy, disabled, className, type = "button", ...rest }: ButtonProps) {
+export function Button({ kind, small, busy, className, type = "button", onClick, ...rest }: ButtonProps) {
   const classes = ["button", kind, small && "small", className].filter(Boolean).join(" ");
-  return <button type={type} className={classes} disabled={disabled || busy} aria-busy={busy || undefined} {...rest} />;
+  return (
+    <button
+      type={type}
+      className={classes}
+      aria-disabled={busy || undefined}
+      aria-busy={busy || undefined}
+      // Enter in a field of a form is a click on its button, too: neither sends the form again.
+      onClick={busy ? (event) => event.preventDefault() : onClick}
+      {...rest}
+    />
+  );
 }
 
 interface FieldProps {
@@ -69,20 +79,23 @@ interface SelectProps<T extends string> {
   value: T;
   options: readonly (readonly [T, string])[];
   onChange: (value: T) => void;
+  onBlur?: () => void;
   hint?: ReactNode;
   error?: string | undefined;
   disabled?: boolean;
 }
 
-export function Select<T extends string>({ label, value, options, onChange, hint, error, disabled }: SelectProps<T>) {
+export function Select<T extends string>(props: SelectProps<T>) {
+  const { label, value, options, onChange, onBlur, hint, error, disabled } = props;
   return (
     <Field label={label} hint={hint} error={error}>
-      {(props) => (
+      {(own) => (
         <select
           className="input"
-          {...props}
+          {...own}
           value={value}
           disabled={disabled}
+          onBlur={onBlur}
           onChange={(event) => onChange(event.target.value as T)}
         >
           {options.map(([key, text]) => (

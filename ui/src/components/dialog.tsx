@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Button } from "./controls";
+import { useReturnFocus } from "./focus";
 
 interface DialogProps {
   title: ReactNode;
@@ -12,6 +13,8 @@ interface DialogProps {
 export function Dialog({ title, onClose, wide, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
+  // The browser returns the focus only from a dialog that is closed by its own means, not from one that is taken away.
+  useReturnFocus();
   useEffect(() => {
     const dialog = ref.current;
     if (!dialog || dialog.open) return;

@@ -1,4 +1,5 @@
 import { show, showSigned, sign } from "../format/number";
+import { type PriceTerms, priceText } from "../format/price";
 
 /** Money or profit with its sign, coloured by it; a triangle says the same without colour. */
 export function Signed({ value, digits = 2 }: { value: string | null | undefined; digits?: number }) {
@@ -14,6 +15,11 @@ export function Signed({ value, digits = 2 }: { value: string | null | undefined
 
 export function Figure({ value, digits }: { value: string | null | undefined; digits?: number }) {
   return <span className="figures">{show(value, digits)}</span>;
+}
+
+/** A price with the digits of its instrument, once that is known. */
+export function Price({ value, terms }: { value: string | null | undefined; terms: PriceTerms | undefined }) {
+  return <Figure value={value && terms ? priceText(terms, value) : value} />;
 }
 
 /** How much of a limit is used, 0 to 1 and beyond. */
@@ -40,9 +46,12 @@ export function SideText({ side }: { side: string | null | undefined }) {
   return <span className={side === "buy" ? "buy" : "sell"}>{side === "buy" ? "Buy" : "Sell"}</span>;
 }
 
-/** A word of the protocol for people: `partially_filled` is `Partially filled`. */
+const ABBREVIATIONS = new Set(["gtc", "gtd", "ioc", "fok", "oco"]);
+
+/** A word of the protocol for people: `partially_filled` is `Partially filled`, `gtc` is `GTC`. */
 export function words(name: string | null | undefined): string {
   if (!name) return "–";
-  const text = name.replaceAll("_", " ");
+  const parts = name.split("_").map((part) => (ABBREVIATIONS.has(part) ? part.toUpperCase() : part));
+  const text = parts.join(" ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

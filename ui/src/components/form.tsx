@@ -19,6 +19,23 @@ interface FormProps {
   children?: (wrong: Wrong) => ReactNode;
 }
 
+/**
+ * Places an error: fields ask `wrong` for theirs while they are drawn, and an error that none of them asked for is not placed: it has
+ * to be said elsewhere. `isPlaced` is to be asked after the last field was drawn.
+ */
+export function placing(error: unknown): { wrong: Wrong; isPlaced: () => boolean } {
+  const field = error instanceof ApiError ? error.field : undefined;
+  let isPlaced = false;
+  return {
+    wrong: (name) => {
+      if (field !== name) return undefined;
+      isPlaced = true;
+      return saying(error);
+    },
+    isPlaced: () => isPlaced,
+  };
+}
+
 /** Seconds until the gateway may be asked again, counted down. */
 export function useWait(error: unknown): number {
   const asked = error instanceof ApiError ? Number(error.details.retry_after_s ?? 0) : 0;
@@ -36,6 +53,21 @@ export function useWait(error: unknown): number {
     return () => clearInterval(timer);
   }, [asked, error]);
   return left;
+}
+
+interface UnplacedProps extends Pick<ReturnType<typeof placing>, "isPlaced"> {
+  children: ReactNode;
+}
+
+/** An error that no field says. It is a component, and stands behind the fields, because those that are components themselves ask for
+ * theirs only when their turn to be drawn has come. */
+function Unplaced({ isPlaced, children }: UnplacedProps) {
+  if (isPlaced()) return null;
+  return (
+    <p className="banner danger" role="alert">
+      {children}
+    </p>
+  );
 }
 
 /** A form: it is sent once at a time, and says at which field something is wrong and how long to wait. */
@@ -57,21 +89,13 @@ export function Form({ label, onSubmit, button, kind = "primary", disabled, besi
       setBusy(false);
     }
   };
-  const shown = new Set<string>();
-  const field = error instanceof ApiError ? error.field : undefined;
-  const content = children?.((name) => {
-    shown.add(name);
-    return error && field === name ? saying(error) : undefined;
-  });
-  const isPlaced = field !== undefined && shown.has(field);
+  const { wrong, isPlaced } = placing(error);
   const waited = error instanceof ApiError && error.code === "too_many" && left === 0;
   return (
     <form className="stack" aria-label={label} onSubmit={submit}>
-      {content}
-      {!!error && !isPlaced && !waited && (
-        <p className="banner danger" role="alert">
-          {left > 0 ? "Too many tries from here." : saying(error)}
-        </p>
+      {children?.(wrong)}
+      {!!error && !waited && (
+        <Unplaced isPlaced={isPlaced}>{left > 0 ? "Too many tries from here." : saying(error)}</Unplaced>
       )}
       <div className="row">
         <Button type="submit" kind={kind} busy={busy} disabled={disabled || left > 0}>

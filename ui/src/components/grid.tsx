@@ -7,8 +7,9 @@ import {
   useTable,
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type ReactNode, useMemo, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, useLayoutEffect, useMemo, useRef } from "react";
 import { compare, isDecimal } from "../format/number";
+import { returnFocus } from "./focus";
 
 export interface Column<T> {
   id: string;
@@ -28,6 +29,8 @@ interface GridProps<T> {
   rowKey: (row: T) => string;
   /** When a row is clicked, or Enter is pressed on it. */
   onOpen?: (row: T) => void;
+  /** Whether long cells have more than one line. */
+  wraps?: boolean;
   empty?: ReactNode;
 }
 
@@ -50,7 +53,7 @@ const features = tableFeatures({
 });
 
 /** A table of any length: it sorts by its heads and draws only the rows that are seen. */
-export function Grid<T extends object>({ label, rows, columns, rowKey, onOpen, empty }: GridProps<T>) {
+export function Grid<T extends object>({ label, rows, columns, rowKey, onOpen, wraps, empty }: GridProps<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const definitions = useMemo(
     () =>
@@ -89,12 +92,24 @@ export function Grid<T extends object>({ label, rows, columns, rowKey, onOpen, e
       onOpen?.(row);
     }
   };
+  // What is told live may take away the row that has the focus. The one at its place has it then, but none of its buttons: Enter,
+  // pressed a moment later, must not act on another row than the one that was meant.
+  const focused = useRef<HTMLTableRowElement | null>(null);
+  useLayoutEffect(() => {
+    const lost = focused.current;
+    if (!lost || lost.isConnected) return;
+    focused.current = null;
+    const place = Number(lost.getAttribute("aria-rowindex"));
+    const at = (index: number) =>
+      scroller.current?.querySelector<HTMLElement>(`tr[aria-rowindex="${index}"][tabindex]`);
+    returnFocus(at(place) ?? at(place - 1) ?? scroller.current);
+  });
 
   if (rows.length === 0 && empty) return empty;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section className="grid-scroll" ref={scroller} tabIndex={0} aria-label={label}>
-      <table className="grid" aria-rowcount={all.length + 1}>
+      <table className={wraps ? "grid wraps" : "grid"} aria-rowcount={all.length + 1}>
         <thead>
           {table.getHeaderGroups().map((group) => (
             <tr key={group.id}>
@@ -129,8 +144,17 @@ export function Grid<T extends object>({ label, rows, columns, rowKey, onOpen, e
             return (
               <tr
                 key={row.id}
+                // How high a row with more than one line is, is known once it is drawn.
+                ref={wraps ? virtual.measureElement : undefined}
+                data-index={item.index}
                 aria-rowindex={item.index + 2}
                 tabIndex={onOpen ? 0 : undefined}
+                onFocus={(event) => {
+                  focused.current = event.currentTarget;
+                }}
+                onBlur={() => {
+                  focused.current = null;
+                }}
                 onKeyDown={(event) => move(event, row.original)}
                 onClick={
                   onOpen &&

@@ -11,7 +11,8 @@ interface Notice {
 }
 
 const STAYS_MS = 5_000;
-const NOTICES_MAX = 4;
+/** Infos that stand at once. */
+const INFOS_MAX = 4;
 
 let notices: Notice[] = [];
 let last = 0;
@@ -29,13 +30,15 @@ function close(id: number): void {
 /** Says something. */
 export function tell(text: string): void {
   const id = ++last;
-  set([...notices, { id, text, kind: "info" as const }].slice(-NOTICES_MAX));
+  const pushedOut = notices.filter((notice) => notice.kind === "info").at(-INFOS_MAX);
+  set([...notices.filter((notice) => notice !== pushedOut), { id, text, kind: "info" }]);
   setTimeout(() => close(id), STAYS_MS);
 }
 
-/** Says what went wrong. */
+/** Says what went wrong. The same again takes the place of the first, so that what fails again and again does not fill the page. */
 export function tellError(error: unknown): void {
-  set([...notices, { id: ++last, text: saying(error), kind: "danger" as const }].slice(-NOTICES_MAX));
+  const text = saying(error);
+  set([...notices.filter((notice) => notice.text !== text), { id: ++last, text, kind: "danger" }]);
 }
 
 export function Notices() {

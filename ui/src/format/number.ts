@@ -65,6 +65,11 @@ export function divide(a: string, b: string, digits: number): string | null {
   return by === 0n ? null : round(unscaled((value * 10n ** BigInt(digits + 1)) / by, digits + 1), digits);
 }
 
+/** How many per cent of `whole` a part is, rounded half up to two digits; nothing where `whole` is 0. */
+export function percentOf(part: string, whole: string): string | null {
+  return divide(multiply("100", part), whole, 2);
+}
+
 /** Below 0, 0 or above 0, as `a` is below, at or above `b`. */
 export function compare(a: string, b: string): number {
   const digits = Math.max(digitsOf(a), digitsOf(b));

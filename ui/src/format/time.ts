@@ -32,14 +32,27 @@ export const zones: readonly string[] = [...new Set(Object.values(ZONES))].sort(
 
 /** The zone of all times that name no other; absent: the machine's. */
 let own: string | undefined;
+const listeners = new Set<() => void>();
+
+/** The user's zone. What is drawn by it follows `useZone` of `shell/user.ts`. */
+export function userZone(): string | undefined {
+  return own;
+}
+
+export function subscribeZone(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
 
 export function setZone(zone: string | undefined): void {
+  const before = own;
   try {
     own = zone && new Intl.DateTimeFormat(undefined, { timeZone: zone }).resolvedOptions().timeZone;
   } catch {
     // A browser need not know every zone; its own is as good as any.
     own = undefined;
   }
+  if (own !== before) for (const listener of listeners) listener();
 }
 
 type Value = string | number;
@@ -56,11 +69,12 @@ export function millis(at: Value): number {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function format(options: Intl.DateTimeFormatOptions, zone = own): Intl.DateTimeFormat {
-  const key = `${zone ?? ""}${JSON.stringify(options)}`;
+/** `language` is for what programs read; absent: the user's. */
+function format(options: Intl.DateTimeFormatOptions, zone = own, language?: string): Intl.DateTimeFormat {
+  const key = `${language ?? ""}${zone ?? ""}${JSON.stringify(options)}`;
   let found = formats.get(key);
   if (!found) {
-    found = new Intl.DateTimeFormat(undefined, { ...options, hourCycle: "h23", ...(zone ? { timeZone: zone } : {}) });
+    found = new Intl.DateTimeFormat(language, { ...options, hourCycle: "h23", ...(zone ? { timeZone: zone } : {}) });
     formats.set(key, found);
   }
   return found;
@@ -87,6 +101,63 @@ export function dateTime(at: Value, zone?: string): string {
 /** 23 Nov 2026. */
 export function day(at: Value, zone?: string): string {
   return format({ dateStyle: "medium" }, zone).format(date(at));
+}
+
+/** 23 Nov. */
+export function shortDay(at: Value, zone?: string): string {
+  return format({ day: "numeric", month: "short" }, zone).format(date(at));
+}
+
+/** The day of a time as fields of dates have it, `2026-11-23`, in the user's zone or another. */
+export function dayOf(at: Value, zone?: string): string {
+  return format({ year: "numeric", month: "2-digit", day: "2-digit" }, zone, "en-CA").format(date(at));
+}
+
+/** What a clock of a zone shows at a time, as milliseconds since the epoch had it stood in UTC. */
+function wallMs(at: number, zone?: string): number {
+  const whole = { year: "numeric", month: "numeric", day: "numeric" } as const;
+  const clocked = { hour: "numeric", minute: "numeric", second: "numeric" } as const;
+  const parts = format({ ...whole, ...clocked }, zone, "en-US").formatToParts(at);
+  const part = (type: string) => Number(parts.find((one) => one.type === type)?.value);
+  return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The milliseconds since the epoch that a field `datetime-local` says, in the user's zone or another; `NaN` where it says none. Where
+ * clocks are put back an hour comes twice, and its first is taken; where they are put forward an hour is left out, and a time in it
+ * is as long after the change as it says: 02:30 is 03:30. Fields of JavaScript do the same in the machine's zone.
+ */
+export function fromLocalField(text: string, zone?: string): number {
+  const wall = new Date(`${text}Z`).getTime();
+  if (Number.isNaN(wall)) return wall;
+  const offset = (at: number) => wallMs(at, zone) - at;
+  // Zones do not change twice in two days.
+  const [before, after] = [wall - offset(wall - DAY_MS), wall - offset(wall + DAY_MS)];
+  return wallMs(before, zone) === wall || wallMs(after, zone) !== wall ? before : after;
+}
+
+/** When a bar begins: 23 Nov 2026, 14:03:07. Bars of days are of days in UTC, whatever the user's zone. */
+export function barTime(at: Value, isDays: boolean): string {
+  return isDays ? day(at, "UTC") : dateTime(at);
+}
+
+export type TickPart = "year" | "month" | "day" | "minute" | "second";
+
+/**
+ * A mark on the axis of a chart, which begins a year, month, day, minute or second of UTC. Bars of days have their day in UTC. Others
+ * have the user's, in which the border of a UTC day need not be one: the time is told with it there.
+ */
+export function tick(at: Value, part: TickPart, isDays: boolean): string {
+  if (part === "second") return clock(at);
+  if (part === "minute") return clock(at).slice(0, 5);
+  const zone = isDays ? "UTC" : undefined;
+  const time = clock(at, zone).slice(0, 5);
+  if (time !== "00:00") return `${shortDay(at)} ${time}`;
+  if (part === "year") return format({ year: "numeric" }, zone).format(date(at));
+  if (part === "month") return format({ month: "short" }, zone).format(date(at));
+  return shortDay(at, zone);
 }
 
 /** The short name of a zone at a time: CET, EDT. */

@@ -12,6 +12,7 @@ export type Bar = Schemas["BarReport"];
 
 /** Trades kept of a symbol. */
 const TRADES_MAX = 200;
+const NONE: Trade[] = [];
 
 /** A state, and when it came, by the clock of this machine. */
 export interface Told<T> {
@@ -35,10 +36,15 @@ const trades = new Feed<Trade[]>((symbol, set) =>
       onData: (data) =>
         set((before = []) => {
           const trade = data as unknown as Trade;
+          const last = before[0];
           // The newest is told again whenever one comes back.
-          if (before[0] && before[0].number >= trade.number) return before;
+          if (last?.number === trade.number && last.time === trade.time) return before;
+          // The gateway began anew, and its numbers with it.
+          if (last && last.number >= trade.number) return [trade];
           return [trade, ...before].slice(0, TRADES_MAX);
         }),
+      // Trades are missing, or the gateway began anew: who shows them asks for those before.
+      onGap: () => set(() => NONE),
     },
   ),
 );
@@ -80,11 +86,10 @@ export function useBook(symbol: string | undefined): Told<Book> | undefined {
   return useFeed(books, symbol);
 }
 
-/** Trades since somebody looks, the newest first. */
+/** Trades since somebody looks and the socket is open, the newest first. */
 export function useTrades(symbol: string | undefined): Trade[] {
   return useFeed(trades, symbol) ?? NONE;
 }
-const NONE: Trade[] = [];
 
 /** The newest bar of a resolution, without a look of React's: charts draw by themselves. */
 export function followBar(symbol: string, resolution: string, onBar: (bar: Bar) => void): () => void {

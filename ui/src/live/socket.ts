@@ -1,18 +1,21 @@
 // One WebSocket for everything that is followed. It comes again by itself, follows the same again, and takes up events of accounts
 // where they broke off. `docs/live.md` describes the protocol.
 
-import { accessToken, renew, sessionState, subscribeSession } from "../api/session";
+import { accessToken, renew, sessionState, subscribeSession, subscribeToken } from "../api/session";
+import { tellError } from "../components/notices";
 
 export type MarketChannel = "quotes" | "books" | "trades" | "bars";
 export type AccountChannel = "orders" | "fills" | "positions" | "balances" | "risk" | "alerts";
 
-/** `live`: messages come. `connecting`: not yet, or again. `offline`: it has failed for a while. */
-export type Link = "connecting" | "live" | "offline";
+/** `idle`: nothing is followed. `live`: messages come. `connecting`: not yet, or again. `offline`: it has failed for a while. */
+export type Link = "idle" | "connecting" | "live" | "offline";
 
 type Data = Record<string, unknown>;
 
 interface Message {
   op?: string;
+  /** The one that the request had. */
+  id?: string;
   channel?: string;
   symbol?: string;
   resolution?: string;
@@ -26,7 +29,7 @@ interface Message {
 
 export interface Follower {
   onData: (data: Data, message: Message) => void;
-  /** Events were lost: what is known must be loaded anew. */
+  /** Events may be missing before those that come now, after a break or at the beginning: what is known must be loaded anew. */
   onGap?: () => void;
 }
 
@@ -37,6 +40,8 @@ interface Followed {
   followers: Set<Follower>;
   /** The last event heard, for accounts. */
   seq?: string;
+  /** Whether it was asked for from that event on, so that nothing is missing. */
+  goesOn?: boolean;
 }
 
 const RETRY_MS = [250, 500, 1_000, 2_000, 5_000];
@@ -48,27 +53,49 @@ const TOKEN_ENDED = 4401;
 /** Failures in a row until it counts as offline. */
 const OFFLINE_AFTER = 2;
 
+/** The id of the request that says who we are. Others have the key of what they ask for. */
+const AUTH = "auth";
+
 const ACCOUNT_CHANNELS = new Set<string>(["orders", "fills", "positions", "balances", "risk", "alerts"]);
+
+/** What is followed, by name; messages of the market have the same parts. */
+function keyOf({ channel, symbol = "", resolution = "" }: { channel: string; symbol?: string; resolution?: string }) {
+  return `${channel}/${symbol}/${resolution}`;
+}
+
+function readMessage(data: unknown): Message | null {
+  try {
+    const message: unknown = JSON.parse(String(data));
+    return typeof message === "object" ? message : null;
+  } catch {
+    return null;
+  }
+}
 
 class Socket {
   private socket: WebSocket | null = null;
   private ready = false;
   private failures = 0;
   private heard = 0;
-  private link: Link = "connecting";
+  private link: Link = "idle";
   private retry: ReturnType<typeof setTimeout> | undefined;
   private readonly followed = new Map<string, Followed>();
   private readonly listeners = new Set<() => void>();
   private user: string | null = null;
+  private hasWarned = false;
+  /** Refusals that were told, by channel and code: each is tried again with every socket. */
+  private readonly told = new Set<string>();
 
   constructor() {
     setInterval(() => this.look(), PING_MS);
     subscribeSession(() => {
       const { status, user } = sessionState();
-      if (status === "starting") return;
-      // Another person, another socket; the same one shows the new token before the old one ends.
-      if (user !== this.user) this.again();
-      else if (status === "in" && this.ready) void this.authenticate();
+      // Another person, another socket.
+      if (status !== "starting" && user !== this.user) this.again();
+    });
+    // The gateway closes a socket when its token ends: it is shown the next one before.
+    subscribeToken(() => {
+      if (this.ready) void this.authenticate();
     });
     globalThis.addEventListener?.("online", () => this.again());
   }
@@ -84,7 +111,7 @@ class Socket {
 
   /** Follows a channel until the function that it returns is called. */
   follow(channel: MarketChannel | AccountChannel, of: { symbol?: string; resolution?: string }, follower: Follower) {
-    const key = `${channel}/${of.symbol ?? ""}/${of.resolution ?? ""}`;
+    const key = keyOf({ channel, ...of });
     let one = this.followed.get(key);
     if (!one) {
       one = { channel, ...of, followers: new Set() };
@@ -101,6 +128,13 @@ class Socket {
     };
   }
 
+  /** Asks again for all that is about accounts: the gateway tells of those that one had when it was asked. */
+  takeNewAccounts(): void {
+    for (const one of this.followed.values()) {
+      if (ACCOUNT_CHANNELS.has(one.channel)) this.ask("subscribe", one);
+    }
+  }
+
   private set(link: Link): void {
     if (link === this.link) return;
     this.link = link;
@@ -115,8 +149,10 @@ class Socket {
     if (!this.ready) return;
     const { channel, symbol, resolution, seq } = one;
     const from = op === "subscribe" && seq ? { from: seq } : {};
+    one.goesOn = "from" in from;
     this.send({
       op,
+      id: keyOf(one),
       channel,
       ...(symbol ? { symbols: [symbol] } : {}),
       ...(resolution ? { resolution } : {}),
@@ -131,8 +167,12 @@ class Socket {
     this.socket = null;
     this.ready = false;
     old?.close();
-    if (sessionState().user !== this.user) for (const one of this.followed.values()) delete one.seq;
+    if (sessionState().user !== this.user) {
+      this.told.clear();
+      for (const one of this.followed.values()) delete one.seq;
+    }
     if (this.followed.size > 0) this.connect();
+    else this.set("idle");
   }
 
   private connect(): void {
@@ -140,10 +180,16 @@ class Socket {
     const { protocol, host } = globalThis.location;
     const socket = new WebSocket(`${protocol === "https:" ? "wss" : "ws"}://${host}/api/v1/stream`);
     this.socket = socket;
+    if (this.link === "idle") this.set("connecting");
     this.user = sessionState().user;
     this.heard = Date.now();
     socket.onopen = () => void this.authenticate();
-    socket.onmessage = (event) => this.socket === socket && this.hear(JSON.parse(event.data as string) as Message);
+    socket.onmessage = ({ data }) => {
+      if (this.socket !== socket) return;
+      const message = readMessage(data);
+      if (message) this.hear(message);
+      else this.warn(data);
+    };
     socket.onclose = ({ code }) => {
       if (this.socket !== socket) return;
       if (code === TOKEN_ENDED) void this.refused("unauthenticated");
@@ -160,8 +206,10 @@ class Socket {
     const socket = this.socket;
     const token = await accessToken().catch(() => null);
     if (socket !== this.socket) return;
-    if (token) this.send({ op: "auth", token });
-    else this.begin();
+    if (token) this.send({ op: "auth", id: AUTH, token });
+    else if (sessionState().status === "out") this.begin();
+    // Somebody is signed in whose token could not be renewed: without it all that is about accounts would be refused.
+    else socket?.close();
   }
 
   /** The gateway does not take the token: the next one, or nobody is signed in from now on. */
@@ -185,20 +233,36 @@ class Socket {
   private hear(message: Message): void {
     this.heard = Date.now();
     if (message.op === "authenticated") this.begin();
-    // The answer to `auth`, for nothing else is asked before it: at the end of the socket it is tried again, later each time.
-    if (message.op === "error" && !this.ready) void this.refused(message.error?.code);
+    if (message.op === "error") this.failed(message);
     const { channel } = message;
     if (!channel) return;
-    const key = `${channel}/${message.symbol ?? ""}/${message.resolution ?? ""}`;
-    const one = this.followed.get(key);
+    const one = this.followed.get(keyOf({ ...message, channel }));
     if (!one) return;
     if (message.op === "subscribed") {
-      if (message.gap) for (const follower of one.followers) follower.onGap?.();
+      if (message.gap || !one.goesOn) for (const follower of one.followers) follower.onGap?.();
       if (message.from && ACCOUNT_CHANNELS.has(channel)) one.seq = message.from;
       return;
     }
     if (message.seq) one.seq = message.seq;
     if (message.data) for (const follower of one.followers) follower.onData(message.data, message);
+  }
+
+  /** What is no message is left out. It is logged once, for more of it would come a thousand times a second. */
+  private warn(data: unknown): void {
+    if (!this.hasWarned) console.warn("The gateway told something that is no message; more of it is not logged.", data);
+    this.hasWarned = true;
+  }
+
+  private failed({ id, error }: Message): void {
+    // At the end of the socket it is tried again, later each time. Nothing but `auth` is asked before it is answered.
+    if (id === AUTH || !this.ready) return void this.refused(error?.code);
+    const one = id && this.followed.get(id);
+    // Strangers hear nothing of a market that is not open to them; the pages ask them to sign in.
+    if (!one || !error || (error.code === "unauthenticated" && sessionState().status === "out")) return;
+    const which = `${one.channel} ${error.code}`;
+    if (this.told.has(which)) return;
+    this.told.add(which);
+    tellError(`The gateway does not tell ${one.channel}${one.symbol ? ` of ${one.symbol}` : ""}: ${error.message}`);
   }
 
   private look(): void {

@@ -22,6 +22,14 @@ export class Refusal {
   ) {}
 }
 
+/** An answer that is a page of more. */
+export class Paged {
+  constructor(
+    readonly data: unknown[],
+    readonly next_cursor: string | null,
+  ) {}
+}
+
 /** Answers by "METHOD /path" below /api/v1; tells what was asked. */
 export function gateway(routes: Record<string, Answer>) {
   const asked: { route: string; body: unknown }[] = [];
@@ -39,6 +47,10 @@ export function gateway(routes: Record<string, Answer>) {
     if (answer instanceof Refusal) {
       const { status, code, message, details } = answer;
       return Response.json({ error: { code, message, details } }, { status });
+    }
+    if (answer instanceof Paged) {
+      const { data, next_cursor } = answer;
+      return Response.json({ data, meta: { request_id: "r", next_cursor } });
     }
     return Response.json({ data: answer, meta: { request_id: "r" } });
   });

@@ -31,7 +31,7 @@ function Stopped() {
   const account = useAccount();
   const symbol = useSymbol();
   useRiskChanges(mayRead);
-  const kills = useStopped(mayRead).data?.kills.filter((kill) => kill.engaged) ?? [];
+  const kills = useStopped(mayRead).data?.kills?.filter((kill) => kill.engaged) ?? [];
   const what = (kill: Schemas["Kill"]): string | null => {
     const scope = kill.scope;
     if (scope?.kind === "firm") return "The firm is stopped.";

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { signOut } from "../api/session";
 import { Button } from "../components/controls";
+import { tellError } from "../components/notices";
 import { openPalette } from "./palette";
 import {
   chooseAccount,
@@ -19,24 +20,35 @@ interface Place {
   title: string;
   /** Pressed after `g`. */
   key: string;
-  /** Who sees it; absent: everybody. */
-  needs?: Permission;
+  /** Who sees it: whoever has one of these permissions; absent: everybody. */
+  needs?: readonly Permission[];
 }
 
 export const PLACES: Place[] = [
   { path: "/trade", title: "Trade", key: "t" },
   { path: "/market", title: "Market", key: "m" },
-  { path: "/portfolio", title: "Portfolio", key: "p", needs: "accounts:read" },
-  { path: "/risk", title: "Risk", key: "r", needs: "risk:read" },
-  { path: "/system", title: "System", key: "y", needs: "risk:read" },
-  { path: "/admin", title: "Admin", key: "a", needs: "users:admin" },
+  { path: "/portfolio", title: "Portfolio", key: "p", needs: ["accounts:read"] },
+  { path: "/risk", title: "Risk", key: "r", needs: ["risk:read"] },
+  { path: "/system", title: "System", key: "y", needs: ["risk:read"] },
+  {
+    path: "/admin",
+    title: "Admin",
+    key: "a",
+    // One for each of its parts.
+    needs: ["users:admin", "accounts:read_all", "instruments:admin", "audit:read"],
+  },
 ];
+
+/** Whether somebody with these permissions sees a place. */
+export function isFor({ needs }: Pick<Place, "needs">, permissions: readonly Permission[] = []): boolean {
+  return !needs || needs.some((one) => permissions.includes(one));
+}
 
 export function Header() {
   const [path] = useLocation();
   const me = useMe().data;
   const { status } = useSession();
-  const seen = PLACES.filter((place) => !place.needs || me?.permissions.includes(place.needs));
+  const seen = PLACES.filter((place) => isFor(place, me?.permissions));
   return (
     <header className="header">
       <Link href="/trade" className="brand" aria-label="Tidegate, to the market">
@@ -104,20 +116,26 @@ function UserMenu() {
   useEffect(() => {
     if (!open) return;
     const close = (event: Event) => {
-      if (event instanceof KeyboardEvent ? event.key === "Escape" : !box.current?.contains(event.target as Node))
-        setOpen(false);
+      if (!box.current?.contains(event.target as Node)) setOpen(false);
+    };
+    const closeByKey = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      // The key has done its work: the page does not see it.
+      event.preventDefault();
+      setOpen(false);
+      if (box.current?.contains(document.activeElement)) box.current.querySelector("button")?.focus();
     };
     document.addEventListener("pointerdown", close);
-    document.addEventListener("keydown", close);
+    document.addEventListener("keydown", closeByKey);
     return () => {
       document.removeEventListener("pointerdown", close);
-      document.removeEventListener("keydown", close);
+      document.removeEventListener("keydown", closeByKey);
     };
   }, [open]);
   return (
     <div className="menu" ref={box}>
       <Button kind="plain" aria-expanded={open} aria-label="Menu" onClick={() => setOpen(!open)}>
-        {me ? me.name.slice(0, 1).toUpperCase() : "☰"}
+        {me?.name?.slice(0, 1).toUpperCase() || "☰"}
       </Button>
       {open && (
         <div className="menu-body">
@@ -143,7 +161,7 @@ function UserMenu() {
               <option value="dark">Dark</option>
             </select>
           </label>
-          {status === "in" && <Button onClick={() => void signOut()}>Sign out</Button>}
+          {status === "in" && <Button onClick={() => void signOut().catch(tellError)}>Sign out</Button>}
         </div>
       )}
     </div>

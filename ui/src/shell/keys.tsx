@@ -4,17 +4,26 @@ import { useEffect, useRef, useState } from "react";
 import { tinykeys } from "tinykeys";
 import { useLocation } from "wouter";
 import { Dialog } from "../components/dialog";
-import { PLACES } from "./header";
+import { isFor, PLACES } from "./header";
 import { openPalette, Palette } from "./palette";
+import { useMe } from "./user";
 
 type Binding = [keys: string, about: string, act: () => void];
 
 /** Those of pages that are mounted, for the list of keys. */
 const known = new Set<readonly Binding[]>();
 
-function isTyping(event: Event): boolean {
-  const element = event.target as HTMLElement;
-  return element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName);
+/** Fields that take letters. Those that only take a click or Space leave the keys to the page. */
+const TYPED = "input:not([type=radio], [type=checkbox], [type=button], [type=submit]), textarea, select";
+
+function isTyping({ target }: Event): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches(TYPED));
+}
+
+/** Something nearer took the key: a menu or a dialog that it closes, or details that stand open around it. */
+function isTaken(event: KeyboardEvent): boolean {
+  if (event.defaultPrevented || document.querySelector("dialog[open]")) return true;
+  return event.key === "Escape" && event.target instanceof Element && !!event.target.closest("details[open]");
 }
 
 /** Binds keys as long as the page is there. Who types into a field is left alone. */
@@ -29,9 +38,10 @@ export function useKeys(bindings: readonly Binding[]): void {
     const bound = list.map(([keys], index) => [
       keys,
       (event: KeyboardEvent) => {
-        if ((isTyping(event) && !/\$mod|Escape/.test(keys)) || document.querySelector("dialog[open]")) return;
+        if (isTaken(event) || (isTyping(event) && !keys.includes("$mod"))) return;
         event.preventDefault();
-        latest.current[index]?.[2]();
+        // A key that is held is one press: it must not send an order again and again.
+        if (!event.repeat) latest.current[index]?.[2]();
       },
     ]);
     const stop = tinykeys(window, Object.fromEntries(bound));
@@ -45,11 +55,14 @@ export function useKeys(bindings: readonly Binding[]): void {
 export function Keys() {
   const [, go] = useLocation();
   const [helps, setHelps] = useState(false);
+  const permissions = useMe().data?.permissions;
   useKeys([
     ["/", "Find a symbol or a page", openPalette],
     ["$mod+k", "Find a symbol or a page", openPalette],
     ["Shift+?", "These keys", () => setHelps(true)],
-    ...PLACES.map((place): Binding => [`g ${place.key}`, `Go to ${place.title}`, () => go(place.path)]),
+    ...PLACES.filter((place) => isFor(place, permissions)).map(
+      (place): Binding => [`g ${place.key}`, `Go to ${place.title}`, () => go(place.path)],
+    ),
   ]);
   return (
     <>

@@ -3,7 +3,7 @@
 import { useState, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
 import { Dialog } from "../components/dialog";
-import { PLACES } from "./header";
+import { isFor, PLACES } from "./header";
 import { useInstruments, useMe } from "./user";
 
 let isOpen = false;
@@ -44,8 +44,8 @@ function Choices() {
     title: one.symbol,
     about: `${one.venue} · ${one.asset_class} · ${one.currency}`,
   }));
-  const places = [...PLACES, { path: "/settings", title: "Settings", needs: "profile:read" as const }]
-    .filter((place) => !place.needs || me?.permissions.includes(place.needs))
+  const places = [...PLACES, { path: "/settings", title: "Settings", needs: ["profile:read"] as const }]
+    .filter((place) => isFor(place, me?.permissions))
     .map((place) => ({ path: place.path, title: place.title, about: "Page" }));
   const rank = (title: string) => (title.toUpperCase().startsWith(wanted) ? 0 : 1);
   const found = [...symbols, ...places]

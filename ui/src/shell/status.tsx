@@ -3,7 +3,7 @@ import { clock, zoneName, zoneOf } from "../format/time";
 import { useLink } from "../live/market";
 import { useInstrument, useSymbol } from "./user";
 
-const SAYS = { live: "Live", connecting: "Connecting …", offline: "Disconnected: trying again" } as const;
+const SAYS = { idle: "", live: "Live", connecting: "Connecting …", offline: "Disconnected: trying again" } as const;
 
 /** The bottom line: whether the page is connected, the time here and at the exchange. */
 export function StatusBar() {
@@ -18,7 +18,7 @@ export function StatusBar() {
   return (
     <footer className="status">
       <span className={`link ${link}`} role="status">
-        <span aria-hidden="true">{link === "live" ? "●" : "○"}</span> {SAYS[link]}
+        <span aria-hidden="true">{link === "live" ? "●" : link === "idle" ? "" : "○"}</span> {SAYS[link]}
       </span>
       <span className="figures status-end">
         {clock(now)} {zoneName(undefined, now)}

@@ -1,9 +1,10 @@
 // Who looks, through which account, at which symbol.
 
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import { api, type Schemas, take } from "../api/client";
+import { api, page, type Schemas, take } from "../api/client";
 import { type SessionState, sessionState, subscribeSession } from "../api/session";
+import { subscribeZone, userZone } from "../format/time";
 
 export type Permission = Schemas["Permission"];
 
@@ -11,12 +12,19 @@ export function useSession(): SessionState {
   return useSyncExternalStore(subscribeSession, sessionState);
 }
 
+const STRANGE = "The gateway's answer cannot be read:";
+
 /** The user's profile; nothing for strangers. */
 export function useMe() {
   const { status, user } = useSession();
   return useQuery({
     queryKey: ["me", user],
-    queryFn: () => take(api.GET("/api/v1/users/me")),
+    queryFn: async () => {
+      const me = await take(api.GET("/api/v1/users/me"));
+      // Header, banners and keys read it on whatever page: what cannot be read must not break them all.
+      if (!Array.isArray(me.permissions)) throw new Error(`${STRANGE} who you are.`);
+      return me;
+    },
     enabled: status === "in",
     staleTime: 60_000,
   });
@@ -27,28 +35,66 @@ export function useMay(permission: Permission): boolean {
   return useMe().data?.permissions.includes(permission) ?? false;
 }
 
+/** The user's zone; absent: the machine's. Who keeps what it made of times follows it. */
+export function useZone(): string | undefined {
+  return useSyncExternalStore(subscribeZone, userZone);
+}
+
 /** One's own accounts. */
 export function useAccounts() {
   const { status, user } = useSession();
   return useQuery({
     queryKey: ["accounts", user],
-    queryFn: () => take(api.GET("/api/v1/accounts")),
+    queryFn: async () => {
+      const accounts = await take(api.GET("/api/v1/accounts"));
+      if (!Array.isArray(accounts)) throw new Error(`${STRANGE} your accounts.`);
+      return accounts;
+    },
     enabled: status === "in",
     // One that was asked for is `opening` until the engine has it.
     refetchInterval: (query) => query.state.data?.some((one) => one.status === "opening") && 1_000,
   });
 }
 
-/** What can be traded. */
-export function useInstruments() {
-  return useQuery({
-    queryKey: ["instruments"],
-    queryFn: () => take(api.GET("/api/v1/instruments", { params: { query: { limit: 200 } } })),
-    staleTime: 30_000,
+/** Everybody's accounts, page by page, for who sees those. */
+export function useEverybodysAccounts(enabled = true) {
+  return useInfiniteQuery({
+    queryKey: ["everybody's accounts"],
+    queryFn: ({ pageParam }) => {
+      const query = { everybody: true, limit: ACCOUNTS, ...(pageParam ? { cursor: pageParam } : {}) };
+      return page(api.GET("/api/v1/accounts", { params: { query } }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
+    enabled,
   });
 }
 
 export type Instrument = Schemas["InstrumentReport"];
+
+/** Rows of a page, the most that one has. */
+const INSTRUMENTS = 1_000;
+const ACCOUNTS = 200;
+
+/** All that can be traded. */
+export function useInstruments() {
+  return useQuery({
+    queryKey: ["instruments"],
+    queryFn: async () => {
+      const all: Instrument[] = [];
+      let cursor: string | null | undefined;
+      do {
+        const query = { limit: INSTRUMENTS, ...(cursor ? { cursor } : {}) };
+        const { data, meta } = await page(api.GET("/api/v1/instruments", { params: { query } }));
+        if (!Array.isArray(data)) throw new Error(`${STRANGE} the instruments.`);
+        all.push(...data);
+        cursor = meta.next_cursor;
+      } while (cursor);
+      return all;
+    },
+    staleTime: 30_000,
+  });
+}
 
 export function useInstrument(symbol: string | undefined): Instrument | undefined {
   return useInstruments().data?.find((one) => one.symbol === symbol);

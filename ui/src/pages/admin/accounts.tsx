@@ -1,18 +1,21 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useLocation } from "wouter";
-import { api, page, type Schemas } from "../../api/client";
+import type { Schemas } from "../../api/client";
 import { Button } from "../../components/controls";
 import { words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
 import { Panel } from "../../components/panel";
-import { Empty, Failed, Loading } from "../../components/states";
+import { Empty, Loaded } from "../../components/states";
 import { show } from "../../format/number";
 import { dateTime } from "../../format/time";
+import { useEverybodysAccounts } from "../../shell/user";
 
 type Account = Schemas["AccountReport"];
 
-const PAGE = 100;
+/** An amount of each currency, the base currency first. */
+function amounts({ balances }: Account, name: "cash" | "realised"): string {
+  return balances.map((one) => `${show(one[name], 2)} ${one.currency}`).join(" · ");
+}
 
 const COLUMNS: Column<Account>[] = [
   { id: "name", title: "Account", value: (one) => one.name, cell: (one) => <strong>{one.name}</strong> },
@@ -24,14 +27,14 @@ const COLUMNS: Column<Account>[] = [
     title: "Cash",
     figure: true,
     value: (one) => one.balances[0]?.cash,
-    cell: (one) => `${show(one.balances[0]?.cash, 2)} ${one.balances[0]?.currency ?? ""}`,
+    cell: (one) => amounts(one, "cash"),
   },
   {
     id: "realised",
     title: "Realised",
     figure: true,
     value: (one) => one.balances[0]?.realised,
-    cell: (one) => show(one.balances[0]?.realised, 2),
+    cell: (one) => amounts(one, "realised"),
   },
   { id: "since", title: "Since", value: (one) => one.created_at, cell: (one) => dateTime(one.created_at) },
 ];
@@ -40,15 +43,7 @@ const COLUMNS: Column<Account>[] = [
 export function Accounts() {
   const [, go] = useLocation();
   const [filter, setFilter] = useState("");
-  const query = useInfiniteQuery({
-    queryKey: ["everybody's accounts"],
-    queryFn: ({ pageParam }) => {
-      const params = { everybody: true, limit: PAGE, ...(pageParam ? { cursor: pageParam } : {}) };
-      return page(api.GET("/api/v1/accounts", { params: { query: params } }));
-    },
-    initialPageParam: "",
-    getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
-  });
+  const query = useEverybodysAccounts();
   const rows = useMemo(() => {
     const wanted = filter.trim().toLowerCase();
     const all = query.data?.pages.flatMap((one) => one.data) ?? [];
@@ -77,20 +72,18 @@ export function Accounts() {
         </span>
       }
     >
-      {query.data ? (
-        <Grid
-          label="Accounts"
-          rows={rows}
-          columns={COLUMNS}
-          rowKey={(one) => one.id}
-          onOpen={(one) => go(`/risk?account=${one.id}`)}
-          empty={<Empty title="No accounts">Nobody has opened one that fits.</Empty>}
-        />
-      ) : query.error ? (
-        <Failed error={query.error} retry={() => void query.refetch()} />
-      ) : (
-        <Loading rows={10} />
-      )}
+      <Loaded query={query} rows={10}>
+        {() => (
+          <Grid
+            label="Accounts"
+            rows={rows}
+            columns={COLUMNS}
+            rowKey={(one) => one.id}
+            onOpen={(one) => go(`/risk?account=${one.id}`)}
+            empty={<Empty title="No accounts">Nobody has opened one that fits.</Empty>}
+          />
+        )}
+      </Loaded>
     </Panel>
   );
 }

@@ -4,23 +4,26 @@ import { useSearchParams } from "wouter";
 import { api, page, type Schemas } from "../../api/client";
 import { Button, TextField } from "../../components/controls";
 import { Dialog } from "../../components/dialog";
+import { Facts } from "../../components/facts";
 import { type Column, Grid } from "../../components/grid";
 import { Panel } from "../../components/panel";
-import { Empty, Failed, Loading } from "../../components/states";
-import { clockMs, day } from "../../format/time";
-import { Facts } from "../settings/profile";
+import { Empty, Loaded } from "../../components/states";
+import { clockMs, day, fromLocalField } from "../../format/time";
+import { useMay } from "../../shell/user";
+import { useUsers } from "./users";
 
 type AuditRow = Schemas["AuditRow"];
 
 const PAGE = 100;
 
-/** The number of milliseconds that a field of a time says; nothing where it says none. */
+/** The milliseconds since the epoch that a field of a time says, in the user's zone; nothing where it says none. */
 function ms(text: string): number | undefined {
-  const at = new Date(text).getTime();
+  const at = fromLocalField(text);
   return Number.isNaN(at) ? undefined : at;
 }
 
-const COLUMNS: Column<AuditRow>[] = [
+/** The columns, with the e-mails of users who are known by their UUID. A press on one asks for all that this user did. */
+const columnsOf = (emails: ReadonlyMap<string, string>, ask: (actor: string) => void): Column<AuditRow>[] => [
   { id: "seq", title: "No.", figure: true, value: (row) => row.seq, cell: (row) => row.seq },
   {
     id: "at",
@@ -36,8 +39,15 @@ const COLUMNS: Column<AuditRow>[] = [
   {
     id: "actor",
     title: "Who",
-    value: (row) => row.actor,
-    cell: (row) => (row.actor ? <code>{row.actor.slice(0, 13)}…</code> : <span className="muted">a stranger</span>),
+    value: (row) => emails.get(row.actor) ?? row.actor,
+    cell: (row) =>
+      row.actor ? (
+        <button type="button" className="link-button" title={row.actor} onClick={() => ask(row.actor)}>
+          {emails.get(row.actor) ?? <code>{brief(row.actor)}</code>}
+        </button>
+      ) : (
+        <span className="muted">a stranger</span>
+      ),
   },
   { id: "target", title: "To what", value: (row) => row.target, cell: (row) => <code>{brief(row.target)}</code> },
   { id: "ip", title: "From", value: (row) => row.ip, cell: (row) => row.ip },
@@ -73,6 +83,12 @@ export function Audit() {
     getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
     placeholderData: (before) => before,
   });
+  const users = useUsers(useMay("users:admin")).data;
+  const emails = useMemo(
+    () => new Map(users?.pages.flatMap((one) => one.data).map((user) => [user.id, user.email])),
+    [users],
+  );
+  const columns = useMemo(() => columnsOf(emails, setActor), [emails]);
   const rows = useMemo(() => query.data?.pages.flatMap((one) => one.data) ?? [], [query.data]);
   return (
     <>
@@ -110,20 +126,18 @@ export function Audit() {
           </span>
         }
       >
-        {query.data ? (
-          <Grid
-            label="Audit log"
-            rows={rows}
-            columns={COLUMNS}
-            rowKey={(row) => String(row.seq)}
-            onOpen={setOpened}
-            empty={<Empty title="No rows">Nothing that fits was done.</Empty>}
-          />
-        ) : query.error ? (
-          <Failed error={query.error} retry={() => void query.refetch()} />
-        ) : (
-          <Loading rows={10} />
-        )}
+        <Loaded query={query} rows={10}>
+          {() => (
+            <Grid
+              label="Audit log"
+              rows={rows}
+              columns={columns}
+              rowKey={(row) => String(row.seq)}
+              onOpen={setOpened}
+              empty={<Empty title="No rows">Nothing that fits was done.</Empty>}
+            />
+          )}
+        </Loaded>
       </Panel>
       {opened && (
         <Dialog title={`${opened.action}, number ${opened.seq}`} wide onClose={() => setOpened(null)}>
@@ -131,6 +145,7 @@ export function Audit() {
             <Facts
               facts={[
                 ["When", `${day(opened.at)} ${clockMs(opened.at)}`],
+                ...(emails.has(opened.actor) ? [["E-mail", emails.get(opened.actor)] as const] : []),
                 ["Who", <code key="who">{opened.actor || "a stranger"}</code>],
                 ["To what", <code key="what">{opened.target || "–"}</code>],
                 ["From", opened.ip],

@@ -125,7 +125,8 @@ function SetSector({ instrument, onClose }: { instrument: Instrument; onClose: (
       {(wrong) => (
         <>
           <p className="muted">
-            Limits of the sector hold for all its instruments together. To take one out of its sector needs a second person.
+            Limits of the sector hold for all its instruments together. To take one out of its sector needs a second
+            person.
           </p>
           <Select label="Sector" value={sector} options={options} onChange={setSector} error={wrong("sector")} />
           {sectors.data?.length === 0 && (

@@ -7,7 +7,7 @@ import { words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
-import { Empty, Failed, Loading } from "../../components/states";
+import { Empty, Loaded } from "../../components/states";
 import { day } from "../../format/time";
 import { useSession } from "../../shell/user";
 
@@ -42,11 +42,9 @@ const MAY: Record<Role, string> = {
   agent: "places orders as a program; changes no credentials",
 };
 
-export function Users() {
-  const [filter, setFilter] = useState("");
-  const [changes, setChanges] = useState<User | null>(null);
-  const [creates, setCreates] = useState(false);
-  const query = useInfiniteQuery({
+/** Users, page by page, for who decides about them. */
+export function useUsers(enabled = true) {
+  return useInfiniteQuery({
     queryKey: ["users"],
     queryFn: ({ pageParam }) =>
       page(
@@ -54,7 +52,15 @@ export function Users() {
       ),
     initialPageParam: "",
     getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
+    enabled,
   });
+}
+
+export function Users() {
+  const [filter, setFilter] = useState("");
+  const [changes, setChanges] = useState<User | null>(null);
+  const [creates, setCreates] = useState(false);
+  const query = useUsers();
   const users = useMemo(() => query.data?.pages.flatMap((one) => one.data) ?? [], [query.data]);
   const wanted = filter.trim().toLowerCase();
   const rows = useMemo(
@@ -91,22 +97,20 @@ export function Users() {
           </span>
         }
       >
-        {query.data ? (
-          <Grid
-            label="Users"
-            rows={rows}
-            columns={COLUMNS}
-            rowKey={(user) => user.id}
-            onOpen={setChanges}
-            empty={
-              <Empty title="Nobody fits">{query.hasNextPage && "Perhaps among those that are not loaded yet."}</Empty>
-            }
-          />
-        ) : query.error ? (
-          <Failed error={query.error} retry={() => void query.refetch()} />
-        ) : (
-          <Loading rows={10} />
-        )}
+        <Loaded query={query} rows={10}>
+          {() => (
+            <Grid
+              label="Users"
+              rows={rows}
+              columns={COLUMNS}
+              rowKey={(user) => user.id}
+              onOpen={setChanges}
+              empty={
+                <Empty title="Nobody fits">{query.hasNextPage && "Perhaps among those that are not loaded yet."}</Empty>
+              }
+            />
+          )}
+        </Loaded>
       </Panel>
       {changes && <ChangeUser user={changes} onClose={() => setChanges(null)} />}
       {creates && <CreateUser onClose={() => setCreates(false)} />}

@@ -6,7 +6,7 @@ import { ApiError } from "../../api/error";
 import { TextField } from "../../components/controls";
 import { words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
-import { Empty, Failed, Loading } from "../../components/states";
+import { Empty, Loaded } from "../../components/states";
 import { clock } from "../../format/time";
 import { type Quote, useLink } from "../../live/market";
 import { useKeys } from "../../shell/keys";
@@ -18,21 +18,27 @@ import "./market.css";
 
 /** How often all quotes are asked for: what rows are sorted by, and what is seen before a row's own quote comes. */
 const SNAPSHOT_MS = 10_000;
-/** Symbols of one question. */
-const SYMBOLS_MAX = 100;
+/** Symbols of one question, the most that it takes. */
+const SYMBOLS_MAX = 200;
 
 export interface Row {
   instrument: Instrument;
   quote: Quote | undefined;
 }
 
-function useSnapshot(instruments: Instrument[] | undefined) {
-  const symbols = instruments?.map((one) => one.symbol).slice(0, SYMBOLS_MAX) ?? [];
+/** Quotes of all instruments, in as many questions as they need. */
+export function useSnapshot(instruments: Instrument[] | undefined) {
+  const symbols = instruments?.map((one) => one.symbol) ?? [];
   return useQuery({
     queryKey: ["quotes", symbols],
     queryFn: async () => {
-      const quotes = await take(api.GET("/api/v1/quotes", { params: { query: { symbols: symbols.join() } } }));
-      return { quotes: new Map(quotes.map((quote) => [quote.symbol, quote])), at: Date.now() };
+      const groups = Array.from({ length: Math.ceil(symbols.length / SYMBOLS_MAX) }, (_, at) =>
+        symbols.slice(at * SYMBOLS_MAX, (at + 1) * SYMBOLS_MAX).join(),
+      );
+      const answers = await Promise.all(
+        groups.map((group) => take(api.GET("/api/v1/quotes", { params: { query: { symbols: group } } }))),
+      );
+      return { quotes: new Map(answers.flat().map((quote) => [quote.symbol, quote])), at: Date.now() };
     },
     enabled: symbols.length > 0,
     refetchInterval: SNAPSHOT_MS,
@@ -112,49 +118,49 @@ export default function Market() {
         </p>
       )}
       <section className="panel market-table" aria-label="Instruments">
-        {all ? (
-          <Grid
-            label="Instruments with their quotes"
-            rows={rows}
-            columns={columns}
-            rowKey={(row) => row.instrument.symbol}
-            onOpen={({ instrument: { symbol } }) => {
-              chooseSymbol(symbol);
-              go(`/trade/${encodeURIComponent(symbol)}`);
-            }}
-            empty={
-              all.length === 0 ? (
-                <Empty title="Nothing is traded here yet">The house has defined no instrument.</Empty>
-              ) : chosen && chosen.symbols.length === 0 ? (
-                <Empty title={`${chosen.name} is empty`}>
-                  Add symbols above, or with the stars of the whole market.
-                </Empty>
-              ) : (
-                <Empty title="No symbol fits">
-                  <button
-                    type="button"
-                    className="button"
-                    onClick={() => {
-                      setFilter("");
-                      setAsset("");
-                    }}
-                  >
-                    Show all
-                  </button>
-                </Empty>
-              )
-            }
-          />
-        ) : isStranger ? (
+        {isStranger && !all ? (
           <Empty title="The market is for members here">
             <Link href="/sign-in?next=/market" className="button primary">
               Sign in
             </Link>
           </Empty>
-        ) : instruments.error ? (
-          <Failed error={instruments.error} retry={() => void instruments.refetch()} />
         ) : (
-          <Loading rows={12} />
+          <Loaded query={instruments} rows={12}>
+            {(all) => (
+              <Grid
+                label="Instruments with their quotes"
+                rows={rows}
+                columns={columns}
+                rowKey={(row) => row.instrument.symbol}
+                onOpen={({ instrument: { symbol } }) => {
+                  chooseSymbol(symbol);
+                  go(`/trade/${encodeURIComponent(symbol)}`);
+                }}
+                empty={
+                  all.length === 0 ? (
+                    <Empty title="Nothing is traded here yet">The house has defined no instrument.</Empty>
+                  ) : chosen && chosen.symbols.length === 0 ? (
+                    <Empty title={`${chosen.name} is empty`}>
+                      Add symbols above, or with the stars of the whole market.
+                    </Empty>
+                  ) : (
+                    <Empty title="No symbol fits">
+                      <button
+                        type="button"
+                        className="button"
+                        onClick={() => {
+                          setFilter("");
+                          setAsset("");
+                        }}
+                      >
+                        Show all
+                      </button>
+                    </Empty>
+                  )
+                }
+              />
+            )}
+          </Loaded>
         )}
       </section>
     </div>

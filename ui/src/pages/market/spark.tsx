@@ -1,8 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, type Schemas, take } from "../../api/client";
+import { compare, divide, multiply, showSigned, subtract } from "../../format/number";
 
-/** Bars of a minute that are drawn. */
-const BARS = 60;
+const HOUR_MS = 3_600_000;
+/** Minutes that begin in an hour, of which the first and the last may be parts. */
+const BARS = 61;
 const STALE_MS = 60_000;
 const WIDTH = 96;
 const HEIGHT = 20;
@@ -21,12 +23,13 @@ export function linePath(values: readonly number[], width: number, height: numbe
     .join("");
 }
 
-/** The closes of the last hour. A row that is not drawn asks for nothing. */
+/** The closes of the last hour: a minute without a trade has no bar. A row that is not drawn asks for nothing. */
 export function Spark({ symbol }: { symbol: string }) {
   const bars = useQuery({
     queryKey: ["spark", symbol],
     queryFn: () => {
-      const query = { resolution: "1m", limit: BARS };
+      const from = new Date(Date.now() - HOUR_MS).toISOString();
+      const query = { resolution: "1m", from, limit: BARS };
       return take(api.GET("/api/v1/history/{symbol}", { params: { path: { symbol }, query } }));
     },
     staleTime: STALE_MS,
@@ -38,10 +41,10 @@ export function Spark({ symbol }: { symbol: string }) {
 export function Line({ symbol, bars }: { symbol: string; bars: Schemas["BarReport"][] | undefined }) {
   const [first, last] = [bars?.[0], bars?.at(-1)];
   if (!bars || !first || !last) return <span className="spark" />;
-  const [from, to] = [Number(first.open), Number(last.close)];
-  const share = ((to - from) / from) * 100;
-  const way = to > from ? "buy" : to < from ? "sell" : "muted";
-  const said = `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(share).toFixed(2)} %`;
+  const [from, to] = [first.open, last.close];
+  const percent = divide(multiply(subtract(to, from), "100"), from, 2);
+  const way = compare(to, from) > 0 ? "buy" : compare(to, from) < 0 ? "sell" : "muted";
+  const said = percent === null ? "–" : `${showSigned(percent, 2)} %`;
   return (
     <span className={`spark ${way}`}>
       <svg
@@ -49,10 +52,10 @@ export function Line({ symbol, bars }: { symbol: string; bars: Schemas["BarRepor
         height={HEIGHT}
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         role="img"
-        aria-label={`${symbol} in ${bars.length} minutes: ${said}`}
+        aria-label={`${symbol} in the last hour: ${said}`}
       >
         <path
-          d={linePath([from, ...bars.map((bar) => Number(bar.close))], WIDTH, HEIGHT)}
+          d={linePath([Number(from), ...bars.map((bar) => Number(bar.close))], WIDTH, HEIGHT)}
           fill="none"
           stroke="currentColor"
           strokeWidth="1.25"

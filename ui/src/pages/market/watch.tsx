@@ -5,9 +5,10 @@ import { Confirm, ConfirmButton } from "../../components/confirm";
 import { Button, TextField } from "../../components/controls";
 import { Form } from "../../components/form";
 import { tellError } from "../../components/notices";
+import { saying } from "../../components/states";
 import { type Instrument, useSession } from "../../shell/user";
 
-export type Watchlist = Schemas["Watchlist"];
+type Watchlist = Schemas["Watchlist"];
 
 /** What the first star makes. */
 const FIRST = "Watched";
@@ -26,6 +27,15 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+let last: Promise<unknown> = Promise.resolve();
+
+/** Does what changes lists one after the other: a list is sent whole, made of what the change before has left. */
+function inTurn<T>(act: () => Promise<T>): Promise<T> {
+  const turn = last.then(act, act);
+  last = turn;
+  return turn;
+}
+
 /** The user's lists, which is looked at, and what changes them. What is shown is what the gateway answered. */
 export function useWatchlists() {
   const { status, user } = useSession();
@@ -35,30 +45,53 @@ export function useWatchlists() {
   const id = useSyncExternalStore(subscribe, () => chosenId);
   const lists = query.data ?? [];
   const chosen = lists.find((one) => one.id === id);
-  const put = (list: Watchlist) =>
+  const put = async (list: Watchlist) => {
+    // An answer that is still under way may be older than the list.
+    await client.cancelQueries({ queryKey });
     client.setQueryData<Watchlist[]>(queryKey, (before = []) =>
       [...before.filter((one) => one.id !== list.id), list].sort((a, b) => a.name.localeCompare(b.name)),
     );
+  };
+  const known = () => client.getQueryData<Watchlist[]>(queryKey) ?? [];
+  const create = async (name: string, symbols: string[] = []) => {
+    const list = await take(api.POST("/api/v1/watchlists", { body: { name, symbols } }));
+    await put(list);
+    return list;
+  };
+  const change = async ({ id, name, symbols }: Watchlist, change: Partial<Schemas["Content"]>) => {
+    const body = { name, symbols, ...change };
+    await put(await take(api.PUT("/api/v1/watchlists/{id}", { params: { path: { id } }, body })));
+  };
+  /** Changes a list as it is when its turn comes; one that is gone by then stays so. */
+  const changeNow = (id: string, of: (list: Watchlist) => Partial<Schemas["Content"]>) =>
+    inTurn(async () => {
+      const list = known().find((one) => one.id === id);
+      if (list) await change(list, of(list));
+    });
   return {
+    query,
     lists,
-    isKnown: query.data !== undefined,
     chosen,
     choose,
-    async create(name: string, symbols: string[] = []) {
-      const list = await take(api.POST("/api/v1/watchlists", { body: { name, symbols } }));
-      put(list);
-      return list;
-    },
-    async change(list: Watchlist, change: Partial<Schemas["Content"]>) {
-      const { name, symbols } = list;
-      const params = { path: { id: list.id } };
-      put(await take(api.PUT("/api/v1/watchlists/{id}", { params, body: { name, symbols, ...change } })));
-    },
-    async remove(list: Watchlist) {
-      await take(api.DELETE("/api/v1/watchlists/{id}", { params: { path: { id: list.id } } }));
-      client.setQueryData<Watchlist[]>(queryKey, (before) => before?.filter((one) => one.id !== list.id));
-      choose(null);
-    },
+    create: (name: string) => inTurn(() => create(name)),
+    rename: (list: Watchlist, name: string) => changeNow(list.id, () => ({ name })),
+    add: (list: Watchlist, symbol: string) =>
+      changeNow(list.id, ({ symbols }) => ({ symbols: [...symbols.filter((one) => one !== symbol), symbol] })),
+    takeOut: (list: Watchlist, symbol: string) =>
+      changeNow(list.id, ({ symbols }) => ({ symbols: symbols.filter((one) => one !== symbol) })),
+    /** Into the first list, which is made if there is none yet. */
+    begin: (symbol: string) =>
+      inTurn(async () => {
+        const first = known()[0];
+        if (!first) await create(FIRST, [symbol]);
+        else await change(first, { symbols: [...first.symbols.filter((one) => one !== symbol), symbol] });
+      }),
+    remove: (list: Watchlist) =>
+      inTurn(async () => {
+        await take(api.DELETE("/api/v1/watchlists/{id}", { params: { path: { id: list.id } } }));
+        client.setQueryData<Watchlist[]>(queryKey, (before) => before?.filter((one) => one.id !== list.id));
+        choose(null);
+      }),
   };
 }
 
@@ -73,11 +106,8 @@ export function WatchStar({ symbol }: { symbol: string }) {
   const toggle = async () => {
     setBusy(true);
     try {
-      if (!list) await watch.create(FIRST, [symbol]);
-      else {
-        const others = list.symbols.filter((one) => one !== symbol);
-        await watch.change(list, { symbols: isIn ? others : [...others, symbol] });
-      }
+      if (!list) await watch.begin(symbol);
+      else await (isIn ? watch.takeOut(list, symbol) : watch.add(list, symbol));
     } catch (error) {
       tellError(error);
     } finally {
@@ -90,7 +120,7 @@ export function WatchStar({ symbol }: { symbol: string }) {
       className={isIn ? "star in" : "star"}
       aria-pressed={isIn}
       aria-label={`${symbol} in ${list?.name ?? FIRST}`}
-      disabled={busy || !watch.isKnown}
+      disabled={busy || !watch.query.data}
       onClick={() => void toggle()}
     >
       {isIn ? "★" : "☆"}
@@ -101,9 +131,17 @@ export function WatchStar({ symbol }: { symbol: string }) {
 /** The lists side by side, and what can be done with the one that is looked at. */
 export function WatchBar({ watch, instruments }: { watch: Watch; instruments: Instrument[] }) {
   const [asks, setAsks] = useState<"new" | "rename" | null>(null);
-  const { chosen, lists } = watch;
+  const { chosen, lists, query } = watch;
   return (
     <div className="watch-bar">
+      {query.error && !query.data && (
+        <p className="banner warn" role="alert">
+          Your watch lists could not be loaded: {saying(query.error)}
+          <Button small busy={query.isFetching} onClick={() => void query.refetch()}>
+            Try again
+          </Button>
+        </p>
+      )}
       <nav className="tabs" aria-label="Watch lists">
         {[null, ...lists].map((list) => (
           <button
@@ -122,9 +160,11 @@ export function WatchBar({ watch, instruments }: { watch: Watch; instruments: In
             )}
           </button>
         ))}
-        <button type="button" className="watch-tab" onClick={() => setAsks("new")}>
-          + New list
-        </button>
+        {query.data && (
+          <button type="button" className="watch-tab" onClick={() => setAsks("new")}>
+            + New list
+          </button>
+        )}
       </nav>
       {chosen && (
         <div className="row">
@@ -149,7 +189,7 @@ export function WatchBar({ watch, instruments }: { watch: Watch; instruments: In
           name={asks === "rename" && chosen ? chosen.name : ""}
           onClose={() => setAsks(null)}
           onName={async (name) => {
-            if (asks === "rename" && chosen) await watch.change(chosen, { name });
+            if (asks === "rename" && chosen) await watch.rename(chosen, name);
             else watch.choose((await watch.create(name)).id);
           }}
         />
@@ -194,7 +234,7 @@ interface AddSymbolProps {
   instruments: Instrument[];
 }
 
-export function AddSymbol({ watch, list, instruments }: AddSymbolProps) {
+function AddSymbol({ watch, list, instruments }: AddSymbolProps) {
   const [text, setText] = useState("");
   const id = useId();
   const wanted = text.trim().toUpperCase();
@@ -209,7 +249,7 @@ export function AddSymbol({ watch, list, instruments }: AddSymbolProps) {
         disabled={!found || isIn}
         onSubmit={async () => {
           if (!found) return;
-          await watch.change(list, { symbols: [...list.symbols, found] });
+          await watch.add(list, found);
           setText("");
         }}
       >

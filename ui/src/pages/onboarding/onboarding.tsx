@@ -1,14 +1,18 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { type UseQueryResult, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type ReactNode, useEffect, useState } from "react";
 import { Link } from "wouter";
-import { api, newKey, type Schemas, take } from "../../api/client";
-import { ApiError } from "../../api/error";
+import { api, type Schemas, take } from "../../api/client";
+import type { Estimate } from "../../api/reports";
+import { Button } from "../../components/controls";
 import { words } from "../../components/figures";
 import { Form } from "../../components/form";
-import { Loaded } from "../../components/states";
+import { Loaded, Loading, saying } from "../../components/states";
 import { show, toStep } from "../../format/number";
-import type { Order } from "../../live/account";
-import { chooseAccount, useAccount, useInstruments, useMay, useMe } from "../../shell/user";
+import { chooseAccount, useAccount, useAccounts, useInstruments, useMay, useMe } from "../../shell/user";
+import { ask } from "../trade/sending";
+import type { NewOrder } from "../trade/ticket-model";
+import { Unclear } from "../trade/unclear";
+import { useSender } from "../trade/use-sender";
 import "./onboarding.css";
 import { useOnboarding } from "./state";
 
@@ -17,8 +21,6 @@ type State = Schemas["Onboarding"];
 /** What the first order is about, where it can be traded, and how much of it. */
 const SYMBOL = "TIDE";
 const QTY = "10";
-/** How often what is under way is asked for. */
-const SOON_MS = 500;
 
 /** From registration to a first order on paper. Every step can be left out. */
 export default function Onboarding() {
@@ -147,107 +149,103 @@ function OpenAccount() {
 /** The order of the guide: small, at the market, in what everybody can trade. */
 function FirstOrder({ wasDone }: { wasDone: boolean }) {
   const client = useQueryClient();
-  const chosen = useAccount();
-  const account = chosen?.status === "open" ? chosen : undefined;
-  const instruments = useInstruments().data;
-  const instrument = instruments?.find((one) => one.symbol === SYMBOL) ?? instruments?.[0];
-  // One name for one order: pressed twice, or sent again after a break, it is the same order.
-  const [key, setKey] = useState(newKey);
-  const [placed, setPlaced] = useState<Order | null>(null);
+  const accounts = useAccounts();
+  const account = useAccount();
+  const instruments = useInstruments();
+  const instrument = instruments.data?.find((one) => one.symbol === SYMBOL) ?? instruments.data?.[0];
+  const sender = useSender(account?.id);
+  const { now } = sender;
+  const isTaken = now.state === "taken";
+  useEffect(() => {
+    if (isTaken) void client.invalidateQueries({ queryKey: ["onboarding"] });
+  }, [isTaken, client]);
 
-  const symbol = instrument?.symbol ?? "";
-  const body = {
+  const symbol = instrument?.symbol ?? SYMBOL;
+  const body: NewOrder = {
     account: account?.id ?? "",
     symbol,
-    side: "buy" as const,
-    type: "market" as const,
+    side: "buy",
+    type: "market",
+    time_in_force: "day",
     qty: instrument ? toStep(QTY, instrument.order_lot, "up") : QTY,
   };
   const preview = useQuery({
     queryKey: ["first order", body],
-    queryFn: () => take(api.POST("/api/v1/orders/preview", { body })),
-    enabled: !!account && !!instrument && !placed && !wasDone,
+    queryFn: ({ signal }) => ask(body, signal),
+    enabled: account?.status === "open" && !!instrument && !isTaken && !wasDone,
   });
-  const order = useQuery({
-    queryKey: ["order", placed?.id],
-    queryFn: () => take(api.GET("/api/v1/orders/{id}", { params: { path: { id: placed?.id ?? "" } } })),
-    enabled: !!placed,
-    refetchInterval: (query) => (query.state.data && isOver(query.state.data) ? false : SOON_MS),
-  }).data;
 
   const toTrade = (
-    <Link href={`/trade/${encodeURIComponent(symbol || SYMBOL)}`} className="button primary">
-      Watch it trade
-    </Link>
+    <div className="row">
+      <Link href={`/trade/${encodeURIComponent(symbol)}`} className="button primary">
+        Watch it trade
+      </Link>
+    </div>
   );
-  const now = order ?? placed;
-  if (now) {
+  if (now.state === "taken") {
     return (
       <>
-        <p role="status">{outcome(now)}</p>
-        <div className="row">{toTrade}</div>
+        <p role="status">{now.text}</p>
+        {toTrade}
       </>
     );
   }
+  if (now.state === "unclear") return <Unclear sender={sender} />;
   if (wasDone) {
     return (
       <>
         <p>You have placed an order.</p>
-        <div className="row">{toTrade}</div>
+        {toTrade}
       </>
     );
   }
-  if (instruments && !instrument) return <p>Nothing is traded here yet: the house has defined no instrument.</p>;
-  if (!account || !instrument) return <p className="muted">The account is being opened …</p>;
-  if (preview.data?.needs_authorization) {
+  // While it is asked for again there is no error, but still no answer.
+  const failed = [instruments, accounts].find((query) => !query.data && query.errorUpdateCount > 0);
+  if (failed) return <Loaded query={failed as UseQueryResult}>{() => null}</Loaded>;
+  if (instruments.data && !instrument) return <p>Nothing is traded here yet: the house has defined no instrument.</p>;
+  if (account?.status !== "open") return <p className="muted">The account is being opened …</p>;
+  if (!instrument) return <Loading />;
+  if (preview.data?.needs_authorization || now.state === "asks") {
     return (
       <>
         <p>The house asks for a PIN or a code with each order. Set one, then place the order on the Trade page.</p>
-        <div className="row">
-          <Link href="/settings#pin" className="button">
-            Set a PIN
-          </Link>
-          {toTrade}
-        </div>
+        <Link href="/settings#pin" className="button">
+          Set a PIN
+        </Link>
+        {toTrade}
       </>
     );
   }
+  const error = now.state === "refused" ? now.error : preview.error;
   return (
-    <Form
-      label="Place a first order"
-      button={`Buy ${show(body.qty)} ${symbol} at the market`}
-      beside={
+    <>
+      <Terms estimate={preview.data?.legs[0]} />
+      {!!error && (
+        <p className="banner danger" role="alert">
+          {saying(error)}
+        </p>
+      )}
+      <div className="row">
+        <Button kind="primary" busy={now.state === "busy"} onClick={() => sender.send(body, preview.data)}>
+          Buy {show(body.qty)} {symbol} at the market
+        </Button>
         <Link href={`/trade/${encodeURIComponent(symbol)}`} className="button plain">
           Place one of my own
         </Link>
-      }
-      onSubmit={async () => {
-        try {
-          const header = { "Idempotency-Key": key };
-          setPlaced(await take(api.POST("/api/v1/orders", { params: { header }, body })));
-        } catch (error) {
-          // What was refused is over; another try is another order. What may have arrived keeps its name.
-          if (error instanceof ApiError && !error.isPassing && error.code !== "outcome_unknown") setKey(newKey());
-          throw error;
-        }
-        await client.invalidateQueries({ queryKey: ["onboarding"] });
-        await client.invalidateQueries({ queryKey: ["orders", body.account] });
-        await client.invalidateQueries({ queryKey: ["portfolio", body.account] });
-      }}
-    >
-      {() => <Terms preview={preview.data} />}
-    </Form>
+      </div>
+    </>
   );
 }
 
 /** What the order would cost, as the gateway says; of the same size before it is known. */
-function Terms({ preview }: { preview: Schemas["Preview"] | undefined }) {
-  const money = (amount: string | null | undefined) => (amount ? `${show(amount, 2)} ${preview?.currency ?? ""}` : "–");
+function Terms({ estimate }: { estimate: Estimate | undefined }) {
+  const money = (amount: string | null | undefined) =>
+    amount ? `${show(amount, 2)} ${estimate?.currency ?? ""}` : "–";
   const facts = [
-    ["Price now, about", show(preview?.mark_price)],
-    ["Value", money(preview?.notional)],
-    ["Fee", money(preview?.fee)],
-    ["From your cash", money(preview?.cost)],
+    ["Price now, about", show(estimate?.mark_price)],
+    ["Value", money(estimate?.notional)],
+    ["Fee", money(estimate?.fee)],
+    ["From your cash", money(estimate?.cost)],
   ];
   return (
     <dl className="facts terms" aria-label="What it would cost">
@@ -259,20 +257,6 @@ function Terms({ preview }: { preview: Schemas["Preview"] | undefined }) {
       ))}
     </dl>
   );
-}
-
-function isOver(order: Order): boolean {
-  return ["filled", "canceled", "rejected", "expired"].includes(order.status ?? "");
-}
-
-function outcome(order: Order): string {
-  if (order.status === "filled") {
-    return `Bought ${show(order.filled_qty)} ${order.symbol} at ${show(order.avg_price)} ${order.currency}.`;
-  }
-  if (order.status === "rejected")
-    return `The order was refused: ${order.reject?.message ?? "the engine did not say why"}.`;
-  if (isOver(order)) return `The order is ${words(order.status).toLowerCase()}; nobody sold at the time.`;
-  return `The order is in the market (${words(order.status).toLowerCase()}) …`;
 }
 
 function VerifyEmail() {

@@ -42,7 +42,7 @@ function Bars({ bars, currency }: { bars: Bar[]; currency: string }) {
                   <div style={{ width }} />
                 </div>
               </td>
-              <td className="figures right">{bar.percent === null ? "–" : `${show(bar.percent, 1)} %`}</td>
+              <td className="figures right">{bar.percent === null ? "–" : `${show(bar.percent, 1)}\u00a0%`}</td>
               <td className="figures right muted">{show(bar.value, 2)}</td>
             </tr>
           );
@@ -99,7 +99,7 @@ export function ExposurePanel({ positions, instruments, totals }: ExposureProps)
   const own = positions.filter((position) => position.currency === totals.currency);
   const of = (symbol: string) => instruments.find((one) => one.symbol === symbol);
   const part = (value: string) =>
-    sign(totals.equity) > 0 ? `${show(divide(multiply(value, "100"), totals.equity, 1), 1)} %` : "–";
+    sign(totals.equity) > 0 ? `${show(divide(multiply(value, "100"), totals.equity, 1), 1)}\u00a0%` : "–";
   const hasSectors = instruments.some((one) => one.sector);
   const groups = [
     ...(hasSectors ? [["By sector", exposures(own, (symbol) => of(symbol)?.sector ?? "No sector")] as const] : []),

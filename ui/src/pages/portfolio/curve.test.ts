@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { byPeriod, curve, dayOf, joined, monthOf, performance, span, weeks } from "./curve";
+import { dayOf } from "../../format/time";
+import { byPeriod, curve, joined, monthOf, performance, span, weeks } from "./curve";
 
 const DAY = 86_400_000;
 const at = (minute: number, equity: string) => ({

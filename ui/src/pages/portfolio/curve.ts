@@ -4,7 +4,7 @@
 import { api, take } from "../../api/client";
 import type { EquityPoint, Resolution } from "../../api/reports";
 import { add, compare, divide, multiply, sign, subtract } from "../../format/number";
-import { date } from "../../format/time";
+import { date, dayOf } from "../../format/time";
 
 export type Range = "1D" | "1W" | "1M" | "all";
 
@@ -103,19 +103,6 @@ export interface Period {
   realised: string;
   fees: string;
   net: string;
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** The day of a time, `2026-11-23`, in the user's zone or another. */
-export function dayOf(at: string | number, zone?: string): string {
-  let format = formats.get(zone ?? "");
-  if (!format) {
-    const options = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
-    format = new Intl.DateTimeFormat("en-CA", { ...options, ...(zone ? { timeZone: zone } : {}) });
-    formats.set(zone ?? "", format);
-  }
-  return format.format(date(at));
 }
 
 export function monthOf(at: string | number, zone?: string): string {

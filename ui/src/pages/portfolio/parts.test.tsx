@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { setZone } from "../../format/time";
 import type { Execution, Position } from "../../live/account";
 import { exposures } from "./allocation";
 import { isWanted, withNewer } from "./trades";
@@ -38,5 +39,15 @@ describe("isWanted", () => {
     expect(isWanted(one, { ...any, from: "2026-11-23", to: "2026-11-23" })).toBe(true);
     expect(isWanted(one, { ...any, from: "2026-11-24" })).toBe(false);
     expect(isWanted(one, { ...any, to: "2026-11-22" })).toBe(false);
+  });
+
+  it("means days of the user's zone", () => {
+    const evening = row("1:0", "TIDE", "buy", "2026-11-23T23:30:00Z");
+    const wanted = { side: "", from: "2026-11-24", to: "" } as const;
+    setZone("Asia/Tokyo");
+    expect(isWanted(evening, wanted)).toBe(true);
+    setZone("America/New_York");
+    expect(isWanted(evening, wanted)).toBe(false);
+    setZone(undefined);
   });
 });

@@ -4,11 +4,11 @@ import { Link } from "wouter";
 import type { Schemas } from "../../api/client";
 import { Segments } from "../../components/controls";
 import { Signed } from "../../components/figures";
-import { Empty, Failed, Loading } from "../../components/states";
+import { Empty, Loaded } from "../../components/states";
 import { divide, multiply, show, sign } from "../../format/number";
 import { clock } from "../../format/time";
 import { usePortfolio } from "../../live/account";
-import { useAccount, useAccounts, useInstruments } from "../../shell/user";
+import { type Instrument, useAccount, useAccounts, useInstruments } from "../../shell/user";
 import { Allocation, ExposurePanel } from "./allocation";
 import { Equity } from "./equity";
 import { Positions } from "./positions";
@@ -18,69 +18,77 @@ import { Trades } from "./trades";
 export default function Portfolio() {
   const accounts = useAccounts();
   const account = useAccount();
-  if (accounts.error && !account) return <Failed error={accounts.error} retry={() => void accounts.refetch()} />;
-  if (!accounts.data) return <Loading rows={8} />;
-  if (!account) {
-    return (
-      <Empty title="No account yet">
-        <Link href="/onboarding">Open one on paper</Link>
-      </Empty>
-    );
-  }
-  // Another account begins anew: its filters, months and ranges are its own.
-  return <Desk key={account.id} account={account} />;
+  return (
+    <Loaded query={accounts} rows={8}>
+      {() =>
+        account ? (
+          // Another account begins anew: its filters, months and ranges are its own.
+          <Desk key={account.id} account={account} />
+        ) : (
+          <Empty title="No account yet">
+            <Link href="/onboarding">Open one on paper</Link>
+          </Empty>
+        )
+      }
+    </Loaded>
+  );
 }
+
+const NONE: Instrument[] = [];
 
 function Desk({ account }: { account: Schemas["AccountReport"] }) {
   const portfolio = usePortfolio(account.id);
-  const instruments = useInstruments().data ?? [];
+  const instruments = useInstruments().data ?? NONE;
   const [chosen, choose] = useState<string | null>(null);
-  if (!portfolio.data) {
-    if (portfolio.error) return <Failed error={portfolio.error} retry={() => void portfolio.refetch()} />;
-    return <Loading rows={12} />;
-  }
-  const { totals, positions } = portfolio.data;
-  const shown = totals.find((one) => one.currency === chosen) ?? totals[0];
   return (
-    <div className="page desk portfolio">
-      <div className="row spread">
-        <h1>{account.name}</h1>
-        <div className="row">
-          {portfolio.isError && (
-            <span className="chip warn" role="status">
-              Not heard since {clock(portfolio.dataUpdatedAt)}
-            </span>
-          )}
-          {totals.length > 1 && shown && (
-            <Segments
-              label="Currency"
-              value={shown.currency}
-              options={totals.map((one) => [one.currency, one.currency] as const)}
-              onChange={choose}
-            />
-          )}
-        </div>
-      </div>
-      {shown ? (
-        <>
-          <Cards totals={shown} />
-          <div className="portfolio-parts">
-            <div className="column">
-              <Equity account={account} totals={shown} at={portfolio.dataUpdatedAt} />
-              <Positions account={account.id} positions={positions} />
+    <Loaded query={portfolio} rows={12}>
+      {({ totals, positions }) => {
+        const shown = totals.find((one) => one.currency === chosen) ?? totals[0];
+        return (
+          <div className="page desk portfolio">
+            <div className="row spread">
+              <h1>
+                Portfolio <span className="muted">{account.name}</span>
+              </h1>
+              <div className="row">
+                {portfolio.isError && (
+                  <span className="chip warn" role="status">
+                    Not heard since {clock(portfolio.dataUpdatedAt)}
+                  </span>
+                )}
+                {totals.length > 1 && shown && (
+                  <Segments
+                    label="Currency"
+                    value={shown.currency}
+                    options={totals.map((one) => [one.currency, one.currency] as const)}
+                    onChange={choose}
+                  />
+                )}
+              </div>
             </div>
-            <div className="column side">
-              <Allocation totals={shown} />
-              <ExposurePanel positions={positions} instruments={instruments} totals={shown} />
-              <Realised key={shown.currency} account={account.id} totals={shown} />
-            </div>
-            <Trades account={account.id} instruments={instruments} />
+            {shown ? (
+              <>
+                <Cards totals={shown} />
+                <div className="portfolio-parts">
+                  <div className="column">
+                    <Equity account={account} totals={shown} at={portfolio.dataUpdatedAt} />
+                    <Positions account={account.id} positions={positions} instruments={instruments} />
+                  </div>
+                  <div className="column side">
+                    <Allocation totals={shown} />
+                    <ExposurePanel positions={positions} instruments={instruments} totals={shown} />
+                    <Realised key={shown.currency} account={account.id} totals={shown} />
+                  </div>
+                  <Trades account={account.id} instruments={instruments} />
+                </div>
+              </>
+            ) : (
+              <Empty title="The account is being opened">Its cash is here in a moment.</Empty>
+            )}
           </div>
-        </>
-      ) : (
-        <Empty title="The account is being opened">Its cash is here in a moment.</Empty>
-      )}
-    </div>
+        );
+      }}
+    </Loaded>
   );
 }
 
@@ -96,7 +104,9 @@ function Card({ label, value, about }: { label: string; value: ReactNode; about?
 
 function Cards({ totals }: { totals: Schemas["Totals"] }) {
   const part = (value: string) =>
-    sign(totals.equity) > 0 ? `${show(divide(multiply(value, "100"), totals.equity, 1), 1)} % of equity` : undefined;
+    sign(totals.equity) > 0
+      ? `${show(divide(multiply(value, "100"), totals.equity, 1), 1)}\u00a0% of equity`
+      : undefined;
   const { currency, unmarked } = totals;
   return (
     <dl className="cards" aria-label={`Totals in ${currency}`}>

@@ -4,26 +4,28 @@ import { Link } from "wouter";
 import { api, take } from "../../api/client";
 import { Confirm } from "../../components/confirm";
 import { Button } from "../../components/controls";
-import { Figure, Signed } from "../../components/figures";
+import { Figure, Price, Signed } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
 import { Empty } from "../../components/states";
 import { show, sign } from "../../format/number";
 import { keys, type Position } from "../../live/account";
-import { useMay } from "../../shell/user";
+import { type Instrument, useMay } from "../../shell/user";
 
 interface PositionsProps {
   account: string;
   positions: Position[];
+  instruments: readonly Instrument[];
 }
 
-export function Positions({ account, positions }: PositionsProps) {
+export function Positions({ account, positions, instruments }: PositionsProps) {
   const mayTrade = useMay("orders:write");
   /** What is asked about: a position, or all of them. */
   const [closing, setClosing] = useState<Position | "all" | null>(null);
   const client = useQueryClient();
   const columns = useMemo((): Column<Position>[] => {
+    const of = (symbol: string) => instruments.find((one) => one.symbol === symbol);
     const acts: Column<Position> = {
       id: "acts",
       title: <span className="unseen">Acts</span>,
@@ -60,14 +62,14 @@ export function Positions({ account, positions }: PositionsProps) {
         title: "Average",
         figure: true,
         value: (row) => row.avg_price,
-        cell: (row) => <Figure value={row.avg_price} />,
+        cell: (row) => <Price value={row.avg_price} terms={of(row.symbol)} />,
       },
       {
         id: "mark",
         title: "Mark",
         figure: true,
         value: (row) => row.mark_price,
-        cell: (row) => <Figure value={row.mark_price} />,
+        cell: (row) => <Price value={row.mark_price} terms={of(row.symbol)} />,
       },
       {
         id: "value",
@@ -100,7 +102,7 @@ export function Positions({ account, positions }: PositionsProps) {
       { id: "currency", title: "Currency", value: (row) => row.currency, cell: (row) => row.currency },
       ...(mayTrade ? [acts] : []),
     ];
-  }, [mayTrade]);
+  }, [mayTrade, instruments]);
 
   const flatten = async () => {
     const symbol = closing && closing !== "all" ? closing.symbol : null;

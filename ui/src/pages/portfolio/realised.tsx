@@ -6,7 +6,9 @@ import { Signed } from "../../components/figures";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { add, show, showSigned, sign } from "../../format/number";
-import { byPeriod, dayOf, equityHistory, joined, monthOf, type Period, weeks } from "./curve";
+import { dayOf } from "../../format/time";
+import { useZone } from "../../shell/user";
+import { byPeriod, equityHistory, joined, monthOf, type Period, weeks } from "./curve";
 
 type Steps = "days" | "months";
 const STEPS = [
@@ -57,6 +59,8 @@ export function Realised({ account, totals }: { account: string; totals: Schemas
     },
     refetchInterval: REFRESHED_EVERY_MS,
   });
+  const zone = useZone();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: days and months are those of the zone
   const all = useMemo(() => {
     if (!samples.data) return null;
     // Sums of now end the last period.
@@ -66,7 +70,7 @@ export function Realised({ account, totals }: { account: string; totals: Schemas
     const known = joined(own(samples.data.days), own(samples.data.hours));
     const told = known.length > 0 ? [...known, live] : [];
     return { days: byPeriod(told, (at) => dayOf(at)), months: byPeriod(told, (at) => monthOf(at)) };
-  }, [samples.data, totals.currency, totals.realised, totals.fees]);
+  }, [samples.data, totals.currency, totals.realised, totals.fees, zone]);
   return (
     <Panel
       title={`Realised, ${totals.currency}`}

@@ -2,17 +2,17 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { api, page } from "../../api/client";
 import { Button, Select, TextField } from "../../components/controls";
-import { Figure, SideText, words } from "../../components/figures";
+import { Figure, Price, SideText, words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
 import { Panel } from "../../components/panel";
+import { save } from "../../components/save";
 import { Empty, Loaded } from "../../components/states";
 import { reason } from "../../components/why";
-import { dateTime } from "../../format/time";
+import { dateTime, dayOf } from "../../format/time";
 import type { Execution } from "../../live/account";
 import { isAfter, keys, useExecutions } from "../../live/account";
-import type { Instrument } from "../../shell/user";
-import { csv, save } from "./csv";
-import { dayOf } from "./curve";
+import { type Instrument, useInstrument, useZone } from "../../shell/user";
+import { csv } from "./csv";
 
 const ROWS = 100;
 const HEAD = [
@@ -50,6 +50,10 @@ export function withNewer(rows: Execution[], live: readonly Execution[], symbol:
   return [...newer, ...rows];
 }
 
+function PriceOf({ row }: { row: Execution }) {
+  return <Price value={row.price} terms={useInstrument(row.symbol)} />;
+}
+
 const COLUMNS: Column<Execution>[] = [
   {
     id: "at",
@@ -60,7 +64,7 @@ const COLUMNS: Column<Execution>[] = [
   { id: "symbol", title: "Symbol", value: (row) => row.symbol, cell: (row) => row.symbol },
   { id: "side", title: "Side", value: (row) => row.side, cell: (row) => <SideText side={row.side} /> },
   { id: "qty", title: "Quantity", figure: true, value: (row) => row.qty, cell: (row) => <Figure value={row.qty} /> },
-  { id: "price", title: "Price", figure: true, value: (row) => row.price, cell: (row) => <Figure value={row.price} /> },
+  { id: "price", title: "Price", figure: true, value: (row) => row.price, cell: (row) => <PriceOf row={row} /> },
   { id: "fee", title: "Fee", figure: true, value: (row) => row.fee, cell: (row) => <Figure value={row.fee} /> },
   { id: "currency", title: "Currency", value: (row) => row.currency, cell: (row) => row.currency },
   { id: "liquidity", title: "Role", value: (row) => row.liquidity, cell: (row) => words(row.liquidity) },
@@ -98,7 +102,9 @@ export function Trades({ account, instruments }: { account: string; instruments:
     () => withNewer(pages.data?.pages.flatMap((one) => one.data) ?? [], live ?? [], symbol),
     [pages.data, live, symbol],
   );
-  const rows = useMemo(() => all.filter((row) => isWanted(row, wanted)), [all, wanted]);
+  const zone = useZone();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: days are those of the zone
+  const rows = useMemo(() => all.filter((row) => isWanted(row, wanted)), [all, wanted, zone]);
   const last = all.at(-1);
   // The newest come first: what follows is older still.
   const hasMore = pages.hasNextPage && !(wanted.from && last && dayOf(last.at) < wanted.from);
@@ -118,7 +124,7 @@ export function Trades({ account, instruments }: { account: string; instruments:
       reason(row),
       row.seq,
     ]);
-    save(`executions-${dayOf(Date.now())}.csv`, csv(HEAD, table));
+    save(`executions-${dayOf(Date.now())}.csv`, csv(HEAD, table), "text/csv");
   };
   return (
     <Panel

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { engineName, left, mayDecide } from "./decide";
-import { announce, effect, limitText, type Proposal, scopeOf, whom } from "./say";
+import { announce, countedText, effect, limitText, type Proposal, scopeOf, whom } from "./say";
 
 const NOW = Date.UTC(2026, 10, 23, 12);
 const PROPOSAL: Proposal = {
@@ -82,6 +82,9 @@ describe("sentences", () => {
     );
     const tripped = { control: "day_loss", scope: ACCOUNT, limit: "1000", value: "1001.5", stopped: true };
     expect(announce(tripped, NAMES)).toBe("Day loss of account Paper stopped it: 1,001.5 of 1,000");
+    const stale = { control: "stale_market", scope: { kind: "firm" }, limit: "2000000000", value: "2500000000" };
+    expect(announce({ ...stale, stopped: true }, NAMES)).toBe("Stale market of the firm stopped it: 2.50 s of 2.00 s");
+    expect(countedText({ control: "price_collar", value: "620", limit: "500" })).toBe("620 bp of 500 bp");
     expect(announce({ max_order_lots: 5 }, NAMES)).toBe("Limits were set");
   });
 });

@@ -50,6 +50,7 @@ export function RiskHistory({ names }: { names: Names }) {
               rows={rows}
               columns={columns}
               rowKey={(row) => row.seq}
+              wraps
               empty={<Empty title="Nothing has happened">Breaches, kill switches and new limits are here.</Empty>}
             />
             {history.hasNextPage && (

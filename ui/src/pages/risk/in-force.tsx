@@ -13,8 +13,8 @@ import { duration, isDecimal, show, sign } from "../../format/number";
 import { dateTime } from "../../format/time";
 import { useMay } from "../../shell/user";
 import { ChangeLimits } from "./limits";
-import { type Account, useControls, useLimits, useRefresh } from "./live";
-import { type Kill, limitText, type Names, scopeOf, whom } from "./say";
+import { type Account, useControls, useLimits, useProposals, useRefresh } from "./live";
+import { accountName, countedText, isAbout, type Kill, limitText, type Names, scopeOf, whom } from "./say";
 
 type Stopped = Schemas["Stopped"];
 
@@ -24,6 +24,20 @@ export function StandsStill({ stopped, names }: { stopped: UseQueryResult<Stoppe
   const [releasing, setReleasing] = useState<Kill | null>(null);
   const refresh = useRefresh();
   const scope = scopeOf(releasing?.scope);
+  const proposals = useProposals(false).data;
+  const act = (kill: Kill) => {
+    const target = scopeOf(kill.scope);
+    if (!mayControl || !target) return null;
+    const waits = proposals?.find(
+      (one) => one.command === "release" && one.status === "pending" && isAbout(one.scope, target),
+    );
+    if (waits) return <span className="muted">Proposal {waits.number} to release it waits for a second person.</span>;
+    return (
+      <Button small aria-label={`Ask for release of ${whom(target, names)}`} onClick={() => setReleasing(kill)}>
+        Ask for release
+      </Button>
+    );
+  };
   const release = async (reason: string) => {
     if (!scope) return;
     const { status, proposal } = await take(api.POST("/api/v1/risk/release", { body: { scope, reason } }));
@@ -49,11 +63,7 @@ export function StandsStill({ stopped, names }: { stopped: UseQueryResult<Stoppe
                       {kill.by ? `, ${kill.by}` : ""}
                     </span>
                   </span>
-                  {mayControl && scopeOf(kill.scope) && (
-                    <Button small onClick={() => setReleasing(kill)}>
-                      Ask for release
-                    </Button>
-                  )}
+                  {act(kill)}
                 </li>
               ))}
               {tripped.map((one) => (
@@ -62,9 +72,7 @@ export function StandsStill({ stopped, names }: { stopped: UseQueryResult<Stoppe
                   <span>
                     <strong>{whom(one.scope, names)}</strong>: {one.stopped ? "stopped" : "goes on"}
                     <br />
-                    <span className="muted figures">
-                      {show(one.value)} of {show(one.limit)}
-                    </span>
+                    <span className="muted figures">{countedText(one)}</span>
                   </span>
                 </li>
               ))}
@@ -131,7 +139,7 @@ export function Limits({ account, choice }: { account: Account | undefined; choi
   const [changes, setChanges] = useState(false);
   return (
     <Panel
-      title={account ? `Limits of ${account.name}` : "Limits"}
+      title={account ? `Limits of ${accountName(account)}` : "Limits"}
       className="limits"
       actions={
         <div className="row">
@@ -185,7 +193,7 @@ function Counted({ control }: { control: Control }) {
   const share = isDecimal(limit) && sign(limit) > 0 ? Number(counted) / Number(limit) : null;
   return (
     <span className="counted">
-      {show(counted)}
+      {limitText({ control: control.control, limit: counted })}
       {share !== null && <Meter share={share} label={`${words(control.control)} in use`} />}
     </span>
   );

@@ -4,9 +4,10 @@ import { Confirm } from "../../components/confirm";
 import { Button, Segments, Select, TextField } from "../../components/controls";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
+import { useStopped } from "../../live/risk";
 import { useInstruments } from "../../shell/user";
 import { type Account, useRefresh } from "./live";
-import { effect, type Mode, type Names, type Scope, whom } from "./say";
+import { accountName, effect, isAbout, type Mode, type Names, type Scope, whom } from "./say";
 
 type Kind = Scope["kind"];
 
@@ -47,6 +48,9 @@ export function KillSwitch({ accounts, names, more }: KillSwitchProps) {
     const number = Number(strategy);
     return Number.isInteger(number) && number >= 1 && number <= STRATEGY_MAX ? { kind, strategy: number } : null;
   })();
+  // One that lets orders reduce may be made to block. The other way is not offered: it would loosen without a second person.
+  const inForce = useStopped().data?.kills.find((kill) => scope && isAbout(kill.scope, scope));
+  const isDone = inForce !== undefined && (inForce.mode !== "reduce_only" || mode === "reduce_only");
   const engage = async (reason: string) => {
     if (!scope) return;
     const { canceled } = await take(api.POST("/api/v1/risk/kill", { body: { scope, mode, reason } }));
@@ -64,10 +68,7 @@ export function KillSwitch({ accounts, names, more }: KillSwitchProps) {
             <Select
               label="Account"
               value={account}
-              options={[
-                ["", "Choose one"],
-                ...accounts.map((one) => [one.id, `${one.name} (${one.id.slice(0, 8)})`] as const),
-              ]}
+              options={[["", "Choose one"], ...accounts.map((one) => [one.id, accountName(one)] as const)]}
               onChange={setAccount}
             />
             {more && (
@@ -95,10 +96,20 @@ export function KillSwitch({ accounts, names, more }: KillSwitchProps) {
           />
         )}
         <Segments label="What may still pass" value={mode} options={MODES} onChange={setMode} />
-        <p className="muted effect">{scope ? effect(whom(scope, names), mode) : "Choose whom to stop."}</p>
-        <Button kind="danger-side" disabled={!scope} onClick={() => setAsks(true)}>
-          Stop {scope ? whom(scope, names) : "…"}
-        </Button>
+        {scope && isDone ? (
+          <p className="effect">
+            The kill switch for {whom(scope, names)} is engaged already
+            {inForce.mode === "reduce_only" && ", and lets orders through that only reduce a position"}. Two persons
+            release it under “What stands still”.
+          </p>
+        ) : (
+          <>
+            <p className="muted effect">{scope ? effect(whom(scope, names), mode) : "Choose whom to stop."}</p>
+            <Button kind="danger-side" disabled={!scope} onClick={() => setAsks(true)}>
+              Stop {scope ? whom(scope, names) : "…"}
+            </Button>
+          </>
+        )}
       </div>
       {asks && scope && (
         <Confirm

@@ -9,6 +9,7 @@ import { ReasonField } from "../../components/reason";
 import { saying } from "../../components/states";
 import { compare, isDecimal } from "../../format/number";
 import { type Account, useRefresh } from "./live";
+import { accountName } from "./say";
 
 type Limits = Schemas["Limits"];
 type Name = keyof Limits;
@@ -97,7 +98,7 @@ export function ChangeLimits({ account, limits, onClose }: ChangeLimitsProps) {
     }
   };
   return (
-    <Dialog title={`Limits of ${account.name}`} onClose={onClose} wide>
+    <Dialog title={`Limits of ${accountName(account)}`} onClose={onClose} wide>
       <form className="stack" onSubmit={submit}>
         <div className="limit-fields">
           {FIELDS.map(([name, label, unit]) => (

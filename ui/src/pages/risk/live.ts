@@ -5,11 +5,10 @@ import { useCallback, useMemo, useRef, useState } from "react";
 import { api, page, type Schemas, take } from "../../api/client";
 import type { LimitsInForce } from "../../api/reports";
 import { RISK, useRiskMessages } from "../../live/risk";
-import { useAccounts, useMay } from "../../shell/user";
-import { announce, type Names } from "./say";
+import { useAccounts, useEverybodysAccounts, useMay } from "../../shell/user";
+import { accountName, announce, type Names } from "./say";
 
-/** Rows of accounts and of history that are asked for at once. */
-const ACCOUNTS = 200;
+/** Rows of history that are asked for at once. */
 const EVENTS = 50;
 /** What no message tells, such as limits that are used up, is asked for so often. */
 const EVERY_MS = 10_000;
@@ -55,26 +54,27 @@ export function useRiskHistory() {
 
 export type Account = Schemas["AccountReport"];
 
-/** Accounts that the user may stop or limit: everybody's in pages for who sees those, else one's own. */
-export function useSeenAccounts() {
+/** Accounts that the user may stop or limit: everybody's in pages for who sees those, else one's own. One that is wanted is among
+ * them, whatever page it is on. */
+export function useSeenAccounts(wanted: string | null) {
   const seesAll = useMay("accounts:read_all");
   const own = useAccounts().data;
-  const pages = useInfiniteQuery({
-    queryKey: ["everybody"],
-    queryFn: ({ pageParam }) => {
-      const query = { everybody: true, limit: ACCOUNTS, ...(pageParam ? { cursor: pageParam } : {}) };
-      return page(api.GET("/api/v1/accounts", { params: { query } }));
-    },
-    initialPageParam: "",
-    getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
-    enabled: seesAll,
-    staleTime: 60_000,
-  });
-  const accounts = useMemo(
-    (): Account[] => (seesAll ? (pages.data?.pages.flatMap((one) => one.data) ?? []) : (own ?? [])),
+  const pages = useEverybodysAccounts(seesAll);
+  const listed = useMemo(
+    () => (seesAll ? pages.data?.pages.flatMap((one) => one.data) : own),
     [seesAll, pages.data, own],
   );
-  const names = useMemo((): Names => new Map(accounts.map((one) => [one.id, one.name])), [accounts]);
+  const isListed = listed?.some((one) => one.id === wanted);
+  const other = useQuery({
+    queryKey: ["account", wanted],
+    queryFn: () => take(api.GET("/api/v1/accounts/{id}", { params: { path: { id: wanted ?? "" } } })),
+    enabled: wanted !== null && isListed === false,
+  }).data;
+  const accounts = useMemo(
+    (): Account[] => [...(listed ?? []), ...(other && isListed === false ? [other] : [])],
+    [listed, other, isListed],
+  );
+  const names = useMemo((): Names => new Map(accounts.map((one) => [one.id, accountName(one)])), [accounts]);
   return { accounts, names, more: pages.hasNextPage ? () => void pages.fetchNextPage() : undefined };
 }
 

@@ -1,5 +1,5 @@
 import "./risk.css";
-import { useState } from "react";
+import { useSearchParams } from "wouter";
 import { Select } from "../../components/controls";
 import { useLink } from "../../live/market";
 import { useStopped } from "../../live/risk";
@@ -9,13 +9,17 @@ import { Controls, Limits, StandsStill } from "./in-force";
 import { KillSwitch } from "./kill";
 import { useRiskEvents, useSeenAccounts } from "./live";
 import { Proposals } from "./proposals";
+import { accountName } from "./say";
 
 export default function Risk() {
   const mayControl = useMay("risk:write");
   const own = useAccount();
-  const { accounts, names, more } = useSeenAccounts();
-  const [chosen, choose] = useState<string | null>(null);
-  const account = accounts.find((one) => one.id === (chosen ?? own?.id)) ?? accounts[0];
+  // The address says which account is looked at, so that other pages lead to one.
+  const [params, setParams] = useSearchParams();
+  const chosen = params.get("account");
+  const { accounts, names, more } = useSeenAccounts(chosen);
+  // Of an account that was chosen no other takes the place.
+  const account = accounts.find((one) => one.id === (chosen ?? own?.id)) ?? (chosen ? undefined : accounts[0]);
   const stopped = useStopped();
   const said = useRiskEvents(names);
   const link = useLink();
@@ -40,8 +44,11 @@ export default function Risk() {
                 <Select
                   label={<span className="unseen">Account</span>}
                   value={account?.id ?? ""}
-                  options={accounts.map((one) => [one.id, one.name] as const)}
-                  onChange={choose}
+                  options={[
+                    ...(account ? [] : [["", "Choose one"] as const]),
+                    ...accounts.map((one) => [one.id, accountName(one)] as const),
+                  ]}
+                  onChange={(id) => setParams({ account: id }, { replace: true })}
                 />
               </div>
             )

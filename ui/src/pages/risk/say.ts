@@ -16,7 +16,12 @@ export type Tripped = Schemas["Tripped"];
 /** What accounts are called, by their UUID. */
 export type Names = ReadonlyMap<string, string>;
 
-/** Whom something is about: `account Paper`, `instrument TIDE`, `the firm`. */
+/** An account told from others: most people call theirs `Paper`, and the gateway names no owner but by UUID. */
+export function accountName({ id, name }: Pick<Schemas["AccountReport"], "id" | "name">): string {
+  return `${name} (${id.slice(0, 8)})`;
+}
+
+/** Whom something is about: `account Paper (0192a3b4)`, `instrument TIDE`, `the firm`. */
 export function whom(scope: About | Scope | null | undefined, names: Names): string {
   if (!scope) return "nobody named";
   if (scope.kind === "firm") return "the firm";
@@ -35,6 +40,11 @@ export function scopeOf(about: About | null | undefined): Scope | null {
   if (about?.kind === "instrument" && about.symbol) return { kind: "instrument", symbol: about.symbol };
   if (about?.kind === "strategy" && about.number) return { kind: "strategy", strategy: about.number };
   return null;
+}
+
+/** Whether what is told of an engine's scope is this one. */
+export function isAbout(about: About | null | undefined, scope: Scope): boolean {
+  return JSON.stringify(scopeOf(about)) === JSON.stringify(scope);
 }
 
 /** Exactly what a kill switch does. */
@@ -58,6 +68,11 @@ export function limitText({ control, limit }: Pick<Control, "control" | "limit">
   return IN_BP.has(control) ? `${show(limit)} bp` : show(limit);
 }
 
+/** What a control counted, of its limit. */
+export function countedText({ control, value, limit }: Pick<Tripped, "control" | "value" | "limit">): string {
+  return `${limitText({ control, limit: value })} of ${limitText({ control, limit })}`;
+}
+
 const CHANGES: Record<string, string> = {
   pending: "waits for a second person",
   approved: "was approved and is done",
@@ -77,9 +92,9 @@ export function announce(data: Record<string, unknown>, names: Names): string {
     return `Kill switch ${engaged ? "engaged" : "released"} for ${whom(scope, names)}: ${reason}`;
   }
   if ("control" in data) {
-    const { control, scope, limit, value, stopped } = data as unknown as Tripped;
-    const what = `${words(control)} of ${whom(scope, names)}`;
-    return stopped ? `${what} stopped it: ${show(value)} of ${show(limit)}` : `${what} lets it go on`;
+    const tripped = data as unknown as Tripped;
+    const what = `${words(tripped.control)} of ${whom(tripped.scope, names)}`;
+    return tripped.stopped ? `${what} stopped it: ${countedText(tripped)}` : `${what} lets it go on`;
   }
   return "Limits were set";
 }

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
 import { ConfirmButton } from "../../components/confirm";
 import { Button, Field, Select, TextField } from "../../components/controls";
+import { takeFocus, useReturnFocus } from "../../components/focus";
 import { Form } from "../../components/form";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
@@ -52,11 +53,10 @@ export function ApiKeys() {
       <Panel
         title="Keys of programs"
         actions={
-          !adds && (
-            <Button small onClick={() => setAdds(true)}>
-              New key
-            </Button>
-          )
+          // It stays while the form is open, so that the focus can come back to it.
+          <Button small aria-expanded={adds} onClick={() => setAdds(!adds)}>
+            New key
+          </Button>
         }
       >
         <Loaded query={query}>
@@ -127,6 +127,7 @@ function Row({ apiKey: key, onEnded }: { apiKey: Schemas["KeyReport"]; onEnded: 
 type Ends = "never" | "30" | "90" | "365";
 
 function NewKey({ onMade, onClose }: { onMade: (key: Schemas["NewKey"]) => void; onClose: () => void }) {
+  useReturnFocus();
   const me = useMe().data;
   const plans = useQuery({ queryKey: ["plans"], queryFn: () => take(api.GET("/api/v1/plans")) }).data;
   const [name, setName] = useState("");
@@ -159,6 +160,7 @@ function NewKey({ onMade, onClose }: { onMade: (key: Schemas["NewKey"]) => void;
           <>
             <TextField
               label="What it is for"
+              ref={takeFocus}
               required
               maxLength={100}
               value={name}

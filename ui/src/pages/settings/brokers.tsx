@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
+import { ApiError } from "../../api/error";
 import { Confirm, ConfirmButton } from "../../components/confirm";
 import { Button, TextField } from "../../components/controls";
-import { Form, type Wrong } from "../../components/form";
+import { Form } from "../../components/form";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
@@ -18,7 +19,10 @@ const FIELDS_MAX = 8;
 let fields = 0;
 const blank = (name = ""): Secret => ({ id: ++fields, name, value: "" });
 
+/** What is sent. Of two fields of one name only one would be, so that they are refused. */
 function credentials(secrets: readonly Secret[]): Record<string, string> {
+  const again = secrets.find((one, at) => secrets.findIndex(({ name }) => name === one.name) < at);
+  if (again) throw new ApiError("invalid", `Two fields are called ${again.name}.`, { field: "credentials" });
   return Object.fromEntries(secrets.map(({ name, value }) => [name, value]));
 }
 
@@ -62,7 +66,6 @@ export function Brokers() {
 function Row({ connection }: { connection: Connection }) {
   const client = useQueryClient();
   const [rotates, setRotates] = useState(false);
-  const [secrets, setSecrets] = useState<readonly Secret[]>([blank("key"), blank("secret")]);
   const path = { id: connection.id };
   const changed = () => client.invalidateQueries({ queryKey: ["brokers"] });
   return (
@@ -98,22 +101,30 @@ function Row({ connection }: { connection: Connection }) {
       >
         <p>Its credentials are gone. What the broker holds stays there.</p>
       </ConfirmButton>
-      {rotates && (
-        <Confirm
-          title={`New credentials for ${connection.name}`}
-          act="Change them"
-          onClose={() => setRotates(false)}
-          onConfirm={async () => {
-            const body = { credentials: credentials(secrets) };
-            await take(api.PUT("/api/v1/broker-connections/{id}", { params: { path }, body }));
-            tell("The credentials are changed.");
-            await changed();
-          }}
-        >
-          {(wrong) => <Secrets wrong={wrong} secrets={secrets} onChange={setSecrets} />}
-        </Confirm>
-      )}
+      {rotates && <Rotate connection={connection} onClose={() => setRotates(false)} />}
     </li>
+  );
+}
+
+/** What is typed is gone with the dialog. */
+function Rotate({ connection, onClose }: { connection: Connection; onClose: () => void }) {
+  const client = useQueryClient();
+  const [secrets, setSecrets] = useState<readonly Secret[]>([blank("key"), blank("secret")]);
+  return (
+    <Confirm
+      title={`New credentials for ${connection.name}`}
+      act="Change them"
+      onClose={onClose}
+      onConfirm={async () => {
+        const params = { path: { id: connection.id } };
+        const body = { credentials: credentials(secrets) };
+        await take(api.PUT("/api/v1/broker-connections/{id}", { params, body }));
+        tell("The credentials are changed.");
+        await client.invalidateQueries({ queryKey: ["brokers"] });
+      }}
+    >
+      {(wrong) => <Secrets error={wrong("credentials")} secrets={secrets} onChange={setSecrets} />}
+    </Confirm>
   );
 }
 
@@ -158,7 +169,7 @@ function Connect({ onClose }: { onClose: () => void }) {
                 onChange={(event) => setBroker(event.target.value)}
               />
             </div>
-            <Secrets wrong={wrong} secrets={secrets} onChange={setSecrets} />
+            <Secrets error={wrong("credentials")} secrets={secrets} onChange={setSecrets} />
           </>
         )}
       </Form>
@@ -167,13 +178,13 @@ function Connect({ onClose }: { onClose: () => void }) {
 }
 
 interface SecretsProps {
-  wrong: Wrong;
+  error: string | undefined;
   secrets: readonly Secret[];
   onChange: (secrets: readonly Secret[]) => void;
 }
 
 /** What a broker asks for, by its own names. */
-function Secrets({ wrong, secrets, onChange }: SecretsProps) {
+function Secrets({ error, secrets, onChange }: SecretsProps) {
   const change = (id: number, part: Partial<Secret>) =>
     onChange(secrets.map((one) => (one.id === id ? { ...one, ...part } : one)));
   return (
@@ -212,9 +223,9 @@ function Secrets({ wrong, secrets, onChange }: SecretsProps) {
           One field more
         </Button>
       )}
-      {wrong("credentials") && (
+      {error && (
         <span className="field-error" role="alert">
-          {wrong("credentials")}
+          {error}
         </span>
       )}
     </fieldset>

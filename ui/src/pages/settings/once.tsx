@@ -1,5 +1,7 @@
 import { Button } from "../../components/controls";
-import { tell } from "../../components/notices";
+import { takeFocus, useReturnFocus } from "../../components/focus";
+import { tell, tellError } from "../../components/notices";
+import { save } from "../../components/save";
 
 interface OnceProps {
   title: string;
@@ -14,14 +16,16 @@ interface OnceProps {
 
 /** A secret that is told once: it stays until its reader says that it is kept. */
 export function Once({ title, about, lines, file, onKept }: OnceProps) {
+  useReturnFocus();
   const text = `${lines.join("\n")}\n`;
-  const download = () => {
-    const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-    Object.assign(document.createElement("a"), { href: url, download: file }).click();
-    URL.revokeObjectURL(url);
-  };
+  // The browser may refuse, which must not pass for a copy: the secret is not shown again.
+  const copy = () =>
+    navigator.clipboard.writeText(text.trim()).then(
+      () => tell("Copied."),
+      () => tellError(new Error("The browser did not let it be copied: download it, or copy it by hand.")),
+    );
   return (
-    <section className="once stack" aria-label={title}>
+    <section className="once stack" aria-label={title} aria-live="polite" ref={takeFocus}>
       <strong>{title}</strong>
       <p>{about}</p>
       <ul className={lines.length > 1 ? "once-lines many" : "once-lines"}>
@@ -33,12 +37,8 @@ export function Once({ title, about, lines, file, onKept }: OnceProps) {
       </ul>
       <div className="row">
         {/* Only pages of a secure context may write to the clipboard. */}
-        {navigator.clipboard && (
-          <Button onClick={() => void navigator.clipboard.writeText(text.trim()).then(() => tell("Copied."))}>
-            Copy
-          </Button>
-        )}
-        <Button onClick={download}>Download</Button>
+        {navigator.clipboard && <Button onClick={() => void copy()}>Copy</Button>}
+        <Button onClick={() => save(file, text, "text/plain")}>Download</Button>
         <Button kind="primary" onClick={onKept}>
           I have kept {lines.length > 1 ? "them" : "it"}
         </Button>

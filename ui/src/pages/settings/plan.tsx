@@ -3,13 +3,13 @@ import { useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
 import { ApiError } from "../../api/error";
 import { Button } from "../../components/controls";
+import { Facts } from "../../components/facts";
 import { words } from "../../components/figures";
 import { Panel } from "../../components/panel";
 import { Loaded, saying } from "../../components/states";
 import { short } from "../../format/number";
 import { day } from "../../format/time";
 import { useSession } from "../../shell/user";
-import { Facts } from "./profile";
 
 type Plan = Schemas["PlanReport"];
 

@@ -1,7 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
 import { Segments, Select, TextField } from "../../components/controls";
+import { Facts } from "../../components/facts";
 import { words } from "../../components/figures";
 import { Form } from "../../components/form";
 import { tell, tellError } from "../../components/notices";
@@ -38,20 +39,6 @@ export function ProfileSection() {
         </>
       )}
     </Loaded>
-  );
-}
-
-/** Names and values beside each other. */
-export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
-  return (
-    <dl className="told">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 
@@ -112,6 +99,39 @@ function Address({ me }: { me: Schemas["Profile"] }) {
   );
 }
 
+/** Who types a name passes by other zones with each letter: the one that is stayed with for so long, or that is left, is meant. */
+const SETTLED_MS = 800;
+
+function Zone({ kept, onChange }: { kept: string; onChange: (zone: string) => void }) {
+  const [zone, setZone] = useState(kept);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => setZone(kept), [kept]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const keep = (next: string) => {
+    clearTimeout(timer.current);
+    timer.current = undefined;
+    if (next !== kept) onChange(next);
+  };
+  return (
+    <Select
+      label="Show times in"
+      value={zone}
+      options={[
+        ["", "This machine's zone"],
+        ["UTC", "UTC"],
+        ...zones.map((one) => [one, `${one.replace("_", " ")} (${zoneName(one)})`] as const),
+      ]}
+      onChange={(next) => {
+        setZone(next);
+        clearTimeout(timer.current);
+        timer.current = setTimeout(() => keep(next), SETTLED_MS);
+      }}
+      onBlur={() => timer.current !== undefined && keep(zone)}
+      hint="The exchange's own time stands beside it where it matters."
+    />
+  );
+}
+
 function Preferences() {
   const [theme, setTheme] = useTheme();
   const preferences = usePreferences();
@@ -136,17 +156,7 @@ function Preferences() {
             />
           </div>
         </div>
-        <Select
-          label="Show times in"
-          value={preferences.zone ?? ""}
-          options={[
-            ["", "This machine's zone"],
-            ["UTC", "UTC"],
-            ...zones.map((zone) => [zone, `${zone.replace("_", " ")} (${zoneName(zone)})`] as const),
-          ]}
-          onChange={(zone) => save({ zone: zone || undefined })}
-          hint="The exchange's own time stands beside it where it matters."
-        />
+        <Zone kept={preferences.zone ?? ""} onChange={(zone) => save({ zone: zone || undefined })} />
         <Select
           label="Account to begin with"
           value={accounts.some((one) => one.id === preferences.account) ? (preferences.account ?? "") : ""}

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { api, type Schemas, take } from "../../api/client";
 import { Button } from "../../components/controls";
+import { Arrived } from "../../components/focus";
 import { Form } from "../../components/form";
 import { tell } from "../../components/notices";
 import { Panel } from "../../components/panel";
@@ -85,7 +86,7 @@ function Setup({ onCodes }: { onCodes: OnCodes }) {
         }}
       >
         {(wrong) => (
-          <div className="setup">
+          <Arrived className="setup">
             <Suspense fallback={<div className="qr skeleton" />}>
               <Qr text={setup.uri} label="The secret as a QR code; it stands beside as text" />
             </Suspense>
@@ -97,7 +98,7 @@ function Setup({ onCodes }: { onCodes: OnCodes }) {
               <p>2. Give the code that it shows:</p>
               <CodeField wrong={wrong} code={code} label="Code of six digits" onChange={setCode} />
             </div>
-          </div>
+          </Arrived>
         )}
       </Form>
     </Panel>

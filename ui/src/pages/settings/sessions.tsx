@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type Schemas, take } from "../../api/client";
 import { signOut } from "../../api/session";
 import { ConfirmButton } from "../../components/confirm";
-import { tell } from "../../components/notices";
+import { tell, tellError } from "../../components/notices";
 import { Panel } from "../../components/panel";
 import { Loaded } from "../../components/states";
 import { ago, dateTime } from "../../format/time";
@@ -63,7 +63,12 @@ function Row({ session }: { session: Session }) {
         </span>
       </div>
       {session.is_current ? (
-        <ConfirmButton label="Sign out" title="Sign out here?" act="Sign out" onConfirm={signOut}>
+        <ConfirmButton
+          label="Sign out"
+          title="Sign out here?"
+          act="Sign out"
+          onConfirm={() => signOut().catch(tellError)}
+        >
           <p>You sign in again to go on.</p>
         </ConfirmButton>
       ) : (

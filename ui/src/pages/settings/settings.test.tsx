@@ -1,9 +1,13 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Notices } from "../../components/notices";
 import { readPreferences } from "../../shell/preferences";
 import { allowDialogs, asUser, gateway, ME, show } from "../testing";
 import { ApiKeys } from "./api-keys";
+import { Brokers } from "./brokers";
+import { Once } from "./once";
+import { ProfileSection } from "./profile";
 import { SecondFactor } from "./second-factor";
 import { device } from "./sessions";
 
@@ -32,11 +36,14 @@ test("recovery codes stay until they are kept, though the page is told anew mean
   await userEvent.type(await screen.findByLabelText("Your password"), "correct horse");
   await userEvent.click(screen.getByRole("button", { name: "Set it up" }));
   expect((await screen.findByTestId("secret")).textContent).toBe("JBSW Y3DP EHPK 3PXP");
+  // What takes the place of what was acted on takes its focus, too.
+  expect(document.activeElement?.contains(screen.getByTestId("secret"))).toBe(true);
   await userEvent.type(screen.getByLabelText("Code of six digits"), "123456");
   await userEvent.click(screen.getByRole("button", { name: "Switch it on" }));
   // The profile says meanwhile that it is on: the codes are still there.
   await screen.findByRole("button", { name: "Switch it off" });
   for (const code of CODES) screen.getByText(code);
+  expect(document.activeElement).toBe(screen.getByRole("region", { name: "Your recovery codes" }));
   await userEvent.click(screen.getByRole("button", { name: "I have kept them" }));
   expect(screen.queryByText(CODES[0] as string)).toBeNull();
   expect(asked.find((one) => one.route === "POST /auth/totp/enable")?.body).toEqual({ code: "123456" });
@@ -74,6 +81,54 @@ test("a key offers no more than its owner may and programs can, and its token is
   await waitFor(() => expect(screen.queryByText("tgk_secret")).toBeNull());
 });
 
+const CONNECTION = { id: "b1", name: "Mine", broker: "alpaca", fingerprint: "ff", created_at: 0 };
+
+test("credentials that were typed are gone with their dialog", async () => {
+  gateway({ "GET /broker-connections": [CONNECTION] });
+  show(<Brokers />);
+  const open = async () =>
+    userEvent.click(await screen.findByRole("button", { name: "Change the credentials of Mine" }));
+  const values = () => screen.getAllByLabelText("Its value") as HTMLInputElement[];
+  await open();
+  await userEvent.type(values()[0] as HTMLInputElement, "hunter2");
+  await userEvent.click(screen.getByRole("button", { name: "Leave it" }));
+  await open();
+  expect(values().map((one) => one.value)).toEqual(["", ""]);
+});
+
+test("two fields of one name are refused, not made one", async () => {
+  const asked = gateway({ "GET /broker-connections": [CONNECTION], "PUT /broker-connections/b1": CONNECTION });
+  show(<Brokers />);
+  await userEvent.click(await screen.findByRole("button", { name: "Change the credentials of Mine" }));
+  const [first, second] = screen.getAllByLabelText("Its value") as [HTMLInputElement, HTMLInputElement];
+  await userEvent.type(first, "one");
+  await userEvent.type(second, "two");
+  const name = screen.getByLabelText("Field 2");
+  await userEvent.clear(name);
+  await userEvent.type(name, "key");
+  await userEvent.click(screen.getByRole("button", { name: "Change them" }));
+  await screen.findByText("Two fields are called key.");
+  expect(asked.some((one) => one.route.startsWith("PUT"))).toBe(false);
+  await userEvent.clear(name);
+  await userEvent.type(name, "secret");
+  await userEvent.click(screen.getByRole("button", { name: "Change them" }));
+  await waitFor(() => expect(asked.at(-2)?.body).toEqual({ credentials: { key: "one", secret: "two" } }));
+});
+
+test("a copy that the browser refused is not said to be made", async () => {
+  const user = userEvent.setup();
+  vi.spyOn(navigator.clipboard, "writeText").mockRejectedValue(new Error("NotAllowedError"));
+  show(
+    <>
+      <Once title="Codes" about="" lines={["aaaa"]} file="codes.txt" onKept={() => undefined} />
+      <Notices />
+    </>,
+  );
+  await user.click(screen.getByRole("button", { name: "Copy" }));
+  expect((await screen.findByRole("alert")).textContent).toContain("did not let it be copied");
+  expect(screen.queryByText("Copied.")).toBeNull();
+});
+
 test("preferences of any make are read", () => {
   for (const kept of [null, undefined, {}, { zone: 3, account: "" }]) {
     expect(readPreferences(kept)).toEqual({});
@@ -88,4 +143,17 @@ test("clients are named by what they say", () => {
   );
   expect(device("curl/8.5.0")).toBe("curl");
   expect(device("")).toBe("Unknown");
+});
+
+test("a zone is kept once it is left, and not each that typing passes by", async () => {
+  const asked = gateway({ "GET /users/me": ME, "PATCH /users/me": ME, "GET /accounts": [] });
+  show(<ProfileSection />);
+  const zone = await screen.findByLabelText("Show times in");
+  await userEvent.selectOptions(zone, "Europe/Berlin");
+  await userEvent.selectOptions(zone, "Europe/London");
+  const kept = () => asked.filter((one) => JSON.stringify(one.body)?.includes("Europe"));
+  expect(kept()).toEqual([]);
+  await userEvent.tab();
+  await waitFor(() => expect(kept()).toHaveLength(1));
+  expect(JSON.stringify(kept()[0]?.body)).toContain("Europe/London");
 });

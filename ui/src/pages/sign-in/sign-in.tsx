@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { Link, useLocation, useSearchParams } from "wouter";
 import { api, take } from "../../api/client";
@@ -7,16 +7,12 @@ import { signIn, type TokenPair } from "../../api/session";
 import { Button, TextField } from "../../components/controls";
 import { Form } from "../../components/form";
 import { Loading, saying } from "../../components/states";
+import { safe } from "../../shell/safe";
 import { useSession } from "../../shell/user";
 import "./sign-in.css";
 
 /** Where somebody wanted to go who now signs in elsewhere first. */
 const NEXT = "tidegate.next";
-
-/** Only paths of this page: an address from outside must not lead elsewhere. */
-export function safe(next: string | null): string | null {
-  return next && /^\/(?![/\\])/.test(next) ? next : null;
-}
 
 const NAMES: Record<string, string> = { google: "Google", apple: "Apple", github: "GitHub", microsoft: "Microsoft" };
 
@@ -34,7 +30,6 @@ function broughtBack(): { provider: string; code?: string; state?: string; error
 export default function SignIn({ isNew = false }: { isNew?: boolean }) {
   const [params] = useSearchParams();
   const [, go] = useLocation();
-  const client = useQueryClient();
   const { ended } = useSession();
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
@@ -46,7 +41,6 @@ export default function SignIn({ isNew = false }: { isNew?: boolean }) {
   const next = safe(params.get("next"));
 
   const enter = (pair: TokenPair, to = next) => {
-    client.clear();
     signIn(pair);
     go(to ?? (isNew ? "/onboarding" : "/trade"), { replace: true });
   };

@@ -94,7 +94,7 @@ function Paths({ latency, stale }: { latency: Latency; stale: number | null }) {
                 Count
               </th>
               <th scope="col" className="right">
-                Over budget
+                Over budget since the start
               </th>
             </tr>
           </thead>

@@ -5,12 +5,7 @@ import { api, type Schemas, take } from "../../api/client";
 import { tell } from "../../components/notices";
 import { show, sign } from "../../format/number";
 import { briefly } from "../../format/price";
-import { atPrices, keys, merge, type Order, type Position } from "../../live/account";
-
-/** An order in few words: "buy 10 TIDE at 100.05". */
-export function told(order: Order): string {
-  return `${order.side ?? ""} ${show(order.leaves_qty)} ${order.symbol}${atPrices(order)}`;
-}
+import { keys, merge, type Order, type Position, told } from "../../live/account";
 
 function keep(client: QueryClient, order: Order): void {
   if (!order.account) return;

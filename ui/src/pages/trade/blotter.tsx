@@ -17,13 +17,14 @@ import {
   isWorking,
   type Order,
   type Position,
+  told,
   useExecutions,
   useOrders,
   usePortfolio,
 } from "../../live/account";
 import { useQuote } from "../../live/market";
-import { useInstrument, useInstruments } from "../../shell/user";
-import { cancel, cancelAll, flatten, told } from "./acts";
+import { useInstrument, useInstruments, useMay } from "../../shell/user";
+import { cancel, cancelAll, flatten } from "./acts";
 import { Replace } from "./replace";
 import { WhyFill } from "./why";
 
@@ -34,7 +35,20 @@ interface BlotterProps {
   symbol: string;
   /** Which of its tabs; on a wall two blotters stand side by side. */
   tabs: readonly ("working" | "orders" | "fills" | "positions")[];
+  /** There is room for a few columns: those that matter most come first. */
+  isNarrow?: boolean;
   className?: string;
+}
+
+const MATTERS = ["side", "qty", "price"];
+
+/** What it is, how much and at what price before all else; what can be done to it at the end. */
+export function narrowed<T>(columns: Column<T>[]): Column<T>[] {
+  const rank = ({ id }: Column<T>) => {
+    if (MATTERS.includes(id)) return MATTERS.indexOf(id);
+    return id === "acts" ? MATTERS.length + 1 : MATTERS.length;
+  };
+  return columns.toSorted((a, b) => rank(a) - rank(b));
 }
 
 type Open =
@@ -44,8 +58,9 @@ type Open =
   | { kind: "cancel-all"; symbol?: string };
 
 /** What was asked for and what became of it: working orders, all orders, fills, positions. */
-export function Blotter({ account, barred, symbol, tabs, className }: BlotterProps) {
+export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: BlotterProps) {
   const client = useQueryClient();
+  const mayTrade = useMay("orders:write");
   const orders = useOrders(account);
   const fills = useExecutions(account);
   const portfolio = usePortfolio(account);
@@ -91,26 +106,27 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         </span>
       ),
     };
+    const orderActs: Column<Order> = {
+      id: "acts",
+      title: <span className="unseen">Acts</span>,
+      cell: (one) => (
+        <span className="acts">
+          <Button small onClick={() => setOpen({ kind: "replace", order: one })} aria-label={`Replace ${told(one)}`}>
+            Replace
+          </Button>
+          <Button
+            small
+            kind="danger-side"
+            onClick={() => void cancel(client, one).catch(tellError)}
+            aria-label={`Cancel ${told(one)}`}
+          >
+            Cancel
+          </Button>
+        </span>
+      ),
+    };
     const working: Column<Order>[] = [
-      {
-        id: "acts",
-        title: <span className="unseen">Acts</span>,
-        cell: (one) => (
-          <span className="acts">
-            <Button small onClick={() => setOpen({ kind: "replace", order: one })} aria-label={`Replace ${told(one)}`}>
-              Replace
-            </Button>
-            <Button
-              small
-              kind="danger-side"
-              onClick={() => void cancel(client, one).catch(tellError)}
-              aria-label={`Cancel ${told(one)}`}
-            >
-              Cancel
-            </Button>
-          </span>
-        ),
-      },
+      ...(mayTrade ? [orderActs] : []),
       ...order,
       {
         id: "tif",
@@ -171,6 +187,20 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         ),
       },
     ];
+    const positionActs: Column<Position> = {
+      id: "acts",
+      title: <span className="unseen">Acts</span>,
+      cell: (one) => (
+        <Button
+          small
+          kind="danger-side"
+          onClick={() => setOpen({ kind: "flatten", position: one })}
+          aria-label={`Flatten ${one.symbol}`}
+        >
+          Flatten
+        </Button>
+      ),
+    };
     const position: Column<Position>[] = [
       { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <ToSymbol name={one.symbol} /> },
       { id: "qty", title: "Qty", value: (one) => one.qty, figure: true, cell: (one) => <Figure value={one.qty} /> },
@@ -190,23 +220,11 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         figure: true,
         cell: (one) => <Signed value={one.realised} />,
       },
-      {
-        id: "acts",
-        title: <span className="unseen">Acts</span>,
-        cell: (one) => (
-          <Button
-            small
-            kind="danger-side"
-            onClick={() => setOpen({ kind: "flatten", position: one })}
-            aria-label={`Flatten ${one.symbol}`}
-          >
-            Flatten
-          </Button>
-        ),
-      },
+      ...(mayTrade ? [positionActs] : []),
     ];
-    return { working, all, fill, position };
-  }, [client]);
+    if (!isNarrow) return { working, all, fill, position };
+    return { working: narrowed(working), all: narrowed(all), fill: narrowed(fill), position };
+  }, [client, mayTrade, isNarrow]);
 
   const count = (name: string, rows: number | undefined) => (rows ? `${name} (${rows})` : name);
   const held = portfolio.data?.positions.filter((one) => sign(one.qty) !== 0);
@@ -218,16 +236,19 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         <Loaded query={orders}>
           {() => (
             <Grid
+              key="working"
               label="Working orders"
               rows={working}
               columns={columns.working}
               rowKey={(one) => one.id}
-              onOpen={(one) => setOpen({ kind: "replace", order: one })}
+              {...(mayTrade ? { onOpen: (one: Order) => setOpen({ kind: "replace", order: one }) } : {})}
               empty={
                 <Empty title="No orders work">
-                  <span>
-                    Click a price on the ladder, or press <kbd>b</kbd> or <kbd>s</kbd>.
-                  </span>
+                  {mayTrade && (
+                    <span>
+                      Click a price on the ladder, or press <kbd>b</kbd> or <kbd>s</kbd>.
+                    </span>
+                  )}
                 </Empty>
               }
             />
@@ -242,6 +263,7 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         <Loaded query={orders}>
           {(rows) => (
             <Grid
+              key="orders"
               label="Orders"
               rows={rows}
               columns={columns.all}
@@ -259,6 +281,7 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         <Loaded query={fills}>
           {(rows) => (
             <Grid
+              key="fills"
               label="Fills"
               rows={rows}
               columns={columns.fill}
@@ -277,6 +300,7 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         <Loaded query={portfolio}>
           {() => (
             <Grid
+              key="positions"
               label="Positions"
               rows={held ?? NONE}
               columns={columns.position}
@@ -301,7 +325,7 @@ export function Blotter({ account, barred, symbol, tabs, className }: BlotterPro
         className={className ?? ""}
         tabs={tabs.map((name) => (barred ? { ...parts[name], content: () => barred } : parts[name]))}
         actions={
-          account && tabs.includes("working") ? (
+          account && mayTrade && tabs.includes("working") ? (
             <div className="row nowrap">
               <Button
                 small

@@ -2,7 +2,7 @@
 
 import type { QueuePlace } from "../../api/reports";
 import { add, multiply } from "../../format/number";
-import type { Order } from "../../live/account";
+import { isHeld, isWorking, type Order } from "../../live/account";
 import type { Book } from "../../live/market";
 
 /** A price as a number of steps. Prices are below 2^53 of them; one between two steps goes to the worse one. */
@@ -30,6 +30,11 @@ export interface LadderRow {
   /** Of the largest that is seen, in hundredths. */
   share: number;
   own: Own | undefined;
+}
+
+/** Whether an order stands in the book: not one that is held for another, nor one that waits for a second person. */
+export function isResting(order: Order): boolean {
+  return !!order.limit_price && isWorking(order) && !isHeld(order) && order.status !== "pending_approval";
 }
 
 /** One's own resting orders by price step. */

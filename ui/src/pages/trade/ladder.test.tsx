@@ -1,12 +1,14 @@
-import { fireEvent, render, screen } from "@testing-library/react";
-import { describe, expect, it, vi } from "vitest";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Order } from "../../live/account";
-import type { Book } from "../../live/market";
-import { fitting, Row } from "./ladder";
-import { ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
+import * as market from "../../live/market";
+import { show } from "../testing";
+import { fitting, Ladder, Row } from "./ladder";
+import { isResting, ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
 
 const level = (price: string, qty: string) => ({ price, qty, orders: 1 });
-const book: Book = {
+const book: market.Book = {
   symbol: "TIDE",
   status: "trading",
   time: "2026-11-23T00:00:00Z",
@@ -16,6 +18,11 @@ const book: Book = {
 };
 const order = (id: string, side: "buy" | "sell", limit_price: string, leaves_qty: string) =>
   ({ id, side, limit_price, leaves_qty }) as Order;
+
+afterEach(() => {
+  cleanup();
+  vi.restoreAllMocks();
+});
 
 describe("rows of the ladder", () => {
   const rows = ladderRows({ book, centre: 10_002, count: 6, step: "0.01", own: new Map() });
@@ -80,6 +87,15 @@ describe("rows of the ladder", () => {
     expect(ownBySteps(orders, undefined, "0.01").get(10_000)?.ahead).toBeNull();
   });
 
+  it("leave out what does not stand in the book", () => {
+    const rests = (more: Partial<Order>) => isResting({ ...order("1", "buy", "100", "5"), status: "new", ...more });
+    expect(rests({})).toBe(true);
+    expect(rests({ status: "pending_new", parent: "0" })).toBe(false);
+    expect(rests({ status: "pending_approval" })).toBe(false);
+    expect(rests({ status: "canceled" })).toBe(false);
+    expect(rests({ limit_price: null })).toBe(false);
+  });
+
   it("take more steps for a wide market, and fewer only when it is narrow again", () => {
     expect(fitting("1", 2, 17)).toBe("1");
     expect(fitting("1", 17, 17)).toBe("5");
@@ -115,5 +131,45 @@ describe("a row", () => {
       ["sell", "100.01"],
     ]);
     expect(screen.getByText("Your buy of 10 at 100.01, 290 ahead of it, 0 behind")).toBeTruthy();
+  });
+});
+
+describe("the ladder", () => {
+  class Unobserved {
+    observe() {}
+    disconnect() {}
+  }
+  const instrument = { symbol: "TIDE", tick_size: "0.01", order_tick: "0.01", order_tick_from: "0" } as never;
+  const at = (bid: string, ask: string) => ({
+    data: { ...book, bids: [level(bid, "1")], asks: [level(ask, "1")] },
+    at: 0,
+  });
+
+  it.each([
+    ["follows the market", false, false, true],
+    ["stays where it is while the pointer is over it", true, false, false],
+    ["stays where it is while a click sends", false, true, false],
+  ])("%s", (_, isPointed, isOneClick, follows) => {
+    vi.stubGlobal("ResizeObserver", Unobserved);
+    vi.stubGlobal("matchMedia", () => ({ matches: false }));
+    const told = vi.spyOn(market, "useBook").mockReturnValue(at("100.00", "100.02"));
+    const ladder = (key: number) => (
+      <Ladder
+        instrument={instrument}
+        account={undefined}
+        armed={null}
+        isOneClick={isOneClick}
+        onArm={() => undefined}
+        // Another function, so that it is drawn anew.
+        onPick={() => key}
+      />
+    );
+    const { rerender } = show(ladder(1));
+    const middle = () => screen.queryByText("100.01", { selector: ".ladder-price" });
+    expect(middle()).toBeTruthy();
+    if (isPointed) fireEvent.pointerEnter(screen.getByRole("group"));
+    told.mockReturnValue(at("150.00", "150.02"));
+    rerender(<QueryClientProvider client={new QueryClient()}>{ladder(2)}</QueryClientProvider>);
+    expect(middle() === null).toBe(follows);
   });
 });

@@ -1,17 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from "react";
-import { api } from "../../api/client";
-import { ApiError, errorOf } from "../../api/error";
-import type { QueuePlace } from "../../api/reports";
+import { api, take } from "../../api/client";
 import { Button } from "../../components/controls";
 import { Empty, Loading } from "../../components/states";
 import { isDecimal, multiply, show, subtract } from "../../format/number";
 import { priceText, stepOf, stepped } from "../../format/price";
-import { isWorking, useOrders } from "../../live/account";
+import { useOrders } from "../../live/account";
 import { useBook } from "../../live/market";
 import { useKeys } from "../../shell/keys";
 import type { Instrument } from "../../shell/user";
-import { ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
+import { isResting, ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
 import type { Side } from "./ticket-model";
 
 /** The height of a row, as in the style sheet. */
@@ -33,22 +31,20 @@ interface LadderProps {
 }
 
 /** The places of one's own orders in the queue; nothing where the gateway cannot tell them. */
-function usePlaces(symbol: string, account: string | undefined, resting: boolean) {
+function usePlaces(symbol: string, account: string | undefined, hasResting: boolean) {
   return useQuery({
     queryKey: ["queue", account, symbol],
-    queryFn: async ({ signal }) => {
-      // Not yet in the gateway's description of itself.
-      const path = "/api/v1/books/{symbol}/queue" as "/api/v1/books/{symbol}";
-      const query = { account } as unknown as { depth?: number };
-      const answer = await api.GET(path, { params: { path: { symbol }, query }, signal });
-      if (!answer.data) throw errorOf(answer.error, answer.response.status);
-      return answer.data.data as unknown as QueuePlace[];
-    },
-    enabled: !!account && resting,
+    queryFn: ({ signal }) =>
+      take(
+        api.GET("/api/v1/books/{symbol}/queue", {
+          params: { path: { symbol }, query: { account: account ?? "" } },
+          signal,
+        }),
+      ),
+    enabled: !!account && hasResting,
     staleTime: 0,
     retry: false,
-    refetchInterval: (query) =>
-      query.state.error instanceof ApiError && query.state.error.status === 404 ? false : 1_000,
+    refetchInterval: 1_000,
   });
 }
 
@@ -57,17 +53,20 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
   const { symbol } = instrument;
   const book = useBook(symbol)?.data;
   const orders = useOrders(account).data;
-  const working = useMemo(
-    () => (orders ?? []).filter((order) => order.symbol === symbol && isWorking(order) && order.limit_price),
+  const resting = useMemo(
+    () => (orders ?? []).filter((order) => order.symbol === symbol && isResting(order)),
     [orders, symbol],
   );
-  const places = usePlaces(symbol, account, working.length > 0).data;
+  const places = usePlaces(symbol, account, resting.length > 0).data;
   const box = useRef<HTMLDivElement>(null);
   const [count, setCount] = useState(24);
   const [shift, setShift] = useState(0);
   const [chosenGroup, setGroup] = useState<Group | "auto">("auto");
   const autoGroup = useRef<Group>("1");
   const base = useRef<number | null>(null);
+  const isPointed = useRef(false);
+  // A price must not come under the pointer that was not there when it was aimed at; still less where a click sends.
+  const isHeld = base.current !== null && (isPointed.current || isOneClick);
 
   useEffect(() => {
     const element = box.current;
@@ -93,7 +92,7 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
   const ask = second && priceText(instrument, second);
   const near = bid ?? ask;
   const unit = stepOf(instrument, near ?? "0");
-  if (bid && ask) autoGroup.current = fitting(autoGroup.current, stepsOf(subtract(ask, bid), unit), count);
+  if (bid && ask && !isHeld) autoGroup.current = fitting(autoGroup.current, stepsOf(subtract(ask, bid), unit), count);
   const group = chosenGroup === "auto" ? autoGroup.current : chosenGroup;
   const step = multiply(unit, group);
   const lastStep = useRef(step);
@@ -108,14 +107,14 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
   const middle = bidAt !== null && askAt !== null ? Math.round((bidAt + askAt) / 2) : (bidAt ?? askAt);
   if (middle !== null) {
     const away = base.current === null ? 1 : Math.abs(middle - base.current) / count;
-    if (base.current === null || (shift === 0 && away > LEAVES)) base.current = middle;
+    if (base.current === null || (shift === 0 && away > LEAVES && !isHeld)) base.current = middle;
   }
   const recentre = () => {
     base.current = middle;
     setShift(0);
   };
   useKeys([["c", "Centre the ladder", recentre]]);
-  const own = useMemo(() => ownBySteps(working, places, step), [working, places, step]);
+  const own = useMemo(() => ownBySteps(resting, places, step), [resting, places, step]);
   const centre = (base.current ?? 0) + shift;
   const rows = useMemo(
     () => (book ? ladderRows({ book, centre, count, step, own }) : []),
@@ -123,6 +122,8 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
   );
 
   const move = (event: KeyboardEvent) => {
+    // Enter that is held on a row is one click.
+    if (event.repeat && event.key === "Enter") event.preventDefault();
     const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
     if (!way || !near) return;
     event.preventDefault();
@@ -156,6 +157,12 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard arms prices here
         tabIndex={0}
         onKeyDown={move}
+        onPointerEnter={() => {
+          isPointed.current = true;
+        }}
+        onPointerLeave={() => {
+          isPointed.current = false;
+        }}
       >
         {!book && <Loading rows={10} />}
         {book && !near && <Empty title="The book is empty">Nobody bids or offers now.</Empty>}

@@ -3,8 +3,9 @@ import { act, renderHook, waitFor } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../../api/error";
-import { keys } from "../../live/account";
-import { attemptFor, isUnclear } from "./sending";
+import { keys, type Order } from "../../live/account";
+import { setOpenAttempt } from "./open-attempt";
+import { isUnclear, outcome } from "./sending";
 import { EMPTY, orderOf } from "./ticket-model";
 import { useSender } from "./use-sender";
 
@@ -57,19 +58,15 @@ function mount(client = new QueryClient()) {
   const wrapper = ({ children }: { children: ReactNode }) => (
     <QueryClientProvider client={client}>{children}</QueryClientProvider>
   );
-  return renderHook(() => useSender(), { wrapper });
+  return renderHook(() => useSender("a"), { wrapper });
 }
 
 const sent = (asked: ReturnType<typeof gateway>) => asked.filter((one) => one.path === "/orders");
 
 describe("sending an order", () => {
-  beforeEach(() => localStorage.clear());
-
-  it("keeps the name of an order as long as it is not known what became of it", () => {
-    const first = attemptFor(null, body);
-    expect(attemptFor(first, { ...body }).key).toBe(first.key);
-    expect(attemptFor(first, { ...body, qty: "11" }).key).not.toBe(first.key);
-    expect(attemptFor(null, body).key).not.toBe(first.key);
+  beforeEach(() => {
+    localStorage.clear();
+    setOpenAttempt("a", null);
   });
 
   it.each([
@@ -95,7 +92,86 @@ describe("sending an order", () => {
     await waitFor(() => expect(result.current.now).toEqual({ state: "taken", text: "Bought 10 TIDE at 99.50." }));
     const [one, two] = sent(asked);
     expect(one?.key).toMatch(/^[0-9a-f]{32}$/);
+    // A preview has no name: the gateway would keep its answer for a day.
+    expect(asked[0]).toMatchObject({ path: "/orders/preview", key: null });
     expect(two?.key).toBe(one?.key);
+  });
+
+  it.each<[string, Reply]>([
+    ["the engine cannot be reached", failed("unavailable", 503)],
+    ["there were too many requests", failed("too_many", 429)],
+    ["the session has ended", failed("wrong_credentials", 401)],
+    ["the authorization is spent", failed("authorization_required", 403)],
+    ["the first is still under way", failed("conflict", 409)],
+  ])("keeps the name of an unclear order when then %s", async (_, reply) => {
+    const asked = gateway({
+      "/orders/preview": [preview(false)],
+      "/orders": [failed("outcome_unknown", 504), reply, taken],
+    });
+    const { result } = mount();
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.now.state).toBe("unclear"));
+    act(() => result.current.again());
+    await waitFor(() => expect(sent(asked)).toHaveLength(2));
+    await waitFor(() => expect(result.current.now.state).toBe("unclear"));
+    // What was told is put away when the ticket changes: what is open is not.
+    act(() => result.current.clear());
+    expect(result.current.now.state).toBe("unclear");
+    act(() => result.current.again());
+    await waitFor(() => expect(result.current.now.state).toBe("taken"));
+    expect(new Set(sent(asked).map((one) => one.key)).size).toBe(1);
+  });
+
+  it("an unclear order ends when the same again is refused", async () => {
+    gateway({
+      "/orders/preview": [preview(false)],
+      "/orders": [failed("outcome_unknown", 504), failed("rejected", 422)],
+    });
+    const { result } = mount();
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.now.state).toBe("unclear"));
+    act(() => result.current.again());
+    await waitFor(() => expect(result.current.now.state).toBe("refused"));
+  });
+
+  it("keeps an unclear order for the next page of its account, which sends no other before", async () => {
+    const asked = gateway({
+      "/orders/preview": [preview(false), preview(false)],
+      "/orders": [failed("outcome_unknown", 504), taken],
+    });
+    const first = mount();
+    act(() => first.result.current.send(body));
+    await waitFor(() => expect(first.result.current.now.state).toBe("unclear"));
+    first.unmount();
+
+    const { result } = mount();
+    expect(result.current.now).toMatchObject({ state: "unclear", body });
+    act(() => result.current.send({ ...body, symbol: "WAVE" }));
+    await waitFor(() => expect(asked.filter((one) => one.path === "/orders/preview")).toHaveLength(2));
+    expect(sent(asked)).toHaveLength(1);
+    act(() => result.current.again());
+    await waitFor(() => expect(result.current.now.state).toBe("taken"));
+    expect(sent(asked)[1]?.key).toBe(sent(asked)[0]?.key);
+  });
+
+  it("takes another name once an unclear order is given up", async () => {
+    const asked = gateway({ "/orders/preview": [preview(false), preview(false)], "/orders": ["unreachable", taken] });
+    const { result } = mount();
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.now.state).toBe("unclear"));
+    act(() => result.current.giveUp());
+    expect(result.current.now.state).toBe("idle");
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.now.state).toBe("taken"));
+    expect(sent(asked)[1]?.key).not.toBe(sent(asked)[0]?.key);
+  });
+
+  it("an order that is done for the day still works", () => {
+    const told = { ...order, status: "done_for_day", filled_qty: "0", leaves_qty: "10" } as unknown as Order;
+    expect(outcome(told)).toBe("Waits for the next day: buy 10 TIDE.");
+    expect(outcome({ ...told, filled_qty: "4", leaves_qty: "6" })).toBe(
+      "Bought 4 TIDE at 99.50; 6 wait for the next day.",
+    );
   });
 
   it("tells what became of an order after the gateway's answer", async () => {
@@ -122,8 +198,12 @@ describe("sending an order", () => {
       "/orders": [failed("rejected", 422), taken, taken],
     });
     const { result } = mount();
-    for (const state of ["refused", "taken", "taken"]) {
-      act(() => result.current.send(body));
+    for (const [qty, state] of [
+      ["10", "refused"],
+      ["10", "taken"],
+      ["20", "taken"],
+    ] as const) {
+      act(() => result.current.send({ ...body, qty }));
       await waitFor(() => expect(result.current.now.state).toBe(state));
     }
     expect(new Set(sent(asked).map((one) => one.key)).size).toBe(3);
@@ -138,6 +218,23 @@ describe("sending an order", () => {
     });
     await waitFor(() => expect(result.current.now.state).toBe("taken"));
     expect(sent(asked)).toHaveLength(1);
+  });
+
+  it("a second click after the answer sends the same again only once a second has passed", async () => {
+    const asked = gateway({
+      "/orders/preview": [preview(false), preview(false)],
+      "/orders": [taken, taken],
+    });
+    const { result } = mount();
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.now.state).toBe("taken"));
+    expect(result.current.isJustSent(body)).toBe(true);
+    expect(result.current.isJustSent({ ...body, qty: "20" })).toBe(false);
+    act(() => result.current.send(body));
+    await waitFor(() => expect(result.current.isJustSent(body)).toBe(false), { timeout: 3_000 });
+    expect(sent(asked)).toHaveLength(1);
+    act(() => result.current.send(body));
+    await waitFor(() => expect(sent(asked)).toHaveLength(2));
   });
 
   it("asks for a second factor where the house does, and sends its token", async () => {

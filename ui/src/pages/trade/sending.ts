@@ -1,10 +1,10 @@
 // Sending an order, so that it is never sent twice: as long as it is not known what became of it, the same order goes out under the
 // same name, and the gateway answers with the order that it has.
 
-import { api, newKey, take } from "../../api/client";
+import { api, take } from "../../api/client";
 import { ApiError } from "../../api/error";
 import type { Estimate } from "../../api/reports";
-import { show } from "../../format/number";
+import { show, sign } from "../../format/number";
 import { briefly } from "../../format/price";
 import { atPrices, type Order } from "../../live/account";
 import type { NewList, NewOrder } from "./ticket-model";
@@ -33,17 +33,16 @@ export function accountOf(body: Body): string {
   return isList(body) ? (body.legs[0]?.account ?? "") : body.account;
 }
 
-/** Errors after which the order may have been taken all the same. */
+/** Errors of a first try after which the order may have been taken all the same. */
 const UNCLEAR = new Set(["outcome_unknown", "unreachable", "unreadable", "timed_out", "internal", "upstream"]);
 
-export function isUnclear(error: unknown): boolean {
-  return error instanceof ApiError ? UNCLEAR.has(error.code) : true;
-}
-
-/** The attempt to send a body: the open one if it is the same order, else one of its own. */
-export function attemptFor(open: Attempt | null, body: Body, authorization?: string): Attempt {
-  if (open && JSON.stringify(open.body) === JSON.stringify(body)) return open;
-  return { key: newKey(), body, ...(authorization ? { authorization } : {}) };
+/**
+ * Whether it is still not known what became of an order. Where a try before left it open, only a 422 is the answer to the order
+ * itself: any other error is about the request that asked once more, and says nothing of the one that may have arrived.
+ */
+export function isUnclear(error: unknown, isAgain = false): boolean {
+  if (!(error instanceof ApiError)) return true;
+  return isAgain ? error.status !== 422 : UNCLEAR.has(error.code);
 }
 
 /** Sends it; the orders as the gateway says that they stand. */
@@ -61,11 +60,19 @@ export async function ask(body: Body, signal?: AbortSignal): Promise<Preview> {
   return { hash: one.hash, needs_authorization: one.needs_authorization, legs: [one] };
 }
 
+/** What was asked for, in few words: "buy 10 TIDE at 100.05, with exits". */
+export function described(body: Body): string {
+  const [entry] = isList(body) ? body.legs : [body];
+  if (!entry) return "a list of orders";
+  return `${entry.side} ${show(entry.qty)} ${entry.symbol}${atPrices(entry)}${isList(body) ? ", with exits" : ""}`;
+}
+
 /** What became of an order, in words. */
 export function outcome(order: Order): string {
   const { symbol, side, qty, filled_qty: filled, leaves_qty: leaves } = order;
   const done = `${side === "buy" ? "Bought" : "Sold"} ${show(filled)} ${symbol} at ${briefly(order.avg_price)}`;
   const what = `${side === "buy" ? "buy" : "sell"} ${show(qty)} ${symbol}${atPrices(order)}`;
+  const isExecuted = sign(filled) > 0;
   switch (order.status) {
     case "filled":
       return `${done}.`;
@@ -75,8 +82,9 @@ export function outcome(order: Order): string {
       return `Refused: ${order.reject?.message ?? what}.`;
     case "canceled":
     case "expired":
+      return isExecuted ? `${done}; the rest was canceled.` : `Nothing was traded: ${what} was canceled.`;
     case "done_for_day":
-      return Number(filled) > 0 ? `${done}; the rest was canceled.` : `Nothing was traded: ${what} was canceled.`;
+      return isExecuted ? `${done}; ${show(leaves)} wait for the next day.` : `Waits for the next day: ${what}.`;
     case "pending_approval":
       return `Waits for a second person: ${what}.`;
     default:

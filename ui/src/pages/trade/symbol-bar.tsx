@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { api, take } from "../../api/client";
 import { Button } from "../../components/controls";
-import { show, showSigned, sign, subtract } from "../../format/number";
+import { compare, percentOf, show, showSigned, sign, subtract } from "../../format/number";
 import { priceText } from "../../format/price";
 import { ago, bothClocks } from "../../format/time";
 import { useLink, useQuote } from "../../live/market";
@@ -40,9 +40,9 @@ export function useDayStart(symbol: string) {
 
 /** What a price has moved from another, and in per cent. */
 export function change(last: string, from: string): { by: string; percent: string } | null {
-  if (sign(from) === 0) return null;
   const by = subtract(last, from);
-  return { by, percent: ((100 * Number(by)) / Number(from)).toFixed(2) };
+  const percent = percentOf(by, from);
+  return percent === null ? null : { by, percent };
 }
 
 /** The way of the last price: it stays until it moves again. */
@@ -50,7 +50,7 @@ function useWay(last: string | null | undefined): "up" | "down" | "" {
   const kept = useRef<{ price: string | undefined; way: "up" | "down" | "" }>({ price: undefined, way: "" });
   if (last && last !== kept.current.price) {
     const before = kept.current.price;
-    const way = before === undefined ? "" : Number(last) > Number(before) ? "up" : "down";
+    const way = before === undefined ? "" : compare(last, before) > 0 ? "up" : "down";
     kept.current = { price: last, way };
   }
   return kept.current.way;

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { Fragment, memo, useMemo } from "react";
+import { Fragment, memo, useEffect, useMemo, useRef } from "react";
 import { api, take } from "../../api/client";
 import { Empty, Failed, Loading } from "../../components/states";
 import { show } from "../../format/number";
 import { priceText } from "../../format/price";
 import { clock } from "../../format/time";
-import { type Trade, useTrades } from "../../live/market";
-import type { Instrument } from "../../shell/user";
+import { type Trade, useLink, useTrades } from "../../live/market";
+import { type Instrument, useZone } from "../../shell/user";
 
 /** Trades that are shown. */
 const SHOWN_MAX = 120;
@@ -21,6 +21,15 @@ export const Tape = memo(function Tape({ instrument }: { instrument: Instrument 
       take(api.GET("/api/v1/trades/{symbol}", { params: { path: { symbol }, query: { limit: SHOWN_MAX } }, signal })),
     staleTime: 0,
   });
+  // What was told while the link was away is asked for.
+  const link = useLink();
+  const away = useRef(false);
+  const { refetch } = before;
+  useEffect(() => {
+    if (link === "live" && away.current) void refetch();
+    away.current = link !== "live";
+  }, [link, refetch]);
+  const zone = useZone();
   const trades = useMemo(() => joined(live, before.data ?? NONE), [live, before.data]);
   if (trades.length === 0) {
     if (before.error) return <Failed error={before.error} retry={() => void before.refetch()} />;
@@ -30,7 +39,8 @@ export const Tape = memo(function Tape({ instrument }: { instrument: Instrument 
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
     <section className="tape" tabIndex={0} aria-label={`Trades of ${symbol}`}>
-      <table>
+      {/* Lines keep their times: another zone makes them anew. */}
+      <table key={zone ?? ""}>
         <thead>
           <tr>
             <th scope="col">Time</th>
@@ -61,10 +71,16 @@ export const Tape = memo(function Tape({ instrument }: { instrument: Instrument 
 
 const NONE: Trade[] = [];
 
-/** What came live, and before it what was asked for; each number once, the newest first. */
+/**
+ * What came live, and before it what was asked for; each number once, the newest first. A trade with a higher number than a later one
+ * is from before the gateway began anew, and its numbers with it.
+ */
 export function joined(live: Trade[], asked: Trade[]): Trade[] {
+  const newest = live[0];
+  const isOurs = ({ number, time }: Trade) =>
+    !newest || number <= newest.number || Date.parse(time) >= Date.parse(newest.time);
   const all = new Map<number, Trade>();
-  for (const trade of [...asked, ...live]) all.set(trade.number, trade);
+  for (const trade of [...asked.filter(isOurs), ...live]) all.set(trade.number, trade);
   return [...all.values()].sort((a, b) => b.number - a.number).slice(0, SHOWN_MAX);
 }
 
@@ -82,5 +98,5 @@ const Line = memo(
       </tr>
     );
   },
-  (a, b) => a.trade.number === b.trade.number,
+  (a, b) => a.trade.number === b.trade.number && a.trade.time === b.trade.time,
 );

@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { act, armed, bracketOf, EMPTY, missing, type OrderType, orderOf, type Ticket } from "./ticket-model";
+import { setZone } from "../../format/time";
+import {
+  act,
+  armed,
+  bracketOf,
+  EMPTY,
+  missing,
+  type OrderType,
+  orderOf,
+  retyped,
+  type Ticket,
+  wrongExits,
+} from "./ticket-model";
 
 // Everything that can be typed is typed: only what the type of order has may be sent.
 const full: Ticket = {
@@ -54,6 +66,9 @@ describe("the order that a ticket makes", () => {
   it("ends at a time of the user's, told in UTC", () => {
     const until = { ...full, tif: "gtd" as const, expireAt: "2030-01-02T03:04" };
     expect(orderOf(until, "a", "T").expire_at).toBe(new Date("2030-01-02T03:04").toISOString());
+    setZone("America/New_York");
+    expect(orderOf(until, "a", "T").expire_at).toBe("2030-01-02T08:04:00.000Z");
+    setZone(undefined);
     expect(orderOf({ ...until, tif: "gtc" }, "a", "T")).not.toHaveProperty("expire_at");
   });
 
@@ -65,6 +80,34 @@ describe("the order that a ticket makes", () => {
     expect(missing({ ...EMPTY, qty: "1", type: "pegged" })).toBeNull();
     expect(missing({ ...full, tif: "gtd" })).toBe("when it ends");
     expect(missing({ ...full, isBracket: true })).toBe("a take profit or a stop loss");
+  });
+
+  it("refuses exits on the wrong side of the entry, which is at its price or at what the market asks", () => {
+    const bracket: Ticket = { ...EMPTY, qty: "30", limit: "135.15", isBracket: true };
+    const quote = { bid_price: "135.1", ask_price: "135.2" };
+    const wrong = (more: Partial<Ticket>) => wrongExits({ ...bracket, ...more }, quote);
+    expect(wrong({ takeProfit: "133.45", stopLoss: "137.45" })).toBe(
+      "The take profit of a buy must be above the entry's price, 135.15.",
+    );
+    expect(wrong({ takeProfit: "137.45", stopLoss: "135.15" })).toBe(
+      "The stop loss of a buy must be below the entry's price, 135.15.",
+    );
+    expect(wrong({ takeProfit: "137.45", stopLoss: "133.45" })).toBeNull();
+    expect(wrong({ side: "sell", takeProfit: "133.45", stopLoss: "137.45" })).toBeNull();
+    expect(wrong({ side: "sell", takeProfit: "137.45" })).toMatch(/take profit of a sell must be below/);
+    expect(wrong({ type: "market", takeProfit: "135.18" })).toMatch(/above the entry's price, 135.20/);
+    expect(wrong({ type: "market", side: "sell", stopLoss: "135.05" })).toMatch(/above the entry's price, 135.10/);
+    expect(wrong({ isBracket: false, takeProfit: "1" })).toBeNull();
+    expect(wrongExits({ ...bracket, type: "market", takeProfit: "1" }, undefined)).toBeNull();
+  });
+
+  it("drops the prices that mean something else in another type of order", () => {
+    const from = { ...full, type: "stop_limit" as const };
+    expect(retyped(from, "trailing_stop")).toMatchObject({ type: "trailing_stop", stop: "", limit: "" });
+    expect(retyped(from, "limit_if_touched")).toEqual({ type: "limit_if_touched", stop: "" });
+    expect(retyped(from, "stop")).toEqual({ type: "stop", limit: "" });
+    expect(retyped({ ...full, type: "limit" }, "market")).toEqual({ type: "market", limit: "" });
+    expect(retyped({ ...full, type: "trailing_stop_limit" }, "pegged")).toMatchObject({ offset: "", stop: "" });
   });
 
   it("makes a bracket of an entry and exits on the other side that outlive the day", () => {

@@ -1,7 +1,9 @@
 // What is typed into the ticket, and the order that it makes.
 
 import type { Schemas } from "../../api/client";
-import { isDecimal, sign } from "../../format/number";
+import { compare, isDecimal, sign } from "../../format/number";
+import { briefly } from "../../format/price";
+import { fromLocalField } from "../../format/time";
 import type { Instrument } from "../../shell/user";
 
 export type Side = Schemas["Side"];
@@ -137,6 +139,47 @@ export function missing(ticket: Ticket): string | null {
   return null;
 }
 
+/** What the entry of a bracket is taken to be executed at: its own price, or what the market now asks of it. */
+function entryPrice(ticket: Ticket, quote: Touch | undefined): string | null | undefined {
+  for (const name of ["limit", "stop"] as const) {
+    if (has(ticket.type, name) && isDecimal(ticket[name])) return ticket[name];
+  }
+  return ticket.side === "buy" ? quote?.ask_price : quote?.bid_price;
+}
+
+/** The market's best prices. */
+type Touch = { bid_price?: string | null; ask_price?: string | null };
+
+/** Why the exits of a bracket cannot stand: on the wrong side of the entry they would execute at once. */
+export function wrongExits(ticket: Ticket, quote: Touch | undefined): string | null {
+  const entry = ticket.isBracket && entryPrice(ticket, quote);
+  if (!entry) return null;
+  const [takes, stops] = ticket.side === "buy" ? ["above", "below"] : ["below", "above"];
+  const isWrong = (price: string, way: string | undefined) =>
+    isDecimal(price) && (way === "above" ? compare(price, entry) <= 0 : compare(price, entry) >= 0);
+  const why = (what: string, way: string | undefined) =>
+    `The ${what} of a ${ticket.side} must be ${way} the entry's price, ${briefly(entry)}.`;
+  if (isWrong(ticket.takeProfit, takes)) return why("take profit", takes);
+  if (isWrong(ticket.stopLoss, stops)) return why("stop loss", stops);
+  return null;
+}
+
+/** What a price of a type of order means; those of another type may mean something else under the same name. */
+function meaning(type: OrderType, name: Name): string | null {
+  if (!has(type, name)) return null;
+  if (type === "pegged") return `pegged ${name}`;
+  if (name === "stop" && type.includes("touched")) return "touch";
+  if (name === "stop" && type.startsWith("trailing")) return "start";
+  return name;
+}
+
+/** Another type of order, without the prices that mean something else there: a stop price is no start of a trail. */
+export function retyped(ticket: Ticket, type: OrderType): Partial<Ticket> {
+  const prices = ["limit", "stop", "trail", "offset"] as const;
+  const dropped = prices.filter((name) => meaning(type, name) !== meaning(ticket.type, name));
+  return { type, ...Object.fromEntries(dropped.map((name) => [name, ""])) };
+}
+
 /** The order that a ticket makes. */
 export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrder {
   const { type } = ticket;
@@ -154,7 +197,7 @@ export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrd
     ...given("offset", "offset"),
     ...(has(type, "trail") ? { [ticket.trailBy === "amount" ? "trail_amount" : "trail_percent"]: ticket.trail } : {}),
     ...(type === "pegged" ? { peg: ticket.peg } : {}),
-    ...(ticket.tif === "gtd" ? { expire_at: new Date(ticket.expireAt).toISOString() } : {}),
+    ...(ticket.tif === "gtd" ? { expire_at: new Date(fromLocalField(ticket.expireAt)).toISOString() } : {}),
     ...(ticket.postOnly && mayRest(ticket) ? { post_only: ticket.postOnly } : {}),
     ...(ticket.hidden ? { hidden: true } : {}),
     ...(ticket.display ? { display_qty: ticket.display } : {}),

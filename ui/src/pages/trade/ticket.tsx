@@ -1,8 +1,8 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { type KeyboardEvent, memo, type Ref, type RefObject, useState } from "react";
 import { Link } from "wouter";
-import { ApiError } from "../../api/error";
 import { Button, Segments, Select, TextField } from "../../components/controls";
+import { placing } from "../../components/form";
 import { Loading, saying } from "../../components/states";
 import { show } from "../../format/number";
 import { priceText, stepped, steppedQty } from "../../format/price";
@@ -16,22 +16,35 @@ import {
   isOptional,
   isPaper,
   mayRest,
-  missing,
   type OrderType,
+  retyped,
   TIMES,
   type Ticket,
   TYPES,
 } from "./ticket-model";
+import { Unclear } from "./unclear";
 import type { Sender } from "./use-sender";
 import { WhatIf } from "./what-if";
+
+/** Nobody is signed in, the role does not trade, there is no account yet, or the accounts could not be loaded. */
+export type Barred = "stranger" | "role" | "account" | "failed";
 
 interface TicketProps {
   instrument: Instrument;
   ticket: Ticket;
   change: (next: Partial<Ticket>) => void;
   /** Why nobody can send from here; absent if one can. */
-  barred: "stranger" | "account" | "role" | null;
+  barred: Barred | null;
   preview: UseQueryResult<Preview>;
+  /** The preview is of the order as it was before the last change. */
+  isOfBefore: boolean;
+  /** Of `WhatIf`. */
+  reservesAll: boolean;
+  /** Why it cannot be sent as it is, in a sentence. `isIncomplete`: there is no order yet that a preview could be of. */
+  hindrance: string | null;
+  isIncomplete: boolean;
+  /** This very order was taken just now. */
+  isJustSent: boolean;
   sender: Sender;
   onSend: () => void;
   /** The newest quote, for who fills in a price. */
@@ -45,10 +58,11 @@ interface TicketProps {
 
 /** Names of fields of the API, by those of the ticket. */
 const FIELDS: Partial<Record<keyof Ticket, string>> = {
+  type: "type",
+  tif: "time_in_force",
   qty: "qty",
   limit: "limit_price",
   stop: "stop_price",
-  trail: "trail_amount",
   offset: "offset",
   peg: "peg",
   expireAt: "expire_at",
@@ -63,13 +77,16 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
   const { symbol } = instrument;
   const paper = isPaper(instrument);
   const refused = sender.now.state === "refused" ? sender.now.error : null;
+  const [isMoreOpen, setMoreOpen] = useState(false);
+  // Why an order was refused is said at the foot in any case; why its preview was, only here.
+  const ofRefused = placing(refused);
+  const ofPreview = placing(preview.error);
   const wrong = (name: keyof Ticket): string | undefined => {
-    for (const error of [refused, preview.error]) {
-      if (!(error instanceof ApiError) || !error.field) continue;
-      const field = error.field === "trail_percent" ? "trail_amount" : error.field;
-      if (field === FIELDS[name]) return error.message;
-    }
-    return undefined;
+    const field = name === "trail" ? `trail_${ticket.trailBy}` : FIELDS[name];
+    // The gateway does not say of which leg of a bracket a field is: none of them is marked.
+    if (!field || ticket.isBracket) return undefined;
+    const [sent, asked] = [ofRefused.wrong(field), ofPreview.wrong(field)];
+    return sent ?? asked;
   };
   const price = (name: "limit" | "stop" | "takeProfit" | "stopLoss", label: string) => (
     <TextField
@@ -105,9 +122,10 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
     />
   );
   const chooseType = (type: OrderType) => {
-    const needs = has(type, "limit") && !isOptional(type, "limit") && !ticket.limit;
+    const next = retyped(ticket, type);
+    const needs = has(type, "limit") && !isOptional(type, "limit") && !(next.limit ?? ticket.limit);
     const from = needs && near(quote.current, ticket.side);
-    change({ type, ...(from ? { limit: priceText(instrument, from) } : {}) });
+    change({ ...next, ...(from ? { limit: priceText(instrument, from) } : {}) });
   };
 
   return (
@@ -128,12 +146,14 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
           <Select
             label="Type"
             value={ticket.type}
+            error={wrong("type")}
             options={paper ? TYPES.filter(([type]) => type !== "pegged") : TYPES}
             onChange={chooseType}
           />
           <Select
             label="Time in force"
             value={ticket.tif}
+            error={wrong("tif")}
             options={paper ? TIMES.filter(([tif]) => !tif.startsWith("at_the")) : TIMES}
             onChange={(tif) => change({ tif })}
           />
@@ -202,7 +222,7 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
         <Touch
           instrument={instrument}
           latest={quote}
-          onPick={(limit) => change({ limit, ...(has(ticket.type, "limit") ? {} : { type: "limit" }) })}
+          onPick={(limit) => change({ ...(has(ticket.type, "limit") ? {} : retyped(ticket, "limit")), limit })}
         />
         <label className="check">
           <input
@@ -218,62 +238,71 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
             {price("stopLoss", "Stop loss at")}
           </div>
         )}
-        <details className="ticket-more">
+        <details className="ticket-more" open={isMoreOpen} onToggle={(event) => setMoreOpen(event.currentTarget.open)}>
           <summary>More terms</summary>
-          <div className="stack">
-            <Select
-              label="Post only"
-              value={ticket.postOnly}
-              disabled={!mayRest(ticket)}
-              error={wrong("postOnly")}
-              hint={mayRest(ticket) ? undefined : "Only an order that can rest."}
-              options={[
-                ["", "No"],
-                ["reject", "Refuse it if it would take"],
-                ["slide", "Move it so that it rests"],
-              ]}
-              onChange={(postOnly) => change({ postOnly })}
-            />
-            {paper ? (
-              <p className="field-hint">
-                On paper nobody sees an order: hidden, displayed and least quantities, pegs and auctions are for real
-                venues.
-              </p>
-            ) : (
-              <>
-                <label className="check">
-                  <input
-                    type="checkbox"
-                    checked={ticket.hidden}
-                    onChange={(event) => change({ hidden: event.target.checked })}
-                  />{" "}
-                  Hidden
-                </label>
-                <div className="ticket-pair">
-                  {lots("display", "Display quantity")}
-                  {lots("min", "Least per fill")}
-                </div>
-              </>
-            )}
-            <label className="check">
-              <input
-                type="checkbox"
-                checked={props.isOneClick}
-                disabled={props.neverOneClick}
-                onChange={(event) => props.setOneClick(event.target.checked)}
-              />{" "}
-              One-click: the ladder sends at once
-            </label>
-            {props.neverOneClick && <p className="field-hint">Orders of this symbol are authorized one by one.</p>}
-          </div>
+          {isMoreOpen && (
+            <div className="stack">
+              <Select
+                label="Post only"
+                value={ticket.postOnly}
+                disabled={!mayRest(ticket)}
+                error={wrong("postOnly")}
+                hint={mayRest(ticket) ? undefined : "Only an order that can rest."}
+                options={[
+                  ["", "No"],
+                  ["reject", "Refuse it if it would take"],
+                  ["slide", "Move it so that it rests"],
+                ]}
+                onChange={(postOnly) => change({ postOnly })}
+              />
+              {paper ? (
+                <p className="field-hint">
+                  On paper nobody sees an order: hidden, displayed and least quantities, pegs and auctions are for real
+                  venues.
+                </p>
+              ) : (
+                <>
+                  <label className="check">
+                    <input
+                      type="checkbox"
+                      checked={ticket.hidden}
+                      onChange={(event) => change({ hidden: event.target.checked })}
+                    />{" "}
+                    Hidden
+                  </label>
+                  <div className="ticket-pair">
+                    {lots("display", "Display quantity")}
+                    {lots("min", "Least per fill")}
+                  </div>
+                </>
+              )}
+              <label className="check">
+                <input
+                  type="checkbox"
+                  checked={props.isOneClick}
+                  disabled={props.neverOneClick}
+                  onChange={(event) => props.setOneClick(event.target.checked)}
+                />{" "}
+                One-click: the ladder sends at once
+              </label>
+              {props.neverOneClick && <p className="field-hint">Orders of this symbol are authorized one by one.</p>}
+            </div>
+          )}
         </details>
-        {preview.error && !(preview.error instanceof ApiError && preview.error.field) && !props.barred && (
-          <p className="field-error" role="alert">
+        {preview.error && !ofPreview.isPlaced() && !props.barred && !props.isIncomplete && (
+          <p className="banner danger" role="alert">
             {saying(preview.error)}
           </p>
         )}
         {preview.isLoading && <Loading rows={3} />}
-        {preview.data && !preview.error && <WhatIf preview={preview.data} isOld={preview.isPlaceholderData} />}
+        {preview.data && !preview.error && !props.isIncomplete && (
+          <WhatIf
+            preview={preview.data}
+            at={preview.dataUpdatedAt}
+            isOfBefore={props.isOfBefore}
+            reservesAll={props.reservesAll}
+          />
+        )}
       </div>
       <Foot {...props} onSend={onSend} />
     </form>
@@ -285,7 +314,7 @@ function isTerm(name: string): name is "limit" | "stop" {
 }
 
 /** Arrow keys step; with Shift by ten. */
-function stepping(event: KeyboardEvent, step: (steps: number) => void): void {
+export function stepping(event: KeyboardEvent, step: (steps: number) => void): void {
   const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
   if (!way) return;
   event.preventDefault();
@@ -327,9 +356,9 @@ function Touch({
 }
 
 /** The button that names the act, and what became of it. */
-function Foot({ instrument, ticket, barred, preview, sender, onSend, isOneClick }: TicketProps) {
+function Foot(props: TicketProps) {
+  const { instrument, ticket, barred, preview, sender, onSend, isOneClick, hindrance, isJustSent } = props;
   const { now } = sender;
-  const lacks = missing(ticket);
   if (barred) {
     return (
       <div className="ticket-foot">
@@ -344,6 +373,9 @@ function Foot({ instrument, ticket, barred, preview, sender, onSend, isOneClick 
           </Link>
         )}
         {barred === "role" && <p className="muted">Your role watches; it does not trade.</p>}
+        {barred === "failed" && (
+          <p className="muted">Your accounts could not be loaded, so that nothing can be sent.</p>
+        )}
       </div>
     );
   }
@@ -355,40 +387,29 @@ function Foot({ instrument, ticket, barred, preview, sender, onSend, isOneClick 
         </p>
       )}
       {now.state === "unclear" ? (
-        <div className="stack" role="alert">
-          <p className="banner warn">
-            It is not known whether the order was taken ({saying(now.error)}). To send it again is safe: it counts once.
-          </p>
-          <div className="row">
-            <Button kind="primary" onClick={sender.again}>
-              Send the same again
-            </Button>
-            <Button onClick={sender.clear}>I looked: put away</Button>
-          </div>
-        </div>
+        <Unclear sender={sender} />
       ) : (
         <Button
           className="ticket-send"
           kind={ticket.side === "buy" ? "buy-side" : "sell-side"}
           busy={now.state === "busy"}
-          disabled={lacks !== null}
+          disabled={hindrance !== null || isJustSent}
           onClick={onSend}
+          // Enter that is held presses the button again and again: it is one press.
+          onKeyDown={(event) => event.repeat && event.preventDefault()}
           aria-keyshortcuts="Control+Enter"
         >
-          {act(ticket, instrument.symbol)}
+          {isJustSent ? "Sent" : act(ticket, instrument.symbol)}
         </Button>
       )}
       <p className="ticket-told" role="status">
         {now.state === "busy" && "Sending …"}
         {now.state === "taken" && now.text}
         {now.state === "refused" && <span className="danger">{saying(now.error)}</span>}
-        {now.state === "idle" && (
+        {hindrance && now.state !== "busy" && <span className="muted"> {hindrance}</span>}
+        {!hindrance && now.state === "idle" && (
           <span className="muted">
-            {lacks
-              ? `Give ${lacks}.`
-              : preview.data?.needs_authorization
-                ? "It will ask for your second factor."
-                : "Ctrl+Enter sends it."}
+            {preview.data?.needs_authorization ? "It will ask for your second factor." : "Ctrl+Enter sends it."}
           </span>
         )}
       </p>

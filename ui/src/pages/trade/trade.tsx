@@ -1,23 +1,14 @@
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import {
-  lazy,
-  type ReactNode,
-  Suspense,
-  useCallback,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-  useSyncExternalStore,
-} from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Link } from "wouter";
 import type { PriceMark } from "../../chart/lines";
 import { Confirm } from "../../components/confirm";
 import { Panel, TabPanel } from "../../components/panel";
-import { Empty, Failed, Loading } from "../../components/states";
+import { Empty, Failed, Loaded, Loading } from "../../components/states";
 import { show, sign } from "../../format/number";
 import { isWorking, type Order, useExecutions, useOrders, usePortfolio } from "../../live/account";
-import type { Quote } from "../../live/market";
+import { type Quote, useQuoteText } from "../../live/market";
+import { RISK, useStopped } from "../../live/risk";
 import { useKeys } from "../../shell/keys";
 import {
   chooseSymbol,
@@ -35,10 +26,11 @@ import { Authorize } from "./authorize";
 import { AskCancelAll, Blotter } from "./blotter";
 import { Ladder } from "./ladder";
 import { ask, type Body } from "./sending";
+import { stoppedBy } from "./stopped";
 import { SymbolBar } from "./symbol-bar";
 import { Tape } from "./tape";
-import { near, TicketForm, useTicket } from "./ticket";
-import { armed, bracketOf, missing, orderOf, type Side } from "./ticket-model";
+import { type Barred, near, TicketForm, useTicket } from "./ticket";
+import { armed, bracketOf, missing, orderOf, retyped, type Side, wrongExits } from "./ticket-model";
 import "./trade.css";
 import { priceText } from "../../format/price";
 import { useSender } from "./use-sender";
@@ -105,7 +97,7 @@ export default function Trade({ symbol }: { symbol?: string }) {
 }
 
 /** Who may not trade from here, and why. */
-function useBarred(): "stranger" | "account" | "role" | null {
+function useBarred(): Barred | null {
   const { status } = useSession();
   const me = useMe().data;
   const may = useMay("orders:write");
@@ -113,7 +105,42 @@ function useBarred(): "stranger" | "account" | "role" | null {
   const account = useAccount();
   if (status === "out") return "stranger";
   if (me && !may) return "role";
-  return accounts.data && !account ? "account" : null;
+  if (account) return null;
+  if (accounts.data) return "account";
+  // While it is asked for again there is no error, but still no account.
+  return accounts.errorUpdateCount > 0 ? "failed" : null;
+}
+
+interface NoAccountProps {
+  barred: Barred;
+  symbol: string;
+  /** Of the page: one more who asks would ask again for what has failed. */
+  accounts: ReturnType<typeof useAccounts>;
+}
+
+/** What stands in the place of orders and positions where there is no account to show them of. */
+function NoAccount({ barred, symbol, accounts }: NoAccountProps) {
+  switch (barred) {
+    case "stranger":
+      return (
+        <Empty title="Sign in to trade">
+          <span>
+            <Link href={`/sign-in?next=${encodeURIComponent(`/trade/${symbol}`)}`}>Sign in</Link> or{" "}
+            <Link href="/register">make an account</Link>: your orders, fills and positions stand here.
+          </span>
+        </Empty>
+      );
+    case "role":
+      return <Empty title="Your role watches">It does not trade, and has no orders or positions of its own.</Empty>;
+    case "account":
+      return (
+        <Empty title="You have no account yet">
+          <Link href="/onboarding">Open a paper account</Link>
+        </Empty>
+      );
+    case "failed":
+      return <Loaded query={accounts}>{() => null}</Loaded>;
+  }
 }
 
 function Desk({ instrument, instruments }: { instrument: Instrument; instruments: Instrument[] }) {
@@ -121,8 +148,10 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   const client = useQueryClient();
   const width = useWidth();
   const barred = useBarred();
-  const account = useAccount()?.id;
-  const sender = useSender();
+  const accounts = useAccounts();
+  const chosen = useAccount();
+  const account = chosen?.id;
+  const sender = useSender(account);
   const [ticket, change] = useTicket(sender);
   const [tab, setTab] = useState("chart");
   const [isOneClick, setOneClick] = useState(false);
@@ -132,15 +161,20 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   const qty = useRef<HTMLInputElement>(null);
   const orders = useOrders(account).data;
   const fills = useExecutions(account).data;
-  const position = usePortfolio(account).data?.positions.find((one) => one.symbol === symbol);
+  const portfolio = usePortfolio(account).data;
+  const position = portfolio?.positions.find((one) => one.symbol === symbol);
 
+  const lacks = missing(ticket);
+  const wrongExit = useQuoteText(symbol, (now) => wrongExits(ticket, now));
+  const isIncomplete = lacks !== null || wrongExit !== null;
   const body = useMemo<Body | null>(() => {
-    if (!account || missing(ticket) !== null) return null;
+    if (!account || isIncomplete) return null;
     return ticket.isBracket ? bracketOf(ticket, account, symbol) : orderOf(ticket, account, symbol);
-  }, [ticket, account, symbol]);
+  }, [ticket, account, symbol, isIncomplete]);
   const rested = useRested(body);
   const preview = useQuery({
-    queryKey: ["preview", rested],
+    // Asked for anew with all that risk answers: whether it passes is another matter once a kill switch is engaged.
+    queryKey: [RISK, "preview", rested],
     queryFn: ({ signal }) => ask(rested as Body, signal),
     enabled: rested !== null && barred === null,
     placeholderData: keepPreviousData,
@@ -151,13 +185,16 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   });
   const needsAuthorization = preview.data?.needs_authorization;
   const neverOneClick = needsAuthorization === true;
-  const clicksSend = isOneClick && needsAuthorization === false && !barred;
+  const isOfBefore = preview.isPlaceholderData || rested !== body;
+  const kills = useStopped(useMay("risk:read")).data?.kills ?? NONE;
+  const stopped = stoppedBy(kills, account, symbol, isOfBefore ? undefined : preview.data);
+  const hindrance = stopped ?? (lacks ? `Give ${lacks}.` : wrongExit);
+  const clicksSend = isOneClick && needsAuthorization === false && !barred && !stopped;
   const isUnclear = sender.now.state === "unclear";
 
   const send = () => {
-    if (!body || barred || isUnclear) return;
-    const isKnown = preview.data && !preview.isPlaceholderData && rested === body;
-    sender.send(body, isKnown ? preview.data : undefined);
+    if (!body || barred || isUnclear || hindrance) return;
+    sender.send(body, isOfBefore ? undefined : preview.data);
   };
 
   const latest = useRef({ ticket, change, clicksSend, account, sender, isUnclear });
@@ -165,7 +202,7 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   const arm = useCallback((side: Side, price: string) => {
     const { ticket: before, change: set } = latest.current;
     const { type, limit } = armed(before, side, price);
-    set({ side, type, limit });
+    set({ ...retyped(before, type), side, limit });
   }, []);
   const pick = useCallback(
     (side: Side, price: string) => {
@@ -188,35 +225,51 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   };
   const toLimit = () => {
     const from = near(quote.current, ticket.side);
-    change({ type: "limit", ...(ticket.limit || !from ? {} : { limit: priceText(instrument, from) }) });
+    const next = retyped(ticket, "limit");
+    change({ ...next, ...((next.limit ?? ticket.limit) || !from ? {} : { limit: priceText(instrument, from) }) });
   };
   useKeys([
     ["b", "Ticket: buy", () => choose("buy")],
     ["s", "Ticket: sell", () => choose("sell")],
     ["l", "Ticket: limit order", toLimit],
-    ["k", "Ticket: market order", () => change({ type: "market" })],
+    ["k", "Ticket: market order", () => change(retyped(ticket, "market"))],
     ["$mod+Enter", "Send the order of the ticket", send],
     ["Escape", "Take back what the ladder armed", () => change({ limit: "" })],
-    ["Shift+X", `Cancel all of ${symbol}`, () => working.length > 0 && setAsksCancel(true)],
+    ["Shift+X", `Cancel all of ${symbol}`, () => working.length > 0 && !barred && setAsksCancel(true)],
   ]);
 
   const working = useMemo(
     () => (orders ?? []).filter((order) => order.symbol === symbol && isWorking(order)),
     [orders, symbol],
   );
+  // The other side of the symbol is free of charge to some extent, and limits count in the account's own currency.
+  const holds = sign(position?.qty ?? "0");
+  const reservesAll =
+    (ticket.side === "buy" ? holds >= 0 : holds <= 0) &&
+    !working.some((order) => order.side !== ticket.side) &&
+    chosen?.balances?.[0]?.currency === instrument.currency;
   const marks = useMemo<PriceMark[]>(() => {
     const lines = working.flatMap((order): PriceMark[] => {
-      const price = order.limit_price ?? order.stop_price;
-      if (!price || !order.side) return [];
-      const title = `${order.side === "buy" ? "Buy" : "Sell"} ${show(order.leaves_qty)}${order.limit_price ? "" : " stop"}`;
-      return [{ id: order.id, price: Number(price), title, kind: order.side, moves: true }];
+      const { id, side, limit_price: limit, stop_price: stop } = order;
+      if (!side) return [];
+      const title = `${side === "buy" ? "Buy" : "Sell"} ${show(order.leaves_qty)}`;
+      const stopTitle = `${title} stop`;
+      // Where an order has both, a drag moves its limit; its stop is moved in the dialog that replaces it.
+      return [
+        ...(limit ? [{ id, price: Number(limit), title, kind: side, moves: !barred }] : []),
+        ...(stop && limit
+          ? [{ id: `${id} stop`, price: Number(stop), title: stopTitle, kind: side, moves: false }]
+          : []),
+        ...(stop && !limit ? [{ id, price: Number(stop), title: stopTitle, kind: side, moves: !barred }] : []),
+      ];
     });
     if (position?.avg_price && sign(position.qty) !== 0) {
-      const title = `${sign(position.qty) > 0 ? "Long" : "Short"} ${show(position.qty.replace("-", ""))}`;
-      lines.push({ id: "position", price: Number(position.avg_price), title, kind: "position", moves: false });
+      const kind = sign(position.qty) > 0 ? "long" : "short";
+      const title = `${kind === "long" ? "Long" : "Short"} ${show(position.qty.replace("-", ""))}`;
+      lines.push({ id: "position", price: Number(position.avg_price), title, kind, moves: false });
     }
     return lines;
-  }, [working, position?.avg_price, position?.qty]);
+  }, [working, position?.avg_price, position?.qty, barred]);
   const drop = useCallback(
     (id: string, price: string) => {
       const order = working.find((one) => one.id === id);
@@ -252,6 +305,11 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
       change={change}
       barred={barred}
       preview={preview}
+      isOfBefore={isOfBefore}
+      reservesAll={reservesAll}
+      hindrance={hindrance}
+      isIncomplete={isIncomplete}
+      isJustSent={body !== null && sender.isJustSent(body)}
       sender={sender}
       onSend={send}
       quote={quote}
@@ -261,18 +319,8 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
       qtyRef={qty}
     />
   );
-  const why: ReactNode = barred && barred !== "role" && (
-    <Empty title={barred === "stranger" ? "Sign in to trade" : "You have no account yet"}>
-      {barred === "stranger" ? (
-        <span>
-          <Link href={`/sign-in?next=${encodeURIComponent(`/trade/${symbol}`)}`}>Sign in</Link> or{" "}
-          <Link href="/register">make an account</Link>: your orders, fills and positions stand here.
-        </span>
-      ) : (
-        <Link href="/onboarding">Open a paper account</Link>
-      )}
-    </Empty>
-  );
+  // Who traded once and now only watches still sees what there is.
+  const why = barred && !account && <NoAccount barred={barred} symbol={symbol} accounts={accounts} />;
   const shared = { account, barred: why, symbol };
   return (
     <div className={`trade ${width}`}>
@@ -291,7 +339,7 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
               { id: "tape", title: "Tape", content: () => tape },
             ]}
           />
-          <Blotter {...shared} tabs={["working", "orders", "fills", "positions"]} className="trade-blotter" />
+          <Blotter {...shared} isNarrow tabs={["working", "orders", "fills", "positions"]} className="trade-blotter" />
         </>
       ) : (
         <>

@@ -1,52 +1,54 @@
-import { memo } from "react";
+import { useMemo } from "react";
 import { Link } from "wouter";
+import { type Column, Grid } from "../../components/grid";
 import { show, showSigned, sign } from "../../format/number";
 import { priceText } from "../../format/price";
 import { useQuote } from "../../live/market";
 import type { Instrument } from "../../shell/user";
 import { change, useDayStart } from "./symbol-bar";
 
-/** All symbols with their quotes, beside each other on a wall. */
+/**
+ * All symbols with their quotes, beside each other on a wall. The grid draws the rows in sight, and only those ask what their day began
+ * from: hundreds of symbols at once would be more questions than the gateway allows.
+ */
 export function Watch({ instruments, chosen }: { instruments: Instrument[]; chosen: string }) {
+  const columns = useMemo(
+    (): Column<Instrument>[] => [
+      {
+        id: "symbol",
+        title: "Symbol",
+        value: (one) => one.symbol,
+        cell: ({ symbol }) => (
+          <Link href={`/trade/${encodeURIComponent(symbol)}`} aria-current={symbol === chosen ? "page" : undefined}>
+            {symbol}
+          </Link>
+        ),
+      },
+      { id: "bid", title: "Bid", figure: true, cell: (one) => <Price instrument={one} side="bid" /> },
+      { id: "ask", title: "Offer", figure: true, cell: (one) => <Price instrument={one} side="ask" /> },
+      { id: "day", title: "Day", figure: true, cell: (one) => <Day symbol={one.symbol} /> },
+    ],
+    [chosen],
+  );
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <section className="watch" aria-label="Symbols" tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Symbol</th>
-            <th scope="col">Bid</th>
-            <th scope="col">Offer</th>
-            <th scope="col">Day</th>
-          </tr>
-        </thead>
-        <tbody>
-          {instruments.map((one) => (
-            <Line key={one.symbol} instrument={one} isChosen={one.symbol === chosen} />
-          ))}
-        </tbody>
-      </table>
-    </section>
+    <div className="watch">
+      <Grid label="Symbols" rows={instruments} columns={columns} rowKey={(one) => one.symbol} />
+    </div>
   );
 }
 
-const Line = memo(function Line({ instrument, isChosen }: { instrument: Instrument; isChosen: boolean }) {
-  const { symbol } = instrument;
-  const quote = useQuote(symbol)?.data;
+function Price({ instrument, side }: { instrument: Instrument; side: "bid" | "ask" }) {
+  const price = useQuote(instrument.symbol)?.data[`${side}_price`];
+  const text = price ? show(priceText(instrument, price)) : "–";
+  return <span className={`figures ${side === "bid" ? "buy" : "sell"}`}>{text}</span>;
+}
+
+function Day({ symbol }: { symbol: string }) {
+  const last = useQuote(symbol)?.data.last_price;
   const start = useDayStart(symbol);
-  const moved = quote?.last_price && start ? change(quote.last_price, start.price) : null;
+  const moved = last && start ? change(last, start.price) : null;
+  if (!moved) return "–";
   return (
-    <tr className={isChosen ? "chosen" : undefined}>
-      <th scope="row">
-        <Link href={`/trade/${encodeURIComponent(symbol)}`} aria-current={isChosen ? "page" : undefined}>
-          {symbol}
-        </Link>
-      </th>
-      <td className="figures buy">{quote?.bid_price ? show(priceText(instrument, quote.bid_price)) : "–"}</td>
-      <td className="figures sell">{quote?.ask_price ? show(priceText(instrument, quote.ask_price)) : "–"}</td>
-      <td className={`figures ${moved ? (sign(moved.by) < 0 ? "sell" : "buy") : ""}`}>
-        {moved ? `${showSigned(moved.percent, 2)} %` : "–"}
-      </td>
-    </tr>
+    <span className={`figures ${sign(moved.by) < 0 ? "sell" : "buy"}`}>{`${showSigned(moved.percent, 2)} %`}</span>
   );
-});
+}

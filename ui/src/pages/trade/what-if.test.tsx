@@ -1,5 +1,5 @@
-import { render, screen } from "@testing-library/react";
-import { describe, expect, it } from "vitest";
+import { cleanup, render, screen } from "@testing-library/react";
+import { afterEach, describe, expect, it } from "vitest";
 import { joined } from "./tape";
 import { buyingPower, share, WhatIf } from "./what-if";
 
@@ -12,6 +12,8 @@ const control = (reason: string, value: string, limit: string, passes = true) =>
   message: passes ? null : `${reason} is ${value}, at most ${limit}`,
 });
 
+afterEach(cleanup);
+
 describe("what an order would do", () => {
   it("shares of limits stay between nothing and all", () => {
     expect(share(control("a", "25", "100"))).toBe(0.25);
@@ -19,13 +21,58 @@ describe("what an order would do", () => {
     expect(share(control("a", "5", "0"))).toBe(0);
     expect(share(control("a", "5", "many"))).toBe(0);
     expect(share(control("a", "5", "100", false))).toBe(1);
+    expect(share(control("price_collar", "135", "148"))).toBeNull();
   });
 
-  it("buying power: what is left, and what was before this order's cost", () => {
-    const controls = [control("buying_power", "1500", "100000")];
-    expect(buyingPower(controls, "1000")).toEqual({ before: "99500", after: "98500" });
-    expect(buyingPower(controls, "-1000")).toEqual({ before: "98500", after: "98500" });
-    expect(buyingPower([], "1000")).toBeNull();
+  it("buying power: what is left, and what was before this order reserved its notional at the collar", () => {
+    const controls = [control("buying_power", "1600", "100000"), control("max_order_notional", "1100", "50000")];
+    expect(buyingPower(controls)).toEqual({ before: "99500", after: "98400", reserved: "1100" });
+    expect(buyingPower(controls.slice(0, 1))).toEqual({ before: null, after: "98400", reserved: null });
+    expect(buyingPower([])).toBeNull();
+  });
+
+  const market = {
+    hash: "h",
+    needs_authorization: false,
+    legs: [
+      {
+        summary: "s",
+        cost: "1001",
+        currency: "USD",
+        controls: [
+          control("buying_power", "1600", "100000"),
+          control("max_order_notional", "1100", "50000"),
+          control("price_collar", "135", "148"),
+          control("stale_market", "2000000", "500000000"),
+        ],
+      },
+    ],
+  };
+
+  it("says what is reserved where it differs from the cost, and what was before only where that is known", () => {
+    render(<WhatIf preview={market} at={Date.now()} isOfBefore={false} reservesAll />);
+    expect(screen.getByText("1,100.00 USD")).toBeTruthy();
+    expect(screen.getByText("Buying power", { selector: "dt" }).nextSibling?.textContent).toBe("99,500 → 98,400");
+    cleanup();
+    render(<WhatIf preview={market} at={Date.now()} isOfBefore={false} reservesAll={false} />);
+    expect(screen.queryByText("Reserved")).toBeNull();
+    expect(screen.getByText("Buying power after").nextSibling?.textContent).toBe("98,400");
+  });
+
+  it("draws no bar for a collar, and says times as times", () => {
+    render(<WhatIf preview={market} at={Date.now()} isOfBefore={false} reservesAll />);
+    expect(screen.getAllByRole("meter")).toHaveLength(3);
+    expect(screen.getByText("135 / 148")).toBeTruthy();
+    expect(screen.getByText("2.00 ms / 500 ms")).toBeTruthy();
+  });
+
+  it("does not pass off what is old, or of another order, as a verdict", () => {
+    render(<WhatIf preview={market} at={Date.now() - 23_000} isOfBefore={false} reservesAll />);
+    expect(screen.getByText(/^As of 23 s ago/)).toBeTruthy();
+    cleanup();
+    render(<WhatIf preview={market} at={0} isOfBefore reservesAll />);
+    expect(screen.queryByText(/let it pass/)).toBeNull();
+    expect(screen.getByText(/asking anew/)).toBeTruthy();
   });
 
   it("names each control that refuses, first, and in which leg", () => {
@@ -34,7 +81,8 @@ describe("what an order would do", () => {
       { ...leg, controls: [control("max_order_qty", "10", "100"), control("buying_power", "9", "5", false)] },
       { ...leg, controls: [], reject: { reason: "x", limit: "", value: "", message: "the market is closed" } },
     ];
-    render(<WhatIf preview={{ hash: "h", needs_authorization: false, legs }} isOld={false} />);
+    const preview = { hash: "h", needs_authorization: false, legs };
+    render(<WhatIf preview={preview} at={Date.now()} isOfBefore={false} reservesAll />);
     expect(screen.getByText(/Leg 1: buying_power is 9/)).toBeTruthy();
     expect(screen.getByText(/Leg 2: the market is closed/)).toBeTruthy();
     const meters = screen.getAllByRole("meter");
