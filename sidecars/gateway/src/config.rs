@@ -265,7 +265,7 @@ pub struct Market {
     pub book_interval_ms: u32,
     /// Trades of an instrument that are kept.
     pub trades_kept: usize,
-    /// Names of groups of instruments in the engine's risk, 1 to [`GROUP_MAX`].
+    /// Names of groups of instruments in the engine's risk, 1 to 1023.
     pub sectors: BTreeMap<String, u32>,
 }
 
