@@ -55,18 +55,14 @@ fn check_acts_for(entry: &TokenEntry, principal: PrincipalId) -> Result<(), Stat
     )))
 }
 
-fn with_clients(tokens: impl Iterator<Item = TokenEntry>) -> Vec<(TokenEntry, Arc<Client>)> {
-    let with_client = |entry| {
-        let client = Client::new(&entry);
-        (entry, client)
-    };
-    tokens.map(with_client).collect()
+fn with_clients(tokens: &[TokenEntry]) -> Vec<(TokenEntry, Arc<Client>)> {
+    tokens.iter().map(|entry| (entry.clone(), Client::new(entry))).collect()
 }
 
 impl Auth {
     pub fn new(config: &EdgeConfig, release: Arc<Release>) -> Self {
         Self {
-            tokens: with_clients(config.tokens.iter().cloned()),
+            tokens: with_clients(&config.tokens),
             local: Client::local(),
             loopback_reads_free: config.loopback_reads_free,
             release,
@@ -268,14 +264,11 @@ mod tests {
             acts_for: None,
         };
         Auth {
-            tokens: with_clients(
-                [
-                    entry("trader-token-0123", false, false),
-                    entry("admin-token-01234", true, false),
-                    entry("officer-token-012", false, true),
-                ]
-                .into_iter(),
-            ),
+            tokens: with_clients(&[
+                entry("trader-token-0123", false, false),
+                entry("admin-token-01234", true, false),
+                entry("officer-token-012", false, true),
+            ]),
             local: Client::local(),
             loopback_reads_free: true,
             release: Arc::default(),

@@ -1,6 +1,7 @@
 // Who is signed in. The access token lives in memory; the refresh token in the browser's storage, so that a reload and other tabs
 // find it. A refresh token is good once: tabs take turns, for one that is spent twice ends the session everywhere.
 
+import { Listeners } from "../listeners";
 import { ApiError, errorOf } from "./error";
 
 const KEY = "tidegate.session";
@@ -34,26 +35,20 @@ let state: SessionState = { status: "starting", user: null };
 let access: { token: string; until: number } | null = null;
 let renewing: Promise<string | null> | null = null;
 let timer: ReturnType<typeof setTimeout> | undefined;
-const listeners = new Set<() => void>();
-const tokenListeners = new Set<() => void>();
+const listeners = new Listeners();
+const tokenListeners = new Listeners();
 
 function set(next: SessionState): void {
   const isSame = next.status === state.status && next.user === state.user && next.ended === state.ended;
   if (isSame) return;
   state = next;
-  for (const listener of listeners) listener();
+  listeners.tell();
 }
 
-export function subscribeSession(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
+export const subscribeSession = listeners.subscribe;
 
 /** Tells of each new access token: that of a log-in, and those of renewals, which change nothing else. */
-export function subscribeToken(listener: () => void): () => void {
-  tokenListeners.add(listener);
-  return () => tokenListeners.delete(listener);
-}
+export const subscribeToken = tokenListeners.subscribe;
 
 export function sessionState(): SessionState {
   return state;
@@ -112,9 +107,8 @@ function keep(pair: TokenPair): void {
   // A socket ends with its token: it is renewed though nothing is asked. Where that fails, the next request asks for it again.
   timer = setTimeout(() => void renew().catch(() => undefined), Math.max(life - EARLY_MS, life / 2));
   storeEnded(false);
-  // A renewal is no change.
-  if (state.status !== "in" || state.user !== pair.user) set({ status: "in", user: pair.user });
-  for (const listener of tokenListeners) listener();
+  set({ status: "in", user: pair.user });
+  tokenListeners.tell();
 }
 
 /** Forgets the session here, without asking the gateway. */

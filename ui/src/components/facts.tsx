@@ -1,9 +1,15 @@
 import type { ReactNode } from "react";
 
+interface FactsProps {
+  facts: readonly (readonly [string, ReactNode])[];
+  className?: string;
+  label?: string;
+}
+
 /** Names and values beside each other. */
-export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
+export function Facts({ facts, className = "told", label }: FactsProps) {
   return (
-    <dl className="told">
+    <dl className={className} aria-label={label}>
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

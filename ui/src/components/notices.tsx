@@ -1,6 +1,7 @@
 // Short messages in a corner: what was done, what went wrong. Errors stay until they are put away.
 
 import { useSyncExternalStore } from "react";
+import { Listeners } from "../listeners";
 import { Button } from "./controls";
 import { saying } from "./states";
 
@@ -16,11 +17,11 @@ const INFOS_MAX = 4;
 
 let notices: Notice[] = [];
 let last = 0;
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 
 function set(next: Notice[]): void {
   notices = next;
-  for (const listener of listeners) listener();
+  listeners.tell();
 }
 
 function close(id: number): void {
@@ -42,13 +43,7 @@ export function tellError(error: unknown): void {
 }
 
 export function Notices() {
-  const shown = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => notices,
-  );
+  const shown = useSyncExternalStore(listeners.subscribe, () => notices);
   return (
     <div className="notices" aria-live="polite">
       {shown.map((notice) => (

@@ -1,5 +1,7 @@
 // Times in the user's zone, with the exchange's beside.
 
+import { Listeners } from "../listeners";
+
 const ZONES: Record<string, string> = {
   XNAS: "America/New_York",
   XNYS: "America/New_York",
@@ -32,17 +34,14 @@ export const zones: readonly string[] = [...new Set(Object.values(ZONES))].sort(
 
 /** The zone of all times that name no other; absent: the machine's. */
 let own: string | undefined;
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 
 /** The user's zone. What is drawn by it follows `useZone` of `shell/user.ts`. */
 export function userZone(): string | undefined {
   return own;
 }
 
-export function subscribeZone(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
-}
+export const subscribeZone = listeners.subscribe;
 
 export function setZone(zone: string | undefined): void {
   const before = own;
@@ -52,7 +51,7 @@ export function setZone(zone: string | undefined): void {
     // A browser need not know every zone; its own is as good as any.
     own = undefined;
   }
-  if (own !== before) for (const listener of listeners) listener();
+  if (own !== before) listeners.tell();
 }
 
 type Value = string | number;

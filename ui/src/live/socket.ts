@@ -3,6 +3,7 @@
 
 import { accessToken, renew, sessionState, subscribeSession, subscribeToken } from "../api/session";
 import { tellError } from "../components/notices";
+import { Listeners } from "../listeners";
 
 export type MarketChannel = "quotes" | "books" | "trades" | "bars";
 export type AccountChannel = "orders" | "fills" | "positions" | "balances" | "risk" | "alerts";
@@ -80,7 +81,7 @@ class Socket {
   private link: Link = "idle";
   private retry: ReturnType<typeof setTimeout> | undefined;
   private readonly followed = new Map<string, Followed>();
-  private readonly listeners = new Set<() => void>();
+  private readonly listeners = new Listeners();
   private user: string | null = null;
   private hasWarned = false;
   /** Refusals that were told, by channel and code: each is tried again with every socket. */
@@ -104,10 +105,7 @@ class Socket {
     return this.link;
   }
 
-  subscribe(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
+  readonly subscribe = this.listeners.subscribe;
 
   /** Follows a channel until the function that it returns is called. */
   follow(channel: MarketChannel | AccountChannel, of: { symbol?: string; resolution?: string }, follower: Follower) {
@@ -138,7 +136,7 @@ class Socket {
   private set(link: Link): void {
     if (link === this.link) return;
     this.link = link;
-    for (const listener of this.listeners) listener();
+    this.listeners.tell();
   }
 
   private send(message: unknown): void {

@@ -90,3 +90,27 @@ export const ME = {
   preferences: {},
   permissions: ["profile:read", "profile:write", "credentials:write", "orders:read", "orders:write", "market:read"],
 };
+
+/** An order that was filled at once. */
+export const FILLED = {
+  id: "1",
+  account: "a",
+  seq: "1:0",
+  symbol: "TIDE",
+  side: "buy",
+  status: "filled",
+  qty: "10",
+  filled_qty: "10",
+  leaves_qty: "0",
+  avg_price: "99.5",
+};
+
+/** What a gateway says of an order that needs nothing more. */
+export const PREVIEW = {
+  hash: "h",
+  needs_authorization: false,
+  summary: "s",
+  controls: [],
+  currency: "USD",
+  cost: "996",
+};

@@ -3,15 +3,16 @@
 import { useState, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
 import { Dialog } from "../components/dialog";
+import { Listeners } from "../listeners";
 import { isFor, PLACES } from "./header";
 import { useInstruments, useMe } from "./user";
 
 let isOpen = false;
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 
 function set(open: boolean): void {
   isOpen = open;
-  for (const listener of listeners) listener();
+  listeners.tell();
 }
 
 export function openPalette(): void {
@@ -22,13 +23,7 @@ export function openPalette(): void {
 const SHOWN_MAX = 12;
 
 export function Palette() {
-  const open = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => isOpen,
-  );
+  const open = useSyncExternalStore(listeners.subscribe, () => isOpen);
   return open ? <Choices /> : null;
 }
 

@@ -5,6 +5,7 @@ import { useSyncExternalStore } from "react";
 import { api, page, type Schemas, take } from "../api/client";
 import { type SessionState, sessionState, subscribeSession } from "../api/session";
 import { subscribeZone, userZone } from "../format/time";
+import { Listeners } from "../listeners";
 
 export type Permission = Schemas["Permission"];
 
@@ -108,7 +109,7 @@ function choice(key: string) {
   } catch {
     // Storage may be refused; the choice lasts as long as the page.
   }
-  const listeners = new Set<() => void>();
+  const listeners = new Listeners();
   return {
     get: () => value,
     set(next: string | null) {
@@ -119,12 +120,9 @@ function choice(key: string) {
       } catch {
         // As above.
       }
-      for (const listener of listeners) listener();
+      listeners.tell();
     },
-    subscribe(listener: () => void) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: listeners.subscribe,
   };
 }
 

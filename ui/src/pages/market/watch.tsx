@@ -6,6 +6,7 @@ import { Button, TextField } from "../../components/controls";
 import { Form } from "../../components/form";
 import { tellError } from "../../components/notices";
 import { saying } from "../../components/states";
+import { Listeners } from "../../listeners";
 import { type Instrument, useSession } from "../../shell/user";
 
 type Watchlist = Schemas["Watchlist"];
@@ -15,16 +16,11 @@ const FIRST = "Watched";
 
 // Which list is looked at; nothing: the whole market. Stars and the bar share it.
 let chosenId: string | null = null;
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 
 function choose(id: string | null): void {
   chosenId = id;
-  for (const listener of listeners) listener();
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  listeners.tell();
 }
 
 let last: Promise<unknown> = Promise.resolve();
@@ -42,7 +38,7 @@ export function useWatchlists() {
   const client = useQueryClient();
   const queryKey = ["watchlists", user];
   const query = useQuery({ queryKey, queryFn: () => take(api.GET("/api/v1/watchlists")), enabled: status === "in" });
-  const id = useSyncExternalStore(subscribe, () => chosenId);
+  const id = useSyncExternalStore(listeners.subscribe, () => chosenId);
   const lists = query.data ?? [];
   const chosen = lists.find((one) => one.id === id);
   const put = async (list: Watchlist) => {

@@ -1,31 +1,18 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { asUser, gateway, ME, Refusal, show } from "../testing";
+import { asUser, FILLED, gateway, ME, PREVIEW, Refusal, show } from "../testing";
 import { setOpenAttempt } from "../trade/open-attempt";
 import Onboarding from "./onboarding";
 
 const STATE = { account: true, order: false, email_verified: false, pin: false, second_factor: false, complete: false };
-const ORDER = {
-  id: "1",
-  account: "a",
-  seq: "1:0",
-  symbol: "TIDE",
-  side: "buy",
-  status: "filled",
-  qty: "10",
-  filled_qty: "10",
-  leaves_qty: "0",
-  avg_price: "99.5",
-};
-const ESTIMATE = { hash: "h", needs_authorization: false, summary: "s", controls: [], currency: "USD", cost: "996" };
 const ROUTES = {
   "GET /users/me": ME,
   "GET /users/me/onboarding": STATE,
   "GET /accounts": [{ id: "a", status: "open" }],
   "GET /instruments": [{ symbol: "TIDE", order_lot: "1" }],
   "GET /orders": [],
-  "POST /orders/preview": ESTIMATE,
+  "POST /orders/preview": PREVIEW,
 };
 
 beforeEach(() => {
@@ -43,7 +30,7 @@ test.each([
   ["the gateway failed", new Refusal(500, "internal")],
   ["it did not come in time", new Refusal(408, "timed_out")],
 ])("sends the first order again under the same name when %s", async (_, refusal) => {
-  const answers: unknown[] = [refusal, new Refusal(409, "conflict"), ORDER];
+  const answers: unknown[] = [refusal, new Refusal(409, "conflict"), FILLED];
   gateway({ ...ROUTES, "POST /orders": () => answers.shift() });
   const sent = vi.spyOn(globalThis, "fetch");
   show(<Onboarding />);
@@ -61,7 +48,7 @@ test.each([
 });
 
 test("does not ask for the order by itself: events tell what becomes of it", async () => {
-  const asked = gateway({ ...ROUTES, "POST /orders": { ...ORDER, status: "new", filled_qty: "0", leaves_qty: "10" } });
+  const asked = gateway({ ...ROUTES, "POST /orders": { ...FILLED, status: "new", filled_qty: "0", leaves_qty: "10" } });
   show(<Onboarding />);
   await userEvent.click(await buy());
   await screen.findByText("Working: buy 10 TIDE.");

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { api, type Schemas, take } from "../../api/client";
 import type { Estimate } from "../../api/reports";
 import { Button } from "../../components/controls";
+import { Facts } from "../../components/facts";
 import { words } from "../../components/figures";
 import { Form } from "../../components/form";
 import { Loaded, Loading, saying } from "../../components/states";
@@ -246,17 +247,8 @@ function Terms({ estimate }: { estimate: Estimate | undefined }) {
     ["Value", money(estimate?.notional)],
     ["Fee", money(estimate?.fee)],
     ["From your cash", money(estimate?.cost)],
-  ];
-  return (
-    <dl className="facts terms" aria-label="What it would cost">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  ] as const;
+  return <Facts facts={facts} className="facts terms" label="What it would cost" />;
 }
 
 function VerifyEmail() {

@@ -2,6 +2,7 @@
 // neither another symbol, nor another page, nor a new log-in forgets under which name it went out.
 
 import { useSyncExternalStore } from "react";
+import { Listeners } from "../../listeners";
 import type { Attempt } from "./sending";
 
 export interface OpenAttempt {
@@ -11,7 +12,7 @@ export interface OpenAttempt {
 }
 
 const attempts = new Map<string, OpenAttempt>();
-const listeners = new Set<() => void>();
+const listeners = new Listeners();
 
 export function openAttempt(account: string): OpenAttempt | undefined {
   return attempts.get(account);
@@ -20,14 +21,9 @@ export function openAttempt(account: string): OpenAttempt | undefined {
 export function setOpenAttempt(account: string, next: OpenAttempt | null): void {
   if (next) attempts.set(account, next);
   else attempts.delete(account);
-  for (const listener of listeners) listener();
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  listeners.tell();
 }
 
 export function useOpenAttempt(account: string | undefined): OpenAttempt | undefined {
-  return useSyncExternalStore(subscribe, () => attempts.get(account ?? ""));
+  return useSyncExternalStore(listeners.subscribe, () => attempts.get(account ?? ""));
 }

@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { asUser, gateway, ME, Refusal, show } from "../testing";
+import { asUser, gateway, ME, PREVIEW, Refusal, show } from "../testing";
 import { setOpenAttempt } from "./open-attempt";
 
 vi.mock("../../chart/chart", () => ({ default: () => null }));
@@ -47,7 +47,6 @@ const ORDER = {
   limit_price: "100",
   created_at: "2026-11-23T00:00:00Z",
 };
-const PREVIEW = { hash: "h", needs_authorization: false, summary: "s", controls: [], currency: "USD", cost: "996" };
 const POSITION = {
   symbol: "TIDE",
   qty: "10",
