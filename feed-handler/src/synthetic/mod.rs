@@ -18,7 +18,7 @@ use crate::itch::{
     SystemEvent, TradingAction,
 };
 use flow::{Flow, Numbering, Step};
-use random::Random;
+pub use random::Random;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 pub use stream::Stream;
@@ -231,6 +231,12 @@ impl Session {
     pub fn symbols(&self) -> impl Iterator<Item = Symbol> + '_ {
         let name = |stock: &Stock| Symbol::new(core::str::from_utf8(stock).ok()?.trim_end()).ok();
         self.flows.iter().filter_map(move |flow| name(&flow.stock))
+    }
+
+    /// Where the price of each of its symbols stands, in the order of [`symbols`](Self::symbols): at its start, where it begins. In
+    /// 1/100 cent.
+    pub fn prices(&self) -> impl Iterator<Item = u32> + '_ {
+        self.flows.iter().map(Flow::fair_ticks)
     }
 
     /// Messages given so far.

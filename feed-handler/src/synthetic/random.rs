@@ -37,12 +37,14 @@ const fn exponential_table() -> [u32; STEPS] {
     table
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function.
+/// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function. The same seed gives the same numbers on every machine.
 #[derive(Clone, Debug)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    /// Numbers of a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -57,7 +59,7 @@ impl Random {
 
     /// A number below `bound`, which is above 0.
     #[inline]
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 

@@ -5,6 +5,7 @@ use crate::error::ApiError;
 use crate::gateway::make_dir;
 use crate::identity::Identity;
 use crate::keys::Keys;
+use crate::market::import::{Imported, import};
 use crate::permission::Role;
 use crate::reseal::{Resealed, reseal};
 use crate::sealed::Sealer;
@@ -56,6 +57,13 @@ enum Command {
         /// What others see; the address by default.
         #[arg(long)]
         name: Option<String>,
+    },
+    /// Add bars to charts that begin before the gateway did, from a CSV file: symbol,start,seconds,open,high,low,close,volume, and vwap
+    /// and trades if it has them. Seconds are 60, 300, 900, 3600 or 86400; longer bars are made of shorter ones. What is there
+    /// already stays. A running gateway shows them from its next start on.
+    ImportBars {
+        /// The file.
+        file: PathBuf,
     },
     /// Say what a user is: viewer, trader, risk_officer, administrator or agent.
     SetRole {
@@ -140,6 +148,16 @@ pub fn run(args: GatewayArgs) -> Result<()> {
             };
             Audit::open(pool, &keys).await.map_err(said)?.add(entry).await.map_err(said)?;
             writeln!(out, "{} is here as {}", person.email, role.as_str())?;
+            Ok(())
+        }),
+        Some(Command::ImportBars { file }) => runtime.block_on(async {
+            make_dir(&config.dir)?;
+            let pool = crate::open_database(&config.database_url()).await?;
+            let Imported { lines, symbols, added, there } = import(&pool, &file).await?;
+            writeln!(
+                out,
+                "{lines} lines of {symbols} symbols: {added} bars added, {there} were there"
+            )?;
             Ok(())
         }),
         Some(Command::SetRole { email, role }) => runtime.block_on(async {

@@ -265,6 +265,8 @@ pub struct Market {
     pub book_interval_ms: u32,
     /// Trades of an instrument that are kept.
     pub trades_kept: usize,
+    /// Whether bars are written into the database.
+    pub bars_are_kept: bool,
     /// Names of groups of instruments in the engine's risk, 1 to 1023.
     pub sectors: BTreeMap<String, u32>,
 }
@@ -295,6 +297,7 @@ impl Default for Market {
             quote_interval_ms: 10,
             book_interval_ms: 50,
             trades_kept: 2_000,
+            bars_are_kept: true,
             sectors: BTreeMap::new(),
         }
     }

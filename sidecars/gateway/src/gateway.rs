@@ -84,7 +84,8 @@ impl Gateway {
         let executions = ops.metrics.executions.clone();
         let events = Events::start(engine.clone(), config.engine.accounts, bounds, executions);
         let events = Arc::new(events);
-        let market = Market::start(&engine, &config.market);
+        let market = Market::start(&engine, &config.market, pool.clone());
+        let market = market.await.context("cannot read the bars that were kept")?;
         let live = Live::start(&config.live, &market, &events, &accounts);
         let gateway = Arc::new(Self {
             ops,

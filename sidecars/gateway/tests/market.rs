@@ -62,6 +62,31 @@ async fn the_market_is_told_as_it_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn charts_begin_where_they_ended() {
+    let front = Front::new().await;
+    let old: i64 = tidegate_engine::runtime::unix_now().0.cast_signed() / 1_000_000_000 / 3_600 * 3_600 - 3_600;
+    // As the task writes them; a test does not wait for a minute to end.
+    let row = format!(
+        "INSERT INTO bars (symbol, seconds, starts_at, open, high, low, close, volume, value, trades, is_whole)
+         VALUES ('ACME', 60, {old}, 9000000000, 9500000000, 8500000000, 9250000000, '7000000000', '63000000000000000000', 3, 1)"
+    );
+    front.sql(row.leak()).await;
+    let front = front.restart().await;
+    let ann = front.register("ann").await;
+    for (resolution, is_whole) in [("1m", true), ("5m", false), ("1d", false)] {
+        let path = format!("/api/v1/history/ACME?resolution={resolution}");
+        let told = until(&ann, &path, |bars| !bars[0].is_null()).await;
+        let bar = &told["data"][0];
+        let expected = json!({
+            "start": bar["start"], "open": "9.0000", "high": "9.5000", "low": "8.5000", "close": "9.2500",
+            "volume": "7", "vwap": "9.0000", "trades": 3, "is_whole": is_whole,
+        });
+        assert_eq!(*bar, expected, "{resolution}");
+    }
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_or_cannot_be_is_told() {
     let front = Front::new().await;
     let ann = front.register("ann").await;

@@ -1,5 +1,6 @@
 //! `tidegate demo`
 
+mod history;
 mod market;
 mod people;
 mod report;
@@ -224,7 +225,13 @@ impl Show<'_> {
 
     fn serve(&self, feed: &RunningFeed, system: &System, out: &mut impl Write) -> Result<Watched> {
         let settings = self.args.gateway.as_deref();
-        let mut people = People::start(system.edge_addr, self.gateway, self.dir, settings)?;
+        let history = self.market.openings().map(|(seed, openings)| {
+            history::write(self.dir, seed, &openings, runtime::unix_now().0)
+        });
+        let history = history.transpose().context("the market's past")?;
+        let history = history.as_deref();
+        let mut people =
+            People::start(system.edge_addr, self.gateway, self.dir, settings, history)?;
         let traded = people.tell(out).map_err(Into::into);
         let traded = traded.and_then(|()| self.trade(feed, system, &mut people, out));
         let (watched, ()) = first(traded, people.stop(CHILD_GRACE))?;

@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn whoever_follows_is_marked_once_and_takes_the_newest() {
-        let picture = Picture::new(10);
+        let picture = Picture::new(10, HashMap::new());
         let symbol = "ACME".to_string();
         picture.define(vec![proto::Instrument { symbol: symbol.clone(), ..Default::default() }]);
         let acme = picture.index().get("ACME").cloned().expect("defined");

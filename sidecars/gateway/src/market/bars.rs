@@ -146,6 +146,11 @@ impl Range {
     }
 }
 
+/// When a bar of [`BASES`] ends.
+fn end_of(at: usize, bar: &Bar) -> i64 {
+    bar.start_ns + BASES[at].0 * SECOND_NS
+}
+
 /// The bars of one instrument.
 #[derive(Debug)]
 pub(crate) struct Bars {
@@ -170,22 +175,67 @@ impl Default for Bars {
 impl Bars {
     /// Adds a trade; its time is not before that of the last one.
     pub fn trade(&mut self, time_ns: i64, price: i64, qty: i64) {
-        for (at, (seconds, keep)) in BASES.into_iter().enumerate() {
-            let ring = &mut self.rings[at];
-            let start_ns = time_ns - time_ns.rem_euclid(seconds * SECOND_NS);
-            let mut bar = Bar::of(start_ns, price, qty);
+        for at in 0..BASES.len() {
+            let mut bar = Bar::of(time_ns, price, qty);
             bar.is_whole = !std::mem::take(&mut self.is_broken[at]);
-            match ring.back_mut() {
-                Some(last) if last.start_ns >= start_ns => last.add(&bar),
-                _ => {
-                    if ring.len() == keep {
-                        ring.pop_front();
-                        self.is_cut[at] = true;
-                    }
-                    ring.push_back(bar);
+            self.put(at, bar);
+        }
+    }
+
+    /// Adds a bar of so many seconds to those that are as long or longer; it begins not before the last one.
+    pub fn add(&mut self, seconds: i64, bar: Bar) {
+        for at in (0..BASES.len()).filter(|at| BASES[*at].0 >= seconds) {
+            self.put(at, bar);
+        }
+    }
+
+    /// Adds what is, or lies in, one bar of a ring.
+    fn put(&mut self, at: usize, mut bar: Bar) {
+        let ((seconds, keep), ring) = (BASES[at], &mut self.rings[at]);
+        bar.start_ns -= bar.start_ns.rem_euclid(seconds * SECOND_NS);
+        match ring.back_mut() {
+            Some(last) if last.start_ns >= bar.start_ns => last.add(&bar),
+            _ => {
+                if ring.len() == keep {
+                    ring.pop_front();
+                    self.is_cut[at] = true;
+                }
+                ring.push_back(bar);
+            }
+        }
+    }
+
+    /// Those that were written down, each with its seconds, in their order. Only what had ended was: the rest of a longer one is made
+    /// of shorter ones, and may miss trades.
+    pub fn restore(written: impl Iterator<Item = (i64, Bar)>) -> Self {
+        let mut bars = Self::default();
+        for (seconds, bar) in written {
+            if let Some(at) = BASES.iter().position(|(base, _)| *base == seconds) {
+                bars.put(at, bar);
+            }
+        }
+        for at in 1..BASES.len() {
+            let end_ns = bars.rings[at].back().map_or(i64::MIN, |last| end_of(at, last));
+            let shorter = &bars.rings[at - 1];
+            let rest = shorter.range(shorter.partition_point(|bar| bar.start_ns < end_ns)..);
+            for bar in rest.copied().collect::<Vec<_>>() {
+                bars.put(at, bar);
+                if let Some(last) = bars.rings[at].back_mut() {
+                    last.is_whole = false;
                 }
             }
         }
+        bars
+    }
+
+    /// Bars of one of [`BASES`] that ended after a time and not after another, and the seconds of each.
+    pub fn ended(&self, after_ns: i64, until_ns: i64) -> impl Iterator<Item = (i64, &Bar)> {
+        self.rings.iter().enumerate().flat_map(move |(at, ring)| {
+            let before = |time_ns: i64| ring.partition_point(|bar| end_of(at, bar) <= time_ns);
+            let first = before(after_ns);
+            let ended = ring.range(first..before(until_ns).max(first));
+            ended.map(move |bar| (BASES[at].0, bar))
+        })
     }
 
     /// Trades may have been missed since the last one.
@@ -302,6 +352,43 @@ mod tests {
                     prop_assert!(off < bar.volume || (off == bar.volume && bar.vwap() % 2 == 0));
                 }
             }
+        }
+    }
+
+    proptest! {
+        /// Whoever writes down what has ended every so often, and starts anew from it, has the same bars.
+        #[test]
+        fn what_was_written_down_is_taken_up_again(
+            steps in prop::collection::vec((0i64..900 * SECOND_NS, 1i64..90_000_000_000, 0i64..1_000), 1..200),
+            every in 1i64..2_000,
+        ) {
+            let begun = 1_700_000_000 * SECOND_NS;
+            let (mut time, mut cut) = (begun, begun);
+            let mut bars = Bars::default();
+            let mut written = Vec::new();
+            for (step, price, qty) in steps {
+                time += step;
+                bars.trade(time, price, qty);
+                if time - cut > every * SECOND_NS {
+                    written.extend(bars.ended(cut, time).map(|(seconds, bar)| (seconds, *bar)));
+                    cut = time;
+                }
+            }
+            // All that ended was written once; what did not is made of minutes, and not whole.
+            let again = Bars::restore(written.into_iter());
+            for (at, (seconds, _)) in BASES.into_iter().enumerate().skip(1) {
+                let has_ended = |bar: &&Bar| bar.start_ns + seconds * SECOND_NS <= cut;
+                let ended: Vec<Bar> = bars.rings[at].iter().filter(has_ended).copied().collect();
+                prop_assert_eq!(again.rings[at].range(..ended.len()).copied().collect::<Vec<_>>(), ended);
+                let minutes = || bars.rings[1].iter().filter(|minute| minute.start_ns + 60 * SECOND_NS <= cut);
+                for rest in again.rings[at].iter().filter(|bar| !has_ended(bar)) {
+                    prop_assert!(at > 1 && !rest.is_whole);
+                    let within = |minute: &&Bar| minute.start_ns - minute.start_ns.rem_euclid(seconds * SECOND_NS) == rest.start_ns;
+                    prop_assert_eq!(rest.volume, minutes().filter(within).map(|minute| minute.volume).sum::<i128>());
+                    prop_assert_eq!(Some(rest.close), minutes().rfind(within).map(|minute| minute.close));
+                }
+            }
+            prop_assert!(again.rings[0].is_empty());
         }
     }
 

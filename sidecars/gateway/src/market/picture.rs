@@ -147,17 +147,20 @@ impl Index {
 pub(crate) struct Picture {
     index: RwLock<Index>,
     trades_kept: usize,
+    /// Bars that were written down, of instruments that are not defined yet.
+    written: Mutex<HashMap<String, Bars>>,
     changed: Mutex<Vec<Arc<Instrument>>>,
     /// Rings when something changed.
     pub changes: Notify,
 }
 
 impl Picture {
-    /// An empty one that keeps so many trades of an instrument.
-    pub fn new(trades_kept: usize) -> Self {
+    /// One that keeps so many trades of an instrument, and begins with these bars.
+    pub fn new(trades_kept: usize, written: HashMap<String, Bars>) -> Self {
         Self {
             index: RwLock::default(),
             trades_kept,
+            written: Mutex::new(written),
             changed: Mutex::default(),
             changes: Notify::new(),
         }
@@ -172,6 +175,7 @@ impl Picture {
     pub fn define(&self, defined: Vec<proto::Instrument>) -> Vec<String> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let Index { of, sorted } = &mut *index;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = Vec::new();
         for terms in defined {
             let terms = Arc::new(terms);
@@ -180,7 +184,8 @@ impl Picture {
                 continue;
             }
             let symbol = terms.symbol.clone();
-            let state = State { terms, ..State::default() };
+            let bars = written.remove(&symbol).unwrap_or_default();
+            let state = State { terms, bars, ..State::default() };
             let instrument = Arc::new(Instrument {
                 slot: u32::try_from(sorted.len()).unwrap_or(u32::MAX),
                 symbol: symbol.clone(),
@@ -297,7 +302,7 @@ mod tests {
 
     #[test]
     fn trades_are_bounded_and_numbered() {
-        let picture = Picture::new(3);
+        let picture = Picture::new(3, HashMap::new());
         let acme = proto::Instrument { symbol: "ACME".into(), ..Default::default() };
         assert_eq!(picture.define(vec![acme.clone()]), ["ACME"]);
         assert!(picture.define(vec![acme]).is_empty());

@@ -68,6 +68,12 @@ impl Market {
         &self.symbols
     }
 
+    /// The seed of one that is made up, and where each symbol's price begins, in 1/100 cent.
+    pub fn openings(&self) -> Option<(u64, Vec<(Symbol, u32)>)> {
+        let From::MadeUp { session, parameters } = &self.from else { return None };
+        Some((parameters.seed, session.symbols().zip(session.prices()).collect()))
+    }
+
     /// Begins to send it to `line`, on a thread of its own.
     pub fn play(&self, line: SocketAddr, requests: SocketAddr) -> Result<Server> {
         match &self.from {

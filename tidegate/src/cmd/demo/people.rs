@@ -4,6 +4,7 @@ use crate::cmd::run::random_token;
 use crate::config::Token;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -66,8 +67,8 @@ fn settings_for(edge: SocketAddr, dir: &Path, given: Option<&Path>) -> Result<Ta
     Ok(settings)
 }
 
-/// Adds a user of the gateway whose configuration is `file`, before that one starts.
-fn add_user(program: &Path, file: &Path, password: &str, command: &[&str]) -> Result<()> {
+/// Prepares the gateway whose configuration is `file`, before that one starts: a command of its own, and its input.
+fn prepare<A: AsRef<OsStr>>(program: &Path, file: &Path, command: &[A], input: &str) -> Result<()> {
     let mut child = Command::new(program)
         .args(["gateway", "--config"])
         .arg(file)
@@ -75,7 +76,7 @@ fn add_user(program: &Path, file: &Path, password: &str, command: &[&str]) -> Re
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()?;
-    writeln!(child.stdin.take().context("its input is ours")?, "{password}")?;
+    writeln!(child.stdin.take().context("its input is ours")?, "{input}")?;
     let status = child.wait()?;
     ensure!(status.success(), "{status}");
     Ok(())
@@ -91,13 +92,14 @@ pub struct People {
 }
 
 impl People {
-    /// Starts the gateway in front of the engine at `edge`, with everything it keeps in `dir` and what `settings` say besides, and
-    /// registers the user.
+    /// Starts the gateway in front of the engine at `edge`, with everything it keeps in `dir`, what `settings` say besides and bars of
+    /// a `history`, and registers the user.
     pub fn start(
         edge: SocketAddr,
         token: &str,
         dir: &Path,
         settings: Option<&Path>,
+        history: Option<&Path>,
     ) -> Result<Self> {
         let file = dir.join("gateway.toml");
         std::fs::write(&file, settings_for(edge, dir, settings)?.to_string())
@@ -105,8 +107,13 @@ impl People {
         let program = std::env::current_exe().context("cannot find this program")?;
         let password = random_token()?;
         for (email, role, name) in DECIDERS {
-            add_user(&program, &file, &password, &["add-user", email, role, "--name", name])
+            let command = ["add-user", email, role, "--name", name];
+            prepare(&program, &file, &command, &password)
                 .with_context(|| format!("cannot add {email}"))?;
+        }
+        if let Some(history) = history {
+            let command = [OsStr::new("import-bars"), history.as_os_str()];
+            prepare(&program, &file, &command, "").context("cannot add the market's past")?;
         }
         let mut child = Command::new(&program)
             .args(["gateway", "--until-input-ends", "--config"])
