@@ -9,7 +9,6 @@ import {
   createSeriesMarkers,
   HistogramSeries,
   type IChartApi,
-  type IPriceLine,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
   LineSeries,
@@ -22,7 +21,7 @@ import {
 import { barTime } from "../format/time";
 import { type Colours, colours, faint, onTheme } from "./colours";
 import { bollinger, type Candle, ema, type Line, macd, rsi, sma, vwap } from "./indicators";
-import { dragged, lineAt, type PriceMark, REACH } from "./lines";
+import { type LineOptions, OrderLines } from "./order-lines";
 import { tickMarks } from "./ticks";
 
 export const INDICATORS = [
@@ -43,18 +42,15 @@ export interface FillMark {
   text: string;
 }
 
-interface Options {
+interface Options extends LineOptions {
   /** A price as it is written. */
   text: (price: number) => string;
   /** The smallest step of prices. */
-  step: number;
+  minMove: number;
   /** Whether a bar is a day or more. */
   isDays: boolean;
   /** The exchange's day of a time, for what begins anew with it. */
   dayOf: (time: number) => string;
-  /** The price that a line is dropped at. */
-  snap: (price: number) => string;
-  onDrop: (id: string, price: string) => void;
   /** Under the pointer, or the newest; and what the indicators are now. */
   onLegend: (candle: Candle | undefined, readings: Reading[]) => void;
 }
@@ -83,8 +79,11 @@ const SCALE_PX = 76;
 /** Bars kept. Live ones are added to them until there are so many more, for leaving some out draws all anew. */
 const CANDLES_MAX = 2_000;
 const CANDLES_MORE = 500;
-/** Bars shown at first. */
+/** Bars shown at first, and at least. */
 const SHOWN = 140;
+const SHOWN_MIN = 10;
+/** Room after the newest bar, in bars. */
+const AFTER = 5;
 /** Parts of the height that prices have beside one pane of an indicator. */
 const PRICE_STRETCH = 3;
 
@@ -95,7 +94,8 @@ export class PriceChart {
   private readonly candleSeries: ISeriesApi<"Candlestick">;
   private readonly volumes: ISeriesApi<"Histogram">;
   private readonly markers: ISeriesMarkersPluginApi<Time>;
-  private readonly lines = new Map<string, IPriceLine>();
+  /** Own orders and the position. */
+  readonly lines: OrderLines;
   private readonly stopTheme: () => void;
   private drawn: Drawn[] = [];
   private chosen: Indicator[] = [];
@@ -103,10 +103,8 @@ export class PriceChart {
   private newest: Candle | undefined;
   private isNew = true;
   private isHovered = false;
-  private marks: readonly PriceMark[] = [];
   private fills: readonly FillMark[] = [];
   private palette: Colours;
-  private drag: { mark: PriceMark; fromY: number; price: number } | null = null;
 
   constructor(
     private readonly container: HTMLElement,
@@ -125,7 +123,7 @@ export class PriceChart {
     const priceFormat = {
       type: "custom" as const,
       formatter: options.text,
-      minMove: options.step,
+      minMove: options.minMove,
     };
     this.candleSeries = this.chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });
     this.candleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
@@ -137,13 +135,14 @@ export class PriceChart {
     });
     this.volumes.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.markers = createSeriesMarkers(this.candleSeries, []);
+    this.lines = new OrderLines(container, this.chart, this.candleSeries, options, this.palette);
     this.paint();
     this.stopTheme = onTheme(() => {
       this.palette = colours(container);
       this.paint();
       this.draw();
       this.setIndicators(this.chosen);
-      this.setMarks(this.marks);
+      this.lines.paint(this.palette);
       this.setFills(this.fills);
     });
     this.chart.subscribeCrosshairMove((event) => {
@@ -151,19 +150,11 @@ export class PriceChart {
       this.isHovered = under !== undefined;
       this.tellLegend(under);
     });
-    // Before the chart's own listeners, which would scroll.
-    container.addEventListener("pointerdown", this.onDown, { capture: true });
-    container.addEventListener("pointermove", this.onMove);
-    container.addEventListener("pointerup", this.onUp);
-    container.addEventListener("pointercancel", this.onCancel);
   }
 
   dispose(): void {
     this.stopTheme();
-    this.container.removeEventListener("pointerdown", this.onDown, { capture: true });
-    this.container.removeEventListener("pointermove", this.onMove);
-    this.container.removeEventListener("pointerup", this.onUp);
-    this.container.removeEventListener("pointercancel", this.onCancel);
+    this.lines.dispose();
     this.chart.remove();
   }
 
@@ -218,11 +209,34 @@ export class PriceChart {
     }
   }
 
+  /** Moves what is seen by so many screens, but not beyond the bars. */
+  pan(screens: number): void {
+    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    if (!seen) return;
+    const by = screens * (seen.to - seen.from);
+    const room = by < 0 ? Math.min(-seen.from, 0) : Math.max(this.candles.length + AFTER - seen.to, 0);
+    const move = by < 0 ? Math.max(by, room) : Math.min(by, room);
+    this.chart.timeScale().setVisibleLogicalRange({ from: seen.from + move, to: seen.to + move });
+  }
+
+  /** Shows so many times the bars that are seen; the newest of them stays where it is. */
+  zoom(times: number): void {
+    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    if (!seen) return;
+    const count = Math.min(Math.max((seen.to - seen.from) * times, SHOWN_MIN), this.candles.length + AFTER);
+    this.chart.timeScale().setVisibleLogicalRange({ from: seen.to - count, to: seen.to });
+  }
+
+  showOldest(): void {
+    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    if (seen) this.chart.timeScale().setVisibleLogicalRange({ from: 0, to: seen.to - seen.from });
+  }
+
   showNewest(): void {
     const count = this.candles.length;
     this.chart
       .timeScale()
-      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + 5 });
+      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + AFTER });
   }
 
   setIndicators(chosen: readonly Indicator[]): void {
@@ -319,34 +333,6 @@ export class PriceChart {
     this.markers.setMarkers(markers);
   }
 
-  setMarks(marks: readonly PriceMark[]): void {
-    this.marks = marks;
-    const kept = new Set(marks.map((mark) => mark.id));
-    for (const [id, line] of this.lines) {
-      if (kept.has(id)) continue;
-      this.candleSeries.removePriceLine(line);
-      this.lines.delete(id);
-    }
-    for (const mark of marks) {
-      const isDragged = this.drag?.mark.id === mark.id;
-      const isPosition = mark.kind === "long" || mark.kind === "short";
-      const { buy, sell } = this.palette;
-      const colour = mark.kind === "buy" || mark.kind === "long" ? buy : sell;
-      const options = {
-        price: isDragged && this.drag ? this.drag.price : mark.price,
-        color: colour,
-        axisLabelColor: colour,
-        axisLabelTextColor: this.palette.panel,
-        lineWidth: 1 as const,
-        lineStyle: isPosition ? LineStyle.Dotted : LineStyle.Solid,
-        title: mark.title,
-      };
-      const line = this.lines.get(mark.id);
-      if (line) line.applyOptions(options);
-      else this.lines.set(mark.id, this.candleSeries.createPriceLine(options));
-    }
-  }
-
   private volume(candle: Candle) {
     const colour = candle.close >= candle.open ? this.palette.buy : this.palette.sell;
     return { time: at(candle), value: candle.volume, color: faint(colour, 0.35) };
@@ -388,51 +374,5 @@ export class PriceChart {
       timeScale: { borderColor: line },
     });
     this.candleSeries.applyOptions({ upColor: buy, downColor: sell, wickUpColor: buy, wickDownColor: sell });
-  }
-
-  private readonly toY = (price: number): number | null => this.candleSeries.priceToCoordinate(price);
-
-  private y(event: PointerEvent): number {
-    return event.clientY - this.container.getBoundingClientRect().top;
-  }
-
-  private under(event: PointerEvent): PriceMark | undefined {
-    return lineAt(this.marks, this.y(event), this.toY, event.pointerType === "touch" ? REACH.touch : REACH.mouse);
-  }
-
-  private readonly onDown = (event: PointerEvent): void => {
-    const mark = event.button === 0 ? this.under(event) : undefined;
-    if (!mark) return;
-    this.drag = { mark, fromY: this.y(event), price: mark.price };
-    this.chart.applyOptions({ handleScroll: false, handleScale: false });
-    this.container.setPointerCapture(event.pointerId);
-  };
-
-  private readonly onMove = (event: PointerEvent): void => {
-    if (!this.drag) {
-      this.container.style.cursor = this.under(event) ? "ns-resize" : "";
-      return;
-    }
-    const scale = { toY: this.toY, toPrice: (y: number) => this.candleSeries.coordinateToPrice(y) };
-    const price = dragged(this.drag.mark, this.drag.fromY, this.y(event), scale);
-    if (price === null || price <= 0) return;
-    this.drag.price = Number(this.options.snap(price));
-    this.lines.get(this.drag.mark.id)?.applyOptions({ price: this.drag.price });
-  };
-
-  private readonly onUp = (): void => {
-    const drag = this.drag;
-    this.end();
-    if (drag && drag.price !== drag.mark.price) this.options.onDrop(drag.mark.id, this.options.snap(drag.price));
-  };
-
-  private readonly onCancel = (): void => this.end();
-
-  /** The line goes back to where the gateway says that it is. */
-  private end(): void {
-    if (!this.drag) return;
-    this.drag = null;
-    this.chart.applyOptions({ handleScroll: true, handleScale: true });
-    this.setMarks(this.marks);
   }
 }
