@@ -145,6 +145,18 @@ describe("the ladder", () => {
     at: 0,
   });
 
+  it.each([true, false])("is dimmed while its book is old: %s", (isOld) => {
+    vi.stubGlobal("ResizeObserver", Unobserved);
+    vi.stubGlobal("matchMedia", () => ({ matches: false }));
+    vi.spyOn(market, "useBook").mockReturnValue(at("100.00", "100.02"));
+    vi.spyOn(market, "useIsBookOld").mockReturnValue(isOld);
+    const none = () => undefined;
+    show(
+      <Ladder instrument={instrument} account={undefined} armed={null} isOneClick={false} onArm={none} onPick={none} />,
+    );
+    expect(screen.getByRole("group").classList.contains("not-live")).toBe(isOld);
+  });
+
   it.each([
     ["follows the market", false, false, true],
     ["stays where it is while the pointer is over it", true, false, false],

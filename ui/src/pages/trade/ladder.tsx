@@ -6,7 +6,7 @@ import { Empty, Loading } from "../../components/states";
 import { isDecimal, multiply, show, subtract } from "../../format/number";
 import { priceText, stepOf, stepped } from "../../format/price";
 import { useOrders } from "../../live/account";
-import { useBook } from "../../live/market";
+import { useBook, useIsBookOld } from "../../live/market";
 import { useKeys } from "../../shell/keys";
 import type { Instrument } from "../../shell/user";
 import { isResting, ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
@@ -52,6 +52,7 @@ function usePlaces(symbol: string, account: string | undefined, hasResting: bool
 export const Ladder = memo(function Ladder({ instrument, account, armed, isOneClick, onArm, onPick }: LadderProps) {
   const { symbol } = instrument;
   const book = useBook(symbol)?.data;
+  const isOld = useIsBookOld(symbol);
   const orders = useOrders(account).data;
   const resting = useMemo(
     () => (orders ?? []).filter((order) => order.symbol === symbol && isResting(order)),
@@ -150,7 +151,7 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
       </div>
       {/* biome-ignore lint/a11y/useSemanticElements: a group of controls, not of fields */}
       <div
-        className="ladder-rows"
+        className={isOld ? "ladder-rows not-live" : "ladder-rows"}
         ref={box}
         role="group"
         aria-label={`Ladder of ${symbol}: arrow keys move the armed price`}
