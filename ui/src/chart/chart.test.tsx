@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
+import { act, cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { gateway, show } from "../pages/testing";
 import { Keys } from "../shell/keys";
@@ -10,7 +10,8 @@ import { given } from "./testing";
 
 vi.mock("./colours", async (original) => ({
   ...(await original<object>()),
-  colours: () => new Proxy({}, { get: (_, name) => String(name) }),
+  colours: () =>
+    new Proxy({ warn: "orange", vwap: "violet" }, { get: (some, name) => Reflect.get(some, name) ?? "grey" }),
 }));
 vi.mock("lightweight-charts", async (original) => (await import("./testing")).library(await original<object>()));
 
@@ -44,6 +45,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   cleanup();
+  localStorage.clear();
   onDrop.mockReset();
   vi.unstubAllGlobals();
 });
@@ -66,6 +68,32 @@ test("the chart can have the focus, and says its keys", async () => {
   const about = document.getElementById(chart().getAttribute("aria-describedby") ?? "");
   expect(about?.textContent).toContain("o your next order");
   expect(screen.getByRole("img", { name: "Chart of TIDE, 1m" })).toBeTruthy();
+});
+
+test("the legend has the bar under the pointer, with its change, and each indicator in its colour", async () => {
+  localStorage.setItem("tidegate.chart", JSON.stringify({ resolution: "1m", indicators: ["sma", "vwap"] }));
+  const last = { ...BARS[399], open: "99", close: "1000.5", volume: "12345" };
+  gateway({ "GET /history/TIDE": BARS.with(399, last as (typeof BARS)[0]) });
+  await open();
+  const legend = screen.getByTestId("legend");
+  const [bar, lines] = legend.children;
+  const said = (element: Element | undefined) => [...(element?.children ?? [])].map((one) => one.textContent);
+  const newest = [
+    "O\u00a099.00",
+    "H\u00a0101.00",
+    "L\u00a099.00",
+    "C\u00a01,000.50",
+    "+900.50\u00a0%",
+    "V\u00a012,345",
+  ];
+  expect(said(bar).slice(0, 6)).toEqual(newest);
+  expect(said(lines)).toEqual(["SMA 20\u00a0━\u00a0145.03", "VWAP of the day\u00a0╍\u00a0100.00"]);
+  const colours = [...legend.querySelectorAll<HTMLElement>(".chart-reading [aria-hidden]")].map(
+    (one) => one.style.color,
+  );
+  expect(colours).toEqual(["orange", "violet"]);
+  act(() => given.hover({ time: 60 }));
+  expect(said(legend.children[0])[4]).toBe("0.00\u00a0%");
 });
 
 test("arrows move through time, signs zoom, Home and End go to the ends", async () => {

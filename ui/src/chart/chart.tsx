@@ -5,7 +5,7 @@ import { Button, Segments } from "../components/controls";
 import { Empty, Failed, Loading } from "../components/states";
 import { show } from "../format/number";
 import { nearest, priceText, stepped } from "../format/price";
-import { barTime, dayOf, millis, zoneOf } from "../format/time";
+import { dayOf, millis, zoneOf } from "../format/time";
 import type { Execution } from "../live/account";
 import { type Bar, followBar, useLink } from "../live/market";
 import { useListedKeys } from "../shell/keys";
@@ -13,6 +13,7 @@ import { type Instrument, useZone } from "../shell/user";
 import "./chart.css";
 import type { Candle } from "./indicators";
 import { CHART_KEYS, pressed } from "./keys";
+import { fillLegend } from "./legend";
 import type { PriceMark } from "./lines";
 import { INDICATORS, type Indicator, PriceChart, type Reading } from "./price-chart";
 
@@ -131,20 +132,8 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   useEffect(() => {
     if (!box.current) return;
     const isDays = resolution === "1d";
-    const tell = (one: Candle | undefined, readings: Reading[]) => {
-      if (!legend.current) return;
-      const text = (value: number) => show(priceText(latest.current.instrument, value.toFixed(9)));
-      // The prices first: where it is narrow, what comes last is on another line.
-      const bar = one
-        ? `O\u00a0${text(one.open)}  H\u00a0${text(one.high)}  L\u00a0${text(one.low)}  C\u00a0${text(one.close)}  V\u00a0${show(String(one.volume))}  ${barTime(one.time * 1000, isDays)}`
-        : "";
-      const lines = readings.map(({ name, colour, text }) => {
-        const line = document.createElement("span");
-        line.style.color = colour;
-        line.textContent = `  ${name} ${text}`;
-        return line;
-      });
-      legend.current.replaceChildren(bar, ...lines);
+    const tell = (one: Candle | undefined, before: Candle | undefined, readings: Reading[]) => {
+      if (legend.current) fillLegend(legend.current, latest.current.instrument, isDays, one, before, readings);
     };
     const made = new PriceChart(box.current, {
       text: (price) => priceText(latest.current.instrument, price.toFixed(latest.current.instrument.price_decimals)),
@@ -293,7 +282,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
         {CHART_KEYS.map(([keys, does]) => `${keys} ${does.replace("Chart: ", "")}`).join("; ")}
       </p>
       <p className="unseen" role="status" ref={said} />
-      <div className="chart-legend figures muted" ref={legend} />
+      <div className="chart-legend figures muted" ref={legend} data-testid="legend" />
       {history.data === undefined && (
         <div className="chart-over">
           {history.error ? <Failed error={history.error} retry={() => void refetch()} /> : <Loading rows={6} />}

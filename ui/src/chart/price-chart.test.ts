@@ -21,7 +21,7 @@ function made(isDays = false): PriceChart {
     step: (price) => price,
     onDrop: () => undefined,
     onSay: () => undefined,
-    onLegend: (_, told) => {
+    onLegend: (_bar, _before, told) => {
       readings = told;
     },
   });
@@ -85,9 +85,26 @@ test("a short position has the colour of a sell", () => {
   expect(given.priceLines.map((line) => line.color)).toEqual(["green", "red"]);
 });
 
-test("the legend has the last value of each line of prices", () => {
+const said = () => readings.map(({ title, parts }) => [title, ...parts.map((part) => part.text)].join(" "));
+
+test("the legend has each indicator, at the newest bar or under the pointer", () => {
   const chart = made();
-  chart.setIndicators(["sma", "vwap"]);
-  chart.setBars(Array.from({ length: 30 }, (_, time) => ({ ...candle(time), close: 5, vwap: 5 })));
-  expect(readings.map((one) => `${one.name} ${one.text}`)).toEqual(["SMA 5", "VWAP 5"]);
+  chart.setIndicators(["sma", "bollinger", "macd"]);
+  const flat = (time: number, close: number) => ({ ...candle(time), close });
+  chart.setBars(Array.from({ length: 40 }, (_, time) => flat(time, 5)));
+  expect(said()).toEqual(["SMA 20 5", "Bollinger 20, 2 5 5 5", "MACD 12, 26, 9 0 0 0"]);
+  chart.update(flat(40, 25));
+  expect(said()[0]).toBe("SMA 20 6");
+  given.hover({ time: 30 });
+  expect(said()[0]).toBe("SMA 20 5");
+  // What comes meanwhile does not take the pointer's bar away, and there is none where it has no value yet.
+  chart.update(flat(41, 25));
+  expect(said()[0]).toBe("SMA 20 5");
+  given.hover({ time: 3 });
+  expect(readings[0]?.parts[0]?.text).toBeNull();
+  given.hover({ time: 41 });
+  chart.update(flat(41, 45));
+  expect(said()[0]).toBe("SMA 20 8");
+  given.hover({});
+  expect(said()[0]).toBe("SMA 20 8");
 });

@@ -19,7 +19,7 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { barTime } from "../format/time";
-import { type Colours, colours, faint, onTheme } from "./colours";
+import { type Colours, colours, faint, HISTOGRAM_COVER, LINE_COLOURS, onTheme } from "./colours";
 import { bollinger, type Candle, ema, type Line, macd, rsi, sma, vwap } from "./indicators";
 import { type LineOptions, OrderLines } from "./order-lines";
 import { tickMarks } from "./ticks";
@@ -51,27 +51,27 @@ interface Options extends LineOptions {
   isDays: boolean;
   /** The exchange's day of a time, for what begins anew with it. */
   dayOf: (time: number) => string;
-  /** Under the pointer, or the newest; and what the indicators are now. */
-  onLegend: (candle: Candle | undefined, readings: Reading[]) => void;
+  /** The bar under the pointer, or the newest; the one before it; and what the indicators are there. */
+  onLegend: (candle: Candle | undefined, before: Candle | undefined, readings: Reading[]) => void;
 }
 
-/** The last value of a line of an indicator, for the legend. */
+/** An indicator at a bar, for the legend: its lines in their colours. */
 export interface Reading {
-  name: string;
-  colour: string;
-  text: string;
+  title: string;
+  parts: { colour: string; sample: string; text: string | null }[];
 }
 
 interface Drawn {
-  /** What the legend calls it; what has no name is not in it. */
-  name?: string;
-  colour?: string;
-  last?: number | null | undefined;
+  indicator: Indicator;
+  /** What it looks like, in the legend. */
+  sample: string;
+  colour: (value: number) => string;
+  text: (value: number) => string;
   series: ISeriesApi<SeriesType>;
   /** The newest bars that its last value is made of; 0: all of them. */
   needs: number;
-  /** The value of each bar, and its colour if it differs. */
-  values: (candles: Candle[], colours: Colours) => { line: Line; colour?: (value: number) => string };
+  /** The value of each bar. */
+  values: (candles: Candle[]) => Line;
 }
 
 /** Room for a price before the first one is known. */
@@ -84,6 +84,8 @@ const SHOWN = 140;
 const SHOWN_MIN = 10;
 /** Room after the newest bar, in bars. */
 const AFTER = 5;
+/** A line's style, in the legend. */
+const SAMPLES: Partial<Record<LineStyle, string>> = { [LineStyle.Dashed]: "╍", [LineStyle.Dotted]: "┅" };
 /** Parts of the height that prices have beside one pane of an indicator. */
 const PRICE_STRETCH = 3;
 
@@ -102,7 +104,8 @@ export class PriceChart {
   private candles: Candle[] = [];
   private newest: Candle | undefined;
   private isNew = true;
-  private isHovered = false;
+  /** The bar under the pointer. */
+  private hovered: number | null = null;
   private fills: readonly FillMark[] = [];
   private palette: Colours;
 
@@ -146,9 +149,8 @@ export class PriceChart {
       this.setFills(this.fills);
     });
     this.chart.subscribeCrosshairMove((event) => {
-      const under = this.candles.find((one) => one.time === Number(event.time));
-      this.isHovered = under !== undefined;
-      this.tellLegend(under);
+      this.hovered = event.time === undefined ? null : Number(event.time);
+      this.tellLegend();
     });
   }
 
@@ -165,7 +167,7 @@ export class PriceChart {
     this.drawIndicators();
     this.setFills(this.fills);
     if (this.newest) this.update(this.newest);
-    if (!this.isHovered) this.tellLegend();
+    this.tellLegend();
     if (this.isNew && candles.length > 0) {
       this.isNew = false;
       this.showNewest();
@@ -187,25 +189,31 @@ export class PriceChart {
     else this.candles.push(candle);
     if (this.candles.length > CANDLES_MAX + CANDLES_MORE) this.setBars(this.candles.slice(-CANDLES_MAX));
     else this.drawNewest(candle);
-    if (!this.isHovered) this.tellLegend();
+    if (this.hovered === null || this.hovered === candle.time) this.tellLegend();
   }
 
-  private tellLegend(under?: Candle): void {
-    const readings = this.drawn.flatMap(({ name, colour, last }): Reading[] =>
-      name && colour && typeof last === "number" ? [{ name, colour, text: this.options.text(last) }] : [],
-    );
-    this.options.onLegend(under ?? this.candles.at(-1), readings);
+  private tellLegend(): void {
+    const under = this.hovered === null ? -1 : this.candles.findIndex((one) => one.time === this.hovered);
+    const index = under < 0 ? this.candles.length - 1 : under;
+    const part = ({ series, sample, colour, text }: Drawn) => {
+      const point = series.dataByIndex(index);
+      if (!point || !("value" in point)) return { sample, colour: this.palette.muted, text: null };
+      return { sample, colour: colour(point.value), text: text(point.value) };
+    };
+    const readings = INDICATORS.filter(([name]) => this.chosen.includes(name)).map(([name, title]) => ({
+      title,
+      parts: this.drawn.filter((one) => one.indicator === name).map(part),
+    }));
+    this.options.onLegend(this.candles[index], this.candles[index - 1], readings);
   }
 
   private drawNewest(candle: Candle): void {
     this.candleSeries.update({ ...candle, time: at(candle) });
     this.volumes.update(this.volume(candle));
     for (const one of this.drawn) {
-      const { line, colour } = one.values(one.needs ? this.candles.slice(-one.needs) : this.candles, this.palette);
-      const value = line.at(-1);
-      one.last = value;
+      const value = one.values(one.needs ? this.candles.slice(-one.needs) : this.candles).at(-1);
       if (value === null || value === undefined) continue;
-      one.series.update({ time: at(candle), value, ...(colour ? { color: colour(value) } : {}) });
+      one.series.update({ time: at(candle), value, color: one.colour(value) });
     }
   }
 
@@ -244,19 +252,23 @@ export class PriceChart {
     for (const one of this.drawn) this.chart.removeSeries(one.series);
     this.drawn = [];
     for (let pane = this.chart.panes().length - 1; pane > 0; pane -= 1) this.chart.removePane(pane);
-    const { accent, warn, focus, muted, buy, sell } = this.palette;
+    const { muted, buy, sell } = this.palette;
     const closes = (candles: Candle[]) => candles.map((candle) => candle.close);
+    const { text } = this.options;
     const line = (
-      color: string,
+      indicator: Indicator,
+      name: keyof typeof LINE_COLOURS,
       values: (candles: Candle[]) => Line,
-      { pane = 0, title = "", name = "", needs = 0 } = {},
+      { pane = 0, title = "", needs = 0, style = LineStyle.Solid, format = text } = {},
     ) => {
+      const color = this.palette[LINE_COLOURS[name]];
       const series = this.chart.addSeries(
         LineSeries,
         {
           color,
           title,
           lineWidth: 1,
+          lineStyle: style,
           priceLineVisible: false,
           lastValueVisible: pane > 0,
           crosshairMarkerVisible: false,
@@ -264,22 +276,28 @@ export class PriceChart {
         },
         pane,
       );
-      this.drawn.push({ series, name, colour: color, needs, values: (candles) => ({ line: values(candles) }) });
+      const sample = SAMPLES[style] ?? "━";
+      this.drawn.push({ indicator, sample, colour: () => color, text: format, series, needs, values });
       return series;
     };
     let pane = 0;
     for (const name of chosen) {
-      if (name === "sma") line(warn, (candles) => sma(closes(candles), 20), { name: "SMA", needs: 20 });
-      if (name === "ema") line(focus, (candles) => ema(closes(candles), 50), { name: "EMA" });
-      if (name === "vwap") line(accent, (candles) => vwap(candles, this.options.dayOf), { name: "VWAP" });
+      if (name === "sma") line(name, name, (candles) => sma(closes(candles), 20), { needs: 20 });
+      if (name === "ema") line(name, name, (candles) => ema(closes(candles), 50));
+      // Those who see its colour as another's have its dashes.
+      if (name === "vwap") {
+        line(name, name, (candles) => vwap(candles, this.options.dayOf), { style: LineStyle.Dashed });
+      }
       if (name === "bollinger") {
         for (const part of ["upper", "middle", "lower"] as const) {
-          line(muted, (candles) => bollinger(closes(candles), 20)[part], { name: `Bollinger ${part}`, needs: 20 });
+          const style = part === "middle" ? LineStyle.Dotted : LineStyle.Solid;
+          line(name, name, (candles) => bollinger(closes(candles), 20)[part], { needs: 20, style });
         }
       }
       if (name === "rsi") {
         pane += 1;
-        const series = line(accent, (candles) => rsi(closes(candles)), { pane, title: "RSI" });
+        const format = (value: number) => value.toFixed(2);
+        const series = line(name, name, (candles) => rsi(closes(candles)), { pane, title: "RSI", format });
         for (const price of [30, 70]) {
           series.createPriceLine({
             price,
@@ -292,17 +310,17 @@ export class PriceChart {
       }
       if (name === "macd") {
         pane += 1;
-        const bars = this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane);
         this.drawn.push({
-          series: bars,
+          indicator: name,
+          sample: "▮",
+          series: this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane),
           needs: 0,
-          values: (candles) => ({
-            line: macd(closes(candles)).bars,
-            colour: (value) => faint(value >= 0 ? buy : sell, 0.5),
-          }),
+          colour: (value) => faint(value >= 0 ? buy : sell, HISTOGRAM_COVER),
+          text,
+          values: (candles) => macd(closes(candles)).bars,
         });
-        line(accent, (candles) => macd(closes(candles)).macd, { pane, title: "MACD" });
-        line(warn, (candles) => macd(closes(candles)).signal, { pane, title: "Signal" });
+        line(name, name, (candles) => macd(closes(candles)).macd, { pane, title: "MACD" });
+        line(name, "signal", (candles) => macd(closes(candles)).signal, { pane, title: "Signal" });
       }
     }
     for (const [index, one] of this.chart.panes().entries()) one.setStretchFactor(index === 0 ? PRICE_STRETCH : 1);
@@ -344,15 +362,13 @@ export class PriceChart {
   }
 
   private drawIndicators(): void {
-    for (const one of this.drawn) {
-      const { series, values } = one;
-      const { line, colour } = values(this.candles, this.palette);
-      one.last = line.at(-1);
+    for (const { series, values, colour } of this.drawn) {
+      const line = values(this.candles);
       series.setData(
         this.candles.map((candle, index) => {
           const value = line[index];
           if (value === null || value === undefined) return { time: at(candle) };
-          return { time: at(candle), value, ...(colour ? { color: colour(value) } : {}) };
+          return { time: at(candle), value, color: colour(value) };
         }),
       );
     }

@@ -1,8 +1,13 @@
 // What component tests of the chart share. The library draws on a canvas, which jsdom lacks: what it is given is what is tested.
 
+interface Point {
+  time: number;
+  value?: number;
+}
+
 interface Series {
   color: string;
-  set: unknown[][];
+  set: Point[][];
   updated: { time: number; value: number }[];
 }
 
@@ -23,6 +28,8 @@ export const given = {
   /** Prices seen. */
   prices: { from: 0, to: 1_000 },
   isAutoScaled: true,
+  /** Moves the pointer to a bar, or away. */
+  hover: (_: { time?: number }) => {},
 };
 
 /** The library without its canvas: prices are pixels, from the top down. */
@@ -55,10 +62,12 @@ export function library(original: object): object {
           getVisibleLogicalRange: () => given.seen,
           setVisibleLogicalRange: (range: { from: number; to: number }) => Object.assign(given, { seen: range }),
         }),
-        subscribeCrosshairMove: () => undefined,
+        subscribeCrosshairMove: (listener: typeof given.hover) => Object.assign(given, { hover: listener }),
+        removeSeries: () => undefined,
         remove: () => undefined,
         addSeries: (_kind: unknown, { color = "" }: { color?: string }) => {
           const one: Series = { color, set: [], updated: [] };
+          let points: Point[] = [];
           given.series.push(one);
           return {
             applyOptions: () => undefined,
@@ -67,8 +76,18 @@ export function library(original: object): object {
             removePriceLine,
             priceToCoordinate: (price: number) => 1_000 - price,
             coordinateToPrice: (y: number) => 1_000 - y,
-            setData: (data: unknown[]) => one.set.push(data),
-            update: (point: { time: number; value: number }) => one.updated.push(point),
+            setData: (data: Point[]) => {
+              one.set.push(data);
+              points = [...data];
+            },
+            update: (point: { time: number; value: number }) => {
+              one.updated.push(point);
+              points = [...points.filter((before) => before.time !== point.time), point];
+            },
+            dataByIndex: (index: number) => {
+              const point = points[index];
+              return point && "value" in point ? point : null;
+            },
           };
         },
       };
