@@ -81,7 +81,7 @@ test("stale: a market that says nothing any more", async ({ page }) => {
   await page.goto("/trade/TIDE");
   await expect(page.getByText("Trading", { exact: true })).toBeVisible();
   isSilent = true;
-  await expect(page.getByText(/Nothing new for/).first()).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByText(/Nothing new since/).first()).toBeVisible({ timeout: 30_000 });
   await look(page, "trade-stale");
 });
 

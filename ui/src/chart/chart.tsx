@@ -1,16 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from "react";
 import { api, take } from "../api/client";
 import { Button, Segments } from "../components/controls";
 import { Empty, Failed, Loading } from "../components/states";
 import { show } from "../format/number";
-import { nearest, priceText } from "../format/price";
-import { barTime, dayOf, millis, zoneOf } from "../format/time";
+import { nearest, priceText, stepped } from "../format/price";
+import { dayOf, millis, zoneOf } from "../format/time";
 import type { Execution } from "../live/account";
 import { type Bar, followBar, useLink } from "../live/market";
+import { useListedKeys } from "../shell/keys";
 import { type Instrument, useZone } from "../shell/user";
 import "./chart.css";
 import type { Candle } from "./indicators";
+import { CHART_KEYS, pressed } from "./keys";
+import { fillLegend } from "./legend";
 import type { PriceMark } from "./lines";
 import { INDICATORS, type Indicator, PriceChart, type Reading } from "./price-chart";
 
@@ -95,6 +98,8 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   const indicators = choice.indicators.length > 0 ? choice.indicators : NONE;
   const box = useRef<HTMLDivElement>(null);
   const legend = useRef<HTMLDivElement>(null);
+  const said = useRef<HTMLParagraphElement>(null);
+  const about = useId();
   const [chart, setChart] = useState<PriceChart | null>(null);
   const latest = useRef({ instrument, onDrop });
   latest.current = { instrument, onDrop };
@@ -127,28 +132,20 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   useEffect(() => {
     if (!box.current) return;
     const isDays = resolution === "1d";
-    const tell = (one: Candle | undefined, readings: Reading[]) => {
-      if (!legend.current) return;
-      const text = (value: number) => show(priceText(latest.current.instrument, value.toFixed(9)));
-      // The prices first: where it is narrow, what comes last is on another line.
-      const bar = one
-        ? `O\u00a0${text(one.open)}  H\u00a0${text(one.high)}  L\u00a0${text(one.low)}  C\u00a0${text(one.close)}  V\u00a0${show(String(one.volume))}  ${barTime(one.time * 1000, isDays)}`
-        : "";
-      const lines = readings.map(({ name, colour, text }) => {
-        const line = document.createElement("span");
-        line.style.color = colour;
-        line.textContent = `  ${name} ${text}`;
-        return line;
-      });
-      legend.current.replaceChildren(bar, ...lines);
+    const tell = (one: Candle | undefined, before: Candle | undefined, readings: Reading[]) => {
+      if (legend.current) fillLegend(legend.current, latest.current.instrument, isDays, one, before, readings);
     };
     const made = new PriceChart(box.current, {
       text: (price) => priceText(latest.current.instrument, price.toFixed(latest.current.instrument.price_decimals)),
       isDays,
-      step: Number(latest.current.instrument.tick_size),
+      minMove: Number(latest.current.instrument.tick_size),
       dayOf: daysOf(zoneOf(venue)),
       snap: (price) => nearest(latest.current.instrument, price.toFixed(9)),
+      step: (price, steps) => stepped(latest.current.instrument, price, steps),
       onDrop: (id, price) => latest.current.onDrop(id, price),
+      onSay: (text) => {
+        if (said.current) said.current.textContent = text;
+      },
       onLegend: tell,
     });
     let last: number | undefined;
@@ -188,7 +185,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     if (chart && history.data) chart.setBars(history.data.map(candle));
   }, [chart, history.data]);
   useEffect(() => chart?.setIndicators(indicators), [chart, indicators]);
-  useEffect(() => chart?.setMarks(marks), [chart, marks]);
+  useEffect(() => chart?.lines.setMarks(marks), [chart, marks]);
   const arrows = useMemo(() => {
     const own = fills.filter((fill) => fill.symbol === symbol && fill.type === "trade");
     return own.map((fill) => ({
@@ -207,6 +204,12 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     if (link === "live" && away.current) void refetch();
     away.current = link !== "live";
   }, [link, refetch]);
+
+  useListedKeys(CHART_KEYS);
+  const press = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || !chart) return;
+    if (pressed(event, chart)) event.preventDefault();
+  };
 
   return (
     <div className="chart">
@@ -256,14 +259,30 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
           To now
         </Button>
       </div>
+      {/* An application: the keys that screen readers have of their own are the chart's here. */}
       <div
-        className="chart-box"
-        ref={box}
-        role="img"
-        aria-label={`Chart of ${symbol}, ${resolution}`}
-        data-fills={arrows.length}
-      />
-      <div className="chart-legend figures muted" ref={legend} />
+        className="chart-keys"
+        role="application"
+        aria-label={`Chart of ${symbol}: keys`}
+        aria-describedby={about}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard moves the chart and one's orders here
+        tabIndex={0}
+        onKeyDown={press}
+        onBlur={() => chart?.lines.putBack()}
+      >
+        <div
+          className="chart-box"
+          ref={box}
+          role="img"
+          aria-label={`Chart of ${symbol}, ${resolution}`}
+          data-fills={arrows.length}
+        />
+      </div>
+      <p className="unseen" id={about}>
+        {CHART_KEYS.map(([keys, does]) => `${keys} ${does.replace("Chart: ", "")}`).join("; ")}
+      </p>
+      <p className="unseen" role="status" ref={said} />
+      <div className="chart-legend figures muted" ref={legend} data-testid="legend" />
       {history.data === undefined && (
         <div className="chart-over">
           {history.error ? <Failed error={history.error} retry={() => void refetch()} /> : <Loading rows={6} />}

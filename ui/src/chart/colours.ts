@@ -1,8 +1,23 @@
 // The chart draws on a canvas, which knows no CSS: the colours of the theme as they are now.
 
-const NAMES = ["panel", "line", "text", "muted", "accent", "buy", "sell", "warn", "focus"] as const;
+const NAMES = ["panel", "line", "text", "muted", "accent", "buy", "sell", "warn", "focus", "vwap"] as const;
 
-export type Colours = Record<(typeof NAMES)[number], string>;
+type Name = (typeof NAMES)[number];
+export type Colours = Record<Name, string>;
+
+/** The colour of each line of an indicator: at least 3 : 1 on the panel, and among candles none like another or like a candle. */
+export const LINE_COLOURS = {
+  sma: "warn",
+  ema: "focus",
+  vwap: "vwap",
+  bollinger: "muted",
+  rsi: "accent",
+  macd: "focus",
+  signal: "warn",
+} as const satisfies Record<string, Name>;
+
+/** How much of its colour a bar of the histogram has: as much as 3 : 1 needs. */
+export const HISTOGRAM_COVER = 0.7;
 
 /** The tokens as the browser resolves them for an element. */
 export function colours(element: HTMLElement): Colours {

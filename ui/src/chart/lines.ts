@@ -3,8 +3,10 @@
 /** A price drawn across the chart. */
 export interface PriceMark {
   id: string;
-  price: number;
+  price: string;
   title: string;
+  /** Which price of an order it is; a position has none. */
+  term?: "limit" | "stop";
   /** The side of an order, or of a position. */
   kind: "buy" | "sell" | "long" | "short";
   /** Whether it can be dragged. */
@@ -24,7 +26,7 @@ export function lineAt(
   let found: PriceMark | undefined;
   let least = reach;
   for (const mark of marks) {
-    const at = mark.moves ? toY(mark.price) : null;
+    const at = mark.moves ? toY(Number(mark.price)) : null;
     if (at === null || Math.abs(at - y) > least) continue;
     found = mark;
     least = Math.abs(at - y);
@@ -39,6 +41,6 @@ export function dragged(
   toY: number,
   scale: { toY: (price: number) => number | null; toPrice: (y: number) => number | null },
 ): number | null {
-  const at = scale.toY(mark.price);
+  const at = scale.toY(Number(mark.price));
   return at === null ? null : scale.toPrice(at + toY - fromY);
 }

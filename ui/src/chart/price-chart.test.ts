@@ -1,67 +1,31 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { setZone } from "../format/time";
 import { bollinger, type Candle, sma } from "./indicators";
-import { PriceChart } from "./price-chart";
+import { PriceChart, type Reading } from "./price-chart";
+import { given } from "./testing";
 
 vi.mock("./colours", async (original) => ({
   ...(await original<object>()),
   colours: () => new Proxy({ buy: "green", sell: "red" }, { get: (some, name) => Reflect.get(some, name) ?? "grey" }),
 }));
+vi.mock("lightweight-charts", async (original) => (await import("./testing")).library(await original<object>()));
 
-// The library draws on a canvas, which jsdom lacks: what it is given is what is tested.
-interface Given {
-  color: string;
-  set: unknown[][];
-  updated: { time: number; value: number }[];
-}
-const given = vi.hoisted(() => ({
-  series: [] as unknown[],
-  options: {} as Record<string, unknown>,
-  priceLines: [] as { color: string }[],
-  readings: [] as { name: string; text: string }[],
-}));
-vi.mock("lightweight-charts", async (original) => ({
-  ...(await original<object>()),
-  createSeriesMarkers: () => ({ setMarkers: () => undefined }),
-  createChart: (_: unknown, options: Record<string, unknown>) => {
-    given.options = options;
-    const pane = { setStretchFactor: () => undefined };
-    return {
-      applyOptions: () => undefined,
-      panes: () => [pane],
-      timeScale: () => ({ setVisibleLogicalRange: () => undefined }),
-      subscribeCrosshairMove: () => undefined,
-      remove: () => undefined,
-      addSeries: (_kind: unknown, { color = "" }: { color?: string }) => {
-        const one: Given = { color, set: [], updated: [] };
-        given.series.push(one);
-        return {
-          applyOptions: () => undefined,
-          priceScale: () => ({ applyOptions: () => undefined }),
-          createPriceLine: (line: { color: string }) => given.priceLines.push(line),
-          setData: (data: unknown[]) => one.set.push(data),
-          update: (point: { time: number; value: number }) => one.updated.push(point),
-        };
-      },
-    };
-  },
-}));
-
+let readings: Reading[] = [];
 function made(isDays = false): PriceChart {
-  given.series = [];
   return new PriceChart(document.body, {
     text: String,
-    step: 0.01,
+    minMove: 0.01,
     isDays,
     dayOf: () => "",
     snap: String,
+    step: (price) => price,
     onDrop: () => undefined,
-    onLegend: (_, readings) => {
-      given.readings = readings;
+    onSay: () => undefined,
+    onLegend: (_bar, _before, told) => {
+      readings = told;
     },
   });
 }
-const series = () => given.series as Given[];
 const candle = (time: number): Candle => {
   const price = 100 + Math.sin(time);
   return { time, open: price, high: price, low: price, close: price, volume: 1, vwap: price };
@@ -79,12 +43,12 @@ test("a chart that is looked at for long keeps the newest bars only", () => {
   const chart = made();
   chart.setBars([candle(0)]);
   for (let time = 1; time <= 6_000; time += 1) chart.update(candle(time));
-  const drawn = series()[0]?.set.at(-1) as { time: number }[];
+  const drawn = given.series[0]?.set.at(-1) as { time: number }[];
   expect(drawn.length).toBe(2_000);
   expect(drawn.at(-1)?.time).toBeGreaterThan(4_000);
-  const added = series()[0]?.updated.filter((one) => one.time > (drawn.at(-1)?.time ?? 0)) ?? [];
+  const added = given.series[0]?.updated.filter((one) => one.time > (drawn.at(-1)?.time ?? 0)) ?? [];
   expect(added.length).toBeLessThanOrEqual(500);
-  expect(series()[0]?.updated.at(-1)?.time).toBe(6_000);
+  expect(given.series[0]?.updated.at(-1)?.time).toBe(6_000);
 });
 
 test("the newest value of an indicator is that of all bars", () => {
@@ -96,7 +60,7 @@ test("the newest value of an indicator is that of all bars", () => {
   const closes = candles.map((one) => one.close);
   const bands = bollinger(closes);
   const expected = [sma(closes, 20), bands.upper, bands.middle, bands.lower];
-  const lines = series().slice(2);
+  const lines = given.series.slice(2);
   expect(lines).toHaveLength(4);
   for (const [index, line] of expected.entries()) {
     expect(lines[index]?.updated.at(-1)?.value).toBeCloseTo(line.at(-1) as number, 9);
@@ -106,27 +70,41 @@ test("the newest value of an indicator is that of all bars", () => {
 test("the axis is in the user's zone, and a bar of a day keeps its day", () => {
   setZone("America/New_York");
   const midnight = Date.UTC(2026, 10, 23) / 1_000;
-  const mark = () =>
-    (given.options as { timeScale: { tickMarkFormatter: (time: number, type: number) => string } }).timeScale
-      .tickMarkFormatter;
+  const mark = (type: number) => given.options.timeScale?.tickMarkFormatter(midnight, type);
   made();
-  expect(mark()(midnight, 3)).toBe("19:00");
+  expect(mark(3)).toBe("19:00");
   made(true);
-  expect(mark()(midnight, 2)).toMatch(/23/);
+  expect(mark(2)).toMatch(/23/);
 });
 
 test("a short position has the colour of a sell", () => {
-  given.priceLines = [];
-  made().setMarks([
-    { id: "a", price: 1, title: "Long 1", kind: "long", moves: false },
-    { id: "b", price: 1, title: "Short 1", kind: "short", moves: false },
+  made().lines.setMarks([
+    { id: "a", price: "1", title: "Long 1", kind: "long", moves: false },
+    { id: "b", price: "1", title: "Short 1", kind: "short", moves: false },
   ]);
   expect(given.priceLines.map((line) => line.color)).toEqual(["green", "red"]);
 });
 
-test("the legend has the last value of each line of prices", () => {
+const said = () => readings.map(({ title, parts }) => [title, ...parts.map((part) => part.text)].join(" "));
+
+test("the legend has each indicator, at the newest bar or under the pointer", () => {
   const chart = made();
-  chart.setIndicators(["sma", "vwap"]);
-  chart.setBars(Array.from({ length: 30 }, (_, time) => ({ ...candle(time), close: 5, vwap: 5 })));
-  expect(given.readings.map((one) => `${one.name} ${one.text}`)).toEqual(["SMA 5", "VWAP 5"]);
+  chart.setIndicators(["sma", "bollinger", "macd"]);
+  const flat = (time: number, close: number) => ({ ...candle(time), close });
+  chart.setBars(Array.from({ length: 40 }, (_, time) => flat(time, 5)));
+  expect(said()).toEqual(["SMA 20 5", "Bollinger 20, 2 5 5 5", "MACD 12, 26, 9 0 0 0"]);
+  chart.update(flat(40, 25));
+  expect(said()[0]).toBe("SMA 20 6");
+  given.hover({ time: 30 });
+  expect(said()[0]).toBe("SMA 20 5");
+  // What comes meanwhile does not take the pointer's bar away, and there is none where it has no value yet.
+  chart.update(flat(41, 25));
+  expect(said()[0]).toBe("SMA 20 5");
+  given.hover({ time: 3 });
+  expect(readings[0]?.parts[0]?.text).toBeNull();
+  given.hover({ time: 41 });
+  chart.update(flat(41, 45));
+  expect(said()[0]).toBe("SMA 20 8");
+  given.hover({});
+  expect(said()[0]).toBe("SMA 20 8");
 });

@@ -9,7 +9,6 @@ import {
   createSeriesMarkers,
   HistogramSeries,
   type IChartApi,
-  type IPriceLine,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
   LineSeries,
@@ -20,9 +19,9 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { barTime } from "../format/time";
-import { type Colours, colours, faint, onTheme } from "./colours";
+import { type Colours, colours, faint, HISTOGRAM_COVER, LINE_COLOURS, onTheme } from "./colours";
 import { bollinger, type Candle, ema, type Line, macd, rsi, sma, vwap } from "./indicators";
-import { dragged, lineAt, type PriceMark, REACH } from "./lines";
+import { type LineOptions, OrderLines } from "./order-lines";
 import { tickMarks } from "./ticks";
 
 export const INDICATORS = [
@@ -43,39 +42,36 @@ export interface FillMark {
   text: string;
 }
 
-interface Options {
+interface Options extends LineOptions {
   /** A price as it is written. */
   text: (price: number) => string;
   /** The smallest step of prices. */
-  step: number;
+  minMove: number;
   /** Whether a bar is a day or more. */
   isDays: boolean;
   /** The exchange's day of a time, for what begins anew with it. */
   dayOf: (time: number) => string;
-  /** The price that a line is dropped at. */
-  snap: (price: number) => string;
-  onDrop: (id: string, price: string) => void;
-  /** Under the pointer, or the newest; and what the indicators are now. */
-  onLegend: (candle: Candle | undefined, readings: Reading[]) => void;
+  /** The bar under the pointer, or the newest; the one before it; and what the indicators are there. */
+  onLegend: (candle: Candle | undefined, before: Candle | undefined, readings: Reading[]) => void;
 }
 
-/** The last value of a line of an indicator, for the legend. */
+/** An indicator at a bar, for the legend: its lines in their colours. */
 export interface Reading {
-  name: string;
-  colour: string;
-  text: string;
+  title: string;
+  parts: { colour: string; sample: string; text: string | null }[];
 }
 
 interface Drawn {
-  /** What the legend calls it; what has no name is not in it. */
-  name?: string;
-  colour?: string;
-  last?: number | null | undefined;
+  indicator: Indicator;
+  /** What it looks like, in the legend. */
+  sample: string;
+  colour: (value: number) => string;
+  text: (value: number) => string;
   series: ISeriesApi<SeriesType>;
   /** The newest bars that its last value is made of; 0: all of them. */
   needs: number;
-  /** The value of each bar, and its colour if it differs. */
-  values: (candles: Candle[], colours: Colours) => { line: Line; colour?: (value: number) => string };
+  /** The value of each bar. */
+  values: (candles: Candle[]) => Line;
 }
 
 /** Room for a price before the first one is known. */
@@ -83,8 +79,13 @@ const SCALE_PX = 76;
 /** Bars kept. Live ones are added to them until there are so many more, for leaving some out draws all anew. */
 const CANDLES_MAX = 2_000;
 const CANDLES_MORE = 500;
-/** Bars shown at first. */
+/** Bars shown at first, and at least. */
 const SHOWN = 140;
+const SHOWN_MIN = 10;
+/** Room after the newest bar, in bars. */
+const AFTER = 5;
+/** A line's style, in the legend. */
+const SAMPLES: Partial<Record<LineStyle, string>> = { [LineStyle.Dashed]: "╍", [LineStyle.Dotted]: "┅" };
 /** Parts of the height that prices have beside one pane of an indicator. */
 const PRICE_STRETCH = 3;
 
@@ -95,18 +96,18 @@ export class PriceChart {
   private readonly candleSeries: ISeriesApi<"Candlestick">;
   private readonly volumes: ISeriesApi<"Histogram">;
   private readonly markers: ISeriesMarkersPluginApi<Time>;
-  private readonly lines = new Map<string, IPriceLine>();
+  /** Own orders and the position. */
+  readonly lines: OrderLines;
   private readonly stopTheme: () => void;
   private drawn: Drawn[] = [];
   private chosen: Indicator[] = [];
   private candles: Candle[] = [];
   private newest: Candle | undefined;
   private isNew = true;
-  private isHovered = false;
-  private marks: readonly PriceMark[] = [];
+  /** The bar under the pointer. */
+  private hovered: number | null = null;
   private fills: readonly FillMark[] = [];
   private palette: Colours;
-  private drag: { mark: PriceMark; fromY: number; price: number } | null = null;
 
   constructor(
     private readonly container: HTMLElement,
@@ -125,7 +126,7 @@ export class PriceChart {
     const priceFormat = {
       type: "custom" as const,
       formatter: options.text,
-      minMove: options.step,
+      minMove: options.minMove,
     };
     this.candleSeries = this.chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });
     this.candleSeries.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
@@ -137,33 +138,25 @@ export class PriceChart {
     });
     this.volumes.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.markers = createSeriesMarkers(this.candleSeries, []);
+    this.lines = new OrderLines(container, this.chart, this.candleSeries, options, this.palette);
     this.paint();
     this.stopTheme = onTheme(() => {
       this.palette = colours(container);
       this.paint();
       this.draw();
       this.setIndicators(this.chosen);
-      this.setMarks(this.marks);
+      this.lines.paint(this.palette);
       this.setFills(this.fills);
     });
     this.chart.subscribeCrosshairMove((event) => {
-      const under = this.candles.find((one) => one.time === Number(event.time));
-      this.isHovered = under !== undefined;
-      this.tellLegend(under);
+      this.hovered = event.time === undefined ? null : Number(event.time);
+      this.tellLegend();
     });
-    // Before the chart's own listeners, which would scroll.
-    container.addEventListener("pointerdown", this.onDown, { capture: true });
-    container.addEventListener("pointermove", this.onMove);
-    container.addEventListener("pointerup", this.onUp);
-    container.addEventListener("pointercancel", this.onCancel);
   }
 
   dispose(): void {
     this.stopTheme();
-    this.container.removeEventListener("pointerdown", this.onDown, { capture: true });
-    this.container.removeEventListener("pointermove", this.onMove);
-    this.container.removeEventListener("pointerup", this.onUp);
-    this.container.removeEventListener("pointercancel", this.onCancel);
+    this.lines.dispose();
     this.chart.remove();
   }
 
@@ -174,7 +167,7 @@ export class PriceChart {
     this.drawIndicators();
     this.setFills(this.fills);
     if (this.newest) this.update(this.newest);
-    if (!this.isHovered) this.tellLegend();
+    this.tellLegend();
     if (this.isNew && candles.length > 0) {
       this.isNew = false;
       this.showNewest();
@@ -196,33 +189,62 @@ export class PriceChart {
     else this.candles.push(candle);
     if (this.candles.length > CANDLES_MAX + CANDLES_MORE) this.setBars(this.candles.slice(-CANDLES_MAX));
     else this.drawNewest(candle);
-    if (!this.isHovered) this.tellLegend();
+    if (this.hovered === null || this.hovered === candle.time) this.tellLegend();
   }
 
-  private tellLegend(under?: Candle): void {
-    const readings = this.drawn.flatMap(({ name, colour, last }): Reading[] =>
-      name && colour && typeof last === "number" ? [{ name, colour, text: this.options.text(last) }] : [],
-    );
-    this.options.onLegend(under ?? this.candles.at(-1), readings);
+  private tellLegend(): void {
+    const under = this.hovered === null ? -1 : this.candles.findIndex((one) => one.time === this.hovered);
+    const index = under < 0 ? this.candles.length - 1 : under;
+    const part = ({ series, sample, colour, text }: Drawn) => {
+      const point = series.dataByIndex(index);
+      if (!point || !("value" in point)) return { sample, colour: this.palette.muted, text: null };
+      return { sample, colour: colour(point.value), text: text(point.value) };
+    };
+    const readings = INDICATORS.filter(([name]) => this.chosen.includes(name)).map(([name, title]) => ({
+      title,
+      parts: this.drawn.filter((one) => one.indicator === name).map(part),
+    }));
+    this.options.onLegend(this.candles[index], this.candles[index - 1], readings);
   }
 
   private drawNewest(candle: Candle): void {
     this.candleSeries.update({ ...candle, time: at(candle) });
     this.volumes.update(this.volume(candle));
     for (const one of this.drawn) {
-      const { line, colour } = one.values(one.needs ? this.candles.slice(-one.needs) : this.candles, this.palette);
-      const value = line.at(-1);
-      one.last = value;
+      const value = one.values(one.needs ? this.candles.slice(-one.needs) : this.candles).at(-1);
       if (value === null || value === undefined) continue;
-      one.series.update({ time: at(candle), value, ...(colour ? { color: colour(value) } : {}) });
+      one.series.update({ time: at(candle), value, color: one.colour(value) });
     }
+  }
+
+  /** Moves what is seen by so many screens, but not beyond the bars. */
+  pan(screens: number): void {
+    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    if (!seen) return;
+    const by = screens * (seen.to - seen.from);
+    const room = by < 0 ? Math.min(-seen.from, 0) : Math.max(this.candles.length + AFTER - seen.to, 0);
+    const move = by < 0 ? Math.max(by, room) : Math.min(by, room);
+    this.chart.timeScale().setVisibleLogicalRange({ from: seen.from + move, to: seen.to + move });
+  }
+
+  /** Shows so many times the bars that are seen; the newest of them stays where it is. */
+  zoom(times: number): void {
+    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    if (!seen) return;
+    const count = Math.min(Math.max((seen.to - seen.from) * times, SHOWN_MIN), this.candles.length + AFTER);
+    this.chart.timeScale().setVisibleLogicalRange({ from: seen.to - count, to: seen.to });
+  }
+
+  showOldest(): void {
+    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    if (seen) this.chart.timeScale().setVisibleLogicalRange({ from: 0, to: seen.to - seen.from });
   }
 
   showNewest(): void {
     const count = this.candles.length;
     this.chart
       .timeScale()
-      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + 5 });
+      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + AFTER });
   }
 
   setIndicators(chosen: readonly Indicator[]): void {
@@ -230,19 +252,23 @@ export class PriceChart {
     for (const one of this.drawn) this.chart.removeSeries(one.series);
     this.drawn = [];
     for (let pane = this.chart.panes().length - 1; pane > 0; pane -= 1) this.chart.removePane(pane);
-    const { accent, warn, focus, muted, buy, sell } = this.palette;
+    const { muted, buy, sell } = this.palette;
     const closes = (candles: Candle[]) => candles.map((candle) => candle.close);
+    const { text } = this.options;
     const line = (
-      color: string,
+      indicator: Indicator,
+      name: keyof typeof LINE_COLOURS,
       values: (candles: Candle[]) => Line,
-      { pane = 0, title = "", name = "", needs = 0 } = {},
+      { pane = 0, title = "", needs = 0, style = LineStyle.Solid, format = text } = {},
     ) => {
+      const color = this.palette[LINE_COLOURS[name]];
       const series = this.chart.addSeries(
         LineSeries,
         {
           color,
           title,
           lineWidth: 1,
+          lineStyle: style,
           priceLineVisible: false,
           lastValueVisible: pane > 0,
           crosshairMarkerVisible: false,
@@ -250,22 +276,28 @@ export class PriceChart {
         },
         pane,
       );
-      this.drawn.push({ series, name, colour: color, needs, values: (candles) => ({ line: values(candles) }) });
+      const sample = SAMPLES[style] ?? "━";
+      this.drawn.push({ indicator, sample, colour: () => color, text: format, series, needs, values });
       return series;
     };
     let pane = 0;
     for (const name of chosen) {
-      if (name === "sma") line(warn, (candles) => sma(closes(candles), 20), { name: "SMA", needs: 20 });
-      if (name === "ema") line(focus, (candles) => ema(closes(candles), 50), { name: "EMA" });
-      if (name === "vwap") line(accent, (candles) => vwap(candles, this.options.dayOf), { name: "VWAP" });
+      if (name === "sma") line(name, name, (candles) => sma(closes(candles), 20), { needs: 20 });
+      if (name === "ema") line(name, name, (candles) => ema(closes(candles), 50));
+      // Those who see its colour as another's have its dashes.
+      if (name === "vwap") {
+        line(name, name, (candles) => vwap(candles, this.options.dayOf), { style: LineStyle.Dashed });
+      }
       if (name === "bollinger") {
         for (const part of ["upper", "middle", "lower"] as const) {
-          line(muted, (candles) => bollinger(closes(candles), 20)[part], { name: `Bollinger ${part}`, needs: 20 });
+          const style = part === "middle" ? LineStyle.Dotted : LineStyle.Solid;
+          line(name, name, (candles) => bollinger(closes(candles), 20)[part], { needs: 20, style });
         }
       }
       if (name === "rsi") {
         pane += 1;
-        const series = line(accent, (candles) => rsi(closes(candles)), { pane, title: "RSI" });
+        const format = (value: number) => value.toFixed(2);
+        const series = line(name, name, (candles) => rsi(closes(candles)), { pane, title: "RSI", format });
         for (const price of [30, 70]) {
           series.createPriceLine({
             price,
@@ -278,17 +310,17 @@ export class PriceChart {
       }
       if (name === "macd") {
         pane += 1;
-        const bars = this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane);
         this.drawn.push({
-          series: bars,
+          indicator: name,
+          sample: "▮",
+          series: this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane),
           needs: 0,
-          values: (candles) => ({
-            line: macd(closes(candles)).bars,
-            colour: (value) => faint(value >= 0 ? buy : sell, 0.5),
-          }),
+          colour: (value) => faint(value >= 0 ? buy : sell, HISTOGRAM_COVER),
+          text,
+          values: (candles) => macd(closes(candles)).bars,
         });
-        line(accent, (candles) => macd(closes(candles)).macd, { pane, title: "MACD" });
-        line(warn, (candles) => macd(closes(candles)).signal, { pane, title: "Signal" });
+        line(name, name, (candles) => macd(closes(candles)).macd, { pane, title: "MACD" });
+        line(name, "signal", (candles) => macd(closes(candles)).signal, { pane, title: "Signal" });
       }
     }
     for (const [index, one] of this.chart.panes().entries()) one.setStretchFactor(index === 0 ? PRICE_STRETCH : 1);
@@ -319,34 +351,6 @@ export class PriceChart {
     this.markers.setMarkers(markers);
   }
 
-  setMarks(marks: readonly PriceMark[]): void {
-    this.marks = marks;
-    const kept = new Set(marks.map((mark) => mark.id));
-    for (const [id, line] of this.lines) {
-      if (kept.has(id)) continue;
-      this.candleSeries.removePriceLine(line);
-      this.lines.delete(id);
-    }
-    for (const mark of marks) {
-      const isDragged = this.drag?.mark.id === mark.id;
-      const isPosition = mark.kind === "long" || mark.kind === "short";
-      const { buy, sell } = this.palette;
-      const colour = mark.kind === "buy" || mark.kind === "long" ? buy : sell;
-      const options = {
-        price: isDragged && this.drag ? this.drag.price : mark.price,
-        color: colour,
-        axisLabelColor: colour,
-        axisLabelTextColor: this.palette.panel,
-        lineWidth: 1 as const,
-        lineStyle: isPosition ? LineStyle.Dotted : LineStyle.Solid,
-        title: mark.title,
-      };
-      const line = this.lines.get(mark.id);
-      if (line) line.applyOptions(options);
-      else this.lines.set(mark.id, this.candleSeries.createPriceLine(options));
-    }
-  }
-
   private volume(candle: Candle) {
     const colour = candle.close >= candle.open ? this.palette.buy : this.palette.sell;
     return { time: at(candle), value: candle.volume, color: faint(colour, 0.35) };
@@ -358,15 +362,13 @@ export class PriceChart {
   }
 
   private drawIndicators(): void {
-    for (const one of this.drawn) {
-      const { series, values } = one;
-      const { line, colour } = values(this.candles, this.palette);
-      one.last = line.at(-1);
+    for (const { series, values, colour } of this.drawn) {
+      const line = values(this.candles);
       series.setData(
         this.candles.map((candle, index) => {
           const value = line[index];
           if (value === null || value === undefined) return { time: at(candle) };
-          return { time: at(candle), value, ...(colour ? { color: colour(value) } : {}) };
+          return { time: at(candle), value, color: colour(value) };
         }),
       );
     }
@@ -388,51 +390,5 @@ export class PriceChart {
       timeScale: { borderColor: line },
     });
     this.candleSeries.applyOptions({ upColor: buy, downColor: sell, wickUpColor: buy, wickDownColor: sell });
-  }
-
-  private readonly toY = (price: number): number | null => this.candleSeries.priceToCoordinate(price);
-
-  private y(event: PointerEvent): number {
-    return event.clientY - this.container.getBoundingClientRect().top;
-  }
-
-  private under(event: PointerEvent): PriceMark | undefined {
-    return lineAt(this.marks, this.y(event), this.toY, event.pointerType === "touch" ? REACH.touch : REACH.mouse);
-  }
-
-  private readonly onDown = (event: PointerEvent): void => {
-    const mark = event.button === 0 ? this.under(event) : undefined;
-    if (!mark) return;
-    this.drag = { mark, fromY: this.y(event), price: mark.price };
-    this.chart.applyOptions({ handleScroll: false, handleScale: false });
-    this.container.setPointerCapture(event.pointerId);
-  };
-
-  private readonly onMove = (event: PointerEvent): void => {
-    if (!this.drag) {
-      this.container.style.cursor = this.under(event) ? "ns-resize" : "";
-      return;
-    }
-    const scale = { toY: this.toY, toPrice: (y: number) => this.candleSeries.coordinateToPrice(y) };
-    const price = dragged(this.drag.mark, this.drag.fromY, this.y(event), scale);
-    if (price === null || price <= 0) return;
-    this.drag.price = Number(this.options.snap(price));
-    this.lines.get(this.drag.mark.id)?.applyOptions({ price: this.drag.price });
-  };
-
-  private readonly onUp = (): void => {
-    const drag = this.drag;
-    this.end();
-    if (drag && drag.price !== drag.mark.price) this.options.onDrop(drag.mark.id, this.options.snap(drag.price));
-  };
-
-  private readonly onCancel = (): void => this.end();
-
-  /** The line goes back to where the gateway says that it is. */
-  private end(): void {
-    if (!this.drag) return;
-    this.drag = null;
-    this.chart.applyOptions({ handleScroll: true, handleScale: true });
-    this.setMarks(this.marks);
   }
 }

@@ -172,6 +172,11 @@ export function bothClocks(at: Value, venue: string | undefined): string {
   return own === theirs ? own : `${own} · ${theirs} ${zoneName(zone, at)}`;
 }
 
+/** When something was, in little room: 14:03:07 of today, else 23 Nov. */
+export function clockOrDay(at: Value): string {
+  return dayOf(at) === dayOf(Date.now()) ? clock(at) : shortDay(at);
+}
+
 /** How long ago: 3 s, 5 min, 2 h, 4 d. */
 export function ago(at: Value, now: number = Date.now()): string {
   const seconds = Math.max(0, Math.round((now - date(at).getTime()) / 1000));

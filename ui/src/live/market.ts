@@ -12,6 +12,8 @@ export type Bar = Schemas["BarReport"];
 
 /** Trades kept of a symbol. */
 const TRADES_MAX = 200;
+/** What is older than this does not pass as live. */
+const STALE_MS = 5_000;
 const NONE: Trade[] = [];
 
 /** A state, and when it came, by the clock of this machine. */
@@ -20,11 +22,28 @@ export interface Told<T> {
   at: number;
 }
 
-function newest<T>(channel: MarketChannel): Feed<Told<T>> {
+function newest<T extends { seq: number }>(channel: MarketChannel): Feed<Told<T>> {
   return new Feed((symbol, set) =>
-    socket.follow(channel, { symbol }, { onData: (data) => set(() => ({ data: data as T, at: Date.now() })) }),
+    socket.follow(
+      channel,
+      { symbol },
+      {
+        onData: (told) =>
+          set((before) => {
+            const data = told as T;
+            // The newest is told again whenever the socket comes back: that is no news.
+            return { data, at: before?.data.seq === data.seq ? before.at : Date.now() };
+          }),
+      },
+    ),
   );
 }
+
+/** The time, every second. */
+const clock = new Feed<number>((_, set) => {
+  const timer = setInterval(() => set(() => Date.now()), 1_000);
+  return () => clearInterval(timer);
+});
 
 const quotes = newest<Quote>("quotes");
 const books = newest<Book>("books");
@@ -79,6 +98,36 @@ export function useQuoteText<Text extends string | null | undefined>(
   of: (quote: Quote | undefined) => Text,
 ): Text {
   return useOf(quotes, symbol, (told) => of(told?.data));
+}
+
+/** The time, told every second. */
+export function useNow(): number {
+  return useFeed(clock, "now") ?? Date.now();
+}
+
+function useIsOldIn<T>(feed: Feed<Told<T>>, symbol: string): boolean {
+  const isLive = useLink() === "live";
+  const look = useCallback(
+    (listener: () => void) => {
+      const stops = [feed.look(symbol, listener), clock.look("now", listener)];
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+    [feed, symbol],
+  );
+  const isRecent = useSyncExternalStore(look, () => Date.now() - (feed.get(symbol)?.at ?? 0) <= STALE_MS);
+  return !isLive || !isRecent;
+}
+
+/** Whether the newest quote must not pass as live: nothing new came for a while, or messages do not come at all. */
+export function useIsOld(symbol: string): boolean {
+  return useIsOldIn(quotes, symbol);
+}
+
+/** The same of the newest book, which may change behind its best prices. */
+export function useIsBookOld(symbol: string): boolean {
+  return useIsOldIn(books, symbol);
 }
 
 /** The newest book. */

@@ -9,9 +9,10 @@ import { openPalette, Palette } from "./palette";
 import { useMe } from "./user";
 
 type Binding = [keys: string, about: string, act: () => void];
+type Listed = readonly [keys: string, about: string];
 
 /** Those of pages that are mounted, for the list of keys. */
-const known = new Set<readonly Binding[]>();
+const known = new Set<readonly (Binding | Listed)[]>();
 
 /** Fields that take letters. Those that only take a click or Space leave the keys to the page. */
 const TYPED = "input:not([type=radio], [type=checkbox], [type=button], [type=submit]), textarea, select";
@@ -52,6 +53,16 @@ export function useKeys(bindings: readonly Binding[]): void {
   }, [names]);
 }
 
+/** Lists keys that a part of a page has of its own while it has the focus. */
+export function useListedKeys(list: readonly Listed[]): void {
+  useEffect(() => {
+    known.add(list);
+    return () => {
+      known.delete(list);
+    };
+  }, [list]);
+}
+
 export function Keys() {
   const [, go] = useLocation();
   const [helps, setHelps] = useState(false);
@@ -71,7 +82,7 @@ export function Keys() {
         <Dialog title="Keys" onClose={() => setHelps(false)}>
           <dl className="facts">
             {[...known].flat().map(([keys, about]) => (
-              <div key={keys} style={{ display: "contents" }}>
+              <div key={`${keys} ${about}`} style={{ display: "contents" }}>
                 <dt>{about}</dt>
                 <dd>
                   <kbd>{keys.replace("$mod", "Ctrl").replace("Shift+?", "?")}</kbd>

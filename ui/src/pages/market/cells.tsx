@@ -1,19 +1,25 @@
 // The cells that move. Each follows its own text of its symbol, so that a message draws a few characters and not the table.
 
-import { useRef } from "react";
+import { type ReactNode, useRef } from "react";
 import { words } from "../../components/figures";
 import { compare, show, subtract } from "../../format/number";
-import { type Quote, useQuoteText } from "../../live/market";
+import { clockOrDay } from "../../format/time";
+import { type Quote, useIsOld, useQuoteText } from "../../live/market";
 import type { Row } from "./market";
 
 type Text = string | null | undefined;
 
-/** A text of the newest quote: the one that was told last, or the table's own until then. */
+/** A text of the newest quote: the table's own until one is told, and again where none is told any more. */
 function useNow({ instrument, quote }: Row, of: (quote: Quote) => Text): Text {
   return useQuoteText(instrument.symbol, (told) => {
-    const newest = told ?? quote;
+    const newest = told && quote && quote.seq > told.seq ? quote : (told ?? quote);
     return newest && of(newest);
   });
+}
+
+/** A price of a row, dimmed while it must not pass as live. */
+function Live({ row, children }: { row: Row; children: ReactNode }) {
+  return <span className={useIsOld(row.instrument.symbol) ? "not-live" : undefined}>{children}</span>;
 }
 
 /** As many digits as a step has: 0.0100 has two. */
@@ -28,12 +34,25 @@ function price(value: Text, { instrument }: Row): string {
 
 export function Bid({ of, ...row }: Row & { of: "price" | "qty" }) {
   const text = useNow(row, (quote) => quote[`bid_${of}`]);
-  return of === "qty" ? <span className="muted">{show(text)}</span> : price(text, row);
+  return of === "qty" ? <span className="muted">{show(text)}</span> : <Live row={row}>{price(text, row)}</Live>;
 }
 
 export function Ask({ of, ...row }: Row & { of: "price" | "qty" }) {
   const text = useNow(row, (quote) => quote[`ask_${of}`]);
-  return of === "qty" ? <span className="muted">{show(text)}</span> : price(text, row);
+  return of === "qty" ? <span className="muted">{show(text)}</span> : <Live row={row}>{price(text, row)}</Live>;
+}
+
+/** When the quote changed last: said as such where the prices beside it are not live. */
+export function AsOf(row: Row) {
+  const at = useNow(row, (quote) => clockOrDay(quote.time));
+  const isOld = useIsOld(row.instrument.symbol);
+  if (!at) return <span className="muted">–</span>;
+  return (
+    <span className={isOld ? "warn" : "muted"}>
+      {isOld && <span className="unseen">Nothing new since </span>}
+      {at}
+    </span>
+  );
 }
 
 /** The last trade's price, and which way it went from the one before. */
@@ -45,12 +64,14 @@ export function Last(row: Row) {
   }
   const way = seen.current?.way ?? 0;
   return (
-    <span className={way > 0 ? "buy" : way < 0 ? "sell" : undefined}>
-      <span aria-hidden="true" className="market-way">
-        {way > 0 ? "▴" : way < 0 ? "▾" : ""}
+    <Live row={row}>
+      <span className={way > 0 ? "buy" : way < 0 ? "sell" : undefined}>
+        <span aria-hidden="true" className="market-way">
+          {way > 0 ? "▴" : way < 0 ? "▾" : ""}
+        </span>
+        <strong>{price(last, row)}</strong>
       </span>
-      <strong>{price(last, row)}</strong>
-    </span>
+    </Live>
   );
 }
 

@@ -120,7 +120,7 @@ test("lists that cannot be loaded are said to be so, and asked for again", async
 
 function Count() {
   const instruments = useInstruments().data;
-  const quotes = useSnapshot(instruments).data?.quotes;
+  const quotes = useSnapshot(instruments).data;
   return (
     <p>
       {instruments?.length} of {quotes?.size}, {quotes?.get("S1000")?.symbol}

@@ -7,11 +7,10 @@ import { TextField } from "../../components/controls";
 import { words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
 import { Empty, Loaded } from "../../components/states";
-import { clock } from "../../format/time";
 import { type Quote, useLink } from "../../live/market";
 import { useKeys } from "../../shell/keys";
 import { chooseSymbol, type Instrument, useInstruments, useMay, useSession } from "../../shell/user";
-import { Ask, Bid, Last, Spread, Status } from "./cells";
+import { Ask, AsOf, Bid, Last, Spread, Status } from "./cells";
 import { Spark } from "./spark";
 import { useWatchlists, WatchBar, WatchStar } from "./watch";
 import "./market.css";
@@ -38,7 +37,7 @@ export function useSnapshot(instruments: Instrument[] | undefined) {
       const answers = await Promise.all(
         groups.map((group) => take(api.GET("/api/v1/quotes", { params: { query: { symbols: group } } }))),
       );
-      return { quotes: new Map(answers.flat().map((quote) => [quote.symbol, quote])), at: Date.now() };
+      return new Map(answers.flat().map((quote) => [quote.symbol, quote]));
     },
     enabled: symbols.length > 0,
     refetchInterval: SNAPSHOT_MS,
@@ -70,7 +69,7 @@ export default function Market() {
       (!chosen || chosen.symbols.includes(one.symbol)) &&
       `${one.symbol} ${one.venue} ${one.currency} ${one.asset_class}`.toUpperCase().includes(wanted);
     return (all ?? []).filter(fits).map((instrument): Row => {
-      return { instrument, quote: snapshot.data?.quotes.get(instrument.symbol) };
+      return { instrument, quote: snapshot.data?.get(instrument.symbol) };
     });
   }, [all, filter, asset, chosen, snapshot.data]);
   const columns = useMemo(() => [...(mayKeep ? [STAR] : []), ...COLUMNS], [mayKeep]);
@@ -114,7 +113,7 @@ export default function Market() {
       )}
       {link === "offline" && snapshot.data && (
         <p className="banner warn" role="status">
-          Not live: quotes are those of {clock(snapshot.data.at)}.
+          Not live: each price is of the time beside it.
         </p>
       )}
       <section className="panel market-table" aria-label="Instruments">
@@ -191,6 +190,7 @@ const COLUMNS: Column<Row>[] = [
     value: (row) => row.quote?.last_price,
     cell: (row) => <Last {...row} />,
   },
+  { id: "as-of", title: "As of", figure: true, cell: (row) => <AsOf {...row} /> },
   { id: "hour", title: "Last hour", cell: (row) => <Spark symbol={row.instrument.symbol} /> },
   {
     id: "bid_qty",

@@ -1,9 +1,10 @@
 // The rows of the ladder: one a price step, best prices in the middle.
 
 import type { QueuePlace } from "../../api/reports";
-import { add, multiply } from "../../format/number";
+import { add, multiply, sign } from "../../format/number";
 import { isHeld, isWorking, type Order } from "../../live/account";
 import type { Book } from "../../live/market";
+import type { OrderType } from "./ticket-model";
 
 /** A price as a number of steps. Prices are below 2^53 of them; one between two steps goes to the worse one. */
 export function stepsOf(price: string, step: string, side?: "buy" | "sell"): number {
@@ -16,6 +17,8 @@ export function stepsOf(price: string, step: string, side?: "buy" | "sell"): num
 export interface Own {
   side: "buy" | "sell";
   qty: string;
+  /** What sets it off: it is not in the book until then. `null`: it stands in the book. */
+  waits: "stop" | "touch" | null;
   /** Displayed ahead of the first of them; `null` where it is not known. */
   ahead: string | null;
   behind: string | null;
@@ -29,32 +32,60 @@ export interface LadderRow {
   ask: string;
   /** Of the largest that is seen, in hundredths. */
   share: number;
-  own: Own | undefined;
+  own: readonly Own[];
 }
 
-/** Whether an order stands in the book: not one that is held for another, nor one that waits for a second person. */
-export function isResting(order: Order): boolean {
-  return !!order.limit_price && isWorking(order) && !isHeld(order) && order.status !== "pending_approval";
+/** Whether an order is on the ladder: not one that is held for another, nor one that waits for a second person. */
+export function isOnLadder(order: Order): boolean {
+  const hasPrice = !!order.limit_price || !!order.stop_price;
+  return hasPrice && isWorking(order) && !isHeld(order) && order.status !== "pending_approval";
 }
 
-/** One's own resting orders by price step. */
-export function ownBySteps(orders: Order[], places: QueuePlace[] | undefined, step: string): Map<number, Own> {
-  const own = new Map<number, Own>();
+/** Types that wait for a price outside of the book. */
+const WAITING: Partial<Record<OrderType, Own["waits"]>> = {
+  stop: "stop",
+  stop_limit: "stop",
+  trailing_stop: "stop",
+  trailing_stop_limit: "stop",
+  market_if_touched: "touch",
+  limit_if_touched: "touch",
+};
+
+/** What an order waits for. Orders do not tell that they were set off: then they are executed, or have a place in the queue. */
+function waitsFor(order: Order, place: QueuePlace | undefined): Own["waits"] {
+  if (place || sign(order.filled_qty) > 0) return null;
+  return (order.type && WAITING[order.type]) ?? null;
+}
+
+/** One's own orders by price step: where they rest, or the price that they wait for, if it is told. */
+export function ownBySteps(orders: Order[], places: QueuePlace[] | undefined, step: string): Map<number, Own[]> {
+  const own = new Map<number, Own[]>();
   for (const order of orders) {
-    if (!order.limit_price || !order.side) continue;
-    const at = stepsOf(order.limit_price, step, order.side);
+    const { side } = order;
     const place = places?.find((one) => one.order === order.id);
-    const before = own.get(at);
+    const waits = waitsFor(order, place);
+    const price = waits ? order.stop_price : order.limit_price;
+    if (!price || !side) continue;
+    // A stop is reached by prices that go against the order: those of the other side.
+    const at = stepsOf(price, step, waits === "stop" ? OTHER[side] : side);
+    const here = own.get(at) ?? [];
+    const before = here.find((one) => one.side === side && one.waits === waits);
     // The oldest is first in the queue, and orders come newest first.
-    own.set(at, {
-      side: order.side,
+    const now = {
+      side,
+      waits,
       qty: before ? add(before.qty, order.leaves_qty) : order.leaves_qty,
       ahead: place?.ahead ?? before?.ahead ?? null,
       behind: place?.behind ?? before?.behind ?? null,
-    });
+    };
+    own.set(at, [...here.filter((one) => one !== before), now]);
   }
   return own;
 }
+
+const OTHER = { buy: "sell", sell: "buy" } as const;
+/** Where nothing is one's own: the same each time, so that a row is not drawn anew. */
+const NONE: readonly Own[] = [];
 
 interface Shape {
   book: Book;
@@ -62,7 +93,7 @@ interface Shape {
   centre: number;
   count: number;
   step: string;
-  own: Map<number, Own>;
+  own: Map<number, Own[]>;
 }
 
 /** Rows from the highest price down. Prices below one step are left out. */
@@ -91,7 +122,7 @@ export function ladderRows({ book, centre, count, step, own }: Shape): LadderRow
       bid,
       ask,
       share: most > 0 ? Math.round((100 * largest) / most) : 0,
-      own: own.get(at),
+      own: own.get(at) ?? NONE,
     };
   });
 }

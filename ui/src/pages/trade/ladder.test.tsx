@@ -5,7 +5,7 @@ import type { Order } from "../../live/account";
 import * as market from "../../live/market";
 import { show } from "../testing";
 import { fitting, Ladder, Row } from "./ladder";
-import { isResting, ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
+import { isOnLadder, ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
 
 const level = (price: string, qty: string) => ({ price, qty, orders: 1 });
 const book: market.Book = {
@@ -17,7 +17,7 @@ const book: market.Book = {
   asks: [level("100.0300", "600"), level("100.0350", "5")],
 };
 const order = (id: string, side: "buy" | "sell", limit_price: string, leaves_qty: string) =>
-  ({ id, side, limit_price, leaves_qty }) as Order;
+  ({ id, side, type: "limit", limit_price, leaves_qty, filled_qty: "0" }) as Order;
 
 afterEach(() => {
   cleanup();
@@ -78,22 +78,51 @@ describe("rows of the ladder", () => {
       },
     ];
     const orders = [order("new", "buy", "100.0000", "5"), order("old", "buy", "100.00", "10")];
-    expect(ownBySteps(orders, places, "0.01").get(10_000)).toEqual({
-      side: "buy",
-      qty: "15",
-      ahead: "40",
-      behind: "90",
-    });
-    expect(ownBySteps(orders, undefined, "0.01").get(10_000)?.ahead).toBeNull();
+    expect(ownBySteps(orders, places, "0.01").get(10_000)).toEqual([
+      { side: "buy", waits: null, qty: "15", ahead: "40", behind: "90" },
+    ]);
+    expect(ownBySteps(orders, undefined, "0.01").get(10_000)?.[0]?.ahead).toBeNull();
   });
 
-  it("leave out what does not stand in the book", () => {
-    const rests = (more: Partial<Order>) => isResting({ ...order("1", "buy", "100", "5"), status: "new", ...more });
+  it("do not add up both sides", () => {
+    const orders = [order("1", "buy", "100.04", "5"), order("2", "sell", "99.96", "7")];
+    expect(ownBySteps(orders, undefined, "0.1").get(1_000)).toMatchObject([
+      { side: "buy", qty: "5" },
+      { side: "sell", qty: "7" },
+    ]);
+  });
+
+  const waiting = (type: string, side: "buy" | "sell", more: Partial<Order>) =>
+    ({ ...order("1", side, "", "5"), type, limit_price: null, ...more }) as Order;
+  const where = (one: Order, places?: never[]) =>
+    [...ownBySteps([one], places, "0.1")].map(([at, [own]]) => [at, own?.waits]);
+
+  it.each([
+    ["stop", "buy", { stop_price: "101.25" }, [[1_013, "stop"]]],
+    ["stop", "sell", { stop_price: "98.75" }, [[987, "stop"]]],
+    ["stop_limit", "sell", { stop_price: "98.7", limit_price: "98.5" }, [[987, "stop"]]],
+    ["market_if_touched", "buy", { stop_price: "98.75" }, [[987, "touch"]]],
+    // Where it is now is not told, and it is not at its limit.
+    ["trailing_stop_limit", "sell", { limit_price: "98.5" }, []],
+  ] as const)("have what waits where it waits: %s %s", (type, side, more, at) => {
+    expect(where(waiting(type, side, more))).toEqual(at);
+  });
+
+  it("have a stop-limit at its limit once it has a place in the queue, or is executed in part", () => {
+    const stop = { stop_price: "98.7", limit_price: "98.5" };
+    const place = { order: "1", side: "sell", price: "98.5", leaves_qty: "5", level_qty: "9" };
+    expect(where(waiting("stop_limit", "sell", stop), [place as never])).toEqual([[985, null]]);
+    expect(where(waiting("stop_limit", "sell", { ...stop, filled_qty: "1" }))).toEqual([[985, null]]);
+  });
+
+  it("leave out what neither stands in the book nor waits for a price", () => {
+    const rests = (more: Partial<Order>) => isOnLadder({ ...order("1", "buy", "100", "5"), status: "new", ...more });
     expect(rests({})).toBe(true);
     expect(rests({ status: "pending_new", parent: "0" })).toBe(false);
     expect(rests({ status: "pending_approval" })).toBe(false);
     expect(rests({ status: "canceled" })).toBe(false);
     expect(rests({ limit_price: null })).toBe(false);
+    expect(rests({ limit_price: null, stop_price: "101" })).toBe(true);
   });
 
   it("take more steps for a wide market, and fewer only when it is narrow again", () => {
@@ -116,10 +145,10 @@ describe("a row", () => {
         share={50}
         best="bid"
         armed=""
-        ownSide="buy"
-        ownQty="10"
-        ahead="290"
-        behind="0"
+        own={[
+          { side: "buy", qty: "10", waits: null, ahead: "290", behind: "0" },
+          { side: "sell", qty: "5", waits: "stop", ahead: null, behind: null },
+        ]}
         isOneClick={false}
         onPick={onPick}
       />,
@@ -130,7 +159,9 @@ describe("a row", () => {
       ["buy", "100.01"],
       ["sell", "100.01"],
     ]);
-    expect(screen.getByText("Your buy of 10 at 100.01, 290 ahead of it, 0 behind")).toBeTruthy();
+    screen.getByText("Your buy of 10 at 100.01, 290 ahead of it, 0 behind");
+    screen.getByText("Your sell of 5, stop 100.01, not in the book");
+    expect(screen.getByText("stop").parentElement?.textContent).toBe("S 5 stop");
   });
 });
 
@@ -143,6 +174,18 @@ describe("the ladder", () => {
   const at = (bid: string, ask: string) => ({
     data: { ...book, bids: [level(bid, "1")], asks: [level(ask, "1")] },
     at: 0,
+  });
+
+  it.each([true, false])("is dimmed while its book is old: %s", (isOld) => {
+    vi.stubGlobal("ResizeObserver", Unobserved);
+    vi.stubGlobal("matchMedia", () => ({ matches: false }));
+    vi.spyOn(market, "useBook").mockReturnValue(at("100.00", "100.02"));
+    vi.spyOn(market, "useIsBookOld").mockReturnValue(isOld);
+    const none = () => undefined;
+    show(
+      <Ladder instrument={instrument} account={undefined} armed={null} isOneClick={false} onArm={none} onPick={none} />,
+    );
+    expect(screen.getByRole("group").classList.contains("not-live")).toBe(isOld);
   });
 
   it.each([

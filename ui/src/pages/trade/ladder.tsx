@@ -6,10 +6,10 @@ import { Empty, Loading } from "../../components/states";
 import { isDecimal, multiply, show, subtract } from "../../format/number";
 import { priceText, stepOf, stepped } from "../../format/price";
 import { useOrders } from "../../live/account";
-import { useBook } from "../../live/market";
+import { useBook, useIsBookOld } from "../../live/market";
 import { useKeys } from "../../shell/keys";
 import type { Instrument } from "../../shell/user";
-import { isResting, ladderRows, ownBySteps, stepsOf } from "./ladder-rows";
+import { isOnLadder, ladderRows, type Own, ownBySteps, stepsOf } from "./ladder-rows";
 import type { Side } from "./ticket-model";
 
 /** The height of a row, as in the style sheet. */
@@ -31,7 +31,7 @@ interface LadderProps {
 }
 
 /** The places of one's own orders in the queue; nothing where the gateway cannot tell them. */
-function usePlaces(symbol: string, account: string | undefined, hasResting: boolean) {
+function usePlaces(symbol: string, account: string | undefined, mayRest: boolean) {
   return useQuery({
     queryKey: ["queue", account, symbol],
     queryFn: ({ signal }) =>
@@ -41,7 +41,7 @@ function usePlaces(symbol: string, account: string | undefined, hasResting: bool
           signal,
         }),
       ),
-    enabled: !!account && hasResting,
+    enabled: !!account && mayRest,
     staleTime: 0,
     retry: false,
     refetchInterval: 1_000,
@@ -52,12 +52,14 @@ function usePlaces(symbol: string, account: string | undefined, hasResting: bool
 export const Ladder = memo(function Ladder({ instrument, account, armed, isOneClick, onArm, onPick }: LadderProps) {
   const { symbol } = instrument;
   const book = useBook(symbol)?.data;
+  const isOld = useIsBookOld(symbol);
   const orders = useOrders(account).data;
-  const resting = useMemo(
-    () => (orders ?? []).filter((order) => order.symbol === symbol && isResting(order)),
+  const shown = useMemo(
+    () => (orders ?? []).filter((order) => order.symbol === symbol && isOnLadder(order)),
     [orders, symbol],
   );
-  const places = usePlaces(symbol, account, resting.length > 0).data;
+  const mayRest = shown.some((order) => order.limit_price);
+  const places = usePlaces(symbol, account, mayRest).data;
   const box = useRef<HTMLDivElement>(null);
   const [count, setCount] = useState(24);
   const [shift, setShift] = useState(0);
@@ -114,7 +116,7 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
     setShift(0);
   };
   useKeys([["c", "Centre the ladder", recentre]]);
-  const own = useMemo(() => ownBySteps(resting, places, step), [resting, places, step]);
+  const own = useMemo(() => ownBySteps(shown, places, step), [shown, places, step]);
   const centre = (base.current ?? 0) + shift;
   const rows = useMemo(
     () => (book ? ladderRows({ book, centre, count, step, own }) : []),
@@ -150,7 +152,7 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
       </div>
       {/* biome-ignore lint/a11y/useSemanticElements: a group of controls, not of fields */}
       <div
-        className="ladder-rows"
+        className={isOld ? "ladder-rows not-live" : "ladder-rows"}
         ref={box}
         role="group"
         aria-label={`Ladder of ${symbol}: arrow keys move the armed price`}
@@ -176,10 +178,7 @@ export const Ladder = memo(function Ladder({ instrument, account, armed, isOneCl
               share={row.share}
               best={row.at === bidAt ? "bid" : row.at === askAt ? "ask" : ""}
               armed={armed && row.at === armedAt ? armed.side : ""}
-              ownSide={row.own?.side ?? ""}
-              ownQty={row.own?.qty ?? ""}
-              ahead={row.own?.ahead ?? ""}
-              behind={row.own?.behind ?? ""}
+              own={row.own}
               isOneClick={isOneClick}
               onPick={onPick}
             />
@@ -226,33 +225,22 @@ interface RowProps {
   share: number;
   best: string;
   armed: string;
-  ownSide: string;
-  ownQty: string;
-  ahead: string;
-  behind: string;
+  own: readonly Own[];
   isOneClick: boolean;
   onPick: (side: Side, price: string) => void;
 }
 
-/** One price. Its properties are plain values: a row that did not change is not drawn again. */
+/** One price. A row that did not change is not drawn again: what is one's own is the same as long as no order of one's own changes. */
 export const Row = memo(function Row(props: RowProps) {
-  const { price, bid, ask, share, best, armed, ownSide, ownQty, ahead, behind, isOneClick, onPick } = props;
+  const { price, bid, ask, share, best, armed, own, isOneClick, onPick } = props;
   const act = isOneClick ? "at once, limit" : "limit";
   const names = ["ladder-row", best && `best-${best}`, armed && `armed-${armed}`].filter(Boolean).join(" ");
   return (
     <div className={names}>
-      <span className={`ladder-own figures ${ownSide}`}>
-        {ownQty && (
-          <>
-            <span className="unseen">
-              {`Your ${ownSide} of ${ownQty} at ${price}${ahead ? `, ${ahead} ahead of it` : ""}${behind ? `, ${behind} behind` : ""}`}
-            </span>
-            <span aria-hidden="true" title={ahead ? `${show(ahead)} ahead, ${show(behind)} behind` : undefined}>
-              {ownSide === "buy" ? "B" : "S"} {show(ownQty)}
-              {ahead && <small> ↥{show(ahead)}</small>}
-            </span>
-          </>
-        )}
+      <span className="ladder-own figures">
+        {own.map((one) => (
+          <OwnHere key={`${one.side} ${one.waits}`} own={one} price={price} />
+        ))}
       </span>
       <button
         type="button"
@@ -278,3 +266,22 @@ export const Row = memo(function Row(props: RowProps) {
     </div>
   );
 });
+
+function OwnHere({ own, price }: { own: Own; price: string }) {
+  const { side, qty, waits, ahead, behind } = own;
+  const place = waits
+    ? "not in the book"
+    : [ahead && `${show(ahead)} ahead of it`, behind && `${show(behind)} behind`].filter(Boolean).join(", ");
+  return (
+    <span className={`ladder-order ${side} ${waits ? "waits" : ""}`} title={place || undefined}>
+      <span className="unseen">
+        {`Your ${side} of ${qty}${waits ? `, ${waits} ${price}` : ` at ${price}`}${place && `, ${place}`}`}
+      </span>
+      <span aria-hidden="true">
+        {side === "buy" ? "B" : "S"} {show(qty)}
+        {waits && <small> {waits}</small>}
+        {!waits && ahead && <small> ↥{show(ahead)}</small>}
+      </span>
+    </span>
+  );
+}

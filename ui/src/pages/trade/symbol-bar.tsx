@@ -1,26 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useRef } from "react";
 import { api, take } from "../../api/client";
 import { Button } from "../../components/controls";
 import { compare, percentOf, show, showSigned, sign, subtract } from "../../format/number";
 import { priceText } from "../../format/price";
-import { ago, bothClocks } from "../../format/time";
-import { useLink, useQuote } from "../../live/market";
+import { bothClocks, clockOrDay } from "../../format/time";
+import { useIsOld, useLink, useQuote } from "../../live/market";
 import { openPalette } from "../../shell/palette";
 import type { Instrument } from "../../shell/user";
-
-/** A quote that is older than this is told as such, as long as the page is connected. */
-const STALE_MS = 5_000;
-
-/** The time, told every second. */
-export function useNow(): number {
-  const [now, set] = useState(Date.now);
-  useEffect(() => {
-    const timer = setInterval(() => set(Date.now()), 1_000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
-}
 
 /** What the day began from: the close of the day before, else its first trade since the gateway knows of it. */
 export function useDayStart(symbol: string) {
@@ -66,16 +53,14 @@ const STANDS: Record<string, string> = {
 export function SymbolBar({ instrument }: { instrument: Instrument }) {
   const { symbol, venue } = instrument;
   const text = (price: string | null | undefined) => price && show(priceText(instrument, price));
-  const told = useQuote(symbol);
+  const quote = useQuote(symbol)?.data;
+  const isOld = useIsOld(symbol);
   const link = useLink();
-  const now = useNow();
   const start = useDayStart(symbol);
-  const quote = told?.data;
   const last = quote?.last_price;
   const way = useWay(last);
   const moved = last && start ? change(last, start.price) : null;
   const stands = quote ? STANDS[quote.status] : undefined;
-  const isStale = link === "live" && told && now - told.at > STALE_MS;
   const kind = moved ? (sign(moved.by) > 0 ? "buy" : sign(moved.by) < 0 ? "sell" : "") : "";
   return (
     <section className="panel symbol-bar" aria-label={`Quote of ${symbol}`}>
@@ -92,12 +77,14 @@ export function SymbolBar({ instrument }: { instrument: Instrument }) {
           {venue} · {instrument.currency}
         </span>
       </h1>
-      <div className={`symbol-last figures ${way === "up" ? "buy" : way === "down" ? "sell" : ""}`}>
+      <div
+        className={`symbol-last figures ${isOld ? "not-live" : way === "up" ? "buy" : way === "down" ? "sell" : ""}`}
+      >
         <span aria-hidden="true">{way === "up" ? "▲" : way === "down" ? "▼" : " "}</span>
         <span className="unseen">Last price </span>
         {text(last) ?? "–"}
       </div>
-      <dl className="symbol-facts figures">
+      <dl className={`symbol-facts figures ${isOld ? "not-live" : ""}`}>
         <Fact title="Bid">
           <b className="buy">{text(quote?.bid_price) ?? "–"}</b>{" "}
           <small className="muted">× {show(quote?.bid_qty)}</small>
@@ -118,11 +105,11 @@ export function SymbolBar({ instrument }: { instrument: Instrument }) {
       <div className="symbol-end">
         <span role="status" className="symbol-status">
           {stands && <strong className="symbol-stopped">{stands}</strong>}
-          {quote?.status === "trading" && <span className="chip good">Trading</span>}
+          {quote?.status === "trading" && link === "live" && <span className="chip good">Trading</span>}
           {link !== "live" && (
             <span className="chip danger">{link === "offline" ? "Disconnected" : "Connecting …"}</span>
           )}
-          {isStale && <span className="chip warn">{`Nothing new for ${ago(told.at, now)}`}</span>}
+          {quote && isOld && <span className="chip warn">{`Nothing new since ${clockOrDay(quote.time)}`}</span>}
         </span>
         <span className="figures muted symbol-time">{quote ? bothClocks(quote.time, venue) : "–"}</span>
       </div>

@@ -252,21 +252,19 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
     const lines = working.flatMap((order): PriceMark[] => {
       const { id, side, limit_price: limit, stop_price: stop } = order;
       if (!side) return [];
-      const title = `${side === "buy" ? "Buy" : "Sell"} ${show(order.leaves_qty)}`;
-      const stopTitle = `${title} stop`;
+      const mark = { kind: side, title: `${side === "buy" ? "Buy" : "Sell"} ${show(order.leaves_qty)}` };
       // Where an order has both, a drag moves its limit; its stop is moved in the dialog that replaces it.
       return [
-        ...(limit ? [{ id, price: Number(limit), title, kind: side, moves: !barred }] : []),
-        ...(stop && limit
-          ? [{ id: `${id} stop`, price: Number(stop), title: stopTitle, kind: side, moves: false }]
+        ...(limit ? [{ ...mark, id, price: limit, term: "limit" as const, moves: !barred }] : []),
+        ...(stop
+          ? [{ ...mark, id: limit ? `${id} stop` : id, price: stop, term: "stop" as const, moves: !limit && !barred }]
           : []),
-        ...(stop && !limit ? [{ id, price: Number(stop), title: stopTitle, kind: side, moves: !barred }] : []),
       ];
     });
     if (position?.avg_price && sign(position.qty) !== 0) {
       const kind = sign(position.qty) > 0 ? "long" : "short";
       const title = `${kind === "long" ? "Long" : "Short"} ${show(position.qty.replace("-", ""))}`;
-      lines.push({ id: "position", price: Number(position.avg_price), title, kind, moves: false });
+      lines.push({ id: "position", price: position.avg_price, title, kind, moves: false });
     }
     return lines;
   }, [working, position?.avg_price, position?.qty, barred]);

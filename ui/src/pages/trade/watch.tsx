@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import { type Column, Grid } from "../../components/grid";
 import { show, showSigned, sign } from "../../format/number";
 import { priceText } from "../../format/price";
-import { useQuote } from "../../live/market";
+import { useIsOld, useQuote } from "../../live/market";
 import type { Instrument } from "../../shell/user";
 import { change, useDayStart } from "./symbol-bar";
 
@@ -40,7 +40,8 @@ export function Watch({ instruments, chosen }: { instruments: Instrument[]; chos
 function Price({ instrument, side }: { instrument: Instrument; side: "bid" | "ask" }) {
   const price = useQuote(instrument.symbol)?.data[`${side}_price`];
   const text = price ? show(priceText(instrument, price)) : "–";
-  return <span className={`figures ${side === "bid" ? "buy" : "sell"}`}>{text}</span>;
+  const kind = useIsOld(instrument.symbol) ? "not-live" : side === "bid" ? "buy" : "sell";
+  return <span className={`figures ${kind}`}>{text}</span>;
 }
 
 function Day({ symbol }: { symbol: string }) {

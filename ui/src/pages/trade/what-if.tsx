@@ -1,9 +1,9 @@
 import type { ControlVerdict } from "../../api/reports";
 import { Meter, words } from "../../components/figures";
 import { add, compare, isDecimal, show, sign, subtract } from "../../format/number";
+import { useNow } from "../../live/market";
 import { limitText } from "../risk/say";
 import type { Preview } from "./sending";
-import { useNow } from "./symbol-bar";
 
 /** It is asked for anew each few seconds: what is older than this was not answered. */
 const LATE_S = 10;
