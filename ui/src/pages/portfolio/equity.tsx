@@ -71,7 +71,7 @@ export function Equity({ account, totals, at }: EquityProps) {
             </Empty>
           ) : (
             <>
-              <dl className="equity-figures">
+              <dl className="summary">
                 <div>
                   <dt>Change</dt>
                   <dd>
