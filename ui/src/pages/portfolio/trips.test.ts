@@ -268,10 +268,10 @@ function real(rows: readonly Execution[], symbol: string): Execution[] {
 }
 
 test("gross profits of a history that ends flat are cash in less cash out, as the naive twin has them", () => {
-  const base = Date.now() % 1_000_000;
+  const base = Number(process.env.SEED ?? Date.now() % 1_000_000);
   for (let run = 0; run < RUNS; run += 1) {
     const seed = base + run;
-    const said = `replay with seed ${seed}`;
+    const said = `SEED=${seed} npx vitest run src/pages/portfolio/trips.test.ts`;
     const next = random(seed);
     const rows = generated(next);
     const sums = (side: string) => (symbol: string) =>
