@@ -43,7 +43,7 @@ test("a trader sees what an order has made of the portfolio", async ({ page }) =
   await expect(page.getByRole("heading", { name: "Positions (1)" })).toBeVisible();
   await expect(page.getByRole("link", { name: "TIDE", exact: true })).toBeVisible();
   await expect(page.getByText("Gross exposure")).toBeVisible();
-  const trades = page.getByRole("region", { name: "Executions" }).first();
+  const trades = page.getByRole("region", { name: "Trades" }).first();
   await expect(trades.getByText("Buy", { exact: true }).last()).toBeVisible();
   await expect(page.getByRole("link", { name: "Charts by TradingView" })).toBeVisible();
   await expect(page.getByText("Largest drawdown")).toBeVisible();

@@ -27,6 +27,8 @@ export class Paged {
   constructor(
     readonly data: unknown[],
     readonly next_cursor: string | null,
+    /** The engine's last event that it includes. */
+    readonly as_of?: string,
   ) {}
 }
 
@@ -49,8 +51,8 @@ export function gateway(routes: Record<string, Answer>) {
       return Response.json({ error: { code, message, details } }, { status });
     }
     if (answer instanceof Paged) {
-      const { data, next_cursor } = answer;
-      return Response.json({ data, meta: { request_id: "r", next_cursor } });
+      const { data, next_cursor, as_of } = answer;
+      return Response.json({ data, meta: { request_id: "r", next_cursor, as_of } });
     }
     return Response.json({ data: answer, meta: { request_id: "r" } });
   });

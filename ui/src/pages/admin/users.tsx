@@ -238,7 +238,9 @@ export function ChangeUser({ user, onClose }: { user: User; onClose: () => void 
             )}
           </div>
           <p>
-            <a href={`/admin?target=${user.id}#audit`}>What was done to this user</a>
+            <a className="to-audit" href={`/admin?target=${user.id}#audit`}>
+              What was done to this user
+            </a>
           </p>
         </>
       )}

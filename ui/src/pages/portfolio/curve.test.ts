@@ -1,11 +1,17 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { add, subtract } from "../../format/number";
 import { dayOf } from "../../format/time";
-import { byPeriod, curve, joined, monthOf, performance, span, weeks } from "./curve";
+import { gateway } from "../testing";
+import { byPeriod, curve, fromStart, joined, monthOf, performance, rangeHistory, span, weeks } from "./curve";
 
 const DAY = 86_400_000;
-const at = (minute: number, equity: string) => ({
+/** A sample of an account into which so much was paid until then; all the rest of its equity is profit. */
+const at = (minute: number, equity: string, paid = "0") => ({
   at: new Date(Date.UTC(2026, 10, 23, 10, minute)).toISOString(),
   equity,
+  realised: subtract(equity, paid),
+  unrealised: "1",
+  fees: "1",
 });
 
 describe("performance", () => {
@@ -36,8 +42,86 @@ describe("performance", () => {
     expect(performance(samples)?.returned).toBe("20.00");
   });
 
+  it("counts what was paid in or out as neither profit nor loss, wherever it was", () => {
+    const worths = ["100", "110", "99", "121", "120"];
+    const samples = worths.map((equity, minute) => at(minute, equity));
+    const expected = performance(samples);
+    expect(expected).toMatchObject({ change: "20", returned: "20.00", drawdown: { amount: "11", percent: "10.00" } });
+    for (const paid of ["1000", "-90.5"]) {
+      for (let from = 1; from < worths.length; from += 1) {
+        const moved = worths.map((equity, minute) =>
+          minute < from ? at(minute, equity) : at(minute, add(equity, paid), paid),
+        );
+        const found = performance(moved);
+        expect([Number(found?.change), found?.returned]).toEqual([20, "20.00"]);
+        expect([Number(found?.drawdown?.amount), found?.drawdown?.percent]).toEqual([11, "10.00"]);
+        const below = (of: typeof samples) => curve(of, 60_000).map((pixel) => pixel.drawdown.toFixed(6));
+        expect(below(moved)).toEqual(below(samples));
+      }
+    }
+  });
+
+  it("takes unrealised profit for profit, and fees for loss", () => {
+    const [first, last] = [at(0, "100"), at(1, "107")];
+    const moved = { ...last, realised: first.realised, unrealised: "10", fees: "3" };
+    expect(performance([first, moved])).toMatchObject({ change: "7", returned: "7.00" });
+  });
+
   it("names no part of an equity that is none", () => {
     expect(performance([at(0, "0"), at(1, "-5")])).toMatchObject({ change: "-5", returned: null, drawdown: null });
+  });
+});
+
+describe("fromStart", () => {
+  const minute = (number: number) => Date.UTC(2026, 10, 23, 10, number);
+
+  it("begins with the last that was before", () => {
+    const samples = [at(0, "100"), at(1, "101"), at(5, "110")];
+    const found = fromStart(samples, minute(3));
+    expect(found).toEqual([{ ...at(1, "101"), at: new Date(minute(3)).toISOString() }, samples[2]]);
+    expect(performance(found)?.change).toBe("9");
+    // A sample of the very start is how it began.
+    expect(fromStart(samples, minute(1))[0]?.equity).toBe("101");
+  });
+
+  it("begins with nothing gained where none was before", () => {
+    const found = fromStart([at(5, "100105", "100000"), at(6, "100110", "100000")], minute(0));
+    expect(found[0]).toMatchObject({ equity: "100000", realised: "0", fees: "0" });
+    expect(performance(found)).toMatchObject({ change: "110", returned: "0.11" });
+  });
+
+  it("is nothing where nothing is known of the range", () => {
+    expect(fromStart([at(0, "100")], minute(3))).toEqual([]);
+  });
+});
+
+describe("rangeHistory", () => {
+  const now = Date.UTC(2026, 10, 23, 12);
+  const point = (time: number, equity: string) => ({
+    ...at(0, equity),
+    at: new Date(time).toISOString(),
+    currency: "USD",
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("asks for as long before, and for days where nothing changed in that", async () => {
+    const old = point(now - 9 * DAY, "90");
+    const answers = (url: URL) => (url.searchParams.get("resolution") === "1d" ? [old] : [point(now - 5_000, "100")]);
+    const asked: string[] = [];
+    gateway({
+      "GET /portfolio/history": (_: unknown, url: URL) => {
+        asked.push(`${url.searchParams.get("resolution")} ${url.searchParams.get("from")}`);
+        return answers(url);
+      },
+    });
+    const { points, from } = await rangeHistory("a", now - 30 * DAY, "1D", now);
+    expect(from).toBe(now - DAY);
+    expect(points.map((one) => one.equity)).toEqual(["90", "100"]);
+    expect(asked).toEqual(["1m 2026-11-21T12:00:00.000Z", "1d null"]);
+    // An account that opened within the range began with nothing: there is no more to ask for.
+    asked.length = 0;
+    await rangeHistory("a", now - 3_600_000, "1D", now);
+    expect(asked).toEqual(["1m 2026-11-23T11:00:00.000Z"]);
   });
 });
 

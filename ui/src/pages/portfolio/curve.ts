@@ -1,9 +1,9 @@
-// What a series of samples says: exact, for people rely on it. Cash comes into an account of paper when it is opened, before the
-// first sample, so that what equity changes by is profit or loss.
+// What a series of samples says: exact, for people rely on it. What is paid in or out changes equity, but is neither profit nor
+// loss: those are told by realised and unrealised profit less fees.
 
 import { api, take } from "../../api/client";
 import type { EquityPoint, Resolution } from "../../api/reports";
-import { add, compare, divide, multiply, sign, subtract } from "../../format/number";
+import { add, compare, multiply, percentOf, sign, subtract } from "../../format/number";
 import { date, dayOf } from "../../format/time";
 
 export type Range = "1D" | "1W" | "1M" | "all";
@@ -24,7 +24,29 @@ export function span(range: Range, opened: number, now: number): { from: number;
   return { from, resolution: length <= MINUTES_KEPT_MS ? "1m" : length <= HOURS_KEPT_MS ? "1h" : "1d" };
 }
 
-type Worth = Pick<EquityPoint, "at" | "equity">;
+type Worth = Pick<EquityPoint, "at" | "equity" | "realised" | "unrealised" | "fees">;
+
+/** Profit since the account opened. Dividends, what was paid for borrowing and conversions are no part of it. */
+function profitOf({ realised, unrealised, fees }: Worth): string {
+  return subtract(add(realised, unrealised), fees);
+}
+
+/** The samples of a range, beginning with how it stood at its start: as the last sample before says, for it changed no more until the
+ * next. An account that has none before had made nothing yet. */
+export function fromStart(samples: readonly Worth[], from: number): Worth[] {
+  const within = samples.filter((sample) => date(sample.at).getTime() > from);
+  const first = within[0];
+  if (!first) return [];
+  const at = new Date(from).toISOString();
+  const before = samples.findLast((sample) => date(sample.at).getTime() <= from);
+  const opened = { equity: subtract(first.equity, profitOf(first)), realised: "0", unrealised: "0", fees: "0" };
+  return [{ ...(before ?? opened), at }, ...within];
+}
+
+/** What equity were if nothing had been paid in or out since the first sample. */
+function undisturbed(first: Worth, sample: Worth): string {
+  return add(first.equity, subtract(profitOf(sample), profitOf(first)));
+}
 
 export interface Drawdown {
   /** What was lost, and the per cent of the peak. */
@@ -35,35 +57,37 @@ export interface Drawdown {
 }
 
 export interface Performance {
+  /** Profit. */
   change: string;
-  /** Per cent; nothing where the first equity is none. */
+  /** Per cent of the first equity; nothing where that is none. */
   returned: string | null;
-  /** The deepest fall by its part of the peak; nothing where equity never fell. */
+  /** The deepest fall by its part of the peak; nothing where there was no loss. */
   drawdown: Drawdown | null;
 }
 
-/** Return and deepest fall, oldest sample first. */
+/** Profit, return and deepest fall, oldest sample first. */
 export function performance(samples: readonly Worth[]): Performance | null {
   const first = samples[0];
   const last = samples.at(-1);
   if (!first || !last) return null;
-  const change = subtract(last.equity, first.equity);
-  const returned = sign(first.equity) > 0 ? divide(multiply(change, "100"), first.equity, 2) : null;
-  let peak = first;
-  let deepest: { lost: string; peak: Worth; trough: Worth } | null = null;
+  const change = subtract(profitOf(last), profitOf(first));
+  const returned = sign(first.equity) > 0 ? percentOf(change, first.equity) : null;
+  let peak = { sample: first, worth: first.equity };
+  let deepest: { lost: string; peak: typeof peak; trough: Worth } | null = null;
   for (const sample of samples) {
-    if (compare(sample.equity, peak.equity) > 0) peak = sample;
-    const lost = subtract(peak.equity, sample.equity);
-    if (sign(lost) <= 0 || sign(peak.equity) <= 0) continue;
+    const worth = undisturbed(first, sample);
+    if (compare(worth, peak.worth) > 0) peak = { sample, worth };
+    const lost = subtract(peak.worth, worth);
+    if (sign(lost) <= 0 || sign(peak.worth) <= 0) continue;
     // Parts of two peaks are compared without dividing, so that none is rounded.
-    if (!deepest || compare(multiply(lost, deepest.peak.equity), multiply(deepest.lost, peak.equity)) > 0) {
+    if (!deepest || compare(multiply(lost, deepest.peak.worth), multiply(deepest.lost, peak.worth)) > 0) {
       deepest = { lost, peak, trough: sample };
     }
   }
   const drawdown = deepest && {
     amount: deepest.lost,
-    percent: divide(multiply(deepest.lost, "100"), deepest.peak.equity, 2) ?? "0",
-    peak: deepest.peak,
+    percent: percentOf(deepest.lost, deepest.peak.worth) ?? "0",
+    peak: deepest.peak.sample,
     trough: deepest.trough,
   };
   return { change, returned, drawdown };
@@ -72,7 +96,7 @@ export function performance(samples: readonly Worth[]): Performance | null {
 export interface Pixel {
   at: number;
   equity: number;
-  /** Per cent below the highest until then; 0 or less. */
+  /** Per cent lost since the highest until then; 0 or less. */
   drawdown: number;
 }
 
@@ -82,9 +106,10 @@ export function curve(samples: readonly Worth[], step_ms: number): Pixel[] {
   const pixels: Pixel[] = [];
   let peak = Number.NEGATIVE_INFINITY;
   const put = (at: number, sample: Worth) => {
-    const equity = Number(sample.equity);
-    peak = Math.max(peak, equity);
-    pixels.push({ at, equity, drawdown: peak > 0 ? Math.min(0, (equity / peak - 1) * 100) : 0 });
+    const worth = Number(undisturbed(samples[0] ?? sample, sample));
+    peak = Math.max(peak, worth);
+    const drawdown = peak > 0 ? Math.min(0, (worth / peak - 1) * 100) : 0;
+    pixels.push({ at, equity: Number(sample.equity), drawdown });
   };
   for (const [index, sample] of samples.entries()) {
     const at = date(sample.at).getTime();
@@ -157,7 +182,23 @@ export function weeks(month: string): (string | null)[][] {
 export function equityHistory(query: {
   account: string;
   from?: string;
+  to?: string;
   resolution: Resolution;
 }): Promise<EquityPoint[]> {
   return take(api.GET("/api/v1/portfolio/history", { params: { query } }));
+}
+
+/**
+ * The samples of a range, and those before it that say how it began: as long a time before it, and where nothing changed in that, the
+ * last of each day.
+ */
+export async function rangeHistory(account: string, opened: number, range: Range, now: number) {
+  const { from, resolution } = span(range, opened, now);
+  const earliest = new Date(Math.max(opened, from - (now - from))).toISOString();
+  const points = await equityHistory({ account, from: earliest, resolution });
+  const isBefore = (point: EquityPoint) => date(point.at).getTime() <= from;
+  const known = new Set(points.filter(isBefore).map((point) => point.currency));
+  if (from <= opened || points.every((point) => known.has(point.currency))) return { points, from, resolution };
+  const days = await equityHistory({ account, to: new Date(from).toISOString(), resolution: "1d" });
+  return { points: [...days.filter((day) => isBefore(day) && !known.has(day.currency)), ...points], from, resolution };
 }

@@ -7,7 +7,7 @@ import { Panel } from "../../components/panel";
 import { Empty, Loaded, Loading } from "../../components/states";
 import { show } from "../../format/number";
 import { clock, date, dateTime } from "../../format/time";
-import { curve, equityHistory, performance, type Range, STEP_MS, span } from "./curve";
+import { curve, fromStart, performance, type Range, rangeHistory, STEP_MS } from "./curve";
 
 const Line = lazy(() => import("../../chart/line"));
 
@@ -17,6 +17,8 @@ const RANGES = [
   ["1M", "1M"],
   ["all", "All"],
 ] as const;
+const PROFIT =
+  "Realised and unrealised profit less fees. What was paid in or out, dividends, borrowing and conversions do not count.";
 /** The newest sample is a minute old at most; the live end is told by the portfolio. */
 const SAMPLED_EVERY_MS = 60_000;
 
@@ -31,13 +33,7 @@ export function Equity({ account, totals, at }: EquityProps) {
   const [range, setRange] = useState<Range>("1D");
   const samples = useQuery({
     queryKey: ["portfolio-history", account.id, range],
-    queryFn: () => {
-      const { from, resolution } = span(range, account.created_at, Date.now());
-      return equityHistory({ account: account.id, from: new Date(from).toISOString(), resolution }).then((points) => ({
-        points,
-        resolution,
-      }));
-    },
+    queryFn: () => rangeHistory(account.id, account.created_at, range, Date.now()),
     refetchInterval: SAMPLED_EVERY_MS,
     placeholderData: keepPreviousData,
   });
@@ -45,9 +41,12 @@ export function Equity({ account, totals, at }: EquityProps) {
     if (!samples.data) return null;
     const own = samples.data.points.filter((point) => point.currency === totals.currency);
     // The gateway's last point is of when the range was asked for; what is now comes from the portfolio.
-    const live = { at: new Date(at).toISOString(), equity: totals.equity };
-    const all =
-      own.length > 0 && totals.unmarked === 0 ? [...own.filter((point) => date(point.at).getTime() < at), live] : own;
+    const { equity, realised, unrealised, fees } = totals;
+    const live = { at: new Date(at).toISOString(), equity, realised, unrealised, fees };
+    const all = fromStart(
+      own.length > 0 && totals.unmarked === 0 ? [...own.filter((point) => date(point.at).getTime() < at), live] : own,
+      samples.data.from,
+    );
     const points = curve(all, STEP_MS[samples.data.resolution]);
     return {
       figures: performance(all),
@@ -71,14 +70,14 @@ export function Equity({ account, totals, at }: EquityProps) {
             </Empty>
           ) : (
             <>
-              <dl className="equity-figures">
-                <div>
-                  <dt>Change</dt>
+              <dl className="summary">
+                <div title={PROFIT}>
+                  <dt>Profit</dt>
                   <dd>
                     <Signed value={figures.change} />
                   </dd>
                 </div>
-                <div>
+                <div title={`${PROFIT} In per cent of the equity at the start.`}>
                   <dt>Return</dt>
                   <dd>
                     <Signed value={figures.returned} /> {figures.returned !== null && "%"}
@@ -88,7 +87,7 @@ export function Equity({ account, totals, at }: EquityProps) {
                   <dt>Largest drawdown</dt>
                   <dd
                     className="figures"
-                    title={fall ? `${dateTime(fall.peak.at)} to ${dateTime(fall.trough.at)}` : ""}
+                    title={fall ? `${dateTime(fall.peak.at)} to ${dateTime(fall.trough.at)}. ${PROFIT}` : PROFIT}
                   >
                     {fall ? `${show(fall.percent, 2)} % (${show(fall.amount, 2)}), ${clock(fall.trough.at)}` : "none"}
                   </dd>

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { setZone } from "../../format/time";
 import type { Execution, Position } from "../../live/account";
 import { exposures } from "./allocation";
-import { isWanted, withNewer } from "./trades";
+import { isOutrun, withNewer } from "./executions";
+import { isWanted } from "./trades";
 
 const position = (symbol: string, value: string | null, cost = "0") => ({ symbol, value, cost }) as Position;
 
@@ -18,7 +19,7 @@ describe("exposures", () => {
 });
 
 const row = (seq: string, symbol = "TIDE", side: "buy" | "sell" = "buy", at = "2026-11-23T12:00:00Z") =>
-  ({ id: seq, seq, symbol, side, at }) as Execution;
+  ({ id: seq, seq, type: "trade", symbol, side, at }) as Execution;
 
 describe("withNewer", () => {
   it("puts what came since before the list, each once", () => {
@@ -27,6 +28,25 @@ describe("withNewer", () => {
     expect(withNewer(rows, live, "").map((one) => one.seq)).toEqual(["12:0", "11:0", "10:1", "9:0"]);
     expect(withNewer(rows, live, "TIDE").map((one) => one.seq)).toEqual(["12:0", "10:1", "9:0"]);
     expect(withNewer([], live, "REEF").map((one) => one.seq)).toEqual(["11:0"]);
+  });
+});
+
+describe("isOutrun", () => {
+  const many = (from: number) => Array.from({ length: 200 }, (_, at) => row(`${from + 200 - at}:0`));
+
+  it("sees that between what was loaded and what came since there may be more", () => {
+    expect(isOutrun("10:0", many(9))).toBe(false);
+    expect(isOutrun("10:0", many(10))).toBe(true);
+    // Fewer are all that there are.
+    expect(isOutrun("10:0", many(10).slice(1))).toBe(false);
+  });
+
+  it("sees that one that came since changes an older one", () => {
+    const cancel = { ...row("12:0"), type: "trade_cancel" };
+    const trade = row("11:0");
+    expect(isOutrun("10:0", [trade])).toBe(false);
+    expect(isOutrun("10:0", [cancel, trade])).toBe(true);
+    expect(isOutrun("12:0", [cancel, trade])).toBe(false);
   });
 });
 

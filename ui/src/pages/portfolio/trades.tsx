@@ -1,20 +1,19 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import { api, page } from "../../api/client";
 import { Button, Select, TextField } from "../../components/controls";
 import { Figure, Price, SideText, words } from "../../components/figures";
 import { type Column, Grid } from "../../components/grid";
-import { Panel } from "../../components/panel";
+import { TabPanel } from "../../components/panel";
 import { save } from "../../components/save";
-import { Empty, Loaded } from "../../components/states";
+import { Empty, Failed, Loaded, Loading } from "../../components/states";
 import { reason } from "../../components/why";
 import { dateTime, dayOf } from "../../format/time";
 import type { Execution } from "../../live/account";
-import { isAfter, keys, useExecutions } from "../../live/account";
 import { type Instrument, useInstrument, useZone } from "../../shell/user";
 import { csv } from "./csv";
+import { useExecutionHistory } from "./executions";
+import { RoundTrips, TRIP_HEAD, tripCells } from "./round-trips";
+import { roundTrips } from "./trips";
 
-const ROWS = 100;
 const HEAD = [
   "at",
   "id",
@@ -38,16 +37,9 @@ export interface Wanted {
   to: string;
 }
 
-export function isWanted(row: Execution, { side, from, to }: Wanted): boolean {
+export function isWanted(row: Pick<Execution, "side" | "at">, { side, from, to }: Wanted): boolean {
   const day = dayOf(row.at);
   return (!side || row.side === side) && (!from || day >= from) && (!to || day <= to);
-}
-
-/** Rows that came since a list was loaded, before those of the list. */
-export function withNewer(rows: Execution[], live: readonly Execution[], symbol: string): Execution[] {
-  const newest = rows[0]?.seq;
-  const newer = live.filter((row) => (!symbol || row.symbol === symbol) && (!newest || isAfter(row.seq, newest)));
-  return [...newer, ...rows];
 }
 
 function PriceOf({ row }: { row: Execution }) {
@@ -79,64 +71,92 @@ const COLUMNS: Column<Execution>[] = [
   },
 ];
 
+type View = "executions" | "trips";
+
+const SIDES = {
+  executions: [
+    ["", "Both"],
+    ["buy", "Buy"],
+    ["sell", "Sell"],
+  ],
+  trips: [
+    ["", "Both"],
+    ["buy", "Long"],
+    ["sell", "Short"],
+  ],
+} as const;
+
+function executionCells(row: Execution): (string | null | undefined)[] {
+  return [
+    row.at,
+    row.id,
+    row.order,
+    row.type,
+    row.symbol,
+    row.side,
+    row.qty,
+    row.price,
+    row.fee,
+    row.currency,
+    row.liquidity,
+    reason(row),
+    row.seq,
+  ];
+}
+
+/** What was executed, one by one and from flat to flat. */
 export function Trades({ account, instruments }: { account: string; instruments: readonly Instrument[] }) {
+  const [view, setView] = useState<View>("executions");
   const [symbol, setSymbol] = useState("");
   const [wanted, setWanted] = useState<Wanted>({ side: "", from: "", to: "" });
-  const live = useExecutions(account).data;
-  const pages = useInfiniteQuery({
-    queryKey: [...keys.executions(account), "pages", symbol],
-    queryFn: ({ pageParam }) => {
-      const query = {
-        account,
-        limit: ROWS,
-        ...(symbol ? { symbol } : {}),
-        ...(pageParam ? { cursor: pageParam } : {}),
-      };
-      return page(api.GET("/api/v1/executions", { params: { query } }));
-    },
-    initialPageParam: "",
-    getNextPageParam: (last) => last.meta.next_cursor ?? undefined,
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-  const all = useMemo(
-    () => withNewer(pages.data?.pages.flatMap((one) => one.data) ?? [], live ?? [], symbol),
-    [pages.data, live, symbol],
-  );
+  const { query: pages, rows: all, held, isOld } = useExecutionHistory(account, symbol);
   const zone = useZone();
   // biome-ignore lint/correctness/useExhaustiveDependencies: days are those of the zone
   const rows = useMemo(() => all.filter((row) => isWanted(row, wanted)), [all, wanted, zone]);
+  const allTrips = useMemo(() => {
+    if (view !== "trips" || !held || isOld) return [];
+    return roundTrips(all, held, (name) => instruments.find((one) => one.symbol === name)?.multiplier);
+  }, [view, all, held, isOld, instruments]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: days are those of the zone
+  const trips = useMemo(() => allTrips.filter((trip) => isWanted(trip, wanted)), [allTrips, wanted, zone]);
   const last = all.at(-1);
-  // The newest come first: what follows is older still.
-  const hasMore = pages.hasNextPage && !(wanted.from && last && dayOf(last.at) < wanted.from);
+  const isPast = wanted.from !== "" && last !== undefined && dayOf(last.at) < wanted.from;
+  // The newest come first: what follows is older still. An entry may be older than what is asked for.
+  const hasMore =
+    pages.hasNextPage && (!isPast || (view === "trips" && trips.some((trip) => trip.state === "not loaded")));
+  const count = view === "trips" ? trips.length : rows.length;
   const exportRows = () => {
-    const table = rows.map((row) => [
-      row.at,
-      row.id,
-      row.order,
-      row.type,
-      row.symbol,
-      row.side,
-      row.qty,
-      row.price,
-      row.fee,
-      row.currency,
-      row.liquidity,
-      reason(row),
-      row.seq,
-    ]);
-    save(`executions-${dayOf(Date.now())}.csv`, csv(HEAD, table), "text/csv");
+    const text =
+      view === "trips"
+        ? csv(
+            TRIP_HEAD,
+            trips.map((trip) => tripCells(trip, pages.hasNextPage)),
+          )
+        : csv(HEAD, rows.map(executionCells));
+    save(`${view === "trips" ? "round-trips" : "executions"}-${dayOf(Date.now())}.csv`, text, "text/csv");
   };
-  return (
-    <Panel
-      title="Executions"
-      className="trades"
-      flush
-      actions={
-        <Button small onClick={exportRows} disabled={rows.length === 0}>
-          Export {rows.length} as CSV
-        </Button>
-      }
-    >
+  const nothing = (title: string, about: string) => (
+    <Empty title={all.length > 0 ? "None is like that" : title}>
+      {all.length === 0 ? about : hasMore ? "Load more, or ask for less." : "Change what is asked for above."}
+    </Empty>
+  );
+  const trading = () => {
+    if (isOld) {
+      return pages.isError ? <Failed error={pages.error} retry={() => void pages.refetch()} /> : <Loading rows={6} />;
+    }
+    if (!held) {
+      return <Empty title="Not known">The gateway does not tell what was held when these were executed.</Empty>;
+    }
+    return (
+      <RoundTrips
+        trips={trips}
+        hasMore={pages.hasNextPage}
+        empty={nothing("No round trips yet", "What is traded from flat to flat is here, with its profit.")}
+      />
+    );
+  };
+  const content = () => (
+    <>
       <div className="filters">
         <Select
           label="Symbol"
@@ -147,11 +167,7 @@ export function Trades({ account, instruments }: { account: string; instruments:
         <Select
           label="Side"
           value={wanted.side}
-          options={[
-            ["", "Both"],
-            ["buy", "Buy"],
-            ["sell", "Sell"],
-          ]}
+          options={SIDES[view]}
           onChange={(side) => setWanted({ ...wanted, side })}
         />
         <TextField
@@ -170,21 +186,17 @@ export function Trades({ account, instruments }: { account: string; instruments:
       <Loaded query={pages} rows={6}>
         {() => (
           <>
-            <Grid
-              label="Executions"
-              rows={rows}
-              columns={COLUMNS}
-              rowKey={(row) => row.id}
-              empty={
-                <Empty title={all.length > 0 ? "None is like that" : "No executions yet"}>
-                  {all.length > 0
-                    ? hasMore
-                      ? "Load more, or ask for less."
-                      : "Change what is asked for above."
-                    : "Every execution of the account is here, with the reason for it."}
-                </Empty>
-              }
-            />
+            {view === "trips" ? (
+              trading()
+            ) : (
+              <Grid
+                label="Executions"
+                rows={rows}
+                columns={COLUMNS}
+                rowKey={(row) => row.id}
+                empty={nothing("No executions yet", "Every execution of the account is here, with the reason for it.")}
+              />
+            )}
             {hasMore && (
               <div className="more">
                 <Button small busy={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
@@ -195,6 +207,23 @@ export function Trades({ account, instruments }: { account: string; instruments:
           </>
         )}
       </Loaded>
-    </Panel>
+    </>
+  );
+  return (
+    <TabPanel
+      label="Trades"
+      className="trades"
+      chosen={view}
+      onChoose={(id) => setView(id as View)}
+      tabs={[
+        { id: "executions", title: "Executions", content },
+        { id: "trips", title: "Round trips", content },
+      ]}
+      actions={
+        <Button small onClick={exportRows} disabled={count === 0}>
+          Export {count} as CSV
+        </Button>
+      }
+    />
   );
 }

@@ -6,6 +6,7 @@ import { type Column, Grid } from "../../components/grid";
 import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { dateTime } from "../../format/time";
+import { changeText } from "./change";
 import { useRiskHistory } from "./live";
 import { type Names, whom } from "./say";
 
@@ -36,7 +37,7 @@ export function RiskHistory({ names }: { names: Names }) {
       cell: (row) => <span className={KINDS[row.kind] ?? "chip"}>{words(row.kind)}</span>,
     },
     { id: "scope", title: "Whom", value: (row) => whom(row.scope, names), cell: (row) => whom(row.scope, names) },
-    { id: "text", title: "In one sentence", cell: (row) => row.text },
+    { id: "text", title: "In one sentence", cell: (row) => <span title={row.text}>{changeText(row, names)}</span> },
     { id: "reason", title: "Reason", cell: (row) => row.reason ?? "–" },
     { id: "by", title: "By", value: (row) => row.by, cell: (row) => row.by ?? "–" },
   ];

@@ -32,14 +32,18 @@ const WINDOWS = [
 
 const percent = (part: number) => `${(part * 100).toFixed(2)}%`;
 
-export function LatencyPanels() {
-  const [window, setWindow] = useState<WindowName>("minute");
-  const latency = useQuery({
+export function useLatency(window: WindowName) {
+  return useQuery({
     queryKey: ["system", "latency", window],
     queryFn: () => take(api.GET("/api/v1/system/latency", { params: { query: { window } } })),
     refetchInterval: EVERY_MS,
     placeholderData: keepPreviousData,
   });
+}
+
+export function LatencyPanels() {
+  const [window, setWindow] = useState<WindowName>("minute");
+  const latency = useLatency(window);
   return (
     <>
       <Panel

@@ -11,6 +11,7 @@ import { Empty, Failed, Loading } from "../../components/states";
 import { show, sign, subtract } from "../../format/number";
 import { ago, clock, date, dateTime } from "../../format/time";
 import { LatencyPanels } from "./latency";
+import { Recent } from "./recent";
 import { type Counted, rate } from "./waterfall";
 
 const EVERY_MS = 1_000;
@@ -160,6 +161,7 @@ function Parts({ told, at }: { told: Told; at: number }) {
           )}
         </Panel>
       </div>
+      <Recent rate={events} at={at} />
     </>
   );
 }
