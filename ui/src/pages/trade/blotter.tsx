@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { Confirm } from "../../components/confirm";
 import { Button } from "../../components/controls";
@@ -25,6 +25,7 @@ import {
 import { useQuote } from "../../live/market";
 import { useInstrument, useInstruments, useMay } from "../../shell/user";
 import { cancel, cancelAll, flatten } from "./acts";
+import { ExitsDialog } from "./exits";
 import { Replace } from "./replace";
 import { WhyFill } from "./why";
 
@@ -54,7 +55,7 @@ export function narrowed<T>(columns: Column<T>[]): Column<T>[] {
 type Open =
   | { kind: "replace"; order: Order }
   | { kind: "why"; fill: Execution }
-  | { kind: "flatten"; position: Position }
+  | { kind: "exits" | "flatten"; position: Position }
   | { kind: "cancel-all"; symbol?: string };
 
 /** What was asked for and what became of it: working orders, all orders, fills, positions. */
@@ -66,7 +67,7 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
   const portfolio = usePortfolio(account);
   const instruments = useInstruments().data;
   const [open, setOpen] = useState<Open | null>(null);
-  const close = () => setOpen(null);
+  const close = useCallback(() => setOpen(null), []);
   const working = useMemo(() => (orders.data ?? []).filter(isWorking), [orders.data]);
   const columns = useMemo(() => {
     const time: Column<Order> = {
@@ -191,14 +192,23 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       id: "acts",
       title: <span className="unseen">Acts</span>,
       cell: (one) => (
-        <Button
-          small
-          kind="danger-side"
-          onClick={() => setOpen({ kind: "flatten", position: one })}
-          aria-label={`Flatten ${one.symbol}`}
-        >
-          Flatten
-        </Button>
+        <span className="acts">
+          <Button
+            small
+            onClick={() => setOpen({ kind: "exits", position: one })}
+            aria-label={`Exits for ${one.symbol}`}
+          >
+            Exits…
+          </Button>
+          <Button
+            small
+            kind="danger-side"
+            onClick={() => setOpen({ kind: "flatten", position: one })}
+            aria-label={`Flatten ${one.symbol}`}
+          >
+            Flatten
+          </Button>
+        </span>
       ),
     };
     const position: Column<Position>[] = [
@@ -317,7 +327,8 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
     },
   };
   const order = open?.kind === "why" ? orders.data?.find((one) => one.id === open.fill.order) : undefined;
-  const instrument = open?.kind === "why" ? instruments?.find((one) => one.symbol === open.fill.symbol) : undefined;
+  const about = open?.kind === "why" ? open.fill.symbol : open?.kind === "exits" ? open.position.symbol : undefined;
+  const instrument = instruments?.find((one) => one.symbol === about);
   return (
     <>
       <TabPanel
@@ -350,6 +361,16 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       />
       {open?.kind === "replace" && <Replace order={open.order} onClose={close} />}
       {open?.kind === "why" && <WhyFill fill={open.fill} order={order} venue={instrument?.venue} onClose={close} />}
+      {open?.kind === "exits" && account && instrument && (
+        <ExitsDialog
+          account={account}
+          instrument={instrument}
+          // It may change, or end, while the exits are entered.
+          position={held?.find((one) => one.symbol === about) ?? { ...open.position, qty: "0" }}
+          working={working}
+          onClose={close}
+        />
+      )}
       {open?.kind === "flatten" && account && <AskFlatten account={account} position={open.position} onClose={close} />}
       {open?.kind === "cancel-all" && account && (
         <AskCancelAll

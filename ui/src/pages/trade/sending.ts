@@ -60,11 +60,13 @@ export async function ask(body: Body, signal?: AbortSignal): Promise<Preview> {
   return { hash: one.hash, needs_authorization: one.needs_authorization, legs: [one] };
 }
 
-/** What was asked for, in few words: "buy 10 TIDE at 100.05, with exits". */
+/** What was asked for, in few words: "buy 10 TIDE at 100.05, with exits", "sell 10 TIDE at 110.00 or stop 90.00". */
 export function described(body: Body): string {
-  const [entry] = isList(body) ? body.legs : [body];
+  const [entry, ...others] = isList(body) ? body.legs : [body];
   if (!entry) return "a list of orders";
-  return `${entry.side} ${show(entry.qty)} ${entry.symbol}${atPrices(entry)}${isList(body) ? ", with exits" : ""}`;
+  const text = `${entry.side} ${show(entry.qty)} ${entry.symbol}${atPrices(entry)}`;
+  if (!isList(body)) return text;
+  return body.contingency === "oco" ? [text, ...others.map(atPrices)].join(" or") : `${text}, with exits`;
 }
 
 /** What became of an order, in words. */

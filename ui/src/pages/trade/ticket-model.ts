@@ -12,7 +12,15 @@ export type TimeInForce = Schemas["TimeInForce"];
 export type NewOrder = Schemas["NewOrder"];
 export type NewList = Schemas["NewList"];
 
-export interface Ticket {
+/** Where a position is to end; what is empty is not given. */
+export interface Exits {
+  takeProfit: string;
+  stopLoss: string;
+}
+
+export const NO_EXITS: Exits = { takeProfit: "", stopLoss: "" };
+
+export interface Ticket extends Exits {
   side: Side;
   type: OrderType;
   qty: string;
@@ -30,8 +38,6 @@ export interface Ticket {
   display: string;
   min: string;
   isBracket: boolean;
-  takeProfit: string;
-  stopLoss: string;
 }
 
 export const EMPTY: Ticket = {
@@ -51,8 +57,7 @@ export const EMPTY: Ticket = {
   display: "",
   min: "",
   isBracket: false,
-  takeProfit: "",
-  stopLoss: "",
+  ...NO_EXITS,
 };
 
 export const TYPES: readonly (readonly [OrderType, string])[] = [
@@ -150,17 +155,31 @@ function entryPrice(ticket: Ticket, quote: Touch | undefined): string | null | u
 /** The market's best prices. */
 type Touch = { bid_price?: string | null; ask_price?: string | null };
 
-/** Why the exits of a bracket cannot stand: on the wrong side of the entry they would execute at once. */
+/** Why the exits of a bracket cannot stand. */
 export function wrongExits(ticket: Ticket, quote: Touch | undefined): string | null {
-  const entry = ticket.isBracket && entryPrice(ticket, quote);
-  if (!entry) return null;
-  const [takes, stops] = ticket.side === "buy" ? ["above", "below"] : ["below", "above"];
+  const entry = ticket.isBracket ? entryPrice(ticket, quote) : null;
+  return misplaced(ticket.side, ticket, entry, `a ${ticket.side}`, "the entry's price");
+}
+
+/**
+ * Why exits of what was bought or sold cannot stand beside a price: on the wrong side of it they would execute at once. `of` and
+ * `whose` say in the sentence what is left and whose price it is.
+ */
+export function misplaced(
+  side: Side,
+  { takeProfit, stopLoss }: Exits,
+  from: string | null | undefined,
+  of: string,
+  whose: string,
+): string | null {
+  if (!from) return null;
+  const [takes, stops] = side === "buy" ? ["above", "below"] : ["below", "above"];
   const isWrong = (price: string, way: string | undefined) =>
-    isDecimal(price) && (way === "above" ? compare(price, entry) <= 0 : compare(price, entry) >= 0);
+    isDecimal(price) && (way === "above" ? compare(price, from) <= 0 : compare(price, from) >= 0);
   const why = (what: string, way: string | undefined) =>
-    `The ${what} of a ${ticket.side} must be ${way} the entry's price, ${briefly(entry)}.`;
-  if (isWrong(ticket.takeProfit, takes)) return why("take profit", takes);
-  if (isWrong(ticket.stopLoss, stops)) return why("stop loss", stops);
+    `The ${what} of ${of} must be ${way} ${whose}, ${briefly(from)}.`;
+  if (isWrong(takeProfit, takes)) return why("take profit", takes);
+  if (isWrong(stopLoss, stops)) return why("stop loss", stops);
   return null;
 }
 
@@ -207,23 +226,29 @@ export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrd
 
 /** An entry with its exits, which close what it has executed: a limit order, a stop order, or both, of which one cancels the other. */
 export function bracketOf(ticket: Ticket, account: string, symbol: string): NewList {
-  const entry = orderOf(ticket, account, symbol);
-  const exit = {
-    account,
-    symbol,
-    side: ticket.side === "buy" ? ("sell" as const) : ("buy" as const),
-    qty: ticket.qty,
-    // An exit outlives the day: it guards what is held.
-    time_in_force: "gtc" as const,
-  };
+  const side = ticket.side === "buy" ? "sell" : "buy";
   return {
     contingency: "bracket",
-    legs: [
-      entry,
-      ...(ticket.takeProfit ? [{ ...exit, type: "limit" as const, limit_price: ticket.takeProfit }] : []),
-      ...(ticket.stopLoss ? [{ ...exit, type: "stop" as const, stop_price: ticket.stopLoss }] : []),
-    ],
+    legs: [orderOf(ticket, account, symbol), ...legsOf(account, symbol, side, ticket.qty, ticket)],
   };
+}
+
+/** What ends a position of a quantity, below 0 if it is short: one order, or two of which one cancels the other. */
+export function exitsOf(account: string, symbol: string, qty: string, exits: Exits): NewOrder | NewList | null {
+  const given = [exits.takeProfit, exits.stopLoss].filter(Boolean);
+  if (sign(qty) === 0 || !given.every(isDecimal)) return null;
+  const [first, second] = legsOf(account, symbol, sign(qty) > 0 ? "sell" : "buy", qty.replace("-", ""), exits);
+  if (!first) return null;
+  return second ? { contingency: "oco", legs: [first, second] } : first;
+}
+
+function legsOf(account: string, symbol: string, side: Side, qty: string, exits: Exits): NewOrder[] {
+  // An exit outlives the day: it guards what is held.
+  const exit = { account, symbol, side, qty, time_in_force: "gtc" as const };
+  return [
+    ...(exits.takeProfit ? [{ ...exit, type: "limit" as const, limit_price: exits.takeProfit }] : []),
+    ...(exits.stopLoss ? [{ ...exit, type: "stop" as const, stop_price: exits.stopLoss }] : []),
+  ];
 }
 
 /** What a click on the ladder makes of a ticket: a plain limit order at that price. */

@@ -1,13 +1,14 @@
 import type { UseQueryResult } from "@tanstack/react-query";
-import { type KeyboardEvent, memo, type Ref, type RefObject, useState } from "react";
+import { memo, type Ref, type RefObject, useState } from "react";
 import { Link } from "wouter";
 import { Button, Segments, Select, TextField } from "../../components/controls";
 import { placing } from "../../components/form";
 import { Loading, saying } from "../../components/states";
 import { show } from "../../format/number";
-import { priceText, stepped, steppedQty } from "../../format/price";
+import { priceText } from "../../format/price";
 import { type Quote, useQuote } from "../../live/market";
 import type { Instrument } from "../../shell/user";
+import { ExitFields, LotsField, PriceField } from "./fields";
 import type { Preview } from "./sending";
 import {
   act,
@@ -88,37 +89,25 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
     const [sent, asked] = [ofRefused.wrong(field), ofPreview.wrong(field)];
     return sent ?? asked;
   };
-  const price = (name: "limit" | "stop" | "takeProfit" | "stopLoss", label: string) => (
-    <TextField
+  const priced = { terms: instrument, near: () => near(quote.current, ticket.side) };
+  const price = (name: "limit" | "stop", label: string) => (
+    <PriceField
       label={label}
-      inputMode="decimal"
-      autoComplete="off"
-      className="figures"
-      placeholder={isTerm(name) && isOptional(ticket.type, name) ? "optional" : undefined}
+      placeholder={isOptional(ticket.type, name) ? "optional" : undefined}
       value={ticket[name]}
       error={wrong(name)}
-      onChange={(event) => change({ [name]: event.target.value.trim() })}
-      onKeyDown={(event) =>
-        stepping(event, (steps) => {
-          const from = ticket[name] || near(quote.current, ticket.side);
-          if (from) change({ [name]: stepped(instrument, from, ticket[name] ? steps : 0) });
-        })
-      }
+      onChange={(text) => change({ [name]: text })}
+      {...priced}
     />
   );
   const lots = (name: "qty" | "display" | "min", label: string, ref?: Ref<HTMLInputElement>) => (
-    <TextField
+    <LotsField
       label={label}
-      inputMode="decimal"
-      autoComplete="off"
-      className="figures"
+      lot={instrument.order_lot}
       value={ticket[name]}
       error={wrong(name)}
-      {...(ref ? { ref } : {})}
-      onChange={(event) => change({ [name]: event.target.value.trim() })}
-      onKeyDown={(event) =>
-        stepping(event, (steps) => change({ [name]: steppedQty(instrument.order_lot, ticket[name], steps) }))
-      }
+      ref={ref}
+      onChange={(text) => change({ [name]: text })}
     />
   );
   const chooseType = (type: OrderType) => {
@@ -232,12 +221,7 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
           />{" "}
           Bracket: take profit and stop loss
         </label>
-        {ticket.isBracket && (
-          <div className="ticket-pair">
-            {price("takeProfit", "Take profit at")}
-            {price("stopLoss", "Stop loss at")}
-          </div>
-        )}
+        {ticket.isBracket && <ExitFields exits={ticket} onChange={change} {...priced} />}
         <details className="ticket-more" open={isMoreOpen} onToggle={(event) => setMoreOpen(event.currentTarget.open)}>
           <summary>More terms</summary>
           {isMoreOpen && (
@@ -308,18 +292,6 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
     </form>
   );
 });
-
-function isTerm(name: string): name is "limit" | "stop" {
-  return name === "limit" || name === "stop";
-}
-
-/** Arrow keys step; with Shift by ten. */
-export function stepping(event: KeyboardEvent, step: (steps: number) => void): void {
-  const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-  if (!way) return;
-  event.preventDefault();
-  step(way * (event.shiftKey ? 10 : 1));
-}
 
 /** The price that an order of a side would join. */
 export function near(quote: Quote | undefined, side: string): string | undefined {

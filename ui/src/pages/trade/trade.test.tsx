@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { asUser, gateway, ME, PREVIEW, Refusal, show } from "../testing";
+import { allowDialogs, asUser, gateway, ME, PREVIEW, Refusal, show } from "../testing";
 import { setOpenAttempt } from "./open-attempt";
 
 vi.mock("../../chart/chart", () => ({ default: () => null }));
@@ -110,7 +110,18 @@ test.each([
   await waitFor(() => expect(blotter().queryAllByRole("button", { name: /^(Replace|Cancel)/ }).length > 0).toBe(acts));
   await userEvent.click(blotter().getByRole("tab", { name: /Positions/ }));
   await waitFor(() => expect(within(screen.getByRole("region", { name: "Positions" })).getByText("TIDE")).toBeTruthy());
-  expect(blotter().queryAllByRole("button", { name: /^Flatten/ }).length > 0).toBe(acts);
+  expect(blotter().queryAllByRole("button", { name: /^(Flatten|Exits)/ })).toHaveLength(acts ? 2 : 0);
+});
+
+test("exits are entered for what is held", async () => {
+  allowDialogs();
+  gateway(ROUTES);
+  show(<Trade symbol="WAVE" />);
+  await userEvent.click(await screen.findByRole("tab", { name: /Positions/ }));
+  await userEvent.click(await screen.findByRole("button", { name: "Exits for TIDE" }));
+  const dialog = within(await screen.findByRole("dialog", { name: "Exits for TIDE" }));
+  await userEvent.type(dialog.getByLabelText("Take profit at"), "110");
+  dialog.getByRole("button", { name: "Sell 10 TIDE at 110" });
 });
 
 async function enter(qty: string) {
