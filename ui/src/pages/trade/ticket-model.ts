@@ -144,8 +144,8 @@ export function missing(ticket: Ticket): string | null {
   return null;
 }
 
-/** What the entry of a bracket is taken to be executed at: its own price, or what the market now asks of it. */
-function entryPrice(ticket: Ticket, quote: Touch | undefined): string | null | undefined {
+/** What an order is taken to be executed at: its own price, or what the market now asks of it. */
+export function pricedAt(ticket: Ticket, quote: Touch | undefined): string | null | undefined {
   for (const name of ["limit", "stop"] as const) {
     if (has(ticket.type, name) && isDecimal(ticket[name])) return ticket[name];
   }
@@ -157,7 +157,7 @@ type Touch = { bid_price?: string | null; ask_price?: string | null };
 
 /** Why the exits of a bracket cannot stand. */
 export function wrongExits(ticket: Ticket, quote: Touch | undefined): string | null {
-  const entry = ticket.isBracket ? entryPrice(ticket, quote) : null;
+  const entry = ticket.isBracket ? pricedAt(ticket, quote) : null;
   return misplaced(ticket.side, ticket, entry, `a ${ticket.side}`, "the entry's price");
 }
 

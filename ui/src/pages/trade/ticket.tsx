@@ -10,6 +10,7 @@ import { type Quote, useQuote } from "../../live/market";
 import type { Instrument } from "../../shell/user";
 import { ExitFields, LotsField, PriceField } from "./fields";
 import type { Preview } from "./sending";
+import { SizeFields } from "./size-fields";
 import {
   act,
   EMPTY,
@@ -208,6 +209,16 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
             />
           )}
         </div>
+        <details className="ticket-more">
+          <summary>Size by amount</summary>
+          <SizeFields
+            instrument={instrument}
+            ticket={ticket}
+            quote={quote}
+            reservesAll={props.reservesAll}
+            onQty={(qty) => change({ qty })}
+          />
+        </details>
         <Touch
           instrument={instrument}
           latest={quote}

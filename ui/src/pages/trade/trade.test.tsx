@@ -157,6 +157,17 @@ test("an order of which it is not known what became is kept when another symbol 
   expect(new Set(names).size).toBe(1);
 });
 
+test("the quantity that an amount makes is what is sent", async () => {
+  const asked = gateway({ ...ROUTES, "POST /orders": ORDER });
+  show(<Trade symbol="TIDE" />);
+  await userEvent.type(await screen.findByLabelText("Limit price"), "100");
+  await userEvent.type(screen.getByLabelText("Amount in USD"), "1050");
+  expect((screen.getByLabelText("Quantity") as HTMLInputElement).value).toBe("10");
+  await userEvent.click(screen.getByRole("button", { name: "Buy 10 TIDE limit 100" }));
+  await screen.findByText("Working: buy 10 TIDE at 100.");
+  expect(asked.find(({ route }) => route === "POST /orders")?.body).toMatchObject({ qty: "10", limit_price: "100" });
+});
+
 const wrongAt = (field: string) => new Refusal(422, "invalid_field", { field }, `${field} is wrong`);
 
 test.each(["time_in_force", "qty"])("what is wrong with %s stands at its field only", async (field) => {
