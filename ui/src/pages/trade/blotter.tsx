@@ -26,6 +26,7 @@ import { useQuote } from "../../live/market";
 import { useInstrument, useInstruments, useMay } from "../../shell/user";
 import { cancel, cancelAll, flatten } from "./acts";
 import { ExitsDialog } from "./exits";
+import { inFamilies } from "./families";
 import { Replace } from "./replace";
 import { WhyFill } from "./why";
 
@@ -68,7 +69,8 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
   const instruments = useInstruments().data;
   const [open, setOpen] = useState<Open | null>(null);
   const close = useCallback(() => setOpen(null), []);
-  const working = useMemo(() => (orders.data ?? []).filter(isWorking), [orders.data]);
+  const all = useMemo(() => inFamilies(orders.data ?? []), [orders.data]);
+  const working = useMemo(() => all.filter(isWorking), [all]);
   const columns = useMemo(() => {
     const time: Column<Order> = {
       id: "time",
@@ -80,7 +82,7 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       time,
       { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <ToSymbol name={one.symbol} /> },
       { id: "side", title: "Side", value: (one) => one.side, cell: (one) => <SideText side={one.side} /> },
-      { id: "type", title: "Type", value: (one) => one.type, cell: (one) => words(one.type) },
+      { id: "type", title: "Type", value: (one) => one.type, cell: (one) => <Type order={one} /> },
       {
         id: "qty",
         title: "Filled / qty",
@@ -271,11 +273,11 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       title: "Orders",
       content: () => (
         <Loaded query={orders}>
-          {(rows) => (
+          {() => (
             <Grid
               key="orders"
               label="Orders"
-              rows={rows}
+              rows={all}
               columns={columns.all}
               rowKey={(one) => one.id}
               empty={<Empty title="No orders yet">All that you send is kept here, refused ones too.</Empty>}
@@ -427,6 +429,20 @@ function AskFlatten({ account, position, onClose }: { account: string; position:
         at the market.
       </p>
     </Confirm>
+  );
+}
+
+/** What it is; and that it belongs to the order above it, or to one that is not here any more. */
+function Type({ order: { type, parent } }: { order: Order }) {
+  if (!parent) return words(type);
+  return (
+    <span title="It belongs to a list or to a parent order.">
+      <span className="muted" aria-hidden="true">
+        ↳{" "}
+      </span>
+      {words(type)}
+      <span className="unseen">, of another order</span>
+    </span>
   );
 }
 

@@ -80,6 +80,16 @@ test.each([
   expect(sessionStorage.getItem(KEPT)).toBeNull();
 });
 
+test.each([
+  ["a list", { contingency: "oco", legs: [body, body] }],
+  ["a parent order", { order: body, algorithm: "iceberg", slice_qty: "5" }],
+])("%s is kept as an order is", async (_, kept) => {
+  sessionStorage.setItem(KEPT, JSON.stringify({ user: "u1", attempts: [{ key: "k", body: kept }] }));
+  const page = await load();
+  page.signIn("u1");
+  expect(page.openAttempt("a")?.attempt.body).toEqual(kept);
+});
+
 test("who signs out, and another who signs in, finds no attempt", async () => {
   const page = await load();
   for (const leave of [() => page.forget(), () => page.signIn("u2")]) {

@@ -60,7 +60,7 @@ function kept(user: string): Attempt[] {
 
 function isAttempt(value: unknown): value is Attempt {
   const { key, body, authorization = "" } = Object(value);
-  const orders: unknown[] = Array.isArray(body?.legs) ? body.legs : [body];
+  const orders: unknown[] = Array.isArray(body?.legs) ? body.legs : [body?.order ?? body];
   const isOrder = (order: unknown) => {
     const { account, symbol, side, qty, limit_price: limit, stop_price: stop } = Object(order);
     return [account, symbol, side, qty, limit ?? "", stop ?? ""].every((one) => typeof one === "string");

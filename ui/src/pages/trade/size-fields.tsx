@@ -7,7 +7,7 @@ import type { Quote } from "../../live/market";
 import { type Instrument, useAccount } from "../../shell/user";
 import { ask } from "./sending";
 import { affordable, lotAt } from "./size";
-import { missing, orderOf, pricedAt, type Ticket } from "./ticket-model";
+import { missing, orderOf, plain, pricedAt, type Ticket } from "./ticket-model";
 import { buyingPower } from "./what-if";
 
 const SHARES = [
@@ -58,7 +58,7 @@ export function SizeFields({ instrument, ticket, quote, reservesAll, onQty }: Si
     else say(typed, "", "Digits and a point only.", true);
   };
   const take = async (share: string) => {
-    const one = { ...ticket, qty: lot, display: "", min: "", isBracket: false };
+    const one = { ...plain(ticket), qty: lot };
     const lacks = missing(one);
     if (lacks) return say("", ticket.qty, `Give ${lacks} first.`, true);
     setBusy(true);

@@ -3,8 +3,9 @@
 import type { Schemas } from "../../api/client";
 import { compare, isDecimal, sign } from "../../format/number";
 import { briefly } from "../../format/price";
-import { fromLocalField } from "../../format/time";
+import { instantOf } from "../../format/time";
 import type { Instrument } from "../../shell/user";
+import { lacking, type NewParent, NOT_WORKED, nameOf, termsOf, type Work } from "./algorithm";
 
 export type Side = Schemas["Side"];
 export type OrderType = Schemas["OrderType"];
@@ -20,7 +21,7 @@ export interface Exits {
 
 export const NO_EXITS: Exits = { takeProfit: "", stopLoss: "" };
 
-export interface Ticket extends Exits {
+export interface Ticket extends Exits, Work {
   side: Side;
   type: OrderType;
   qty: string;
@@ -58,6 +59,7 @@ export const EMPTY: Ticket = {
   min: "",
   isBracket: false,
   ...NO_EXITS,
+  ...NOT_WORKED,
 };
 
 export const TYPES: readonly (readonly [OrderType, string])[] = [
@@ -136,6 +138,7 @@ const LABELS: Record<Name | "qty" | "expireAt" | "exits", string> = {
 export function missing(ticket: Ticket): string | null {
   const isGiven = (text: string) => isDecimal(text);
   if (!isGiven(ticket.qty) || sign(ticket.qty) <= 0) return LABELS.qty;
+  if (ticket.algorithm) return ticket.limit && !isGiven(ticket.limit) ? LABELS.limit : lacking(ticket);
   for (const name of TERMS[ticket.type].needs) {
     if (name !== "peg" && !isGiven(ticket[name])) return LABELS[name];
   }
@@ -192,11 +195,30 @@ function meaning(type: OrderType, name: Name): string | null {
   return name;
 }
 
-/** Another type of order, without the prices that mean something else there: a stop price is no start of a trail. */
+/** Another type of order, sent as one, without the prices that mean something else there: a stop price is no start of a trail. */
 export function retyped(ticket: Ticket, type: OrderType): Partial<Ticket> {
   const prices = ["limit", "stop", "trail", "offset"] as const;
   const dropped = prices.filter((name) => meaning(type, name) !== meaning(ticket.type, name));
-  return { type, ...Object.fromEntries(dropped.map((name) => [name, ""])) };
+  return { type, algorithm: "", ...Object.fromEntries(dropped.map((name) => [name, ""])) };
+}
+
+/** A ticket that is worked by an algorithm: a limit order, or where no price is given a market order, without exits. */
+export function workedBy(ticket: Ticket, algorithm: Work["algorithm"]): Partial<Ticket> {
+  const tif = ticket.tif === "gtc" ? "gtc" : "day";
+  return { ...retyped(ticket, "limit"), algorithm, tif, isBracket: false };
+}
+
+/** What a ticket sends. */
+export function bodyOf(ticket: Ticket, account: string, symbol: string): NewOrder | NewList | NewParent {
+  const { algorithm, isBracket } = ticket;
+  if (!algorithm) return isBracket ? bracketOf(ticket, account, symbol) : orderOf(ticket, account, symbol);
+  return { order: orderOf(plain(ticket), account, symbol), ...termsOf(ticket, algorithm) };
+}
+
+/** The order that is worked, as one that is not: without what its children cannot have. */
+export function plain(ticket: Ticket): Ticket {
+  const type = ticket.algorithm && !ticket.limit ? "market" : ticket.type;
+  return { ...ticket, type, algorithm: "", isBracket: false, postOnly: "", hidden: false, display: "", min: "" };
 }
 
 /** The order that a ticket makes. */
@@ -216,7 +238,7 @@ export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrd
     ...given("offset", "offset"),
     ...(has(type, "trail") ? { [ticket.trailBy === "amount" ? "trail_amount" : "trail_percent"]: ticket.trail } : {}),
     ...(type === "pegged" ? { peg: ticket.peg } : {}),
-    ...(ticket.tif === "gtd" ? { expire_at: new Date(fromLocalField(ticket.expireAt)).toISOString() } : {}),
+    ...(ticket.tif === "gtd" ? { expire_at: instantOf(ticket.expireAt) } : {}),
     ...(ticket.postOnly && mayRest(ticket) ? { post_only: ticket.postOnly } : {}),
     ...(ticket.hidden ? { hidden: true } : {}),
     ...(ticket.display ? { display_qty: ticket.display } : {}),
@@ -259,7 +281,8 @@ export function armed(ticket: Ticket, side: Side, price: string): Ticket {
 
 /** What the button says: "Buy 10 TIDE limit 100.05". */
 export function act(ticket: Ticket, symbol: string): string {
-  const type = TYPES.find(([name]) => name === ticket.type)?.[1].toLowerCase() ?? "";
+  const worked = ticket.algorithm && `${nameOf(ticket.algorithm)}${ticket.limit ? " limit" : ""}`;
+  const type = worked || (TYPES.find(([name]) => name === ticket.type)?.[1].toLowerCase() ?? "");
   const price = has(ticket.type, "limit") && ticket.limit ? ` ${ticket.limit}` : "";
   const stop = has(ticket.type, "stop") && ticket.stop ? ` at ${ticket.stop}` : "";
   const kind = ticket.type === "stop_limit" || ticket.type === "limit_if_touched" ? `${type}${stop},${price}` : "";

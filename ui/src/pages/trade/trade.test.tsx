@@ -70,6 +70,7 @@ const ROUTES = {
   "GET /trades/WAVE": [],
   "POST /orders/preview": PREVIEW,
 };
+const CONTROL = { reason: "max_order_qty", scope: "account", value: "10", limit: "100", passes: true };
 const VIEWER = { ...ME, role: "viewer", permissions: ["orders:read", "market:read"] };
 
 beforeEach(() => {
@@ -168,6 +169,33 @@ test("the quantity that an amount makes is what is sent", async () => {
   expect(asked.find(({ route }) => route === "POST /orders")?.body).toMatchObject({ qty: "10", limit_price: "100" });
 });
 
+test("an order that an algorithm works is previewed, sent as a parent, and shown with its children", async () => {
+  const parent = { ...ORDER, id: "p", type: "market", limit_price: null, qty: "100", leaves_qty: "100" };
+  const child = { ...parent, id: "c", parent: "p", created_at: "2026-11-23T00:00:01Z", qty: "5", leaves_qty: "5" };
+  const asked = gateway({
+    ...ROUTES,
+    "GET /orders": (_: unknown, url: URL) => (url.searchParams.get("status") === "open" ? [child, ORDER, parent] : []),
+    "POST /orders/algorithms/preview": { ...PREVIEW, controls: [CONTROL] },
+    "POST /orders/algorithms": parent,
+  });
+  show(<Trade symbol="TIDE" />);
+  await userEvent.selectOptions(await screen.findByLabelText("Type"), "iceberg");
+  await userEvent.type(screen.getByLabelText("Quantity"), "100");
+  await screen.findByText("Give the size of each slice.");
+  await userEvent.type(screen.getByLabelText("Each slice"), "5");
+  await screen.findByText(/All 1 risk controls let it pass/);
+  await userEvent.click(screen.getByRole("button", { name: "Buy 100 TIDE Iceberg" }));
+  await screen.findByText("Working: buy 100 TIDE.");
+  const order = { account: "a", symbol: "TIDE", side: "buy", type: "market", qty: "100", time_in_force: "day" };
+  const sent = asked.find(({ route }) => route === "POST /orders/algorithms")?.body;
+  expect(sent).toEqual({ order, algorithm: "iceberg", slice_qty: "5" });
+  const rows = within(screen.getByRole("region", { name: "Working orders" }))
+    .getAllByRole("row")
+    .slice(1);
+  expect(rows.map((row) => within(row).getByText(/^0 . /).textContent)).toEqual(["0 / 10", "0 / 100", "0 / 5"]);
+  expect(rows.map((row) => row.textContent?.includes("of another order"))).toEqual([false, false, true]);
+});
+
 const wrongAt = (field: string) => new Refusal(422, "invalid_field", { field }, `${field} is wrong`);
 
 test.each(["time_in_force", "qty"])("what is wrong with %s stands at its field only", async (field) => {
@@ -210,8 +238,6 @@ test("what is wrong with a leg of a bracket does not stand at a field of the ent
   await userEvent.type(screen.getByLabelText("Take profit at"), "100.001");
   expect((await screen.findByText("limit_price is wrong")).className).toBe("banner danger");
 });
-
-const CONTROL = { reason: "max_order_qty", scope: "account", value: "10", limit: "100", passes: true };
 
 test("what an order would do is told of a complete order only", async () => {
   gateway({ ...ROUTES, "POST /orders/preview": { ...PREVIEW, controls: [CONTROL] } });

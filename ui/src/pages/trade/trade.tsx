@@ -27,8 +27,9 @@ import { Ladder } from "./ladder";
 import type { Body } from "./sending";
 import { SymbolBar } from "./symbol-bar";
 import { Tape } from "./tape";
-import { type Barred, near, TicketForm, useTicket } from "./ticket";
-import { armed, bracketOf, missing, orderOf, retyped, type Side, wrongExits } from "./ticket-model";
+import { near, TicketForm, useTicket } from "./ticket";
+import type { Barred } from "./ticket-foot";
+import { armed, bodyOf, missing, orderOf, retyped, type Side, wrongExits } from "./ticket-model";
 import "./trade.css";
 import { priceText } from "../../format/price";
 import { usePreview } from "./use-preview";
@@ -153,7 +154,7 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   const isIncomplete = lacks !== null || wrongExit !== null;
   const body = useMemo<Body | null>(() => {
     if (!account || isIncomplete) return null;
-    return ticket.isBracket ? bracketOf(ticket, account, symbol) : orderOf(ticket, account, symbol);
+    return bodyOf(ticket, account, symbol);
   }, [ticket, account, symbol, isIncomplete]);
   const { preview, isOfBefore, stopped } = usePreview(body, symbol, account, barred === null);
   const needsAuthorization = preview.data?.needs_authorization;
@@ -179,12 +180,12 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
       arm(side, price);
       setTab("ticket");
       const { ticket: before, clicksSend: goes, account: of, sender: by, isUnclear: waits } = latest.current;
-      const plain = { ...before, side, type: "limit" as const, limit: price, isBracket: false };
-      if (!goes || !of || waits || missing(plain) !== null) {
+      const one = { ...before, side, type: "limit" as const, limit: price, isBracket: false, algorithm: "" as const };
+      if (!goes || !of || waits || missing(one) !== null) {
         if (!before.qty) qty.current?.focus();
         return;
       }
-      by.send(orderOf(plain, of, symbol));
+      by.send(orderOf(one, of, symbol));
     },
     [arm, symbol],
   );
