@@ -4,6 +4,8 @@ import "./shell/shell.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { start } from "./api/session";
+// On whatever page somebody signs out, it forgets what that user sent.
+import "./pages/trade/open-attempt";
 import { App } from "./shell/app";
 
 void start();

@@ -137,6 +137,11 @@ export function fromLocalField(text: string, zone?: string): number {
   return wallMs(before, zone) === wall || wallMs(after, zone) !== wall ? before : after;
 }
 
+/** What a field `datetime-local` says, for the API; RFC 3339. */
+export function instantOf(text: string): string {
+  return new Date(fromLocalField(text)).toISOString();
+}
+
 /** When a bar begins: 23 Nov 2026, 14:03:07. Bars of days are of days in UTC, whatever the user's zone. */
 export function barTime(at: Value, isDays: boolean): string {
   return isDays ? day(at, "UTC") : dateTime(at);

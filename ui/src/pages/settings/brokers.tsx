@@ -149,6 +149,9 @@ function Connect({ onClose }: { onClose: () => void }) {
       >
         {(wrong) => (
           <>
+            <p className="muted">
+              What a broker gave you so that programs can trade there. It is kept sealed; no order goes to a broker yet.
+            </p>
             <div className="pair">
               <TextField
                 label="Name"
@@ -161,9 +164,8 @@ function Connect({ onClose }: { onClose: () => void }) {
               <TextField
                 label="Broker"
                 required
-                placeholder="alpaca"
                 pattern="[a-z0-9_\-]{1,32}"
-                hint="Small letters, digits, _ and -."
+                hint="Its name in small letters, such as alpaca; digits, _ and - too."
                 value={broker}
                 error={wrong("broker")}
                 onChange={(event) => setBroker(event.target.value)}

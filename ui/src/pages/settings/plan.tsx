@@ -5,6 +5,7 @@ import { ApiError } from "../../api/error";
 import { Button } from "../../components/controls";
 import { Facts } from "../../components/facts";
 import { words } from "../../components/figures";
+import { Arrived } from "../../components/focus";
 import { Panel } from "../../components/panel";
 import { Loaded, saying } from "../../components/states";
 import { short } from "../../format/number";
@@ -24,25 +25,38 @@ export function PlanAndBilling() {
   });
   const [going, setGoing] = useState(false);
   const [said, setSaid] = useState<unknown>(null);
+  const [notSold, setNotSold] = useState<{ asked: string; all: boolean }[]>([]);
   const isPaid = !!subscription.data && !["none", "canceled"].includes(subscription.data.status);
 
   /** Leaves for a page of the payment service. */
-  const leave = async (page: Promise<Schemas["Page"]>) => {
+  const leave = async (page: Promise<Schemas["Page"] | null>) => {
     setGoing(true);
     setSaid(null);
     try {
-      location.assign((await page).url);
+      const found = await page;
+      if (found) location.assign(found.url);
+      else setGoing(false);
     } catch (error) {
       setSaid(error);
       setGoing(false);
     }
   };
-  const notSold = said instanceof ApiError && said.code === "not_found";
+  /** What is sold the gateway tells only who tries to buy: no plan, or not this one. */
+  const buy = async (plan: Plan["plan"]) => {
+    try {
+      return await take(api.POST("/api/v1/billing/checkout", { body: { plan } }));
+    } catch (error) {
+      const all = error instanceof ApiError && error.code === "not_found";
+      if (!all && !(error instanceof ApiError && error.field === "plan")) throw error;
+      setNotSold((before) => [...before, { asked: plan, all }]);
+      return null;
+    }
+  };
   return (
     <>
       {!!said && (
-        <p className={notSold ? "banner warn" : "banner danger"} role="alert">
-          {notSold ? "Plans are not sold here. Ask an administrator for another one." : saying(said)}
+        <p className="banner danger" role="alert">
+          {saying(said)}
         </p>
       )}
       <Loaded query={plans} rows={6}>
@@ -53,8 +67,9 @@ export function PlanAndBilling() {
                 key={plan.plan}
                 plan={plan}
                 going={going}
-                notSold={notSold}
-                onBuy={() => void leave(take(api.POST("/api/v1/billing/checkout", { body: { plan: plan.plan } })))}
+                isNotSold={notSold.some(({ asked, all }) => all || asked === plan.plan)}
+                wasAsked={notSold.some(({ asked }) => asked === plan.plan)}
+                onBuy={() => void leave(buy(plan.plan))}
               />
             ))}
           </div>
@@ -91,11 +106,15 @@ export function PlanAndBilling() {
 interface PlanCardProps {
   plan: Plan;
   going: boolean;
-  notSold: boolean;
+  isNotSold: boolean;
+  /** It was this one that somebody wanted to buy. */
+  wasAsked: boolean;
   onBuy: () => void;
 }
 
-function PlanCard({ plan, going, notSold, onBuy }: PlanCardProps) {
+function PlanCard({ plan, going, isNotSold, wasAsked, onBuy }: PlanCardProps) {
+  const isOffered = !plan.is_current && plan.plan !== "free";
+  const notSold = <p className="muted">It is not sold here. An administrator can give it to you.</p>;
   return (
     <section className={plan.is_current ? "panel plan current" : "panel plan"} aria-label={words(plan.plan)}>
       <h2>{words(plan.plan)}</h2>
@@ -106,14 +125,12 @@ function PlanCard({ plan, going, notSold, onBuy }: PlanCardProps) {
           ["Orders of your own", "Any number"],
         ]}
       />
-      {plan.is_current ? (
-        <span className="chip good">✓ Yours</span>
-      ) : (
-        plan.plan !== "free" && (
-          <Button busy={going} disabled={notSold} onClick={onBuy}>
-            Choose {words(plan.plan)}
-          </Button>
-        )
+      {plan.is_current && <span className="chip good">✓ Yours</span>}
+      {isOffered && isNotSold && (wasAsked ? <Arrived>{notSold}</Arrived> : notSold)}
+      {isOffered && !isNotSold && (
+        <Button busy={going} onClick={onBuy}>
+          Choose {words(plan.plan)}
+        </Button>
       )}
     </section>
   );

@@ -6,6 +6,15 @@ import { Dialog } from "../../components/dialog";
 import { Form } from "../../components/form";
 import { useMe } from "../../shell/user";
 import { accountOf, type Body, type Preview } from "./sending";
+import type { Sender } from "./use-sender";
+
+/** Asks for the second factor where what is to be sent needs one. */
+export function AuthorizeNow({ sender: { now, authorized, clear } }: { sender: Sender }) {
+  if (now.state !== "asks") return null;
+  return (
+    <Authorize body={now.body} preview={now.preview} onToken={(token) => authorized(now.body, token)} onClose={clear} />
+  );
+}
 
 interface AuthorizeProps {
   body: Body;
@@ -15,7 +24,7 @@ interface AuthorizeProps {
 }
 
 /** Says once more what is sent, and takes the second factor. */
-export function Authorize({ body, preview, onToken, onClose }: AuthorizeProps) {
+function Authorize({ body, preview, onToken, onClose }: AuthorizeProps) {
   const hasTotp = useMe().data?.totp_enabled ?? false;
   const [by, setBy] = useState<"pin" | "totp">(hasTotp ? "totp" : "pin");
   const [code, setCode] = useState("");

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { Link } from "wouter";
 import { Confirm } from "../../components/confirm";
 import { Button } from "../../components/controls";
@@ -25,6 +25,8 @@ import {
 import { useQuote } from "../../live/market";
 import { useInstrument, useInstruments, useMay } from "../../shell/user";
 import { cancel, cancelAll, flatten } from "./acts";
+import { ExitsDialog } from "./exits";
+import { inFamilies } from "./families";
 import { Replace } from "./replace";
 import { WhyFill } from "./why";
 
@@ -54,7 +56,7 @@ export function narrowed<T>(columns: Column<T>[]): Column<T>[] {
 type Open =
   | { kind: "replace"; order: Order }
   | { kind: "why"; fill: Execution }
-  | { kind: "flatten"; position: Position }
+  | { kind: "exits" | "flatten"; position: Position }
   | { kind: "cancel-all"; symbol?: string };
 
 /** What was asked for and what became of it: working orders, all orders, fills, positions. */
@@ -66,8 +68,9 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
   const portfolio = usePortfolio(account);
   const instruments = useInstruments().data;
   const [open, setOpen] = useState<Open | null>(null);
-  const close = () => setOpen(null);
-  const working = useMemo(() => (orders.data ?? []).filter(isWorking), [orders.data]);
+  const close = useCallback(() => setOpen(null), []);
+  const all = useMemo(() => inFamilies(orders.data ?? []), [orders.data]);
+  const working = useMemo(() => all.filter(isWorking), [all]);
   const columns = useMemo(() => {
     const time: Column<Order> = {
       id: "time",
@@ -79,7 +82,7 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       time,
       { id: "symbol", title: "Symbol", value: (one) => one.symbol, cell: (one) => <ToSymbol name={one.symbol} /> },
       { id: "side", title: "Side", value: (one) => one.side, cell: (one) => <SideText side={one.side} /> },
-      { id: "type", title: "Type", value: (one) => one.type, cell: (one) => words(one.type) },
+      { id: "type", title: "Type", value: (one) => one.type, cell: (one) => <Type order={one} /> },
       {
         id: "qty",
         title: "Filled / qty",
@@ -191,14 +194,23 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       id: "acts",
       title: <span className="unseen">Acts</span>,
       cell: (one) => (
-        <Button
-          small
-          kind="danger-side"
-          onClick={() => setOpen({ kind: "flatten", position: one })}
-          aria-label={`Flatten ${one.symbol}`}
-        >
-          Flatten
-        </Button>
+        <span className="acts">
+          <Button
+            small
+            onClick={() => setOpen({ kind: "exits", position: one })}
+            aria-label={`Exits for ${one.symbol}`}
+          >
+            Exits…
+          </Button>
+          <Button
+            small
+            kind="danger-side"
+            onClick={() => setOpen({ kind: "flatten", position: one })}
+            aria-label={`Flatten ${one.symbol}`}
+          >
+            Flatten
+          </Button>
+        </span>
       ),
     };
     const position: Column<Position>[] = [
@@ -261,11 +273,11 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       title: "Orders",
       content: () => (
         <Loaded query={orders}>
-          {(rows) => (
+          {() => (
             <Grid
               key="orders"
               label="Orders"
-              rows={rows}
+              rows={all}
               columns={columns.all}
               rowKey={(one) => one.id}
               empty={<Empty title="No orders yet">All that you send is kept here, refused ones too.</Empty>}
@@ -317,7 +329,8 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
     },
   };
   const order = open?.kind === "why" ? orders.data?.find((one) => one.id === open.fill.order) : undefined;
-  const instrument = open?.kind === "why" ? instruments?.find((one) => one.symbol === open.fill.symbol) : undefined;
+  const about = open?.kind === "why" ? open.fill.symbol : open?.kind === "exits" ? open.position.symbol : undefined;
+  const instrument = instruments?.find((one) => one.symbol === about);
   return (
     <>
       <TabPanel
@@ -350,6 +363,16 @@ export function Blotter({ account, barred, symbol, tabs, isNarrow, className }: 
       />
       {open?.kind === "replace" && <Replace order={open.order} onClose={close} />}
       {open?.kind === "why" && <WhyFill fill={open.fill} order={order} venue={instrument?.venue} onClose={close} />}
+      {open?.kind === "exits" && account && instrument && (
+        <ExitsDialog
+          account={account}
+          instrument={instrument}
+          // It may change, or end, while the exits are entered.
+          position={held?.find((one) => one.symbol === about) ?? { ...open.position, qty: "0" }}
+          working={working}
+          onClose={close}
+        />
+      )}
       {open?.kind === "flatten" && account && <AskFlatten account={account} position={open.position} onClose={close} />}
       {open?.kind === "cancel-all" && account && (
         <AskCancelAll
@@ -406,6 +429,20 @@ function AskFlatten({ account, position, onClose }: { account: string; position:
         at the market.
       </p>
     </Confirm>
+  );
+}
+
+/** What it is; and that it belongs to the order above it, or to one that is not here any more. */
+function Type({ order: { type, parent } }: { order: Order }) {
+  if (!parent) return words(type);
+  return (
+    <span title="It belongs to a list or to a parent order.">
+      <span className="muted" aria-hidden="true">
+        ↳{" "}
+      </span>
+      {words(type)}
+      <span className="unseen">, of another order</span>
+    </span>
   );
 }
 

@@ -8,7 +8,7 @@ import { stepped, steppedQty } from "../../format/price";
 import { type Order, told } from "../../live/account";
 import { useInstrument } from "../../shell/user";
 import { replace } from "./acts";
-import { stepping } from "./ticket";
+import { stepping } from "./fields";
 import { has } from "./ticket-model";
 
 /** New terms of an order that works. */

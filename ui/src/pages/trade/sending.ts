@@ -7,9 +7,10 @@ import type { Estimate } from "../../api/reports";
 import { show, sign } from "../../format/number";
 import { briefly } from "../../format/price";
 import { atPrices, type Order } from "../../live/account";
+import { type NewParent, nameOf } from "./algorithm";
 import type { NewList, NewOrder } from "./ticket-model";
 
-export type Body = NewOrder | NewList;
+export type Body = NewOrder | NewList | NewParent;
 
 export interface Attempt {
   key: string;
@@ -25,12 +26,21 @@ export interface Preview {
   legs: Estimate[];
 }
 
-export function isList(body: Body): body is NewList {
+function isList(body: Body): body is NewList {
   return "legs" in body;
 }
 
+function isParent(body: Body): body is NewParent {
+  return "algorithm" in body;
+}
+
+function ordersOf(body: Body): NewOrder[] {
+  if (isList(body)) return body.legs;
+  return isParent(body) ? [body.order] : [body];
+}
+
 export function accountOf(body: Body): string {
-  return isList(body) ? (body.legs[0]?.account ?? "") : body.account;
+  return ordersOf(body)[0]?.account ?? "";
 }
 
 /** Errors of a first try after which the order may have been taken all the same. */
@@ -49,6 +59,7 @@ export function isUnclear(error: unknown, isAgain = false): boolean {
 export async function post({ key, body, authorization }: Attempt): Promise<Order[]> {
   const header = { "Idempotency-Key": key, ...(authorization ? { "Trade-Authorization": authorization } : {}) };
   if (isList(body)) return (await take(api.POST("/api/v1/orders/lists", { params: { header }, body }))).orders;
+  if (isParent(body)) return [await take(api.POST("/api/v1/orders/algorithms", { params: { header }, body }))];
   return [await take(api.POST("/api/v1/orders", { params: { header }, body }))];
 }
 
@@ -56,15 +67,20 @@ export async function post({ key, body, authorization }: Attempt): Promise<Order
 export async function ask(body: Body, signal?: AbortSignal): Promise<Preview> {
   const options = signal ? { signal } : {};
   if (isList(body)) return take(api.POST("/api/v1/orders/lists/preview", { body, ...options }));
-  const one = await take(api.POST("/api/v1/orders/preview", { body, ...options }));
+  const one = isParent(body)
+    ? await take(api.POST("/api/v1/orders/algorithms/preview", { body, ...options }))
+    : await take(api.POST("/api/v1/orders/preview", { body, ...options }));
   return { hash: one.hash, needs_authorization: one.needs_authorization, legs: [one] };
 }
 
-/** What was asked for, in few words: "buy 10 TIDE at 100.05, with exits". */
+/** What was asked for, in few words: "buy 10 TIDE at 100.05, with exits", "sell 10 TIDE at 110.00 or stop 90.00". */
 export function described(body: Body): string {
-  const [entry] = isList(body) ? body.legs : [body];
+  const [entry, ...others] = ordersOf(body);
   if (!entry) return "a list of orders";
-  return `${entry.side} ${show(entry.qty)} ${entry.symbol}${atPrices(entry)}${isList(body) ? ", with exits" : ""}`;
+  const text = `${entry.side} ${show(entry.qty)} ${entry.symbol}${atPrices(entry)}`;
+  if (isParent(body)) return `${text} by ${nameOf(body.algorithm)}`;
+  if (!isList(body)) return text;
+  return body.contingency === "oco" ? [text, ...others.map(atPrices)].join(" or") : `${text}, with exits`;
 }
 
 /** What became of an order, in words. */

@@ -104,9 +104,9 @@ describe("the order that a ticket makes", () => {
   it("drops the prices that mean something else in another type of order", () => {
     const from = { ...full, type: "stop_limit" as const };
     expect(retyped(from, "trailing_stop")).toMatchObject({ type: "trailing_stop", stop: "", limit: "" });
-    expect(retyped(from, "limit_if_touched")).toEqual({ type: "limit_if_touched", stop: "" });
-    expect(retyped(from, "stop")).toEqual({ type: "stop", limit: "" });
-    expect(retyped({ ...full, type: "limit" }, "market")).toEqual({ type: "market", limit: "" });
+    expect(retyped(from, "limit_if_touched")).toEqual({ algorithm: "", type: "limit_if_touched", stop: "" });
+    expect(retyped(from, "stop")).toEqual({ algorithm: "", type: "stop", limit: "" });
+    expect(retyped({ ...full, type: "limit" }, "market")).toEqual({ algorithm: "", type: "market", limit: "" });
     expect(retyped({ ...full, type: "trailing_stop_limit" }, "pegged")).toMatchObject({ offset: "", stop: "" });
   });
 

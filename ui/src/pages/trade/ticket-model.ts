@@ -3,8 +3,9 @@
 import type { Schemas } from "../../api/client";
 import { compare, isDecimal, sign } from "../../format/number";
 import { briefly } from "../../format/price";
-import { fromLocalField } from "../../format/time";
+import { instantOf } from "../../format/time";
 import type { Instrument } from "../../shell/user";
+import { lacking, type NewParent, NOT_WORKED, nameOf, termsOf, type Work } from "./algorithm";
 
 export type Side = Schemas["Side"];
 export type OrderType = Schemas["OrderType"];
@@ -12,7 +13,15 @@ export type TimeInForce = Schemas["TimeInForce"];
 export type NewOrder = Schemas["NewOrder"];
 export type NewList = Schemas["NewList"];
 
-export interface Ticket {
+/** Where a position is to end; what is empty is not given. */
+export interface Exits {
+  takeProfit: string;
+  stopLoss: string;
+}
+
+export const NO_EXITS: Exits = { takeProfit: "", stopLoss: "" };
+
+export interface Ticket extends Exits, Work {
   side: Side;
   type: OrderType;
   qty: string;
@@ -30,8 +39,6 @@ export interface Ticket {
   display: string;
   min: string;
   isBracket: boolean;
-  takeProfit: string;
-  stopLoss: string;
 }
 
 export const EMPTY: Ticket = {
@@ -51,8 +58,8 @@ export const EMPTY: Ticket = {
   display: "",
   min: "",
   isBracket: false,
-  takeProfit: "",
-  stopLoss: "",
+  ...NO_EXITS,
+  ...NOT_WORKED,
 };
 
 export const TYPES: readonly (readonly [OrderType, string])[] = [
@@ -131,6 +138,7 @@ const LABELS: Record<Name | "qty" | "expireAt" | "exits", string> = {
 export function missing(ticket: Ticket): string | null {
   const isGiven = (text: string) => isDecimal(text);
   if (!isGiven(ticket.qty) || sign(ticket.qty) <= 0) return LABELS.qty;
+  if (ticket.algorithm) return ticket.limit && !isGiven(ticket.limit) ? LABELS.limit : lacking(ticket);
   for (const name of TERMS[ticket.type].needs) {
     if (name !== "peg" && !isGiven(ticket[name])) return LABELS[name];
   }
@@ -139,8 +147,8 @@ export function missing(ticket: Ticket): string | null {
   return null;
 }
 
-/** What the entry of a bracket is taken to be executed at: its own price, or what the market now asks of it. */
-function entryPrice(ticket: Ticket, quote: Touch | undefined): string | null | undefined {
+/** What an order is taken to be executed at: its own price, or what the market now asks of it. */
+export function pricedAt(ticket: Ticket, quote: Touch | undefined): string | null | undefined {
   for (const name of ["limit", "stop"] as const) {
     if (has(ticket.type, name) && isDecimal(ticket[name])) return ticket[name];
   }
@@ -150,17 +158,31 @@ function entryPrice(ticket: Ticket, quote: Touch | undefined): string | null | u
 /** The market's best prices. */
 type Touch = { bid_price?: string | null; ask_price?: string | null };
 
-/** Why the exits of a bracket cannot stand: on the wrong side of the entry they would execute at once. */
+/** Why the exits of a bracket cannot stand. */
 export function wrongExits(ticket: Ticket, quote: Touch | undefined): string | null {
-  const entry = ticket.isBracket && entryPrice(ticket, quote);
-  if (!entry) return null;
-  const [takes, stops] = ticket.side === "buy" ? ["above", "below"] : ["below", "above"];
+  const entry = ticket.isBracket ? pricedAt(ticket, quote) : null;
+  return misplaced(ticket.side, ticket, entry, `a ${ticket.side}`, "the entry's price");
+}
+
+/**
+ * Why exits of what was bought or sold cannot stand beside a price: on the wrong side of it they would execute at once. `of` and
+ * `whose` say in the sentence what is left and whose price it is.
+ */
+export function misplaced(
+  side: Side,
+  { takeProfit, stopLoss }: Exits,
+  from: string | null | undefined,
+  of: string,
+  whose: string,
+): string | null {
+  if (!from) return null;
+  const [takes, stops] = side === "buy" ? ["above", "below"] : ["below", "above"];
   const isWrong = (price: string, way: string | undefined) =>
-    isDecimal(price) && (way === "above" ? compare(price, entry) <= 0 : compare(price, entry) >= 0);
+    isDecimal(price) && (way === "above" ? compare(price, from) <= 0 : compare(price, from) >= 0);
   const why = (what: string, way: string | undefined) =>
-    `The ${what} of a ${ticket.side} must be ${way} the entry's price, ${briefly(entry)}.`;
-  if (isWrong(ticket.takeProfit, takes)) return why("take profit", takes);
-  if (isWrong(ticket.stopLoss, stops)) return why("stop loss", stops);
+    `The ${what} of ${of} must be ${way} ${whose}, ${briefly(from)}.`;
+  if (isWrong(takeProfit, takes)) return why("take profit", takes);
+  if (isWrong(stopLoss, stops)) return why("stop loss", stops);
   return null;
 }
 
@@ -173,11 +195,30 @@ function meaning(type: OrderType, name: Name): string | null {
   return name;
 }
 
-/** Another type of order, without the prices that mean something else there: a stop price is no start of a trail. */
+/** Another type of order, sent as one, without the prices that mean something else there: a stop price is no start of a trail. */
 export function retyped(ticket: Ticket, type: OrderType): Partial<Ticket> {
   const prices = ["limit", "stop", "trail", "offset"] as const;
   const dropped = prices.filter((name) => meaning(type, name) !== meaning(ticket.type, name));
-  return { type, ...Object.fromEntries(dropped.map((name) => [name, ""])) };
+  return { type, algorithm: "", ...Object.fromEntries(dropped.map((name) => [name, ""])) };
+}
+
+/** A ticket that is worked by an algorithm: a limit order, or where no price is given a market order, without exits. */
+export function workedBy(ticket: Ticket, algorithm: Work["algorithm"]): Partial<Ticket> {
+  const tif = ticket.tif === "gtc" ? "gtc" : "day";
+  return { ...retyped(ticket, "limit"), algorithm, tif, isBracket: false };
+}
+
+/** What a ticket sends. */
+export function bodyOf(ticket: Ticket, account: string, symbol: string): NewOrder | NewList | NewParent {
+  const { algorithm, isBracket } = ticket;
+  if (!algorithm) return isBracket ? bracketOf(ticket, account, symbol) : orderOf(ticket, account, symbol);
+  return { order: orderOf(plain(ticket), account, symbol), ...termsOf(ticket, algorithm) };
+}
+
+/** The order that is worked, as one that is not: without what its children cannot have. */
+export function plain(ticket: Ticket): Ticket {
+  const type = ticket.algorithm && !ticket.limit ? "market" : ticket.type;
+  return { ...ticket, type, algorithm: "", isBracket: false, postOnly: "", hidden: false, display: "", min: "" };
 }
 
 /** The order that a ticket makes. */
@@ -197,7 +238,7 @@ export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrd
     ...given("offset", "offset"),
     ...(has(type, "trail") ? { [ticket.trailBy === "amount" ? "trail_amount" : "trail_percent"]: ticket.trail } : {}),
     ...(type === "pegged" ? { peg: ticket.peg } : {}),
-    ...(ticket.tif === "gtd" ? { expire_at: new Date(fromLocalField(ticket.expireAt)).toISOString() } : {}),
+    ...(ticket.tif === "gtd" ? { expire_at: instantOf(ticket.expireAt) } : {}),
     ...(ticket.postOnly && mayRest(ticket) ? { post_only: ticket.postOnly } : {}),
     ...(ticket.hidden ? { hidden: true } : {}),
     ...(ticket.display ? { display_qty: ticket.display } : {}),
@@ -207,23 +248,29 @@ export function orderOf(ticket: Ticket, account: string, symbol: string): NewOrd
 
 /** An entry with its exits, which close what it has executed: a limit order, a stop order, or both, of which one cancels the other. */
 export function bracketOf(ticket: Ticket, account: string, symbol: string): NewList {
-  const entry = orderOf(ticket, account, symbol);
-  const exit = {
-    account,
-    symbol,
-    side: ticket.side === "buy" ? ("sell" as const) : ("buy" as const),
-    qty: ticket.qty,
-    // An exit outlives the day: it guards what is held.
-    time_in_force: "gtc" as const,
-  };
+  const side = ticket.side === "buy" ? "sell" : "buy";
   return {
     contingency: "bracket",
-    legs: [
-      entry,
-      ...(ticket.takeProfit ? [{ ...exit, type: "limit" as const, limit_price: ticket.takeProfit }] : []),
-      ...(ticket.stopLoss ? [{ ...exit, type: "stop" as const, stop_price: ticket.stopLoss }] : []),
-    ],
+    legs: [orderOf(ticket, account, symbol), ...legsOf(account, symbol, side, ticket.qty, ticket)],
   };
+}
+
+/** What ends a position of a quantity, below 0 if it is short: one order, or two of which one cancels the other. */
+export function exitsOf(account: string, symbol: string, qty: string, exits: Exits): NewOrder | NewList | null {
+  const given = [exits.takeProfit, exits.stopLoss].filter(Boolean);
+  if (sign(qty) === 0 || !given.every(isDecimal)) return null;
+  const [first, second] = legsOf(account, symbol, sign(qty) > 0 ? "sell" : "buy", qty.replace("-", ""), exits);
+  if (!first) return null;
+  return second ? { contingency: "oco", legs: [first, second] } : first;
+}
+
+function legsOf(account: string, symbol: string, side: Side, qty: string, exits: Exits): NewOrder[] {
+  // An exit outlives the day: it guards what is held.
+  const exit = { account, symbol, side, qty, time_in_force: "gtc" as const };
+  return [
+    ...(exits.takeProfit ? [{ ...exit, type: "limit" as const, limit_price: exits.takeProfit }] : []),
+    ...(exits.stopLoss ? [{ ...exit, type: "stop" as const, stop_price: exits.stopLoss }] : []),
+  ];
 }
 
 /** What a click on the ladder makes of a ticket: a plain limit order at that price. */
@@ -234,7 +281,8 @@ export function armed(ticket: Ticket, side: Side, price: string): Ticket {
 
 /** What the button says: "Buy 10 TIDE limit 100.05". */
 export function act(ticket: Ticket, symbol: string): string {
-  const type = TYPES.find(([name]) => name === ticket.type)?.[1].toLowerCase() ?? "";
+  const worked = ticket.algorithm && `${nameOf(ticket.algorithm)}${ticket.limit ? " limit" : ""}`;
+  const type = worked || (TYPES.find(([name]) => name === ticket.type)?.[1].toLowerCase() ?? "");
   const price = has(ticket.type, "limit") && ticket.limit ? ` ${ticket.limit}` : "";
   const stop = has(ticket.type, "stop") && ticket.stop ? ` at ${ticket.stop}` : "";
   const kind = ticket.type === "stop_limit" || ticket.type === "limit_if_touched" ? `${type}${stop},${price}` : "";

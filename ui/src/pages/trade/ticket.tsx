@@ -1,16 +1,17 @@
-import type { UseQueryResult } from "@tanstack/react-query";
-import { type KeyboardEvent, memo, type Ref, type RefObject, useState } from "react";
-import { Link } from "wouter";
+import { memo, type Ref, type RefObject, useState } from "react";
 import { Button, Segments, Select, TextField } from "../../components/controls";
 import { placing } from "../../components/form";
 import { Loading, saying } from "../../components/states";
 import { show } from "../../format/number";
-import { priceText, stepped, steppedQty } from "../../format/price";
+import { priceText } from "../../format/price";
 import { type Quote, useQuote } from "../../live/market";
 import type { Instrument } from "../../shell/user";
-import type { Preview } from "./sending";
+import { ALGORITHMS, type Algorithm, isAlgorithm } from "./algorithm";
+import { AlgorithmFields } from "./algorithm-fields";
+import { ExitFields, LotsField, PriceField } from "./fields";
+import { SizeFields } from "./size-fields";
+import { Foot, type FootProps } from "./ticket-foot";
 import {
-  act,
   EMPTY,
   has,
   isOptional,
@@ -21,35 +22,21 @@ import {
   TIMES,
   type Ticket,
   TYPES,
+  workedBy,
 } from "./ticket-model";
-import { Unclear } from "./unclear";
 import type { Sender } from "./use-sender";
 import { WhatIf } from "./what-if";
 
-/** Nobody is signed in, the role does not trade, there is no account yet, or the accounts could not be loaded. */
-export type Barred = "stranger" | "role" | "account" | "failed";
-
-interface TicketProps {
-  instrument: Instrument;
-  ticket: Ticket;
+interface TicketProps extends FootProps {
   change: (next: Partial<Ticket>) => void;
-  /** Why nobody can send from here; absent if one can. */
-  barred: Barred | null;
-  preview: UseQueryResult<Preview>;
   /** The preview is of the order as it was before the last change. */
   isOfBefore: boolean;
   /** Of `WhatIf`. */
   reservesAll: boolean;
-  /** Why it cannot be sent as it is, in a sentence. `isIncomplete`: there is no order yet that a preview could be of. */
-  hindrance: string | null;
+  /** There is no order yet that a preview could be of. */
   isIncomplete: boolean;
-  /** This very order was taken just now. */
-  isJustSent: boolean;
-  sender: Sender;
-  onSend: () => void;
   /** The newest quote, for who fills in a price. */
   quote: RefObject<Quote | undefined>;
-  isOneClick: boolean;
   setOneClick: (on: boolean) => void;
   /** Orders of this symbol need an authorization, so that none goes out by a click. */
   neverOneClick: boolean;
@@ -69,6 +56,12 @@ const FIELDS: Partial<Record<keyof Ticket, string>> = {
   display: "display_qty",
   min: "min_qty",
   postOnly: "post_only",
+  startAt: "start_at",
+  endAt: "end_at",
+  every: "interval_ms",
+  slice: "slice_qty",
+  rate: "rate_bp",
+  curve: "curve",
 };
 
 /** The order that is being made: its terms, what it would do, and the button that sends it. */
@@ -88,40 +81,29 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
     const [sent, asked] = [ofRefused.wrong(field), ofPreview.wrong(field)];
     return sent ?? asked;
   };
-  const price = (name: "limit" | "stop" | "takeProfit" | "stopLoss", label: string) => (
-    <TextField
+  const priced = { terms: instrument, near: () => near(quote.current, ticket.side) };
+  const price = (name: "limit" | "stop", label: string) => (
+    <PriceField
       label={label}
-      inputMode="decimal"
-      autoComplete="off"
-      className="figures"
-      placeholder={isTerm(name) && isOptional(ticket.type, name) ? "optional" : undefined}
+      placeholder={ticket.algorithm || isOptional(ticket.type, name) ? "optional" : undefined}
       value={ticket[name]}
       error={wrong(name)}
-      onChange={(event) => change({ [name]: event.target.value.trim() })}
-      onKeyDown={(event) =>
-        stepping(event, (steps) => {
-          const from = ticket[name] || near(quote.current, ticket.side);
-          if (from) change({ [name]: stepped(instrument, from, ticket[name] ? steps : 0) });
-        })
-      }
+      onChange={(text) => change({ [name]: text })}
+      {...priced}
     />
   );
   const lots = (name: "qty" | "display" | "min", label: string, ref?: Ref<HTMLInputElement>) => (
-    <TextField
+    <LotsField
       label={label}
-      inputMode="decimal"
-      autoComplete="off"
-      className="figures"
+      lot={instrument.order_lot}
       value={ticket[name]}
       error={wrong(name)}
-      {...(ref ? { ref } : {})}
-      onChange={(event) => change({ [name]: event.target.value.trim() })}
-      onKeyDown={(event) =>
-        stepping(event, (steps) => change({ [name]: steppedQty(instrument.order_lot, ticket[name], steps) }))
-      }
+      ref={ref}
+      onChange={(text) => change({ [name]: text })}
     />
   );
-  const chooseType = (type: OrderType) => {
+  const chooseType = (type: OrderType | Algorithm) => {
+    if (isAlgorithm(type)) return change(workedBy(ticket, type));
     const next = retyped(ticket, type);
     const needs = has(type, "limit") && !isOptional(type, "limit") && !(next.limit ?? ticket.limit);
     const from = needs && near(quote.current, ticket.side);
@@ -145,16 +127,16 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
         <div className="ticket-pair">
           <Select
             label="Type"
-            value={ticket.type}
+            value={ticket.algorithm || ticket.type}
             error={wrong("type")}
-            options={paper ? TYPES.filter(([type]) => type !== "pegged") : TYPES}
+            options={[...(paper ? TYPES.filter(([type]) => type !== "pegged") : TYPES), ...ALGORITHMS]}
             onChange={chooseType}
           />
           <Select
             label="Time in force"
             value={ticket.tif}
             error={wrong("tif")}
-            options={paper ? TIMES.filter(([tif]) => !tif.startsWith("at_the")) : TIMES}
+            options={timesOf(ticket, paper)}
             onChange={(tif) => change({ tif })}
           />
         </div>
@@ -219,61 +201,81 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
             />
           )}
         </div>
+        {ticket.algorithm && (
+          <AlgorithmFields
+            algorithm={ticket.algorithm}
+            work={ticket}
+            lot={instrument.order_lot}
+            wrong={wrong}
+            onChange={change}
+          />
+        )}
+        <details className="ticket-more">
+          <summary>Size by amount</summary>
+          <SizeFields
+            instrument={instrument}
+            ticket={ticket}
+            quote={quote}
+            reservesAll={props.reservesAll}
+            onQty={(qty) => change({ qty })}
+          />
+        </details>
         <Touch
           instrument={instrument}
           latest={quote}
           onPick={(limit) => change({ ...(has(ticket.type, "limit") ? {} : retyped(ticket, "limit")), limit })}
         />
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={ticket.isBracket}
-            onChange={(event) => change({ isBracket: event.target.checked })}
-          />{" "}
-          Bracket: take profit and stop loss
-        </label>
-        {ticket.isBracket && (
-          <div className="ticket-pair">
-            {price("takeProfit", "Take profit at")}
-            {price("stopLoss", "Stop loss at")}
-          </div>
+        {!ticket.algorithm && (
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={ticket.isBracket}
+              onChange={(event) => change({ isBracket: event.target.checked })}
+            />{" "}
+            Bracket: take profit and stop loss
+          </label>
         )}
+        {ticket.isBracket && <ExitFields exits={ticket} onChange={change} {...priced} />}
         <details className="ticket-more" open={isMoreOpen} onToggle={(event) => setMoreOpen(event.currentTarget.open)}>
           <summary>More terms</summary>
           {isMoreOpen && (
             <div className="stack">
-              <Select
-                label="Post only"
-                value={ticket.postOnly}
-                disabled={!mayRest(ticket)}
-                error={wrong("postOnly")}
-                hint={mayRest(ticket) ? undefined : "Only an order that can rest."}
-                options={[
-                  ["", "No"],
-                  ["reject", "Refuse it if it would take"],
-                  ["slide", "Move it so that it rests"],
-                ]}
-                onChange={(postOnly) => change({ postOnly })}
-              />
-              {paper ? (
-                <p className="field-hint">
-                  On paper nobody sees an order: hidden, displayed and least quantities, pegs and auctions are for real
-                  venues.
-                </p>
-              ) : (
+              {!ticket.algorithm && (
                 <>
-                  <label className="check">
-                    <input
-                      type="checkbox"
-                      checked={ticket.hidden}
-                      onChange={(event) => change({ hidden: event.target.checked })}
-                    />{" "}
-                    Hidden
-                  </label>
-                  <div className="ticket-pair">
-                    {lots("display", "Display quantity")}
-                    {lots("min", "Least per fill")}
-                  </div>
+                  <Select
+                    label="Post only"
+                    value={ticket.postOnly}
+                    disabled={!mayRest(ticket)}
+                    error={wrong("postOnly")}
+                    hint={mayRest(ticket) ? undefined : "Only an order that can rest."}
+                    options={[
+                      ["", "No"],
+                      ["reject", "Refuse it if it would take"],
+                      ["slide", "Move it so that it rests"],
+                    ]}
+                    onChange={(postOnly) => change({ postOnly })}
+                  />
+                  {paper ? (
+                    <p className="field-hint">
+                      On paper nobody sees an order: hidden, displayed and least quantities, pegs and auctions are for
+                      real venues.
+                    </p>
+                  ) : (
+                    <>
+                      <label className="check">
+                        <input
+                          type="checkbox"
+                          checked={ticket.hidden}
+                          onChange={(event) => change({ hidden: event.target.checked })}
+                        />{" "}
+                        Hidden
+                      </label>
+                      <div className="ticket-pair">
+                        {lots("display", "Display quantity")}
+                        {lots("min", "Least per fill")}
+                      </div>
+                    </>
+                  )}
                 </>
               )}
               <label className="check">
@@ -309,16 +311,10 @@ export const TicketForm = memo(function TicketForm(props: TicketProps) {
   );
 });
 
-function isTerm(name: string): name is "limit" | "stop" {
-  return name === "limit" || name === "stop";
-}
-
-/** Arrow keys step; with Shift by ten. */
-export function stepping(event: KeyboardEvent, step: (steps: number) => void): void {
-  const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-  if (!way) return;
-  event.preventDefault();
-  step(way * (event.shiftKey ? 10 : 1));
+/** How long it may live: the children of a parent have no other times of their own, and paper has no auctions. */
+function timesOf({ algorithm }: Ticket, isOnPaper: boolean): typeof TIMES {
+  if (algorithm) return TIMES.filter(([tif]) => tif === "day" || tif === "gtc");
+  return isOnPaper ? TIMES.filter(([tif]) => !tif.startsWith("at_the")) : TIMES;
 }
 
 /** The price that an order of a side would join. */
@@ -351,68 +347,6 @@ function Touch({
           </Button>
         );
       })}
-    </div>
-  );
-}
-
-/** The button that names the act, and what became of it. */
-function Foot(props: TicketProps) {
-  const { instrument, ticket, barred, preview, sender, onSend, isOneClick, hindrance, isJustSent } = props;
-  const { now } = sender;
-  if (barred) {
-    return (
-      <div className="ticket-foot">
-        {barred === "stranger" && (
-          <Link href={`/sign-in?next=${encodeURIComponent(`/trade/${instrument.symbol}`)}`} className="button primary">
-            Sign in to trade
-          </Link>
-        )}
-        {barred === "account" && (
-          <Link href="/onboarding" className="button primary">
-            Open a paper account to trade
-          </Link>
-        )}
-        {barred === "role" && <p className="muted">Your role watches; it does not trade.</p>}
-        {barred === "failed" && (
-          <p className="muted">Your accounts could not be loaded, so that nothing can be sent.</p>
-        )}
-      </div>
-    );
-  }
-  return (
-    <div className="ticket-foot">
-      {isOneClick && (
-        <p className="banner warn one-click" role="status">
-          One-click is on: a click on the ladder sends {show(ticket.qty)} at once.
-        </p>
-      )}
-      {now.state === "unclear" ? (
-        <Unclear sender={sender} />
-      ) : (
-        <Button
-          className="ticket-send"
-          kind={ticket.side === "buy" ? "buy-side" : "sell-side"}
-          busy={now.state === "busy"}
-          disabled={hindrance !== null || isJustSent}
-          onClick={onSend}
-          // Enter that is held presses the button again and again: it is one press.
-          onKeyDown={(event) => event.repeat && event.preventDefault()}
-          aria-keyshortcuts="Control+Enter"
-        >
-          {isJustSent ? "Sent" : act(ticket, instrument.symbol)}
-        </Button>
-      )}
-      <p className="ticket-told" role="status">
-        {now.state === "busy" && "Sending …"}
-        {now.state === "taken" && now.text}
-        {now.state === "refused" && <span className="danger">{saying(now.error)}</span>}
-        {hindrance && now.state !== "busy" && <span className="muted"> {hindrance}</span>}
-        {!hindrance && now.state === "idle" && (
-          <span className="muted">
-            {preview.data?.needs_authorization ? "It will ask for your second factor." : "Ctrl+Enter sends it."}
-          </span>
-        )}
-      </p>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { asUser, gateway, ME, PREVIEW, Refusal, show } from "../testing";
+import { allowDialogs, asUser, gateway, ME, PREVIEW, Refusal, show } from "../testing";
 import { setOpenAttempt } from "./open-attempt";
 
 vi.mock("../../chart/chart", () => ({ default: () => null }));
@@ -70,6 +70,7 @@ const ROUTES = {
   "GET /trades/WAVE": [],
   "POST /orders/preview": PREVIEW,
 };
+const CONTROL = { reason: "max_order_qty", scope: "account", value: "10", limit: "100", passes: true };
 const VIEWER = { ...ME, role: "viewer", permissions: ["orders:read", "market:read"] };
 
 beforeEach(() => {
@@ -110,7 +111,18 @@ test.each([
   await waitFor(() => expect(blotter().queryAllByRole("button", { name: /^(Replace|Cancel)/ }).length > 0).toBe(acts));
   await userEvent.click(blotter().getByRole("tab", { name: /Positions/ }));
   await waitFor(() => expect(within(screen.getByRole("region", { name: "Positions" })).getByText("TIDE")).toBeTruthy());
-  expect(blotter().queryAllByRole("button", { name: /^Flatten/ }).length > 0).toBe(acts);
+  expect(blotter().queryAllByRole("button", { name: /^(Flatten|Exits)/ })).toHaveLength(acts ? 2 : 0);
+});
+
+test("exits are entered for what is held", async () => {
+  allowDialogs();
+  gateway(ROUTES);
+  show(<Trade symbol="WAVE" />);
+  await userEvent.click(await screen.findByRole("tab", { name: /Positions/ }));
+  await userEvent.click(await screen.findByRole("button", { name: "Exits for TIDE" }));
+  const dialog = within(await screen.findByRole("dialog", { name: "Exits for TIDE" }));
+  await userEvent.type(dialog.getByLabelText("Take profit at"), "110");
+  dialog.getByRole("button", { name: "Sell 10 TIDE at 110" });
 });
 
 async function enter(qty: string) {
@@ -144,6 +156,44 @@ test("an order of which it is not known what became is kept when another symbol 
     .map((request) => request.headers.get("Idempotency-Key"));
   expect(names).toHaveLength(3);
   expect(new Set(names).size).toBe(1);
+});
+
+test("the quantity that an amount makes is what is sent", async () => {
+  const asked = gateway({ ...ROUTES, "POST /orders": ORDER });
+  show(<Trade symbol="TIDE" />);
+  await userEvent.type(await screen.findByLabelText("Limit price"), "100");
+  await userEvent.type(screen.getByLabelText("Amount in USD"), "1050");
+  expect((screen.getByLabelText("Quantity") as HTMLInputElement).value).toBe("10");
+  await userEvent.click(screen.getByRole("button", { name: "Buy 10 TIDE limit 100" }));
+  await screen.findByText("Working: buy 10 TIDE at 100.");
+  expect(asked.find(({ route }) => route === "POST /orders")?.body).toMatchObject({ qty: "10", limit_price: "100" });
+});
+
+test("an order that an algorithm works is previewed, sent as a parent, and shown with its children", async () => {
+  const parent = { ...ORDER, id: "p", type: "market", limit_price: null, qty: "100", leaves_qty: "100" };
+  const child = { ...parent, id: "c", parent: "p", created_at: "2026-11-23T00:00:01Z", qty: "5", leaves_qty: "5" };
+  const asked = gateway({
+    ...ROUTES,
+    "GET /orders": (_: unknown, url: URL) => (url.searchParams.get("status") === "open" ? [child, ORDER, parent] : []),
+    "POST /orders/algorithms/preview": { ...PREVIEW, controls: [CONTROL] },
+    "POST /orders/algorithms": parent,
+  });
+  show(<Trade symbol="TIDE" />);
+  await userEvent.selectOptions(await screen.findByLabelText("Type"), "iceberg");
+  await userEvent.type(screen.getByLabelText("Quantity"), "100");
+  await screen.findByText("Give the size of each slice.");
+  await userEvent.type(screen.getByLabelText("Each slice"), "5");
+  await screen.findByText(/All 1 risk controls let it pass/);
+  await userEvent.click(screen.getByRole("button", { name: "Buy 100 TIDE Iceberg" }));
+  await screen.findByText("Working: buy 100 TIDE.");
+  const order = { account: "a", symbol: "TIDE", side: "buy", type: "market", qty: "100", time_in_force: "day" };
+  const sent = asked.find(({ route }) => route === "POST /orders/algorithms")?.body;
+  expect(sent).toEqual({ order, algorithm: "iceberg", slice_qty: "5" });
+  const rows = within(screen.getByRole("region", { name: "Working orders" }))
+    .getAllByRole("row")
+    .slice(1);
+  expect(rows.map((row) => within(row).getByText(/^0 . /).textContent)).toEqual(["0 / 10", "0 / 100", "0 / 5"]);
+  expect(rows.map((row) => row.textContent?.includes("of another order"))).toEqual([false, false, true]);
 });
 
 const wrongAt = (field: string) => new Refusal(422, "invalid_field", { field }, `${field} is wrong`);
@@ -188,8 +238,6 @@ test("what is wrong with a leg of a bracket does not stand at a field of the ent
   await userEvent.type(screen.getByLabelText("Take profit at"), "100.001");
   expect((await screen.findByText("limit_price is wrong")).className).toBe("banner danger");
 });
-
-const CONTROL = { reason: "max_order_qty", scope: "account", value: "10", limit: "100", passes: true };
 
 test("what an order would do is told of a complete order only", async () => {
   gateway({ ...ROUTES, "POST /orders/preview": { ...PREVIEW, controls: [CONTROL] } });

@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { Link } from "wouter";
 import type { PriceMark } from "../../chart/lines";
@@ -8,7 +8,6 @@ import { Empty, Failed, Loaded, Loading } from "../../components/states";
 import { show, sign } from "../../format/number";
 import { isWorking, type Order, useExecutions, useOrders, usePortfolio } from "../../live/account";
 import { type Quote, useQuoteText } from "../../live/market";
-import { RISK, useStopped } from "../../live/risk";
 import { useKeys } from "../../shell/keys";
 import {
   chooseSymbol,
@@ -22,26 +21,22 @@ import {
   useSymbol,
 } from "../../shell/user";
 import { dropped, replace } from "./acts";
-import { Authorize } from "./authorize";
+import { AuthorizeNow } from "./authorize";
 import { AskCancelAll, Blotter } from "./blotter";
 import { Ladder } from "./ladder";
-import { ask, type Body } from "./sending";
-import { stoppedBy } from "./stopped";
+import type { Body } from "./sending";
 import { SymbolBar } from "./symbol-bar";
 import { Tape } from "./tape";
-import { type Barred, near, TicketForm, useTicket } from "./ticket";
-import { armed, bracketOf, missing, orderOf, retyped, type Side, wrongExits } from "./ticket-model";
+import { near, TicketForm, useTicket } from "./ticket";
+import type { Barred } from "./ticket-foot";
+import { armed, bodyOf, missing, orderOf, retyped, type Side, wrongExits } from "./ticket-model";
 import "./trade.css";
 import { priceText } from "../../format/price";
+import { usePreview } from "./use-preview";
 import { useSender } from "./use-sender";
 import { Watch } from "./watch";
 
 const Chart = lazy(() => import("../../chart/chart"));
-
-/** A change is asked about once it rests for so long. */
-const DEBOUNCE_MS = 250;
-/** What an order would do changes with the market. */
-const ASK_AGAIN_MS = 5_000;
 
 type Width = "narrow" | "desk" | "wall";
 
@@ -58,16 +53,6 @@ function useWidth(): Width {
     },
     () => (wall.matches ? "wall" : desk.matches ? "desk" : "narrow"),
   );
-}
-
-/** A value once it has rested. */
-function useRested<T>(value: T): T {
-  const [rested, set] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => set(value), DEBOUNCE_MS);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return rested;
 }
 
 export default function Trade({ symbol }: { symbol?: string }) {
@@ -169,25 +154,11 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
   const isIncomplete = lacks !== null || wrongExit !== null;
   const body = useMemo<Body | null>(() => {
     if (!account || isIncomplete) return null;
-    return ticket.isBracket ? bracketOf(ticket, account, symbol) : orderOf(ticket, account, symbol);
+    return bodyOf(ticket, account, symbol);
   }, [ticket, account, symbol, isIncomplete]);
-  const rested = useRested(body);
-  const preview = useQuery({
-    // Asked for anew with all that risk answers: whether it passes is another matter once a kill switch is engaged.
-    queryKey: [RISK, "preview", rested],
-    queryFn: ({ signal }) => ask(rested as Body, signal),
-    enabled: rested !== null && barred === null,
-    placeholderData: keepPreviousData,
-    refetchInterval: ASK_AGAIN_MS,
-    staleTime: 0,
-    gcTime: 10_000,
-    retry: false,
-  });
+  const { preview, isOfBefore, stopped } = usePreview(body, symbol, account, barred === null);
   const needsAuthorization = preview.data?.needs_authorization;
   const neverOneClick = needsAuthorization === true;
-  const isOfBefore = preview.isPlaceholderData || rested !== body;
-  const kills = useStopped(useMay("risk:read")).data?.kills ?? NONE;
-  const stopped = stoppedBy(kills, account, symbol, isOfBefore ? undefined : preview.data);
   const hindrance = stopped ?? (lacks ? `Give ${lacks}.` : wrongExit);
   const clicksSend = isOneClick && needsAuthorization === false && !barred && !stopped;
   const isUnclear = sender.now.state === "unclear";
@@ -209,12 +180,12 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
       arm(side, price);
       setTab("ticket");
       const { ticket: before, clicksSend: goes, account: of, sender: by, isUnclear: waits } = latest.current;
-      const plain = { ...before, side, type: "limit" as const, limit: price, isBracket: false };
-      if (!goes || !of || waits || missing(plain) !== null) {
+      const one = { ...before, side, type: "limit" as const, limit: price, isBracket: false, algorithm: "" as const };
+      if (!goes || !of || waits || missing(one) !== null) {
         if (!before.qty) qty.current?.focus();
         return;
       }
-      by.send(orderOf(plain, of, symbol));
+      by.send(orderOf(one, of, symbol));
     },
     [arm, symbol],
   );
@@ -368,7 +339,7 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
           )}
         </>
       )}
-      {sender.now.state === "asks" && <AuthorizeNow sender={sender} />}
+      <AuthorizeNow sender={sender} />
       {moved && (
         <Confirm
           title={dropped(moved.order, moved.price).text}
@@ -390,11 +361,3 @@ function Desk({ instrument, instruments }: { instrument: Instrument; instruments
 }
 
 const NONE: never[] = [];
-
-function AuthorizeNow({ sender }: { sender: ReturnType<typeof useSender> }) {
-  const { now, authorized, clear } = sender;
-  if (now.state !== "asks") return null;
-  return (
-    <Authorize body={now.body} preview={now.preview} onToken={(token) => authorized(now.body, token)} onClose={clear} />
-  );
-}

@@ -79,6 +79,8 @@ export function useSender(account: string | undefined): Sender {
         set({ state: "taken", order: orders[0] });
         setOpenAttempt(of, null);
       } catch (error) {
+        // Who sent it may have left meanwhile, and another may sit here now.
+        if (openAttempt(of)?.attempt !== attempt) return set({ state: "idle" });
         const isOpen = isUnclear(error, isAgain);
         set(isOpen ? { state: "idle" } : { state: "refused", error });
         setOpenAttempt(of, isOpen ? { attempt, error } : null);
