@@ -64,7 +64,9 @@ async fn the_market_is_told_as_it_stands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn charts_begin_where_they_ended() {
     let front = Front::new().await;
-    let old: i64 = tidegate_engine::runtime::unix_now().0.cast_signed() / 1_000_000_000 / 3_600 * 3_600 - 3_600;
+    let old: i64 = tidegate_engine::runtime::unix_now().0.cast_signed() / 1_000_000_000 / 3_600
+        * 3_600
+        - 3_600;
     // As the task writes them; a test does not wait for a minute to end.
     let row = format!(
         "INSERT INTO bars (symbol, seconds, starts_at, open, high, low, close, volume, value, trades, is_whole)

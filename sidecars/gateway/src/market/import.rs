@@ -21,7 +21,7 @@ const SYMBOL_MAX: usize = 32;
 struct Line {
     symbol: String,
     /// RFC 3339.
-    start: Timestamp,
+    start: String,
     /// 60, 300, 900, 3600 or 86400.
     seconds: i64,
     open: String,
@@ -38,7 +38,9 @@ impl Line {
     fn read(&self, now_s: i64) -> Result<(i64, Bar)> {
         let number =
             |name: &str, text: &str| parse_nano(text).with_context(|| format!("{name} '{text}'"));
-        let (seconds, start_s) = (self.seconds, self.start.as_second());
+        let start: Timestamp =
+            self.start.parse().with_context(|| format!("start '{}': not RFC 3339", self.start))?;
+        let (seconds, start_s) = (self.seconds, start.as_second());
         ensure!(
             !self.symbol.is_empty() && self.symbol.len() <= SYMBOL_MAX,
             "symbol '{}': 1 to {SYMBOL_MAX} characters",
@@ -47,7 +49,7 @@ impl Line {
         let is_kept = BASES.iter().any(|(base, _)| *base == seconds && seconds > 1);
         ensure!(is_kept, "seconds {seconds}: one of 60, 300, 900, 3600, 86400");
         ensure!(
-            self.start.subsec_nanosecond() == 0 && start_s % seconds == 0,
+            start.subsec_nanosecond() == 0 && start_s % seconds == 0,
             "start {}: bars of {seconds} s begin at multiples of that since 1970-01-01T00:00:00Z",
             self.start
         );
@@ -120,9 +122,12 @@ pub(crate) async fn import(pool: &AnyPool, file: &Path) -> Result<Imported> {
     Ok(Imported { lines, symbols: of.len(), added, there })
 }
 
-/// Bars by symbol, each with its seconds, in the order of time; and how many lines there were.
-fn read(file: &Path, now_s: i64) -> Result<(usize, BTreeMap<String, Vec<(i64, Bar)>>)> {
-    let mut of: BTreeMap<String, Vec<(i64, Bar)>> = BTreeMap::new();
+/// Bars of each symbol, with their seconds.
+type BySymbol = BTreeMap<String, Vec<(i64, Bar)>>;
+
+/// Bars in the order of time, and how many lines there were.
+fn read(file: &Path, now_s: i64) -> Result<(usize, BySymbol)> {
+    let mut of = BySymbol::new();
     let mut lines = 0;
     for line in csv::Reader::from_path(file)?.into_deserialize() {
         let line: Line = line?;
