@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use tidegate_edge::ActsFor;
@@ -89,6 +89,8 @@ pub struct People {
     said: BufReader<ChildStdout>,
     url: String,
     password: String,
+    /// Where mails become files, unless they are sent.
+    mails: Option<PathBuf>,
 }
 
 impl People {
@@ -102,7 +104,11 @@ impl People {
         history: Option<&Path>,
     ) -> Result<Self> {
         let file = dir.join("gateway.toml");
-        std::fs::write(&file, settings_for(edge, dir, settings)?.to_string())
+        let settings = settings_for(edge, dir, settings)?;
+        let sends = settings.get("mail").is_some_and(|mail| mail.get("smtp").is_some())
+            || std::env::var_os("TIDEGATE_SMTP").is_some();
+        let mails = (!sends).then(|| dir.join("gateway").join("mail"));
+        std::fs::write(&file, settings.to_string())
             .with_context(|| format!("cannot write {}", file.display()))?;
         let program = std::env::current_exe().context("cannot find this program")?;
         let password = random_token()?;
@@ -125,7 +131,7 @@ impl People {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let said = BufReader::new(child.stdout.take().context("its output is ours")?);
         // From here on it is ended if anything fails.
-        let mut people = Self { child, said, url: String::new(), password };
+        let mut people = Self { child, said, url: String::new(), password, mails };
         let mut line = String::new();
         people.said.read_line(&mut line)?;
         let url = line.split_whitespace().find(|word| word.starts_with("http"));
@@ -169,7 +175,11 @@ impl People {
         writeln!(out, "open       {url} (the page; {url}/docs describes the API)")?;
         writeln!(out, "log-in     {EMAIL}  password {password}")?;
         let [(risk, ..), (admin, ..)] = DECIDERS;
-        writeln!(out, "deciders   {risk} and {admin}, the same password")
+        writeln!(out, "deciders   {risk} and {admin}, the same password")?;
+        match &self.mails {
+            Some(folder) => writeln!(out, "mails      {} (none is sent)", folder.display()),
+            None => Ok(()),
+        }
     }
 
     /// True if it has ended by itself.

@@ -2,8 +2,9 @@
 
 import { type ReactNode, useRef } from "react";
 import { words } from "../../components/figures";
-import { compare, show, subtract } from "../../format/number";
+import { compare, show, showSigned, sign, subtract } from "../../format/number";
 import { clockOrDay } from "../../format/time";
+import { change, useDayStart } from "../../live/day";
 import { type Quote, useIsOld, useQuoteText } from "../../live/market";
 import type { Row } from "./market";
 
@@ -70,6 +71,25 @@ export function Last(row: Row) {
           {way > 0 ? "▴" : way < 0 ? "▾" : ""}
         </span>
         <strong>{price(last, row)}</strong>
+      </span>
+    </Live>
+  );
+}
+
+/** What the last price has moved since the day before closed, or since its first trade that is known. */
+export function Day(row: Row) {
+  const last = useNow(row, (quote) => quote.last_price);
+  const start = useDayStart(row.instrument.symbol);
+  const moved = last && start ? change(last, start.price) : null;
+  if (!moved) return "–";
+  const way = sign(moved.by);
+  return (
+    <Live row={row}>
+      <span
+        className={way > 0 ? "buy" : way < 0 ? "sell" : undefined}
+        title={start?.isClose ? "Since the day before closed" : "Since its first trade that is known"}
+      >
+        {`${showSigned(moved.percent, 2)} %`}
       </span>
     </Live>
   );

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Schemas } from "../../api/client";
 import { type Instrument, useInstruments } from "../../shell/user";
 import { allowDialogs, asUser, gateway, Paged, Refusal, show } from "../testing";
+import { Day } from "./cells";
 import { useSnapshot } from "./market";
 import { Line, linePath, Spark } from "./spark";
 import { useWatchlists, WatchBar, WatchStar } from "./watch";
@@ -157,6 +158,29 @@ test("a change is exact, and none is told of a price of nothing", () => {
   screen.getByRole("img", { name: "T in the last hour: +1.00 %" });
   line("0", "1");
   screen.getByRole("img", { name: "T in the last hour: –" });
+});
+
+test("the day's change is from the close before, else from the first trade that is known", async () => {
+  const bars: Record<string, unknown[]> = {
+    TIDE: [
+      { open: "1", close: "200" },
+      { open: "3", close: "4" },
+    ],
+    WAVE: [{ open: "100", close: "4" }],
+    CALM: [],
+  };
+  gateway(Object.fromEntries(Object.entries(bars).map(([symbol, told]) => [`GET /history/${symbol}`, told])));
+  const quote = { seq: 1, status: "trading", time: "2026-11-23T14:03:07Z", last_price: "150" };
+  show(
+    Object.keys(bars).map((symbol) => (
+      <p key={symbol}>
+        {symbol} <Day instrument={{ symbol } as Instrument} quote={{ ...quote, symbol }} />
+      </p>
+    )),
+  );
+  const read = () => screen.getAllByText(/TIDE|WAVE|CALM/).map((one) => one.textContent);
+  await waitFor(() => expect(read()).toEqual(["TIDE −25.00 %", "WAVE +50.00 %", "CALM –"]));
+  expect(screen.getByTitle("Since the day before closed").textContent).toBe("−25.00 %");
 });
 
 test("the last hour is asked for by the clock", async () => {

@@ -10,7 +10,7 @@ import { Empty, Loaded } from "../../components/states";
 import { type Quote, useLink } from "../../live/market";
 import { useKeys } from "../../shell/keys";
 import { chooseSymbol, type Instrument, useInstruments, useMay, useSession } from "../../shell/user";
-import { Ask, AsOf, Bid, Last, Spread, Status } from "./cells";
+import { Ask, AsOf, Bid, Day, Last, Spread, Status } from "./cells";
 import { Spark } from "./spark";
 import { useWatchlists, WatchBar, WatchStar } from "./watch";
 import "./market.css";
@@ -190,6 +190,7 @@ const COLUMNS: Column<Row>[] = [
     value: (row) => row.quote?.last_price,
     cell: (row) => <Last {...row} />,
   },
+  { id: "day", title: "Day", figure: true, cell: (row) => <Day {...row} /> },
   { id: "as-of", title: "As of", figure: true, cell: (row) => <AsOf {...row} /> },
   { id: "hour", title: "Last hour", cell: (row) => <Spark symbol={row.instrument.symbol} /> },
   {

@@ -63,7 +63,9 @@ function Steps({ state }: { state: State }) {
       <ol className="steps">
         <Step number={1} title="Open a paper account" done={state.account}>
           {state.account ? (
-            <p>You have an account. Its cash is not real, its market is.</p>
+            <p>
+              You have an account. Its cash is not real, and its orders fill against the market that this page shows.
+            </p>
           ) : me && !mayOpen ? (
             <p>Your role, {words(me.role)}, has no accounts of its own. An administrator can make you a trader.</p>
           ) : (

@@ -1,36 +1,12 @@
-import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useRef } from "react";
-import { api, take } from "../../api/client";
 import { Button } from "../../components/controls";
-import { compare, percentOf, show, showSigned, sign, subtract } from "../../format/number";
+import { compare, show, showSigned, sign } from "../../format/number";
 import { priceText } from "../../format/price";
 import { bothClocks, clockOrDay } from "../../format/time";
+import { change, useDayStart } from "../../live/day";
 import { useIsOld, useLink, useQuote } from "../../live/market";
 import { openPalette } from "../../shell/palette";
 import type { Instrument } from "../../shell/user";
-
-/** What the day began from: the close of the day before, else its first trade since the gateway knows of it. */
-export function useDayStart(symbol: string) {
-  return useQuery({
-    queryKey: ["day", symbol],
-    queryFn: async ({ signal }) => {
-      const params = { path: { symbol }, query: { resolution: "1d", limit: 2 } };
-      const bars = await take(api.GET("/api/v1/history/{symbol}", { params, signal }));
-      const [first, second] = bars;
-      if (first && second) return { price: first.close, isClose: true };
-      return first ? { price: first.open, isClose: false } : null;
-    },
-    staleTime: 60_000,
-    refetchInterval: 60_000,
-  }).data;
-}
-
-/** What a price has moved from another, and in per cent. */
-export function change(last: string, from: string): { by: string; percent: string } | null {
-  const by = subtract(last, from);
-  const percent = percentOf(by, from);
-  return percent === null ? null : { by, percent };
-}
 
 /** The way of the last price: it stays until it moves again. */
 function useWay(last: string | null | undefined): "up" | "down" | "" {

@@ -1,8 +1,8 @@
 import { cleanup, screen, waitFor } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
+import { change } from "../../live/day";
 import type { Instrument } from "../../shell/user";
 import { gateway, show } from "../testing";
-import { change } from "./symbol-bar";
 import { Watch } from "./watch";
 
 afterEach(cleanup);

@@ -3,9 +3,9 @@ import { Link } from "wouter";
 import { type Column, Grid } from "../../components/grid";
 import { show, showSigned, sign } from "../../format/number";
 import { priceText } from "../../format/price";
+import { change, useDayStart } from "../../live/day";
 import { useIsOld, useQuote } from "../../live/market";
 import type { Instrument } from "../../shell/user";
-import { change, useDayStart } from "./symbol-bar";
 
 /**
  * All symbols with their quotes, beside each other on a wall. The grid draws the rows in sight, and only those ask what their day began

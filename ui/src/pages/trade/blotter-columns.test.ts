@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { narrowed } from "./blotter";
+import { narrowed } from "./blotter-columns";
 
 test("where there is little room, what matters most comes first and the acts come last", () => {
   const columns = ["acts", "time", "symbol", "side", "type", "qty", "price", "status"].map((id) => ({
