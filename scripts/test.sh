@@ -32,6 +32,8 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
     step tests cargo test --locked --workspace --lib --bins --tests --no-fail-fast
 fi
+# The demo of the program that the tests have built; all pages, at every width: `make test-page`.
+step journey scripts/ui.sh journey
 step doctests cargo test --locked --workspace --doc
 step gateway scripts/gateway.sh
 step python scripts/python.sh

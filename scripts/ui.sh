@@ -2,7 +2,8 @@
 # The web page (`ui/`): built for the gateway to take into its binary, or tested.
 #   scripts/ui.sh build   types from the gateway's description, then ui/dist; does nothing where that is newer than its sources
 #   scripts/ui.sh test    types, format and lint, component tests, the build
-#   scripts/ui.sh browser the same, then a browser before a demo of its own
+#   scripts/ui.sh journey a browser before a demo of its own, from registration to a kill switch released by two persons
+#   scripts/ui.sh browser all of it: tests, build, frames a second, the journey, every page
 #   TIDEGATE_BIN          the program whose demo the browser meets (CARGO_TARGET_DIR/debug/tidegate)
 #   ARTIFACTS             where screenshots go (ui/artifacts)
 # Arguments after `browser` go to Playwright, e.g. scripts/ui.sh browser trade
@@ -35,6 +36,7 @@ is_built() {
 
 demo=
 folder=
+program=
 # A demo of its own folder on a free port, with this said in [trading]; TIDEGATE_URL and TIDEGATE_PASSWORD lead to it.
 begin() {
     folder=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-ui.XXXXXX")
@@ -54,16 +56,26 @@ end() {
 }
 trap end EXIT
 
-# browser: Playwright with the page alone, then before a demo that asks a second factor for every order, then before one that does not.
-browser() {
-    local target program
+# The program whose demo the browser meets.
+is_there() {
+    local target
     target=$(realpath -m "${CARGO_TARGET_DIR:-../target}")
     program=${TIDEGATE_BIN:-$target/debug/tidegate}
     [ -x "$program" ] || fail "$program is missing; build it: cargo build -p tidegate"
-    npx playwright test --project=frames --pass-with-no-tests "$@"
+}
+
+# journey: before a demo that asks a second factor for every order.
+journey() {
     begin 'authorization = "always"'
     npx playwright test --project=journey --pass-with-no-tests "$@"
     end
+}
+
+# browser: Playwright with the page alone, then the journey, then the pages before a demo that asks no second factor.
+browser() {
+    npx playwright test --list "$@" >/dev/null || fail "no test has $* in its name"
+    npx playwright test --project=frames --pass-with-no-tests "$@"
+    journey "$@"
     begin ''
     npx playwright test --project=pages --pass-with-no-tests "$@"
 }
@@ -75,11 +87,17 @@ case "${1:-}" in
         npm run --silent build
         ;;
     test | browser)
+        if [ "$1" = browser ]; then is_there; fi
         packages
         npm run --silent check
         npm test --silent
         npm run --silent build
         if [ "$1" = browser ]; then browser "${@:2}"; fi
         ;;
-    *) fail "build, test or browser?" ;;
+    journey)
+        is_there
+        packages
+        journey
+        ;;
+    *) fail "build, test, journey or browser?" ;;
 esac

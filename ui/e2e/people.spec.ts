@@ -86,6 +86,7 @@ test("an API key is told once, works, and is revoked", async ({ page, request })
   await page.getByRole("button", { name: "Revoke e2e" }).click();
   await page.getByRole("button", { name: "Revoke it" }).click();
   await expect(page.getByText("No keys")).toBeVisible();
+  expect((await ask()).status()).toBe(401);
   expect(await page.content()).not.toContain(token);
 });
 

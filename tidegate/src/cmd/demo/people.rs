@@ -175,11 +175,10 @@ impl People {
         writeln!(out, "open       {url} (the page; {url}/docs describes the API)")?;
         writeln!(out, "log-in     {EMAIL}  password {password}")?;
         let [(risk, ..), (admin, ..)] = DECIDERS;
-        writeln!(out, "deciders   {risk} and {admin}, the same password")?;
-        match &self.mails {
-            Some(folder) => writeln!(out, "mails      {} (none is sent)", folder.display()),
-            None => Ok(()),
+        if let Some(folder) = &self.mails {
+            writeln!(out, "mails      {} (none is sent)", folder.display())?;
         }
+        writeln!(out, "deciders   {risk} and {admin}, the same password")
     }
 
     /// True if it has ended by itself.

@@ -8,6 +8,7 @@ import { Panel } from "../../components/panel";
 import { Empty, Loaded } from "../../components/states";
 import { dateTime } from "../../format/time";
 import { useMe } from "../../shell/user";
+import { changeText } from "./change";
 import { left, mayDecide } from "./decide";
 import { useProposals, useRefresh } from "./live";
 import { type Names, type Proposal, whom } from "./say";
@@ -48,6 +49,7 @@ export function Proposals({ names }: { names: Names }) {
     tell(`Proposal ${number} was ${done}${canceled > 0 ? `; ${canceled} orders were canceled` : ""}.`);
     refresh();
   };
+  const asks = ({ summary: text, scope = null }: Proposal) => changeText({ text, scope }, names);
   return (
     <Panel
       title="Waits for a second person"
@@ -86,7 +88,7 @@ export function Proposals({ names }: { names: Names }) {
                         </span>
                       )}
                     </div>
-                    <p>{proposal.summary}</p>
+                    <p title={proposal.summary}>{asks(proposal)}</p>
                     <p className="muted">
                       {proposal.proposer_name ?? `Principal ${proposal.proposer}`}: {proposal.reason}
                     </p>
@@ -126,7 +128,7 @@ export function Proposals({ names }: { names: Names }) {
           onConfirm={decide}
           onClose={() => ask(null)}
         >
-          <p>{asked.proposal.summary}</p>
+          <p title={asked.proposal.summary}>{asks(asked.proposal)}</p>
           <p className="muted hash">
             Exactly this: <code>{asked.proposal.hash}</code>
           </p>
