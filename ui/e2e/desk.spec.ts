@@ -15,30 +15,39 @@ async function buy(page: Page, { token, account }: Person, qty: string): Promise
 
 const told = (data: unknown, meta: object = {}) => ({ json: { data, meta: { request_id: "e2e", ...meta } } });
 
-/** Two days of samples that rise, fall and rise, for an account that is too new to have any. */
+const SAMPLES = 600;
+const SAMPLED_EVERY_MS = 2 * MINUTE_MS;
+
+/** Samples that rise, fall and rise, for an account that is too new to have any. */
 function samples() {
   const now = Date.now();
-  return Array.from({ length: 600 }, (_, index) => {
-    const at = new Date(now - (600 - index) * 2 * MINUTE_MS).toISOString();
-    const gained = 40 * Math.sin(index / 60) + index / 12;
-    const realised = (Math.floor(index / 50) * 7.25 - 20).toFixed(2);
-    const equity = (100_000 + gained).toFixed(2);
-    return {
-      at,
-      currency: "USD",
-      equity,
-      cash: "99000.00",
-      realised,
-      unrealised: "1.00",
-      fees: (index / 200).toFixed(2),
-    };
+  return Array.from({ length: SAMPLES }, (_, index) => {
+    const at = new Date(now - (SAMPLES - index) * SAMPLED_EVERY_MS).toISOString();
+    const made = 40 * Math.sin(index / 60) + index / 12;
+    const realised = Math.floor(index / 50) * 7.25 - 20;
+    const fees = index / 200;
+    const [equity, booked, unrealised, paid] = [100_000 + made, realised, made - realised + fees, fees].map((one) =>
+      one.toFixed(2),
+    );
+    return { at, currency: "USD", equity, cash: "99000.00", realised: booked, unrealised, fees: paid };
+  });
+}
+
+/** As if the account had been opened before its samples. */
+async function age(page: Page): Promise<void> {
+  await page.route("**/api/v1/portfolio/history*", (route) => route.fulfill(told(samples())));
+  await page.route(/\/api\/v1\/accounts(\?|$)/, async (route) => {
+    const response = await route.fetch();
+    const { data, meta } = (await response.json()) as { data: object[]; meta: object };
+    const opened = Date.now() - (SAMPLES + 1) * SAMPLED_EVERY_MS;
+    await route.fulfill({ response, json: { data: data.map((one) => ({ ...one, created_at: opened })), meta } });
   });
 }
 
 test("a trader sees what an order has made of the portfolio", async ({ page }) => {
   const ann = await person(page, "ann");
   await buy(page, ann, "30");
-  await page.route("**/api/v1/portfolio/history*", (route) => route.fulfill(told(samples())));
+  await age(page);
   await page.goto("/portfolio");
   await expect(page.getByRole("heading", { name: "Positions (1)" })).toBeVisible();
   await expect(page.getByRole("link", { name: "TIDE", exact: true })).toBeVisible();
@@ -67,7 +76,7 @@ test("a trader sees limits, what is used of them and what stands still", async (
   const ann = await person(page, "ann");
   await buy(page, ann, "20");
   await page.goto("/risk");
-  await expect(page.getByText("Largest position")).toBeVisible();
+  await expect(page.getByText(/^Largest position in one/)).toBeVisible();
   await expect(page.getByText("Nothing stands still")).toBeVisible();
   await expect(page.getByRole("heading", { name: "Kill switch" })).toBeHidden();
   await look(page, "risk");
