@@ -66,7 +66,7 @@ export function Equity({ account, totals, at }: EquityProps) {
         {() =>
           !drawn || !figures || drawn.points.length < 2 ? (
             <Empty title="No curve yet">
-              Equity is written down once a minute from an account's first trade on. Place an order, and it begins.
+              It begins within a minute of an account's first trade, and goes on minute by minute.
             </Empty>
           ) : (
             <>
