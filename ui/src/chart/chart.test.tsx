@@ -96,6 +96,16 @@ test("the legend has the bar under the pointer, with its change, and each indica
   expect(said(legend.children[0])[4]).toBe("0.00\u00a0%");
 });
 
+test("the numbers of an indicator are in the legend, and last", async () => {
+  const { unmount } = await open();
+  fireEvent.click(screen.getByRole("checkbox", { name: "SMA" }));
+  fireEvent.change(screen.getByRole("spinbutton", { name: "Length of SMA" }), { target: { value: "7" } });
+  expect(screen.getByTestId("legend").textContent).toContain("SMA 7");
+  unmount();
+  await open();
+  expect(screen.getByTestId("legend").textContent).toContain("SMA 7");
+});
+
 test("arrows move through time, signs zoom, Home and End go to the ends", async () => {
   await open();
   press("ArrowLeft", { shiftKey: true });

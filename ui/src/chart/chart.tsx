@@ -11,21 +11,14 @@ import { type Bar, followBar, useLink } from "../live/market";
 import { useListedKeys } from "../shell/keys";
 import { type Instrument, useZone } from "../shell/user";
 import "./chart.css";
+import { type Choice, keepChoice, RESOLUTIONS, readChoice } from "./choice";
+import { IndicatorMenu } from "./indicator-menu";
 import type { Candle } from "./indicators";
 import { CHART_KEYS, pressed } from "./keys";
 import { fillLegend } from "./legend";
 import type { PriceMark } from "./lines";
-import { INDICATORS, type Indicator, PriceChart, type Reading } from "./price-chart";
-
-const RESOLUTIONS = [
-  ["1s", "1s"],
-  ["1m", "1m"],
-  ["5m", "5m"],
-  ["15m", "15m"],
-  ["1h", "1h"],
-  ["1d", "1d"],
-] as const;
-type Resolution = (typeof RESOLUTIONS)[number][0];
+import { PriceChart } from "./price-chart";
+import type { Reading } from "./studies";
 
 /** Bars asked for, the most that one page has. */
 const BARS = 1_000;
@@ -33,26 +26,6 @@ const BARS = 1_000;
 const SETTLE_MS = 5_000;
 /** Fills with their quantity beside the arrow; more would cover the prices. */
 const TEXTS_MAX = 40;
-const KEY = "tidegate.chart";
-
-interface Choice {
-  resolution: Resolution;
-  indicators: Indicator[];
-}
-
-function kept(): Choice {
-  const none: Choice = { resolution: "1m", indicators: [] };
-  try {
-    const read = JSON.parse(localStorage.getItem(KEY) ?? "{}") as Partial<Choice>;
-    const resolution = RESOLUTIONS.find(([name]) => name === read.resolution)?.[0] ?? none.resolution;
-    return {
-      resolution,
-      indicators: INDICATORS.map(([name]) => name).filter((name) => read.indicators?.includes(name)),
-    };
-  } catch {
-    return none;
-  }
-}
 
 /** A bar for drawing. */
 export function candle(bar: Bar): Candle {
@@ -89,13 +62,10 @@ interface ChartProps {
   onDrop: (id: string, price: string) => void;
 }
 
-const NONE: Indicator[] = [];
-
 export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) {
   const { symbol, venue } = instrument;
-  const [choice, setChoice] = useState(kept);
-  const { resolution } = choice;
-  const indicators = choice.indicators.length > 0 ? choice.indicators : NONE;
+  const [choice, setChoice] = useState(readChoice);
+  const { resolution, indicators, settings } = choice;
   const box = useRef<HTMLDivElement>(null);
   const legend = useRef<HTMLDivElement>(null);
   const said = useRef<HTMLParagraphElement>(null);
@@ -106,11 +76,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   const choose = (next: Partial<Choice>) => {
     const all = { ...choice, ...next };
     setChoice(all);
-    try {
-      localStorage.setItem(KEY, JSON.stringify(all));
-    } catch {
-      // The choice lasts as long as the page.
-    }
+    keepChoice(all);
   };
 
   const history = useQuery({
@@ -184,6 +150,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   useEffect(() => {
     if (chart && history.data) chart.setBars(history.data.map(candle));
   }, [chart, history.data]);
+  useEffect(() => chart?.setSettings(settings), [chart, settings]);
   useEffect(() => chart?.setIndicators(indicators), [chart, indicators]);
   useEffect(() => chart?.lines.setMarks(marks), [chart, marks]);
   const arrows = useMemo(() => {
@@ -220,41 +187,12 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
           options={RESOLUTIONS}
           onChange={(next) => choose({ resolution: next })}
         />
-        <details
-          className="chart-menu"
-          onKeyDown={(event) => {
-            if (event.key !== "Escape" || !event.currentTarget.open) return;
-            event.stopPropagation();
-            event.currentTarget.open = false;
-            event.currentTarget.querySelector("summary")?.focus();
-          }}
-          onBlur={(event) => {
-            if (!event.currentTarget.contains(event.relatedTarget)) event.currentTarget.open = false;
-          }}
-        >
-          <summary className="button small">
-            Indicators{choice.indicators.length > 0 ? ` (${choice.indicators.length})` : ""}
-          </summary>
-          {/* It takes the focus of a press beside a box, which must not count as leaving the menu. */}
-          <div className="chart-menu-body" tabIndex={-1}>
-            {INDICATORS.map(([name, title]) => (
-              <label key={name}>
-                <input
-                  type="checkbox"
-                  checked={choice.indicators.includes(name)}
-                  onChange={(event) =>
-                    choose({
-                      indicators: INDICATORS.map(([one]) => one).filter((one) =>
-                        one === name ? event.target.checked : choice.indicators.includes(one),
-                      ),
-                    })
-                  }
-                />{" "}
-                {title}
-              </label>
-            ))}
-          </div>
-        </details>
+        <IndicatorMenu
+          chosen={indicators}
+          settings={settings}
+          onChoose={(chosen) => choose({ indicators: chosen })}
+          onSettings={(numbers) => choose({ settings: numbers })}
+        />
         <Button small kind="plain" onClick={() => chart?.showNewest()}>
           To now
         </Button>

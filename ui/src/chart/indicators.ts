@@ -55,7 +55,7 @@ export function bollinger(values: number[], length = 20, width = 2): { middle: L
 }
 
 /** The average price by volume since the day began; `dayOf` names the day of a time. */
-export function vwap(candles: Candle[], dayOf: (time: number) => string): Line {
+export function vwap(candles: readonly Candle[], dayOf: (time: number) => string): Line {
   let day = "";
   let paid = 0;
   let traded = 0;

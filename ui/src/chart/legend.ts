@@ -4,7 +4,7 @@ import { percentOf, show, showSigned, sign, subtract } from "../format/number";
 import { type PriceTerms, priceText } from "../format/price";
 import { barTime } from "../format/time";
 import type { Candle } from "./indicators";
-import type { Reading } from "./price-chart";
+import type { Reading } from "./studies";
 
 /** More digits than any price has. */
 const exact = (value: number) => value.toFixed(9);

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { setZone } from "../format/time";
-import { bollinger, type Candle, sma } from "./indicators";
-import { PriceChart, type Reading } from "./price-chart";
+import { bollinger, type Candle, macd, rsi, sma } from "./indicators";
+import { PriceChart } from "./price-chart";
+import { NORMAL } from "./settings";
+import type { Reading } from "./studies";
 import { given } from "./testing";
 
 vi.mock("./colours", async (original) => ({
@@ -39,6 +41,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+const candles = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => candle(from + index));
+
 test("a chart that is looked at for long keeps the newest bars only", () => {
   const chart = made();
   chart.setBars([candle(0)]);
@@ -54,10 +58,9 @@ test("a chart that is looked at for long keeps the newest bars only", () => {
 test("the newest value of an indicator is that of all bars", () => {
   const chart = made();
   chart.setIndicators(["sma", "bollinger"]);
-  const candles = Array.from({ length: 50 }, (_, time) => candle(time));
-  chart.setBars(candles.slice(0, -1));
-  chart.update(candles[49] as Candle);
-  const closes = candles.map((one) => one.close);
+  chart.setBars(candles(0, 49));
+  chart.update(candle(49));
+  const closes = candles(0, 50).map((one) => one.close);
   const bands = bollinger(closes);
   const expected = [sma(closes, 20), bands.upper, bands.middle, bands.lower];
   const lines = given.series.slice(2);
@@ -107,4 +110,37 @@ test("the legend has each indicator, at the newest bar or under the pointer", ()
   expect(said()[0]).toBe("SMA 20 8");
   given.hover({});
   expect(said()[0]).toBe("SMA 20 8");
+});
+
+test("other numbers draw other lines, and the legend has them", () => {
+  const chart = made();
+  chart.setIndicators(["sma", "bollinger", "rsi", "macd"]);
+  chart.setBars(candles(0, 40));
+  const series = given.series.length;
+  chart.setSettings({
+    ...NORMAL,
+    sma: { length: 3 },
+    bollinger: { length: 5, width: 0.5 },
+    rsi: { length: 2 },
+    macd: { fast: 2, slow: 3, signal: 4 },
+  });
+  expect(readings.map((one) => one.title)).toEqual(["SMA 3", "Bollinger 5, 0.5", "RSI 2", "MACD 2, 3, 4"]);
+  const closes = candles(0, 41).map((one) => one.close);
+  const [bands, three] = [bollinger(closes, 5, 0.5), macd(closes, 2, 3, 4)];
+  const lines = [
+    sma(closes, 3),
+    bands.upper,
+    bands.middle,
+    bands.lower,
+    rsi(closes, 2),
+    three.bars,
+    three.macd,
+    three.signal,
+  ];
+  chart.update(candle(40));
+  expect(given.series).toHaveLength(series);
+  for (const [index, line] of lines.entries()) {
+    const points = given.series[index + 2]?.points.map((one) => one.value ?? null);
+    expect(points).toEqual(line.map((value) => (value === null ? null : expect.closeTo(value, 9))));
+  }
 });

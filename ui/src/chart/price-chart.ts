@@ -11,29 +11,17 @@ import {
   type IChartApi,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
-  LineSeries,
-  LineStyle,
   type SeriesMarker,
-  type SeriesType,
   type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
 import { barTime } from "../format/time";
-import { type Colours, colours, faint, HISTOGRAM_COVER, LINE_COLOURS, onTheme } from "./colours";
-import { bollinger, type Candle, ema, type Line, macd, rsi, sma, vwap } from "./indicators";
+import { type Colours, colours, faint, onTheme } from "./colours";
+import type { Candle } from "./indicators";
 import { type LineOptions, OrderLines } from "./order-lines";
+import type { Indicator, Settings } from "./settings";
+import { type Reading, Studies, type StudyOptions } from "./studies";
 import { tickMarks } from "./ticks";
-
-export const INDICATORS = [
-  ["sma", "SMA 20"],
-  ["ema", "EMA 50"],
-  ["bollinger", "Bollinger 20, 2"],
-  ["vwap", "VWAP of the day"],
-  ["rsi", "RSI 14"],
-  ["macd", "MACD 12, 26, 9"],
-] as const;
-
-export type Indicator = (typeof INDICATORS)[number][0];
 
 /** A fill of the user's own. */
 export interface FillMark {
@@ -42,36 +30,13 @@ export interface FillMark {
   text: string;
 }
 
-interface Options extends LineOptions {
-  /** A price as it is written. */
-  text: (price: number) => string;
+interface Options extends LineOptions, StudyOptions {
   /** The smallest step of prices. */
   minMove: number;
   /** Whether a bar is a day or more. */
   isDays: boolean;
-  /** The exchange's day of a time, for what begins anew with it. */
-  dayOf: (time: number) => string;
   /** The bar under the pointer, or the newest; the one before it; and what the indicators are there. */
   onLegend: (candle: Candle | undefined, before: Candle | undefined, readings: Reading[]) => void;
-}
-
-/** An indicator at a bar, for the legend: its lines in their colours. */
-export interface Reading {
-  title: string;
-  parts: { colour: string; sample: string; text: string | null }[];
-}
-
-interface Drawn {
-  indicator: Indicator;
-  /** What it looks like, in the legend. */
-  sample: string;
-  colour: (value: number) => string;
-  text: (value: number) => string;
-  series: ISeriesApi<SeriesType>;
-  /** The newest bars that its last value is made of; 0: all of them. */
-  needs: number;
-  /** The value of each bar. */
-  values: (candles: Candle[]) => Line;
 }
 
 /** Room for a price before the first one is known. */
@@ -84,10 +49,6 @@ const SHOWN = 140;
 const SHOWN_MIN = 10;
 /** Room after the newest bar, in bars. */
 const AFTER = 5;
-/** A line's style, in the legend. */
-const SAMPLES: Partial<Record<LineStyle, string>> = { [LineStyle.Dashed]: "╍", [LineStyle.Dotted]: "┅" };
-/** Parts of the height that prices have beside one pane of an indicator. */
-const PRICE_STRETCH = 3;
 
 const at = (candle: Candle) => candle.time as UTCTimestamp;
 
@@ -99,8 +60,7 @@ export class PriceChart {
   /** Own orders and the position. */
   readonly lines: OrderLines;
   private readonly stopTheme: () => void;
-  private drawn: Drawn[] = [];
-  private chosen: Indicator[] = [];
+  private readonly studies: Studies;
   private candles: Candle[] = [];
   private newest: Candle | undefined;
   private isNew = true;
@@ -139,14 +99,16 @@ export class PriceChart {
     this.volumes.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.markers = createSeriesMarkers(this.candleSeries, []);
     this.lines = new OrderLines(container, this.chart, this.candleSeries, options, this.palette);
+    this.studies = new Studies(this.chart, options, this.palette);
     this.paint();
     this.stopTheme = onTheme(() => {
       this.palette = colours(container);
       this.paint();
+      this.studies.paint(this.palette);
       this.draw();
-      this.setIndicators(this.chosen);
       this.lines.paint(this.palette);
       this.setFills(this.fills);
+      this.tellLegend();
     });
     this.chart.subscribeCrosshairMove((event) => {
       this.hovered = event.time === undefined ? null : Number(event.time);
@@ -164,7 +126,6 @@ export class PriceChart {
   setBars(candles: Candle[]): void {
     this.candles = candles;
     this.draw();
-    this.drawIndicators();
     this.setFills(this.fills);
     if (this.newest) this.update(this.newest);
     this.tellLegend();
@@ -195,26 +156,13 @@ export class PriceChart {
   private tellLegend(): void {
     const under = this.hovered === null ? -1 : this.candles.findIndex((one) => one.time === this.hovered);
     const index = under < 0 ? this.candles.length - 1 : under;
-    const part = ({ series, sample, colour, text }: Drawn) => {
-      const point = series.dataByIndex(index);
-      if (!point || !("value" in point)) return { sample, colour: this.palette.muted, text: null };
-      return { sample, colour: colour(point.value), text: text(point.value) };
-    };
-    const readings = INDICATORS.filter(([name]) => this.chosen.includes(name)).map(([name, title]) => ({
-      title,
-      parts: this.drawn.filter((one) => one.indicator === name).map(part),
-    }));
-    this.options.onLegend(this.candles[index], this.candles[index - 1], readings);
+    this.options.onLegend(this.candles[index], this.candles[index - 1], this.studies.readings(index));
   }
 
   private drawNewest(candle: Candle): void {
     this.candleSeries.update({ ...candle, time: at(candle) });
     this.volumes.update(this.volume(candle));
-    for (const one of this.drawn) {
-      const value = one.values(one.needs ? this.candles.slice(-one.needs) : this.candles).at(-1);
-      if (value === null || value === undefined) continue;
-      one.series.update({ time: at(candle), value, color: one.colour(value) });
-    }
+    this.studies.drawFrom(this.candles.length - 1, this.candles, candle.time);
   }
 
   /** Moves what is seen by so many screens, but not beyond the bars. */
@@ -248,83 +196,17 @@ export class PriceChart {
   }
 
   setIndicators(chosen: readonly Indicator[]): void {
-    this.chosen = [...chosen];
-    for (const one of this.drawn) this.chart.removeSeries(one.series);
-    this.drawn = [];
-    for (let pane = this.chart.panes().length - 1; pane > 0; pane -= 1) this.chart.removePane(pane);
-    const { muted, buy, sell } = this.palette;
-    const closes = (candles: Candle[]) => candles.map((candle) => candle.close);
-    const { text } = this.options;
-    const line = (
-      indicator: Indicator,
-      name: keyof typeof LINE_COLOURS,
-      values: (candles: Candle[]) => Line,
-      { pane = 0, title = "", needs = 0, style = LineStyle.Solid, format = text } = {},
-    ) => {
-      const color = this.palette[LINE_COLOURS[name]];
-      const series = this.chart.addSeries(
-        LineSeries,
-        {
-          color,
-          title,
-          lineWidth: 1,
-          lineStyle: style,
-          priceLineVisible: false,
-          lastValueVisible: pane > 0,
-          crosshairMarkerVisible: false,
-          ...(pane > 0 ? { priceFormat: { type: "price" as const, precision: 2, minMove: 0.01 } } : {}),
-        },
-        pane,
-      );
-      const sample = SAMPLES[style] ?? "━";
-      this.drawn.push({ indicator, sample, colour: () => color, text: format, series, needs, values });
-      return series;
-    };
-    let pane = 0;
-    for (const name of chosen) {
-      if (name === "sma") line(name, name, (candles) => sma(closes(candles), 20), { needs: 20 });
-      if (name === "ema") line(name, name, (candles) => ema(closes(candles), 50));
-      // Those who see its colour as another's have its dashes.
-      if (name === "vwap") {
-        line(name, name, (candles) => vwap(candles, this.options.dayOf), { style: LineStyle.Dashed });
-      }
-      if (name === "bollinger") {
-        for (const part of ["upper", "middle", "lower"] as const) {
-          const style = part === "middle" ? LineStyle.Dotted : LineStyle.Solid;
-          line(name, name, (candles) => bollinger(closes(candles), 20)[part], { needs: 20, style });
-        }
-      }
-      if (name === "rsi") {
-        pane += 1;
-        const format = (value: number) => value.toFixed(2);
-        const series = line(name, name, (candles) => rsi(closes(candles)), { pane, title: "RSI", format });
-        for (const price of [30, 70]) {
-          series.createPriceLine({
-            price,
-            color: muted,
-            lineWidth: 1,
-            lineStyle: LineStyle.Dotted,
-            axisLabelVisible: false,
-          });
-        }
-      }
-      if (name === "macd") {
-        pane += 1;
-        this.drawn.push({
-          indicator: name,
-          sample: "▮",
-          series: this.chart.addSeries(HistogramSeries, { priceLineVisible: false, lastValueVisible: false }, pane),
-          needs: 0,
-          colour: (value) => faint(value >= 0 ? buy : sell, HISTOGRAM_COVER),
-          text,
-          values: (candles) => macd(closes(candles)).bars,
-        });
-        line(name, name, (candles) => macd(closes(candles)).macd, { pane, title: "MACD" });
-        line(name, "signal", (candles) => macd(closes(candles)).signal, { pane, title: "Signal" });
-      }
-    }
-    for (const [index, one] of this.chart.panes().entries()) one.setStretchFactor(index === 0 ? PRICE_STRETCH : 1);
-    this.drawIndicators();
+    this.studies.choose(chosen);
+    this.drawStudies();
+  }
+
+  setSettings(settings: Settings): void {
+    this.studies.set(settings);
+    this.drawStudies();
+  }
+
+  private drawStudies(): void {
+    this.studies.draw(this.candles);
     this.tellLegend();
   }
 
@@ -359,19 +241,7 @@ export class PriceChart {
   private draw(): void {
     this.candleSeries.setData(this.candles.map((candle) => ({ ...candle, time: at(candle) })));
     this.volumes.setData(this.candles.map((candle) => this.volume(candle)));
-  }
-
-  private drawIndicators(): void {
-    for (const { series, values, colour } of this.drawn) {
-      const line = values(this.candles);
-      series.setData(
-        this.candles.map((candle, index) => {
-          const value = line[index];
-          if (value === null || value === undefined) return { time: at(candle) };
-          return { time: at(candle), value, color: colour(value) };
-        }),
-      );
-    }
+    this.studies.draw(this.candles);
   }
 
   private paint(): void {

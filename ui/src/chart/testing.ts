@@ -9,6 +9,8 @@ interface Series {
   color: string;
   set: Point[][];
   updated: { time: number; value: number }[];
+  /** What it draws now. */
+  points: Point[];
 }
 
 interface PriceLine {
@@ -25,6 +27,8 @@ export const given = {
   priceLines: [] as PriceLine[],
   /** Bars seen, by their number. */
   seen: { from: 0, to: 0 },
+  /** Moves what is seen, as a pointer does. */
+  move: (_: { from: number; to: number }) => {},
   /** Prices seen. */
   prices: { from: 0, to: 1_000 },
   isAutoScaled: true,
@@ -55,20 +59,28 @@ export function library(original: object): object {
     createChart: (_: unknown, options: object) => {
       Object.assign(given, { options, series: [], priceLines: [], seen: { from: 0, to: 0 } });
       const pane = { setStretchFactor: () => undefined };
+      let onMove = (_: typeof given.seen) => {};
+      given.move = (range) => {
+        const isSame = range.from === given.seen.from && range.to === given.seen.to;
+        given.seen = range;
+        if (!isSame) onMove(range);
+      };
       return {
         applyOptions: () => undefined,
         panes: () => [pane],
         timeScale: () => ({
           getVisibleLogicalRange: () => given.seen,
-          setVisibleLogicalRange: (range: { from: number; to: number }) => Object.assign(given, { seen: range }),
+          setVisibleLogicalRange: (range: typeof given.seen) => given.move(range),
+          subscribeVisibleLogicalRangeChange: (listener: typeof onMove) => {
+            onMove = listener;
+          },
         }),
         subscribeCrosshairMove: (listener: typeof given.hover) => Object.assign(given, { hover: listener }),
         removeSeries: () => undefined,
         remove: () => undefined,
         addSeries: (_kind: unknown, { color = "" }: { color?: string }) => {
-          const one: Series = { color, set: [], updated: [] };
-          let points: Point[] = [];
-          given.series.push(one);
+          const one: Series = { color, set: [], updated: [], points: [] };
+          const isFirst = given.series.push(one) === 1;
           return {
             applyOptions: () => undefined,
             priceScale,
@@ -77,15 +89,22 @@ export function library(original: object): object {
             priceToCoordinate: (price: number) => 1_000 - price,
             coordinateToPrice: (y: number) => 1_000 - y,
             setData: (data: Point[]) => {
+              const [before, { from, to }] = [one.points, given.seen];
               one.set.push(data);
-              points = [...data];
+              one.points = [...data];
+              // The number of a bar that is seen is counted from the first, its place on the screen from the last.
+              const added = (data[0]?.time ?? 0) < (before[0]?.time ?? 0) ? data.length - before.length : 0;
+              if (isFirst && added > 0) given.move({ from: from + added, to: to + added });
             },
-            update: (point: { time: number; value: number }) => {
+            update: (point: { time: number; value: number }, isBefore = false) => {
+              const at = one.points.findLastIndex((before) => before.time <= point.time);
+              const isThere = one.points[at]?.time === point.time;
+              if (isBefore !== at < one.points.length - 1 || (isBefore && !isThere)) throw new Error("no such bar");
               one.updated.push(point);
-              points = [...points.filter((before) => before.time !== point.time), point];
+              one.points.splice(isThere ? at : at + 1, isThere ? 1 : 0, point);
             },
             dataByIndex: (index: number) => {
-              const point = points[index];
+              const point = one.points[index];
               return point && "value" in point ? point : null;
             },
           };
