@@ -1,12 +1,13 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, cleanup, fireEvent, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { socket } from "../live/socket";
 import { gateway, show } from "../pages/testing";
 import { Keys } from "../shell/keys";
 import type { Instrument } from "../shell/user";
 import Chart from "./chart";
 import type { PriceMark } from "./lines";
-import { given } from "./testing";
+import { bar, given, PastMinutes } from "./testing";
 
 vi.mock("./colours", async (original) => ({
   ...(await original<object>()),
@@ -28,15 +29,7 @@ const MARKS: PriceMark[] = [
   { id: "position", price: "100.4", title: "Long 5", kind: "long", moves: false },
   { id: "high", price: "101.2500", title: "Buy 100", kind: "buy", term: "stop", moves: true },
 ];
-const BARS = Array.from({ length: 400 }, (_, minute) => ({
-  start: new Date(minute * 60_000).toISOString(),
-  open: "100",
-  high: "101",
-  low: "99",
-  close: "100",
-  volume: "5",
-  vwap: "100",
-}));
+const BARS = Array.from({ length: 400 }, (_, minute) => bar(minute));
 
 const onDrop = vi.fn();
 beforeEach(() => {
@@ -222,6 +215,70 @@ test("a line beyond the prices that are seen comes into sight", async () => {
   expect(given.prices).toEqual({ from: 99.25, to: 102 });
   press("Escape");
   expect(given.isAutoScaled).toBe(true);
+});
+
+const drawn = () => given.series[0]?.points.map((one) => one.time / 60) ?? [];
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+
+/** A chart of what the gateway knows of so many minutes. */
+async function openPast(minutes: number) {
+  const past = new PastMinutes(range(0, minutes).map((minute) => bar(minute)));
+  gateway({ "GET /history/TIDE": past.answer });
+  const { rerender } = show(<Chart instrument={INSTRUMENT} fills={[]} marks={[]} onDrop={onDrop} />);
+  await waitFor(() => expect(given.seen).toEqual({ from: 860, to: 1_005 }));
+  const again = () =>
+    rerender(
+      <QueryClientProvider client={new QueryClient()}>
+        <Chart instrument={INSTRUMENT} fills={[]} marks={[]} onDrop={onDrop} />
+      </QueryClientProvider>,
+    );
+  return { past, again };
+}
+
+test("older bars come when one moves near the first, and what is seen stays", async () => {
+  const { past } = await openPast(2_500);
+  act(() => given.move({ from: 100, to: 245 }));
+  await waitFor(() => expect(drawn()).toEqual(range(500, 2_500)));
+  expect(given.seen).toEqual({ from: 1_100, to: 1_245 });
+  // Home goes to the oldest that is loaded, and again to the oldest that came.
+  press("Home");
+  await waitFor(() => expect(drawn()).toEqual(range(0, 2_500)));
+  expect(given.seen).toEqual({ from: 500, to: 645 });
+  press("Home");
+  expect(given.seen).toEqual({ from: 0, to: 145 });
+  await waitFor(() => expect(past.asked).toEqual([{}, { to: 1_500 }, { to: 500 }, { to: 0 }]));
+});
+
+test("who chooses another length of bars meanwhile gets none of the old one", async () => {
+  const { past } = await openPast(2_500);
+  let answer = () => {};
+  past.wait = new Promise((resolve) => {
+    answer = resolve;
+  });
+  press("Home");
+  await waitFor(() => expect(past.asked).toHaveLength(2));
+  const old = given.series[0];
+  past.wait = Promise.resolve();
+  fireEvent.click(screen.getByRole("radio", { name: "5m" }));
+  await waitFor(() => expect(drawn()).toEqual(range(1_500, 2_500)));
+  expect(given.series[0]).not.toBe(old);
+  await act(async () => answer());
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(old?.points).toHaveLength(1_000);
+  expect(drawn()).toEqual(range(1_500, 2_500));
+});
+
+test("a link that was lost and comes back leaves the older bars, and has what came meanwhile", async () => {
+  const link = vi.spyOn(socket, "state").mockReturnValue("live");
+  const { past, again } = await openPast(2_000);
+  press("Home");
+  await waitFor(() => expect(drawn()).toEqual(range(0, 2_000)));
+  link.mockReturnValue("offline");
+  again();
+  past.bars = range(0, 2_100).map((minute) => bar(minute));
+  link.mockReturnValue("live");
+  again();
+  await waitFor(() => expect(drawn()).toEqual(range(0, 2_100)));
 });
 
 test("the list of keys has the chart's", async () => {

@@ -1,15 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from "react";
-import { api, take } from "../api/client";
 import { Button, Segments } from "../components/controls";
 import { Empty, Failed, Loading } from "../components/states";
 import { show } from "../format/number";
 import { nearest, priceText, stepped } from "../format/price";
 import { dayOf, millis, zoneOf } from "../format/time";
 import type { Execution } from "../live/account";
-import { type Bar, followBar, useLink } from "../live/market";
+import { followBar, useLink } from "../live/market";
 import { useListedKeys } from "../shell/keys";
 import { type Instrument, useZone } from "../shell/user";
+import { askBars, Bars, candle } from "./bars";
 import "./chart.css";
 import { type Choice, keepChoice, RESOLUTIONS, readChoice } from "./choice";
 import { IndicatorMenu } from "./indicator-menu";
@@ -20,25 +20,8 @@ import type { PriceMark } from "./lines";
 import { PriceChart } from "./price-chart";
 import type { Reading } from "./studies";
 
-/** Bars asked for, the most that one page has. */
-const BARS = 1_000;
-/** Bars that ended are asked for anew, at most so often. */
-const SETTLE_MS = 5_000;
 /** Fills with their quantity beside the arrow; more would cover the prices. */
 const TEXTS_MAX = 40;
-
-/** A bar for drawing. */
-export function candle(bar: Bar): Candle {
-  return {
-    time: Math.floor(millis(bar.start) / 1000),
-    open: Number(bar.open),
-    high: Number(bar.high),
-    low: Number(bar.low),
-    close: Number(bar.close),
-    volume: Number(bar.volume),
-    vwap: Number(bar.vwap),
-  };
-}
 
 /** Names the exchange's day of a time. Zones differ by quarters of an hour, and asking for each bar would be slow. */
 function daysOf(zone: string): (time: number) => string {
@@ -70,7 +53,8 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
   const legend = useRef<HTMLDivElement>(null);
   const said = useRef<HTMLParagraphElement>(null);
   const about = useId();
-  const [chart, setChart] = useState<PriceChart | null>(null);
+  const [bars, setBars] = useState<Bars | null>(null);
+  const chart = bars?.chart;
   const latest = useRef({ instrument, onDrop });
   latest.current = { instrument, onDrop };
   const choose = (next: Partial<Choice>) => {
@@ -81,13 +65,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
 
   const history = useQuery({
     queryKey: ["history", symbol, resolution],
-    queryFn: ({ signal }) =>
-      take(
-        api.GET("/api/v1/history/{symbol}", {
-          params: { path: { symbol }, query: { resolution, limit: BARS } },
-          signal,
-        }),
-      ),
+    queryFn: ({ signal }) => askBars(symbol, resolution, {}, signal),
     // What came while nobody looked is not known.
     staleTime: 0,
   });
@@ -101,7 +79,7 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     const tell = (one: Candle | undefined, before: Candle | undefined, readings: Reading[]) => {
       if (legend.current) fillLegend(legend.current, latest.current.instrument, isDays, one, before, readings);
     };
-    const made = new PriceChart(box.current, {
+    const drawn = new PriceChart(box.current, {
       text: (price) => priceText(latest.current.instrument, price.toFixed(latest.current.instrument.price_decimals)),
       isDays,
       minMove: Number(latest.current.instrument.tick_size),
@@ -113,43 +91,22 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
         if (said.current) said.current.textContent = text;
       },
       onLegend: tell,
+      onNearFirst: () => void made.askOlder(),
     });
-    let last: number | undefined;
-    let settled = 0;
-    let due: ReturnType<typeof setTimeout> | undefined;
-    const settle = async (from: number) => {
-      due = undefined;
-      const since = new Date(from * 1000).toISOString();
-      const query = { resolution, from: since, limit: BARS };
-      const bars = await take(api.GET("/api/v1/history/{symbol}", { params: { path: { symbol }, query } })).catch(
-        () => [],
-      );
-      if (chartLives) made.correct(bars.map(candle));
-    };
-    let chartLives = true;
-    const stop = followBar(symbol, resolution, (bar) => {
-      const now = candle(bar);
-      if (last !== undefined && now.time > last) {
-        const from = due ? Math.min(settled, last) : last;
-        settled = from;
-        due ??= setTimeout(() => void settle(settled), resolution === "1s" ? SETTLE_MS : 500);
-      }
-      last = now.time;
-      made.update(now);
-    });
-    setChart(made);
+    const made = new Bars(drawn, symbol, resolution);
+    const stopBar = followBar(symbol, resolution, (bar) => made.update(candle(bar)));
+    setBars(made);
     return () => {
-      chartLives = false;
-      clearTimeout(due);
-      stop();
-      setChart(null);
-      made.dispose();
+      made.stop();
+      stopBar();
+      setBars(null);
+      drawn.dispose();
     };
   }, [symbol, resolution, venue, zone]);
 
   useEffect(() => {
-    if (chart && history.data) chart.setBars(history.data.map(candle));
-  }, [chart, history.data]);
+    if (history.data) bars?.setNewest(history.data);
+  }, [bars, history.data]);
   useEffect(() => chart?.setSettings(settings), [chart, settings]);
   useEffect(() => chart?.setIndicators(indicators), [chart, indicators]);
   useEffect(() => chart?.lines.setMarks(marks), [chart, marks]);

@@ -13,6 +13,7 @@ vi.mock("./colours", async (original) => ({
 vi.mock("lightweight-charts", async (original) => (await import("./testing")).library(await original<object>()));
 
 let readings: Reading[] = [];
+const onNearFirst = vi.fn();
 function made(isDays = false): PriceChart {
   return new PriceChart(document.body, {
     text: String,
@@ -23,6 +24,7 @@ function made(isDays = false): PriceChart {
     step: (price) => price,
     onDrop: () => undefined,
     onSay: () => undefined,
+    onNearFirst,
     onLegend: (_bar, _before, told) => {
       readings = told;
     },
@@ -38,27 +40,84 @@ beforeEach(() => {
 });
 afterEach(() => {
   setZone(undefined);
+  onNearFirst.mockReset();
   vi.unstubAllGlobals();
 });
 
 const candles = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => candle(from + index));
+const times = () => given.series[0]?.points.map((one) => one.time) ?? [];
 
 test("a chart that is looked at for long keeps the newest bars only", () => {
   const chart = made();
-  chart.setBars([candle(0)]);
-  for (let time = 1; time <= 6_000; time += 1) chart.update(candle(time));
-  const drawn = given.series[0]?.set.at(-1) as { time: number }[];
-  expect(drawn.length).toBe(2_000);
-  expect(drawn.at(-1)?.time).toBeGreaterThan(4_000);
-  const added = given.series[0]?.updated.filter((one) => one.time > (drawn.at(-1)?.time ?? 0)) ?? [];
-  expect(added.length).toBeLessThanOrEqual(500);
-  expect(given.series[0]?.updated.at(-1)?.time).toBe(6_000);
+  chart.merge(candles(0, 9_990));
+  for (let time = 9_990; time <= 10_600; time += 1) chart.update(candle(time));
+  expect(given.series[0]?.set.map((drawn) => drawn.length)).toEqual([9_990, 10_000]);
+  expect(times()).toHaveLength(10_100);
+  expect(times().at(-1)).toBe(10_600);
+  expect(chart.hasRoom(1)).toBe(false);
+});
+
+test("bars are put in their place by when they begin, and what is told live stays", () => {
+  const chart = made();
+  chart.update({ ...candle(40), close: 77 });
+  chart.merge(candles(10, 41));
+  expect(given.series[0]?.points.at(-1)).toMatchObject({ time: 40, close: 77 });
+  chart.merge(candles(0, 10));
+  expect(times()).toEqual(Array.from({ length: 41 }, (_, time) => time));
+  // From the first to the last there are no others; what is beyond them is left.
+  chart.merge([candle(20), candle(25), candle(30)]);
+  expect(times()).toEqual([
+    ...Array.from({ length: 21 }, (_, time) => time),
+    25,
+    ...candles(30, 41).map((one) => one.time),
+  ]);
+  chart.merge(candles(50, 52), 0);
+  expect(times()).toEqual([50, 51]);
+});
+
+test("bars that ended are corrected without drawing the others anew", () => {
+  const chart = made();
+  chart.setIndicators(["sma", "ema", "bollinger", "vwap", "rsi", "macd"]);
+  chart.merge(candles(0, 60));
+  const drawn = given.series.map((one) => one.set.length);
+  const other = (time: number) => ({ ...candle(time), close: 150, volume: 7 });
+  chart.merge([other(57), other(58), other(59), other(60), candle(61)]);
+  expect(given.series.map((one) => one.set.length)).toEqual(drawn);
+  const corrected = given.series.map((one) => one.points);
+  const anew = made();
+  anew.setIndicators(["sma", "ema", "bollinger", "vwap", "rsi", "macd"]);
+  anew.merge([...candles(0, 57), other(57), other(58), other(59), other(60), candle(61)]);
+  for (const [index, { points }] of given.series.entries()) {
+    expect(corrected[index]).toHaveLength(62);
+    for (const [at, point] of points.entries()) {
+      expect(corrected[index]?.[at]?.value ?? null).toEqual(
+        point.value === undefined ? null : expect.closeTo(point.value, 9),
+      );
+    }
+  }
+});
+
+test("who comes near the first bar is told of, by whatever way", () => {
+  const chart = made();
+  chart.merge(candles(0, 1_000));
+  expect(given.seen).toEqual({ from: 860, to: 1_005 });
+  given.move({ from: 200, to: 345 });
+  expect(onNearFirst).not.toHaveBeenCalled();
+  given.move({ from: 140, to: 285 });
+  expect(onNearFirst).toHaveBeenCalledTimes(1);
+  chart.showOldest();
+  expect(onNearFirst.mock.calls.length).toBeGreaterThan(1);
+  // At the edge nothing moves, but one would go on.
+  onNearFirst.mockReset();
+  chart.showOldest();
+  chart.pan(-1);
+  expect(onNearFirst).toHaveBeenCalledTimes(2);
 });
 
 test("the newest value of an indicator is that of all bars", () => {
   const chart = made();
   chart.setIndicators(["sma", "bollinger"]);
-  chart.setBars(candles(0, 49));
+  chart.merge(candles(0, 49));
   chart.update(candle(49));
   const closes = candles(0, 50).map((one) => one.close);
   const bands = bollinger(closes);
@@ -94,7 +153,7 @@ test("the legend has each indicator, at the newest bar or under the pointer", ()
   const chart = made();
   chart.setIndicators(["sma", "bollinger", "macd"]);
   const flat = (time: number, close: number) => ({ ...candle(time), close });
-  chart.setBars(Array.from({ length: 40 }, (_, time) => flat(time, 5)));
+  chart.merge(Array.from({ length: 40 }, (_, time) => flat(time, 5)));
   expect(said()).toEqual(["SMA 20 5", "Bollinger 20, 2 5 5 5", "MACD 12, 26, 9 0 0 0"]);
   chart.update(flat(40, 25));
   expect(said()[0]).toBe("SMA 20 6");
@@ -115,7 +174,7 @@ test("the legend has each indicator, at the newest bar or under the pointer", ()
 test("other numbers draw other lines, and the legend has them", () => {
   const chart = made();
   chart.setIndicators(["sma", "bollinger", "rsi", "macd"]);
-  chart.setBars(candles(0, 40));
+  chart.merge(candles(0, 40));
   const series = given.series.length;
   chart.setSettings({
     ...NORMAL,

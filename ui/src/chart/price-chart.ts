@@ -9,6 +9,7 @@ import {
   createSeriesMarkers,
   HistogramSeries,
   type IChartApi,
+  type IRange,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
   type SeriesMarker,
@@ -35,15 +36,22 @@ interface Options extends LineOptions, StudyOptions {
   minMove: number;
   /** Whether a bar is a day or more. */
   isDays: boolean;
+  /** Less than a screen of bars is before those that are seen. */
+  onNearFirst: () => void;
   /** The bar under the pointer, or the newest; the one before it; and what the indicators are there. */
   onLegend: (candle: Candle | undefined, before: Candle | undefined, readings: Reading[]) => void;
 }
 
 /** Room for a price before the first one is known. */
 const SCALE_PX = 76;
-/** Bars kept. Live ones are added to them until there are so many more, for leaving some out draws all anew. */
-const CANDLES_MAX = 2_000;
+/**
+ * Bars kept: of no resolution the gateway keeps more than 7,200. Live ones are added to them until there are so many more, for leaving
+ * some out draws all anew.
+ */
+const CANDLES_MAX = 10_000;
 const CANDLES_MORE = 500;
+/** Newest bars that are drawn one by one. More of them are drawn with all others, which takes a tenth of a second where there are many. */
+const ONE_BY_ONE_MAX = 20;
 /** Bars shown at first, and at least. */
 const SHOWN = 140;
 const SHOWN_MIN = 10;
@@ -62,7 +70,10 @@ export class PriceChart {
   private readonly stopTheme: () => void;
   private readonly studies: Studies;
   private candles: Candle[] = [];
+  /** Told live. */
   private newest: Candle | undefined;
+  /** When the newest bar that is drawn begins. */
+  private drawnTo = 0;
   private isNew = true;
   /** The bar under the pointer. */
   private hovered: number | null = null;
@@ -114,6 +125,9 @@ export class PriceChart {
       this.hovered = event.time === undefined ? null : Number(event.time);
       this.tellLegend();
     });
+    this.chart.timeScale().subscribeVisibleLogicalRangeChange((seen) => {
+      if (seen) this.look(seen);
+    });
   }
 
   dispose(): void {
@@ -122,34 +136,54 @@ export class PriceChart {
     this.chart.remove();
   }
 
-  /** All bars anew, oldest first; the newest told live is newer than what was asked for. */
-  setBars(candles: Candle[]): void {
-    this.candles = candles;
-    this.draw();
+  /** When the first bar begins. */
+  get oldestTime(): number | undefined {
+    return this.candles[0]?.time;
+  }
+
+  /** When the last bar begins. */
+  get newestTime(): number | undefined {
+    return this.candles.at(-1)?.time;
+  }
+
+  /** Whether so many older bars can be put in front. */
+  hasRoom(count: number): boolean {
+    return this.candles.length + count <= CANDLES_MAX;
+  }
+
+  /**
+   * Puts bars in their place, oldest first: from `since` to the last of them there are no others. The newest told live is newer than
+   * what was asked for. What is seen stays: the library counts from the last bar where some are put in front, else from the first.
+   */
+  merge(page: readonly Candle[], since = page[0]?.time ?? 0): void {
+    const last = page.at(-1);
+    if (!last) return;
+    const before = this.candles.filter((one) => one.time < since);
+    const after = this.candles.filter((one) => one.time > last.time);
+    const replaced = this.candles.slice(before.length, this.candles.length - after.length);
+    const isInPlace =
+      replaced.length > 0 &&
+      replaced.every((one, index) => one.time === page[index]?.time) &&
+      (after.length === 0 || replaced.length === page.length);
+    this.candles = [...before, ...page, ...after];
+    this.drawChanged(isInPlace ? before.length : null);
     this.setFills(this.fills);
     if (this.newest) this.update(this.newest);
     this.tellLegend();
-    if (this.isNew && candles.length > 0) {
+    if (this.isNew) {
       this.isNew = false;
       this.showNewest();
     }
   }
 
-  /** Bars that are done, as they ended: the newest told live may have been followed by another before it was drawn. */
-  correct(tail: Candle[]): void {
-    const first = tail[0];
-    if (first) this.setBars([...this.candles.filter((candle) => candle.time < first.time), ...tail]);
-  }
-
   /** The newest bar as it is now. */
   update(candle: Candle): void {
     this.newest = candle;
-    const last = this.candles.at(-1);
-    if (last && candle.time < last.time) return;
-    if (last?.time === candle.time) this.candles[this.candles.length - 1] = candle;
-    else this.candles.push(candle);
-    if (this.candles.length > CANDLES_MAX + CANDLES_MORE) this.setBars(this.candles.slice(-CANDLES_MAX));
-    else this.drawNewest(candle);
+    const last = this.newestTime;
+    if (last !== undefined && candle.time < last) return;
+    if (candle.time === last) this.candles.pop();
+    this.candles.push(candle);
+    this.drawChanged(this.candles.length - 1);
     if (this.hovered === null || this.hovered === candle.time) this.tellLegend();
   }
 
@@ -159,40 +193,47 @@ export class PriceChart {
     this.options.onLegend(this.candles[index], this.candles[index - 1], this.studies.readings(index));
   }
 
-  private drawNewest(candle: Candle): void {
-    this.candleSeries.update({ ...candle, time: at(candle) });
-    this.volumes.update(this.volume(candle));
-    this.studies.drawFrom(this.candles.length - 1, this.candles, candle.time);
-  }
-
   /** Moves what is seen by so many screens, but not beyond the bars. */
   pan(screens: number): void {
-    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    const seen = this.seen();
     if (!seen) return;
     const by = screens * (seen.to - seen.from);
     const room = by < 0 ? Math.min(-seen.from, 0) : Math.max(this.candles.length + AFTER - seen.to, 0);
     const move = by < 0 ? Math.max(by, room) : Math.min(by, room);
-    this.chart.timeScale().setVisibleLogicalRange({ from: seen.from + move, to: seen.to + move });
+    this.show({ from: seen.from + move, to: seen.to + move });
   }
 
   /** Shows so many times the bars that are seen; the newest of them stays where it is. */
   zoom(times: number): void {
-    const seen = this.chart.timeScale().getVisibleLogicalRange();
+    const seen = this.seen();
     if (!seen) return;
     const count = Math.min(Math.max((seen.to - seen.from) * times, SHOWN_MIN), this.candles.length + AFTER);
-    this.chart.timeScale().setVisibleLogicalRange({ from: seen.to - count, to: seen.to });
+    this.show({ from: seen.to - count, to: seen.to });
   }
 
   showOldest(): void {
-    const seen = this.chart.timeScale().getVisibleLogicalRange();
-    if (seen) this.chart.timeScale().setVisibleLogicalRange({ from: 0, to: seen.to - seen.from });
+    const seen = this.seen();
+    if (seen) this.show({ from: 0, to: seen.to - seen.from });
   }
 
   showNewest(): void {
     const count = this.candles.length;
-    this.chart
-      .timeScale()
-      .setVisibleLogicalRange({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + AFTER });
+    this.show({ from: count - Math.min(SHOWN, Math.max(count, 40)), to: count + AFTER });
+  }
+
+  /** The bars that are seen, by their number. */
+  private seen(): IRange<number> | null {
+    return this.chart.timeScale().getVisibleLogicalRange();
+  }
+
+  private show(range: IRange<number>): void {
+    this.chart.timeScale().setVisibleLogicalRange(range);
+    // Where that moves nothing the library tells nothing, and yet one would go further.
+    this.look(range);
+  }
+
+  private look({ from, to }: IRange<number>): void {
+    if (from < to - from) this.options.onNearFirst();
   }
 
   setIndicators(chosen: readonly Indicator[]): void {
@@ -242,6 +283,27 @@ export class PriceChart {
     this.candleSeries.setData(this.candles.map((candle) => ({ ...candle, time: at(candle) })));
     this.volumes.setData(this.candles.map((candle) => this.volume(candle)));
     this.studies.draw(this.candles);
+    this.drawnTo = this.newestTime ?? 0;
+  }
+
+  /**
+   * Draws what changed: the bars from that number on, where those before and the times of those that are drawn are as they were;
+   * `null`: all of them.
+   */
+  private drawChanged(first: number | null): void {
+    const isFull = this.candles.length > CANDLES_MAX + CANDLES_MORE;
+    if (isFull) this.candles = this.candles.slice(-CANDLES_MAX);
+    if (isFull || first === null || this.candles.length - first > ONE_BY_ONE_MAX) {
+      this.draw();
+      return;
+    }
+    for (const candle of this.candles.slice(first)) {
+      const isBefore = candle.time < this.drawnTo;
+      this.candleSeries.update({ ...candle, time: at(candle) }, isBefore);
+      this.volumes.update(this.volume(candle), isBefore);
+    }
+    this.studies.drawFrom(first, this.candles, this.drawnTo);
+    this.drawnTo = this.newestTime ?? 0;
   }
 
   private paint(): void {

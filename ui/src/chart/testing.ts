@@ -1,5 +1,7 @@
 // What component tests of the chart share. The library draws on a canvas, which jsdom lacks: what it is given is what is tested.
 
+import { Refusal } from "../pages/testing";
+
 interface Point {
   time: number;
   value?: number;
@@ -111,5 +113,39 @@ export function library(original: object): object {
         },
       };
     },
+  };
+}
+
+/** A bar as the gateway tells it, by the minute that it begins in. */
+export const bar = (minute: number) => ({
+  start: new Date(minute * 60_000).toISOString(),
+  open: "100",
+  high: "101",
+  low: "99",
+  close: "100",
+  volume: "5",
+  vwap: "100",
+  trades: 1,
+  is_whole: true,
+});
+
+/** A history by the minute that answers as the gateway does; tests change the bars, and what it waits for, as they go. */
+export class PastMinutes {
+  /** What it was asked for, but for what is always the same. */
+  readonly asked: Record<string, number>[] = [];
+  isBroken = false;
+  wait: Promise<void> = Promise.resolve();
+
+  constructor(public bars: ReturnType<typeof bar>[]) {}
+
+  readonly answer = async (_: unknown, url: URL) => {
+    const minute = (name: string) => Date.parse(url.searchParams.get(name) ?? "") / 60_000;
+    const [from, to, limit] = [minute("from"), minute("to"), Number(url.searchParams.get("limit"))];
+    this.asked.push({ ...(Number.isNaN(from) ? {} : { from }), ...(Number.isNaN(to) ? {} : { to }) });
+    const at = ({ start }: { start: string }) => Date.parse(start) / 60_000;
+    const found = this.bars.filter((one) => !(at(one) < from) && !(at(one) >= to));
+    const page = Number.isNaN(from) ? found.slice(-limit) : found.slice(0, limit);
+    await this.wait;
+    return this.isBroken ? new Refusal(500, "internal") : page;
   };
 }

@@ -45,7 +45,7 @@ export function gateway(routes: Record<string, Answer>) {
       .catch(() => null);
     asked.push({ route, body });
     const found = routes[route] ?? new Refusal(404, "not_found");
-    const answer = typeof found === "function" ? found(body, url) : found;
+    const answer = await (typeof found === "function" ? found(body, url) : found);
     if (answer instanceof Refusal) {
       const { status, code, message, details } = answer;
       return Response.json({ error: { code, message, details } }, { status });
