@@ -31,12 +31,33 @@ async fn a_refresh_token_that_is_used_again_ends_the_session() {
     let first = front.api.post("/api/v1/auth/login", login).await.data();
     let refresh = |pair: &serde_json::Value| json!({ "refresh_token": pair["refresh_token"] });
     let second = front.api.post("/api/v1/auth/refresh", refresh(&first)).await.data();
+    let long_ago = "UPDATE sessions SET used_at = used_at - 31000";
+    assert!(front.sql(long_ago).await > 0);
     let stolen = front.api.post("/api/v1/auth/refresh", refresh(&first)).await;
     assert_eq!(stolen.error(), (401, "unauthenticated"));
     let owner = front.api.post("/api/v1/auth/refresh", refresh(&second)).await;
     assert_eq!(owner.error(), (401, "unauthenticated"));
     let access = front.api.with(second["access_token"].as_str().expect("a token"));
     assert_eq!(access.get("/api/v1/users/me").await.error(), (401, "unauthenticated"));
+    front.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_whose_answer_was_lost_is_answered_again() {
+    let front = Front::new().await;
+    front.register("ann").await;
+    let first = front.api.login("ann", PASSWORD, None).await.data();
+    let refresh = |pair: &serde_json::Value| json!({ "refresh_token": pair["refresh_token"] });
+    let second = front.api.post("/api/v1/auth/refresh", refresh(&first)).await.data();
+    let again = front.api.post("/api/v1/auth/refresh", refresh(&first)).await.data();
+    assert_eq!(again["refresh_token"], second["refresh_token"]);
+    // The one before the newest and no older one.
+    let third = front.api.post("/api/v1/auth/refresh", refresh(&again)).await.data();
+    assert_ne!(third["refresh_token"], second["refresh_token"]);
+    let old = front.api.post("/api/v1/auth/refresh", refresh(&first)).await;
+    assert_eq!(old.error(), (401, "unauthenticated"));
+    let newest = front.api.post("/api/v1/auth/refresh", refresh(&third)).await;
+    assert_eq!(newest.error(), (401, "unauthenticated"));
     front.close().await;
 }
 

@@ -1,5 +1,5 @@
-//! Sessions: a family of refresh tokens, of which only the newest is good. One that comes a second time ends the family, for one of
-//! the two who sent it has stolen it.
+//! Sessions: a family of refresh tokens, of which only the newest is good. One that comes again late ends the family, for one of the
+//! two who sent it has stolen it.
 
 use super::people::uuid;
 use super::token::Refresh;
@@ -19,6 +19,9 @@ use uuid::Uuid;
 /// Sessions of one user at a time; the one that was used longest ago ends.
 const SESSIONS_MAX: i64 = 20;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// For so long the token before the newest gets the same next one: a page that was reloaded has not heard the answer, and of two tabs
+/// that begin at once both ask.
+const AGAIN_MS: i64 = 30_000;
 
 /// All sessions.
 #[derive(Debug)]
@@ -33,9 +36,9 @@ pub struct Sessions {
 /// What became of a refresh token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rotated {
-    /// It was the newest: the user, and the next.
+    /// It was the newest, or had been a moment ago: the user, and the next.
     Next(Uuid, Refresh),
-    /// It had been used before: the family of this user has ended.
+    /// It had been used long before: the family of this user has ended.
     Reused(Uuid),
     /// Its session has ended.
     Ended,
@@ -116,14 +119,14 @@ impl Sessions {
         Ok(found.is_some())
     }
 
-    /// Takes a refresh token for the next, once.
+    /// Takes a refresh token for the next: the same one however often within 30 s.
     ///
     /// # Errors
     /// The database's.
     pub async fn rotate(&self, refresh: Refresh) -> Result<Rotated> {
         let now = crate::now_ms();
         let Refresh { session, generation } = refresh;
-        // One statement: of two who come at once one gets the next token, the other ends the family.
+        // One statement: of two who come at once one makes the next token.
         let taken = sqlx::query(
             "UPDATE sessions SET generation = generation + 1, used_at = $3, expires_at = $4
              WHERE id = $1 AND generation = $2 AND revoked_at IS NULL AND expires_at > $3 RETURNING user_id",
@@ -139,16 +142,21 @@ impl Sessions {
             return Ok(Rotated::Next(user, Refresh { session, generation: generation + 1 }));
         }
         let row = sqlx::query(
-            "SELECT user_id, generation FROM sessions WHERE id = $1 AND revoked_at IS NULL",
+            "SELECT user_id, generation, used_at FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2",
         )
         .bind(session.to_string())
+        .bind(now)
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return Ok(Rotated::Ended) };
-        if row.try_get::<i64, _>("generation")? <= generation {
+        let (newest, used_at): (i64, i64) = (row.try_get("generation")?, row.try_get("used_at")?);
+        if newest <= generation {
             return Ok(Rotated::Ended);
         }
         let user = uuid(&row.try_get::<String, _>("user_id")?)?;
+        if newest == generation + 1 && now - used_at <= AGAIN_MS {
+            return Ok(Rotated::Next(user, Refresh { session, generation: newest }));
+        }
         self.end(user, Some(session)).await?;
         Ok(Rotated::Reused(user))
     }
