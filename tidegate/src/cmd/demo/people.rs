@@ -18,6 +18,9 @@ use toml::Table;
 const PORT: u16 = 8_080;
 /// How long a call of the gateway may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A gateway that ends so often within such a time is not started again.
+const RESTARTS_MAX: usize = 3;
+const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
 /// The log-in of the demo's user.
 const EMAIL: &str = "demo@example.org";
 /// Those who decide, together: what one asks for the other agrees to. They do not trade.
@@ -67,6 +70,23 @@ fn settings_for(edge: SocketAddr, dir: &Path, given: Option<&Path>) -> Result<Ta
     Ok(settings)
 }
 
+/// Of any port that was free the one that it took, for it to have again.
+fn fix_port(settings: &mut Table, url: &str) -> Result<()> {
+    let listen = settings.get("listen").and_then(toml::Value::as_str).unwrap_or_default();
+    let Ok(mut address) = listen.parse::<SocketAddr>() else { return Ok(()) };
+    if address.port() == 0 {
+        let port = url.rsplit_once(':').map(|(_, port)| port.trim_end_matches('/'));
+        address.set_port(port.context("it says its port")?.parse()?);
+        settings.insert("listen".into(), address.to_string().into());
+    }
+    Ok(())
+}
+
+fn write(file: &Path, settings: &Table) -> Result<()> {
+    std::fs::write(file, settings.to_string())
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
 /// Prepares the gateway whose configuration is `file`, before that one starts: a command of its own, and its input.
 fn prepare<A: AsRef<OsStr>>(program: &Path, file: &Path, command: &[A], input: &str) -> Result<()> {
     let mut child = Command::new(program)
@@ -82,12 +102,52 @@ fn prepare<A: AsRef<OsStr>>(program: &Path, file: &Path, command: &[A], input: &
     Ok(())
 }
 
-/// The running process, and the user who is there.
-pub struct People {
+/// The gateway's process.
+struct Running {
     child: Child,
     /// Kept open: what it says must go somewhere.
-    said: BufReader<ChildStdout>,
+    _said: BufReader<ChildStdout>,
     url: String,
+}
+
+impl Running {
+    /// Starts it, and waits until it serves.
+    fn start(program: &Path, file: &Path, token: &str) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(["gateway", "--until-input-ends", "--config"])
+            .arg(file)
+            .env("TIDEGATE_GATEWAY_TOKEN", token)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let said = BufReader::new(child.stdout.take().context("its output is ours")?);
+        // From here on it is ended if anything fails.
+        let mut running = Self { child, _said: said, url: String::new() };
+        let mut line = String::new();
+        running._said.read_line(&mut line)?;
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
+        running.url = url.context("the gateway did not start; it said why above")?.into();
+        Ok(running)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that ended already is not there to be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The running gateway, and the user who is there.
+pub struct People {
+    running: Running,
+    program: PathBuf,
+    file: PathBuf,
+    token: String,
+    /// When it was started again, within the last minute.
+    restarts: Vec<Instant>,
     password: String,
     /// Where mails become files, unless they are sent.
     mails: Option<PathBuf>,
@@ -104,12 +164,11 @@ impl People {
         history: Option<&Path>,
     ) -> Result<Self> {
         let file = dir.join("gateway.toml");
-        let settings = settings_for(edge, dir, settings)?;
+        let mut settings = settings_for(edge, dir, settings)?;
         let sends = settings.get("mail").is_some_and(|mail| mail.get("smtp").is_some())
             || std::env::var_os("TIDEGATE_SMTP").is_some();
         let mails = (!sends).then(|| dir.join("gateway").join("mail"));
-        std::fs::write(&file, settings.to_string())
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        write(&file, &settings)?;
         let program = std::env::current_exe().context("cannot find this program")?;
         let password = random_token()?;
         for (email, role, name) in DECIDERS {
@@ -121,21 +180,11 @@ impl People {
             let command = [OsStr::new("import-bars"), history.as_os_str()];
             prepare(&program, &file, &command, "").context("cannot add the market's past")?;
         }
-        let mut child = Command::new(&program)
-            .args(["gateway", "--until-input-ends", "--config"])
-            .arg(&file)
-            .env("TIDEGATE_GATEWAY_TOKEN", token)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let said = BufReader::new(child.stdout.take().context("its output is ours")?);
-        // From here on it is ended if anything fails.
-        let mut people = Self { child, said, url: String::new(), password, mails };
-        let mut line = String::new();
-        people.said.read_line(&mut line)?;
-        let url = line.split_whitespace().find(|word| word.starts_with("http"));
-        people.url = url.context("the gateway did not start; it said why above")?.into();
+        let running = Running::start(&program, &file, token)?;
+        fix_port(&mut settings, &running.url)?;
+        write(&file, &settings)?;
+        let (token, restarts) = (token.into(), Vec::new());
+        let people = Self { running, program, file, token, restarts, password, mails };
         people.register().context("the demo's user")?;
         Ok(people)
     }
@@ -157,7 +206,7 @@ impl People {
             .build()
             .new_agent();
         let mut request = agent
-            .post(format!("{}{path}", self.url))
+            .post(format!("{}{path}", self.running.url))
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", "demo");
         if let Some(token) = token {
@@ -171,7 +220,7 @@ impl People {
 
     /// Says where to go, and the log-in.
     pub fn tell(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { url, password, .. } = self;
+        let Self { running: Running { url, .. }, password, .. } = self;
         writeln!(out, "open       {url} (the page; {url}/docs describes the API)")?;
         writeln!(out, "log-in     {EMAIL}  password {password}")?;
         let [(risk, ..), (admin, ..)] = DECIDERS;
@@ -181,30 +230,38 @@ impl People {
         writeln!(out, "deciders   {risk} and {admin}, the same password")
     }
 
-    /// True if it has ended by itself.
+    /// True if it has ended by itself for good. One that was killed is started again where it was, as whatever watches over a gateway
+    /// would.
     pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        let status = match self.running.child.try_wait() {
+            Ok(None) => return false,
+            Ok(Some(status)) if !status.success() => status,
+            Ok(Some(_)) | Err(_) => return true,
+        };
+        self.restarts.retain(|at| at.elapsed() < RESTARTS_WITHIN);
+        if self.restarts.len() == RESTARTS_MAX {
+            return true;
+        }
+        self.restarts.push(Instant::now());
+        tracing::warn!("the gateway ended ({status}); it is started again");
+        match Running::start(&self.program, &self.file, &self.token) {
+            Ok(running) => self.running = running,
+            Err(error) => tracing::warn!("the gateway is not started: {error:#}"),
+        }
+        false
     }
 
     /// Asks it to end, by closing its standard input, and waits for that.
     pub fn stop(mut self, grace: Duration) -> Result<()> {
-        drop(self.child.stdin.take());
+        drop(self.running.child.stdin.take());
         let deadline = Instant::now() + grace;
-        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        while matches!(self.running.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
-        match self.child.try_wait()? {
+        match self.running.child.try_wait()? {
             Some(status) if status.success() => Ok(()),
             Some(status) => bail!("the gateway failed with {status}"),
             None => bail!("the gateway did not end within {} s", grace.as_secs()),
         }
-    }
-}
-
-impl Drop for People {
-    fn drop(&mut self) {
-        // One that ended already is not there to be killed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
