@@ -17,6 +17,11 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// A server whose address and token are known.
+    pub fn new(addr: String, token: String) -> Self {
+        Self { addr, token: Some(token) }
+    }
+
     /// Asks the server something and waits for the answer.
     pub fn ask<T, F>(&self, ask: impl FnOnce(Client) -> F) -> Result<T>
     where

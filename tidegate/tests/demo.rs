@@ -39,14 +39,17 @@ fn the_demo_trades_and_its_replay_agrees() {
     run(&["demo", "--seconds", "5", "--dir", text(&dir)]).refused(&["holds a journal", "--dir"]);
 }
 
-/// Processes that were given `argument`, where the system tells.
-fn processes_with(argument: &str) -> Vec<String> {
+/// Processes that were given `argument`, where the system tells: number and command line.
+fn processes_with(argument: &str) -> Vec<(String, String)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.split(' ').any(|part| part == argument))
+        .filter_map(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            Some((entry.file_name().into_string().ok()?, line))
+        })
+        .filter(|(_, line)| line.split(' ').any(|part| part == argument))
         .collect()
 }
 
@@ -84,6 +87,10 @@ fn a_demo_that_is_killed_leaves_a_whole_journal_and_no_processes() {
     }
 }
 
+fn is_served(url: &str) -> bool {
+    ureq::get(url).call().is_ok()
+}
+
 #[test]
 fn without_a_time_it_runs_until_ctrl_c_and_people_come_in() {
     let folder = TempDir::new().expect("a temporary folder");
@@ -118,6 +125,18 @@ fn without_a_time_it_runs_until_ctrl_c_and_people_come_in() {
     let token = pair["access_token"].as_str().expect("a token");
     let accounts = call("GET", "/api/v1/accounts", token, "");
     assert_eq!(accounts[0]["balances"][0]["cash"], "100000.00", "{accounts:#}");
+    // Killed, its gateway comes back where it was, and knows its people.
+    let gateway = dir.join("gateway.toml");
+    let [(pid, _)] = &processes_with(text(&gateway))[..] else { panic!("one gateway runs") };
+    let killed = std::process::Command::new("kill").args(["-9", pid]).status().expect("kill");
+    assert!(killed.success());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let is_gone = || processes_with(text(&gateway)).iter().all(|(one, _)| one != pid);
+    while !is_gone() || !is_served(&format!("{url}/api/v1/quotes/TIDE")) {
+        assert!(Instant::now() < deadline, "it does not come back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(call("GET", "/api/v1/accounts", token, ""), accounts);
     // The market moves, and the demo lives, until it is told to end.
     std::thread::sleep(Duration::from_secs(2));
     demo.signal("INT");

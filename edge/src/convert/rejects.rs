@@ -1,9 +1,11 @@
 //! Refusals, in the protocol's words.
 
-use super::amounts::reject_amounts;
+use super::amounts::{parse_money, reject_amounts};
 use tidegate_client::proto;
 use tidegate_model::command::Phase;
-use tidegate_model::{Instrument, Reject, RejectReason};
+use tidegate_model::instrument::format_money;
+use tidegate_model::units::MONEY_PER_UNIT;
+use tidegate_model::{Instrument, Money, Reject, RejectReason};
 
 /// A refusal for machines and for people.
 pub(crate) fn reject(reject: &Reject, instrument: Option<&Instrument>) -> proto::Reject {
@@ -105,6 +107,14 @@ fn other_text(reason: RejectReason, limit: &str, value: &str) -> String {
     }
 }
 
+/// Money to the cent, for people: beyond a limit it stays beyond it.
+fn cents(text: &str, is_up: bool) -> String {
+    const CENT: i128 = MONEY_PER_UNIT / 100;
+    let Ok(Money(units)) = parse_money(text) else { return text.into() };
+    let above = i128::from(is_up && units.rem_euclid(CENT) != 0);
+    format_money(Money((units.div_euclid(CENT) + above) * CENT))
+}
+
 /// What a control says, `whose` it is with it.
 fn risk_text(reason: RejectReason, limit: &str, value: &str, whose: &str) -> String {
     use RejectReason as R;
@@ -117,6 +127,7 @@ fn risk_text(reason: RejectReason, limit: &str, value: &str, whose: &str) -> Str
             format!("quantity {value} is above {limit}, the most for one order{whose}")
         }
         R::MaxOrderNotional => {
+            let (value, limit) = (cents(value, true), cents(limit, false));
             format!("notional {value} is above {limit}, the most for one order{whose}")
         }
         R::PriceCollar => {
@@ -125,7 +136,11 @@ fn risk_text(reason: RejectReason, limit: &str, value: &str, whose: &str) -> Str
         R::NoReferencePrice => {
             "there is no trade, bid or offer yet to check the price against".into()
         }
-        R::BuyingPower => format!("the order needs {value}; cash and credit leave {limit}"),
+        R::BuyingPower => format!(
+            "with this order, positions and orders would take {}; equity at cost and credit are {}",
+            cents(value, true),
+            cents(limit, false)
+        ),
         R::PositionLimit => format!("the position could become {value}, beyond its limit {limit}"),
         R::MessageRate => format!("more than {limit} messages a second{whose}"),
         R::InitialMargin => {
@@ -243,6 +258,20 @@ mod tests {
             let is_risk = (RejectReason::NoLimits..=RejectReason::MixedGroup).contains(&reason);
             assert!(!is_risk || !text.contains("(limit"), "{reason}: {text}");
         }
+    }
+
+    #[test]
+    fn money_is_told_to_the_cent_and_on_its_side_of_the_limit() {
+        for (text, up, down) in [
+            ("79102.530208333333333334", "79102.54", "79102.53"),
+            ("-0.001", "0.00", "-0.01"),
+            ("100", "100.00", "100.00"),
+            ("none", "none", "none"),
+        ] {
+            assert_eq!((cents(text, true), cents(text, false)), (up.into(), down.into()));
+        }
+        let text = risk_text(RejectReason::BuyingPower, "99958.689", "100000.001", "");
+        assert!(text.contains("would take 100000.01;") && text.ends_with("are 99958.68"), "{text}");
     }
 
     #[test]

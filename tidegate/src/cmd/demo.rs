@@ -8,6 +8,7 @@ mod strategies;
 
 use super::run::{Feed, RunningFeed, random_token, stop_on_signal};
 use crate::config::{Config, Token};
+use crate::remote::{ServerArgs, unless_refused};
 use crate::scope_text::ScopeText;
 use crate::system::System;
 use anyhow::{Context, Result, ensure};
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use strategies::Strategies;
+use tidegate_client::proto::SetVolumeCurveRequest;
 use tidegate_edge::{EdgeConfig, TokenEntry};
 use tidegate_engine::core::NoOutput;
 use tidegate_engine::latency::{self, Latency, Window};
@@ -161,6 +163,7 @@ fn trade(
             None => Ok(()),
         })
         .map_err(Into::into)
+        .and_then(|()| set_curve(edge, &guest.token).context("the curve of volume"))
         .and_then(|()| show.play(feed, &system, out));
     let has_failed = system.has_failed();
     let stopped = system.stop();
@@ -173,6 +176,23 @@ fn trade(
     let Watched { strategies, market_seconds } = watched;
     let latency = latency.report(Window::Start, runtime::unix_now());
     Ok(Outcome { stopped, feed, latency, strategies, market_seconds })
+}
+
+/// Curve 0, for VWAP: half hours of a day as a stock exchange has it, most of it when it opens and closes.
+fn set_curve(edge: SocketAddr, token: &str) -> Result<()> {
+    let weights = (0..48).map(|half_hour| match half_hour {
+        29..=41 => 20 + 4 * u32::abs_diff(half_hour, 35),
+        _ => 5,
+    });
+    let request = SetVolumeCurveRequest {
+        curve: 0,
+        begin_ns: 0,
+        bucket_ns: 30 * 60 * 1_000_000_000,
+        weights: weights.collect(),
+    };
+    let server = ServerArgs::new(format!("http://{edge}"), token.into());
+    let answer = server.ask(|client| async move { client.set_volume_curve(request).await })?;
+    unless_refused(answer.reject.as_ref())
 }
 
 /// Both, or the error that came first.
