@@ -2,7 +2,6 @@ import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from "react";
 import { Button, Segments } from "../components/controls";
 import { Empty, Failed, Loading } from "../components/states";
-import { show } from "../format/number";
 import { nearest, priceText, stepped } from "../format/price";
 import { dayOf, millis, zoneOf } from "../format/time";
 import type { Execution } from "../live/account";
@@ -19,9 +18,6 @@ import { fillLegend } from "./legend";
 import type { PriceMark } from "./lines";
 import { PriceChart } from "./price-chart";
 import type { Reading } from "./studies";
-
-/** Fills with their quantity beside the arrow; more would cover the prices. */
-const TEXTS_MAX = 40;
 
 /** Names the exchange's day of a time. Zones differ by quarters of an hour, and asking for each bar would be slow. */
 function daysOf(zone: string): (time: number) => string {
@@ -115,7 +111,8 @@ export default function Chart({ instrument, fills, marks, onDrop }: ChartProps) 
     return own.map((fill) => ({
       time: Math.floor(millis(fill.at) / 1000),
       isBuy: fill.side === "buy",
-      text: own.length > TEXTS_MAX ? "" : show(fill.qty),
+      qty: fill.qty,
+      price: Number(fill.price),
     }));
   }, [fills, symbol]);
   useEffect(() => chart?.setFills(arrows), [chart, arrows]);

@@ -18,6 +18,7 @@ import {
 } from "lightweight-charts";
 import { barTime } from "../format/time";
 import { type Colours, colours, faint, onTheme } from "./colours";
+import { type Fill, fillMarks } from "./fills";
 import type { Candle } from "./indicators";
 import { type LineOptions, OrderLines } from "./order-lines";
 import type { Indicator, Settings } from "./settings";
@@ -25,12 +26,6 @@ import { type Reading, Studies, type StudyOptions } from "./studies";
 import { tickMarks } from "./ticks";
 
 /** A fill of the user's own. */
-export interface FillMark {
-  time: number;
-  isBuy: boolean;
-  text: string;
-}
-
 interface Options extends LineOptions, StudyOptions {
   /** The smallest step of prices. */
   minMove: number;
@@ -58,7 +53,7 @@ const SHOWN_MIN = 10;
 /** Room after the newest bar, in bars. */
 const AFTER = 5;
 
-const at = (candle: Candle) => candle.time as UTCTimestamp;
+const at = ({ time }: { time: number }) => time as UTCTimestamp;
 
 export class PriceChart {
   private readonly chart: IChartApi;
@@ -77,7 +72,7 @@ export class PriceChart {
   private isNew = true;
   /** The bar under the pointer. */
   private hovered: number | null = null;
-  private fills: readonly FillMark[] = [];
+  private fills: readonly Fill[] = [];
   private palette: Colours;
 
   constructor(
@@ -251,27 +246,23 @@ export class PriceChart {
     this.tellLegend();
   }
 
-  setFills(fills: readonly FillMark[]): void {
+  setFills(fills: readonly Fill[]): void {
     this.fills = fills;
     const { buy, sell } = this.palette;
-    const first = this.candles[0]?.time ?? 0;
-    const markers: SeriesMarker<Time>[] = [];
-    let index = 0;
-    for (const fill of [...fills].sort((a, b) => a.time - b.time)) {
-      if (fill.time < first) continue;
-      // The bar that it belongs to: intervals without a trade have none.
-      while ((this.candles[index + 1]?.time ?? Number.POSITIVE_INFINITY) <= fill.time) index += 1;
-      const candle = this.candles[index];
-      if (!candle) break;
-      markers.push({
-        time: at(candle),
-        position: fill.isBuy ? "belowBar" : "aboveBar",
-        shape: fill.isBuy ? "arrowUp" : "arrowDown",
-        color: fill.isBuy ? buy : sell,
-        text: fill.text,
-      });
-    }
-    this.markers.setMarkers(markers);
+    const marks = fillMarks(fills, this.candles);
+    this.markers.setMarkers(
+      marks.map(
+        ({ time, isBuy, price, text }): SeriesMarker<Time> => ({
+          time: time as UTCTimestamp,
+          // The tip of the arrow is at the price.
+          position: isBuy ? "atPriceBottom" : "atPriceTop",
+          shape: isBuy ? "arrowUp" : "arrowDown",
+          price,
+          color: isBuy ? buy : sell,
+          text,
+        }),
+      ),
+    );
   }
 
   private volume(candle: Candle) {
